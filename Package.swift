@@ -1,0 +1,156 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+/// A system library: where its module map lies, what pkg-config and Debian call it.
+func library(_ name: String, pkgConfig: String?, apt: String) -> Target {
+    .systemLibrary(name: name, path: "Shared/CLibraries/\(name)", pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+func module(_ name: String, path: String? = nil, _ dependencies: [Target.Dependency] = [], resources: [Resource] = [], exclude: [String] = []) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: path ?? "Shared/\(name)", exclude: exclude, resources: resources,
+        swiftSettings: settings)
+}
+
+/// A service's migrations and static files are embedded, so that an executable is whole by itself.
+func service(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = [], exclude: [String] = ["README.md"]) -> Target {
+    .executableTarget(
+        name: name,
+        dependencies: ["Contracts", "StandardContracts", "RecordCoding", "RPC", "Postgres", "EventLog", "ServiceRuntime", "Identity", "Records"] + dependencies,
+        path: "Services/\(name)", exclude: exclude, resources: resources, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = [], exclude: [String] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)", exclude: exclude, resources: resources, swiftSettings: settings)
+}
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncAlgorithms: Target.Dependency = .product(name: "AsyncAlgorithms", package: "swift-async-algorithms")
+let certificates: Target.Dependency = .product(name: "X509", package: "swift-certificates")
+let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
+let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let orderedCollections: Target.Dependency = .product(name: "OrderedCollections", package: "swift-collections")
+let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
+let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "_CryptoExtras", package: "swift-crypto")
+let jwt: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let metricsCore: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let serviceContext: Target.Dependency = .product(name: "ServiceContextModule", package: "swift-service-context")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+
+let package = Package(
+    name: "vigil",
+    products: [
+        .executable(name: "ingestion-gateway", targets: ["IngestionGateway"]),
+        .executable(name: "feature-store", targets: ["FeatureStore"]),
+        .executable(name: "model-server", targets: ["ModelServer"]),
+        .executable(name: "auth-gateway", targets: ["AuthGateway"]),
+        .executable(name: "heatmap-tiles", targets: ["HeatmapTiles"]),
+        .executable(name: "notifier", targets: ["Notifier"]),
+        .executable(name: "vigil", targets: ["Vigil"]),
+        .executable(name: "protoc-gen-vigil", targets: ["ProtocGenVigil"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.4"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-service-context", from: "1.5.1"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
+    ],
+    targets: [
+        // C libraries
+        library("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
+        library("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
+        library("CLibPQ", pkgConfig: "libpq", apt: "libpq-dev"),
+        library("CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
+        library("CXGBoost", pkgConfig: nil, apt: "libxgboost-dev"),
+        library("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
+        library("CPNG", pkgConfig: "libpng", apt: "libpng-dev"),
+        library("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
+
+        // Contracts: what protoc-c and our plugin generate from Protos/*.proto
+        .target(name: "CDescriptors", dependencies: ["CProtobufC"], path: "Protos/Generated/Descriptors", publicHeadersPath: "include"),
+        .executableTarget(name: "ProtocGenVigil", dependencies: ["CDescriptors", "CProtobufC"], path: "Protos/Plugin", swiftSettings: settings),
+        .target(name: "CContracts", dependencies: ["CProtobufC"], path: "Protos/Generated/C", publicHeadersPath: "include"),
+        module("StandardContracts", path: "Protos/Generated/Standard", ["CContracts", "CProtobufC", "Protobuf"]),
+        module("Contracts", path: "Protos/Generated/Swift", ["CContracts", "CProtobufC", "Protobuf", "StandardContracts", "RPC"]),
+
+        // Shared modules
+        module("Protobuf", ["CProtobufC"]),
+        module("RPC", ["CNGHTTP2", "COpenSSL", "CZlib", "Protobuf", "StandardContracts", nioCore, nioPosix, logging, serviceContext, collections]),
+        module("Postgres", ["CLibPQ", logging, collections]),
+        module("EventLog", ["Postgres", logging]),
+        module("Records", []),
+        module("RecordCoding", ["Records", "Contracts", "StandardContracts", "RPC"]),
+        module("Geo", []),
+        module("Identity", ["RPC", jwt, serviceContext, logging]),
+        module("ServiceRuntime", ["RPC", "Postgres", "Identity", "Contracts", configuration, lifecycle, logging, metrics, metricsCore, serviceContext]),
+        module("Datasets", ["CZlib", "Records", yams]),
+        module("Features", ["Records", "Geo", collections]),
+        module("Models", ["Features", crypto]),
+        module("Training", ["CXGBoost", "Models", "Features", "Records", crypto]),
+        module("Simulation", ["Records", "Geo"]),
+
+        // Services
+        service("IngestionGateway", [crypto, asyncAlgorithms, "Geo"]),
+        service("FeatureStore", ["Features", "Geo"]),
+        service("ModelServer", ["Models", "Features", crypto]),
+        service("AuthGateway", [jwt, crypto, cryptoExtras]),
+        service("HeatmapTiles", ["Geo", "CPNG", "CZlib"]),
+        service("Notifier", ["CCurl"]),
+        service("Vigil", [
+            argumentParser, asn1, certificates, crypto, nioCore, nioPosix, jwt, yams,
+            "Datasets", "Features", "Geo", "Models", "Simulation", "Training",
+        ]),
+
+        // Tests
+        module("TestSupport", path: "Tests/Support", ["Postgres", "RPC", "Contracts", "StandardContracts", "ServiceRuntime", "Identity", jwt, logging]),
+        tests("Protobuf", ["Protobuf", "Contracts", "StandardContracts"]),
+        tests("RPC", ["RPC", "Contracts", "StandardContracts", "TestSupport", "CNGHTTP2", nioCore, nioPosix, nioEmbedded, logging]),
+        tests("Postgres", ["Postgres", "TestSupport"]),
+        tests("EventLog", ["EventLog", "Postgres", "TestSupport"]),
+        tests("Records", ["Records", "RecordCoding", "Contracts", "StandardContracts"]),
+        tests("Geo", ["Geo"]),
+        tests("Identity", ["Identity", "ServiceRuntime", "RPC", "TestSupport", jwt]),
+        tests("Datasets", ["Datasets", "Records"]),
+        tests("Features", ["Features", "Records"]),
+        tests("Models", ["Models", "Features", "Training", "Records"]),
+        tests("Simulation", ["Simulation", "Records", "Geo"]),
+        tests("IngestionGateway", ["IngestionGateway", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog", "Records"]),
+        tests("FeatureStore", ["FeatureStore", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog", "Features", "Records"]),
+        tests("ModelServer", ["ModelServer", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog", "Models", "Records", "Training"]),
+        tests("AuthGateway", ["AuthGateway", "TestSupport", "Contracts", "RPC", "Postgres", "Identity"]),
+        tests("HeatmapTiles", ["HeatmapTiles", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog", "Geo"]),
+        tests("Notifier", ["Notifier", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog"]),
+        tests("Vigil", ["Vigil", "TestSupport", "Datasets", "Training", "Models"]),
+        tests("Tidy", []),
+        tests("EndToEnd", ["TestSupport"]),
+        tests("Interop", ["RPC", "Contracts", "StandardContracts", "TestSupport", logging]),
+    ]
+)

@@ -1,0 +1,3 @@
+// libcurl: outbound HTTP and SMTP.
+#pragma once
+#include <curl/curl.h>

@@ -1,0 +1,3 @@
+// libpng: the PNG encoder.
+#pragma once
+#include <png.h>

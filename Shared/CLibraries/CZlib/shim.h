@@ -1,0 +1,3 @@
+// zlib: gzip and deflate.
+#pragma once
+#include <zlib.h>
