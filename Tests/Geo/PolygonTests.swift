@@ -1,0 +1,58 @@
+import Geo
+import Testing
+
+@Suite struct PolygonTests {
+    static func ring(_ points: [(Double, Double)]) -> [Position] {
+        points.map { Position(latitude: $0.1, longitude: $0.0) }
+    }
+
+    static let square = ring([(0, 0), (10, 0), (10, 10), (0, 10), (0, 0)])
+    static let hole = ring([(4, 4), (6, 4), (6, 6), (4, 6), (4, 4)])
+
+    @Test("A hole is outside, the rest inside")
+    func hole() throws {
+        let polygon = try Polygon(rings: [Self.square, Self.hole])
+        #expect(polygon.contains(Position(latitude: 2, longitude: 2)))
+        #expect(!polygon.contains(Position(latitude: 5, longitude: 5)))
+        #expect(!polygon.contains(Position(latitude: 5, longitude: 11)))
+        #expect(polygon.centroid == Position(latitude: 5, longitude: 5))
+    }
+
+    @Test("Neighbours that share an edge share no position and miss none")
+    func sharedEdges() throws {
+        let west = try Polygon(box: BoundingBox(west: 0, south: 0, east: 5, north: 10))
+        let east = try Polygon(box: BoundingBox(west: 5, south: 0, east: 10, north: 10))
+        for latitude in stride(from: 0.5, to: 10, by: 0.5) {
+            for longitude in stride(from: 0.5, to: 10, by: 0.5) {
+                let position = Position(latitude: latitude, longitude: longitude)
+                #expect(west.contains(position) != east.contains(position))
+            }
+        }
+    }
+
+    @Test("A ring at fault is refused with its number and the reason", arguments: [
+        ([(0, 0), (1, 0), (0, 0)], "ring 0: has 3 positions; a ring needs at least 4"),
+        ([(0, 0), (1, 0), (1, 1), (0, 1)], "ring 0: is not closed: its first and last positions differ"),
+        ([(0, 0), (181, 0), (1, 1), (0, 0)], "ring 0: position 1 is off the globe"),
+        ([(0, 0), (2, 2), (2, 0), (0, 2), (0, 0)], "ring 0: edges 0 and 2 touch or cross"),
+        ([(0, 0), (4, 0), (2, 0), (2, 2), (0, 0)], "ring 0: edges 0 and 1 touch or cross"),
+        ([(0, 0), (0, 0), (1, 1), (0, 1), (0, 0)], "ring 0: position 1 repeats the one before it"),
+    ] as [([(Double, Double)], String)])
+    func faults(points: [(Double, Double)], reason: String) {
+        #expect(throws: GeometryError(reason: reason)) { try Polygon(rings: [Self.ring(points)]) }
+    }
+
+    @Test("A round outline of many positions is accepted, and holds what brute force says it holds")
+    func manyPositions() throws {
+        let centre = Position(latitude: 20, longitude: 30)
+        var outline = (0..<5000).map { centre.moved(metres: 40_000, bearingDegrees: Double($0) * 360 / 5000) }
+        outline.append(outline[0])
+        let polygon = try Polygon(rings: [outline])
+        var generator = Seeded(seed: 3)
+        for _ in 0..<500 {
+            let metres = Double.random(in: 0...80_000, using: &generator)
+            let place = centre.moved(metres: metres, bearingDegrees: .random(in: 0..<360, using: &generator))
+            if abs(metres - 40_000) > 50 { #expect(polygon.contains(place) == (metres < 40_000)) }
+        }
+    }
+}
