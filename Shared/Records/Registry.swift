@@ -70,11 +70,13 @@ public struct Jurisdiction: Sendable, Hashable {
 
     public func validate(now: Timestamp) -> [Violation] {
         var checker = Checker(now: now)
-        checker.identifier("id", id)
+        checker.identifier("jurisdiction_id", id)
         if name.isEmpty { checker.fail("name", "is empty") }
         checker.text("name", name, maxBytes: RecordLimits.maxNameBytes)
         if rings.isEmpty { checker.fail("rings", "is empty") }
-        if rings.count > RecordLimits.maxPolygonRings { checker.fail("rings", "has more than \(RecordLimits.maxPolygonRings) entries") }
+        if rings.count > RecordLimits.maxPolygonRings {
+            checker.fail("rings", "has more than \(RecordLimits.maxPolygonRings) entries")
+        }
         var vertices = 0
         for (index, ring) in rings.prefix(RecordLimits.maxPolygonRings).enumerated() {
             vertices += ring.count
@@ -119,12 +121,14 @@ public struct ContextSignal: Sendable, Hashable {
         var checker = Checker(now: now)
         checker.identifier("signal_id", signalID)
         checker.identifier("kind", kind)
-        checker.plannedTime("start", start)
-        checker.plannedTime("end", end)
-        if let end, end < start { checker.fail("end", "is before start") }
+        checker.plannedTime("starts_at", start)
+        checker.plannedTime("ends_at", end)
+        if let end, end < start { checker.fail("ends_at", "is before starts_at") }
         checker.place("location", location)
         if let value, !value.isFinite { checker.fail("value", "is not a finite number") }
-        if attributes.count > RecordLimits.maxAttributes { checker.fail("attributes", "has more than \(RecordLimits.maxAttributes) entries") }
+        if attributes.count > RecordLimits.maxAttributes {
+            checker.fail("attributes", "has more than \(RecordLimits.maxAttributes) entries")
+        }
         for (name, value) in attributes.sorted(by: { $0.key < $1.key }).prefix(RecordLimits.maxAttributes) {
             if name.isEmpty || name.utf8.count > RecordLimits.maxIdentifierBytes || name.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
                 checker.fail("attributes", "has a name that is empty, too long or holds a control character")

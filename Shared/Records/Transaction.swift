@@ -121,12 +121,15 @@ public struct Decision: Sendable, Hashable {
         public var feature: String
         /// In words: `terminal had 3 frauds in the last 7 days`.
         public var text: String
-        /// In log-odds; positive raises the risk.
+        /// The feature's value at that time; NaN when it had none.
+        public var value: Double
+        /// The exact Shapley value in log-odds; positive raises the risk.
         public var contribution: Double
 
-        public init(feature: String, text: String, contribution: Double) {
+        public init(feature: String, text: String, value: Double, contribution: Double) {
             self.feature = feature
             self.text = text
+            self.value = value
             self.contribution = contribution
         }
     }
@@ -139,19 +142,29 @@ public struct Decision: Sendable, Hashable {
     public var reasons: [Reason]
     public var modelVersion: String
     public var decidedAt: Timestamp
+    /// Whether the score passed the alert threshold.
+    public var alert: Bool
+    /// Names the decision for replay and audit.
+    public var decisionID: String
 
-    public init(key: TransactionKey, label: Label, riskScore: Double, reasons: [Reason], modelVersion: String, decidedAt: Timestamp) {
+    public init(
+        key: TransactionKey, label: Label, riskScore: Double, reasons: [Reason], modelVersion: String, decidedAt: Timestamp,
+        alert: Bool = false, decisionID: String = ""
+    ) {
         self.key = key
         self.label = label
         self.riskScore = riskScore
         self.reasons = reasons
         self.modelVersion = modelVersion
         self.decidedAt = decidedAt
+        self.alert = alert
+        self.decisionID = decisionID
     }
 
     public func validate(now: Timestamp) -> [Violation] {
         var checker = Checker(now: now)
         checker.key(key)
+        checker.text("decision_id", decisionID, maxBytes: RecordLimits.maxIdentifierBytes)
         if !(0...1).contains(riskScore) { checker.fail("risk_score", "is not between 0 and 1") }
         if reasons.count > RecordLimits.maxReasons { checker.fail("reasons", "has more than \(RecordLimits.maxReasons) entries") }
         for (index, reason) in reasons.prefix(RecordLimits.maxReasons).enumerated() {
