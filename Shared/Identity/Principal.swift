@@ -1,0 +1,77 @@
+public import ServiceContextModule
+
+/// Who makes a call: read from a verified token, or from the verified certificate of another service.
+public struct Principal: Sendable, Hashable {
+    /// What sort of party this is.
+    public enum Kind: String, Sendable, Hashable, CaseIterable, Codable {
+        /// One of Vigil's own processes, known by its client certificate or its client credentials.
+        case service
+        /// A partner bank's system.
+        case bank
+        /// The police or another agency's case system.
+        case agency
+        /// A person at the dashboard.
+        case user
+    }
+
+    /// The client id, the user's name, or the certificate's common name.
+    public var subject: String
+    public var kind: Kind
+    /// What the token allows, for example `transactions:write`. Empty for a service known by its certificate only.
+    public var scopes: Set<String>
+    public var roles: Set<String>
+    /// The bank for which the principal may write and read; `nil` for one that belongs to no bank.
+    public var bankID: String?
+    /// Jurisdictions to which answers are limited; empty means that no such limit applies.
+    public var jurisdictions: Set<String>
+    /// The token's `jti`, which ties records of access to one token; `nil` for a certificate.
+    public var tokenID: String?
+
+    public init(
+        subject: String, kind: Kind, scopes: Set<String> = [], roles: Set<String> = [], bankID: String? = nil,
+        jurisdictions: Set<String> = [], tokenID: String? = nil
+    ) {
+        self.subject = subject
+        self.kind = kind
+        self.scopes = scopes
+        self.roles = roles
+        self.bankID = bankID
+        self.jurisdictions = jurisdictions
+        self.tokenID = tokenID
+    }
+}
+
+private enum PrincipalKey: ServiceContextKey {
+    typealias Value = Principal
+}
+
+private enum BearerTokenKey: ServiceContextKey {
+    typealias Value = BearerToken
+}
+
+extension ServiceContext {
+    /// Who makes the call, as the ``AuthenticationInterceptor`` found it; `nil` on a path open to everyone.
+    public var principal: Principal? {
+        get { self[PrincipalKey.self] }
+        set { self[PrincipalKey.self] = newValue }
+    }
+
+    /// The token as it came, kept only so that a gateway can pass it on.
+    public var bearerToken: BearerToken? {
+        get { self[BearerTokenKey.self] }
+        set { self[BearerTokenKey.self] = newValue }
+    }
+}
+
+/// A token's text. Printing, dumping or logging it shows nothing of it.
+public struct BearerToken: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public let value: String
+
+    public init(_ value: String) {
+        self.value = value
+    }
+
+    public var description: String { "<token>" }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}

@@ -1,0 +1,51 @@
+import Identity
+import Testing
+
+@Suite struct AccessPolicyTests {
+    let policy = AccessPolicy([
+        "/vigil.models.v1.ModelService/Score": .peers(["ingestion-gateway"]),
+        "/vigil.models.v1.ModelService/GetDecisions": .anyOf([.scope("decisions:read"), .peers(["ingestion-gateway"])]),
+        "/grpc.health.v1.Health/": .open,
+        "/tiles/": .scope("tiles:read"),
+        "/tiles/public/": .open,
+        "/": .authenticated,
+    ])
+    let gateway = Principal(subject: "ingestion-gateway", kind: .service)
+    let bank = Principal(subject: "ingestion-gateway", kind: .bank, scopes: ["decisions:read"])
+
+    @Test func pathWithoutARuleIsRefused() {
+        #expect(policy.rule(for: "/vigil.models.v1.ModelService/Unknown") == nil)
+        #expect(policy.rule(for: "/other") == nil)
+        #expect(policy.rule(for: "") == nil)
+        #expect(AccessPolicy().rule(for: "/grpc.health.v1.Health/Check") == nil)
+    }
+
+    @Test func mostParticularPrefixDecides() {
+        #expect(policy.rule(for: "/tiles/risk/1/2/3.mvt") == .scope("tiles:read"))
+        #expect(policy.rule(for: "/tiles/public/x") == .open)
+        #expect(policy.rule(for: "/") == .authenticated)
+        #expect(policy.rule(for: "/grpc.health.v1.Health/Check") == .open)
+        #expect(policy.rule(for: "/tilesX") == nil)
+    }
+
+    @Test func peerRuleAsksForTheCertificateNotTheName() throws {
+        let rule = try #require(policy.rule(for: "/vigil.models.v1.ModelService/Score"))
+        #expect(rule.admits(gateway, isPeer: true))
+        #expect(!rule.admits(bank, isPeer: false))
+        #expect(!rule.admits(Principal(subject: "notifier", kind: .service), isPeer: true))
+    }
+
+    @Test func oneOfSeveralRulesIsEnough() throws {
+        let rule = try #require(policy.rule(for: "/vigil.models.v1.ModelService/GetDecisions"))
+        #expect(rule.admits(bank, isPeer: false))
+        #expect(rule.admits(gateway, isPeer: true))
+        #expect(!rule.admits(Principal(subject: "x", kind: .user), isPeer: false))
+        #expect(rule.requirement == "scope decisions:read, or the certificate of service ingestion-gateway")
+        #expect(!rule.isOpen)
+    }
+
+    @Test func uncoveredPathsAreListed() {
+        #expect(policy.uncovered(among: ["/tiles/a", "/b", "/a"]) == ["/a", "/b"])
+        #expect(policy.listing.map(\.path) == policy.listing.map(\.path).sorted())
+    }
+}
