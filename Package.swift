@@ -22,7 +22,10 @@ func module(_ name: String, path: String? = nil, _ dependencies: [Target.Depende
 }
 
 /// A service's migrations and static files are embedded, so that an executable is whole by itself.
-func service(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = [], exclude: [String] = ["README.md"]) -> Target {
+func service(
+    _ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = [.embedInCode("Store/Migrations")],
+    exclude: [String] = ["README.md"]
+) -> Target {
     .executableTarget(
         name: name,
         dependencies: ["Contracts", "StandardContracts", "RecordCoding", "RPC", "Postgres", "EventLog", "ServiceRuntime", "Identity", "Records"] + dependencies,
