@@ -1,0 +1,155 @@
+import Synchronization
+
+/// Gathers what concurrent calls submit into batches and processes one batch at a time: while one is under way the next
+/// fills. With one caller a batch holds that caller's items and nothing waits; under load, one commit serves hundreds.
+///
+/// Items are processed in the order of submission. ``run()`` must run, in a task group of the service's main, for
+/// anything to be processed.
+///
+///     let batcher = Batcher<Draft, Receipt>(limits: .init()) { drafts in try await store.insert(drafts) }
+///     let receipts = try await batcher.submit(drafts)
+public final class Batcher<Item: Sendable, Output: Sendable>: Sendable {
+    private struct Submission {
+        let items: [Item]
+        let continuation: CheckedContinuation<[Output], any Error>
+    }
+
+    private struct State {
+        var waiting: [Submission] = []
+        var waitingItems = 0
+        var worker: CheckedContinuation<Void, Never>?
+        var isClosed = false
+    }
+
+    private let limits: BatchLimits
+    private let process: @Sendable ([Item]) async throws -> [Output]
+    private let state = Mutex(State())
+
+    /// - Parameter process: returns one output for each item, in the items' order. What it throws, every submitter of the
+    ///   batch gets.
+    public init(limits: BatchLimits = BatchLimits(), process: @escaping @Sendable ([Item]) async throws -> [Output]) {
+        self.limits = limits
+        self.process = process
+    }
+
+    /// Waits until the items have been processed, all of them in one batch.
+    ///
+    /// - Throws: ``BatchError/full`` when more than `maxQueuedItems` wait already, ``BatchError/closed`` when ``run()`` has
+    ///   ended, and what `process` throws. A cancelled caller still waits: the effect may already be durable.
+    public func submit(_ items: [Item]) async throws -> [Output] {
+        if items.isEmpty { return [] }
+        return try await withCheckedThrowingContinuation { continuation in
+            enum Next {
+                case refuse(BatchError)
+                case wake(CheckedContinuation<Void, Never>?)
+            }
+            let next = state.withLock { state -> Next in
+                if state.isClosed { return .refuse(.closed) }
+                if state.waitingItems > 0, state.waitingItems + items.count > limits.maxQueuedItems { return .refuse(.full) }
+                state.waiting.append(Submission(items: items, continuation: continuation))
+                state.waitingItems += items.count
+                defer { state.worker = nil }
+                return .wake(state.worker)
+            }
+            switch next {
+            case .refuse(let error): continuation.resume(throwing: error)
+            case .wake(let worker): worker?.resume()
+            }
+        }
+    }
+
+    /// Processes batches until the task is cancelled; then what still waits is refused.
+    public func run() async {
+        await withTaskCancellationHandler {
+            while let batch = await nextBatch() {
+                await complete(batch)
+            }
+        } onCancel: {
+            close()
+        }
+        close()
+    }
+
+    private func complete(_ batch: [Submission]) async {
+        do {
+            let outputs = try await process(batch.flatMap(\.items))
+            var offset = 0
+            for submission in batch {
+                guard offset + submission.items.count <= outputs.count else {
+                    submission.continuation.resume(throwing: BatchError.incomplete)
+                    continue
+                }
+                submission.continuation.resume(returning: Array(outputs[offset..<offset + submission.items.count]))
+                offset += submission.items.count
+            }
+        } catch {
+            for submission in batch { submission.continuation.resume(throwing: error) }
+        }
+    }
+
+    private func nextBatch() async -> [Submission]? {
+        while true {
+            let batch = state.withLock { state -> [Submission]? in
+                if state.isClosed { return nil }
+                var items = 0
+                var count = 0
+                for submission in state.waiting {
+                    if count > 0, items + submission.items.count > limits.maxBatchItems { break }
+                    items += submission.items.count
+                    count += 1
+                }
+                let batch = Array(state.waiting.prefix(count))
+                state.waiting.removeFirst(count)
+                state.waitingItems -= items
+                return batch
+            }
+            guard let batch else { return nil }
+            if !batch.isEmpty { return batch }
+            await withCheckedContinuation { continuation in
+                let isReady = state.withLock { state in
+                    if state.isClosed || !state.waiting.isEmpty { return true }
+                    state.worker = continuation
+                    return false
+                }
+                if isReady { continuation.resume() }
+            }
+        }
+    }
+
+    private func close() {
+        let (refused, worker) = state.withLock { state in
+            state.isClosed = true
+            defer {
+                state.waiting = []
+                state.waitingItems = 0
+                state.worker = nil
+            }
+            return (state.waiting, state.worker)
+        }
+        worker?.resume()
+        for submission in refused { submission.continuation.resume(throwing: BatchError.closed) }
+    }
+}
+
+/// How much a ``Batcher`` takes at once and holds.
+public struct BatchLimits: Sendable, Hashable {
+    /// A batch ends before it would hold more, unless one submission alone does.
+    public var maxBatchItems: Int
+    /// Submissions beyond this are refused, so that a queue never grows without end.
+    public var maxQueuedItems: Int
+
+    public init(maxBatchItems: Int = 1_000, maxQueuedItems: Int = 20_000) {
+        self.maxBatchItems = maxBatchItems
+        self.maxQueuedItems = maxQueuedItems
+    }
+}
+
+/// Why a ``Batcher`` did not process what was submitted.
+public enum BatchError: Error, Sendable, Hashable {
+    /// Too much waits already; try again later.
+    case full
+    /// The service is ending.
+    case closed
+    /// The processor returned fewer outputs than it was given items.
+    case incomplete
+}
