@@ -130,7 +130,7 @@ let package = Package(
         service("Vigil", [
             argumentParser, asn1, certificates, crypto, nioCore, nioPosix, jwt, yams,
             "Datasets", "Features", "Geo", "Models", "Simulation", "Training",
-        ]),
+        ], resources: []),
 
         // Tests
         module("TestSupport", path: "Tests/Support", ["Postgres", "RPC", "Contracts", "StandardContracts", "ServiceRuntime", "Identity", jwt, logging]),
