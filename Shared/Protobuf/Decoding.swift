@@ -1,0 +1,117 @@
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+package import CProtobufC
+
+/// Which message protobuf-c shall unpack.
+@usableFromInline
+package struct MessageDescriptor: @unchecked Sendable {
+    // Sendable: the description is a constant of the generated C code.
+    let pointer: UnsafePointer<ProtobufCMessageDescriptor>
+    let isRecursive: Bool
+
+    /// - Parameters:
+    ///   - empty: protobuf-c's structure, of any content.
+    ///   - initialize: protobuf-c's generated function that makes that structure an empty message. It is what knows the
+    ///     description's address; the importer would copy the description itself.
+    ///   - isRecursive: whether a message of this type can lie inside another of it. Only then is the nesting measured
+    ///     before protobuf-c recurses, which it does without a limit of its own.
+    package init<T>(_ empty: T, _ initialize: (UnsafeMutablePointer<T>?) -> Void, isRecursive: Bool) {
+        var message = empty
+        let descriptor = withUnsafeMutablePointer(to: &message) { pointer in
+            initialize(pointer)
+            return UnsafeRawPointer(pointer).assumingMemoryBound(to: ProtobufCMessage.self).pointee.descriptor
+        }
+        guard let descriptor else { preconditionFailure("protobuf-c left a message without its description") }
+        self.pointer = descriptor
+        self.isRecursive = isRecursive
+    }
+}
+
+/// Unpacks the wire format into protobuf-c's structure, lets `body` read that, and frees it.
+@inlinable
+package func withUnpacked<R>(
+    _ bytes: UnsafeRawBufferPointer, _ descriptor: MessageDescriptor, _ body: (UnsafeRawPointer) throws -> R
+) throws -> R {
+    let unpacked = try UnpackedMessage(bytes, descriptor)
+    defer { unpacked.free() }
+    return try body(unpacked.message)
+}
+
+/// A message in protobuf-c's structure, and the arena it lies in.
+@usableFromInline
+package struct UnpackedMessage {
+    @usableFromInline let message: UnsafeRawPointer
+    private let arena: UnsafeMutablePointer<Arena>
+
+    @usableFromInline
+    init(_ bytes: UnsafeRawBufferPointer, _ descriptor: MessageDescriptor) throws {
+        if descriptor.isRecursive {
+            try checkNesting(of: bytes, descriptor.pointer, depth: 1)
+        }
+        // A message without bytes still takes its structure.
+        let budget = min(bytes.count * ProtobufLimits.maxExpansionFactor + 64 << 10, ProtobufLimits.maxArenaBytes)
+        let arena = ArenaPool.take(budget: budget)
+        var allocator = ProtobufCAllocator(arena: arena)
+        let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        guard let message = protobuf_c_message_unpack(descriptor.pointer, &allocator, bytes.count, start) else {
+            defer { ArenaPool.giveBack(arena) }
+            let name = String(cString: descriptor.pointer.pointee.name)
+            throw arena.pointee.isExhausted
+                ? ProtobufError(.tooLarge, "the message expands beyond the limit", fieldPath: name)
+                : ProtobufError(.malformed, "not a message of this type", fieldPath: name)
+        }
+        self.message = UnsafeRawPointer(message)
+        self.arena = arena
+    }
+
+    @usableFromInline
+    func free() { ArenaPool.giveBack(arena) }
+}
+
+/// What generated code reads protobuf-c's fields with.
+package enum Unpacked {
+    private nonisolated(unsafe) static let emptyString = vigil_protobuf_c_empty_string()
+
+    /// A string; NUL and invalid UTF-8 are refused.
+    package static func string(_ text: UnsafePointer<CChar>?, _ field: StaticString) throws -> String {
+        guard let text, text != emptyString else { return "" }
+        // The allocation holds the text and the NUL that protobuf-c appends.
+        let bytes = UnsafeRawBufferPointer(start: text, count: Arena.byteCount(of: text) - 1)
+        guard let string = String(validating: bytes, as: UTF8.self) else {
+            throw ProtobufError(.invalidUTF8, "a string is not valid UTF-8", fieldPath: field.description)
+        }
+        if let start = bytes.baseAddress, memchr(start, 0, bytes.count) != nil {
+            throw ProtobufError(.nulInString, "a string contains NUL", fieldPath: field.description)
+        }
+        return string
+    }
+
+    package static func bytes(_ data: ProtobufCBinaryData) -> [UInt8] {
+        [UInt8](UnsafeBufferPointer(start: data.data, count: data.len))
+    }
+
+    /// A repeated field of numbers as it lies in memory.
+    @inlinable
+    package static func list<T>(_ start: UnsafeMutablePointer<T>?, _ count: Int) -> [T] {
+        [T](UnsafeBufferPointer(start: start, count: count))
+    }
+
+    /// A repeated field whose elements need conversion.
+    @inlinable
+    package static func list<T, R>(_ start: UnsafeMutablePointer<T>?, _ count: Int, _ convert: (T) throws -> R) rethrows -> [R] {
+        try UnsafeBufferPointer(start: start, count: count).map(convert)
+    }
+
+    /// The message behind a pointer that is only nil where protobuf-c has broken its word.
+    @inlinable
+    package static func message<T>(_ pointer: UnsafeMutablePointer<T>?) throws -> UnsafePointer<T> {
+        guard let pointer else { throw ProtobufError(.malformed, "a message is missing") }
+        return UnsafePointer(pointer)
+    }
+}
