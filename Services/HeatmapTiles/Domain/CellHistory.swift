@@ -1,0 +1,110 @@
+/// What happened in one cell: for each kind and hour, running sums, in columns.
+///
+/// Keys are kind × 2²⁰ + hour in rising order, so a kind's hours lie together; sums run within a kind. The sum over a span of
+/// hours is then the difference of two entries, found by two binary searches.
+struct CellHistory: Sendable {
+    private var keys: [UInt32] = []
+    private var counts: [UInt32] = []
+    private var riskSums: [Double] = []
+
+    /// The number of (kind, hour) entries.
+    var entryCount: Int { keys.count }
+
+    static let bytesPerEntry = MemoryLayout<UInt32>.stride * 2 + MemoryLayout<Double>.stride
+
+    private static func key(kind: Int, hour: Int) -> UInt32 { UInt32(kind) << 20 | UInt32(hour) }
+
+    /// Adds to one entry. The newest hour is the cheap case; an older one moves the sums after it.
+    mutating func add(kind: Int, hour: Int, _ tally: Tally) {
+        let key = Self.key(kind: kind, hour: hour)
+        let start = lowerBound(key, from: 0)
+        if start == keys.count || keys[start] != key {
+            let before = sums(before: start, kind: kind)
+            keys.insert(key, at: start)
+            counts.insert(UInt32(clamping: before.count), at: start)
+            riskSums.insert(before.riskSum, at: start)
+        }
+        var index = start
+        while index < keys.count && Int(keys[index] >> 20) == kind {
+            counts[index] = UInt32(clamping: Int(counts[index]) + tally.count)
+            riskSums[index] += tally.riskSum
+            index += 1
+        }
+    }
+
+    /// Adds an entry whose kind and hour come after all others': how a cube is rebuilt.
+    mutating func append(kind: Int, hour: Int, _ tally: Tally) {
+        let before = sums(before: keys.count, kind: kind)
+        keys.append(Self.key(kind: kind, hour: hour))
+        counts.append(UInt32(clamping: before.count + tally.count))
+        riskSums.append(before.riskSum + tally.riskSum)
+    }
+
+    /// The sum of what a filter lets through.
+    func tally(_ filter: CubeFilter.Prepared) -> Tally {
+        var result = Tally()
+        forEachRun(filter) { kind, run in
+            if let hours = filter.hoursOfWeek {
+                for index in run where hours[Int(keys[index] & 0xF_FFFF) % 168] {
+                    result += entry(index, kind: kind)
+                }
+            } else {
+                let before = sums(before: run.lowerBound, kind: kind)
+                result.count += Int(counts[run.upperBound - 1]) - before.count
+                result.riskSum += riskSums[run.upperBound - 1] - before.riskSum
+            }
+        }
+        return result
+    }
+
+    /// Calls `body` with each entry that a filter lets through.
+    func forEachEntry(_ filter: CubeFilter.Prepared, _ body: (_ hour: Int, _ tally: Tally) -> Void) {
+        forEachRun(filter) { kind, run in
+            for index in run {
+                let hour = Int(keys[index] & 0xF_FFFF)
+                if let hours = filter.hoursOfWeek, !hours[hour % 168] { continue }
+                body(hour, entry(index, kind: kind))
+            }
+        }
+    }
+
+    /// Calls `body` with each selected kind's entries within the filter's hours; never with an empty run.
+    private func forEachRun(_ filter: CubeFilter.Prepared, _ body: (_ kind: Int, _ run: Range<Int>) -> Void) {
+        var index = 0
+        while index < keys.count {
+            let kind = Int(keys[index] >> 20)
+            if kind < filter.kinds.count && filter.kinds[kind] {
+                let start = lowerBound(Self.key(kind: kind, hour: filter.hours.lowerBound), from: index)
+                let end = lowerBound(UInt32(kind) << 20 + UInt32(filter.hours.upperBound), from: start)
+                if start < end { body(kind, start..<end) }
+                index = end
+            }
+            index = lowerBound(UInt32(kind + 1) << 20, from: index)
+        }
+    }
+
+    private func entry(_ index: Int, kind: Int) -> Tally {
+        let before = sums(before: index, kind: kind)
+        return Tally(count: Int(counts[index]) - before.count, riskSum: riskSums[index] - before.riskSum)
+    }
+
+    /// The running sums of the kind just before an index.
+    private func sums(before index: Int, kind: Int) -> Tally {
+        guard index > 0, Int(keys[index - 1] >> 20) == kind else { return Tally() }
+        return Tally(count: Int(counts[index - 1]), riskSum: riskSums[index - 1])
+    }
+
+    /// The first index from `from` on whose key is not below `key`.
+    private func lowerBound(_ key: UInt32, from: Int) -> Int {
+        keys.withUnsafeBufferPointer { keys in
+            // Most searches ask for the newest hours: look at the end before halving.
+            if keys.isEmpty || keys[keys.count - 1] < key { return keys.count }
+            var low = from, high = keys.count
+            while low < high {
+                let middle = (low + high) / 2
+                if keys[middle] < key { low = middle + 1 } else { high = middle }
+            }
+            return low
+        }
+    }
+}

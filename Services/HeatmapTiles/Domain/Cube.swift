@@ -1,0 +1,101 @@
+import Geo
+
+/// All events, counted by cell (a tile at zoom 17), hour and kind.
+///
+/// A value: whoever holds one sees it unchanged while events go on arriving at the next.
+struct Cube: Sendable {
+    /// The zoom of the finest cells, about 300 m wide at the equator.
+    static let cellZoom = 17
+
+    /// The cells' codes in rising order: everything inside a tile is one range of them.
+    private(set) var codes: [UInt64] = []
+    private(set) var histories: [CellHistory] = []
+    private(set) var kinds = KindTable()
+    /// Goes up with every change.
+    private(set) var version: UInt64 = 0
+    /// All events of each signal.
+    private(set) var totals: [Signal: Tally] = [:]
+    /// From the first to the last hour that has an event; nil while there is none.
+    private(set) var hours: ClosedRange<Int>?
+
+    /// What is to be added to one entry.
+    struct Increment: Sendable, Hashable {
+        /// A tile's code at zoom 17.
+        var cell: UInt64
+        var hour: Int
+        var kind: Int
+        var tally: Tally
+    }
+
+    var entryCount: Int { histories.reduce(0) { $0 + $1.entryCount } }
+
+    /// The number of a kind, given now if it is new; the number of the signal's "other" when no more can be given.
+    mutating func number(for kind: Kind) -> Int {
+        if let number = kinds.add(kind) { return number }
+        // Room for each signal's "other" is always kept.
+        return kinds.add(Kind(signal: kind.signal, type: Kind.otherType)) ?? 0
+    }
+
+    /// Adds increments in any order.
+    mutating func apply(_ increments: [Increment]) {
+        guard !increments.isEmpty else { return }
+        version += 1
+        insertCells(Set(increments.lazy.map(\.cell)))
+        for increment in increments {
+            histories[lowerBound(increment.cell)].add(kind: increment.kind, hour: increment.hour, increment.tally)
+            note(increment)
+        }
+    }
+
+    /// Adds an increment that comes after all others in the order of cell, kind, hour: how a cube is rebuilt.
+    mutating func append(_ increment: Increment) {
+        if codes.last != increment.cell {
+            codes.append(increment.cell)
+            histories.append(CellHistory())
+        }
+        histories[histories.count - 1].append(kind: increment.kind, hour: increment.hour, increment.tally)
+        note(increment)
+    }
+
+    /// The first index whose code is not below `code`.
+    func lowerBound(_ code: UInt64) -> Int {
+        var low = 0, high = codes.count
+        while low < high {
+            let middle = (low + high) / 2
+            if codes[middle] < code { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    private mutating func note(_ increment: Increment) {
+        totals[kinds.kinds[increment.kind].signal, default: Tally()] += increment.tally
+        hours = min(hours?.lowerBound ?? increment.hour, increment.hour)...max(hours?.upperBound ?? increment.hour, increment.hour)
+    }
+
+    private mutating func insertCells(_ cells: Set<UInt64>) {
+        let added = cells.filter { let index = lowerBound($0); return index == codes.count || codes[index] != $0 }.sorted()
+        guard !added.isEmpty else { return }
+        var mergedCodes: [UInt64] = []
+        var mergedHistories: [CellHistory] = []
+        mergedCodes.reserveCapacity(codes.count + added.count)
+        mergedHistories.reserveCapacity(codes.count + added.count)
+        var next = added.makeIterator()
+        var pending = next.next()
+        for (code, history) in zip(codes, histories) {
+            while let new = pending, new < code {
+                mergedCodes.append(new)
+                mergedHistories.append(CellHistory())
+                pending = next.next()
+            }
+            mergedCodes.append(code)
+            mergedHistories.append(history)
+        }
+        while let new = pending {
+            mergedCodes.append(new)
+            mergedHistories.append(CellHistory())
+            pending = next.next()
+        }
+        codes = mergedCodes
+        histories = mergedHistories
+    }
+}

@@ -1,0 +1,48 @@
+/// Which events a view is made of.
+struct CubeFilter: Sendable, Hashable {
+    var layer: Layer
+    /// Whole UTC hours since 1970.
+    var hours: Range<Int> = CubeHour.range
+    /// Channels or crime types; nil for all.
+    var types: Set<String>?
+    /// 0…1: cells (at zoom 17) whose mean risk is below this are left out.
+    var minimumRisk = 0.0
+    /// 0…23 in the zone of `offsetMinutes`; nil for all.
+    var hoursOfDay: Set<Int>?
+    /// 1 (Monday)…7 (Sunday), as ISO 8601 numbers them; nil for all.
+    var daysOfWeek: Set<Int>?
+    /// The zone that hours of the day and days of the week are meant in, minutes east of UTC.
+    var offsetMinutes = 0
+    /// Only cells whose middle lies in one of these jurisdictions; nil for everywhere.
+    var jurisdictions: Set<String>?
+
+    /// A filter made ready for one state of a cube.
+    struct Prepared: Sendable {
+        /// By a kind's number.
+        var kinds: [Bool]
+        var hours: Range<Int>
+        /// By hour since 1970 modulo 168; nil for all.
+        var hoursOfWeek: [Bool]?
+        var minimumRisk: Double
+        /// By a cell's index; nil for all.
+        var cells: [Bool]?
+
+        func accepts(_ tally: Tally) -> Bool {
+            tally.count > 0 && (minimumRisk <= 0 || tally.meanRisk >= minimumRisk)
+        }
+    }
+
+    func prepared(kinds table: KindTable, cells: [Bool]?) -> Prepared {
+        Prepared(
+            kinds: table.kinds.map { $0.signal == layer.signal && types?.contains($0.type) != false },
+            hours: hours.clamped(to: CubeHour.range), hoursOfWeek: hoursOfWeek, minimumRisk: minimumRisk, cells: cells)
+    }
+
+    private var hoursOfWeek: [Bool]? {
+        guard hoursOfDay != nil || daysOfWeek != nil else { return nil }
+        return (0..<168).map { hour in
+            let local = CubeHour.ofWeek(hour, offsetMinutes: offsetMinutes)
+            return hoursOfDay?.contains(local % 24) != false && daysOfWeek?.contains(local / 24 + 1) != false
+        }
+    }
+}

@@ -1,0 +1,121 @@
+import Geo
+
+// What is asked of a cube. All answers count only what the filter lets through.
+extension Cube {
+    /// A cell, at zoom 17 or an ancestor's, and what happened in it.
+    struct Cell: Sendable, Hashable {
+        /// A tile's code at the zoom that was asked for.
+        var code: UInt64
+        var tally: Tally
+    }
+
+    /// A rectangle of cells at one zoom, as a dense grid of heat, row by row from the north-west.
+    struct HeatGrid: Sendable {
+        var columns: Int
+        var rows: Int
+        var values: [Float]
+    }
+
+    /// The cells inside a tile, summed up to `zoom` (at most 17), in the order of their codes; only those that have events.
+    func cells(in tile: Tile, zoom: Int, _ filter: CubeFilter.Prepared) -> [Cell] {
+        var cells: [Cell] = []
+        forEachCell(tile.codes(atZoom: Self.cellZoom), filter) { code, tally in
+            let parent = code >> UInt64(2 * (Self.cellZoom - zoom))
+            if let last = cells.indices.last, cells[last].code == parent {
+                cells[last].tally += tally
+            } else {
+                cells.append(Cell(code: parent, tally: tally))
+            }
+        }
+        return cells
+    }
+
+    /// The sum over everything, or over the cells whose middles lie in a box.
+    func total(in box: BoundingBox?, _ filter: CubeFilter.Prepared) -> Tally {
+        var total = Tally()
+        forEachCell(in: box, filter) { _, tally in total += tally }
+        return total
+    }
+
+    /// The hottest value among all cells at a zoom; 0 when there is none.
+    func hottest(_ layer: Layer, zoom: Int, _ filter: CubeFilter.Prepared) -> Double {
+        var hottest = 0.0
+        for cell in cells(in: Self.world, zoom: zoom, filter) { hottest = max(hottest, layer.heat(of: cell.tally)) }
+        return hottest
+    }
+
+    /// The `limit` hottest cells at a zoom, hottest first; among equals the lower code first.
+    func hotspots(_ layer: Layer, limit: Int, zoom: Int, in box: BoundingBox?, _ filter: CubeFilter.Prepared) -> [Cell] {
+        let cells = cells(in: Self.world, zoom: zoom, filter).filter { cell in
+            guard let box else { return true }
+            return Tile(zoom: zoom, code: cell.code).map { box.contains($0.centre) } ?? false
+        }
+        let ranked = cells.map { (heat: layer.heat(of: $0.tally), cell: $0) }
+            .sorted { $0.heat != $1.heat ? $0.heat > $1.heat : $0.cell.code < $1.cell.code }
+        return ranked.prefix(limit).map(\.cell)
+    }
+
+    /// The sums of each span of `hoursPerBucket` hours, keyed by the span's first hour (a multiple of `hoursPerBucket`). `minimumRisk`
+    /// leaves out cells by their mean over all hours of the filter.
+    func series(in box: BoundingBox?, hoursPerBucket: Int, _ filter: CubeFilter.Prepared) -> [Int: Tally] {
+        var buckets: [Int: Tally] = [:]
+        forEachIndex(in: box, filter) { index in
+            if filter.minimumRisk > 0, !filter.accepts(histories[index].tally(filter)) { return }
+            histories[index].forEachEntry(filter) { hour, tally in
+                buckets[hour - hour % hoursPerBucket, default: Tally()] += tally
+            }
+        }
+        return buckets
+    }
+
+    /// Heat in a window of cells at `zoom`: `columns` × `rows` from the cell (`x`, `y`) on. Cells beyond the world's edge are cold.
+    func heat(_ layer: Layer, zoom: Int, x: Int, y: Int, columns: Int, rows: Int, _ filter: CubeFilter.Prepared) -> HeatGrid {
+        var grid = HeatGrid(columns: columns, rows: rows, values: [Float](repeating: 0, count: columns * rows))
+        // Blocks of 8 × 8 cells: codes inside a block are one range.
+        let blockZoom = max(0, zoom - 3)
+        let shift = zoom - blockZoom
+        let side = 1 << blockZoom
+        for blockY in max(0, y >> shift)...max(0, min(side - 1, (y + rows - 1) >> shift)) {
+            for blockX in max(0, x >> shift)...max(0, min(side - 1, (x + columns - 1) >> shift)) {
+                guard let block = Tile(zoom: blockZoom, x: blockX, y: blockY) else { continue }
+                for cell in cells(in: block, zoom: zoom, filter) {
+                    guard let tile = Tile(zoom: zoom, code: cell.code) else { continue }
+                    let (column, row) = (tile.x - x, tile.y - y)
+                    guard (0..<columns).contains(column), (0..<rows).contains(row) else { continue }
+                    grid.values[row * columns + column] = Float(layer.heat(of: cell.tally))
+                }
+            }
+        }
+        return grid
+    }
+
+    /// For each cell whether its middle lies in the area.
+    func mask(_ contains: (Position) -> Bool) -> [Bool] {
+        codes.map { code in Tile(zoom: Self.cellZoom, code: code).map { contains($0.centre) } ?? false }
+    }
+
+    private static let world = Tile(containing: Position(latitude: 0, longitude: 0), zoom: 0)
+
+    private func forEachCell(_ range: Range<UInt64>, _ filter: CubeFilter.Prepared, _ body: (UInt64, Tally) -> Void) {
+        for index in lowerBound(range.lowerBound)..<lowerBound(range.upperBound) where filter.cells?[index] != false {
+            let tally = histories[index].tally(filter)
+            if filter.accepts(tally) { body(codes[index], tally) }
+        }
+    }
+
+    private func forEachCell(in box: BoundingBox?, _ filter: CubeFilter.Prepared, _ body: (UInt64, Tally) -> Void) {
+        forEachIndex(in: box, filter) { index in
+            let tally = histories[index].tally(filter)
+            if filter.accepts(tally) { body(codes[index], tally) }
+        }
+    }
+
+    private func forEachIndex(in box: BoundingBox?, _ filter: CubeFilter.Prepared, _ body: (Int) -> Void) {
+        for index in codes.indices where filter.cells?[index] != false {
+            if let box {
+                guard let tile = Tile(zoom: Self.cellZoom, code: codes[index]), box.contains(tile.centre) else { continue }
+            }
+            body(index)
+        }
+    }
+}

@@ -1,0 +1,31 @@
+/// Colours from cold to hot. Both run evenly in lightness, so they can be told apart in grey and with any colour blindness.
+enum Palette: String, Sendable, Hashable, CaseIterable {
+    /// From deep violet over red and orange to a pale yellow: for dark maps.
+    case dark
+    /// From a pale yellow over orange and red to deep violet: for light maps.
+    case light
+
+    /// Colours at even distances from cold to hot, as 0xRRGGBB.
+    var stops: [UInt32] {
+        let stops: [UInt32] = [0x2B0B57, 0x63117A, 0x9C2476, 0xD13F5C, 0xF26B3A, 0xFBA423, 0xFCE38A]
+        return self == .dark ? stops : stops.reversed()
+    }
+
+    /// 1024 steps of red, green, blue, alpha with the colours multiplied out (not premultiplied); the first is transparent.
+    func table() -> [UInt8] {
+        let stops = stops
+        return (0..<1024).flatMap { step -> [UInt8] in
+            let heat = Double(step) / 1023
+            let place = heat * Double(stops.count - 1)
+            let index = min(stops.count - 2, Int(place))
+            let part = place - Double(index)
+            let colour = [16, 8, 0].map { shift -> UInt8 in
+                let from = Double(stops[index] >> UInt32(shift) & 0xFF), to = Double(stops[index + 1] >> UInt32(shift) & 0xFF)
+                return UInt8((from + (to - from) * part).rounded())
+            }
+            // Fades in over the coldest eighth, then stays a little transparent so that the map shows through.
+            let alpha = min(1, heat * 8) * 0.82
+            return colour + [UInt8((alpha * 255).rounded())]
+        }
+    }
+}

@@ -1,0 +1,182 @@
+/// Writes Mapbox Vector Tiles, version 2.1: features with integer geometry in a square of `extent` units, x to the east and y to the
+/// south, in protobuf. The numbers in the code are the specification's field numbers (its section 4.1 and vector_tile.proto).
+struct VectorTile {
+    /// Units along a tile's side.
+    static let extent = 4096
+
+    private(set) var bytes: [UInt8] = []
+
+    /// Appends a layer; one without features is left out, as the specification advises.
+    mutating func add(_ layer: Layer) {
+        guard layer.featureCount > 0 else { return }
+        let body = layer.encoded()
+        bytes.appendField(3, length: body.count)
+        bytes.append(contentsOf: body)
+    }
+
+    /// A feature's attribute value.
+    enum Value: Hashable {
+        case string(String)
+        case float(Float)
+        case unsigned(UInt64)
+        case bool(Bool)
+    }
+
+    /// A point in the tile's units; a little outside is allowed.
+    struct Point: Hashable {
+        var x: Int
+        var y: Int
+    }
+
+    struct Layer {
+        let name: String
+        private(set) var featureCount = 0
+        private var features: [UInt8] = []
+        private var keys: [String: UInt64] = [:]
+        private var orderedKeys: [String] = []
+        private var values: [Value: UInt64] = [:]
+        private var orderedValues: [Value] = []
+        private var scratch: [UInt8] = []
+        private var tags: [UInt8] = []
+        private var geometry: [UInt8] = []
+
+        init(name: String) {
+            self.name = name
+        }
+
+        /// Appends a point.
+        mutating func addPoint(id: UInt64?, _ point: Point, _ attributes: KeyValuePairs<String, Value>) {
+            geometry.removeAll(keepingCapacity: true)
+            var cursor = Point(x: 0, y: 0)
+            appendMove([point][...], command: .moveTo, cursor: &cursor)
+            addFeature(id: id, type: 1, attributes)
+        }
+
+        /// Appends a polygon: rings without the closing point, the outer ones clockwise as seen on screen, holes the other way.
+        mutating func addPolygon(id: UInt64?, _ rings: [[Point]], _ attributes: KeyValuePairs<String, Value>) {
+            geometry.removeAll(keepingCapacity: true)
+            var cursor = Point(x: 0, y: 0)
+            for ring in rings where ring.count >= 3 {
+                appendMove(ring.prefix(1), command: .moveTo, cursor: &cursor)
+                appendMove(ring.dropFirst(), command: .lineTo, cursor: &cursor)
+                geometry.appendVarint(Command.closePath.rawValue | 1 << 3)
+            }
+            guard !geometry.isEmpty else { return }
+            addFeature(id: id, type: 3, attributes)
+        }
+
+        private enum Command: UInt64 {
+            case moveTo = 1
+            case lineTo = 2
+            case closePath = 7
+        }
+
+        private mutating func appendMove(_ points: ArraySlice<Point>, command: Command, cursor: inout Point) {
+            geometry.appendVarint(command.rawValue | UInt64(points.count) << 3)
+            for point in points {
+                geometry.appendZigZag(point.x - cursor.x)
+                geometry.appendZigZag(point.y - cursor.y)
+                cursor = point
+            }
+        }
+
+        private mutating func addFeature(id: UInt64?, type: UInt64, _ attributes: KeyValuePairs<String, Value>) {
+            tags.removeAll(keepingCapacity: true)
+            for (key, value) in attributes {
+                tags.appendVarint(index(of: key))
+                tags.appendVarint(index(of: value))
+            }
+            scratch.removeAll(keepingCapacity: true)
+            if let id { scratch.appendField(1, varint: id) }
+            scratch.appendField(2, length: tags.count)
+            scratch.append(contentsOf: tags)
+            scratch.appendField(3, varint: type)
+            scratch.appendField(4, length: geometry.count)
+            scratch.append(contentsOf: geometry)
+            features.appendField(2, length: scratch.count)
+            features.append(contentsOf: scratch)
+            featureCount += 1
+        }
+
+        private mutating func index(of key: String) -> UInt64 {
+            if let index = keys[key] { return index }
+            let index = UInt64(orderedKeys.count)
+            keys[key] = index
+            orderedKeys.append(key)
+            return index
+        }
+
+        private mutating func index(of value: Value) -> UInt64 {
+            if let index = values[value] { return index }
+            let index = UInt64(orderedValues.count)
+            values[value] = index
+            orderedValues.append(value)
+            return index
+        }
+
+        fileprivate func encoded() -> [UInt8] {
+            var bytes: [UInt8] = []
+            bytes.reserveCapacity(features.count + 16 * orderedValues.count + 256)
+            bytes.appendField(15, varint: 2)
+            bytes.appendField(1, string: name)
+            bytes.append(contentsOf: features)
+            for key in orderedKeys { bytes.appendField(3, string: key) }
+            for value in orderedValues {
+                let encoded = value.encoded
+                bytes.appendField(4, length: encoded.count)
+                bytes.append(contentsOf: encoded)
+            }
+            bytes.appendField(5, varint: UInt64(VectorTile.extent))
+            return bytes
+        }
+    }
+}
+
+extension VectorTile.Value {
+    fileprivate var encoded: [UInt8] {
+        var bytes: [UInt8] = []
+        switch self {
+        case .string(let text):
+            bytes.appendField(1, string: text)
+        case .float(let number):
+            bytes.append(2 << 3 | 5)
+            withUnsafeBytes(of: number.bitPattern.littleEndian) { bytes.append(contentsOf: $0) }
+        case .unsigned(let number):
+            bytes.appendField(5, varint: number)
+        case .bool(let flag):
+            bytes.appendField(7, varint: flag ? 1 : 0)
+        }
+        return bytes
+    }
+}
+
+// The little of protobuf's wire format that a vector tile needs.
+extension [UInt8] {
+    fileprivate mutating func appendVarint(_ value: UInt64) {
+        var rest = value
+        while rest >= 0x80 {
+            append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        append(UInt8(rest))
+    }
+
+    fileprivate mutating func appendZigZag(_ value: Int) {
+        appendVarint(UInt64(bitPattern: Int64(value << 1 ^ value >> 63)))
+    }
+
+    fileprivate mutating func appendField(_ number: UInt64, varint: UInt64) {
+        appendVarint(number << 3)
+        appendVarint(varint)
+    }
+
+    fileprivate mutating func appendField(_ number: UInt64, length: Int) {
+        appendVarint(number << 3 | 2)
+        appendVarint(UInt64(length))
+    }
+
+    fileprivate mutating func appendField(_ number: UInt64, string: String) {
+        appendField(number, length: string.utf8.count)
+        append(contentsOf: string.utf8)
+    }
+}
