@@ -99,7 +99,7 @@ let package = Package(
 
         // Contracts: what protoc-c and our plugin generate from Protos/*.proto
         .target(name: "CDescriptors", dependencies: ["CProtobufC"], path: "Protos/Generated/Descriptors", publicHeadersPath: "include"),
-        .executableTarget(name: "ProtocGenVigil", dependencies: ["CDescriptors", "CProtobufC"], path: "Protos/Plugin", swiftSettings: settings),
+        .executableTarget(name: "ProtocGenVigil", dependencies: ["CDescriptors", "CProtobufC", "Protobuf"], path: "Protos/Plugin", swiftSettings: settings),
         .target(name: "CContracts", dependencies: ["CProtobufC"], path: "Protos/Generated/C", publicHeadersPath: "include"),
         module("StandardContracts", path: "Protos/Generated/Standard", ["CContracts", "CProtobufC", "Protobuf"]),
         module("Contracts", path: "Protos/Generated/Swift", ["CContracts", "CProtobufC", "Protobuf", "StandardContracts", "RPC"]),
@@ -114,7 +114,13 @@ let package = Package(
         module("Geo", []),
         module("Identity", ["RPC", jwt, serviceContext, logging]),
         module("ServiceRuntime", ["RPC", "Postgres", "Identity", "Contracts", configuration, lifecycle, logging, metrics, metricsCore, serviceContext]),
-        module("Datasets", ["CZlib", "Records", yams]),
+        module(
+            "ShippedMappings", path: "Mappings", [],
+            resources: [
+                .embedInCode("handbook-customers.yaml"), .embedInCode("handbook-labels.yaml"), .embedInCode("handbook-terminals.yaml"),
+                .embedInCode("handbook-transactions.yaml"), .embedInCode("houston-crimes.yaml"), .embedInCode("newyork-atms.yaml"),
+            ], exclude: ["README.md"]),
+        module("Datasets", ["CZlib", "Records", "ShippedMappings", yams]),
         module("Features", ["Records", "Geo", collections]),
         module("Models", ["Features", crypto]),
         module("Training", ["CXGBoost", "Models", "Features", "Records", crypto]),
@@ -130,7 +136,7 @@ let package = Package(
         service("Vigil", [
             argumentParser, asn1, certificates, crypto, nioCore, nioPosix, jwt, yams,
             "Datasets", "Features", "Geo", "Models", "Simulation", "Training",
-        ], resources: []),
+        ], resources: [.embedInCode("Run/databases.sql")]),
 
         // Tests
         module("TestSupport", path: "Tests/Support", ["Postgres", "RPC", "Contracts", "StandardContracts", "ServiceRuntime", "Identity", jwt, logging]),

@@ -1,0 +1,31 @@
+# What each target does is in README.md; the long ones print one line of figures at the end.
+.PHONY: run build test generate clean
+.SILENT:
+
+# Started through setpriv, the suite also ends in order when make itself is killed.
+LAUNCH := $(if $(wildcard /usr/bin/setpriv),setpriv --pdeathsig TERM)
+
+run:
+	Support/setup.sh run
+	$(MAKE) --no-print-directory compile
+	exec $(LAUNCH) .build/release/vigil run
+
+build:
+	Support/setup.sh build
+	$(MAKE) --no-print-directory compile
+
+.PHONY: compile
+compile:
+	swift build --configuration release
+
+test:
+	Support/setup.sh test
+	swift build --build-tests
+	swift test --skip-build
+
+# The Swift code of the contracts, from Protos/**/*.proto.
+generate:
+	Protos/generate.sh
+
+clean:
+	rm -rf .build

@@ -1,0 +1,30 @@
+import ArgumentParser
+
+@main
+enum Main {
+    /// Commands that wait for the network are asynchronous; `vigil run` must stay on the thread that started the
+    /// process, because the kernel ties a child's death signal to the thread that spawned it.
+    @MainActor
+    static func main() async {
+        do {
+            var command = try VigilCommand.parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            VigilCommand.exit(withError: error)
+        }
+    }
+}
+
+/// The command line. Each command lies in a file of its own and is listed here.
+struct VigilCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "vigil",
+        abstract: "Predict and interrupt financial cybercrime.",
+        subcommands: [
+            RunCommand.self,
+        ])
+}

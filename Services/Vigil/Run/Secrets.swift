@@ -1,0 +1,39 @@
+import Foundation
+
+/// Passwords and keys, made once by the system's random generator and kept one a file, mode 0600.
+struct Secrets {
+    let folder: String
+
+    func file(_ name: String) -> String { "\(folder)/\(name)" }
+
+    /// A password of 24 letters and digits (142 bits), without those that look alike.
+    func password(_ name: String) throws(LaunchError) -> String {
+        try existing(name) {
+            let alphabet = Array("abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789")
+            return String((0..<24).map { _ in alphabet[Int.random(in: 0..<alphabet.count)] })
+        }
+    }
+
+    /// A key of 32 bytes, written as 64 hexadecimal digits.
+    func key(_ name: String) throws(LaunchError) -> String {
+        try existing(name) {
+            (0..<32).map { _ in
+                let byte = UInt8.random(in: .min ... .max)
+                return String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
+            }.joined()
+        }
+    }
+
+    private func existing(_ name: String, orMake make: () -> String) throws(LaunchError) -> String {
+        let path = file(name)
+        if FileManager.default.fileExists(atPath: path) {
+            guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { throw LaunchError("cannot read \(path)") }
+            let secret = text.trimmingCharacters(in: .whitespacesAndNewlines)
+            guard !secret.isEmpty else { throw LaunchError("\(path) is empty; remove it to have a new one made") }
+            return secret
+        }
+        let secret = make()
+        try SuiteHome.write(Array("\(secret)\n".utf8), to: path)
+        return secret
+    }
+}
