@@ -32,6 +32,9 @@ public final class Batcher<Item: Sendable, Output: Sendable>: Sendable {
         self.process = process
     }
 
+    /// How many items wait for the next batch; for metrics.
+    public var waitingItems: Int { state.withLock { $0.waitingItems } }
+
     /// Waits until the items have been processed, all of them in one batch.
     ///
     /// - Throws: ``BatchError/full`` when more than `maxQueuedItems` wait already, ``BatchError/closed`` when ``run()`` has
@@ -39,22 +42,16 @@ public final class Batcher<Item: Sendable, Output: Sendable>: Sendable {
     public func submit(_ items: [Item]) async throws -> [Output] {
         if items.isEmpty { return [] }
         return try await withCheckedThrowingContinuation { continuation in
-            enum Next {
-                case refuse(BatchError)
-                case wake(CheckedContinuation<Void, Never>?)
-            }
-            let next = state.withLock { state -> Next in
-                if state.isClosed { return .refuse(.closed) }
-                if state.waitingItems > 0, state.waitingItems + items.count > limits.maxQueuedItems { return .refuse(.full) }
+            let (refusal, worker) = state.withLock { state -> (BatchError?, CheckedContinuation<Void, Never>?) in
+                if state.isClosed { return (.closed, nil) }
+                if state.waitingItems > 0, state.waitingItems + items.count > limits.maxQueuedItems { return (.full, nil) }
                 state.waiting.append(Submission(items: items, continuation: continuation))
                 state.waitingItems += items.count
                 defer { state.worker = nil }
-                return .wake(state.worker)
+                return (nil, state.worker)
             }
-            switch next {
-            case .refuse(let error): continuation.resume(throwing: error)
-            case .wake(let worker): worker?.resume()
-            }
+            if let refusal { continuation.resume(throwing: refusal) }
+            worker?.resume()
         }
     }
 

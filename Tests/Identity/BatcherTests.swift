@@ -1,0 +1,112 @@
+import ServiceRuntime
+import Synchronization
+import Testing
+
+@Suite struct BatcherTests {
+    @Test func everyCallerGetsTheOutputsOfItsOwnItems() async throws {
+        let batcher = Batcher<Int, Int> { items in items.map { $0 * 2 } }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await batcher.run() }
+            try await withThrowingTaskGroup(of: Void.self) { callers in
+                for caller in 0..<100 {
+                    callers.addTask {
+                        let items = Array(caller * 10..<caller * 10 + caller % 4)
+                        let outputs = try await batcher.submit(items)
+                        #expect(outputs == items.map { $0 * 2 })
+                    }
+                }
+                try await callers.waitForAll()
+            }
+            group.cancelAll()
+        }
+    }
+
+    @Test func whatComesDuringABatchSharesTheNext() async throws {
+        let sizes = Mutex<[Int]>([])
+        let (gate, open) = AsyncStream.makeStream(of: Void.self)
+        let gates = Mutex(Optional(gate))
+        let batcher = Batcher<Int, Int> { items in
+            sizes.withLock { $0.append(items.count) }
+            if let first = gates.withLock({ gate in defer { gate = nil }; return gate }) {
+                for await _ in first { break }
+            }
+            return items
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await batcher.run() }
+            try await withThrowingTaskGroup(of: Void.self) { callers in
+                callers.addTask { _ = try await batcher.submit([0]) }
+                while sizes.withLock({ $0.isEmpty }) { await Task.yield() }
+                for caller in 1...5 { callers.addTask { _ = try await batcher.submit([caller]) } }
+                while batcher.waitingItems < 5 { await Task.yield() }
+                open.yield()
+                try await callers.waitForAll()
+            }
+            group.cancelAll()
+        }
+        #expect(sizes.withLock { $0 } == [1, 5])
+    }
+
+    @Test func aFailedBatchFailsItsSubmittersAndNoOther() async throws {
+        struct Broken: Error {}
+        let batcher = Batcher<Int, Int>(limits: BatchLimits(maxBatchItems: 1)) { items in
+            if items.contains(13) { throw Broken() }
+            return items
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await batcher.run() }
+            await #expect(throws: Broken.self) { try await batcher.submit([13]) }
+            let outputs = try await batcher.submit([7])
+            #expect(outputs == [7])
+            group.cancelAll()
+        }
+    }
+
+    @Test func aFullQueueRefusesAndAnEndedOneToo() async throws {
+        let batcher = Batcher<Int, Int>(limits: BatchLimits(maxBatchItems: 10, maxQueuedItems: 2)) { $0 }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { _ = try? await batcher.submit([1, 2]) }
+            while batcher.waitingItems < 2 { await Task.yield() }
+            await #expect(throws: BatchError.full) { try await batcher.submit([3]) }
+            let run = group.addTaskUnlessCancelled { await batcher.run() }
+            #expect(run)
+            while batcher.waitingItems > 0 { await Task.yield() }
+            group.cancelAll()
+        }
+        await #expect(throws: BatchError.closed) { try await batcher.submit([4]) }
+    }
+
+    @Test func aTurnstileLetsOneThroughAtATime() async {
+        let turnstile = Turnstile()
+        let room = Room()
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<50 {
+                group.addTask { await Self.visit(room, through: turnstile) }
+            }
+        }
+        #expect(await room.visits == 50)
+        #expect(await room.mostInside == 1)
+    }
+
+    private static func visit(_ room: Room, through turnstile: Turnstile) async {
+        await turnstile.pass {
+            await room.enter()
+            await Task.yield()
+            await room.leave()
+        }
+    }
+
+    private actor Room {
+        var visits = 0
+        var inside = 0
+        var mostInside = 0
+
+        func enter() {
+            visits += 1
+            inside += 1
+            mostInside = max(mostInside, inside)
+        }
+
+        func leave() { inside -= 1 }
+    }
+}
