@@ -31,6 +31,21 @@ extension JSONReader {
         return nil
     }
 
+    /// A map's key that is an integer.
+    public func integerKey<I: FixedWidthInteger>(_ text: String, _ type: I.Type = I.self) throws -> I {
+        guard let number = JSONNumber(text), let value = number.integer(I.self) else { throw invalid("expected an integer as the name") }
+        return value
+    }
+
+    /// A map's key that is a boolean.
+    public func boolKey(_ text: String) throws -> Bool {
+        switch text {
+        case "true": return true
+        case "false": return false
+        default: throw invalid("expected true or false as the name")
+        }
+    }
+
     private mutating func readInteger<I: FixedWidthInteger>(as kind: String) throws -> I {
         let text = try readNumberText()
         guard let number = JSONNumber(text), let value = number.integer(I.self) else { throw invalid("expected \(kind)") }

@@ -105,8 +105,13 @@ public struct JSONReader {
 
     /// Passes over the value of a name nobody knows.
     public mutating func skipUnknown() throws {
-        if options.refusesUnknownFields { throw invalid("no such field") }
+        if options.refusesUnknownFields, !isAtTypeName { throw invalid("no such field") }
         try skipValue()
+    }
+
+    /// Whether what was read last is the name `@type`, which belongs to the `Any` around a message.
+    private var isAtTypeName: Bool {
+        if case .field("@type")? = path.last { true } else { false }
     }
 
     public mutating func skipValue() throws {

@@ -11,6 +11,8 @@ public struct JSONWriter: Sendable {
     /// What was written so far.
     public private(set) var bytes: [UInt8] = []
     private var needsComma = false
+    /// How many `google.protobuf.Any` are open around this.
+    var anyDepth = 0
 
     public init(reservingBytes: Int = 0) {
         bytes.reserveCapacity(reservingBytes)
@@ -77,6 +79,17 @@ public struct JSONWriter: Sendable {
     }
 
     public mutating func write(_ value: some Message) { value.writeJSON(to: &self) }
+
+    /// Writes the members of an object that was written apart. Any other value, or one that shall not stand in place,
+    /// becomes a member `value`.
+    mutating func appendMembers(of other: JSONWriter, inPlace: Bool) {
+        let splices = inPlace && other.bytes.first == UInt8(ascii: "{")
+        let text = splices ? other.bytes.dropFirst().dropLast() : other.bytes[...]
+        guard !text.isEmpty else { return }
+        if splices { separate() } else { field("value") }
+        bytes.append(contentsOf: text)
+        needsComma = true
+    }
 
     private mutating func separate() {
         if needsComma { bytes.append(UInt8(ascii: ",")) }
