@@ -48,7 +48,6 @@ let configuration: Target.Dependency = .product(name: "Configuration", package: 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras: Target.Dependency = .product(name: "_CryptoExtras", package: "swift-crypto")
 let jwt: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
-let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let metricsCore: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
@@ -56,6 +55,7 @@ let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let serviceContext: Target.Dependency = .product(name: "ServiceContextModule", package: "swift-service-context")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -113,7 +113,7 @@ let package = Package(
         module("RecordCoding", ["Records", "Contracts", "StandardContracts", "RPC"]),
         module("Geo", []),
         module("Identity", ["RPC", jwt, serviceContext, logging]),
-        module("ServiceRuntime", ["RPC", "Postgres", "Identity", "Contracts", configuration, lifecycle, logging, metrics, metricsCore, serviceContext]),
+        module("ServiceRuntime", ["RPC", "Postgres", "Identity", "Contracts", configuration, logging, metricsCore, serviceContext, unixSignals]),
         module(
             "ShippedMappings", path: "Mappings", [],
             resources: [
@@ -121,7 +121,7 @@ let package = Package(
                 .embedInCode("handbook-transactions.yaml"), .embedInCode("houston-crimes.yaml"), .embedInCode("newyork-atms.yaml"),
             ], exclude: ["README.md"]),
         module("Datasets", ["CZlib", "Records", "ShippedMappings", yams]),
-        module("Features", ["Records", "Geo", collections]),
+        module("Features", ["Records", "Geo"]),
         module("Models", ["Features", crypto]),
         module("Training", ["CXGBoost", "Models", "Features", "Records", crypto]),
         module("Simulation", ["Records", "Geo"]),
@@ -144,9 +144,11 @@ let package = Package(
         tests("RPC", ["RPC", "Contracts", "StandardContracts", "TestSupport", "CNGHTTP2", nioCore, nioPosix, nioEmbedded, logging]),
         tests("Postgres", ["Postgres", "TestSupport"]),
         tests("EventLog", ["EventLog", "Postgres", "TestSupport"]),
-        tests("Records", ["Records", "RecordCoding", "Contracts", "StandardContracts"]),
+        tests("Records", ["Records"]),
+        tests("RecordCoding", ["Records", "RecordCoding", "Contracts", "StandardContracts", "RPC"]),
         tests("Geo", ["Geo"]),
         tests("Identity", ["Identity", "ServiceRuntime", "RPC", "TestSupport", jwt]),
+        tests("ServiceRuntime", ["ServiceRuntime", "RPC", logging]),
         tests("Datasets", ["Datasets", "Records"]),
         tests("Features", ["Features", "Records"]),
         tests("Models", ["Models", "Features", "Training", "Records"]),
