@@ -1,4 +1,5 @@
 import Foundation
+import ServiceRuntime
 
 /// Brings the suite up step by step, keeps it up, and takes it down in order.
 struct Launcher {
@@ -103,11 +104,11 @@ struct Launcher {
     }
 
     /// Exit status 64 means a wrong setting (sysexits.h): starting again cannot help.
-    private func cannotStart(_ service: SuiteService, _ supervisor: Supervisor) -> Bool {
+    private func cannotStart(_ service: ServiceIdentity, _ supervisor: Supervisor) -> Bool {
         supervisor.lastEnd(of: service.name) == .exited(64) || supervisor.restarts(of: service.name) > 6
     }
 
-    private func specification(of service: SuiteService, _ environment: ServiceEnvironment) throws -> Supervisor.ChildSpecification {
+    private func specification(of service: ServiceIdentity, _ environment: ServiceEnvironment) throws -> Supervisor.ChildSpecification {
         let command = ProcessCommand(
             executable: executable(service.name), environment: try environment.variables(for: service), output: .file(home.log(service.name)),
             input: .lifeline)

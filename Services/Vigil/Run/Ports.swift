@@ -1,4 +1,5 @@
 import Foundation
+import ServiceRuntime
 
 /// Which ports the six services listen on.
 enum Ports {

@@ -1,3 +1,5 @@
+import ServiceRuntime
+
 /// The environment in which each service starts.
 struct ServiceEnvironment {
     let home: SuiteHome
@@ -13,18 +15,18 @@ struct ServiceEnvironment {
 
     static let host = "127.0.0.1"
 
-    func url(of service: SuiteService) -> String { "https://\(Self.host):\(ports[service.name] ?? 0)" }
+    func url(of service: ServiceIdentity) -> String { "https://\(Self.host):\(ports[service.name] ?? 0)" }
 
-    func variables(for service: SuiteService) throws(LaunchError) -> [String: String] {
+    func variables(for service: ServiceIdentity) throws(LaunchError) -> [String: String] {
         var variables = inherited
         // What the operator may choose.
         for (name, value) in try defaults(for: service) where variables[name] == nil { variables[name] = value }
         // What the suite must agree on.
         variables["VIGIL_LISTEN_HOST"] = Self.host
         variables["VIGIL_LISTEN_PORT"] = String(ports[service.name] ?? 0)
-        for other in Suite.services { variables[other.urlVariable] = url(of: other) }
-        variables["VIGIL_DATABASE_URL"] = cluster.url(role: service.schema)
-        variables["VIGIL_DATABASE_SCHEMA"] = service.schema
+        for other in Suite.services { variables[other.addressVariable] = url(of: other) }
+        variables["VIGIL_DATABASE_URL"] = cluster.url(role: service.defaultSchema)
+        variables["VIGIL_DATABASE_SCHEMA"] = service.defaultSchema
         variables["VIGIL_DATABASE_PASSWORD_FILE"] = secrets.file(Self.databasePassword(service))
         let identity = certificates.identity(service.name)
         variables["VIGIL_TLS_CERTIFICATE_FILE"] = identity.certificate
@@ -34,9 +36,9 @@ struct ServiceEnvironment {
         return variables
     }
 
-    static func databasePassword(_ service: SuiteService) -> String { "database-\(service.schema).password" }
+    static func databasePassword(_ service: ServiceIdentity) -> String { "database-\(service.defaultSchema).password" }
 
-    private func defaults(for service: SuiteService) throws(LaunchError) -> [String: String] {
+    private func defaults(for service: ServiceIdentity) throws(LaunchError) -> [String: String] {
         var defaults = ["VIGIL_LOG_LEVEL": "info"]
         switch service.name {
         case "ingestion-gateway":

@@ -1,4 +1,5 @@
 import Foundation
+import ServiceRuntime
 
 /// `suite.json`: how a program on this machine reaches the running suite, and as whom.
 struct SuiteDescription: Codable, Sendable {

@@ -18,8 +18,8 @@ final class Supervisor {
         let command: ProcessCommand
         /// Asks it to drain and end.
         var stopSignal = SIGTERM
-        /// How long it may take before it is killed.
-        var stopLimit = Duration.seconds(10)
+        /// How long it may take before it is killed; a service allows itself 15 s.
+        var stopLimit = Duration.seconds(16)
         /// Children of a lower stage have ended before those of a higher one are asked to.
         var stopStage = 0
     }

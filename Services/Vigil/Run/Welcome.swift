@@ -1,4 +1,5 @@
 import Foundation
+import ServiceRuntime
 
 /// What is printed when the suite is up: where to look, how to get in, what to try.
 struct Welcome {

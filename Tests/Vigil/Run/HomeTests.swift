@@ -1,4 +1,5 @@
 import Foundation
+import ServiceRuntime
 import Testing
 
 @testable import Vigil
@@ -62,7 +63,7 @@ struct HomeTests {
     @Test func theDatabaseScriptNamesEveryServicesSchemaAndPassword() {
         let script = String(decoding: PackageResources.databases_sql, as: UTF8.self)
         for service in Suite.services {
-            #expect(script.contains("CREATE SCHEMA IF NOT EXISTS \(service.schema) AUTHORIZATION \(service.schema);"))
+            #expect(script.contains("CREATE SCHEMA IF NOT EXISTS \(service.defaultSchema) AUTHORIZATION \(service.defaultSchema);"))
             #expect(script.contains(service.passwordVariable))
         }
     }
