@@ -1,0 +1,12 @@
+/// The mappings of this folder, by name, embedded so that an executable carries them wherever it is installed.
+public enum ShippedMappings {
+    /// YAML text by name without the ending.
+    public static let all: [String: String] = [
+        "handbook-customers": PackageResources.handbook_customers_yaml,
+        "handbook-labels": PackageResources.handbook_labels_yaml,
+        "handbook-terminals": PackageResources.handbook_terminals_yaml,
+        "handbook-transactions": PackageResources.handbook_transactions_yaml,
+        "houston-crimes": PackageResources.houston_crimes_yaml,
+        "newyork-atms": PackageResources.newyork_atms_yaml,
+    ].mapValues { String(decoding: $0, as: UTF8.self) }
+}

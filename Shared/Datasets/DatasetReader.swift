@@ -1,0 +1,151 @@
+public import Records
+
+/// A transaction, and its label where the file has one.
+public struct LabelledTransaction: Sendable, Hashable {
+    public var transaction: Transaction
+    /// Nil: not known yet.
+    public var label: Label?
+
+    public init(transaction: Transaction, label: Label? = nil) {
+        self.transaction = transaction
+        self.label = label
+    }
+}
+
+public enum DatasetRecord: Sendable, Hashable {
+    case transaction(LabelledTransaction)
+    case label(Label)
+    case terminal(Terminal)
+    case customer(Customer)
+    case complaint(Complaint)
+    case contextSignal(ContextSignal)
+}
+
+/// Why one field of a row was refused.
+public struct Rejection: Sendable, Hashable {
+    /// The record's field, as in a mapping; empty when the row itself is broken.
+    public var field: String
+    /// The column or path in the file; empty when none is to blame.
+    public var column: String
+    /// Masked where it names a person, cut where it is long, empty where it is missing or no text.
+    public var value: String
+    /// In words that go on from the field's name.
+    public var reason: String
+
+    public init(field: String, column: String, value: String, reason: String) {
+        self.field = field
+        self.column = column
+        self.value = value
+        self.reason = reason
+    }
+}
+
+/// A row that was refused, with all that is wrong with it.
+public struct RejectedRow: Sendable, Hashable {
+    public var position: RowPosition
+    public var rejections: [Rejection]
+
+    public init(position: RowPosition, rejections: [Rejection]) {
+        self.position = position
+        self.rejections = rejections
+    }
+}
+
+/// One row of a file.
+public struct DatasetItem: Sendable, Hashable {
+    public enum Outcome: Sendable, Hashable {
+        case record(DatasetRecord)
+        case rejected([Rejection])
+        /// The row says nothing yet: a label that is still open.
+        case nothing
+    }
+
+    public var position: RowPosition
+    public var outcome: Outcome
+}
+
+/// What a reader needs to know beside the file and the mapping.
+public struct ReadOptions: Sendable, Hashable {
+    /// The bank, for mappings that do not map `bank_id`.
+    public var bankID: String
+    /// Who reports complaints, for mappings that do not say.
+    public var reporter: Complaint.Reporter
+    /// The time that "in the future" is judged by.
+    public var now: Timestamp
+    /// Whether records are checked by their own rules, beside being readable.
+    public var validates: Bool
+
+    public init(
+        bankID: String = "local", reporter: Complaint.Reporter = .init(kind: .agency, id: "local"), now: Timestamp = .now(),
+        validates: Bool = true
+    ) {
+        self.bankID = bankID
+        self.reporter = reporter
+        self.now = now
+        self.validates = validates
+    }
+}
+
+/// Reads a file row by row into records: CSV, NDJSON or a JSON list, gzip or not. Memory stays bounded whatever the file holds.
+///
+/// ```swift
+/// let reader = try DatasetReader(file: "transactions.csv.gz", mapping: .load("handbook-transactions"))
+/// while let item = try reader.next() {
+///     switch item.outcome {
+///     case .record(let record): send(record)
+///     case .rejected(let why): report(item.position.row, why)
+///     case .nothing: break
+///     }
+/// }
+/// ```
+///
+/// Not to be shared between tasks.
+public final class DatasetReader {
+    private let table: TableReader
+    private let builder: RecordBuilder
+
+    /// - Parameter file: a path, or `-` for the standard input.
+    /// - Throws: `DatasetError`: the file cannot be opened, or has not the columns that the mapping names.
+    public init(file: String, mapping: Mapping, options: ReadOptions = ReadOptions()) throws(DatasetError) {
+        var columns: [String] = []
+        for field in mapping.fields {
+            if case .columns(let names) = field.source { columns += names.filter { !columns.contains($0) } }
+        }
+        let table = try TableReader(file: file, columns: columns, format: mapping.format, mappingName: mapping.name)
+        let buffer = table.buffer
+        self.table = table
+        let targets = Target.all(for: mapping.kind)
+        var plans: [FieldPlan] = []
+        for field in mapping.fields {
+            let target = targets.first { $0.name == field.target } ?? Target(name: field.target)
+            var cells: [Int] = []
+            if case .columns(let names) = field.source { cells = names.compactMap { table.cell(ofColumn: $0) } }
+            do {
+                plans.append(try FieldPlan(target: target, mapping: field, cells: cells))
+            } catch {
+                throw DatasetError(.mapping, "the mapping \(mapping.name), field `\(field.target)`: \(error.reason)")
+            }
+        }
+        builder = RecordBuilder(kind: mapping.kind, plans: plans, fields: FieldReader(buffer: buffer, format: mapping.format), options: options)
+    }
+
+    /// The next row; nil at the end of the file.
+    ///
+    /// - Throws: `DatasetError` when the file cannot be read further. What came before has been handed out.
+    public func next() throws(DatasetError) -> DatasetItem? {
+        switch try table.nextEvent() {
+        case nil: nil
+        case .refused(let position, let column, let reason):
+            DatasetItem(position: position, outcome: .rejected([Rejection(field: "", column: column ?? "", value: "", reason: reason)]))
+        case .row(let position): DatasetItem(position: position, outcome: builder.build(row: position.row))
+        }
+    }
+
+    /// Goes on at a row that an earlier reader of the same file met; to be called before the first `next`.
+    public func skip(to position: RowPosition) throws(DatasetError) { try table.skip(to: position) }
+
+    /// How many bytes of the file have been read, compressed if it is.
+    public var bytesRead: Int64 { table.bytesRead }
+    /// The file's size; nil for a pipe.
+    public var totalBytes: Int64? { table.totalBytes }
+}

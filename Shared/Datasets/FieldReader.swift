@@ -1,0 +1,293 @@
+import Records
+
+/// A mapped field, made ready for one file: its columns have been found and its formats understood.
+struct FieldPlan {
+    let target: Target
+    let mapping: FieldMapping
+    /// The cells of its columns, in order; empty for a constant and for the row number.
+    let cells: [Int]
+    /// One cell, taken as it is.
+    let isPlain: Bool
+    let time: TimeReader?
+    let constant: String?
+    let constantCurrency: Currency?
+
+    init(target: Target, mapping: FieldMapping, cells: [Int]) throws(TimeReaderFault) {
+        self.target = target
+        self.mapping = mapping
+        self.cells = cells
+        let hasAffixes = !mapping.prefix.isEmpty || !mapping.suffix.isEmpty
+        isPlain = cells.count == 1 && !hasAffixes && mapping.words.isEmpty
+        if case .time = target.form { time = try TimeReader(mapping) } else { time = nil }
+        if case .constant(let text) = mapping.source { constant = mapping.prefix + text + mapping.suffix } else { constant = nil }
+        if case .currency = target.form { constantCurrency = constant.flatMap { Currency($0) } } else { constantCurrency = nil }
+    }
+
+    /// What to call its source in a rejects file.
+    var columnLabel: String {
+        switch mapping.source {
+        case .columns(let names): names.joined(separator: "+")
+        case .constant: "(constant)"
+        case .rowNumber: "(row number)"
+        }
+    }
+}
+
+/// Reads the fields of the row in a `RowBuffer`, and collects what is wrong with them.
+final class FieldReader {
+    let buffer: RowBuffer
+    private let encoding: FileFormat.Encoding
+    private let missingWords: [[UInt8]]
+    var rowNumber = 0
+    private(set) var rejections: [Rejection] = []
+
+    init(buffer: RowBuffer, format: FileFormat) {
+        self.buffer = buffer
+        encoding = format.encoding
+        missingWords = format.missing.map { Array($0.utf8) }.filter { !$0.isEmpty }
+    }
+
+    func begin(row: Int) {
+        rowNumber = row
+        if !rejections.isEmpty { rejections = [] }
+    }
+
+    // MARK: Values
+
+    func text(_ plan: FieldPlan?) -> String? {
+        guard let plan else { return nil }
+        if let constant = plan.constant { return constant }
+        if plan.isPlain { return plain(plan).map { encoding.decode($0) } ?? plan.mapping.fallback }
+        return composed(plan)
+    }
+
+    func required(_ plan: FieldPlan?) -> String {
+        if let text = text(plan) { return text }
+        missing(plan)
+        return ""
+    }
+
+    func time(_ plan: FieldPlan?) -> Timestamp? {
+        guard let plan, let reader = plan.time else { return nil }
+        return withBytes(plan) { bytes in
+            guard let bytes else { return nil }
+            if let time = reader.read(bytes) { return time }
+            reject(plan, bytes, reader.expectation)
+            return nil
+        }
+    }
+
+    func requiredTime(_ plan: FieldPlan?) -> Timestamp {
+        let before = rejections.count
+        if let time = time(plan) { return time }
+        if rejections.count == before { missing(plan) }
+        return RecordLimits.earliestTime
+    }
+
+    func number(_ plan: FieldPlan?) -> Double? {
+        guard let plan else { return nil }
+        return withBytes(plan) { bytes in
+            guard let bytes else { return nil }
+            if plan.mapping.decimalPoint == UInt8(ascii: ".") {
+                if let value = readDouble(bytes) { return value }
+            } else {
+                let pointed = bytes.map { $0 == plan.mapping.decimalPoint ? UInt8(ascii: ".") : $0 }
+                if let value = pointed.withUnsafeBufferPointer({ readDouble($0) }) { return value }
+            }
+            reject(plan, bytes, "is not a number")
+            return nil
+        }
+    }
+
+    func boolean(_ plan: FieldPlan?) -> Bool? {
+        guard let plan else { return nil }
+        return withBytes(plan) { bytes in
+            guard let bytes else { return nil }
+            if bytes.count == 1, bytes[0] == UInt8(ascii: "0"), plan.mapping.falseWords.first == "0" { return false }
+            let word = encoding.decode(bytes).lowercased()
+            if plan.mapping.trueWords.contains(word) { return true }
+            if plan.mapping.falseWords.contains(word) { return false }
+            reject(plan, bytes, "is neither true nor false; known are \((plan.mapping.trueWords + plan.mapping.falseWords).joined(separator: ", "))")
+            return nil
+        }
+    }
+
+    func choice<T: RawRepresentable<String> & CaseIterable>(_ plan: FieldPlan?, _: T.Type) -> T? {
+        guard let plan, let word = text(plan) else { return nil }
+        if let value = T(rawValue: word) ?? T(rawValue: word.lowercased()) { return value }
+        reject(plan, value: word, "is none of \(T.allCases.map(\.rawValue).joined(separator: ", "))")
+        return nil
+    }
+
+    func merchantCategoryCode(_ plan: FieldPlan?) -> MerchantCategoryCode? {
+        guard let plan, let text = text(plan) else { return nil }
+        if let code = MerchantCategoryCode(text) { return code }
+        reject(plan, value: text, "is not a merchant category code of four digits (ISO 18245)")
+        return nil
+    }
+
+    func list(_ plan: FieldPlan?) -> [String] {
+        guard let plan, let text = text(plan) else { return [] }
+        guard let separator = plan.mapping.listSeparator, !separator.isEmpty else { return [text] }
+        var items: [String] = []
+        var rest = text[...]
+        while let range = rest.firstRange(of: separator) {
+            items.append(String(rest[..<range.lowerBound]))
+            rest = rest[range.upperBound...]
+        }
+        items.append(String(rest))
+        return items.map { item in String(item.drop { $0 == " " }) }.filter { !$0.isEmpty }
+    }
+
+    func currency(_ plan: FieldPlan?) -> Currency? {
+        guard let plan else { return nil }
+        if let constant = plan.constantCurrency { return constant }
+        guard let code = text(plan) else { return nil }
+        if let currency = Currency(code) { return currency }
+        reject(plan, value: code, "is not a currency code of ISO 4217")
+        return nil
+    }
+
+    /// Both or neither.
+    func place(_ latitude: FieldPlan?, _ longitude: FieldPlan?) -> Coordinate? {
+        guard let latitude, let longitude else { return nil }
+        let before = rejections.count
+        switch (number(latitude), number(longitude)) {
+        case (let north?, let east?): return Coordinate(latitude: north, longitude: east)
+        case (nil, nil): break
+        case (nil, _): if rejections.count == before { missing(latitude) }
+        case (_, nil): if rejections.count == before { missing(longitude) }
+        }
+        return nil
+    }
+
+    func money(_ plan: FieldPlan?, _ currencyPlan: FieldPlan?) -> Money? {
+        guard let plan, let currencyPlan else { return nil }
+        return withBytes(plan) { bytes -> Money? in
+            guard let bytes else { return nil }
+            let before = rejections.count
+            guard let currency = currency(currencyPlan) else {
+                if rejections.count == before { missing(currencyPlan) }
+                return nil
+            }
+            do throws(Money.DecimalError) {
+                var money = try amount(bytes, plan.mapping, currency)
+                if plan.mapping.isNegated { money.minorUnits = -money.minorUnits }
+                return money
+            } catch {
+                reject(plan, bytes, error.description)
+                return nil
+            }
+        }
+    }
+
+    private func amount(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ mapping: FieldMapping, _ currency: Currency
+    ) throws(Money.DecimalError) -> Money {
+        if mapping.isMinorUnits {
+            guard let units = Int64(String(decoding: bytes, as: UTF8.self)) else { throw .notANumber }
+            return Money(minorUnits: units, currency: currency)
+        }
+        guard let group = mapping.groupSeparator, bytes.contains(group) else {
+            return try Money(decimal: bytes, decimalPoint: mapping.decimalPoint, currency: currency)
+        }
+        var plain = String(decoding: bytes.filter { $0 != group }.map { $0 == mapping.decimalPoint ? UInt8(ascii: ".") : $0 }, as: UTF8.self)
+        plain.makeContiguousUTF8()
+        return try Money(decimal: plain, currency: currency)
+    }
+
+    // MARK: Bytes
+
+    /// The value as bytes; nil when there is none.
+    private func withBytes<T>(_ plan: FieldPlan, _ body: (UnsafeBufferPointer<UInt8>?) -> T) -> T {
+        if plan.isPlain, let bytes = plain(plan) { return body(bytes) }
+        guard var text = plan.isPlain ? plan.mapping.fallback : text(plan) else { return body(nil) }
+        return text.withUTF8 { body($0) }
+    }
+
+    /// Trimmed; nil when missing or refused.
+    @inline(__always)
+    private func plain(_ plan: FieldPlan) -> UnsafeBufferPointer<UInt8>? { cell(plan.cells[0], plan) }
+
+    @inline(__always)
+    private func cell(_ index: Int, _ plan: FieldPlan) -> UnsafeBufferPointer<UInt8>? {
+        switch buffer.cells[index].kind {
+        case .missing, .null: return nil
+        case .structure:
+            reject(plan, value: "", "is an object or a list where one value was expected")
+            return nil
+        case .text, .number, .boolean: break
+        }
+        let bytes = trimmed(buffer.value(index))
+        if bytes.isEmpty || isMissingWord(bytes) { return nil }
+        if bytes.count > DatasetLimits.maxFieldBytes {
+            reject(plan, value: "", "is longer than \(DatasetLimits.maxFieldBytes) bytes")
+            return nil
+        }
+        return bytes
+    }
+
+    @inline(__always)
+    private func isMissingWord(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        if missingWords.isEmpty { return false }
+        return missingWords.contains { $0.count == bytes.count && $0.elementsEqual(bytes) }
+    }
+
+    /// A value of several columns, with a prefix, or translated by the mapping's words.
+    private func composed(_ plan: FieldPlan) -> String? {
+        if let constant = plan.constant { return constant }
+        let mapping = plan.mapping
+        var value: String
+        if plan.cells.isEmpty {
+            value = String(rowNumber)
+        } else {
+            var parts: [String] = []
+            for index in plan.cells {
+                if let bytes = cell(index, plan) { parts.append(encoding.decode(bytes)) }
+            }
+            guard !parts.isEmpty else { return mapping.fallback }
+            value = parts.joined(separator: mapping.separator)
+        }
+        if !mapping.words.isEmpty {
+            if let word = mapping.words[value.lowercased()] {
+                value = word
+            } else if let otherwise = mapping.otherwise {
+                value = otherwise
+            }
+        }
+        return mapping.prefix + value + mapping.suffix
+    }
+
+    // MARK: Refusals
+
+    func missing(_ plan: FieldPlan?) {
+        guard let plan else { return }
+        rejections.append(Rejection(field: plan.target.name, column: plan.columnLabel, value: "", reason: "is missing"))
+    }
+
+    /// What a record's own check found.
+    func reject(_ violation: Violation, _ plan: FieldPlan?) {
+        let value = plan.flatMap { text($0) } ?? ""
+        rejections.append(
+            Rejection(
+                field: violation.field, column: plan?.columnLabel ?? "", value: shown(value, isPersonal: plan?.target.isPersonal ?? false),
+                reason: violation.reason))
+    }
+
+    private func reject(_ plan: FieldPlan, _ bytes: UnsafeBufferPointer<UInt8>, _ reason: String) {
+        reject(plan, value: encoding.decode(bytes), reason)
+    }
+
+    private func reject(_ plan: FieldPlan, value: String, _ reason: String) {
+        rejections.append(
+            Rejection(
+                field: plan.target.name, column: plan.columnLabel, value: shown(value, isPersonal: plan.target.isPersonal), reason: reason))
+    }
+}
+
+/// A value as a rejects file may show it: cut when long, and for what names a person only its last two characters.
+func shown(_ value: String, isPersonal: Bool) -> String {
+    if isPersonal { return value.isEmpty ? "" : "****" + (value.count >= 8 ? value.suffix(2) : "") }
+    let maxShown = 80
+    return value.count <= maxShown ? value : value.prefix(maxShown) + "…"
+}

@@ -1,0 +1,69 @@
+/// What a mapping says about the file around its values.
+public struct FileFormat: Sendable, Hashable {
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
+        case csv
+        /// One JSON object a line.
+        case ndjson
+        /// A list of JSON objects, at the top or under the keys of `records`.
+        case json
+    }
+
+    public enum Encoding: String, Sendable, Hashable, CaseIterable {
+        case utf8 = "utf-8"
+        /// ISO 8859-1.
+        case latin1 = "latin-1"
+        /// Latin-1 with the euro sign and typographic quotes, as Windows programs write it.
+        case windows1252 = "windows-1252"
+    }
+
+    /// Nil: by the first byte, `[` is a JSON list, `{` is NDJSON, anything else CSV.
+    public var kind: Kind?
+    /// Nil: whichever of comma, semicolon, tab and bar the first line has most of.
+    public var delimiter: UInt8?
+    public var encoding: Encoding
+    public var hasHeader: Bool
+    /// Column names for a CSV without a header.
+    public var columns: [String]
+    /// Values that mean "none", beside the empty one: `NA`, `NULL`.
+    public var missing: [String]
+    /// Keys that lead to the list in a JSON file: `features` in GeoJSON.
+    public var records: [String]
+
+    public init(
+        kind: Kind? = nil, delimiter: UInt8? = nil, encoding: Encoding = .utf8, hasHeader: Bool = true, columns: [String] = [],
+        missing: [String] = [], records: [String] = []
+    ) {
+        self.kind = kind
+        self.delimiter = delimiter
+        self.encoding = encoding
+        self.hasHeader = hasHeader
+        self.columns = columns
+        self.missing = missing
+        self.records = records
+    }
+}
+
+extension FileFormat.Encoding {
+    /// The text of bytes that have been found to be valid in this encoding.
+    @inline(__always)
+    func decode(_ bytes: UnsafeBufferPointer<UInt8>) -> String {
+        if self == .utf8 { return String(decoding: bytes, as: UTF8.self) }
+        return decodeSingleBytes(bytes)
+    }
+
+    private func decodeSingleBytes(_ bytes: UnsafeBufferPointer<UInt8>) -> String {
+        var text = String.UnicodeScalarView()
+        for byte in bytes {
+            if self == .windows1252, (0x80..<0xA0).contains(byte) {
+                text.append(Self.windowsScalars[Int(byte) - 0x80])
+            } else {
+                text.append(Unicode.Scalar(byte))
+            }
+        }
+        return String(text)
+    }
+
+    /// Windows-1252 from 0x80 to 0x9F, with the replacement character where it has none. Source: the WHATWG Encoding Standard.
+    private static let windowsScalars: [Unicode.Scalar] = Array(
+        "€\u{FFFD}‚ƒ„…†‡ˆ‰Š‹Œ\u{FFFD}Ž\u{FFFD}\u{FFFD}‘’“”•–—˜™š›œ\u{FFFD}žŸ".unicodeScalars)
+}

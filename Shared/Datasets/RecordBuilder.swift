@@ -1,0 +1,133 @@
+import Records
+
+/// Makes records out of rows.
+final class RecordBuilder {
+    private let kind: RecordKind
+    private let options: ReadOptions
+    private let fields: FieldReader
+    private let plans: [String: FieldPlan]
+    private let attributes: [FieldPlan]
+
+    // A transaction is made a million times a file, so its plans are looked up once.
+    private let bankID, transactionID, eventTime, timeZone, customerID, accountID, cardID, terminalID: FieldPlan?
+    private let merchantCategoryCode, counterpartyAccountID, deviceID, channel, amount, currency: FieldPlan?
+    private let latitude, longitude, isFraud, knownAt, labelSource: FieldPlan?
+
+    init(kind: RecordKind, plans: [FieldPlan], fields: FieldReader, options: ReadOptions) {
+        self.kind = kind
+        self.options = options
+        self.fields = fields
+        let named = Dictionary(plans.map { ($0.target.name, $0) }) { first, _ in first }
+        self.plans = named
+        attributes = plans.filter { $0.target.name.hasPrefix(Target.attributePrefix) }
+        bankID = named["bank_id"]
+        transactionID = named["transaction_id"]
+        eventTime = named["event_time"]
+        timeZone = named["time_zone"]
+        customerID = named["customer_id"]
+        accountID = named["account_id"]
+        cardID = named["card_id"]
+        terminalID = named["terminal_id"]
+        merchantCategoryCode = named["merchant_category_code"]
+        counterpartyAccountID = named["counterparty_account_id"]
+        deviceID = named["device_id"]
+        channel = named["channel"]
+        amount = named["amount"]
+        currency = named["currency"]
+        latitude = named["location.latitude"]
+        longitude = named["location.longitude"]
+        isFraud = named["label.is_fraud"] ?? named["is_fraud"]
+        knownAt = named["label.known_at"] ?? named["known_at"]
+        labelSource = named["label.source"] ?? named["source"]
+    }
+
+    /// The record of the row that the buffer holds; `.nothing` for a label that is not known yet.
+    func build(row: Int) -> DatasetItem.Outcome {
+        fields.begin(row: row)
+        let record: DatasetRecord?
+        switch kind {
+        case .transactions: record = .transaction(transaction())
+        case .labels: record = label(key: key(), isRequired: true).map { .label($0) }
+        case .terminals: record = .terminal(terminal())
+        case .customers: record = .customer(customer())
+        case .complaints: record = .complaint(complaint())
+        case .context: record = .contextSignal(contextSignal())
+        }
+        guard let record else { return fields.rejections.isEmpty ? .nothing : .rejected(fields.rejections) }
+        if fields.rejections.isEmpty, options.validates {
+            for violation in record.validate(now: options.now) { fields.reject(violation, plans[violation.field]) }
+        }
+        return fields.rejections.isEmpty ? .record(record) : .rejected(fields.rejections)
+    }
+
+    private func key() -> TransactionKey {
+        TransactionKey(bankID: bankID == nil ? options.bankID : fields.required(bankID), transactionID: fields.required(transactionID))
+    }
+
+    private func transaction() -> LabelledTransaction {
+        let money = fields.money(amount, currency)
+        if money == nil, fields.rejections.isEmpty { fields.missing(amount) }
+        let transaction = Transaction(
+            key: key(), eventTime: fields.requiredTime(eventTime), timeZone: fields.text(timeZone),
+            customerID: fields.required(customerID), accountID: fields.text(accountID), cardID: fields.text(cardID),
+            terminalID: fields.text(terminalID), merchantCategoryCode: fields.merchantCategoryCode(merchantCategoryCode),
+            counterpartyAccountID: fields.text(counterpartyAccountID), deviceID: fields.text(deviceID),
+            channel: fields.choice(channel, Channel.self) ?? .other, amount: money ?? Money(minorUnits: 0, currency: .eur),
+            location: fields.place(latitude, longitude))
+        return LabelledTransaction(transaction: transaction, label: label(key: transaction.key, isRequired: false))
+    }
+
+    /// Nil when the file does not know it yet.
+    private func label(key: TransactionKey, isRequired: Bool) -> Label? {
+        guard let isFraud = fields.boolean(isFraud) else { return nil }
+        return Label(key: key, isFraud: isFraud, knownAt: fields.requiredTime(knownAt), source: fields.text(labelSource) ?? "import")
+    }
+
+    private func terminal() -> Terminal {
+        let kind = fields.choice(plans["kind"], Terminal.Kind.self)
+        if kind == nil, fields.rejections.isEmpty { fields.missing(plans["kind"]) }
+        return Terminal(
+            terminalID: fields.required(terminalID), kind: kind ?? .pos, location: fields.place(latitude, longitude),
+            institution: fields.text(plans["institution"]), address: fields.text(plans["address"]), city: fields.text(plans["city"]))
+    }
+
+    private func customer() -> Customer {
+        Customer(customerID: fields.required(customerID), home: fields.place(plans["home.latitude"], plans["home.longitude"]))
+    }
+
+    private func complaint() -> Complaint {
+        let occurredAt = fields.requiredTime(plans["occurred_at"])
+        return Complaint(
+            reporter: Complaint.Reporter(
+                kind: fields.choice(plans["reporter.kind"], Complaint.Reporter.Kind.self) ?? options.reporter.kind,
+                id: fields.text(plans["reporter.id"]) ?? options.reporter.id),
+            complaintID: fields.required(plans["complaint_id"]), crimeType: fields.required(plans["crime_type"]), occurredAt: occurredAt,
+            reportedAt: fields.time(plans["reported_at"]) ?? occurredAt, location: fields.place(latitude, longitude),
+            amount: fields.money(amount, currency), suspectAccountIDs: fields.list(plans["suspect_account_ids"]),
+            channel: fields.choice(channel, Channel.self), district: fields.text(plans["district"]))
+    }
+
+    private func contextSignal() -> ContextSignal {
+        var values: [String: String] = [:]
+        for plan in attributes {
+            values[String(plan.target.name.dropFirst(Target.attributePrefix.count))] = fields.text(plan)
+        }
+        return ContextSignal(
+            signalID: fields.required(plans["signal_id"]), kind: fields.required(plans["kind"]),
+            start: fields.requiredTime(plans["starts_at"]), end: fields.time(plans["ends_at"]), location: fields.place(latitude, longitude),
+            value: fields.number(plans["value"]), attributes: values)
+    }
+}
+
+extension DatasetRecord {
+    func validate(now: Timestamp) -> [Violation] {
+        switch self {
+        case .transaction(let row): row.transaction.validate(now: now)
+        case .label(let label): label.validate(now: now)
+        case .terminal(let terminal): terminal.validate(now: now)
+        case .customer(let customer): customer.validate(now: now)
+        case .complaint(let complaint): complaint.validate(now: now)
+        case .contextSignal(let signal): signal.validate(now: now)
+        }
+    }
+}

@@ -1,0 +1,110 @@
+import Datasets
+import Records
+import Testing
+
+@Suite struct JSONTests {
+    let folder = try! TemporaryFolder()
+
+    @Test func readsObjectsLineByLine() throws {
+        let text = #"""
+            {"id": "a", "x": [1, {"id": "no"}]}
+
+            {"x": null, "id": 7}
+            {"id": "\u00fc \ud83d\ude00 \"q\" \\ \/"}
+            """#
+        #expect(try readAll(folder.file("a.ndjson", text), customers()).map(\.customerID) == ["a", "7", "ü 😀 \"q\" \\ /"])
+    }
+
+    @Test func aLineThatIsNoObjectCostsItself() throws {
+        let text = #"""
+            {"id": "a"}
+            {"id": "b"
+            ["c"]
+            {"id": "d", "id": "e"}
+            {"id": {"deep": 1}}
+            {"id": "\ud83d"}
+            {"id": "\u0000"}
+            {"id": 01}
+            {"id": "f"} x
+            {"id": tru}
+            {"id": "g"}
+            """#
+        let items = try readAll(folder.file("a.ndjson", text), customers(format: "format: {type: ndjson}"))
+        #expect(items.map(\.customerID) == ["a", nil, nil, nil, nil, nil, nil, nil, nil, nil, "g"])
+        let reasons = items.compactMap { $0.rejections.first?.reason }
+        #expect(reasons[0] == "is not whole: the JSON ends too soon")
+        #expect(reasons[1] == "is not a JSON object")
+        #expect(reasons[2] == "is given twice")
+        #expect(reasons[3] == "is an object or a list where one value was expected")
+        #expect(items[3].rejections[0].column == "id")
+    }
+
+    @Test func readsAListAndPathsIntoIt() throws {
+        let mapping = try Mapping(
+            parsing: """
+                record: terminals
+                format: {records: features}
+                fields:
+                  terminal_id: properties.ref
+                  kind: {constant: atm}
+                  location.longitude: geometry.coordinates.0
+                  location.latitude: /geometry/coordinates/1
+                """, name: "geojson")
+        let text = #"""
+            {"type": "FeatureCollection", "meta": {"a": ["]", "}"]}, "features": [
+              {"type": "Feature", "properties": {"ref": "x1"}, "geometry": {"type": "Point", "coordinates": [77.2, 28.6]}} ,
+              {"properties": {"ref": "x2"}, "geometry": {"coordinates": [77.25, 91]}},
+              {"properties": {"ref": "x3"}, "geometry": null}
+            ], "after": 1}
+            """#
+        let items = try readAll(folder.file("a.json", text), mapping)
+        #expect(
+            items[0].outcome
+                == .record(.terminal(Terminal(terminalID: "x1", kind: .atm, location: Coordinate(latitude: 28.6, longitude: 77.2)))))
+        #expect(items[1].rejections.map(\.field) == ["location.latitude"])
+        #expect(items[1].rejections[0].value == "91")
+        #expect(items[2].rejections.map(\.reason) == ["is missing"])
+    }
+
+    @Test func readsAListAcrossChunksAndRefusesAValueThatIsTooLong() throws {
+        var text = "[\n"
+        for index in 0..<20_000 { text += "  {\"id\": \"row \(index)\", \"pad\": \"[{\\\"\"},\n" }
+        text += "{\"id\": \"long\", \"pad\": \"" + String(repeating: "p", count: 3 << 20) + "\"},\n{\"id\": \"last\"}]\n"
+        let items = try readAll(folder.file("a.json", text), customers())
+        #expect(items.count == 20_002)
+        #expect(items[19_999].customerID == "row 19999")
+        #expect(items[20_000].rejections[0].reason == "is longer than 1048576 bytes")
+        #expect(items[20_001].customerID == "last")
+    }
+
+    @Test func goesOnWhereAnEarlierReaderStopped() throws {
+        let file = try folder.file("a.json", #"[{"id": "a"}, {"id": "b"}, 5, {"id": "c"}]"#)
+        let all = try readAll(file, customers())
+        #expect(all.map(\.customerID) == ["a", "b", nil, "c"])
+        for (index, item) in all.enumerated() {
+            let reader = try DatasetReader(file: file, mapping: customers())
+            try reader.skip(to: item.position)
+            var rest: [DatasetItem] = []
+            while let item = try reader.next() { rest.append(item) }
+            #expect(rest == Array(all[index...]))
+        }
+    }
+
+    @Test func aListThatIsCutOrBrokenIsAnErrorAfterTheRowsBeforeIt() throws {
+        for (text, code) in [
+            (#"[{"id": "a"}, {"id": "b""#, DatasetError.Code.truncated), (#"[{"id": "a"} {"id": "b"}]"#, .corrupt), (#"[{"id": "a"},]"#, .corrupt),
+            (#"[{"id": "a"}] x"#, .corrupt), (#"[{"id": "a"}"#, .truncated),
+        ] {
+            let reader = try DatasetReader(file: folder.file("a.json", text), mapping: customers())
+            #expect(try reader.next()?.customerID == "a", "\(text)")
+            let error = #expect(throws: DatasetError.self, "\(text)") { while try reader.next() != nil {} }
+            #expect(error?.code == code, "\(text)")
+        }
+        #expect(try readAll(folder.file("e.json", "[ ]"), customers()).isEmpty)
+    }
+
+    @Test func refusesNestingThatIsTooDeep() throws {
+        let text = "{\"id\": " + String(repeating: "[", count: 100) + String(repeating: "]", count: 100) + "}\n{\"id\": \"b\"}\n"
+        #expect(try readAll(folder.file("a.ndjson", text), customers()).map(\.customerID) == [nil, "b"])
+    }
+}

@@ -1,0 +1,223 @@
+import Datasets
+import Records
+import Testing
+
+@Suite struct MappingTests {
+    let folder = try! TemporaryFolder()
+
+    func message(_ yaml: String) -> String {
+        do {
+            _ = try Mapping(parsing: yaml, name: "m.yaml")
+            return ""
+        } catch {
+            return error.message
+        }
+    }
+
+    @Test func everyShippedMappingLoads() throws {
+        #expect(
+            Mapping.shippedNames == [
+                "handbook-customers", "handbook-labels", "handbook-terminals", "handbook-transactions", "houston-crimes", "newyork-atms",
+            ])
+        for name in Mapping.shippedNames { #expect(try Mapping.load(name).name == name) }
+        #expect(try Mapping.load("handbook-labels.yaml").kind == .labels)
+    }
+
+    @Test func anUnknownNameIsRefusedWithASuggestion() {
+        let error = #expect(throws: DatasetError.self) { try Mapping.load("handbook-transaction") }
+        #expect(error?.message == "there is no mapping handbook-transaction; did you mean `handbook-transactions`?")
+    }
+
+    @Test func anUnknownKeyIsRefusedByNameAndLine() {
+        #expect(
+            message("record: customers\nfeilds: {customer_id: id}")
+                == "the mapping m.yaml, line 2: unknown key `feilds` in the mapping; did you mean `fields`?")
+        #expect(
+            message("record: customers\nfields:\n  customer_id: {colum: id}")
+                == "the mapping m.yaml, line 3: unknown key `colum` in the field `customer_id`; did you mean `column`?")
+        #expect(
+            message("record: customers\nfields:\n  customer: id")
+                == "the mapping m.yaml, line 3: customers have no field `customer`; known are customer_id, home.latitude, home.longitude")
+        #expect(
+            message("record: customers\nformat: {delimeter: ';'}\nfields: {customer_id: id}")
+                == "the mapping m.yaml, line 2: unknown key `delimeter` in `format`; did you mean `delimiter`?")
+        #expect(message("record: customers\nfields: {customer_id: {column: id, plus: 7d}}").contains("unknown key `plus`"))
+    }
+
+    @Test(arguments: [
+        ("record: client\nfields: {}", "there is no record `client`"),
+        ("fields: {customer_id: id}", "`record` is missing"),
+        ("record: customers", "`fields` is missing"),
+        ("record: customers\nfields: {home.latitude: a}", "customers need the fields `customer_id`"),
+        ("record: customers\nfields: {customer_id: id, home.latitude: a}", "needs the field `home.longitude`"),
+        ("record: customers\nfields: {customer_id: {prefix: a}}", "needs one of `column`"),
+        ("record: customers\nfields: {customer_id: {column: a, constant: b}}", "not several"),
+        ("record: customers\nfields: {customer_id: a, customer_id: b}", "duplicated key(s): 'customer_id'"),
+        ("record: labels\nfields: {transaction_id: a, is_fraud: b, known_at: {column: c, plus: 7}}", "`plus: 7` is no length of time"),
+        ("record: labels\nfields: {transaction_id: a, is_fraud: b, known_at: {column: c, zone: Asia/Kolkatta}}", "no time zone"),
+        ("record: labels\nfields: {transaction_id: a, is_fraud: b, known_at: {column: c, format: dd/MM/qqqq}}", "mean nothing"),
+        ("record: terminals\nfields: {terminal_id: a, kind: {constant: till}}", "`till` is no kind"),
+        ("record: customers\nformat: {header: false}\nfields: {customer_id: a}", "`columns`"),
+        ("record: customers\nformat: {type: xml}\nfields: {customer_id: a}", "none of csv, ndjson, json"),
+        ("[1, 2", "is not YAML"), ("", "is empty"), ("- a", "must be a list of `key: value`"),
+    ])
+    func aMappingThatBreaksARuleIsRefused(yaml: String, words: String) {
+        #expect(message(yaml).contains(words), "\(message(yaml))")
+    }
+
+    @Test func aCurrencyThatDoesNotExistIsRefused() {
+        let yaml = "record: transactions\nfields: {transaction_id: a, event_time: b, customer_id: c, amount: d, currency: {constant: EURO}}"
+        #expect(message(yaml).contains("`EURO` is no currency of ISO 4217"))
+    }
+
+    @Test func aColumnThatTheFileLacksIsRefusedAtTheStart() throws {
+        let file = try folder.file("a.csv", "ID,x,x\n1,2,3\n")
+        let lacking = #expect(throws: DatasetError.self) { try DatasetReader(file: file, mapping: customers()) }
+        #expect(lacking?.message == "the mapping test names the column `id`, which \(file) lacks; did you mean `ID`?")
+        let twice = try Mapping(parsing: "record: customers\nfields: {customer_id: x}", name: "test")
+        let double = #expect(throws: DatasetError.self) { try DatasetReader(file: file, mapping: twice) }
+        #expect(double?.message == "the mapping test names the column `x`, which \(file) has 2 times")
+    }
+
+    @Test func aMappingMayBeJSON() throws {
+        let file = try folder.file("m.json", #"{"record": "customers", "fields": {"customer_id": {"column": "id", "prefix": "b7-"}}}"#)
+        let mapping = try Mapping.load(file)
+        #expect(try readAll(folder.file("a.csv", "id\n5\n"), mapping).map(\.customerID) == ["b7-5"])
+    }
+
+    static let bank = """
+        record: transactions
+        format: {delimiter: semicolon, missing: ["-", "NULL"]}
+        fields:
+          bank_id: {constant: b7}
+          transaction_id: {columns: [DAY, NO], separator: "-"}
+          event_time: {column: WHEN, format: "dd.MM.yyyy HH:mm", zone: Europe/Berlin}
+          time_zone: {constant: Europe/Berlin}
+          customer_id: {column: WHO, prefix: c-}
+          counterparty_account_id: TO
+          merchant_category_code: MCC
+          channel: {column: HOW, map: {P: pos, A: atm}, otherwise: other}
+          amount: {column: SUM, decimal: ",", group: ".", negate: true}
+          currency: {column: CCY, default: EUR, map: {"€": EUR}}
+          label.is_fraud: {column: BAD, true_words: [ja], false_words: [nein]}
+          label.known_at: {column: WHEN, format: "dd.MM.yyyy HH:mm", zone: Europe/Berlin, plus: 36h}
+        """
+
+    func bank(_ row: String) throws -> DatasetItem {
+        let text = "DAY;NO;WHEN;WHO;TO;MCC;HOW;SUM;CCY;BAD\n" + row + "\n"
+        return try readAll(folder.file("b.csv", text), Mapping(parsing: Self.bank, name: "bank"))[0]
+    }
+
+    @Test func convertsWhatABankSends() throws {
+        let item = try bank("0401;17;01.07.2018 09:30;596;DE12;5411;P;-1.234,56;€;ja")
+        let time = Timestamp(iso8601: "2018-07-01T07:30:00Z")!
+        let transaction = Transaction(
+            key: TransactionKey(bankID: "b7", transactionID: "0401-17"), eventTime: time, timeZone: "Europe/Berlin", customerID: "c-596",
+            merchantCategoryCode: MerchantCategoryCode("5411"), counterpartyAccountID: "DE12", channel: .pos,
+            amount: Money(minorUnits: 123_456, currency: .eur))
+        let label = Label(key: transaction.key, isFraud: true, knownAt: time + .hours(36), source: "import")
+        #expect(item.outcome == .record(.transaction(LabelledTransaction(transaction: transaction, label: label))))
+    }
+
+    @Test func missingValuesAreAbsentAndAnOpenLabelIsNone() throws {
+        let item = try bank("0401;17;01.07.2018 09:30;596;-;NULL;X;-5;;")
+        #expect(item.transaction?.counterpartyAccountID == nil)
+        #expect(item.transaction?.merchantCategoryCode == nil)
+        #expect(item.transaction?.channel == .other)
+        #expect(item.transaction?.amount == Money(minorUnits: 500, currency: .eur))
+        guard case .record(.transaction(let row)) = item.outcome else { return }
+        #expect(row.label == nil)
+    }
+
+    @Test(arguments: [
+        ("0401;17;2018-07-01;596;-;-;P;-5;EUR;", "event_time", "2018-07-01", "is not a date and time in the form dd.MM.yyyy HH:mm"),
+        ("0401;17;;596;-;-;P;-5;EUR;", "event_time", "", "is missing"),
+        ("0401;17;01.07.2018 09:30;-;-;-;P;-5;EUR;", "customer_id", "", "is missing"),
+        ("0401;17;01.07.2018 09:30;596;-;-;P;-5x;EUR;", "amount", "-5x", "is not a decimal number"),
+        ("0401;17;01.07.2018 09:30;596;-;-;P;-5,001;EUR;", "amount", "-5,001", "has more than 2 decimals"),
+        ("0401;17;01.07.2018 09:30;596;-;-;P;5;EUR;", "amount", "5", "is negative"),
+        ("0401;17;01.07.2018 09:30;596;-;-;P;;EUR;", "amount", "", "is missing"),
+        ("0401;17;01.07.2018 09:30;596;-;-;P;-5;ABC;", "currency", "ABC", "is not a currency code of ISO 4217"),
+        ("0401;17;01.07.2018 09:30;596;-;54;P;-5;EUR;", "merchant_category_code", "54", "is not a merchant category code of four digits (ISO 18245)"),
+        ("0401;17;01.07.2018 09:30;596;-;-;P;-5;EUR;vielleicht", "label.is_fraud", "vielleicht", "is neither true nor false; known are ja, nein"),
+        ("0401;17;01.07.2031 09:30;596;-;-;P;-5;EUR;", "event_time", "01.07.2031 09:30", "is in the future"),
+        ("0401;17;01.07.1931 09:30;596;-;-;P;-5;EUR;", "event_time", "01.07.1931 09:30", "is before 1990-01-01"),
+        ("0401;17;01.07.2018 09:30;596;12\u{7}34567890;-;P;-5;EUR;", "counterparty_account_id", "****90", "contains a control character"),
+    ])
+    func eachFaultNamesFieldValueAndReason(row: String, field: String, value: String, reason: String) throws {
+        let rejection = try #require(try bank(row).rejections.first)
+        #expect(rejection.field == field)
+        #expect(rejection.value == value)
+        #expect(rejection.reason == reason)
+    }
+
+    @Test func knowsTheClockChangesOfAZone() throws {
+        let mapping = try Mapping(
+            parsing: "record: labels\nfields: {transaction_id: id, is_fraud: f, known_at: {column: t, zone: Europe/Berlin}}", name: "z")
+        let text = """
+            id,f,t
+            1,0,2018-03-25 01:59:59
+            2,0,2018-03-25 02:30:00
+            3,0,2018-03-25 03:00:00
+            4,0,2018-10-28 02:30:00
+            5,0,2018-10-28 03:00:00
+            6,1,2018-07-01T00:00:00Z
+            7,,2018-07-01
+            """
+        let times = try readAll(folder.file("z.csv", text), mapping).map { item in
+            if case .record(.label(let label)) = item.outcome { label.knownAt.iso8601 } else { "none" }
+        }
+        #expect(
+            times == [
+                "2018-03-25T00:59:59Z", "2018-03-25T01:30:00Z", "2018-03-25T01:00:00Z", "2018-10-28T00:30:00Z", "2018-10-28T02:00:00Z",
+                "2018-07-01T00:00:00Z", "none",
+            ])
+    }
+
+    @Test(arguments: [
+        ("unix", "1522540831", "2018-04-01T00:00:31Z"), ("unix_ms", "1522540831250", "2018-04-01T00:00:31.250Z"),
+        ("unix", "1522540831.5", "2018-04-01T00:00:31.500Z"), ("MM/dd/yy hh:mm a", "04/01/18 12:05 PM", "2018-04-01T12:05:00Z"),
+        ("d MMM yyyy H:mm:ss.SSS", "1 Apr 2018 7:05:09.125", "2018-04-01T07:05:09.125Z"),
+        ("yyyyMMdd'T'HHmmssXXX", "20180401T053031+05:30", "2018-04-01T00:00:31Z"),
+    ])
+    func readsTimesInManyForms(format: String, text: String, expected: String) throws {
+        let mapping = try Mapping(
+            parsing: "record: labels\nfields: {transaction_id: id, is_fraud: f, known_at: {column: t, format: \"\(format)\"}}", name: "t")
+        let items = try readAll(folder.file("t.csv", "id;f;t\n1;yes;\(text)\n2;no;x\(text)\n"), mapping)
+        guard case .record(.label(let label)) = items[0].outcome else {
+            Issue.record("\(items[0])")
+            return
+        }
+        #expect(label.knownAt.iso8601 == expected)
+        #expect(label.isFraud)
+        #expect(items[1].rejections.map(\.field) == ["known_at"])
+    }
+
+    @Test func contextSignalsTakeAnyAttributeAndComplaintsAListOfAccounts() throws {
+        let context = try Mapping(
+            parsing: "record: context\nfields: {signal_id: id, kind: {constant: festival}, starts_at: t, attributes.name: n, value: v}", name: "c")
+        let items = try readAll(folder.file("c.csv", "id,t,n,v\ns1,2018-11-07,Diwali,0.5\ns2,2018-11-07,,x\n"), context)
+        #expect(
+            items[0].outcome
+                == .record(
+                    .contextSignal(
+                        ContextSignal(
+                            signalID: "s1", kind: "festival", start: Timestamp(iso8601: "2018-11-07")!, value: 0.5,
+                            attributes: ["name": "Diwali"]))))
+        #expect(items[1].rejections.map(\.field) == ["value"])
+        let complaints = try Mapping(
+            parsing: """
+                record: complaints
+                fields:
+                  {complaint_id: {row_number: true, prefix: r-}, crime_type: k, occurred_at: t, suspect_account_ids: {column: a, split: "|"}}
+                """, name: "p")
+        let rows = try readAll(folder.file("p.csv", "k,t,a\nupi,2018-11-07,\"A1| A2\"\n"), complaints)
+        guard case .record(.complaint(let complaint)) = rows[0].outcome else {
+            Issue.record("\(rows[0])")
+            return
+        }
+        #expect(complaint.complaintID == "r-1")
+        #expect(complaint.suspectAccountIDs == ["A1", "A2"])
+        #expect(complaint.reportedAt == complaint.occurredAt)
+    }
+}

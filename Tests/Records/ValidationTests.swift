@@ -1,0 +1,81 @@
+import Records
+import Testing
+
+@Suite struct ValidationTests {
+    let now = Timestamp(iso8601: "2018-06-01T00:00:00Z")!
+
+    func transaction(_ change: (inout Transaction) -> Void = { _ in }) -> Transaction {
+        var transaction = Transaction(
+            key: TransactionKey(bankID: "b1", transactionID: "t1"), eventTime: now - .days(1), customerID: "c1", terminalID: "9",
+            channel: .pos, amount: Money(minorUnits: 100, currency: .eur), location: Coordinate(latitude: 28.6, longitude: 77.2))
+        change(&transaction)
+        return transaction
+    }
+
+    func fields(_ change: (inout Transaction) -> Void) -> [String] { transaction(change).validate(now: now).map(\.field) }
+
+    @Test func acceptsAGoodTransactionAndOneOfAmountZero() {
+        #expect(transaction().validate(now: now).isEmpty)
+        #expect(fields { $0.amount.minorUnits = 0 }.isEmpty)
+    }
+
+    @Test func namesTheFieldOfEachFault() {
+        #expect(fields { $0.key.bankID = "" } == ["bank_id"])
+        #expect(fields { $0.key.transactionID = String(repeating: "x", count: 129) } == ["transaction_id"])
+        #expect(fields { $0.eventTime = now + .minutes(11) } == ["event_time"])
+        #expect(fields { $0.eventTime = Timestamp(iso8601: "1989-12-31")! } == ["event_time"])
+        #expect(fields { $0.customerID = "a\u{0}b" } == ["customer_id"])
+        #expect(fields { $0.accountID = "" } == ["account_id"])
+        #expect(fields { $0.deviceID = "a\u{85}b" } == ["device_id"])
+        #expect(fields { $0.amount.minorUnits = -1 } == ["amount"])
+        #expect(fields { $0.amount.minorUnits = .max } == ["amount"])
+        #expect(fields { $0.location?.latitude = 90.01 } == ["location.latitude"])
+        #expect(fields { $0.location?.longitude = .nan } == ["location.longitude"])
+    }
+
+    @Test func allowsAClockThatRunsALittleAhead() {
+        #expect(fields { $0.eventTime = now + .minutes(10) }.isEmpty)
+    }
+
+    @Test func reportsAllFaultsAtOnce() {
+        let violations = transaction { $0.customerID = ""; $0.amount.minorUnits = -5; $0.location?.latitude = -91 }.validate(now: now)
+        #expect(violations.map(\.field) == ["customer_id", "amount", "location.latitude"])
+        #expect(violations[1].within("transaction").description == "transaction.amount is negative")
+    }
+
+    @Test func aComplaintIsNotReportedBeforeItHappened() {
+        let complaint = Complaint(
+            reporter: .init(kind: .agency, id: "police"), complaintID: "1", crimeType: "robbery", occurredAt: now - .hours(1),
+            reportedAt: now - .hours(2), suspectAccountIDs: ["ok", ""])
+        #expect(complaint.validate(now: now).map(\.field) == ["reported_at", "suspect_account_ids[1]"])
+    }
+
+    @Test func onlyAnOnlineTerminalMayBeNowhere() {
+        #expect(Terminal(terminalID: "1", kind: .atm).validate(now: now).map(\.field) == ["location"])
+        #expect(Terminal(terminalID: "1", kind: .online).validate(now: now).isEmpty)
+    }
+
+    @Test func aJurisdictionNeedsRealRings() {
+        let corner = Coordinate(latitude: 1, longitude: 1)
+        #expect(Jurisdiction(id: "j", name: "J", rings: [[corner, corner, corner]]).validate(now: now).map(\.field) == ["rings[0]"])
+        let off = [corner, Coordinate(latitude: 2, longitude: 1), Coordinate(latitude: 2, longitude: 181)]
+        #expect(Jurisdiction(id: "j", name: "J", rings: [off]).validate(now: now).map(\.field) == ["rings[0][2].longitude"])
+        #expect(Jurisdiction(id: "j", name: "", rings: []).validate(now: now).map(\.field) == ["name", "rings"])
+    }
+
+    @Test func aContextSignalMayLieAheadButNotEndBeforeItBegins() {
+        var signal = ContextSignal(signalID: "s", kind: "festival", start: now + .days(100), attributes: ["name": "Diwali"])
+        #expect(signal.validate(now: now).isEmpty)
+        signal.end = now
+        signal.attributes["x"] = "a\u{1}"
+        signal.value = .infinity
+        #expect(signal.validate(now: now).map(\.field) == ["ends_at", "value", "attributes.x"])
+    }
+
+    @Test func aDecisionHasAScoreBetweenZeroAndOne() {
+        let decision = Decision(
+            key: transaction().key, label: .fraud, riskScore: 1.5, reasons: [.init(feature: "f", text: "t", value: 1, contribution: .nan)],
+            modelVersion: "m", decidedAt: now)
+        #expect(decision.validate(now: now).map(\.field) == ["risk_score", "reasons[0].contribution"])
+    }
+}
