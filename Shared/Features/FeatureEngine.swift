@@ -1,0 +1,181 @@
+public import Records
+
+/// Computes features from the history of customers and terminals, in memory. The same engine serves the feature store online and builds
+/// training tables offline; the same transactions and labels in the same order give the same values to the bit.
+///
+/// ```swift
+/// var engine = FeatureEngine(set: .payments)
+/// let values = engine.observe(transaction)     // as known at transaction.eventTime, then remembers it
+/// engine.learn(label)                          // counts from label.knownAt on
+/// ```
+///
+/// Times are those of the events, not of arrival: a late transaction sees what was before it and lands in the right windows of what comes
+/// after. A transaction must be observed once; whoever may send it twice keeps track. Amounts of one customer are compared as numbers, so
+/// they should be in one currency.
+public struct FeatureEngine: Sendable {
+    public let set: FeatureSet
+    /// How far behind the entity's newest transaction one may come and still find the history it needs.
+    public static let maxLateness = TimeSpan.days(3)
+
+    private let plan: EvaluationPlan
+    private let horizonMicroseconds: Int64
+    private var customerIndex: [String: UInt32] = [:]
+    private var terminalIndex: [String: UInt32] = [:]
+    private var customers: [EntityHistory] = []
+    private var terminals: [EntityHistory] = []
+    private var labelTargets: [UInt64: LabelTarget] = [:]
+
+    private struct LabelTarget {
+        var time: Int64
+        var customer: UInt32
+        var terminal: UInt32
+    }
+
+    /// In place of a terminal's index where a transaction has none.
+    private static let noTerminal = UInt32.max
+    /// In place of a terminal's index for a terminal without history.
+    private static let unseenTerminal = UInt32.max - 1
+
+    public init(set: FeatureSet) {
+        self.set = set
+        plan = EvaluationPlan(set: set)
+        horizonMicroseconds = set.horizon.microseconds + FeatureEngine.maxLateness.microseconds
+    }
+
+    public var customerCount: Int { customers.count }
+    public var terminalCount: Int { terminals.count }
+    /// Transactions for which a label still finds its place.
+    public var retainedTransactionCount: Int { labelTargets.count }
+
+    // MARK: - What happens
+
+    /// The features of `transaction` as known at its event time, in the set's order; then remembers it.
+    @discardableResult
+    public mutating func observe(_ transaction: Transaction) -> [Double] {
+        [Double](unsafeUninitializedCapacity: set.count) { buffer, count in
+            observe(transaction, into: buffer)
+            count = set.count
+        }
+    }
+
+    /// As `observe(_:)`, writing the values into `values`.
+    /// - Precondition: `values` has room for `set.count` values.
+    public mutating func observe(_ transaction: Transaction, into values: UnsafeMutableBufferPointer<Double>) {
+        let customer = Self.index(of: transaction.customerID, in: &customerIndex, histories: &customers)
+        let terminal = transaction.terminalID.map { Self.index(of: $0, in: &terminalIndex, histories: &terminals) } ?? Self.noTerminal
+        let time = transaction.eventTime.microseconds
+        let toUsual = evaluation(
+            at: transaction.eventTime, amount: transaction.amount.amount, place: transaction.location, customer: customers[Int(customer)],
+            terminal: terminal == Self.noTerminal ? nil : terminals[Int(terminal)],
+            terminalIndex: terminal == Self.noTerminal ? nil : terminal
+        ).fill(values)
+
+        let fingerprint = Self.fingerprint(of: transaction.key)
+        let ticks = Self.ticks(transaction.amount)
+        var event = Event(
+            time: time, cumulativeTicks: 0, fingerprint: fingerprint, counterpart: terminal, label: .unknown, toUsual: Float(toUsual))
+        customers[Int(customer)].insert(event, ticks: ticks, horizonMicroseconds: horizonMicroseconds) { dropped in
+            labelTargets[dropped.fingerprint] = nil
+        }
+        if terminal != Self.noTerminal {
+            event.counterpart = customer
+            terminals[Int(terminal)].insert(event, ticks: ticks, horizonMicroseconds: horizonMicroseconds) { _ in }
+        }
+        labelTargets[fingerprint] = LabelTarget(time: time, customer: customer, terminal: terminal)
+    }
+
+    /// Takes a label in; it counts for requests at or after `label.knownAt`. A later label for the same transaction replaces it.
+    /// - Returns: false if the transaction is unknown, or so old that no window reaches it any more.
+    @discardableResult
+    public mutating func learn(_ label: Label) -> Bool {
+        let fingerprint = Self.fingerprint(of: label.key)
+        guard let target = labelTargets[fingerprint] else { return false }
+        let state = EventLabel(isFraud: label.isFraud, eventTime: target.time, knownAt: label.knownAt.microseconds)
+        let found = customers[Int(target.customer)].setLabel(state, fingerprint: fingerprint, time: target.time, isFraud: label.isFraud)
+        if target.terminal != Self.noTerminal {
+            _ = terminals[Int(target.terminal)].setLabel(state, fingerprint: fingerprint, time: target.time, isFraud: label.isFraud)
+        }
+        return found
+    }
+
+    /// Says where a customer lives.
+    public mutating func place(customer id: String, at place: Coordinate?) {
+        customers[Int(Self.index(of: id, in: &customerIndex, histories: &customers))].place = place
+    }
+
+    /// Says where a terminal stands.
+    public mutating func place(terminal id: String, at place: Coordinate?) {
+        terminals[Int(Self.index(of: id, in: &terminalIndex, histories: &terminals))].place = place
+    }
+
+    // MARK: - What is known
+
+    /// The features that `transaction` would have, without remembering it; equal to what `observe(_:)` would return.
+    public func features(of transaction: Transaction) -> [Double] {
+        [Double](unsafeUninitializedCapacity: set.count) { buffer, count in
+            let terminal = transaction.terminalID.map { terminalIndex[$0] ?? Self.unseenTerminal }
+            _ = evaluation(
+                at: transaction.eventTime, amount: transaction.amount.amount, place: transaction.location,
+                customer: customerIndex[transaction.customerID].map { customers[Int($0)] } ?? EntityHistory(),
+                terminal: terminal.map { $0 == Self.unseenTerminal ? EntityHistory() : terminals[Int($0)] }, terminalIndex: terminal
+            ).fill(buffer)
+            count = set.count
+        }
+    }
+
+    /// The customer's or terminal's own features at `time`, in the set's order; NaN where a feature belongs to another entity or needs a
+    /// transaction. Nil if the entity was never seen.
+    public func features(ofCustomer customerID: String? = nil, terminal terminalID: String? = nil, at time: Timestamp) -> [Double]? {
+        let customer = customerID.flatMap { customerIndex[$0] }
+        let terminal = terminalID.flatMap { terminalIndex[$0] }
+        guard (customerID == nil) == (customer == nil), (terminalID == nil) == (terminal == nil), customer != nil || terminal != nil else {
+            return nil
+        }
+        return [Double](unsafeUninitializedCapacity: set.count) { buffer, count in
+            _ = evaluation(
+                at: time, amount: .nan, place: nil, customer: customer.map { customers[Int($0)] },
+                terminal: terminal.map { terminals[Int($0)] }, terminalIndex: terminal
+            ).fill(buffer)
+            count = set.count
+        }
+    }
+
+    /// The event time of the newest transaction of a customer or terminal; nil if there is none. For freshness.
+    public func newestEventTime(ofCustomer customerID: String) -> Timestamp? {
+        customerIndex[customerID].flatMap { customers[Int($0)].events.last }.map { Timestamp(microseconds: $0.time) }
+    }
+
+    /// As `newestEventTime(ofCustomer:)`.
+    public func newestEventTime(ofTerminal terminalID: String) -> Timestamp? {
+        terminalIndex[terminalID].flatMap { terminals[Int($0)].events.last }.map { Timestamp(microseconds: $0.time) }
+    }
+
+    // MARK: - Inside
+
+    private func evaluation(
+        at time: Timestamp, amount: Double, place: Coordinate?, customer: EntityHistory?, terminal: EntityHistory?, terminalIndex: UInt32?
+    ) -> Evaluation {
+        Evaluation(
+            plan: plan, time: time.microseconds, amount: amount, place: place, labelDelay: set.labelDelay.microseconds,
+            utcOffsetSeconds: set.utcOffsetSeconds, customer: customer, terminal: terminal, terminalIndex: terminalIndex)
+    }
+
+    private static func index(of id: String, in indices: inout [String: UInt32], histories: inout [EntityHistory]) -> UInt32 {
+        if let index = indices[id] { return index }
+        let index = UInt32(histories.count)
+        indices[id] = index
+        histories.append(EntityHistory())
+        return index
+    }
+
+    /// 64 bits that tell a transaction among those retained: SipHash under a key of this process, so that nobody can choose ids that
+    /// collide. Among a million retained transactions two share a fingerprint with odds of 3 in 10⁸.
+    static func fingerprint(of key: TransactionKey) -> UInt64 {
+        var hasher = Hasher()
+        hasher.combine(key)
+        return UInt64(bitPattern: Int64(hasher.finalize()))
+    }
+
+    /// An amount in ten-thousandths of its major unit; no currency has more decimals.
+    static func ticks(_ money: Money) -> Int64 { money.minorUnits &* (10_000 / money.currency.minorUnitsPerMajor) }
+}

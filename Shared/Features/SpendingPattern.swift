@@ -1,0 +1,125 @@
+import Records
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// How much a customer ordinarily pays, and how one amount stands against it.
+struct SpendingPattern {
+    /// A payment of so many times the usual amount is unusual.
+    static let unusualFactor: Float = 3
+    /// Only the newest payments of the window are looked at.
+    static let maxPayments = 192
+
+    private(set) var ordinaryCount = 0
+    private var sum = 0.0
+    private var sumOfSquares = 0.0
+    private var largest = 0.0
+    private var atLeastAsLarge = 0
+    private let amount: Double
+
+    init(of history: EntityHistory, at time: Int64, window: Int64, labelDelay: Int64, amount: Double) {
+        self.amount = amount
+        let range = history.range(endingAt: time, window: window).suffix(SpendingPattern.maxPayments)
+        guard !range.isEmpty else { return }
+        var before = history.ticks(before: range.lowerBound)
+        history.events.withUnsafeBufferPointer { events in
+            for index in range {
+                let event = events[index]
+                let value = Double(event.cumulativeTicks &- before) / EntityHistory.ticksPerUnit
+                before = event.cumulativeTicks
+                guard event.isOrdinary(at: time, labelDelay: labelDelay) else { continue }
+                ordinaryCount += 1
+                sum += value
+                sumOfSquares += value * value
+                largest = max(largest, value)
+                if value >= amount { atLeastAsLarge += 1 }
+            }
+        }
+    }
+
+    var usualAmount: Double { ordinaryCount == 0 ? .nan : sum / Double(ordinaryCount) }
+    var amountToUsual: Double { sum > 0 ? amount / usualAmount : .nan }
+    var amountToLargestOrdinary: Double { largest > 0 ? amount / largest : .nan }
+    var amountTailShare: Double {
+        amount.isNaN || ordinaryCount == 0 ? .nan : Double(atLeastAsLarge + 1) / Double(ordinaryCount + 1)
+    }
+
+    var amountZScore: Double {
+        guard ordinaryCount >= 3 else { return .nan }
+        let mean = usualAmount
+        let variance = max(0, sumOfSquares / Double(ordinaryCount) - mean * mean) * Double(ordinaryCount) / Double(ordinaryCount - 1)
+        return variance > 0 ? (amount - mean) / variance.squareRoot() : .nan
+    }
+}
+
+extension Event {
+    /// Labelled genuine, or older than the label delay without a fraud label.
+    @inline(__always)
+    func isProvenGenuine(by time: Int64, labelDelay: Int64) -> Bool {
+        let isFraud = label.isFraud(eventTime: self.time, knownBy: time)
+        return isFraud.map { !$0 } ?? (time &- self.time >= labelDelay)
+    }
+
+    /// Not known to be fraud, and of an unusual amount only if proven genuine.
+    @inline(__always)
+    func isOrdinary(at time: Int64, labelDelay: Int64) -> Bool {
+        if toUsual >= SpendingPattern.unusualFactor { return isProvenGenuine(by: time, labelDelay: labelDelay) }
+        return label.isFraud(eventTime: self.time, knownBy: time) != true
+    }
+}
+
+/// The known frauds of ordinary amounts at an entity, and the last unbroken run of them.
+///
+/// A payment counts as genuine once it is older than the label delay and no fraud label is known for it.
+struct FraudRun {
+    /// No run is followed further back than so many frauds.
+    static let maxLength = 64
+
+    private let times: [Int64]
+    /// Of the run, in event time.
+    let first: Int64
+    let last: Int64
+    let length: Int
+    /// The last payment before the run's first fraud.
+    let paymentBefore: Int64?
+    /// Payments proven genuine after the run.
+    let genuineSince: Int
+    /// The sum of 2^(−days since / 7) over the frauds.
+    let decayed: Double
+
+    /// - Parameter known: the frauds known at `time`, by event time.
+    /// - Returns: nil if none of them was of an ordinary amount.
+    init?(of history: EntityHistory, known: [KnownFraud], at time: Int64, labelDelay: Int64) {
+        let ordinary = known.lazy.filter { !($0.toUsual >= SpendingPattern.unusualFactor) }.map(\.time)
+        times = Array(ordinary)
+        guard let last = times.last else { return nil }
+        self.last = last
+
+        let settled = history.endIndex(notAfter: time &- labelDelay)
+        /// Settled payments strictly between two times that no known fraud accounts for.
+        func genuine(after start: Int64, before end: Int64) -> Int {
+            let from = history.endIndex(notAfter: start)
+            let upTo = min(settled, history.endIndex(notAfter: end &- 1))
+            guard upTo > from else { return 0 }
+            let newest = history.events[upTo - 1].time
+            return upTo - from - known.reduce(0) { $0 + ($1.time > start && $1.time <= newest ? 1 : 0) }
+        }
+
+        genuineSince = genuine(after: last, before: .max)
+        var start = times.count - 1
+        while start > 0, times.count - start < FraudRun.maxLength, genuine(after: times[start - 1], before: times[start]) == 0 { start -= 1 }
+        first = times[start]
+        length = times.count - start
+        let before = history.endIndex(notAfter: first &- 1)
+        paymentBefore = before > 0 ? history.events[before - 1].time : nil
+        let week = 7 * Double(Timestamp.microsecondsPerDay)
+        decayed = times.suffix(FraudRun.maxLength).reduce(0) { $0 + exp2(-Double(time &- $1) / week) }
+    }
+
+    func count(after start: Int64) -> Int { times.reduce(0) { $0 + ($1 > start ? 1 : 0) } }
+}

@@ -1,0 +1,160 @@
+import Features
+import Records
+import Testing
+
+@Suite struct FeatureEngineTests {
+    @Test func `a window holds what came before the payment and after its start`() {
+        var engine = FeatureEngine(set: .payments)
+        engine.observe(payment("1", at: start, cents: 1_000))
+        engine.observe(payment("2", at: start + .hours(23), cents: 3_000))
+        let values = engine.observe(payment("3", at: start + .days(1), cents: 9_900))
+        #expect(values["customer_count_1d"] == 1)  // the first is exactly a day old: out
+        #expect(values["customer_sum_1d"] == 30)
+        #expect(values["customer_count_7d"] == 2)
+        #expect(values["customer_mean_7d"] == 20)
+        #expect(values["terminal_count_7d"] == 2)
+        #expect(values["amount"] == 99)
+        #expect(values["pair_count_60d"] == 2)
+    }
+
+    @Test func `counts and sums of every window equal a plain recount`() {
+        let world = World(seed: 1)
+        let rows = world.rows()
+        for index in stride(from: 0, to: world.transactions.count, by: 37) {
+            let now = world.transactions[index]
+            for days in [1, 7, 30] {
+                let past = world.transactions[..<index].filter { $0.eventTime > now.eventTime - .days(days) }
+                let ofCustomer = past.filter { $0.customerID == now.customerID }
+                let atTerminal = past.filter { $0.terminalID == now.terminalID }
+                #expect(rows[index]["customer_count_\(days)d"] == Double(ofCustomer.count))
+                #expect(rows[index]["customer_sum_\(days)d"] == Double(ofCustomer.reduce(0) { $0 + $1.amount.minorUnits }) / 100)
+                #expect(rows[index]["terminal_count_\(days)d"] == Double(atTerminal.count))
+            }
+        }
+    }
+
+    @Test func `terminal risk counts the frauds known by now behind the label delay`() {
+        let world = World(seed: 2)
+        let rows = world.rows()
+        let labels = Dictionary(uniqueKeysWithValues: world.labels.map { ($0.key, $0) })
+        for index in stride(from: 0, to: world.transactions.count, by: 37) {
+            let now = world.transactions[index]
+            for days in [1, 7, 30] {
+                let settled = world.transactions[..<index].filter {
+                    $0.terminalID == now.terminalID && $0.eventTime <= now.eventTime - .days(7)
+                        && $0.eventTime > now.eventTime - .days(7 + days)
+                }
+                let frauds = settled.filter { labels[$0.key].map { $0.isFraud && $0.knownAt <= now.eventTime } ?? false }
+                #expect(rows[index]["terminal_settled_count_\(days)d"] == Double(settled.count))
+                #expect(rows[index]["terminal_fraud_share_\(days)d"] == (settled.isEmpty ? 0 : Double(frauds.count) / Double(settled.count)))
+            }
+        }
+    }
+
+    @Test func `a label known later changes no earlier feature`() {
+        let world = World(seed: 3)
+        let moment = start + .days(40)
+        let rows = world.rows()
+        let without = world.rows(labels: world.labels.filter { $0.knownAt <= moment })
+        let turned = world.rows(
+            labels: world.labels.map { label in
+                var label = label
+                if label.knownAt > moment { label.isFraud.toggle() }
+                return label
+            })
+        var earlier = 0
+        var later = 0
+        for (index, transaction) in world.transactions.enumerated() {
+            if transaction.eventTime <= moment {
+                if !sameBits(rows[index], without[index]) || !sameBits(rows[index], turned[index]) { earlier += 1 }
+            } else if !sameBits(rows[index], without[index]) {
+                later += 1
+            }
+        }
+        #expect(earlier == 0)
+        #expect(later > 100, "labels count once they are known")
+    }
+
+    @Test func `a payment that comes later changes no earlier feature`() {
+        let world = World(seed: 4)
+        var cut = world
+        cut.transactions.removeLast(1_500)
+        let rows = world.rows()
+        for (index, row) in cut.rows().enumerated() { #expect(sameBits(row, rows[index])) }
+    }
+
+    @Test func `online answers equal the offline table to the bit`() {
+        let world = World(seed: 5)
+        var engine = FeatureEngine(set: .payments)
+        var labels = world.labels.sorted { $0.knownAt < $1.knownAt }[...]
+        let rows = world.rows()
+        var mismatches: [Int] = []
+        for (index, transaction) in world.transactions.enumerated() {
+            while let next = labels.first, next.knownAt <= transaction.eventTime {
+                engine.learn(next)
+                labels.removeFirst()
+            }
+            if !sameBits(engine.features(of: transaction), rows[index]) || !sameBits(engine.observe(transaction), rows[index]) {
+                mismatches.append(index)
+            }
+        }
+        #expect(mismatches.isEmpty)
+    }
+
+    @Test func `a label that came early counts only from when it is known`() {
+        var engine = FeatureEngine(set: .payments)
+        engine.observe(payment("1", at: start))
+        engine.learn(label("1", isFraud: true, knownAt: start + .days(5)))
+        #expect(engine.features(of: payment("2", at: start + .days(4)))["terminal_frauds_30d"] == 0)
+        #expect(engine.features(of: payment("2", at: start + .days(5)))["terminal_frauds_30d"] == 1)
+    }
+
+    @Test func `a label that is taken back counts no more`() {
+        var engine = FeatureEngine(set: .payments)
+        engine.observe(payment("1", at: start))
+        engine.learn(label("1", isFraud: true, knownAt: start + .days(1)))
+        #expect(engine.features(of: payment("2", at: start + .days(3)))["customer_frauds_30d"] == 1)
+        engine.learn(label("1", isFraud: false, knownAt: start + .days(2)))
+        #expect(engine.features(of: payment("2", at: start + .days(3)))["customer_frauds_30d"] == 0)
+        let found = engine.learn(label("unknown", isFraud: true, knownAt: start))
+        #expect(!found)
+    }
+
+    @Test func `late payments land in the right windows`() {
+        let world = World(seed: 6)
+        var inOrder = FeatureEngine(set: .payments)
+        var shuffled = FeatureEngine(set: .payments)
+        var random = SeededGenerator(state: 6)
+        let ahead = world.transactions.map { $0.eventTime + .seconds(Int.random(in: 0..<2 * 86_400, using: &random)) }
+        for transaction in world.transactions { inOrder.observe(transaction) }
+        for index in world.transactions.indices.sorted(by: { ahead[$0] < ahead[$1] }) { shuffled.observe(world.transactions[index]) }
+        for customer in 0..<25 {
+            let probe = payment("probe", at: start + .days(60), customer: "c\(customer)", terminal: "t\(customer)")
+            let a = inOrder.features(of: probe)
+            let b = shuffled.features(of: probe)
+            for name in ["customer_count_1d", "customer_sum_7d", "customer_sum_30d", "terminal_sum_1d", "terminal_count_30d", "pair_count_60d"] {
+                #expect(a[name] == b[name])
+            }
+        }
+        // And a late payment sees only what was before it.
+        let late = shuffled.features(of: payment("late", at: world.transactions[3_900].eventTime, customer: "c1", terminal: "t1"))
+        let before = world.transactions.filter {
+            $0.customerID == "c1" && $0.eventTime <= world.transactions[3_900].eventTime
+                && $0.eventTime > world.transactions[3_900].eventTime - .days(7)
+        }
+        #expect(late["customer_count_7d"] == Double(before.count))
+    }
+
+    @Test func `history that no window reaches is let go and changes nothing`() {
+        let world = World(seed: 7, count: 12_000, days: 400)
+        var replay = FeatureReplay(set: .payments)
+        replay.run(world.transactions, labels: world.labels) { _, _ in }
+        #expect(replay.engine.retainedTransactionCount < 4_500)
+        let recent = World(seed: 7, count: 12_000, days: 400).transactions.suffix(3_000)
+        var fresh = FeatureEngine(set: .payments)
+        for transaction in recent { fresh.observe(transaction) }
+        let probe = payment("probe", at: start + .days(400), customer: "c3", terminal: "t3")
+        let names = ["customer_count_30d", "customer_sum_30d", "terminal_sum_30d", "terminal_settled_count_30d"]
+        for name in names { #expect(fresh.features(of: probe)[name] == replay.engine.features(of: probe)[name]) }
+    }
+}

@@ -1,0 +1,111 @@
+import Features
+import Records
+import Testing
+
+@Suite struct PaymentFeatureTests {
+    @Test func `night and weekend go by the set's clock`() {
+        var engine = FeatureEngine(set: .payments)
+        let sundayMorning = engine.observe(payment("1", at: start + .hours(6) + .minutes(59)))
+        #expect(sundayMorning["is_night"] == 1)
+        #expect(sundayMorning["is_weekend"] == 1)
+        let mondayMorning = engine.observe(payment("2", at: start + .days(1) + .hours(7)))
+        #expect(mondayMorning["is_night"] == 0)
+        #expect(mondayMorning["is_weekend"] == 0)
+        let india = FeatureEngine(set: .payments(utcOffsetSeconds: 19_800))
+        #expect(india.features(of: payment("1", at: start + .hours(2)))["is_night"] == 0)  // 07:30 there
+    }
+
+    @Test func `distance needs both places and is NaN without`() {
+        var engine = FeatureEngine(set: .payments)
+        #expect(engine.features(of: payment("1", at: start))["distance_km"].isNaN)
+        engine.place(customer: "c", at: Coordinate(latitude: 28.6, longitude: 77.2))
+        #expect(engine.features(of: payment("1", at: start))["distance_km"].isNaN)
+        engine.place(terminal: "t", at: Coordinate(latitude: 28.7, longitude: 77.2))
+        #expect(abs(engine.features(of: payment("1", at: start))["distance_km"] - 11.119) < 0.01)
+    }
+
+    @Test func `a customer never seen has no payments and no usual amount`() {
+        let engine = FeatureEngine(set: .payments)
+        let values = engine.features(of: payment("1", at: start))
+        #expect(values["customer_count_30d"] == 0)
+        #expect(values["customer_mean_30d"].isNaN)
+        #expect(values["amount_to_usual"].isNaN)
+        #expect(engine.features(ofCustomer: "c", at: start) == nil)
+    }
+
+    @Test func `an unusually large payment does not move what is usual until it is proven genuine`() {
+        var engine = FeatureEngine(set: .payments)
+        for day in 0..<10 { engine.observe(payment("\(day)", at: start + .days(day), cents: 1_000)) }
+        let large = engine.observe(payment("large", at: start + .days(10), cents: 6_000))
+        #expect(large["amount_to_usual"] == 6)
+        #expect(large["customer_unusual_count_7d"] == 0)
+        #expect(large["amount_tail_share"] == 1.0 / 11)
+        let soon = engine.features(of: payment("x", at: start + .days(11), cents: 2_000))
+        #expect(soon["customer_usual_amount"] == 10)
+        #expect(soon["customer_unusual_count_7d"] == 1)
+        #expect(soon["customer_days_since_unusual"] == 1)
+        #expect(soon["terminal_unusual_count_7d"] == 1)
+        let settled = engine.features(of: payment("x", at: start + .days(17), cents: 2_000))
+        #expect(settled["customer_usual_amount"] == 160.0 / 11)
+        #expect(settled["customer_unusual_count_14d"] == 0)
+        engine.learn(label("large", isFraud: true, knownAt: start + .days(12)))
+        let stolen = engine.features(of: payment("x", at: start + .days(17), cents: 2_000))
+        #expect(stolen["customer_usual_amount"] == 10)
+        #expect(stolen["customer_unusual_count_14d"] == 1)
+    }
+
+    @Test func `a run of frauds at a terminal has a length, an age and an end`() {
+        var engine = FeatureEngine(set: .payments)
+        for day in 0..<30 { engine.observe(payment("\(day)", at: start + .days(day), customer: "c\(day)")) }
+        for day in 12..<18 { engine.learn(label("\(day)", isFraud: true, knownAt: start + .days(day + 7))) }
+        let during = engine.features(of: payment("x", at: start + .days(23)))
+        #expect(during["terminal_fraud_run"] == 5)  // of days 12 to 16, known by now
+        #expect(during["terminal_fraud_run_days"] == 11)
+        #expect(during["terminal_fraud_run_limit_days"] == 12)
+        #expect(during["terminal_genuine_since_fraud"] == 0)
+        #expect(during["terminal_days_since_fraud"] == 7)
+        let after = engine.features(of: payment("x", at: start + .days(29)))
+        #expect(after["terminal_fraud_run"] == 6)
+        #expect(after["terminal_genuine_since_fraud"] == 5)
+        #expect(after["terminal_ordinary_frauds_40d"] == 6)
+    }
+
+    @Test func `entities can be asked about without a transaction`() throws {
+        var engine = FeatureEngine(set: .payments)
+        engine.observe(payment("1", at: start, cents: 700))
+        let customer = try #require(engine.features(ofCustomer: "c", at: start + .hours(1)))
+        #expect(customer["customer_sum_1d"] == 7)
+        #expect(customer["amount"].isNaN)
+        #expect(customer["amount_to_usual"].isNaN)
+        #expect(customer["terminal_sum_1d"].isNaN)
+        let both = try #require(engine.features(ofCustomer: "c", terminal: "t", at: start + .hours(1)))
+        #expect(both["terminal_sum_1d"] == 7)
+        #expect(both["pair_count_60d"] == 1)
+        #expect(engine.newestEventTime(ofTerminal: "t") == start)
+    }
+
+    @Test func `a payment without a terminal has no terminal features`() {
+        var engine = FeatureEngine(set: .payments)
+        engine.observe(payment("1", at: start, terminal: nil))
+        let values = engine.observe(payment("2", at: start + .hours(1), terminal: nil))
+        #expect(values["customer_count_1d"] == 1)
+        #expect(values["terminal_count_1d"].isNaN)
+        #expect(values["pair_count_60d"].isNaN)
+    }
+
+    @Test func `the version tells every change of a declaration that changes a value`() {
+        let set = FeatureSet.payments
+        #expect(set.version == FeatureSet.payments().version)
+        #expect(set.version.utf8.count == 16)
+        #expect(set.version != FeatureSet.payments(labelDelay: .days(3)).version)
+        #expect(set.version != FeatureSet.payments(utcOffsetSeconds: 3_600).version)
+        var changed = set.definitions
+        changed[5].window = .days(2)
+        #expect(set.version != FeatureSet(name: set.name, definitions: changed).version)
+        var reworded = set.definitions
+        reworded[5].description = "another word"
+        #expect(set.version == FeatureSet(name: set.name, definitions: reworded).version)
+        #expect(set.selecting(["amount", "is_night"])?.names == ["amount", "is_night"])
+        #expect(set.selecting(["amount", "nonsense"]) == nil)
+    }
+}
