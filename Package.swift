@@ -113,6 +113,7 @@ let package = Package(
         module("RecordCoding", ["Records", "Contracts", "StandardContracts", "RPC"]),
         module("Geo", []),
         module("Identity", ["RPC", jwt, serviceContext, logging]),
+        module("DevelopmentCertificates", [asn1, certificates, crypto]),
         module("ServiceRuntime", ["RPC", "Postgres", "Identity", "Contracts", configuration, logging, metricsCore, serviceContext, unixSignals]),
         module(
             "ShippedMappings", path: "Mappings", [],
@@ -134,12 +135,12 @@ let package = Package(
         service("HeatmapTiles", ["Geo", "CPNG", "CZlib"]),
         service("Notifier", ["CCurl"]),
         service("Vigil", [
-            argumentParser, asn1, certificates, crypto, nioCore, nioPosix, jwt, yams,
+            argumentParser, crypto, nioCore, nioPosix, jwt, yams, "DevelopmentCertificates",
             "Datasets", "Features", "Geo", "Models", "Simulation", "Training",
         ], resources: [.embedInCode("Run/databases.sql")]),
 
         // Tests
-        module("TestSupport", path: "Tests/Support", ["Postgres", "RPC", "Contracts", "StandardContracts", "ServiceRuntime", "Identity", jwt, logging]),
+        module("TestSupport", path: "Tests/Support", ["DevelopmentCertificates", "Postgres", "RPC", "Contracts", "StandardContracts", "ServiceRuntime", "Identity", jwt, logging]),
         tests("Protobuf", ["Protobuf", "Contracts", "StandardContracts"]),
         tests("RPC", ["RPC", "Contracts", "StandardContracts", "TestSupport", "CNGHTTP2", nioCore, nioPosix, nioEmbedded, logging]),
         tests("Postgres", ["Postgres", "TestSupport"]),
@@ -148,6 +149,7 @@ let package = Package(
         tests("RecordCoding", ["Records", "RecordCoding", "Contracts", "StandardContracts", "RPC"]),
         tests("Geo", ["Geo"]),
         tests("Identity", ["Identity", "ServiceRuntime", "RPC", "TestSupport", jwt]),
+        tests("DevelopmentCertificates", ["DevelopmentCertificates"]),
         tests("ServiceRuntime", ["ServiceRuntime", "RPC", logging]),
         tests("Datasets", ["Datasets", "Records"]),
         tests("Features", ["Features", "Records"]),

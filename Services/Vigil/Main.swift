@@ -25,6 +25,8 @@ struct VigilCommand: ParsableCommand {
         commandName: "vigil",
         abstract: "Predict and interrupt financial cybercrime.",
         subcommands: [
+            CertificatesCommand.self,
             RunCommand.self,
+            SecretsCommand.self,
         ])
 }
