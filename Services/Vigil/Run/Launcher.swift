@@ -47,7 +47,7 @@ struct Launcher {
         let secrets = Secrets(folder: home.secrets)
         try progress.step("certificates and secrets") {
             try runSelf(["certificates", "--out", home.certificates], supervisor, limit: .seconds(60))
-            try Principals(secrets: secrets).write(to: secrets.file(Principals.fileName))
+            try secrets.prepareAll()
         }
         let cluster = try startPostgres(secrets, supervisor)
         if loadsSample, !FirstRun(home: home).hasModel {
@@ -81,7 +81,7 @@ struct Launcher {
             guard ready else { throw LaunchError("PostgreSQL was not ready within 60 s; \(tail(name))") }
             var passwords: [String: String] = [:]
             for service in Suite.services {
-                passwords[service.passwordVariable] = try secrets.password(ServiceEnvironment.databasePassword(service))
+                passwords[service.passwordVariable] = try secrets.password(Secrets.database(service))
             }
             try cluster.prepareDatabases(passwords: passwords, supervisor: supervisor)
         }
@@ -92,7 +92,7 @@ struct Launcher {
         try progress.step("six services, serving") {
             try SuiteDescription(environment: environment).write(to: home.suiteFile)
             supervisor.start(mailCatcher(environment))
-            for service in Suite.services { supervisor.start(try specification(of: service, environment)) }
+            for service in Suite.services { supervisor.start(specification(of: service, environment)) }
             let status = try supervisor.run(
                 selfCommand(["status", "--wait-seconds", "60"], output: .file(home.log("launcher"))), limit: .seconds(90),
                 givingUpWhen: { Suite.services.contains { cannotStart($0, supervisor) } })
@@ -108,9 +108,9 @@ struct Launcher {
         supervisor.lastEnd(of: service.name) == .exited(64) || supervisor.restarts(of: service.name) > 6
     }
 
-    private func specification(of service: ServiceIdentity, _ environment: ServiceEnvironment) throws -> Supervisor.ChildSpecification {
+    private func specification(of service: ServiceIdentity, _ environment: ServiceEnvironment) -> Supervisor.ChildSpecification {
         let command = ProcessCommand(
-            executable: executable(service.name), environment: try environment.variables(for: service), output: .file(home.log(service.name)),
+            executable: executable(service.name), environment: environment.variables(for: service), output: .file(home.log(service.name)),
             input: .lifeline)
         return Supervisor.ChildSpecification(name: service.name, command: command)
     }

@@ -29,7 +29,7 @@ struct PostgresCluster {
     init(home: SuiteHome, secrets: Secrets, supervisor: Supervisor) throws {
         binaries = try Self.findBinaries()
         user = geteuid() == 0 ? "postgres" : nil
-        administratorPassword = try secrets.password("postgres-admin.password")
+        administratorPassword = try secrets.password(Secrets.postgresAdministrator)
         logFile = home.log("postgres")
         folder = try Self.findFolder(home: home, user: user, supervisor: supervisor)
         for path in [folder, socket] { try Self.own(path, by: user) }

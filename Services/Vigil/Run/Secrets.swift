@@ -1,10 +1,25 @@
 import Foundation
+import ServiceRuntime
 
 /// Passwords and keys, made once by the system's random generator and kept one a file, mode 0600.
 struct Secrets {
     let folder: String
 
     func file(_ name: String) -> String { "\(folder)/\(name)" }
+
+    /// Makes what is missing of all that the suite needs, and writes down who may come in.
+    func prepareAll() throws {
+        _ = try password(Self.postgresAdministrator)
+        for service in Suite.services { _ = try password(Self.database(service)) }
+        for name in [Self.ingestionToken, Self.authKeyEncryption] { _ = try key(name) }
+        try Principals(secrets: self).write(to: file(Principals.fileName))
+    }
+
+    static let postgresAdministrator = "postgres-admin.password"
+    static let ingestionToken = "ingestion-token.key"
+    static let authKeyEncryption = "auth-key-encryption.key"
+
+    static func database(_ service: ServiceIdentity) -> String { "database-\(service.defaultSchema).password" }
 
     /// A password of 24 letters and digits (142 bits), without those that look alike.
     func password(_ name: String) throws(LaunchError) -> String {

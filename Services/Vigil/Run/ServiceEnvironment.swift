@@ -17,17 +17,17 @@ struct ServiceEnvironment {
 
     func url(of service: ServiceIdentity) -> String { "https://\(Self.host):\(ports[service.name] ?? 0)" }
 
-    func variables(for service: ServiceIdentity) throws(LaunchError) -> [String: String] {
+    func variables(for service: ServiceIdentity) -> [String: String] {
         var variables = inherited
         // What the operator may choose.
-        for (name, value) in try defaults(for: service) where variables[name] == nil { variables[name] = value }
+        for (name, value) in defaults(for: service) where variables[name] == nil { variables[name] = value }
         // What the suite must agree on.
         variables["VIGIL_LISTEN_HOST"] = Self.host
         variables["VIGIL_LISTEN_PORT"] = String(ports[service.name] ?? 0)
         for other in Suite.services { variables[other.addressVariable] = url(of: other) }
         variables["VIGIL_DATABASE_URL"] = cluster.url(role: service.defaultSchema)
         variables["VIGIL_DATABASE_SCHEMA"] = service.defaultSchema
-        variables["VIGIL_DATABASE_PASSWORD_FILE"] = secrets.file(Self.databasePassword(service))
+        variables["VIGIL_DATABASE_PASSWORD_FILE"] = secrets.file(Secrets.database(service))
         let identity = certificates.identity(service.name)
         variables["VIGIL_TLS_CERTIFICATE_FILE"] = identity.certificate
         variables["VIGIL_TLS_KEY_FILE"] = identity.key
@@ -36,20 +36,16 @@ struct ServiceEnvironment {
         return variables
     }
 
-    static func databasePassword(_ service: ServiceIdentity) -> String { "database-\(service.defaultSchema).password" }
-
-    private func defaults(for service: ServiceIdentity) throws(LaunchError) -> [String: String] {
+    private func defaults(for service: ServiceIdentity) -> [String: String] {
         var defaults = ["VIGIL_LOG_LEVEL": "info"]
         switch service.name {
         case "ingestion-gateway":
-            _ = try secrets.key("ingestion-token.key")
-            defaults["VIGIL_INGESTION_TOKEN_KEY_FILE"] = secrets.file("ingestion-token.key")
+            defaults["VIGIL_INGESTION_TOKEN_KEY_FILE"] = secrets.file(Secrets.ingestionToken)
         case "model-server":
             defaults["VIGIL_MODELS_BUNDLE_DIR"] = home.bundles
         case "auth-gateway":
-            _ = try secrets.key("auth-key-encryption.key")
             defaults["VIGIL_AUTH_PRINCIPALS_FILE"] = secrets.file(Principals.fileName)
-            defaults["VIGIL_AUTH_KEY_ENCRYPTION_FILE"] = secrets.file("auth-key-encryption.key")
+            defaults["VIGIL_AUTH_KEY_ENCRYPTION_FILE"] = secrets.file(Secrets.authKeyEncryption)
         case "heatmap-tiles":
             defaults["VIGIL_TILES_MAPLIBRE_DIR"] = mapLibreFolder
         case "notifier":

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 import ServiceRuntime
 
@@ -50,6 +51,14 @@ struct SuiteDescription: Codable, Sendable {
             username: Principals.analyst, passwordFile: environment.secrets.file(Principals.secretName(Principals.analyst)))
         mail = environment.home.mail
         launcher = getpid()
+    }
+
+    /// Throws a line for the user when no suite was ever started there.
+    static func read(from home: SuiteHome) throws -> SuiteDescription {
+        guard let data = FileManager.default.contents(atPath: home.suiteFile) else {
+            throw ValidationError("no suite was started in \(home.path); start one with `make run`, or set VIGIL_HOME")
+        }
+        return try JSONDecoder().decode(SuiteDescription.self, from: data)
     }
 
     func write(to path: String) throws {
