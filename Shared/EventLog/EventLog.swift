@@ -1,0 +1,142 @@
+public import Postgres
+
+/// A service's log of events, in its own schema, written in the same transaction as the facts that it tells.
+///
+/// ```swift
+/// try await pool.withTransaction { transaction in
+///     try await transaction.execute("INSERT INTO complaints …")
+///     try await log.append([event.protobufBytes()], in: transaction)
+/// }
+/// log.notifyCommitted()
+///
+/// for try await events in log.tail(after: position) { … }
+/// ```
+///
+/// ## The order of events
+/// A sequence number alone is no position to read on from. Numbers are handed out when rows are inserted, and rows become visible when
+/// transactions commit, so 8 may be visible while 7 is not: a reader that remembers 8 never sees 7. Events are therefore ordered by the
+/// number of their transaction, then by sequence, and read only below `pg_snapshot_xmin`, the oldest transaction still running. All
+/// transactions below it are over, and those still to come get higher numbers, so what has been read can gain no predecessor.
+///
+/// The price: one transaction that stays open, in any database of the same PostgreSQL server, once it has written something, holds back
+/// all later events until it ends. Long writes belong into several transactions.
+///
+/// Transaction numbers belong to one PostgreSQL cluster. Streaming replication and file-level backups keep them; a dump restored into
+/// a new cluster does not, and its consumers must start over.
+public struct EventLog: Sendable {
+    let pool: PostgresPool
+    let table: String
+    private let commits = CommitSignal()
+
+    /// - Parameter table: made by ``tableDDL(name:)``, in the pool's schema.
+    public init(pool: PostgresPool, table: String = "event_log") {
+        self.pool = pool
+        self.table = table
+    }
+
+    /// The table, for the service's first migration.
+    public static func tableDDL(name: String = "event_log") -> String {
+        """
+        CREATE TABLE \(name) (
+            transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
+            sequence bigint GENERATED ALWAYS AS IDENTITY,
+            recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+            payload bytea NOT NULL,
+            PRIMARY KEY (transaction_id, sequence)
+        );
+        """
+    }
+
+    /// Writes events, in this order, as a part of a transaction. Call ``notifyCommitted()`` once that has committed.
+    public func append(_ payloads: [[UInt8]], in transaction: PostgresTransaction) async throws {
+        guard !payloads.isEmpty else { return }
+        try await transaction.execute(appendStatement(payloads))
+    }
+
+    /// The statement that ``append(_:in:)`` runs, for callers who send it in one round trip with others.
+    public func appendStatement(_ payloads: [[UInt8]]) -> SQL {
+        """
+        INSERT INTO \(ident: table) (payload)
+        SELECT payload FROM unnest(\(payloads)) WITH ORDINALITY AS event (payload, place) ORDER BY place
+        """
+    }
+
+    /// Wakes the tails in this process, which else look only every so often.
+    public func notifyCommitted() {
+        commits.signal()
+    }
+
+    /// The next events after a position, oldest first, at most `limit`. Empty when there are none that no other can precede any more.
+    public func read(after position: LogPosition, limit: Int) async throws -> [LoggedEvent] {
+        let rows = try await pool.query(
+            """
+            SELECT transaction_id, sequence, recorded_at, payload FROM \(ident: table)
+            WHERE (transaction_id, sequence) > (\(PostgresTransactionID(position.transactionID)), \(position.sequence))
+              AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+            ORDER BY transaction_id, sequence LIMIT \(limit)
+            """)
+        return try rows.map { row in
+            let (transaction, sequence, time, payload) = try row.decode(
+                PostgresTransactionID.self, Int64.self, PostgresTimestamp.self, [UInt8].self)
+            return LoggedEvent(
+                position: LogPosition(transactionID: transaction.value, sequence: sequence),
+                recordedAtMicroseconds: time.microsecondsSince1970, payload: payload)
+        }
+    }
+
+    /// The last position that ``read(after:limit:)`` can reach now; `.start` for an empty log.
+    public func end() async throws -> LogPosition {
+        let rows = try await pool.query(
+            """
+            SELECT transaction_id, sequence FROM \(ident: table)
+            WHERE transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+            ORDER BY transaction_id DESC, sequence DESC LIMIT 1
+            """)
+        guard let (transaction, sequence) = try rows.first?.decode(PostgresTransactionID.self, Int64.self) else { return .start }
+        return LogPosition(transactionID: transaction.value, sequence: sequence)
+    }
+
+    /// The events after a position in batches, without end: waits for news once it has caught up.
+    ///
+    /// - Parameters:
+    ///   - batchLimit: the most events in one batch.
+    ///   - pollMilliseconds: how often to look for what another process has written.
+    public func tail(after position: LogPosition, batchLimit: Int = 1000, pollMilliseconds: Int = 250) -> Tail {
+        Tail(log: self, position: position, batchLimit: batchLimit, pollMilliseconds: Swift.max(pollMilliseconds, 1))
+    }
+
+    /// Batches of events, none of them empty. Made by ``EventLog/tail(after:batchLimit:pollMilliseconds:)``.
+    public struct Tail: AsyncSequence, Sendable {
+        public typealias Element = [LoggedEvent]
+
+        let log: EventLog
+        let position: LogPosition
+        let batchLimit: Int
+        let pollMilliseconds: Int
+
+        public func makeAsyncIterator() -> Iterator {
+            Iterator(tail: self, position: position)
+        }
+
+        public struct Iterator: AsyncIteratorProtocol {
+            let tail: Tail
+            var position: LogPosition
+
+            public mutating func next() async throws -> [LoggedEvent]? {
+                // A commit is announced before an older transaction ends that still hides it: then look again soon, and ever more rarely.
+                var waitMilliseconds = tail.pollMilliseconds
+                while true {
+                    let seen = tail.log.commits.count
+                    let events = try await tail.log.read(after: position, limit: tail.batchLimit)
+                    if let last = events.last {
+                        position = last.position
+                        return events
+                    }
+                    let wasSignalled = await tail.log.commits.wait(beyond: seen, atMost: .milliseconds(waitMilliseconds))
+                    try Task.checkCancellation()
+                    waitMilliseconds = wasSignalled ? 2 : Swift.min(waitMilliseconds * 2, tail.pollMilliseconds)
+                }
+            }
+        }
+    }
+}
