@@ -1,0 +1,105 @@
+public import ServiceContextModule
+internal import Synchronization
+
+/// Who is at the other end of a connection.
+public struct Peer: Sendable, Hashable {
+    /// IP address and port, `127.0.0.1:50514` or `[::1]:50514`.
+    public let address: String
+    /// The certificate that the peer proved to own and that the configured roots vouch for.
+    public let certificate: PeerCertificate?
+
+    public init(address: String, certificate: PeerCertificate? = nil) {
+        self.address = address
+        self.certificate = certificate
+    }
+}
+
+/// The parts of a verified X.509 certificate that tell who its owner is.
+public struct PeerCertificate: Sendable, Hashable {
+    /// The whole certificate, DER.
+    public let der: [UInt8]
+    /// The subject's common name.
+    public let commonName: String?
+    /// The subject alternative names of type DNS.
+    public let dnsNames: [String]
+    /// Those of type URI, such as SPIFFE ids.
+    public let uris: [String]
+    /// Those of type IP address, in text form.
+    public let ipAddresses: [String]
+
+    public init(der: [UInt8], commonName: String?, dnsNames: [String] = [], uris: [String] = [], ipAddresses: [String] = []) {
+        self.der = der
+        self.commonName = commonName
+        self.dnsNames = dnsNames
+        self.uris = uris
+        self.ipAddresses = ipAddresses
+    }
+}
+
+/// What a handler knows of the call it serves, and where it sets metadata of the response.
+public struct CallContext: Sendable {
+    public let method: MethodDescriptor
+    /// What the caller sent beside the message. HTTP/2 and gRPC's own fields are not in it.
+    public let metadata: Metadata
+    public let peer: Peer
+    /// When the caller stops waiting. Calls made while handling inherit it.
+    public let deadline: ContinuousClock.Instant?
+    /// What interceptors attached: the principal, the trace.
+    public var serviceContext: ServiceContext
+
+    let response: ResponseMetadata
+
+    /// For tests of handlers; the server makes its own.
+    public init(
+        method: MethodDescriptor, metadata: Metadata = [:], peer: Peer = Peer(address: "test"),
+        deadline: ContinuousClock.Instant? = nil, serviceContext: ServiceContext = .topLevel
+    ) {
+        self.init(
+            method: method, metadata: metadata, peer: peer, deadline: deadline, serviceContext: serviceContext,
+            response: ResponseMetadata())
+    }
+
+    init(
+        method: MethodDescriptor, metadata: Metadata, peer: Peer, deadline: ContinuousClock.Instant?,
+        serviceContext: ServiceContext, response: ResponseMetadata
+    ) {
+        self.method = method
+        self.metadata = metadata
+        self.peer = peer
+        self.deadline = deadline
+        self.serviceContext = serviceContext
+        self.response = response
+    }
+
+    /// Metadata to send before the first message. Without effect once that has been sent.
+    public func setInitialMetadata(_ metadata: Metadata) {
+        response.update { $0.initial = metadata }
+    }
+
+    /// Metadata to send with the status, success or failure. An ``RPCError``'s own metadata is added to it.
+    public func setTrailingMetadata(_ metadata: Metadata) {
+        response.update { $0.trailing = metadata }
+    }
+}
+
+/// Where a handler leaves metadata for the response; read when headers and trailers go out.
+final class ResponseMetadata: Sendable {
+    struct State {
+        var initial = Metadata()
+        var trailing = Metadata()
+    }
+
+    private let state = Mutex(State())
+
+    var current: State { state.withLock { $0 } }
+
+    func update(_ change: (inout State) -> Void) {
+        state.withLock { change(&$0) }
+    }
+}
+
+/// The deadline of the call that the current task handles.
+public enum CallDeadline {
+    /// Inherited by every call made below; nil where there is none.
+    @TaskLocal public static var current: ContinuousClock.Instant?
+}

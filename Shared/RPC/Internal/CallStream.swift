@@ -1,0 +1,297 @@
+internal import DequeModule
+internal import Synchronization
+
+/// What both sides' calls share: messages that came in and wait to be read, messages that wait to go out, each with
+/// back-pressure, and the end.
+///
+/// `@unchecked Sendable`: `inbox` and `outbox` are behind their locks; everything inherited from `HTTP2Stream`, and what
+/// is marked so, is touched on the loop only, and checked to be.
+class CallStream: HTTP2Stream, @unchecked Sendable {
+    final let loop: LoopExecutor
+
+    private struct Inbox {
+        var messages: Deque<[UInt8]> = []
+        var wireBytes: Deque<Int> = []
+        var queuedBytes = 0
+        /// Bytes read since flow control was last told.
+        var readBytes = 0
+        var isReporting = false
+        /// How the stream ended: well (nil inside) or with an error.
+        var end: RPCError??
+        var reader: CheckedContinuation<[UInt8]?, any Error>?
+        var initialMetadata: Metadata?
+        var metadataReader: CheckedContinuation<Metadata, any Error>?
+        var trailers = Metadata()
+    }
+
+    private struct Outbox {
+        var chunks: [[UInt8]] = []
+        /// Bytes handed in that have not left in frames.
+        var unsentBytes = 0
+        var isFinished = false
+        var end: RPCError?
+        var isPumping = false
+        var writer: CheckedContinuation<Void, any Error>?
+    }
+
+    private let inbox = Mutex(Inbox())
+    private let outbox = Mutex(Outbox())
+
+    /// A writer waits while more than this is unsent.
+    private static let highWaterBytes = 64 << 10
+    private static let lowWaterBytes = 16 << 10
+    /// Reads off the loop report to flow control in steps of this.
+    private static let reportBytes = 16 << 10
+
+    init(loop: LoopExecutor) {
+        self.loop = loop
+    }
+
+    // MARK: reading
+
+    /// The next message's bytes; nil at the end. One reader at a time.
+    final func nextMessage() async throws -> [UInt8]? {
+        enum Step {
+            case message([UInt8], report: Bool)
+            case end(RPCError?)
+            case wait
+        }
+        let step: Step = inbox.withLock { inbox in
+            if let message = inbox.messages.popFirst() {
+                return .message(message, report: Self.popped(&inbox))
+            }
+            if let end = inbox.end { return .end(end) }
+            return .wait
+        }
+        switch step {
+        case .message(let message, let report):
+            if report { reportRead() }
+            return message
+        case .end(let error):
+            if let error { throw error }
+            return nil
+        case .wait:
+            return try await waitForMessage()
+        }
+    }
+
+    /// Whether flow control must be told.
+    private static func popped(_ inbox: inout Inbox) -> Bool {
+        let bytes = inbox.wireBytes.popFirst() ?? 0
+        inbox.queuedBytes -= bytes
+        inbox.readBytes += bytes
+        guard !inbox.isReporting, inbox.readBytes >= reportBytes || inbox.messages.isEmpty else { return false }
+        inbox.isReporting = true
+        return true
+    }
+
+    private func waitForMessage() async throws -> [UInt8]? {
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                let (result, report): (Result<[UInt8]?, any Error>?, Bool) = inbox.withLock { inbox in
+                    if let message = inbox.messages.popFirst() { return (.success(message), Self.popped(&inbox)) }
+                    if let end = inbox.end {
+                        return (end.map { .failure($0) } ?? .success(nil), false)
+                    }
+                    if Task.isCancelled { return (.failure(RPCError(.cancelled, "the reading task was cancelled")), false) }
+                    precondition(inbox.reader == nil, "two tasks read one stream of messages")
+                    inbox.reader = continuation
+                    return (nil, false)
+                }
+                if report { reportRead() }
+                if let result { continuation.resume(with: result) }
+            }
+        } onCancel: {
+            let reader = inbox.withLock { $0.reader.take() }
+            reader?.resume(throwing: RPCError(.cancelled, "the reading task was cancelled"))
+        }
+    }
+
+    private func reportRead() {
+        loop.run { [self] in
+            inbox.withLock { $0.isReporting = false }
+            returnWindow(partialBytes: partialMessageBytes)
+        }
+    }
+
+    /// Bytes of a message that is not whole yet. Loop only.
+    var partialMessageBytes: Int { 0 }
+
+    /// Gives back to the peer what was read. While nobody has anything left to read, that includes an unfinished
+    /// message, or one larger than the window would never become whole. Loop only.
+    private func returnWindow(partialBytes: Int) {
+        let kept = inbox.withLock { inbox in
+            inbox.readBytes = 0
+            return inbox.messages.isEmpty ? 0 : inbox.queuedBytes + partialBytes
+        }
+        guard unconsumedBytes > kept, let session else { return }
+        session.consume(self, unconsumedBytes - kept)
+        markDirty()
+    }
+
+    /// A message came in. Loop only.
+    final func deliver(_ message: [UInt8], wireByteCount: Int) {
+        let reader = inbox.withLock { inbox -> CheckedContinuation<[UInt8]?, any Error>? in
+            guard inbox.end == nil else { return nil }
+            if let reader = inbox.reader.take() { return reader }
+            inbox.messages.append(message)
+            inbox.wireBytes.append(wireByteCount)
+            inbox.queuedBytes += wireByteCount
+            return nil
+        }
+        reader?.resume(returning: message)
+    }
+
+    /// To be called after bytes came in and whole messages were delivered. Loop only.
+    final func deliveredAll() {
+        returnWindow(partialBytes: partialMessageBytes)
+    }
+
+    /// No more messages follow. The first end counts. What was delivered can still be read, unless the end is an error
+    /// that `discarding` says makes it worthless.
+    final func endInbox(_ error: RPCError?, trailers: Metadata = [:], discarding: Bool = false) {
+        typealias Waiting = (CheckedContinuation<[UInt8]?, any Error>?, CheckedContinuation<Metadata, any Error>?)
+        let (reader, metadataReader): Waiting = inbox.withLock { inbox in
+            guard inbox.end == nil else { return (nil, nil) }
+            inbox.end = .some(error)
+            inbox.trailers = trailers
+            if discarding {
+                inbox.messages.removeAll()
+                inbox.wireBytes.removeAll()
+            }
+            return (inbox.reader.take(), inbox.metadataReader.take())
+        }
+        if let error {
+            reader?.resume(throwing: error)
+            metadataReader?.resume(throwing: error)
+        } else {
+            reader?.resume(returning: nil)
+            metadataReader?.resume(returning: [:])
+        }
+    }
+
+    /// Nothing more comes in.
+    final var hasEnded: Bool { inbox.withLock { $0.end != nil } }
+
+    final var receivedTrailers: Metadata { inbox.withLock { $0.trailers } }
+
+    final func deliverInitialMetadata(_ metadata: Metadata) {
+        let reader = inbox.withLock { inbox in
+            inbox.initialMetadata = metadata
+            return inbox.metadataReader.take()
+        }
+        reader?.resume(returning: metadata)
+    }
+
+    final var receivedInitialMetadata: Metadata { inbox.withLock { $0.initialMetadata } ?? [:] }
+
+    final func awaitInitialMetadata() async throws -> Metadata {
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                let result: Result<Metadata, any Error>? = inbox.withLock { inbox in
+                    if let metadata = inbox.initialMetadata { return .success(metadata) }
+                    if let end = inbox.end { return end.map { .failure($0) } ?? .success([:]) }
+                    if Task.isCancelled { return .failure(RPCError(.cancelled, "the reading task was cancelled")) }
+                    inbox.metadataReader = continuation
+                    return nil
+                }
+                if let result { continuation.resume(with: result) }
+            }
+        } onCancel: {
+            let reader = inbox.withLock { $0.metadataReader.take() }
+            reader?.resume(throwing: RPCError(.cancelled, "the reading task was cancelled"))
+        }
+    }
+
+    // MARK: writing
+
+    /// Queues bytes to go out; returns when there is room for more. One writer at a time waits.
+    final func send(_ chunk: [UInt8]) async throws {
+        let (mustPump, isFull, end) = outbox.withLock { outbox -> (Bool, Bool, RPCError?) in
+            if outbox.end == nil, outbox.isFinished { return (false, false, RPCError(.internal, "written after the end")) }
+            guard outbox.end == nil else { return (false, false, outbox.end) }
+            outbox.chunks.append(chunk)
+            outbox.unsentBytes += chunk.count
+            defer { outbox.isPumping = true }
+            return (!outbox.isPumping, outbox.unsentBytes > Self.highWaterBytes, nil)
+        }
+        if let end { throw end }
+        if mustPump { loop.run { [self] in pump() } }
+        if isFull { try await waitForRoom() }
+    }
+
+    private func waitForRoom() async throws {
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+                let result: Result<Void, any Error>? = outbox.withLock { outbox in
+                    if let end = outbox.end { return .failure(end) }
+                    if outbox.unsentBytes <= Self.lowWaterBytes { return .success(()) }
+                    if Task.isCancelled { return .failure(RPCError(.cancelled, "the writing task was cancelled")) }
+                    precondition(outbox.writer == nil, "two tasks write one stream of messages")
+                    outbox.writer = continuation
+                    return nil
+                }
+                if let result { continuation.resume(with: result) }
+            }
+        } onCancel: {
+            let writer = outbox.withLock { $0.writer.take() }
+            writer?.resume(throwing: RPCError(.cancelled, "the writing task was cancelled"))
+        }
+    }
+
+    /// Says that no more will be written.
+    final func finishSending() {
+        let mustPump = outbox.withLock { outbox in
+            outbox.isFinished = true
+            defer { outbox.isPumping = true }
+            return !outbox.isPumping
+        }
+        if mustPump { loop.run { [self] in pump() } }
+    }
+
+    /// Moves what was written to the HTTP/2 stream. Loop only.
+    final func pump() {
+        let (chunks, isFinished) = outbox.withLock { outbox -> ([[UInt8]], Bool) in
+            guard canSend else { return ([], false) }
+            outbox.isPumping = false
+            return (exchange(&outbox.chunks, with: []), outbox.isFinished)
+        }
+        guard canSend else { return }
+        if !chunks.isEmpty { willSendFirst() }
+        for chunk in chunks { session?.write(self, chunk) }
+        if isFinished { willFinish() }
+        markDirty()
+    }
+
+    /// Whether output may go to the session yet. Loop only.
+    var canSend: Bool { true }
+    /// Comes before the first chunk. Loop only.
+    func willSendFirst() {}
+    /// Everything was handed to the session. Loop only.
+    func willFinish() { session?.finish(self) }
+    /// Tells the connection that there is something to write. Loop only.
+    func markDirty() {}
+
+    /// Output left in frames. Loop only.
+    final func sentOutput() {
+        hasSentEvent = false
+        let queued = output.byteCount
+        let writer = outbox.withLock { outbox -> CheckedContinuation<Void, any Error>? in
+            outbox.unsentBytes = outbox.chunks.reduce(queued) { $0 + $1.count }
+            guard outbox.unsentBytes <= Self.lowWaterBytes else { return nil }
+            return outbox.writer.take()
+        }
+        writer?.resume()
+    }
+
+    /// Nothing more can go out; writers learn why. The first end counts.
+    final func endOutbox(_ error: RPCError) {
+        let writer = outbox.withLock { outbox -> CheckedContinuation<Void, any Error>? in
+            guard outbox.end == nil else { return nil }
+            outbox.end = error
+            outbox.chunks.removeAll()
+            return outbox.writer.take()
+        }
+        writer?.resume(throwing: error)
+    }
+}

@@ -1,0 +1,218 @@
+internal import NIOCore
+internal import Synchronization
+
+/// One request on a client's connection.
+final class ClientCall: CallStream, @unchecked Sendable {
+    enum Dialect: Equatable {
+        case grpc
+        /// Body bytes are delivered as they come.
+        case plain
+    }
+
+    struct Request: Sendable {
+        var dialect = Dialect.grpc
+        var method = "POST"
+        var path: String
+        var contentType = "application/grpc"
+        var metadata = Metadata()
+        var deadline: ContinuousClock.Instant?
+        var compression = CallOptions.Compression.none
+        /// The whole body, where it is known from the start.
+        var body: [UInt8]?
+        /// Whether the peer reads a body at all.
+        var hasBody = true
+    }
+
+    let connection: ClientConnection
+    let request: Request
+    private var deframer: MessageDeframer
+    private var deadlineTimer: Scheduled<Void>?
+    private var isOver = false
+    private var trailerFields: Metadata?
+    private let failedWriter = Atomic<Bool>(false)
+    private let unprocessed = Atomic<Bool>(false)
+    private let httpStatus = Atomic<Int>(0)
+
+    init(_ connection: ClientConnection, _ request: Request, maxMessageBytes: Int) {
+        self.connection = connection
+        self.request = request
+        deframer = MessageDeframer(maxMessageBytes: maxMessageBytes)
+        super.init(loop: connection.loop)
+    }
+
+    override func markDirty() { connection.markDirty() }
+    override var partialMessageBytes: Int { deframer.bufferedByteCount }
+    override var canSend: Bool { session != nil && id != 0 }
+
+    /// The server certainly has not begun the call.
+    var isUnprocessed: Bool { unprocessed.load(ordering: .acquiring) }
+    /// Of a plain response; 0 until it has begun.
+    var responseStatus: Int { httpStatus.load(ordering: .acquiring) }
+
+    /// The closure that writes the request threw.
+    var hasFailedWriter: Bool { failedWriter.load(ordering: .acquiring) }
+
+    // MARK: start and end, on the loop
+
+    func start(_ session: HTTP2Session, scheme: String, authority: String) {
+        guard !isOver else { return }
+        var headers = HeaderList()
+        headers.add(":method", request.method)
+        headers.add(":scheme", scheme)
+        headers.add(":path", request.path)
+        headers.add(":authority", authority)
+        if request.dialect == .grpc {
+            headers.add("te", "trailers")
+            headers.add("content-type", request.contentType)
+            headers.add("user-agent", "vigil-rpc")
+            headers.add("grpc-accept-encoding", "identity,gzip")
+            if request.compression == .gzip { headers.add("grpc-encoding", "gzip") }
+            if let deadline = request.deadline {
+                headers.add("grpc-timeout", Timeout.format(max(deadline - .now, .nanoseconds(1))))
+            }
+            headers.add(request.metadata)
+        } else {
+            for field in request.metadata where !field.name.hasPrefix(":") { headers.add(field.name, field.value) }
+        }
+        if let deadline = request.deadline {
+            let wait = max((deadline - .now).nanoseconds, 0)
+            deadlineTimer = loop.eventLoop.scheduleTask(in: .nanoseconds(wait)) { [self] in
+                abort(RPCError(.deadlineExceeded, "the deadline has passed"))
+            }
+        }
+        guard session.submitRequest(self, headers: headers, endStream: !request.hasBody) else {
+            return streamClosed(.refusedStream)
+        }
+        if let body = request.body, request.hasBody {
+            session.write(self, body)
+            session.finish(self)
+        } else {
+            pump()
+        }
+        markDirty()
+    }
+
+    /// Ends the call from this side.
+    func abort(_ error: RPCError) {
+        end(error)
+        session?.reset(self, .cancel)
+        markDirty()
+    }
+
+    private func end(_ error: RPCError?, trailers: Metadata = [:], discarding: Bool = false) {
+        guard !isOver else { return }
+        isOver = true
+        deadlineTimer?.cancel()
+        endInbox(error, trailers: trailers, discarding: discarding)
+        endOutbox(error ?? RPCError(.cancelled, "the server has ended the call"))
+    }
+
+    /// From any thread: the caller has what it wanted, or wants no more.
+    func abandon() {
+        loop.run { [self] in
+            guard !isClosed else { return }
+            abort(RPCError(.cancelled, "the call was given up"))
+        }
+    }
+
+    /// From any thread: what should have been sent failed; the reader learns it.
+    func fail(_ error: any Error) {
+        failedWriter.store(true, ordering: .releasing)
+        let reason = error as? RPCError ?? RPCError(.cancelled, "the request could not be written to its end")
+        loop.run { [self] in
+            guard !isClosed else { return }
+            abort(reason)
+        }
+    }
+
+    // MARK: what comes in, on the loop
+
+    func receivedHead(_ fields: Metadata, isTrailers: Bool) {
+        if headersTooLarge { return abort(RPCError(.resourceExhausted, "the response's header fields are too large")) }
+        guard !isTrailers else {
+            trailerFields = fields
+            return
+        }
+        httpStatus.store(pseudo.status, ordering: .releasing)
+        guard request.dialect == .grpc else { return deliverInitialMetadata(fields) }
+        let contentType = fields["content-type"] ?? ""
+        guard pseudo.status == 200, contentType.hasPrefix("application/grpc") else {
+            if fields["grpc-status"] != nil {
+                trailerFields = fields
+                return
+            }
+            let code = pseudo.status == 200 ? StatusCode.unknown : StatusCode(httpStatus: pseudo.status)
+            return abort(RPCError(code, "the server answered with HTTP status \(pseudo.status) and no gRPC"))
+        }
+        if fields["grpc-status"] != nil {
+            trailerFields = fields
+            return
+        }
+        switch fields["grpc-encoding"] {
+        case nil, "identity": break
+        case "gzip": deframer.allowsCompressed = true
+        case let other?: return abort(RPCError(.internal, "the server compresses with \(other)"))
+        }
+        deliverInitialMetadata(Self.stripped(fields))
+    }
+
+    func receivedData() {
+        guard let session else { return }
+        let bytes = session.takeBody(self)
+        guard !isOver else { return session.consume(self, unconsumedBytes) }
+        if request.dialect == .plain {
+            deliver(bytes, wireByteCount: bytes.count)
+            return deliveredAll()
+        }
+        bytes.withUnsafeBytes { deframer.append($0) }
+        do {
+            while let payload = try deframer.next() { deliver(payload.bytes, wireByteCount: payload.wireByteCount) }
+            deliveredAll()
+        } catch {
+            abort(RPCError(handlerError: error))
+        }
+    }
+
+    func receivedEnd() {
+        guard request.dialect == .grpc else { return end(nil, trailers: trailerFields ?? [:]) }
+        guard let trailers = trailerFields, let text = trailers["grpc-status"] else {
+            return end(RPCError(.internal, "the server ended the call without a status"))
+        }
+        let code = Int(text).flatMap { StatusCode(rawValue: $0) } ?? .unknown
+        let metadata = Self.stripped(trailers)
+        guard code != .ok else {
+            if deframer.bufferedByteCount > 0 { return end(RPCError(.internal, "the response ended within a message")) }
+            return end(nil, trailers: metadata)
+        }
+        let details = trailers[bytes: "grpc-status-details-bin"].map { StatusDetails.decode($0) } ?? []
+        let error = RPCError(
+            code, PercentEncoding.decode(trailers["grpc-message"] ?? ""), packedDetails: details, metadata: metadata)
+        end(error, trailers: metadata)
+    }
+
+    /// What is the protocol's own is no metadata.
+    private static func stripped(_ fields: Metadata) -> Metadata {
+        Metadata(
+            receivedFields: fields.fields.filter { !$0.name.hasPrefix("grpc-") && $0.name != "content-type" })
+    }
+
+    func streamClosed(_ code: HTTP2ErrorCode) {
+        guard !isOver else { return }
+        switch code {
+        case .refusedStream:
+            unprocessed.store(true, ordering: .releasing)
+            end(RPCError(.unavailable, "the server refused the call"))
+        case .noError:
+            end(RPCError(.internal, "the server ended the stream early"))
+        case .enhanceYourCalm:
+            end(RPCError(.resourceExhausted, "the server asked to slow down"))
+        case .inadequateSecurity:
+            end(RPCError(.permissionDenied, "the server wants better security"))
+        case .cancel where !connection.isClosed:
+            end(RPCError(.cancelled, "the server cancelled the call"))
+        default:
+            let isLost = connection.isClosed
+            end(RPCError(isLost ? .unavailable : .internal, isLost ? "the connection was lost" : "the server reset the call (\(code.rawValue))"))
+        }
+    }
+}

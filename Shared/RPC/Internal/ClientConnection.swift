@@ -1,0 +1,138 @@
+internal import NIOCore
+internal import Synchronization
+
+/// A client's side of one connection.
+final class ClientConnection: HTTP2Connection, @unchecked Sendable {
+    /// What the owner is told, on the loop. `ready` at most once, `draining` at most once, `ended` exactly once.
+    struct Observer: Sendable {
+        var ready: @Sendable (ClientConnection) -> Void
+        /// No new calls should come here.
+        var draining: @Sendable (ClientConnection) -> Void
+        var ended: @Sendable (ClientConnection, _ reason: String) -> Void
+    }
+
+    private let observer: Observer
+    private let scheme: String
+    private let authority: String
+    private let keepAliveSeconds: Int
+    private let keepAliveTimeoutSeconds: Int
+    private var isReady: Bool {
+        get { readiness.load(ordering: .relaxed) }
+        set { readiness.store(newValue, ordering: .relaxed) }
+    }
+    private let readiness = Atomic<Bool>(false)
+    private var isDraining = false
+    private var setUpTimer: Scheduled<Void>?
+    private var keepAliveTimer: Scheduled<Void>?
+    private var pingSentAt: NIODeadline?
+    private let callCount = Atomic<Int>(0)
+
+    /// Calls in flight, for balancing; from any thread.
+    var openCalls: Int { callCount.load(ordering: .relaxed) }
+
+    /// It was set up once; from any thread.
+    var wasReady: Bool { isReady }
+
+    init(
+        loop: LoopExecutor, configuration: ChannelConfiguration, scheme: String, authority: String, tls: TLSSession?,
+        observer: Observer
+    ) {
+        self.observer = observer
+        self.scheme = scheme
+        self.authority = authority
+        keepAliveSeconds = configuration.keepAliveSeconds
+        keepAliveTimeoutSeconds = configuration.keepAliveTimeoutSeconds
+        var limits = HTTP2Limits()
+        limits.maxHeaderBytes = configuration.maxHeaderBytes
+        super.init(loop: loop, role: .client, limits: limits, tls: tls, makeStream: { HTTP2Stream() })
+        connectTimeoutSeconds = configuration.connectTimeoutSeconds
+    }
+
+    private var connectTimeoutSeconds = 5
+
+    override func opened() {
+        setUpTimer = loop.eventLoop.scheduleTask(in: .seconds(Int64(connectTimeoutSeconds))) { [self] in
+            guard !isReady else { return }
+            finishClose("the connection was not set up in time")
+        }
+    }
+
+    override func secured(_ tls: TLSSession) {
+        if tls.applicationProtocol != "h2" { fail("the server does not speak HTTP/2 over TLS") }
+    }
+
+    override func closed(_ reason: String?) {
+        setUpTimer?.cancel()
+        keepAliveTimer?.cancel()
+        observer.ended(self, reason ?? "the connection was closed")
+    }
+
+    func start(_ call: ClientCall) {
+        guard !isClosed, !isDraining else { return call.streamClosed(.refusedStream) }
+        callCount.wrappingAdd(1, ordering: .relaxed)
+        call.start(session, scheme: scheme, authority: authority)
+        scheduleKeepAlive()
+    }
+
+    /// Lets calls in flight finish, then closes.
+    func beginDrain() {
+        guard !isClosed, !isDraining else { return }
+        isDraining = true
+        session.drain()
+        markDirty()
+    }
+
+    override func handle(_ event: HTTP2Event) {
+        switch event {
+        case .headers(let stream, let fields, let isTrailers):
+            (stream as? ClientCall)?.receivedHead(Metadata(receivedFields: fields), isTrailers: isTrailers)
+        case .data(let stream):
+            stream.hasDataEvent = false
+            (stream as? ClientCall)?.receivedData()
+        case .remoteEnded(let stream):
+            (stream as? ClientCall)?.receivedEnd()
+        case .sent(let stream):
+            (stream as? ClientCall)?.sentOutput()
+        case .closed(let stream, let code):
+            callCount.wrappingSubtract(1, ordering: .relaxed)
+            (stream as? ClientCall)?.streamClosed(code)
+        case .settings:
+            guard !isReady else { return }
+            isReady = true
+            setUpTimer?.cancel()
+            observer.ready(self)
+        case .pong:
+            pingSentAt = nil
+        case .goAway:
+            guard !isDraining else { return }
+            isDraining = true
+            observer.draining(self)
+        }
+    }
+
+    /// Only connections with calls in flight are asked for signs of life.
+    private func scheduleKeepAlive() {
+        guard keepAliveSeconds > 0, keepAliveTimer == nil else { return }
+        let wait = pingSentAt == nil ? keepAliveSeconds : keepAliveTimeoutSeconds
+        keepAliveTimer = loop.eventLoop.scheduleTask(in: .seconds(Int64(max(wait, 1)))) { [self] in
+            keepAliveTimer = nil
+            checkAlive()
+        }
+    }
+
+    private func checkAlive() {
+        guard !isClosed else { return }
+        let now = NIODeadline.now()
+        if let sent = pingSentAt, now - sent >= .seconds(Int64(keepAliveTimeoutSeconds)) {
+            return finishClose("the server gave no sign of life")
+        }
+        guard !session.streams.isEmpty || pingSentAt != nil else { return }
+        let silence = now.uptimeNanoseconds - min(lastReadNanoseconds, now.uptimeNanoseconds)
+        if pingSentAt == nil, silence >= UInt64(keepAliveSeconds) * 1_000_000_000 {
+            pingSentAt = now
+            session.ping(1)
+            markDirty()
+        }
+        scheduleKeepAlive()
+    }
+}

@@ -1,0 +1,155 @@
+internal import DequeModule
+internal import NIOCore
+internal import NIOPosix
+internal import Synchronization
+
+/// An event loop as the place where handlers run: jobs of Swift tasks queue here and are run between reads and the one
+/// write that ends a turn of the loop.
+///
+/// `@unchecked Sendable`: `jobs`, `dirty` and the flags are touched on the event loop only; `remote` is behind its lock.
+final class LoopExecutor: TaskExecutor, @unchecked Sendable {
+    let eventLoop: any EventLoop
+
+    private var jobs: Deque<UnownedJob> = []
+    private var dirty: [any TurnEnding] = []
+    private var isDraining = false
+    private var isScheduled = false
+    private let remote = Mutex(Remote())
+
+    private struct Remote {
+        var jobs: [UnownedJob] = []
+        var isScheduled = false
+    }
+
+    /// Jobs run in one go before the loop looks at its sockets again.
+    private static let maxJobsPerTurn = 4096
+
+    init(_ eventLoop: any EventLoop) {
+        self.eventLoop = eventLoop
+    }
+
+    var isCurrent: Bool { eventLoop.inEventLoop }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        if eventLoop.inEventLoop {
+            jobs.append(job)
+            schedule()
+            return
+        }
+        let mustWake = remote.withLock { remote in
+            remote.jobs.append(job)
+            defer { remote.isScheduled = true }
+            return !remote.isScheduled
+        }
+        if mustWake {
+            eventLoop.execute { [self] in
+                let taken = remote.withLock { remote in
+                    remote.isScheduled = false
+                    return exchange(&remote.jobs, with: [])
+                }
+                jobs.append(contentsOf: taken)
+                endTurn()
+            }
+        }
+    }
+
+    /// Runs `work` on the loop: now if this is its thread, else soon, in the order of the calls.
+    func run(_ work: @escaping @Sendable () -> Void) {
+        if eventLoop.inEventLoop { work() } else { eventLoop.execute(work) }
+    }
+
+    /// The connection has output; it is written when the turn ends. Loop only.
+    func markDirty(_ connection: any TurnEnding) {
+        dirty.append(connection)
+        schedule()
+    }
+
+    private func schedule() {
+        guard !isScheduled, !isDraining else { return }
+        isScheduled = true
+        eventLoop.execute { [self] in
+            isScheduled = false
+            endTurn()
+        }
+    }
+
+    /// Runs what is queued, then lets each connection with output write once. Loop only.
+    func endTurn() {
+        guard !isDraining else { return }
+        isDraining = true
+        var left = Self.maxJobsPerTurn
+        repeat {
+            while left > 0, let job = jobs.popFirst() {
+                left -= 1
+                job.runSynchronously(on: asUnownedTaskExecutor())
+            }
+            left -= 1
+            let writing = exchange(&dirty, with: [])
+            for connection in writing { connection.turnEnded() }
+        } while left > 0 && (!jobs.isEmpty || !dirty.isEmpty)
+        isDraining = false
+        if !jobs.isEmpty || !dirty.isEmpty { schedule() }
+    }
+}
+
+/// Something that writes what it gathered once a turn of its loop.
+protocol TurnEnding: AnyObject {
+    func turnEnded()
+}
+
+/// Replaces a value, giving back the one before.
+func exchange<T>(_ value: inout T, with new: consuming T) -> T {
+    let old = value
+    value = new
+    return old
+}
+
+/// Threads that run connections and handlers, one event loop each.
+final class LoopGroup: Sendable {
+    let group: MultiThreadedEventLoopGroup
+    private let executors: [ObjectIdentifier: LoopExecutor]
+    private let order: [LoopExecutor]
+    private let counter = Atomic<Int>(0)
+    private let isShared: Bool
+
+    /// As many threads as the machine has cores, for everything in the process that asks for no own.
+    static let shared = LoopGroup(MultiThreadedEventLoopGroup.singleton, isShared: true)
+
+    convenience init(threads: Int) {
+        self.init(MultiThreadedEventLoopGroup(numberOfThreads: threads), isShared: false)
+    }
+
+    private init(_ group: MultiThreadedEventLoopGroup, isShared: Bool) {
+        self.group = group
+        self.isShared = isShared
+        var executors: [ObjectIdentifier: LoopExecutor] = [:]
+        var order: [LoopExecutor] = []
+        for eventLoop in group.makeIterator() {
+            let executor = LoopExecutor(eventLoop)
+            executors[ObjectIdentifier(eventLoop)] = executor
+            order.append(executor)
+        }
+        self.executors = executors
+        self.order = order
+    }
+
+    /// The executor of one of this group's loops.
+    func executor(of eventLoop: any EventLoop) -> LoopExecutor {
+        guard let executor = executors[ObjectIdentifier(eventLoop)] else {
+            preconditionFailure("an event loop of another group")
+        }
+        return executor
+    }
+
+    /// The executor of the current thread if it is one of the group's, else the next in turn.
+    func preferred() -> LoopExecutor {
+        if let current = order.first(where: { $0.isCurrent }) { return current }
+        return order[counter.wrappingAdd(1, ordering: .relaxed).oldValue % order.count]
+    }
+
+    func shutdown() async {
+        guard !isShared else { return }
+        try? await group.shutdownGracefully()
+    }
+}

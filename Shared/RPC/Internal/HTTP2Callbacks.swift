@@ -1,0 +1,247 @@
+internal import CNGHTTP2
+
+/// nghttp2's callbacks: each records what happened in the session and returns. No Swift code of the owner runs in one.
+enum HTTP2Callbacks {
+    /// Never changed or freed once made, and nghttp2 only reads it, from any thread.
+    private nonisolated(unsafe) static let shared: OpaquePointer? = {
+        var callbacks: OpaquePointer?
+        guard nghttp2_session_callbacks_new(&callbacks) == 0, let callbacks else { return nil }
+        nghttp2_session_callbacks_set_send_callback(callbacks, send)
+        nghttp2_session_callbacks_set_send_data_callback(callbacks, sendData)
+        nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, beginFrame)
+        nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, beginHeaders)
+        nghttp2_session_callbacks_set_on_header_callback(callbacks, header)
+        nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, dataChunk)
+        nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, frameReceived)
+        nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, frameSent)
+        nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, frameNotSent)
+        nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, streamClosed)
+        return callbacks
+    }()
+
+    /// The only failure is running out of memory, which ends the process as it does elsewhere in Swift.
+    static func makeSession(for session: HTTP2Session) -> OpaquePointer {
+        var option: OpaquePointer?
+        nghttp2_option_new(&option)
+        defer { nghttp2_option_del(option) }
+        nghttp2_option_set_no_auto_window_update(option, 1)
+        nghttp2_option_set_no_closed_streams(option, 1)
+        nghttp2_option_set_peer_max_concurrent_streams(option, 100)
+        var handle: OpaquePointer?
+        let userData = Unmanaged.passUnretained(session).toOpaque()
+        let result =
+            session.role == .server
+            ? nghttp2_session_server_new2(&handle, shared, userData, option)
+            : nghttp2_session_client_new2(&handle, shared, userData, option)
+        guard result == 0, let handle else { fatalError("out of memory for an HTTP/2 session") }
+        return handle
+    }
+
+    static func dataProvider(for stream: HTTP2Stream) -> nghttp2_data_provider {
+        nghttp2_data_provider(
+            source: nghttp2_data_source(ptr: Unmanaged.passUnretained(stream).toOpaque()), read_callback: readData)
+    }
+
+    private static func session(_ userData: UnsafeMutableRawPointer?) -> HTTP2Session {
+        // Every session passes itself as user data and outlives its nghttp2 handle.
+        Unmanaged<HTTP2Session>.fromOpaque(userData.unsafelyUnwrapped).takeUnretainedValue()
+    }
+
+    private static func stream(_ handle: OpaquePointer?, _ id: Int32) -> HTTP2Stream? {
+        guard let pointer = nghttp2_session_get_stream_user_data(handle, id) else { return nil }
+        return Unmanaged<HTTP2Stream>.fromOpaque(pointer).takeUnretainedValue()
+    }
+
+    private static func fail(_ session: HTTP2Session, _ reason: String) -> Int32 {
+        session.fault = HTTP2ConnectionError(code: .enhanceYourCalm, reason: reason)
+        return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
+    }
+
+    // MARK: out
+
+    private static let send: nghttp2_send_callback = { _, data, count, _, userData in
+        session(userData).emit(UnsafeRawBufferPointer(start: data, count: count))
+            ? count : Int(NGHTTP2_ERR_WOULDBLOCK.rawValue)
+    }
+
+    private static let sendData: nghttp2_send_data_callback = { _, _, frameHeader, count, source, userData in
+        guard let frameHeader, let pointer = source?.pointee.ptr else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
+        let stream = Unmanaged<HTTP2Stream>.fromOpaque(pointer).takeUnretainedValue()
+        return session(userData).emitData(header: frameHeader, count: count, of: stream)
+            ? 0 : NGHTTP2_ERR_WOULDBLOCK.rawValue
+    }
+
+    private static let readData: nghttp2_data_source_read_callback = { handle, id, _, limit, flags, source, _ in
+        guard let flags, let pointer = source?.pointee.ptr else { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
+        let stream = Unmanaged<HTTP2Stream>.fromOpaque(pointer).takeUnretainedValue()
+        let count = min(limit, stream.output.byteCount)
+        if count == 0, !stream.outputFinished {
+            stream.isDeferred = true
+            return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+        }
+        if count > 0 { flags.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue }
+        if stream.outputFinished, count == stream.output.byteCount {
+            flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
+            if let trailers = stream.trailers {
+                flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+                _ = trailers.withNameValues { nghttp2_submit_trailer(handle, id, $0, $1) }
+            }
+        }
+        return count
+    }
+
+    private static let frameSent: nghttp2_on_frame_send_callback = { handle, frame, userData in
+        guard let frame else { return 0 }
+        let type = frame.pointee.hd.type
+        guard type == NGHTTP2_DATA.rawValue || type == NGHTTP2_HEADERS.rawValue,
+            frame.pointee.hd.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
+            let stream = stream(handle, frame.pointee.hd.stream_id)
+        else { return 0 }
+        stream.localEnded = true
+        // A server that has answered wants no more of the request (RFC 9113, section 8.1).
+        if session(userData).role == .server, !stream.remoteEnded {
+            nghttp2_submit_rst_stream(handle, 0, stream.id, NGHTTP2_NO_ERROR.rawValue)
+        }
+        return 0
+    }
+
+    private static let frameNotSent: nghttp2_on_frame_not_send_callback = { _, frame, _, userData in
+        guard let frame, frame.pointee.hd.type == NGHTTP2_HEADERS.rawValue, session(userData).role == .client else { return 0 }
+        session(userData).neverOpened(frame.pointee.hd.stream_id)
+        return 0
+    }
+
+    // MARK: in
+
+    private static let beginFrame: nghttp2_on_begin_frame_callback = { _, header, userData in
+        guard let header else { return 0 }
+        let session = session(userData)
+        switch UInt32(header.pointee.type) {
+        case NGHTTP2_DATA.rawValue:
+            let isEmpty = header.pointee.length == 0 && header.pointee.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) == 0
+            guard !isEmpty || session.flood.allowsIdleFrame() else { return fail(session, "too many empty DATA frames") }
+        case NGHTTP2_HEADERS.rawValue:
+            session.flood.beginHeaders()
+        case NGHTTP2_CONTINUATION.rawValue:
+            guard session.flood.allowsContinuation() else { return fail(session, "too many CONTINUATION frames") }
+        case NGHTTP2_SETTINGS.rawValue:
+            guard session.flood.allowsSettings() else { return fail(session, "too many SETTINGS frames") }
+        case NGHTTP2_PING.rawValue:
+            guard session.flood.allowsPing() else { return fail(session, "too many PING frames") }
+        case NGHTTP2_WINDOW_UPDATE.rawValue, NGHTTP2_RST_STREAM.rawValue, NGHTTP2_GOAWAY.rawValue:
+            break
+        default:
+            guard session.flood.allowsIdleFrame() else { return fail(session, "too many frames without use") }
+        }
+        return 0
+    }
+
+    private static let beginHeaders: nghttp2_on_begin_headers_callback = { handle, frame, userData in
+        guard let frame else { return 0 }
+        let session = session(userData)
+        let id = frame.pointee.hd.stream_id
+        let opens = session.role == .server && frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST
+        guard let stream = opens ? session.opened(id) : stream(handle, id) else { return 0 }
+        stream.fields.removeAll()
+        stream.headerBytes = 0
+        session.headerStream = stream
+        return 0
+    }
+
+    private static let header: nghttp2_on_header_callback = { _, _, name, nameCount, value, valueCount, _, userData in
+        let session = session(userData)
+        guard let stream = session.headerStream, let name, let value else { return 0 }
+        stream.headerBytes += nameCount + valueCount + 32
+        if stream.headerBytes > session.limits.maxHeaderBytes {
+            stream.headersTooLarge = true
+            // The stream is refused; a block that goes on and on is meant to hurt.
+            guard stream.headerBytes <= 8 * session.limits.maxHeaderBytes else {
+                return fail(session, "a header block of more than \(8 * session.limits.maxHeaderBytes) bytes")
+            }
+            return 0
+        }
+        let text = String(decoding: UnsafeBufferPointer(start: value, count: valueCount), as: UTF8.self)
+        guard name[0] == UInt8(ascii: ":") else {
+            let key = String(decoding: UnsafeBufferPointer(start: name, count: nameCount), as: UTF8.self)
+            stream.fields.append(Metadata.Field(name: key, value: text))
+            return 0
+        }
+        // The second letter and the length tell the pseudo-header fields apart; nghttp2 lets no others through.
+        switch (name[1], nameCount) {
+        case (UInt8(ascii: "m"), 7): stream.pseudo.method = text
+        case (UInt8(ascii: "p"), 5): stream.pseudo.path = text
+        case (UInt8(ascii: "s"), 7) where name[2] == UInt8(ascii: "c"): stream.pseudo.scheme = text
+        case (UInt8(ascii: "s"), 7): stream.pseudo.status = Int(text) ?? 0
+        case (UInt8(ascii: "a"), 10): stream.pseudo.authority = text
+        default: break
+        }
+        return 0
+    }
+
+    private static let dataChunk: nghttp2_on_data_chunk_recv_callback = { handle, _, id, data, count, userData in
+        let session = session(userData)
+        guard let stream = stream(handle, id) else {
+            // Bytes on a stream that is gone were counted by nghttp2 all the same.
+            nghttp2_session_consume_connection(handle, count)
+            return 0
+        }
+        session.received(UnsafeRawBufferPointer(start: data, count: count), on: stream)
+        return 0
+    }
+
+    private static let frameReceived: nghttp2_on_frame_recv_callback = { handle, frame, userData in
+        guard let frame else { return 0 }
+        let session = session(userData)
+        let header = frame.pointee.hd
+        switch UInt32(header.type) {
+        case NGHTTP2_HEADERS.rawValue:
+            guard let stream = stream(handle, header.stream_id) else { return 0 }
+            session.headerStream = nil
+            // An interim response (1xx) says nothing of the call.
+            if session.role == .client, (100..<200).contains(stream.pseudo.status) { return 0 }
+            let isTrailers =
+                frame.pointee.headers.cat == NGHTTP2_HCAT_HEADERS
+                && (session.role == .server || stream.hasFinalHeaders)
+            stream.hasFinalHeaders = true
+            session.events.append(.headers(stream, exchange(&stream.fields, with: []), isTrailers: isTrailers))
+            endIfLast(stream, header, session)
+        case NGHTTP2_DATA.rawValue:
+            guard let stream = stream(handle, header.stream_id) else { return 0 }
+            endIfLast(stream, header, session)
+        case NGHTTP2_SETTINGS.rawValue where header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0:
+            let limit = nghttp2_session_get_remote_settings(handle, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
+            session.events.append(.settings(maxConcurrentStreams: Int(limit)))
+        case NGHTTP2_PING.rawValue where header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0:
+            let opaque = withUnsafeBytes(of: frame.pointee.ping.opaque_data) { $0.loadUnaligned(as: UInt64.self) }
+            session.events.append(.pong(UInt64(bigEndian: opaque)))
+        case NGHTTP2_GOAWAY.rawValue:
+            let goAway = frame.pointee.goaway
+            let debug = UnsafeBufferPointer(start: goAway.opaque_data, count: min(goAway.opaque_data_len, 256))
+            session.events.append(
+                .goAway(
+                    lastStreamID: goAway.last_stream_id, HTTP2ErrorCode(rawValue: goAway.error_code),
+                    String(decoding: debug, as: UTF8.self)))
+        default:
+            break
+        }
+        return 0
+    }
+
+    private static func endIfLast(_ stream: HTTP2Stream, _ header: nghttp2_frame_hd, _ session: HTTP2Session) {
+        guard header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0, !stream.remoteEnded else { return }
+        stream.remoteEnded = true
+        session.events.append(.remoteEnded(stream))
+    }
+
+    private static let streamClosed: nghttp2_on_stream_close_callback = { handle, id, code, userData in
+        let session = session(userData)
+        guard let stream = stream(handle, id) else { return 0 }
+        let wasAnswered = stream.localEnded
+        session.closed(stream, HTTP2ErrorCode(rawValue: code))
+        // Counts resets by the peer and those that its frames made us send.
+        if session.role == .server, !wasAnswered, !session.flood.allowsReset() {
+            return fail(session, "too many streams given up")
+        }
+        return 0
+    }
+}

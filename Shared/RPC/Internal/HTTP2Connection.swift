@@ -1,0 +1,232 @@
+internal import NIOCore
+
+/// A socket with HTTP/2 on it, with or without TLS: moves bytes between the channel, the TLS session and the HTTP/2
+/// session, hands events to its subclass, and writes once a turn of the loop.
+///
+/// `@unchecked Sendable`: everything is touched on `loop` only; other threads reach it through `loop.run`.
+class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    final let loop: LoopExecutor
+    final private(set) var session: HTTP2Session
+    final private(set) var tls: TLSSession?
+    final private(set) var context: ChannelHandlerContext?
+    final private(set) var isClosed = false
+    private var isDirty = false
+    private var isHandling = false
+    /// Monotonic nanoseconds of the last bytes from the peer.
+    final private(set) var lastReadNanoseconds: UInt64 = 0
+
+    private static let outputBatchBytes = 64 << 10
+
+    init(loop: LoopExecutor, role: HTTP2Session.Role, limits: HTTP2Limits, tls: TLSSession?, makeStream: @escaping () -> HTTP2Stream) {
+        self.loop = loop
+        self.tls = tls
+        session = HTTP2Session(role: role, limits: limits, makeStream: makeStream)
+    }
+
+    // MARK: for the subclass
+
+    func handle(_ event: HTTP2Event) {}
+    /// TLS is set up. May refuse by calling `fail`.
+    func secured(_ tls: TLSSession) {}
+    func opened() {}
+    /// Called once; every stream has been closed before. The reason is nil where the close was orderly.
+    func closed(_ reason: String?) {}
+
+    // MARK: the channel
+
+    final func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if context.channel.isActive { start() }
+    }
+
+    final func channelActive(context: ChannelHandlerContext) {
+        start()
+    }
+
+    private var hasStarted = false
+
+    private func start() {
+        guard !hasStarted else { return }
+        hasStarted = true
+        lastReadNanoseconds = NIODeadline.now().uptimeNanoseconds
+        opened()
+        if let tls, session.role == .client {
+            do { try tls.start() } catch { fail(error.reason) }
+        }
+        markDirty()
+    }
+
+    final func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isClosed else { return }
+        let buffer = unwrapInboundIn(data)
+        let now = NIODeadline.now().uptimeNanoseconds
+        lastReadNanoseconds = now
+        var failure: (any Error)?
+        buffer.withUnsafeReadableBytes { bytes in
+            failure = receive(bytes, now)
+        }
+        processEvents()
+        if let failure { fail(failure) }
+        markDirty()
+    }
+
+    private func receive(_ bytes: UnsafeRawBufferPointer, _ now: UInt64) -> (any Error)? {
+        guard let tls else {
+            do throws(HTTP2ConnectionError) { try session.receive(bytes, now: now) } catch { return error }
+            return nil
+        }
+        let wasEstablished = tls.isEstablished
+        var failure: (any Error)?
+        do throws(TLSError) {
+            try tls.receive(bytes) { plaintext in
+                guard failure == nil else { return }
+                do throws(HTTP2ConnectionError) { try session.receive(plaintext, now: now) } catch { failure = error }
+            }
+        } catch {
+            failure = failure ?? error
+        }
+        if !wasEstablished, tls.isEstablished { secured(tls) }
+        return failure
+    }
+
+    final func channelReadComplete(context: ChannelHandlerContext) {
+        loop.endTurn()
+    }
+
+    final func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { markDirty() }
+    }
+
+    final func channelInactive(context: ChannelHandlerContext) {
+        finishClose(nil)
+        loop.endTurn()
+    }
+
+    final func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        finishClose("\(error)")
+        loop.endTurn()
+    }
+
+    final func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+    }
+
+    // MARK: events and output
+
+    private func processEvents() {
+        guard !isHandling else { return }
+        isHandling = true
+        while !session.events.isEmpty {
+            for event in session.takeEvents() { handle(event) }
+        }
+        isHandling = false
+    }
+
+    /// There may be something to write; it is written when the loop's turn ends.
+    final func markDirty() {
+        guard !isDirty, !isClosed else { return }
+        isDirty = true
+        loop.markDirty(self)
+    }
+
+    final func turnEnded() {
+        isDirty = false
+        flush()
+    }
+
+    private func flush() {
+        guard !isClosed, let context else { return }
+        var hasWritten = writeCiphertext(context)
+        while tls?.isEstablished ?? true, context.channel.isWritable {
+            let output = session.takeOutput(maxBytes: Self.outputBatchBytes)
+            processEvents()
+            guard output.readableBytes > 0, !isClosed else { break }
+            if let tls {
+                do {
+                    try output.withUnsafeReadableBytes { bytes in try tls.write(bytes) }
+                } catch {
+                    fail(error)
+                    return
+                }
+                hasWritten = writeCiphertext(context) || hasWritten
+            } else {
+                context.write(wrapOutboundOut(output), promise: nil)
+                hasWritten = true
+            }
+            if output.readableBytes < Self.outputBatchBytes { break }
+        }
+        if hasWritten { context.flush() }
+        if let failure = session.failure {
+            finishClose(failure.reason)
+        } else if session.isFinished {
+            tls?.close()
+            _ = writeCiphertext(context)
+            context.flush()
+            finishClose(nil)
+        }
+    }
+
+    private func writeCiphertext(_ context: ChannelHandlerContext) -> Bool {
+        guard let tls, tls.outputByteCount > 0 else { return false }
+        var buffer = context.channel.allocator.buffer(capacity: tls.outputByteCount)
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: tls.outputByteCount) { tls.takeOutput(into: $0) }
+        context.write(wrapOutboundOut(buffer), promise: nil)
+        return true
+    }
+
+    /// Gives the connection up: what it still has to say (an alert, GOAWAY) is sent, then it is closed.
+    final func fail(_ error: any Error) {
+        guard !isClosed else { return }
+        if let context {
+            if let error = error as? HTTP2ConnectionError, error.isWrongPreface, tls == nil {
+                context.write(wrapOutboundOut(context.channel.allocator.buffer(string: Self.http1Refusal)), promise: nil)
+            } else {
+                _ = writeCiphertext(context)
+                let output = session.takeOutput(maxBytes: Self.outputBatchBytes)
+                if output.readableBytes > 0 {
+                    if let tls {
+                        if tls.isEstablished { try? output.withUnsafeReadableBytes { bytes in try tls.write(bytes) } }
+                        _ = writeCiphertext(context)
+                    } else {
+                        context.write(wrapOutboundOut(output), promise: nil)
+                    }
+                }
+            }
+            context.flush()
+        }
+        finishClose((error as? HTTP2ConnectionError)?.reason ?? "\(error)")
+    }
+
+    final func fail(_ reason: String) {
+        fail(TLSError(reason: reason))
+    }
+
+    /// What a caller that speaks HTTP/1 gets to read.
+    private static let http1Refusal: String = {
+        let body = "This port speaks HTTP/2 only.\n"
+        return "HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain\r\nconnection: close\r\n"
+            + "content-length: \(body.utf8.count)\r\n\r\n" + body
+    }()
+
+    /// Closes every stream, then the channel. Safe to call again.
+    final func finishClose(_ reason: String?) {
+        guard !isClosed else { return }
+        isClosed = true
+        session.close(.cancel)
+        isHandling = false
+        processEvents()
+        if let context {
+            // What was written before is to leave first; a peer that does not read it does not keep the socket.
+            let channel = context.channel
+            let timer = context.eventLoop.scheduleTask(in: .seconds(5)) { channel.close(promise: nil) }
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in
+                timer.cancel()
+                channel.close(promise: nil)
+            }
+        }
+        closed(reason)
+    }
+}

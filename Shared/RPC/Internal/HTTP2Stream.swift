@@ -1,0 +1,178 @@
+internal import CNGHTTP2
+internal import DequeModule
+
+/// One HTTP/2 stream as its session sees it: what came in and waits for Swift to look at it, what waits to go out.
+/// Calls subclass it, so that a call is one object.
+///
+/// Confined to the session's event loop.
+class HTTP2Stream {
+    /// nghttp2's number; 0 until the stream is opened.
+    final var id: Int32 = 0
+    /// The stream's place in its session's list of open streams.
+    final var index = -1
+    final var session: HTTP2Session?
+
+    // MARK: what came in
+
+    /// The fields of the header block that is coming in, pseudo-header fields taken out.
+    final var fields: [Metadata.Field] = []
+    final var pseudo = PseudoHeaders()
+    final var headerBytes = 0
+    final var headersTooLarge = false
+    /// Body bytes that Swift has not taken yet.
+    final var body: [UInt8] = []
+    final var hasDataEvent = false
+    /// Bytes received for which the peer was not given new window.
+    final var unconsumedBytes = 0
+    final var remoteEnded = false
+    /// The header block that is no interim response (1xx) has come.
+    final var hasFinalHeaders = false
+
+    // MARK: what goes out
+
+    final var output = OutputQueue()
+    /// No more output follows what is queued.
+    final var outputFinished = false
+    /// Sent after the last output, in place of an empty DATA frame.
+    final var trailers: HeaderList?
+    /// nghttp2 was told to ask again when there is output.
+    final var isDeferred = false
+    final var localEnded = false
+    final var isClosed = false
+    /// Output left the queue since the owner last looked.
+    final var hasSentEvent = false
+
+    init() {}
+}
+
+/// The fields whose names begin with a colon.
+struct PseudoHeaders {
+    var method = ""
+    var path = ""
+    var scheme = ""
+    var authority = ""
+    var status = 0
+}
+
+/// Chunks of bytes in order, read from the front.
+struct OutputQueue {
+    private var chunks: Deque<[UInt8]> = []
+    private var offset = 0
+    private(set) var byteCount = 0
+
+    var isEmpty: Bool { byteCount == 0 }
+
+    mutating func append(_ chunk: [UInt8]) {
+        guard !chunk.isEmpty else { return }
+        byteCount += chunk.count
+        chunks.append(chunk)
+    }
+
+    /// Hands out the first `count` bytes, in as many pieces as they are queued in, and drops them.
+    mutating func take(_ count: Int, _ receive: (UnsafeRawBufferPointer) -> Void) {
+        precondition(count <= byteCount)
+        byteCount -= count
+        var missing = count
+        while missing > 0 {
+            let available = chunks[0].count - offset
+            let taken = min(available, missing)
+            chunks[0].withUnsafeBytes { receive(UnsafeRawBufferPointer(rebasing: $0[offset..<offset + taken])) }
+            missing -= taken
+            if taken == available {
+                chunks.removeFirst()
+                offset = 0
+            } else {
+                offset += taken
+            }
+        }
+    }
+
+    mutating func removeAll() {
+        chunks.removeAll()
+        offset = 0
+        byteCount = 0
+    }
+}
+
+/// A header block to be sent: names and values in one run of bytes, ready for nghttp2.
+struct HeaderList {
+    private struct Entry {
+        var name: Text
+        var value: Text
+    }
+
+    private enum Text {
+        case literal(StaticString)
+        case copied(offset: Int, count: Int)
+    }
+
+    private var entries: [Entry] = []
+    private var bytes: [UInt8] = []
+
+    var isEmpty: Bool { entries.isEmpty }
+
+    mutating func removeAll() {
+        entries.removeAll(keepingCapacity: true)
+        bytes.removeAll(keepingCapacity: true)
+    }
+
+    mutating func add(_ name: StaticString, _ value: StaticString) {
+        entries.append(Entry(name: .literal(name), value: .literal(value)))
+    }
+
+    mutating func add(_ name: StaticString, _ value: String) {
+        entries.append(Entry(name: .literal(name), value: copy(value)))
+    }
+
+    mutating func add(_ name: String, _ value: String) {
+        entries.append(Entry(name: copy(name), value: copy(value)))
+    }
+
+    /// Adds metadata, leaving out names that the protocol keeps for itself.
+    mutating func add(_ metadata: Metadata) {
+        for field in metadata where !Self.isReserved(field.name) { add(field.name, field.value) }
+    }
+
+    private static func isReserved(_ name: String) -> Bool {
+        name.isEmpty || name.hasPrefix(":") || name.hasPrefix("grpc-")
+            || name == "content-type" || name == "te" || name == "connection" || name == "transfer-encoding"
+    }
+
+    private mutating func copy(_ text: String) -> Text {
+        let offset = bytes.count
+        bytes.append(contentsOf: text.utf8)
+        return .copied(offset: offset, count: bytes.count - offset)
+    }
+
+    /// Hands out nghttp2's form, valid during the call. Literals are marked so that nghttp2 does not copy them.
+    func withNameValues<R>(_ body: (UnsafePointer<nghttp2_nv>, Int) -> R) -> R {
+        bytes.withUnsafeBufferPointer { bytes in
+            withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: max(entries.count, 1)) { pairs in
+                for (index, entry) in entries.enumerated() {
+                    var flags = UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)
+                    let (name, nameCount, nameIsLiteral) = Self.pointer(entry.name, bytes)
+                    let (value, valueCount, valueIsLiteral) = Self.pointer(entry.value, bytes)
+                    if nameIsLiteral { flags |= UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue) }
+                    if valueIsLiteral { flags |= UInt8(NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue) }
+                    pairs.initializeElement(
+                        at: index,
+                        to: nghttp2_nv(
+                            name: name, value: value, namelen: nameCount, valuelen: valueCount, flags: flags))
+                }
+                // The allocation has at least one element, so it has a base address.
+                return body(UnsafePointer(pairs.baseAddress.unsafelyUnwrapped), entries.count)
+            }
+        }
+    }
+
+    /// nghttp2's fields are not const, but it writes to none of them.
+    private static func pointer(
+        _ span: Text, _ bytes: UnsafeBufferPointer<UInt8>
+    ) -> (UnsafeMutablePointer<UInt8>?, Int, Bool) {
+        switch span {
+        case .literal(let text): (UnsafeMutablePointer(mutating: text.utf8Start), text.utf8CodeUnitCount, true)
+        case .copied(let offset, let count):
+            (bytes.baseAddress.map { UnsafeMutablePointer(mutating: $0 + offset) }, count, false)
+        }
+    }
+}

@@ -1,0 +1,100 @@
+internal import Protobuf
+
+/// How the messages of one call travel: their form, whether each has an envelope (flags and length), whether it is
+/// compressed.
+struct MessageCoding: Sendable, Hashable {
+    enum Form: Sendable, Hashable { case protobuf, json }
+
+    /// Bytes of an envelope: one of flags, four of length, big-endian.
+    static let envelopeByteCount = 5
+    static let compressedFlag: UInt8 = 0x01
+    /// In the Connect protocol: the envelope holds the end of the stream, status and trailers, as JSON.
+    static let endOfStreamFlag: UInt8 = 0x02
+
+    var form: Form = .protobuf
+    var hasEnvelope = true
+    var compressesOutput = false
+    var maxSentMessageBytes = Int.max
+
+    /// Below this, compression costs more than it saves.
+    private static let minCompressedBytes = 256
+
+    func encode<M: Message>(_ message: M) throws -> [UInt8] {
+        let prefix = hasEnvelope ? Self.envelopeByteCount : 0
+        var bytes: [UInt8]
+        switch form {
+        case .protobuf:
+            let count = message.protobufByteCount
+            bytes = [UInt8](unsafeUninitializedCapacity: prefix + count) { storage, initialized in
+                storage.initialize(repeating: 0)
+                let body = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(storage)[prefix...])
+                _ = message.encodeProtobuf(into: body)
+                initialized = prefix + count
+            }
+        case .json:
+            bytes = message.jsonBytes()
+            if hasEnvelope { bytes.insert(contentsOf: repeatElement(0, count: prefix), at: 0) }
+        }
+        guard bytes.count - prefix <= maxSentMessageBytes else {
+            throw RPCError(.resourceExhausted, "the message of \(bytes.count - prefix) bytes is larger than may be sent")
+        }
+        if hasEnvelope { try seal(&bytes) }
+        return bytes
+    }
+
+    /// Puts an envelope round bytes that are encoded already.
+    func envelop(_ payload: [UInt8]) throws -> [UInt8] {
+        guard hasEnvelope else { return payload }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(Self.envelopeByteCount + payload.count)
+        bytes.append(contentsOf: [0, 0, 0, 0, 0])
+        bytes.append(contentsOf: payload)
+        try seal(&bytes)
+        return bytes
+    }
+
+    /// Fills in the envelope for which the first five bytes were kept free, compressing where that is wanted and pays.
+    private func seal(_ bytes: inout [UInt8]) throws {
+        var flags: UInt8 = 0
+        if compressesOutput, bytes.count - Self.envelopeByteCount >= Self.minCompressedBytes {
+            let compressed = try bytes.withUnsafeBytes { try Gzip.compress(UnsafeRawBufferPointer(rebasing: $0[Self.envelopeByteCount...])) }
+            bytes.replaceSubrange(Self.envelopeByteCount..., with: compressed)
+            flags = Self.compressedFlag
+        }
+        Self.writeEnvelope(flags: flags, byteCount: bytes.count - Self.envelopeByteCount, to: &bytes)
+    }
+
+    static func writeEnvelope(flags: UInt8, byteCount: Int, to bytes: inout [UInt8]) {
+        let length = UInt32(byteCount)
+        bytes[0] = flags
+        bytes[1] = UInt8(truncatingIfNeeded: length >> 24)
+        bytes[2] = UInt8(truncatingIfNeeded: length >> 16)
+        bytes[3] = UInt8(truncatingIfNeeded: length >> 8)
+        bytes[4] = UInt8(truncatingIfNeeded: length)
+    }
+
+    /// On the server: what is no message is the caller's fault.
+    func decodeRequest<M: Message>(_ type: M.Type, _ bytes: UnsafeRawBufferPointer) throws -> M {
+        do {
+            return try decode(type, bytes)
+        } catch let error as ProtobufError {
+            throw RPCError.malformedRequest(error)
+        }
+    }
+
+    /// On the client: what is no message is the server's fault.
+    func decodeResponse<M: Message>(_ type: M.Type, _ bytes: UnsafeRawBufferPointer) throws -> M {
+        do {
+            return try decode(type, bytes)
+        } catch let error as ProtobufError {
+            throw RPCError(.internal, "the response is no \(M.fullName): \(error.message)")
+        }
+    }
+
+    private func decode<M: Message>(_ type: M.Type, _ bytes: UnsafeRawBufferPointer) throws -> M {
+        switch form {
+        case .protobuf: try M(protobuf: bytes)
+        case .json: try M(jsonBytes: bytes)
+        }
+    }
+}

@@ -1,0 +1,59 @@
+/// Cuts a stream of bytes into messages by their envelopes. Pure: bytes in, payloads out.
+struct MessageDeframer {
+    let maxMessageBytes: Int
+    /// Whether the peer announced a compression that we can undo.
+    var allowsCompressed = false
+
+    private var buffer: [UInt8] = []
+    private var start = 0
+
+    init(maxMessageBytes: Int, allowsCompressed: Bool = false) {
+        self.maxMessageBytes = maxMessageBytes
+        self.allowsCompressed = allowsCompressed
+    }
+
+    struct Payload {
+        let flags: UInt8
+        let bytes: [UInt8]
+        /// What it took of the stream, envelope included: to be given back to flow control once it was read.
+        let wireByteCount: Int
+    }
+
+    /// Bytes received that are no whole message yet.
+    var bufferedByteCount: Int { buffer.count - start }
+
+    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        if start == buffer.count {
+            buffer.removeAll(keepingCapacity: buffer.capacity <= 64 << 10)
+            start = 0
+        } else if start > 64 << 10 {
+            buffer.removeFirst(start)
+            start = 0
+        }
+        buffer.append(contentsOf: bytes)
+    }
+
+    /// The next whole message, expanded if it was compressed.
+    ///
+    /// - Throws: ``RPCError`` as soon as a length is announced that is not allowed, before its bytes arrive.
+    mutating func next() throws -> Payload? {
+        guard bufferedByteCount >= MessageCoding.envelopeByteCount else { return nil }
+        let flags = buffer[start]
+        let length =
+            Int(buffer[start + 1]) << 24 | Int(buffer[start + 2]) << 16 | Int(buffer[start + 3]) << 8 | Int(buffer[start + 4])
+        guard length <= maxMessageBytes else {
+            throw RPCError(.resourceExhausted, "a message of \(length) bytes is larger than the \(maxMessageBytes) allowed")
+        }
+        guard bufferedByteCount >= MessageCoding.envelopeByteCount + length else { return nil }
+        let body = start + MessageCoding.envelopeByteCount
+        start = body + length
+        var bytes = Array(buffer[body..<start])
+        if flags & MessageCoding.compressedFlag != 0 {
+            guard allowsCompressed else {
+                throw RPCError(.internal, "a compressed message came without an encoding that was agreed on")
+            }
+            bytes = try bytes.withUnsafeBytes { try Gzip.decompress($0, maxBytes: maxMessageBytes) }
+        }
+        return Payload(flags: flags, bytes: bytes, wireByteCount: MessageCoding.envelopeByteCount + length)
+    }
+}

@@ -1,0 +1,158 @@
+internal import Logging
+internal import NIOCore
+
+/// A server's side of one connection.
+final class ServerConnection: HTTP2Connection, @unchecked Sendable {
+    let core: ServerCore
+    let peerAddress: String
+    private(set) var peer: Peer
+    private var isReady = false
+    private var isDraining = false
+    private var isTold = false
+    /// Handlers that have not returned, closed streams' included.
+    private var runningHandlers = 0
+    private var setUpTimer: Scheduled<Void>?
+    private var ageTimer: Scheduled<Void>?
+    private var idleTimer: Scheduled<Void>?
+    private var idleSince = NIODeadline.now()
+    private var pingSentAt: NIODeadline?
+
+    private static let keepAlivePing: UInt64 = 0x6b656570
+    private static let drainPing: UInt64 = 0x647261696e
+
+    init(core: ServerCore, loop: LoopExecutor, address: String, tls: TLSSession?) {
+        self.core = core
+        self.peerAddress = address
+        peer = Peer(address: address)
+        final class Box { weak var connection: ServerConnection? }
+        let box = Box()
+        super.init(loop: loop, role: .server, limits: core.http2Limits, tls: tls) {
+            // The connection outlives its session.
+            box.connection.map { ServerCall($0) } ?? HTTP2Stream()
+        }
+        box.connection = self
+    }
+
+    override func opened() {
+        let limits = core.limits
+        setUpTimer = loop.eventLoop.scheduleTask(in: .seconds(Int64(limits.handshakeTimeoutSeconds))) { [self] in
+            guard !isReady else { return }
+            finishClose("the connection was not set up in time")
+        }
+        if limits.maxConnectionAgeSeconds > 0 {
+            // A tenth more or less, so that connections made together do not all come back together.
+            let seconds = Double(limits.maxConnectionAgeSeconds) * Double.random(in: 0.9...1.1)
+            ageTimer = loop.eventLoop.scheduleTask(in: .nanoseconds(Int64(seconds * 1e9))) { [self] in beginDrain() }
+        }
+        scheduleIdleCheck()
+    }
+
+    override func secured(_ tls: TLSSession) {
+        if let offered = tls.applicationProtocol, offered != "h2" { return fail("the peer speaks \(offered)") }
+        if let certificate = tls.peerCertificate() { peer = Peer(address: peerAddress, certificate: certificate) }
+    }
+
+    override func closed(_ reason: String?) {
+        setUpTimer?.cancel()
+        ageTimer?.cancel()
+        idleTimer?.cancel()
+        if let reason { core.logger.debug("connection closed", metadata: ["peer": "\(peerAddress)", "reason": "\(reason)"]) }
+        tellIfEnded()
+    }
+
+    private func tellIfEnded() {
+        guard isClosed, runningHandlers == 0, !isTold else { return }
+        isTold = true
+        core.ended(self)
+    }
+
+    func handlerStarted() { runningHandlers += 1 }
+
+    func handlerEnded() {
+        runningHandlers -= 1
+        tellIfEnded()
+    }
+
+    // MARK: events
+
+    override func handle(_ event: HTTP2Event) {
+        switch event {
+        case .headers(let stream, let fields, isTrailers: false):
+            idleSince = .now()
+            (stream as? ServerCall)?.receivedHead(Metadata(receivedFields: fields))
+        case .headers(_, _, isTrailers: true):
+            break
+        case .data(let stream):
+            stream.hasDataEvent = false
+            (stream as? ServerCall)?.receivedData()
+        case .remoteEnded(let stream):
+            (stream as? ServerCall)?.receivedEnd()
+        case .sent(let stream):
+            (stream as? ServerCall)?.sentOutput()
+        case .closed(let stream, let code):
+            idleSince = .now()
+            (stream as? ServerCall)?.streamClosed(code)
+        case .settings:
+            isReady = true
+            setUpTimer?.cancel()
+        case .pong(let opaque):
+            pingSentAt = nil
+            if opaque == Self.drainPing { finishDrain() }
+        case .goAway:
+            break
+        }
+    }
+
+    // MARK: the end
+
+    /// Announces the end; the peer's streams on their way still count, those opened later go elsewhere.
+    func beginDrain() {
+        guard !isDraining, !isClosed else { return }
+        isDraining = true
+        guard isReady else { return finishClose(nil) }
+        session.announceShutdown()
+        session.ping(Self.drainPing)
+        markDirty()
+        // A peer that does not answer is told the last stream all the same.
+        loop.eventLoop.scheduleTask(in: .seconds(1)) { [self] in finishDrain() }
+    }
+
+    private var hasFinishedDrain = false
+
+    private func finishDrain() {
+        guard !hasFinishedDrain, !isClosed else { return }
+        hasFinishedDrain = true
+        session.drain()
+        markDirty()
+    }
+
+    // MARK: idle and silent peers
+
+    private func scheduleIdleCheck() {
+        let limits = core.limits
+        let periods = [limits.keepAliveSeconds, limits.idleTimeoutSeconds].filter { $0 > 0 }
+        guard let shortest = periods.min() else { return }
+        let wait = pingSentAt == nil ? shortest : min(shortest, limits.keepAliveTimeoutSeconds)
+        idleTimer = loop.eventLoop.scheduleTask(in: .seconds(Int64(max(wait, 1)))) { [self] in
+            checkIdle()
+            if !isClosed { scheduleIdleCheck() }
+        }
+    }
+
+    private func checkIdle() {
+        let limits = core.limits
+        let now = NIODeadline.now()
+        if let sent = pingSentAt, now - sent >= .seconds(Int64(limits.keepAliveTimeoutSeconds)) {
+            return finishClose("the peer gave no sign of life")
+        }
+        if limits.idleTimeoutSeconds > 0, session.streams.isEmpty, now - idleSince >= .seconds(Int64(limits.idleTimeoutSeconds)) {
+            return beginDrain()
+        }
+        let silence = now.uptimeNanoseconds - min(lastReadNanoseconds, now.uptimeNanoseconds)
+        if isReady, limits.keepAliveSeconds > 0, pingSentAt == nil, silence >= UInt64(limits.keepAliveSeconds) * 1_000_000_000 {
+            pingSentAt = now
+            session.ping(Self.keepAlivePing)
+            markDirty()
+        }
+    }
+}

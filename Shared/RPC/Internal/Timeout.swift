@@ -1,0 +1,103 @@
+/// The value of `grpc-timeout`: up to eight digits and a unit.
+enum Timeout {
+    /// nil where the text is no timeout.
+    static func parse(_ text: String) -> Duration? {
+        guard let unit = text.utf8.last, (2...9).contains(text.utf8.count), let value = Int64(text.dropLast()), value >= 0 else {
+            return nil
+        }
+        switch unit {
+        case UInt8(ascii: "H"): return .seconds(value * 3600)
+        case UInt8(ascii: "M"): return .seconds(value * 60)
+        case UInt8(ascii: "S"): return .seconds(value)
+        case UInt8(ascii: "m"): return .milliseconds(value)
+        case UInt8(ascii: "u"): return .microseconds(value)
+        case UInt8(ascii: "n"): return .nanoseconds(value)
+        default: return nil
+        }
+    }
+
+    /// In the finest unit in which eight digits hold it, rounded up.
+    static func format(_ timeout: Duration) -> String {
+        let (seconds, attoseconds) = timeout.components
+        guard seconds >= 0, attoseconds >= 0 else { return "0n" }
+        let limit: Int64 = 99_999_999
+        if seconds == 0, attoseconds / 1_000_000_000 <= limit { return "\(attoseconds / 1_000_000_000)n" }
+        if seconds < 99 { return "\(seconds * 1_000_000 + (attoseconds + 999_999_999_999) / 1_000_000_000_000)u" }
+        if seconds < 99_999 { return "\(seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)m" }
+        if seconds < limit { return "\(seconds + 1)S" }
+        return "\(min(seconds / 3600 + 1, limit))H"
+    }
+}
+
+/// Percent-encoding of `grpc-message` and of URLs.
+enum PercentEncoding {
+    private static let hex = Array("0123456789ABCDEF".utf8)
+
+    /// Leaves printable ASCII but the percent sign, as gRPC has it.
+    static func encode(_ text: String) -> String {
+        encode(text) { $0 >= 0x20 && $0 <= 0x7E && $0 != UInt8(ascii: "%") }
+    }
+
+    /// Leaves what may stand in a path or a query's value.
+    static func encodeURLComponent(_ text: String, keepingSlash: Bool) -> String {
+        encode(text) { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
+                true
+            case UInt8(ascii: "/"): keepingSlash
+            default: false
+            }
+        }
+    }
+
+    private static func encode(_ text: String, _ keeps: (UInt8) -> Bool) -> String {
+        guard !text.utf8.allSatisfy(keeps) else { return text }
+        var bytes: [UInt8] = []
+        for byte in text.utf8 {
+            if keeps(byte) {
+                bytes.append(byte)
+            } else {
+                bytes += [UInt8(ascii: "%"), hex[Int(byte >> 4)], hex[Int(byte & 15)]]
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Never fails: what is no escape stays as it is, and bytes that are no UTF-8 become replacement characters.
+    static func decode(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String {
+        let source = Array(text.utf8)
+        guard source.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else { return String(text) }
+        var bytes: [UInt8] = []
+        var index = 0
+        while index < source.count {
+            if source[index] == UInt8(ascii: "%"), index + 2 < source.count,
+                let high = digit(source[index + 1]), let low = digit(source[index + 2])
+            {
+                bytes.append(high << 4 | low)
+                index += 3
+            } else {
+                bytes.append(plusIsSpace && source[index] == UInt8(ascii: "+") ? UInt8(ascii: " ") : source[index])
+                index += 1
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func digit(_ character: UInt8) -> UInt8? {
+        switch character {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): character - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): character - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): character - UInt8(ascii: "A") + 10
+        default: nil
+        }
+    }
+
+    /// The pairs of a query string.
+    static func query(_ text: some StringProtocol) -> [(name: String, value: String)] {
+        text.split(separator: "&").map { pair in
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            return (decode(parts[0], plusIsSpace: true), parts.count > 1 ? decode(parts[1], plusIsSpace: true) : "")
+        }
+    }
+}

@@ -1,0 +1,1 @@
+struct ReflectionService: RPCService { let serviceName = "grpc.reflection.v1.ServerReflection"; var methods: [RPCMethod] { [] }; var fileDescriptors: [[UInt8]] { [] }; init(_ r: [any RPCService]) {} }

@@ -1,0 +1,54 @@
+/// Where and how a server listens.
+public struct ServerConfiguration: Sendable {
+    public var host: String
+    /// 0 takes any that is free; ``RunningServer/port`` tells which.
+    public var port: Int
+    /// Plaintext (HTTP/2 with prior knowledge) where nil.
+    public var tls: TLSConfiguration?
+    /// Event loops of the server's own; the process's shared ones (one a core) where nil.
+    public var threads: Int?
+    public var limits: ServerLimits
+    /// Answers unary calls to paths that no service claims, for a gateway; nil answers `unimplemented`.
+    public var rawFallback: (@Sendable (RawCall) async throws -> RawReply)?
+
+    public init(
+        host: String = "127.0.0.1", port: Int = 0, tls: TLSConfiguration? = nil, threads: Int? = nil,
+        limits: ServerLimits = ServerLimits(), rawFallback: (@Sendable (RawCall) async throws -> RawReply)? = nil
+    ) {
+        self.host = host
+        self.port = port
+        self.tls = tls
+        self.threads = threads
+        self.limits = limits
+        self.rawFallback = rawFallback
+    }
+}
+
+/// Bounds that hold whatever peers do.
+public struct ServerLimits: Sendable {
+    /// Of one request message, after decompression.
+    public var maxMessageBytes = 4 << 20
+    /// Of one response message.
+    public var maxSentMessageBytes = 64 << 20
+    /// Calls in flight on one connection; more wait at the client.
+    public var maxConcurrentStreams = 256
+    /// Of one header block: names, values and 32 for each field.
+    public var maxHeaderBytes = 32 << 10
+    public var maxConnections = 20_000
+    /// A connection without calls is closed after this; 0 keeps it.
+    public var idleTimeoutSeconds = 600
+    /// TLS and HTTP/2 must be set up within this.
+    public var handshakeTimeoutSeconds = 10
+    /// A connection is drained and closed after this, give or take a tenth; 0 keeps it.
+    public var maxConnectionAgeSeconds = 0
+    /// A silent peer is asked for a sign of life after this; 0 never asks.
+    public var keepAliveSeconds = 120
+    /// Without one within this, the connection is closed.
+    public var keepAliveTimeoutSeconds = 20
+    /// What a call without a deadline gets; 0 for none.
+    public var defaultDeadlineSeconds = 0
+    /// How long calls in flight may go on when the server's scope ends.
+    public var drainTimeoutSeconds = 30
+
+    public init() {}
+}
