@@ -1,16 +1,16 @@
 import Foundation
 
-/// Who may come in when the suite has just been made: a bank, an agency, and two people, each with a password of its own.
+/// Who may come in when the suite has just been made: a bank, an agency, and two people, each with a secret of its own.
 /// The auth gateway reads the file at each start and keeps only salted hashes.
 struct Principals: Encodable {
     struct Principal: Encodable {
         var subject: String
         var kind: String
-        var secret: String
-        var scopes: [String]
-        var roles: [String] = []
+        /// Beside this file.
+        var secretFile: String
+        var roles: [String]
+        var scopes: [String] = []
         var bankID: String?
-        var jurisdictions: [String] = []
     }
 
     static let fileName = "principals.json"
@@ -27,18 +27,13 @@ struct Principals: Encodable {
     init(secrets: Secrets) throws(LaunchError) {
         principals = [
             Principal(
-                subject: Self.bank, kind: "bank", secret: try secrets.password(Self.secretName(Self.bank)),
-                scopes: ["transactions:write", "complaints:write", "labels:write", "registry:write", "decisions:read"], bankID: Self.bank),
-            Principal(
-                subject: Self.agency, kind: "agency", secret: try secrets.password(Self.secretName(Self.agency)),
-                scopes: ["complaints:write", "decisions:read", "models:read", "tiles:read", "alerts:read"]),
-            Principal(
-                subject: Self.analyst, kind: "user", secret: try secrets.password(Self.secretName(Self.analyst)),
-                scopes: ["tiles:read", "alerts:read", "decisions:read", "features:read", "models:read"], roles: ["analyst"]),
-            Principal(
-                subject: Self.dutyOfficer, kind: "user", secret: try secrets.password(Self.secretName(Self.dutyOfficer)),
-                scopes: ["tiles:read", "alerts:read", "alerts:write", "decisions:read", "audit:read"], roles: ["duty-officer"]),
+                subject: Self.bank, kind: "bank", secretFile: Self.secretName(Self.bank), roles: ["bank"], scopes: ["complaints:write"],
+                bankID: Self.bank),
+            Principal(subject: Self.agency, kind: "agency", secretFile: Self.secretName(Self.agency), roles: ["agency"]),
+            Principal(subject: Self.analyst, kind: "user", secretFile: Self.secretName(Self.analyst), roles: ["analyst"]),
+            Principal(subject: Self.dutyOfficer, kind: "user", secretFile: Self.secretName(Self.dutyOfficer), roles: ["duty-officer"]),
         ]
+        for principal in principals { _ = try secrets.password(principal.secretFile) }
     }
 
     func write(to path: String) throws {

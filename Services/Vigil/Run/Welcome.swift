@@ -20,7 +20,7 @@ struct Welcome {
 
             Three commands to try in another terminal:
               \(homePrefix)\(program) status
-              \(homePrefix)\(program) import transactions FILE --mapping mappings/handbook-transactions.yaml
+              \(homePrefix)\(program) import transactions FILE --mapping handbook-transactions
               curl --http2 --cacert \(Self.shortened(environment.certificates.trust)) \(url("auth-gateway"))/.well-known/jwks.json
 
             Ctrl-C ends all of it.
