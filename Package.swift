@@ -110,7 +110,7 @@ let package = Package(
         module("Postgres", ["CLibPQ", logging, collections]),
         module("EventLog", ["Postgres", logging]),
         module("Records", []),
-        module("RecordCoding", ["Records", "Contracts", "StandardContracts", "RPC"]),
+        module("RecordCoding", ["Records", "EventLog", "Protobuf", "Contracts", "StandardContracts", "RPC"]),
         module("Geo", []),
         module("Identity", ["RPC", jwt, serviceContext, logging]),
         module("DevelopmentCertificates", [asn1, certificates, crypto]),
@@ -142,7 +142,7 @@ let package = Package(
         // Tests
         module("TestSupport", path: "Tests/Support", ["DevelopmentCertificates", "Postgres", "RPC", "Contracts", "StandardContracts", "ServiceRuntime", "Identity", jwt, logging]),
         tests("Protobuf", ["Protobuf", "Contracts", "StandardContracts"]),
-        tests("RPC", ["RPC", "Contracts", "StandardContracts", "TestSupport", "CNGHTTP2", nioCore, nioPosix, nioEmbedded, logging]),
+        tests("RPC", ["RPC", "Protobuf", "Contracts", "StandardContracts", nioCore, nioPosix, logging]),
         tests("Postgres", ["Postgres", "TestSupport"]),
         tests("EventLog", ["EventLog", "Postgres", "TestSupport"]),
         tests("Records", ["Records"]),

@@ -1,0 +1,47 @@
+public import Contracts
+public import Records
+internal import StandardContracts
+
+extension RecordsV1.Decision {
+    public init(_ record: Decision) {
+        let label: RecordsV1.RiskLabel =
+            switch record.label {
+            case .legitimate: .legitimate
+            case .review: .review
+            case .fraud: .fraud
+            }
+        self.init(
+            key: .init(record.key), state: .decided, riskScore: record.riskScore, label: label,
+            reasons: record.reasons.map {
+                RecordsV1.Reason(feature: $0.feature, value: $0.value, contribution: $0.contribution, text: $0.text)
+            }, modelVersion: record.modelVersion, decidedAt: .init(record.decidedAt), alert: record.alert, decisionID: record.decisionID)
+    }
+
+    /// The transaction is durable; its decision follows from the log.
+    public static func pending(_ key: TransactionKey) -> RecordsV1.Decision {
+        RecordsV1.Decision(key: .init(key), state: .pending)
+    }
+}
+
+extension Decision {
+    /// - Throws: ``InvalidRecord`` if it is pending, or fields are missing.
+    public init(_ message: RecordsV1.Decision) throws(InvalidRecord) {
+        var reader = FieldReader()
+        let key = reader.required("key", message.key) { TransactionKey.read($0, sender: nil, &$1) }
+        let decidedAt = reader.required("decided_at", message.decidedAt, Timestamp.read)
+        let label: Label? =
+            switch message.label {
+            case .legitimate: .legitimate
+            case .review: .review
+            case .fraud: .fraud
+            case .unspecified, .unrecognized: nil
+            }
+        if label == nil { reader.fail("label", "is missing") }
+        guard reader.violations.isEmpty, let key, let decidedAt, let label else { throw InvalidRecord(reader.violations) }
+        self.init(
+            key: key, label: label, riskScore: message.riskScore,
+            reasons: message.reasons.map {
+                Reason(feature: $0.feature, text: $0.text, value: $0.value, contribution: $0.contribution)
+            }, modelVersion: message.modelVersion, decidedAt: decidedAt, alert: message.alert, decisionID: message.decisionID)
+    }
+}

@@ -1,0 +1,56 @@
+public import RPC
+public import Records
+
+/// A message that is no valid record, with everything that is wrong with it.
+public struct InvalidRecord: Error, Sendable, Hashable, CustomStringConvertible {
+    public var violations: [Violation]
+
+    public init(_ violations: [Violation]) {
+        self.violations = violations
+    }
+
+    public var description: String { violations.map(\.description).joined(separator: "; ") }
+
+    /// As INVALID_ARGUMENT with `google.rpc.BadRequest`, the fields seen from the request that holds the record.
+    public func rpcError(within field: String) -> RPCError {
+        .invalidArgument(
+            violations.map { violation in
+                let outer = violation.within(field)
+                return FieldViolation(field: outer.field, description: outer.reason)
+            })
+    }
+}
+
+/// Reads the fields of one message, and collects what is wrong instead of stopping at the first fault.
+struct FieldReader {
+    private(set) var violations: [Violation] = []
+
+    mutating func fail(_ field: String, _ reason: String) {
+        violations.append(Violation(field: field, reason: reason))
+    }
+
+    mutating func required<Message, Value>(_ field: String, _ message: Message?, _ read: (Message, inout FieldReader) -> Value?) -> Value? {
+        guard let message else {
+            fail(field, "is missing")
+            return nil
+        }
+        return optional(field, message, read)
+    }
+
+    /// Reads a message inside this one; what is wrong with it is told under its name.
+    mutating func optional<Message, Value>(_ field: String, _ message: Message?, _ read: (Message, inout FieldReader) -> Value?) -> Value? {
+        guard let message else { return nil }
+        var inner = FieldReader()
+        let value = read(message, &inner)
+        violations += inner.violations.map { $0.within(field) }
+        return value
+    }
+
+    mutating func present(_ field: String, _ text: String) -> String {
+        if text.isEmpty { fail(field, "is missing") }
+        return text
+    }
+}
+
+/// The empty string is the contracts' word for nothing.
+func nonEmpty(_ text: String) -> String? { text.isEmpty ? nil : text }
