@@ -197,7 +197,8 @@ public struct LogConsumer: Sendable {
         try await transaction.execute(
             """
             UPDATE \(ident: table)
-            SET transaction_id = \(PostgresTransactionID(position.transactionID)), sequence = \(position.sequence), updated_at = clock_timestamp()
+            SET transaction_id = \(PostgresTransactionID(position.transactionID)), sequence = \(position.sequence),
+                updated_at = clock_timestamp()
             WHERE consumer = \(name)
             """)
     }

@@ -34,9 +34,9 @@ public func migrate(_ pool: PostgresPool, migrations: [Migration]) async throws 
                 (name text PRIMARY KEY, checksum bytea NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp())
                 """)
             let applied = try await transaction.query(
-                "SELECT name, checksum = sha256(convert_to(\(migration.sql), 'UTF8')) FROM schema_migrations WHERE name = \(migration.name)")
+                "SELECT checksum = sha256(convert_to(\(migration.sql), 'UTF8')) FROM schema_migrations WHERE name = \(migration.name)")
             if let row = applied.first {
-                guard try row[1, as: Bool.self] else {
+                guard try row.decode(Bool.self) else {
                     throw PostgresError(.migration, "migration \(migration.name) was changed after it had been applied")
                 }
                 return

@@ -98,7 +98,7 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
             throw PostgresError(.invalidParameter, "\(parameters.count) parameters; PostgreSQL takes \(Self.maxParameters), so pass arrays")
         }
         guard bytes.count <= Self.maxParameterBytes else {
-            throw PostgresError(.invalidParameter, "parameters of \(bytes.count) bytes; the limit is \(Self.maxParameterBytes)", statement: text)
+            throw PostgresError(.invalidParameter, "parameters of \(bytes.count) bytes; the limit is \(Self.maxParameterBytes)")
         }
         guard !fragments.contains(where: { $0.utf8.contains(0) }) else {
             throw PostgresError(.invalidParameter, "the statement's text holds a NUL")

@@ -59,7 +59,9 @@ import TestSupport
             }
             do {
                 try await group.waitForAll()
-            } catch is CancellationError {}
+            } catch is CancellationError {
+                return
+            }
         }
     }
 

@@ -13,7 +13,8 @@ import TestSupport
             try await migrate(pool, migrations: [first, second])
             let rows = try await pool.value("SELECT count(*) FROM ingestion.t WHERE name IS NULL", Int.self)
             #expect(rows == 2)
-            #expect(try await pool.query("SELECT name FROM schema_migrations ORDER BY name").decode(String.self) == ["0001_tables", "0002_more"])
+            let names = try await pool.query("SELECT name FROM schema_migrations ORDER BY name").decode(String.self)
+            #expect(names == [first.name, second.name])
         }
     }
 

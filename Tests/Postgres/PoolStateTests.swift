@@ -84,7 +84,6 @@ import Testing
         #expect(deeds(pool.tick(now: start + .milliseconds(900))) == [])
         // The third failure in a row: 1 s doubled twice.
         #expect(deeds(pool.tick(now: start + .seconds(4))) == [.connect(4)])
-        #expect(deeds(pool.acquire(4, now: start + .seconds(4))) == [.refuse(4, PostgresError(.tooManyWaiting, "3 callers wait for a connection already"))])
         #expect(deeds(pool.connected(4, now: start + .seconds(4))) == [.grant(1, 4), .connect(5), .connect(6)])
     }
 

@@ -25,9 +25,10 @@ import TestSupport
             }
             for number in [Float(0), -1.5, .greatestFiniteMagnitude] { try await roundTrip(number, as: "real", over: pool) }
             for flag in [true, false] { try await roundTrip(flag, as: "boolean", over: pool) }
-            for text in ["", "plain", "öß – 銀行 🏦", "'; DROP TABLE t; --", "$1 \\ \"quoted\"", String(repeating: "x", count: 100_000)] {
+            for text in ["", "plain", "öß – 銀行 🏦", "'; DROP TABLE t; --", "$1 \\ \"quoted\""] {
                 try await roundTrip(text, as: "text", over: pool)
             }
+            try await roundTrip(String(repeating: "x", count: 100_000), as: "text", over: pool)
             for bytes in [[UInt8](), [0], Array(0...255)] { try await roundTrip(bytes, as: "bytea", over: pool) }
             try await roundTrip(UUID(), as: "uuid", over: pool)
             try await roundTrip(PostgresDate(daysSince1970: -20_000), as: "date", over: pool)

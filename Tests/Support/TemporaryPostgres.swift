@@ -84,7 +84,9 @@ public final class TemporaryPostgresServer: Sendable {
         // The first caller waits here until the server has started.
         administrator.acquireTimeoutSeconds = 60
         do {
-            try await withPostgresPool(administrator, logger: quietLogger) { pool in try await pool.execute("CREATE DATABASE \(ident: name)") }
+            try await withPostgresPool(administrator, logger: quietLogger) { pool in
+                try await pool.execute("CREATE DATABASE \(ident: name)")
+            }
         } catch let error as PostgresError where error.code == .unavailable {
             throw PostgresError(.unavailable, "\(error.message); the server's log ends: \(log.suffix(2000))")
         }
