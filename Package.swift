@@ -123,7 +123,7 @@ let package = Package(
             ], exclude: ["README.md"]),
         module("Datasets", ["CZlib", "Records", "ShippedMappings", yams]),
         module("Features", ["Records", "Geo"]),
-        module("Models", ["Features", crypto]),
+        module("Models", ["Features", "Records", crypto]),
         module("Training", ["CXGBoost", "Models", "Features", "Records", crypto]),
         module("Simulation", ["Records", "Geo"]),
 

@@ -1,0 +1,86 @@
+import Contracts
+import Logging
+import RPC
+
+/// A service of given methods, for tests that look at one behaviour each.
+struct TestService: RPCService {
+    let serviceName = "test.Test"
+    let methods: [RPCMethod]
+    let fileDescriptors: [[UInt8]] = []
+}
+
+typealias Echo = GRPCTesting.SimpleRequest
+typealias Reply = GRPCTesting.SimpleResponse
+
+func method(_ name: String, _ kind: CallKind, _ idempotency: Idempotency = .none) -> MethodDescriptor {
+    MethodDescriptor(service: "test.Test", name: name, kind: kind, idempotency: idempotency)
+}
+
+func request(_ text: String) -> Echo {
+    Echo(payload: GRPCTesting.Payload(body: Array(text.utf8)))
+}
+
+func reply(_ text: String) -> Reply {
+    Reply(payload: GRPCTesting.Payload(body: Array(text.utf8)))
+}
+
+extension Echo {
+    var text: String { String(decoding: payload?.body ?? [], as: UTF8.self) }
+}
+
+extension Reply {
+    var text: String { String(decoding: payload?.body ?? [], as: UTF8.self) }
+}
+
+let testLogger: Logger = {
+    var logger = Logger(label: "test")
+    logger.logLevel = .critical
+    return logger
+}()
+
+/// Runs a server of these methods and a channel to it.
+func withServerAndChannel<R>(
+    _ methods: [RPCMethod], routes: [HTTPRoute] = [], interceptors: [any ServerInterceptor] = [],
+    configure: (inout ServerConfiguration) -> Void = { _ in }, configureChannel: (inout ChannelConfiguration) -> Void = { _ in },
+    _ body: (RPCChannel, RunningServer) async throws -> R
+) async throws -> R {
+    var configuration = ServerConfiguration()
+    configuration.limits.drainTimeoutSeconds = 2
+    configure(&configuration)
+    let scheme = configuration.tls == nil ? "http" : "https"
+    return try await withServer(
+        configuration, services: [TestService(methods: methods)], routes: routes, interceptors: interceptors,
+        health: HealthRegistry(), logger: testLogger
+    ) { server in
+        var channelConfiguration = ChannelConfiguration(target: "\(scheme)://127.0.0.1:\(server.port)")
+        configureChannel(&channelConfiguration)
+        return try await withChannel(channelConfiguration, logger: testLogger) { channel in
+            try await body(channel, server)
+        }
+    }
+}
+
+/// Something that happens once and can be waited for.
+final class Signal: Sendable {
+    private let stream: AsyncStream<Void>
+    private let continuation: AsyncStream<Void>.Continuation
+
+    init() {
+        (stream, continuation) = AsyncStream.makeStream()
+    }
+
+    func fire() {
+        continuation.yield()
+    }
+
+    /// Waits for the next `fire`, also one that has been.
+    func wait() async {
+        for await _ in stream { return }
+    }
+}
+
+
+/// Answers each request with its own payload.
+let echo = RPCMethod.unary(method("Echo", .unary, .noSideEffects)) { (request: Echo, _: CallContext) async throws -> Reply in
+    Reply(payload: request.payload)
+}

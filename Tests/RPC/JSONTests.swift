@@ -1,0 +1,133 @@
+import Contracts
+import Foundation
+import RPC
+import Testing
+
+/// What curl sees: JSON and plain HTTP.
+@Suite(.timeLimit(.minutes(1))) struct JSONTests {
+    private let refuse = RPCMethod.unary(method("Refuse", .unary)) { (_: Echo, _: CallContext) async throws -> Reply in
+        throw RPCError.invalidArgument([FieldViolation(field: "payload", description: "\"quoted\"")])
+    }
+
+    private let count = RPCMethod.serverStreaming(method("Count", .serverStreaming)) {
+        (_: Echo, responses: ResponseWriter<Reply>, _: CallContext) async throws in
+        for number in 0..<3 { try await responses.write(reply("\(number)")) }
+    }
+
+    private func curl(_ arguments: String...) async throws -> String {
+        let (status, output) = try await runInBackground(
+            "/usr/bin/curl", ["-sS", "--http2-prior-knowledge", "--max-time", "20"] + arguments)
+        #expect(status == 0, "\(output)")
+        return output
+    }
+
+    @Test func aUnaryCallInJSON() async throws {
+        try await withServerAndChannel([echo]) { _, server in
+            let output = try await curl(
+                "-w", " %{http_code} %{content_type}", "-H", "content-type: application/json", "-d", #"{"payload":{"body":"aGVsbG8="}}"#,
+                "http://\(server.address)/test.Test/Echo")
+            #expect(output == #"{"payload":{"body":"aGVsbG8="}} 200 application/json"#)
+        }
+    }
+
+    @Test func aReadInJSONByGET() async throws {
+        try await withServerAndChannel([echo]) { _, server in
+            let output = try await curl(
+                "--get", "--data-urlencode", #"message={"payload":{"body":"aGVsbG8="}}"#, "-d", "encoding=json",
+                "http://\(server.address)/test.Test/Echo")
+            #expect(output == #"{"payload":{"body":"aGVsbG8="}}"#)
+        }
+    }
+
+    @Test func anErrorInJSONHasConnectsForm() async throws {
+        try await withServerAndChannel([refuse]) { _, server in
+            let output = try await curl(
+                "-w", " %{http_code}", "-H", "content-type: application/json", "-d", "{}", "http://\(server.address)/test.Test/Refuse")
+            #expect(output.hasPrefix(#"{"code":"invalid_argument","message":"payload: \"quoted\"","details":[{"type":"google.rpc.BadRequest","value":""#))
+            #expect(output.hasSuffix(" 400"))
+        }
+    }
+
+    @Test func brokenJSONIsTheCallersFault() async throws {
+        try await withServerAndChannel([echo]) { _, server in
+            let output = try await curl(
+                "-w", " %{http_code}", "-H", "content-type: application/json", "-d", "{", "http://\(server.address)/test.Test/Echo")
+            #expect(output.hasPrefix(#"{"code":"invalid_argument""#) && output.hasSuffix(" 400"))
+        }
+    }
+
+    @Test func aServerStreamInJSONEndsWithAnEndMessage() async throws {
+        try await withServerAndChannel([count]) { _, server in
+            let output = try await curl(
+                "-H", "content-type: application/connect+json", "--data-binary", "@/dev/null", "-X", "POST",
+                "http://\(server.address)/test.Test/Count")
+            // Without a request message the stream ends with an error, in the last envelope.
+            #expect(output.contains(#"{"error":{"code":"invalid_argument""#))
+        }
+    }
+
+    @Test func routesAnswerWithPathQueryAndBody() async throws {
+        let route = HTTPRoute("POST", "/things/{id}") { request in
+            .text("\(request.pathParameters["id"] ?? "") \(request.query("q") ?? "") \(request.body.count)", status: 201)
+        }
+        try await withServerAndChannel([], routes: [route]) { channel, server in
+            let output = try await curl("-w", " %{http_code}", "-d", "12345", "http://\(server.address)/things/a%20b?q=x%26y")
+            #expect(output == "a b x&y 5 201")
+            let response = try await channel.http(HTTPRequest(method: "POST", path: "/things/7", query: [("q", "ü")], body: [1, 2]))
+            #expect(String(decoding: response.bytes, as: UTF8.self) == "7 ü 2")
+        }
+    }
+
+    @Test func whatIsNotThereIs404AndOtherMethodsAre405() async throws {
+        let route = HTTPRoute("GET", "/here") { _ in .text("yes") }
+        try await withServerAndChannel([], routes: [route]) { channel, _ in
+            #expect(try await channel.http(HTTPRequest(path: "/there")).status == 404)
+            let refused = try await channel.http(HTTPRequest(method: "DELETE", path: "/here"))
+            #expect(refused.status == 405)
+            #expect(refused.headers["allow"] == "GET")
+            let head = try await channel.http(HTTPRequest(method: "HEAD", path: "/here"))
+            #expect(head.status == 200 && head.bytes.isEmpty && head.headers["content-length"] == "3")
+        }
+    }
+
+    @Test func aBodyAboveTheRoutesLimitIs413() async throws {
+        let route = HTTPRoute("POST", "/small", maxBodyBytes: 10) { _ in .text("yes") }
+        try await withServerAndChannel([], routes: [route]) { channel, _ in
+            let response = try await channel.http(HTTPRequest(method: "POST", path: "/small", body: [UInt8](repeating: 0, count: 100_000)))
+            #expect(response.status == 413)
+        }
+    }
+
+    @Test func serverSentEventsArriveOneByOne() async throws {
+        let next = Signal()
+        let route = HTTPRoute("GET", "/live") { _ in
+            HTTPResponse(headers: ["content-type": "text/event-stream"], body: .stream { writer in
+                for number in 0..<3 {
+                    try await writer.writeEvent(name: "tick", data: "\(number)", id: "\(number)")
+                    await next.wait()
+                }
+            })
+        }
+        try await withServerAndChannel([], routes: [route]) { channel, _ in
+            let events = try await channel.withHTTPStream(HTTPRequest(path: "/live")) { response, body in
+                #expect(response.headers["content-type"] == "text/event-stream")
+                var events: [String] = []
+                for try await chunk in body {
+                    events.append(String(decoding: chunk, as: UTF8.self))
+                    next.fire()
+                }
+                return events
+            }
+            #expect(events == (0..<3).map { "event: tick\nid: \($0)\ndata: \($0)\n\n" })
+        }
+    }
+
+    @Test func aPlainHTTP1CallerGetsAnAnswerItUnderstands() async throws {
+        try await withServerAndChannel([echo]) { _, server in
+            let (_, output) = try await runInBackground(
+                "/usr/bin/curl", ["-sS", "--http1.1", "-i", "--max-time", "20", "http://\(server.address)/"])
+            #expect(output.hasPrefix("HTTP/1.1 505"))
+            #expect(output.contains("HTTP/2 only"))
+        }
+    }
+}

@@ -1,0 +1,62 @@
+import Foundation
+
+/// A certificate authority and certificates from it, made by the openssl command line in a temporary folder.
+final class TestCertificates: Sendable {
+    let folder: String
+
+    var authority: String { folder + "/ca.pem" }
+
+    init() throws {
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent("rpc-tests-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=test-ca",
+            "-keyout", "ca.key", "-out", "ca.pem")
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    /// Makes NAME.pem and NAME.key; returns both paths.
+    func make(_ name: String, names: String = "DNS:localhost,IP:127.0.0.1") throws -> (certificate: String, key: String) {
+        try openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=\(name)",
+            "-keyout", "\(name).key", "-out", "\(name).csr")
+        try Data("subjectAltName=\(names)\n".utf8).write(to: URL(fileURLWithPath: folder + "/\(name).ext"))
+        try openssl("x509", "-req", "-in", "\(name).csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1",
+            "-extfile", "\(name).ext", "-out", "\(name).pem")
+        return ("\(folder)/\(name).pem", "\(folder)/\(name).key")
+    }
+
+    private func openssl(_ arguments: String...) throws {
+        let (status, output) = try run("/usr/bin/openssl", arguments, folder: folder)
+        guard status == 0 else { throw ToolFailure(output: output) }
+    }
+}
+
+struct ToolFailure: Error {
+    let output: String
+}
+
+/// Runs a program to its end; gives its exit status and what it wrote, errors included.
+@discardableResult
+func run(_ program: String, _ arguments: [String], folder: String? = nil) throws -> (status: Int32, output: String) {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: program)
+    process.arguments = arguments
+    if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    process.standardError = pipe
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    let data = pipe.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return (process.terminationStatus, String(decoding: data, as: UTF8.self))
+}
+
+/// The same off Swift's pool, whose few threads must not be blocked.
+func runInBackground(_ program: String, _ arguments: [String]) async throws -> (status: Int32, output: String) {
+    try await withCheckedThrowingContinuation { continuation in
+        Thread.detachNewThread { continuation.resume(with: Result { try run(program, arguments) }) }
+    }
+}
