@@ -151,7 +151,7 @@ struct ServiceGenerator {
                 writer.line("try await channel.serverStreaming(Methods.\(name), request, options: options, read)")
             }
         case (true, true):
-            writer.line("public func \(name)<R>(")
+            writer.line("public func \(name)<R: Sendable>(")
             writer.line("    \(options), write: @escaping @Sendable (RequestWriter<\(input)>) async throws -> Void,")
             writer.line("    read: (ResponseStream<\(output)>) async throws -> R")
             writer.block(") async throws -> R") { writer in

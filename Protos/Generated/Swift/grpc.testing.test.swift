@@ -86,7 +86,7 @@ extension GRPCTesting {
             }
 
             /// Many requests, each answered at once.
-            public func fullDuplexCall<R>(
+            public func fullDuplexCall<R: Sendable>(
                 options: CallOptions = CallOptions(), write: @escaping @Sendable (RequestWriter<GRPCTesting.StreamingOutputCallRequest>) async throws -> Void,
                 read: (ResponseStream<GRPCTesting.StreamingOutputCallResponse>) async throws -> R
             ) async throws -> R {
@@ -94,7 +94,7 @@ extension GRPCTesting {
             }
 
             /// Many requests, answered after the last.
-            public func halfDuplexCall<R>(
+            public func halfDuplexCall<R: Sendable>(
                 options: CallOptions = CallOptions(), write: @escaping @Sendable (RequestWriter<GRPCTesting.StreamingOutputCallRequest>) async throws -> Void,
                 read: (ResponseStream<GRPCTesting.StreamingOutputCallResponse>) async throws -> R
             ) async throws -> R {

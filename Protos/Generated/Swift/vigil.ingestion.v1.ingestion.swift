@@ -1433,7 +1433,7 @@ extension IngestionV1 {
             }
 
             /// The same for a stream: one answer for each transaction, in any order. Scope transactions:write.
-            public func streamTransactions<R>(
+            public func streamTransactions<R: Sendable>(
                 options: CallOptions = CallOptions(), write: @escaping @Sendable (RequestWriter<IngestionV1.StreamTransactionsRequest>) async throws -> Void,
                 read: (ResponseStream<IngestionV1.StreamTransactionsResponse>) async throws -> R
             ) async throws -> R {
@@ -1452,7 +1452,7 @@ extension IngestionV1 {
 
             /// Stores registry entries, labels, complaints and context signals as they stream in; one answer for each. The scope is
             /// that of each record: registry:write, labels:write, complaints:write.
-            public func importRecords<R>(
+            public func importRecords<R: Sendable>(
                 options: CallOptions = CallOptions(), write: @escaping @Sendable (RequestWriter<IngestionV1.ImportRecordsRequest>) async throws -> Void,
                 read: (ResponseStream<IngestionV1.ImportRecordsResponse>) async throws -> R
             ) async throws -> R {

@@ -1819,7 +1819,7 @@ extension TestingV1 {
             }
 
             /// Many in, many out.
-            public func exchange<R>(
+            public func exchange<R: Sendable>(
                 options: CallOptions = CallOptions(), write: @escaping @Sendable (RequestWriter<TestingV1.Scalars>) async throws -> Void,
                 read: (ResponseStream<TestingV1.Scalars>) async throws -> R
             ) async throws -> R {
