@@ -54,13 +54,9 @@ final class ProgramOutput: Sendable {
 
         /// Those whose wait is over, with the answer.
         mutating func ripe() -> [(CheckedContinuation<Bool, Never>, Bool)] {
-            var ripe: [(CheckedContinuation<Bool, Never>, Bool)] = []
-            waiters.removeAll { waiter in
-                let isFound = waiter.phrase.map { text.contains($0) } ?? false
-                guard isFound || isFinished else { return false }
-                ripe.append((waiter.continuation, isFound))
-                return true
-            }
+            let answers = waiters.map { waiter in waiter.phrase.map { text.contains($0) } ?? false }
+            let ripe = zip(waiters, answers).filter { $0.1 || isFinished }.map { ($0.0.continuation, $0.1) }
+            waiters = zip(waiters, answers).filter { !($0.1 || isFinished) }.map(\.0)
             return ripe
         }
     }

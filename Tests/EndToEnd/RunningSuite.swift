@@ -98,4 +98,38 @@ final class RunningSuite: Sendable {
         try #require(result.status == 0, "\(result.output)")
         return result.output.trimmingCharacters(in: .whitespacesAndNewlines)
     }
+
+    // MARK: Coming in
+
+    /// What `suite.json` says.
+    struct Connection {
+        let trust: String
+        let bank: (subject: String, secret: String)
+        fileprivate let urls: [String: String]
+
+        func url(_ service: String) -> String { urls[service] ?? "" }
+    }
+
+    func connection() throws -> Connection {
+        let object = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: "\(home)/suite.json"))) as? [String: Any]
+        let suite = try #require(object)
+        let services = try #require(suite["services"] as? [String: [String: String]])
+        let bank = try #require(suite["bank"] as? [String: String])
+        let secret = try String(contentsOfFile: #require(bank["secretFile"]), encoding: .utf8)
+        return Connection(
+            trust: try #require(suite["trust"] as? String),
+            bank: (try #require(bank["subject"]), secret.trimmingCharacters(in: .whitespacesAndNewlines)),
+            urls: services.compactMapValues { $0["url"] })
+    }
+
+    /// A token for the bank, got as RFC 6749 says (section 4.4).
+    func bankToken() async throws -> String {
+        let connection = try connection()
+        let result = try await Program.run("/usr/bin/curl", [
+            "--http2", "--silent", "--show-error", "--cacert", connection.trust,
+            "--user", "\(connection.bank.subject):\(connection.bank.secret)", "--data", "grant_type=client_credentials",
+            connection.url("auth-gateway") + "/oauth2/token",
+        ])
+        return try #require(result.json()["access_token"] as? String, "\(result.output)\(result.errors)")
+    }
 }
