@@ -25,7 +25,7 @@ free_mib=$(df -Pm . | awk 'NR == 2 { print $4 }')
 # Debian packages --------------------------------------------------------------------------------------------------------
 packages=(
   libnghttp2-dev libssl-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libprotobuf-dev libpq-dev
-  libxgboost-dev libcurl4-openssl-dev libpng-dev zlib1g-dev libxml2-dev pkg-config
+  libxgboost-dev libcurl4-openssl-dev libpng-dev zlib1g-dev libxml2-dev libstdc++-12-dev pkg-config git ca-certificates tzdata
 )
 case $purpose in
   run) packages+=(postgresql-15 curl python3 python3-pip util-linux) ;;
