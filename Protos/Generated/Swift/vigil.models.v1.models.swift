@@ -515,14 +515,18 @@ extension ModelsV1 {
 extension ModelsV1 {
     /// `vigil.models.v1.UploadModelRequest`
     public struct UploadModelRequest: Message {
-        /// A bundle as a tar archive, in pieces of at most 1 MiB; 64 MiB in all.
+        /// Which of the bundle's files this piece belongs to, for example "manifest.json"; its pieces come in order.
+        public var fileName: String = ""
+        /// At most 1 MiB; 64 MiB in all.
         public var chunk: [UInt8] = []
 
         public init() {}
 
         public init(
+            fileName: String = "",
             chunk: [UInt8] = []
         ) {
+            self.fileName = fileName
             self.chunk = chunk
         }
 
@@ -538,6 +542,7 @@ extension ModelsV1 {
         }
 
         package init(unpacked: UnsafePointer<Vigil__Models__V1__UploadModelRequest>) throws {
+            self.fileName = try Unpacked.string(unpacked.pointee.file_name, "vigil.models.v1.UploadModelRequest.file_name")
             self.chunk = Unpacked.bytes(unpacked.pointee.chunk)
         }
 
@@ -551,11 +556,13 @@ extension ModelsV1 {
 
         @inline(__always)
         private func send(to sink: inout some ProtobufSink) {
-            if !self.chunk.isEmpty { sink.bytes(1, self.chunk) }
+            if !self.fileName.isEmpty { sink.string(1, self.fileName) }
+            if !self.chunk.isEmpty { sink.bytes(2, self.chunk) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
             writer.beginObject()
+            if !self.fileName.isEmpty { writer.field("fileName"); writer.write(self.fileName) }
             if !self.chunk.isEmpty { writer.field("chunk"); writer.write(self.chunk) }
             writer.endObject()
         }
@@ -564,6 +571,8 @@ extension ModelsV1 {
             try reader.beginObject()
             while let name = try reader.nextField() {
                 switch name {
+                case "fileName", "file_name":
+                    self.fileName = try reader.readString()
                 case "chunk":
                     self.chunk = try reader.readBytes()
                 default: try reader.skipUnknown()
@@ -1535,33 +1544,33 @@ extension FileDescriptor {
             IAEoCVIKZGVjaXNpb25JZCKyAgoWUmVwbGF5RGVjaXNpb25SZXNwb25zZRIyCgZzdG9yZWQYASABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9uUgZz\
             dG9yZWQSNgoIcmVwbGF5ZWQYAiABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9uUghyZXBsYXllZBIcCglpZGVudGljYWwYAyABKAhSCWlkZW50aWNh\
             bBJRCghmZWF0dXJlcxgEIAMoCzI1LnZpZ2lsLm1vZGVscy52MS5SZXBsYXlEZWNpc2lvblJlc3BvbnNlLkZlYXR1cmVzRW50cnlSCGZlYXR1cmVzGjsKDUZl\
-            YXR1cmVzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAFSBXZhbHVlOgI4ASIqChJVcGxvYWRNb2RlbFJlcXVlc3QSFAoFY2h1bmsYASAB\
-            KAxSBWNodW5rIkMKE1VwbG9hZE1vZGVsUmVzcG9uc2USLAoFbW9kZWwYASABKAsyFi52aWdpbC5tb2RlbHMudjEuTW9kZWxSBW1vZGVsIqADCgVNb2RlbBIY\
-            Cgd2ZXJzaW9uGAEgASgJUgd2ZXJzaW9uEjEKBXN0YWdlGAIgASgOMhsudmlnaWwubW9kZWxzLnYxLk1vZGVsU3RhZ2VSBXN0YWdlEi4KE2ZlYXR1cmVfc2V0\
-            X3ZlcnNpb24YAyABKAlSEWZlYXR1cmVTZXRWZXJzaW9uEjkKCnRyYWluZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgl0cmFpbmVk\
-            QXQSOwoLcHJvbW90ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgpwcm9tb3RlZEF0Ej0KB21ldHJpY3MYBiADKAsyIy52aWdpbC5t\
-            b2RlbHMudjEuTW9kZWwuTWV0cmljc0VudHJ5UgdtZXRyaWNzEicKD2FsZXJ0X3RocmVzaG9sZBgHIAEoAVIOYWxlcnRUaHJlc2hvbGQaOgoMTWV0cmljc0Vu\
-            dHJ5EhAKA2tleRgBIAEoCVIDa2V5EhQKBXZhbHVlGAIgASgBUgV2YWx1ZToCOAEiLwoTUHJvbW90ZU1vZGVsUmVxdWVzdBIYCgd2ZXJzaW9uGAEgASgJUgd2\
-            ZXJzaW9uIkQKFFByb21vdGVNb2RlbFJlc3BvbnNlEiwKBW1vZGVsGAEgASgLMhYudmlnaWwubW9kZWxzLnYxLk1vZGVsUgVtb2RlbCITChFMaXN0TW9kZWxz\
-            UmVxdWVzdCJEChJMaXN0TW9kZWxzUmVzcG9uc2USLgoGbW9kZWxzGAEgAygLMhYudmlnaWwubW9kZWxzLnYxLk1vZGVsUgZtb2RlbHMiaQoUVGFpbERlY2lz\
-            aW9uc1JlcXVlc3QSNAoFYWZ0ZXIYASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIFYWZ0ZXISGwoJbWF4X2JhdGNoGAIgASgNUghtYXhC\
-            YXRjaCJWChVUYWlsRGVjaXNpb25zUmVzcG9uc2USPQoJZGVjaXNpb25zGAEgAygLMh8udmlnaWwubW9kZWxzLnYxLkxvZ2dlZERlY2lzaW9uUglkZWNpc2lv\
-            bnMiuwMKDkxvZ2dlZERlY2lzaW9uEjoKCHBvc2l0aW9uGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SCHBvc2l0aW9uEjsKC3JlY29y\
-            ZGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIKcmVjb3JkZWRBdBI2CghkZWNpc2lvbhgDIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEu\
-            RGVjaXNpb25SCGRlY2lzaW9uEjkKCmV2ZW50X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUglldmVudFRpbWUSLwoGYW1vdW50GAUg\
-            ASgLMhcudmlnaWwucmVjb3Jkcy52MS5Nb25leVIGYW1vdW50EjYKCGxvY2F0aW9uGAYgASgLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIIbG9jYXRp\
-            b24SHwoLdGVybWluYWxfaWQYByABKAlSCnRlcm1pbmFsSWQSMwoHY2hhbm5lbBgIIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hhbm5lbFIHY2hhbm5lbCIW\
-            ChRHZXRTdGF0aXN0aWNzUmVxdWVzdCJ4ChVHZXRTdGF0aXN0aWNzUmVzcG9uc2USHAoJZGVjaXNpb25zGAEgASgDUglkZWNpc2lvbnMSFgoGYWxlcnRzGAIg\
-            ASgDUgZhbGVydHMSKQoQY2hhbXBpb25fdmVyc2lvbhgDIAEoCVIPY2hhbXBpb25WZXJzaW9uKngKCk1vZGVsU3RhZ2USGwoXTU9ERUxfU1RBR0VfVU5TUEVD\
-            SUZJRUQQABIaChZNT0RFTF9TVEFHRV9DSEFMTEVOR0VSEAESGAoUTU9ERUxfU1RBR0VfQ0hBTVBJT04QAhIXChNNT0RFTF9TVEFHRV9SRVRJUkVEEAMygQYK\
-            DE1vZGVsU2VydmljZRJLCgVTY29yZRIdLnZpZ2lsLm1vZGVscy52MS5TY29yZVJlcXVlc3QaHi52aWdpbC5tb2RlbHMudjEuU2NvcmVSZXNwb25zZSIDkAIC\
-            EmAKDEdldERlY2lzaW9ucxIkLnZpZ2lsLm1vZGVscy52MS5HZXREZWNpc2lvbnNSZXF1ZXN0GiUudmlnaWwubW9kZWxzLnYxLkdldERlY2lzaW9uc1Jlc3Bv\
-            bnNlIgOQAgESZgoOUmVwbGF5RGVjaXNpb24SJi52aWdpbC5tb2RlbHMudjEuUmVwbGF5RGVjaXNpb25SZXF1ZXN0GicudmlnaWwubW9kZWxzLnYxLlJlcGxh\
-            eURlY2lzaW9uUmVzcG9uc2UiA5ACARJaCgtVcGxvYWRNb2RlbBIjLnZpZ2lsLm1vZGVscy52MS5VcGxvYWRNb2RlbFJlcXVlc3QaJC52aWdpbC5tb2RlbHMu\
-            djEuVXBsb2FkTW9kZWxSZXNwb25zZSgBElsKDFByb21vdGVNb2RlbBIkLnZpZ2lsLm1vZGVscy52MS5Qcm9tb3RlTW9kZWxSZXF1ZXN0GiUudmlnaWwubW9k\
-            ZWxzLnYxLlByb21vdGVNb2RlbFJlc3BvbnNlEloKCkxpc3RNb2RlbHMSIi52aWdpbC5tb2RlbHMudjEuTGlzdE1vZGVsc1JlcXVlc3QaIy52aWdpbC5tb2Rl\
-            bHMudjEuTGlzdE1vZGVsc1Jlc3BvbnNlIgOQAgESYAoNVGFpbERlY2lzaW9ucxIlLnZpZ2lsLm1vZGVscy52MS5UYWlsRGVjaXNpb25zUmVxdWVzdBomLnZp\
-            Z2lsLm1vZGVscy52MS5UYWlsRGVjaXNpb25zUmVzcG9uc2UwARJjCg1HZXRTdGF0aXN0aWNzEiUudmlnaWwubW9kZWxzLnYxLkdldFN0YXRpc3RpY3NSZXF1\
-            ZXN0GiYudmlnaWwubW9kZWxzLnYxLkdldFN0YXRpc3RpY3NSZXNwb25zZSIDkAIBYgZwcm90bzM=
+            YXR1cmVzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAFSBXZhbHVlOgI4ASJHChJVcGxvYWRNb2RlbFJlcXVlc3QSGwoJZmlsZV9uYW1l\
+            GAEgASgJUghmaWxlTmFtZRIUCgVjaHVuaxgCIAEoDFIFY2h1bmsiQwoTVXBsb2FkTW9kZWxSZXNwb25zZRIsCgVtb2RlbBgBIAEoCzIWLnZpZ2lsLm1vZGVs\
+            cy52MS5Nb2RlbFIFbW9kZWwioAMKBU1vZGVsEhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24SMQoFc3RhZ2UYAiABKA4yGy52aWdpbC5tb2RlbHMudjEuTW9k\
+            ZWxTdGFnZVIFc3RhZ2USLgoTZmVhdHVyZV9zZXRfdmVyc2lvbhgDIAEoCVIRZmVhdHVyZVNldFZlcnNpb24SOQoKdHJhaW5lZF9hdBgEIAEoCzIaLmdvb2ds\
+            ZS5wcm90b2J1Zi5UaW1lc3RhbXBSCXRyYWluZWRBdBI7Cgtwcm9tb3RlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCnByb21vdGVk\
+            QXQSPQoHbWV0cmljcxgGIAMoCzIjLnZpZ2lsLm1vZGVscy52MS5Nb2RlbC5NZXRyaWNzRW50cnlSB21ldHJpY3MSJwoPYWxlcnRfdGhyZXNob2xkGAcgASgB\
+            Ug5hbGVydFRocmVzaG9sZBo6CgxNZXRyaWNzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAFSBXZhbHVlOgI4ASIvChNQcm9tb3RlTW9k\
+            ZWxSZXF1ZXN0EhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24iRAoUUHJvbW90ZU1vZGVsUmVzcG9uc2USLAoFbW9kZWwYASABKAsyFi52aWdpbC5tb2RlbHMu\
+            djEuTW9kZWxSBW1vZGVsIhMKEUxpc3RNb2RlbHNSZXF1ZXN0IkQKEkxpc3RNb2RlbHNSZXNwb25zZRIuCgZtb2RlbHMYASADKAsyFi52aWdpbC5tb2RlbHMu\
+            djEuTW9kZWxSBm1vZGVscyJpChRUYWlsRGVjaXNpb25zUmVxdWVzdBI0CgVhZnRlchgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUgVh\
+            ZnRlchIbCgltYXhfYmF0Y2gYAiABKA1SCG1heEJhdGNoIlYKFVRhaWxEZWNpc2lvbnNSZXNwb25zZRI9CglkZWNpc2lvbnMYASADKAsyHy52aWdpbC5tb2Rl\
+            bHMudjEuTG9nZ2VkRGVjaXNpb25SCWRlY2lzaW9ucyK7AwoOTG9nZ2VkRGVjaXNpb24SOgoIcG9zaXRpb24YASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5M\
+            b2dQb3NpdGlvblIIcG9zaXRpb24SOwoLcmVjb3JkZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgpyZWNvcmRlZEF0EjYKCGRlY2lz\
+            aW9uGAMgASgLMhoudmlnaWwucmVjb3Jkcy52MS5EZWNpc2lvblIIZGVjaXNpb24SOQoKZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1l\
+            c3RhbXBSCWV2ZW50VGltZRIvCgZhbW91bnQYBSABKAsyFy52aWdpbC5yZWNvcmRzLnYxLk1vbmV5UgZhbW91bnQSNgoIbG9jYXRpb24YBiABKAsyGi52aWdp\
+            bC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIfCgt0ZXJtaW5hbF9pZBgHIAEoCVIKdGVybWluYWxJZBIzCgdjaGFubmVsGAggASgOMhkudmlnaWwu\
+            cmVjb3Jkcy52MS5DaGFubmVsUgdjaGFubmVsIhYKFEdldFN0YXRpc3RpY3NSZXF1ZXN0IngKFUdldFN0YXRpc3RpY3NSZXNwb25zZRIcCglkZWNpc2lvbnMY\
+            ASABKANSCWRlY2lzaW9ucxIWCgZhbGVydHMYAiABKANSBmFsZXJ0cxIpChBjaGFtcGlvbl92ZXJzaW9uGAMgASgJUg9jaGFtcGlvblZlcnNpb24qeAoKTW9k\
+            ZWxTdGFnZRIbChdNT0RFTF9TVEFHRV9VTlNQRUNJRklFRBAAEhoKFk1PREVMX1NUQUdFX0NIQUxMRU5HRVIQARIYChRNT0RFTF9TVEFHRV9DSEFNUElPThAC\
+            EhcKE01PREVMX1NUQUdFX1JFVElSRUQQAzKBBgoMTW9kZWxTZXJ2aWNlEksKBVNjb3JlEh0udmlnaWwubW9kZWxzLnYxLlNjb3JlUmVxdWVzdBoeLnZpZ2ls\
+            Lm1vZGVscy52MS5TY29yZVJlc3BvbnNlIgOQAgISYAoMR2V0RGVjaXNpb25zEiQudmlnaWwubW9kZWxzLnYxLkdldERlY2lzaW9uc1JlcXVlc3QaJS52aWdp\
+            bC5tb2RlbHMudjEuR2V0RGVjaXNpb25zUmVzcG9uc2UiA5ACARJmCg5SZXBsYXlEZWNpc2lvbhImLnZpZ2lsLm1vZGVscy52MS5SZXBsYXlEZWNpc2lvblJl\
+            cXVlc3QaJy52aWdpbC5tb2RlbHMudjEuUmVwbGF5RGVjaXNpb25SZXNwb25zZSIDkAIBEloKC1VwbG9hZE1vZGVsEiMudmlnaWwubW9kZWxzLnYxLlVwbG9h\
+            ZE1vZGVsUmVxdWVzdBokLnZpZ2lsLm1vZGVscy52MS5VcGxvYWRNb2RlbFJlc3BvbnNlKAESWwoMUHJvbW90ZU1vZGVsEiQudmlnaWwubW9kZWxzLnYxLlBy\
+            b21vdGVNb2RlbFJlcXVlc3QaJS52aWdpbC5tb2RlbHMudjEuUHJvbW90ZU1vZGVsUmVzcG9uc2USWgoKTGlzdE1vZGVscxIiLnZpZ2lsLm1vZGVscy52MS5M\
+            aXN0TW9kZWxzUmVxdWVzdBojLnZpZ2lsLm1vZGVscy52MS5MaXN0TW9kZWxzUmVzcG9uc2UiA5ACARJgCg1UYWlsRGVjaXNpb25zEiUudmlnaWwubW9kZWxz\
+            LnYxLlRhaWxEZWNpc2lvbnNSZXF1ZXN0GiYudmlnaWwubW9kZWxzLnYxLlRhaWxEZWNpc2lvbnNSZXNwb25zZTABEmMKDUdldFN0YXRpc3RpY3MSJS52aWdp\
+            bC5tb2RlbHMudjEuR2V0U3RhdGlzdGljc1JlcXVlc3QaJi52aWdpbC5tb2RlbHMudjEuR2V0U3RhdGlzdGljc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw==
             """)
 }

@@ -1147,11 +1147,23 @@ const ProtobufCMessageDescriptor vigil__models__v1__replay_decision_response__de
   (ProtobufCMessageInit) vigil__models__v1__replay_decision_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__models__v1__upload_model_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor vigil__models__v1__upload_model_request__field_descriptors[2] =
 {
   {
-    "chunk",
+    "file_name",
     1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__UploadModelRequest, file_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "chunk",
+    2,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
@@ -1163,12 +1175,13 @@ static const ProtobufCFieldDescriptor vigil__models__v1__upload_model_request__f
   },
 };
 static const unsigned vigil__models__v1__upload_model_request__field_indices_by_name[] = {
-  0,   /* field[0] = chunk */
+  1,   /* field[1] = chunk */
+  0,   /* field[0] = file_name */
 };
 static const ProtobufCIntRange vigil__models__v1__upload_model_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor vigil__models__v1__upload_model_request__descriptor =
 {
@@ -1178,7 +1191,7 @@ const ProtobufCMessageDescriptor vigil__models__v1__upload_model_request__descri
   "Vigil__Models__V1__UploadModelRequest",
   "vigil.models.v1",
   sizeof(Vigil__Models__V1__UploadModelRequest),
-  1,
+  2,
   vigil__models__v1__upload_model_request__field_descriptors,
   vigil__models__v1__upload_model_request__field_indices_by_name,
   1,  vigil__models__v1__upload_model_request__number_ranges,

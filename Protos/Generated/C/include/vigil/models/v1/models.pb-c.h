@@ -135,11 +135,12 @@ struct  Vigil__Models__V1__ReplayDecisionResponse
 struct  Vigil__Models__V1__UploadModelRequest
 {
   ProtobufCMessage base;
+  char *file_name;
   ProtobufCBinaryData chunk;
 };
 #define VIGIL__MODELS__V1__UPLOAD_MODEL_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__upload_model_request__descriptor) \
-    , {0,NULL} }
+    , (char *)protobuf_c_empty_string, {0,NULL} }
 
 
 struct  Vigil__Models__V1__UploadModelResponse
