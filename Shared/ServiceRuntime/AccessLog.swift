@@ -1,0 +1,33 @@
+public import Logging
+public import RPC
+internal import Identity
+internal import ServiceContextModule
+
+/// Logs each call when it is over: at debug level what went well, at warning what failed within the service itself.
+public struct AccessLogInterceptor: ServerInterceptor {
+    private let logger: Logger
+
+    public init(logger: Logger) {
+        self.logger = logger
+    }
+
+    public func begin(_ call: inout IncomingCall) async throws -> (@Sendable (CallOutcome) -> Void)? {
+        let path = call.route
+        let peer = call.peer
+        return { [logger] outcome in
+            let level: Logger.Level = Self.isOwnFault(outcome.status) ? .warning : .debug
+            guard logger.logLevel <= level else { return }
+            logger.log(level: level, "call", metadata: [
+                "path": "\(path)", "status": "\(outcome.status.name)", "reason": "\(outcome.message)",
+                "peer": "\(peer.certificate?.commonName ?? peer.address)", "milliseconds": "\(Double(outcome.duration.nanoseconds) / 1e6)",
+            ])
+        }
+    }
+
+    private static func isOwnFault(_ status: StatusCode) -> Bool {
+        switch status {
+        case .unknown, .internal, .dataLoss: true
+        default: false
+        }
+    }
+}
