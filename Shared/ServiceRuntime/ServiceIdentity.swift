@@ -1,4 +1,4 @@
-public import Identity
+internal import Identity
 
 /// One of the six services: its name, and the defaults that follow from it.
 public struct ServiceIdentity: Sendable, Hashable {
