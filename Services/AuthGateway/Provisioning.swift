@@ -1,0 +1,139 @@
+import Foundation
+import Identity
+
+/// The principals file: who can get a token, and what for. It is the whole truth; a principal that it no longer names is disabled.
+///
+/// ```json
+/// {"principals": [
+///     {"subject": "first-bank", "kind": "bank", "secretFile": "first-bank.secret", "roles": ["bank"], "bankID": "FIRST"},
+///     {"subject": "analyst", "kind": "user", "secretFile": "analyst.password", "roles": ["analyst"], "jurisdictions": ["north"]}
+/// ]}
+/// ```
+/// `secretFile` is relative to the file's own folder; `secret` holds the secret itself, for a file that only its owner can read.
+struct PrincipalsFile: Sendable {
+    struct FileError: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    struct Entry: Sendable, Hashable {
+        var subject: String
+        var kind: Principal.Kind
+        var secret: String
+        var bankID: String?
+        var roles: [String]
+        var scopes: [String]
+        var jurisdictions: [String]
+    }
+
+    let entries: [Entry]
+
+    private struct Document: Decodable {
+        struct Entry: Decodable {
+            var subject: String
+            var kind: Principal.Kind
+            var secret: String?
+            var secretFile: String?
+            var bankID: String?
+            var roles: [String]?
+            var scopes: [String]?
+            var jurisdictions: [String]?
+        }
+
+        var principals: [Entry]
+    }
+
+    /// - Throws: ``FileError`` that names the principal and what is wrong, never a secret.
+    init(path: String) throws {
+        let document: Document
+        do {
+            document = try JSONDecoder().decode(Document.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+        } catch let error as DecodingError {
+            throw FileError(description: "\(path): \(Self.describe(error))")
+        } catch {
+            throw FileError(description: "\(path) cannot be read")
+        }
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+        entries = try document.principals.map { try Self.check($0, folder: folder) }
+        var seen: Set<String> = []
+        for entry in entries where !seen.insert(entry.subject).inserted {
+            throw FileError(description: "principal \(entry.subject) is named twice")
+        }
+    }
+
+    private static func check(_ entry: Document.Entry, folder: URL) throws -> Entry {
+        let name = entry.subject
+        guard !name.isEmpty, name.utf8.count <= 200, !name.contains(where: { $0.isWhitespace || $0 == ":" }) else {
+            throw FileError(description: "principal \(name): a subject is 1 to 200 characters without spaces and colons")
+        }
+        for role in entry.roles ?? [] where Role(rawValue: role) == nil {
+            throw FileError(description: "principal \(name): there is no role \(role)")
+        }
+        for scope in entry.scopes ?? [] where !Scope.all.contains(scope) {
+            throw FileError(description: "principal \(name): there is no scope \(scope)")
+        }
+        if entry.kind == .bank, (entry.bankID ?? "").isEmpty { throw FileError(description: "principal \(name): a bank needs a bankID") }
+        let secret = try secret(of: entry, folder: folder)
+        guard secret.utf8.count >= 12 else { throw FileError(description: "principal \(name): a secret has at least 12 characters") }
+        guard secret.utf8.count <= SecretHash.maxSecretBytes else {
+            throw FileError(description: "principal \(name): a secret has at most \(SecretHash.maxSecretBytes) bytes")
+        }
+        return Entry(
+            subject: name, kind: entry.kind, secret: secret, bankID: entry.bankID, roles: entry.roles ?? [], scopes: entry.scopes ?? [],
+            jurisdictions: entry.jurisdictions ?? [])
+    }
+
+    private static func secret(of entry: Document.Entry, folder: URL) throws -> String {
+        switch (entry.secret, entry.secretFile) {
+        case (let secret?, nil): return secret
+        case (nil, let file?):
+            guard let text = try? String(contentsOf: URL(fileURLWithPath: file, relativeTo: folder), encoding: .utf8) else {
+                throw FileError(description: "principal \(entry.subject): secret file \(file) cannot be read")
+            }
+            return text.trimmingCharacters(in: .newlines)
+        default: throw FileError(description: "principal \(entry.subject): give either secret or secretFile")
+        }
+    }
+
+    private static func describe(_ error: DecodingError) -> String {
+        switch error {
+        case .keyNotFound(let key, let context): "\(path(context.codingPath)) lacks \(key.stringValue)"
+        case .typeMismatch(_, let context), .valueNotFound(_, let context): "\(path(context.codingPath)) has another type than expected"
+        case .dataCorrupted(let context):
+            context.codingPath.isEmpty ? "is not JSON" : "\(path(context.codingPath)) has a value that is not allowed"
+        @unknown default: "is not a principals file"
+        }
+    }
+
+    private static func path(_ keys: [any CodingKey]) -> String {
+        keys.reduce(into: "") { text, key in
+            if let index = key.intValue { text += "[\(index)]" } else { text += (text.isEmpty ? "" : ".") + key.stringValue }
+        }
+    }
+}
+
+/// Brings the store in line with the principals file.
+struct Provisioning: Sendable {
+    let store: AuthStore
+    let hasher: SecretHasher
+
+    /// A secret that has not changed keeps its hash.
+    func apply(_ file: PrincipalsFile) async throws {
+        let present = Dictionary(uniqueKeysWithValues: try await store.principals().map { ($0.subject, $0) })
+        var principals: [StoredPrincipal] = []
+        for entry in file.entries {
+            let cost: SecretHash.Cost = entry.kind == .user ? .password : .machineSecret
+            let known = present[entry.subject].flatMap { SecretHash(phc: $0.secretHash) }
+            let hash: SecretHash
+            if let known, known.cost == cost, try await hasher.matches(entry.secret, known) {
+                hash = known
+            } else {
+                hash = try await hasher.hash(entry.secret, cost: cost)
+            }
+            principals.append(
+                StoredPrincipal(
+                    subject: entry.subject, kind: entry.kind.rawValue, secretHash: hash.phc, bankID: entry.bankID, roles: entry.roles,
+                    scopes: entry.scopes, jurisdictions: entry.jurisdictions))
+        }
+        try await store.replacePrincipals(principals)
+    }
+}
