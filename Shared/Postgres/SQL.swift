@@ -122,6 +122,11 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
             sql.bind(value)
         }
 
+        /// Binds a value or NULL. Of its own so that the compiler does not take an optional for a mistake in a text.
+        public mutating func appendInterpolation(_ value: (some PostgresBindable)?) {
+            sql.bind(value)
+        }
+
         /// Takes in another statement as a part, with its own bound values.
         public mutating func appendInterpolation(_ part: SQL) {
             sql.append(part)
