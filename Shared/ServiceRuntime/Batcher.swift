@@ -11,7 +11,7 @@ import Synchronization
 public final class Batcher<Item: Sendable, Output: Sendable>: Sendable {
     private struct Submission {
         let items: [Item]
-        let continuation: CheckedContinuation<[Output], any Error>
+        let complete: @Sendable (Result<[Output], any Error>) -> Void
     }
 
     private struct State {
@@ -42,17 +42,28 @@ public final class Batcher<Item: Sendable, Output: Sendable>: Sendable {
     public func submit(_ items: [Item]) async throws -> [Output] {
         if items.isEmpty { return [] }
         return try await withCheckedThrowingContinuation { continuation in
-            let (refusal, worker) = state.withLock { state -> (BatchError?, CheckedContinuation<Void, Never>?) in
-                if state.isClosed { return (.closed, nil) }
-                if state.waitingItems > 0, state.waitingItems + items.count > limits.maxQueuedItems { return (.full, nil) }
-                state.waiting.append(Submission(items: items, continuation: continuation))
-                state.waitingItems += items.count
-                defer { state.worker = nil }
-                return (nil, state.worker)
+            do throws(BatchError) {
+                try enqueue(items) { continuation.resume(with: $0) }
+            } catch {
+                continuation.resume(throwing: error)
             }
-            if let refusal { continuation.resume(throwing: refusal) }
-            worker?.resume()
         }
+    }
+
+    /// As ``submit(_:)``, without waiting: callers that submit one after another keep their order.
+    ///
+    /// - Parameter complete: called once, from the processor's task.
+    public func enqueue(_ items: [Item], complete: @escaping @Sendable (Result<[Output], any Error>) -> Void) throws(BatchError) {
+        let (refusal, worker) = state.withLock { state -> (BatchError?, CheckedContinuation<Void, Never>?) in
+            if state.isClosed { return (.closed, nil) }
+            if state.waitingItems > 0, state.waitingItems + items.count > limits.maxQueuedItems { return (.full, nil) }
+            state.waiting.append(Submission(items: items, complete: complete))
+            state.waitingItems += items.count
+            defer { state.worker = nil }
+            return (nil, state.worker)
+        }
+        if let refusal { throw refusal }
+        worker?.resume()
     }
 
     /// Processes batches until the task is cancelled; then what still waits is refused.
@@ -73,14 +84,14 @@ public final class Batcher<Item: Sendable, Output: Sendable>: Sendable {
             var offset = 0
             for submission in batch {
                 guard offset + submission.items.count <= outputs.count else {
-                    submission.continuation.resume(throwing: BatchError.incomplete)
+                    submission.complete(.failure(BatchError.incomplete))
                     continue
                 }
-                submission.continuation.resume(returning: Array(outputs[offset..<offset + submission.items.count]))
+                submission.complete(.success(Array(outputs[offset..<offset + submission.items.count])))
                 offset += submission.items.count
             }
         } catch {
-            for submission in batch { submission.continuation.resume(throwing: error) }
+            for submission in batch { submission.complete(.failure(error)) }
         }
     }
 
@@ -124,7 +135,7 @@ public final class Batcher<Item: Sendable, Output: Sendable>: Sendable {
             return (state.waiting, state.worker)
         }
         worker?.resume()
-        for submission in refused { submission.continuation.resume(throwing: BatchError.closed) }
+        for submission in refused { submission.complete(.failure(BatchError.closed)) }
     }
 }
 
