@@ -8,6 +8,9 @@ final class ByteSource {
     /// How far the file itself has been read, compressed or not.
     private(set) var bytesRead: Int64 = 0
 
+    /// Uncompressed bytes handed out so far.
+    private(set) var bytesProduced: Int64 = 0
+
     private let name: String
     private let descriptor: Int32
     private let closes: Bool
@@ -42,8 +45,22 @@ final class ByteSource {
         input.deallocate()
     }
 
+    /// How long the file is uncompressed, judged by what has been read of it; nil for a pipe.
+    var estimatedUncompressedBytes: Int64? {
+        guard let totalBytes else { return nil }
+        let consumed = bytesRead - Int64(inputEnd - inputStart)
+        guard inflater != nil else { return totalBytes }
+        return consumed > 0 && bytesProduced > 0 ? Int64(Double(totalBytes) * Double(bytesProduced) / Double(consumed)) : nil
+    }
+
     /// Puts at least one byte at the start of `target`, or returns 0 at the end of the data.
     func read(into target: UnsafeMutableRawBufferPointer) throws(DatasetError) -> Int {
+        let count = try readUncompressed(into: target)
+        bytesProduced += Int64(count)
+        return count
+    }
+
+    private func readUncompressed(into target: UnsafeMutableRawBufferPointer) throws(DatasetError) -> Int {
         guard let inflater else { return try readPlain(into: target) }
         while true {
             if inputStart == inputEnd {

@@ -22,6 +22,7 @@ final class ByteWindow {
     var count: Int { end - start }
     var bytesRead: Int64 { source.bytesRead }
     var totalBytes: Int64? { source.totalBytes }
+    var estimatedUncompressedBytes: Int64? { source.estimatedUncompressedBytes }
 
     /// Reads more; false when the file has no more.
     func fill() throws(DatasetError) -> Bool {

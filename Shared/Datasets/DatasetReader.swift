@@ -148,4 +148,6 @@ public final class DatasetReader {
     public var bytesRead: Int64 { table.bytesRead }
     /// The file's size; nil for a pipe.
     public var totalBytes: Int64? { table.totalBytes }
+    /// What `position.byteOffset` runs up to, as far as can be judged; nil for a pipe.
+    public var estimatedUncompressedBytes: Int64? { table.estimatedUncompressedBytes }
 }

@@ -1,13 +1,19 @@
 import Records
 
 /// A mapped field, made ready for one file: its columns have been found and its formats understood.
-struct FieldPlan {
+///
+/// A class, because a reader passes plans about several times a row.
+final class FieldPlan {
     let target: Target
     let mapping: FieldMapping
     /// The cells of its columns, in order; empty for a constant and for the row number.
     let cells: [Int]
     /// One cell, taken as it is.
     let isPlain: Bool
+    let fallback: String?
+    let usesPoint: Bool
+    /// `0` and `1` mean false and true.
+    let usesDigits: Bool
     let time: TimeReader?
     let constant: String?
     let constantCurrency: Currency?
@@ -17,6 +23,9 @@ struct FieldPlan {
         self.mapping = mapping
         self.cells = cells
         let hasAffixes = !mapping.prefix.isEmpty || !mapping.suffix.isEmpty
+        fallback = mapping.fallback
+        usesPoint = mapping.decimalPoint == UInt8(ascii: ".")
+        usesDigits = mapping.falseWords.first == "0" && mapping.trueWords.first == "1"
         isPlain = cells.count == 1 && !hasAffixes && mapping.words.isEmpty
         if case .time = target.form { time = try TimeReader(mapping) } else { time = nil }
         if case .constant(let text) = mapping.source { constant = mapping.prefix + text + mapping.suffix } else { constant = nil }
@@ -57,8 +66,16 @@ final class FieldReader {
     func text(_ plan: FieldPlan?) -> String? {
         guard let plan else { return nil }
         if let constant = plan.constant { return constant }
-        if plan.isPlain { return plain(plan).map { encoding.decode($0) } ?? plan.mapping.fallback }
+        if plan.isPlain { return plain(plan).map { encoding.decode($0) } ?? plan.fallback }
         return composed(plan)
+    }
+
+    /// Text for people, in which runs of spaces, tabs and line ends are one space: address fields often have them.
+    func prose(_ plan: FieldPlan?) -> String? {
+        guard let text = text(plan) else { return nil }
+        guard text.utf8.contains(where: { $0 < 0x20 }) else { return text }
+        let words = text.split { $0 == " " || $0 == "\t" || $0.isNewline }
+        return words.isEmpty ? nil : words.joined(separator: " ")
     }
 
     func required(_ plan: FieldPlan?) -> String {
@@ -88,7 +105,7 @@ final class FieldReader {
         guard let plan else { return nil }
         return withBytes(plan) { bytes in
             guard let bytes else { return nil }
-            if plan.mapping.decimalPoint == UInt8(ascii: ".") {
+            if plan.usesPoint {
                 if let value = readDouble(bytes) { return value }
             } else {
                 let pointed = bytes.map { $0 == plan.mapping.decimalPoint ? UInt8(ascii: ".") : $0 }
@@ -103,7 +120,10 @@ final class FieldReader {
         guard let plan else { return nil }
         return withBytes(plan) { bytes in
             guard let bytes else { return nil }
-            if bytes.count == 1, bytes[0] == UInt8(ascii: "0"), plan.mapping.falseWords.first == "0" { return false }
+            if bytes.count == 1, plan.usesDigits {
+                if bytes[0] == UInt8(ascii: "0") { return false }
+                if bytes[0] == UInt8(ascii: "1") { return true }
+            }
             let word = encoding.decode(bytes).lowercased()
             if plan.mapping.trueWords.contains(word) { return true }
             if plan.mapping.falseWords.contains(word) { return false }
@@ -201,7 +221,7 @@ final class FieldReader {
     /// The value as bytes; nil when there is none.
     private func withBytes<T>(_ plan: FieldPlan, _ body: (UnsafeBufferPointer<UInt8>?) -> T) -> T {
         if plan.isPlain, let bytes = plain(plan) { return body(bytes) }
-        guard var text = plan.isPlain ? plan.mapping.fallback : text(plan) else { return body(nil) }
+        guard var text = plan.isPlain ? plan.fallback : text(plan) else { return body(nil) }
         return text.withUTF8 { body($0) }
     }
 

@@ -88,7 +88,7 @@ final class RecordBuilder {
         if kind == nil, fields.rejections.isEmpty { fields.missing(plans["kind"]) }
         return Terminal(
             terminalID: fields.required(terminalID), kind: kind ?? .pos, location: fields.place(latitude, longitude),
-            institution: fields.text(plans["institution"]), address: fields.text(plans["address"]), city: fields.text(plans["city"]))
+            institution: fields.prose(plans["institution"]), address: fields.prose(plans["address"]), city: fields.prose(plans["city"]))
     }
 
     private func customer() -> Customer {
@@ -104,7 +104,7 @@ final class RecordBuilder {
             complaintID: fields.required(plans["complaint_id"]), crimeType: fields.required(plans["crime_type"]), occurredAt: occurredAt,
             reportedAt: fields.time(plans["reported_at"]) ?? occurredAt, location: fields.place(latitude, longitude),
             amount: fields.money(amount, currency), suspectAccountIDs: fields.list(plans["suspect_account_ids"]),
-            channel: fields.choice(channel, Channel.self), district: fields.text(plans["district"]))
+            channel: fields.choice(channel, Channel.self), district: fields.prose(plans["district"]))
     }
 
     private func contextSignal() -> ContextSignal {

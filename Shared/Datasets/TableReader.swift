@@ -100,6 +100,8 @@ public final class TableReader {
 
     public var bytesRead: Int64 { window.bytesRead }
     public var totalBytes: Int64? { window.totalBytes }
+    /// What `position.byteOffset` runs up to, as far as can be judged; nil for a pipe.
+    public var estimatedUncompressedBytes: Int64? { window.estimatedUncompressedBytes }
 
     @inline(__always)
     func nextEvent() throws(DatasetError) -> RowEvent? {
