@@ -1,7 +1,9 @@
 import Contracts
 import Foundation
 import Identity
+import Postgres
 import RPC
+import ServiceRuntime
 import StandardContracts
 
 /// `vigil.auth.v1.AuthService`
@@ -26,6 +28,8 @@ struct AuthGatewayHandlers: AuthV1.AuthService.Handlers {
                 accessToken: issued.token.value, tokenType: "Bearer", expiresIn: issued.lifetimeSeconds, scope: issued.scopeText)
         } catch let failure as TokenService.Failure {
             throw Self.error(failure)
+        } catch let error as PostgresError {
+            throw RPCError(error)
         }
     }
 
@@ -39,9 +43,13 @@ struct AuthGatewayHandlers: AuthV1.AuthService.Handlers {
         guard request.limit <= Self.maxAccessRecords else {
             throw RPCError.invalidArgument([FieldViolation(field: "limit", description: "is at most \(Self.maxAccessRecords)")])
         }
-        let records = try await store.accessRecords(
-            subject: request.subject.isEmpty ? nil : request.subject, limit: request.limit == 0 ? 100 : Int(request.limit))
-        return AuthV1.ListAccessRecordsResponse(records: records.map(Self.message))
+        do {
+            let records = try await store.accessRecords(
+                subject: request.subject.isEmpty ? nil : request.subject, limit: request.limit == 0 ? 100 : Int(request.limit))
+            return AuthV1.ListAccessRecordsResponse(records: records.map(Self.message))
+        } catch let error as PostgresError {
+            throw RPCError(error)
+        }
     }
 
     private static func message(_ record: AccessRecord) -> AuthV1.AccessRecord {

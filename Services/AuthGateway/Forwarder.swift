@@ -64,10 +64,10 @@ struct Forwarder: Sendable {
         do {
             try authorize(principal, call.path)
             result = .success(try await send(call, token, on: channel))
-            record.outcome = StatusCode.ok.name
+            record.outcome = Self.outcome(.ok)
         } catch {
             result = .failure(error)
-            record.outcome = ((error as? RPCError)?.code ?? .unknown).name
+            record.outcome = Self.outcome((error as? RPCError)?.code ?? .unknown)
         }
         try await append(record)
         return try result.get()
@@ -87,6 +87,11 @@ struct Forwarder: Sendable {
         // The deadline of the agency's call holds for this one too.
         return try await channel.forwardUnary(
             path: call.path, contentType: call.contentType, body: call.body, options: CallOptions(metadata: metadata))
+    }
+
+    /// The status by its name in gRPC: `OK`, `PERMISSION_DENIED`.
+    private static func outcome(_ code: StatusCode) -> String {
+        code == .cancelled ? "CANCELLED" : code.name.uppercased()
     }
 
     /// Without a record there is no answer.

@@ -1,5 +1,6 @@
 import Foundation
 import Identity
+import Postgres
 import RPC
 
 /// OAuth 2.0's token endpoint (RFC 6749), the published keys (RFC 7517) and the discovery document (RFC 8414, OpenID Connect Discovery).
@@ -56,6 +57,8 @@ struct OAuthRoutes: Sendable {
             return try Self.response(error)
         } catch let failure as TokenService.Failure {
             return try Self.response(Self.error(failure, request))
+        } catch is PostgresError {
+            return try Self.response(Self.unavailable("the credentials cannot be checked now"))
         }
     }
 
@@ -132,11 +135,12 @@ struct OAuthRoutes: Sendable {
                 code: "temporarily_unavailable", description: "too many attempts; try again in \(seconds) s", status: 429,
                 headers: ["retry-after": String(seconds)])
         case .invalidScope: return OAuthError(code: "invalid_scope", description: "a scope is asked for that is not allowed")
-        case .busy:
-            return OAuthError(
-                code: "temporarily_unavailable", description: "too many credentials are being checked", status: 503,
-                headers: ["retry-after": "1"])
+        case .busy: return unavailable("too many credentials are being checked")
         }
+    }
+
+    private static func unavailable(_ description: String) -> OAuthError {
+        OAuthError(code: "temporarily_unavailable", description: description, status: 503, headers: ["retry-after": "1"])
     }
 
     private static func response(_ error: OAuthError) throws -> HTTPResponse {

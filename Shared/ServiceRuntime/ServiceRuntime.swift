@@ -118,7 +118,9 @@ public final class ServiceRuntime: Sendable {
     public func channelConfiguration(to other: ServiceIdentity) -> ChannelConfiguration {
         let address = configuration.addresses[other.name] ?? other.defaultAddress
         var channel = ChannelConfiguration(target: address)
-        channel.maxMessageBytes = configuration.maxMessageBytes
+        channel.maxMessageBytes = max(channel.maxMessageBytes, configuration.maxMessageBytes)
+        // A service that comes back is used again within seconds: its callers are few and its own.
+        channel.maxBackoffSeconds = 2
         if let tls = configuration.tls, address.hasPrefix("https:") {
             channel.tls = TLSClientConfiguration(
                 trustRootsFile: tls.trustFile, clientCertificateChainFile: tls.certificateFile, clientPrivateKeyFile: tls.keyFile)

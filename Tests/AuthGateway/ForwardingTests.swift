@@ -63,7 +63,7 @@ private struct FakeModels: RPCService {
             #expect(records.first?.subject == "city-police")
             #expect(records.first?.method == "/vigil.models.v1.ModelService/GetDecisions")
             #expect(records.first?.purpose == "case 17/2026")
-            #expect(records.first?.outcome == "ok")
+            #expect(records.first?.outcome == "OK")
         }
     }
 
@@ -91,7 +91,7 @@ private struct FakeModels: RPCService {
             #expect(error?.code == .invalidArgument)
             #expect(error?.fieldViolations == [FieldViolation(field: "keys", description: "too many")])
             let outcomes = try await records(gateway).map(\.outcome)
-            #expect(outcomes == ["invalid_argument"])
+            #expect(outcomes == ["INVALID_ARGUMENT"])
         }
     }
 
@@ -104,7 +104,7 @@ private struct FakeModels: RPCService {
             #expect(error?.code == .permissionDenied)
             #expect(error?.message.contains("decisions:read") == true)
             let records = try await records(gateway)
-            #expect(records.map(\.outcome) == ["permission_denied"])
+            #expect(records.map(\.outcome) == ["PERMISSION_DENIED"])
             #expect(records.map(\.subject) == ["audit-office"])
         }
     }
@@ -169,7 +169,7 @@ private struct FakeModels: RPCService {
                 }
                 #expect(error?.code == .unavailable)
                 let outcomes = try await records(gateway).map(\.outcome)
-                #expect(outcomes.contains("unavailable"))
+                #expect(outcomes.contains("UNAVAILABLE"))
             }
         }
     }

@@ -27,8 +27,15 @@ struct SecretHash: Sendable, Hashable {
     /// Hashes a secret with a new salt. Slow by design: call it through ``SecretHasher``.
     init(of secret: String, cost: Cost) throws {
         self.cost = cost
-        salt = (0..<Self.saltBytes).map { _ in UInt8.random(in: 0...255) }
+        salt = Self.randomBytes(Self.saltBytes)
         hash = try Self.derive(secret, salt, cost)
+    }
+
+    /// A hash that no secret has, which costs as much to compare with.
+    init(decoyOfCost cost: Cost) {
+        self.cost = cost
+        salt = Self.randomBytes(Self.saltBytes)
+        hash = Self.randomBytes(Self.hashBytes)
     }
 
     /// Reads the PHC form; `nil` for anything else, and for costs beyond reason.
@@ -71,6 +78,11 @@ struct SecretHash: Sendable, Hashable {
             from: Data(secret.utf8), salt: salt, outputByteCount: hashBytes, rounds: 1 << cost.logRounds, blockSize: cost.blockSize,
             parallelism: cost.parallelism)
         return key.withUnsafeBytes { Array($0) }
+    }
+
+    /// From the system's generator, which is fit for secrets.
+    private static func randomBytes(_ count: Int) -> [UInt8] {
+        (0..<count).map { _ in UInt8.random(in: 0...255) }
     }
 
     private static func padded(_ base64: String) -> String {

@@ -12,9 +12,9 @@ final class SecretHasher: Sendable {
     private let decoy: SecretHash
 
     /// - Parameter decoyCost: what checking a secret for an unknown name costs, so that it takes as long as for a known one.
-    init(maxWaiting: Int = 64, decoyCost: SecretHash.Cost = .password) throws {
+    init(maxWaiting: Int = 64, decoyCost: SecretHash.Cost = .password) {
         self.maxWaiting = maxWaiting
-        decoy = try SecretHash(of: "", cost: decoyCost)
+        decoy = SecretHash(decoyOfCost: decoyCost)
     }
 
     func hash(_ secret: String, cost: SecretHash.Cost) async throws -> SecretHash {

@@ -1,0 +1,17 @@
+public import Postgres
+public import RPC
+
+extension RPCError {
+    /// The status for a caller when the database failed. It says whether trying again may help, and nothing of the statement.
+    public init(_ error: PostgresError) {
+        switch error.code {
+        case .acquireTimedOut, .tooManyWaiting: self.init(.resourceExhausted, "the service is overloaded")
+        case .unavailable: self.init(.unavailable, "the database is not available")
+        case .poolClosed: self.init(.unavailable, "the service is stopping")
+        case .sql where error.isSerializationFailure: self.init(.aborted, "the change collided with another; try again")
+        case .sql where error.isTransient: self.init(.unavailable, "the database is busy")
+        case .invalidParameter: self.init(.invalidArgument, "a value cannot be stored: \(error.message)")
+        case .sql, .decoding, .migration, .configuration: self.init(.internal, "the database refused the statement")
+        }
+    }
+}
