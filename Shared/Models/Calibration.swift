@@ -1,0 +1,103 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// Turns a forest's margin into a probability that means what it says.
+///
+/// Beta calibration: logit p = a ln s − b ln(1 − s) + c, with s the uncalibrated probability and a, b ≥ 0, so that the order of scores stays.
+/// Source: Kull, Silva Filho, Flach, "Beta calibration", AISTATS 2017.
+public struct BetaCalibration: Sendable, Hashable, Codable {
+    public var a: Double
+    public var b: Double
+    public var c: Double
+
+    public init(a: Double, b: Double, c: Double) {
+        self.a = a
+        self.b = b
+        self.c = c
+    }
+
+    /// Leaves probabilities as they are.
+    public static let identity = BetaCalibration(a: 1, b: 1, c: 0)
+
+    /// The calibrated probability of a margin (log-odds).
+    public func probability(margin: Double) -> Double {
+        // ln s = −ln(1 + e^−margin), ln(1 − s) = −ln(1 + e^margin), each without overflow.
+        let logit = -a * Self.softplus(-margin) + b * Self.softplus(margin) + c
+        return 1 / (1 + exp(-logit))
+    }
+
+    /// Fits by maximum likelihood (Newton's method, a little ridge towards the identity). Labels of one class only give the identity.
+    public init(fittingMargins margins: [Double], isPositive: [Bool]) {
+        precondition(margins.count == isPositive.count, "one label a margin")
+        self = .identity
+        let positives = isPositive.reduce(0) { $0 + ($1 ? 1 : 0) }
+        guard positives > 0, positives < margins.count else { return }
+        fit(margins, isPositive, holding: [])
+        // A negative slope would turn the order round: hold it at zero and fit the rest.
+        if a < 0 { fit(margins, isPositive, holding: [0]) }
+        if b < 0 { fit(margins, isPositive, holding: [1]) }
+        a = max(a, 0)
+        b = max(b, 0)
+    }
+
+    private mutating func fit(_ margins: [Double], _ isPositive: [Bool], holding held: Set<Int>) {
+        var theta = [held.contains(0) ? 0 : 1, held.contains(1) ? 0 : 1, 0.0]
+        let ridge = 1e-3
+        for _ in 0..<50 {
+            var gradient = [0.0, 0, 0]
+            var hessian = [[Double]](repeating: [0, 0, 0], count: 3)
+            for (margin, positive) in zip(margins, isPositive) {
+                let x = [-Self.softplus(-margin), Self.softplus(margin), 1]
+                let p = 1 / (1 + exp(-(theta[0] * x[0] + theta[1] * x[1] + theta[2])))
+                let error = p - (positive ? 1 : 0)
+                let weight = max(p * (1 - p), 1e-12)
+                for i in 0..<3 {
+                    gradient[i] += error * x[i]
+                    for j in 0...i { hessian[i][j] += weight * x[i] * x[j] }
+                }
+            }
+            for i in 0..<3 {
+                gradient[i] += ridge * (theta[i] - (i < 2 ? 1 : 0))
+                hessian[i][i] += ridge
+                for j in (i + 1)..<max(3, i + 1) { hessian[i][j] = hessian[j][i] }
+            }
+            for i in held {
+                for j in 0..<3 {
+                    hessian[i][j] = 0
+                    hessian[j][i] = 0
+                }
+                hessian[i][i] = 1
+                gradient[i] = 0
+            }
+            guard let step = Self.solve(hessian, gradient) else { break }
+            for i in 0..<3 { theta[i] -= max(-2, min(2, step[i])) }
+            if step.allSatisfy({ abs($0) < 1e-10 }) { break }
+        }
+        (a, b, c) = (theta[0], theta[1], theta[2])
+    }
+
+    /// Gauss elimination with pivots.
+    private static func solve(_ matrix: [[Double]], _ vector: [Double]) -> [Double]? {
+        var m = matrix
+        var v = vector
+        for column in 0..<3 {
+            guard let pivot = (column..<3).max(by: { abs(m[$0][column]) < abs(m[$1][column]) }), abs(m[pivot][column]) > 1e-300 else { return nil }
+            m.swapAt(column, pivot)
+            v.swapAt(column, pivot)
+            for row in 0..<3 where row != column {
+                let factor = m[row][column] / m[column][column]
+                for k in column..<3 { m[row][k] -= factor * m[column][k] }
+                v[row] -= factor * v[column]
+            }
+        }
+        return (0..<3).map { v[$0] / m[$0][$0] }
+    }
+
+    /// ln(1 + eˣ)
+    private static func softplus(_ x: Double) -> Double { x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)) }
+}

@@ -1,0 +1,105 @@
+public import Records
+
+/// A calibrated forest over a feature set's values, with reasons in words.
+public struct FraudModel: Sendable {
+    /// Scores at or above which a payment is labelled.
+    public struct Thresholds: Sendable, Hashable, Codable {
+        /// From here on a person should look at it.
+        public var review: Double
+        /// From here on it is taken for fraud and raises an alert.
+        public var fraud: Double
+
+        public init(review: Double, fraud: Double) {
+            self.review = review
+            self.fraud = fraud
+        }
+
+        public func label(_ riskScore: Double) -> Decision.Label {
+            riskScore >= fraud ? .fraud : riskScore >= review ? .review : .legitimate
+        }
+    }
+
+    public let version: String
+    /// The order of the values that `score` takes.
+    public let features: [FeatureDescription]
+    public let forest: Forest
+    public let calibration: BetaCalibration
+    public let thresholds: Thresholds
+    private let shap: TreeSHAP
+
+    public var featureNames: [String] { features.map(\.name) }
+
+    /// - Precondition: the forest takes as many features as there are `features`.
+    public init(
+        version: String, features: [FeatureDescription], forest: Forest, calibration: BetaCalibration, thresholds: Thresholds
+    ) {
+        precondition(features.count == forest.featureCount, "one description a feature")
+        self.version = version
+        self.features = features
+        self.forest = forest
+        self.calibration = calibration
+        self.thresholds = thresholds
+        shap = TreeSHAP(forest)
+    }
+
+    /// The score of one payment. The same values give the same score, to the bit.
+    ///
+    /// - Parameters:
+    ///   - values: in the order of `features`; NaN is what is not known.
+    ///   - maxReasons: 0 leaves the reasons out, which saves most of the time.
+    public func score(_ values: [Double], maxReasons: Int = 4) -> FraudScore {
+        precondition(values.count == features.count, "one value a feature")
+        let row = values.map { Float($0) }
+        let margin = forest.margin(row)
+        let riskScore = calibration.probability(margin: Double(margin))
+        let reasons = maxReasons > 0 ? reasons(values, contributions: shap.contributions(row), limit: maxReasons) : []
+        return FraudScore(riskScore: riskScore, margin: margin, label: thresholds.label(riskScore), reasons: reasons)
+    }
+
+    /// Calibrated scores of many rows that lie one after another.
+    public func riskScores(rows: [Float]) -> [Double] {
+        forest.margins(rows: rows).map { calibration.probability(margin: Double($0)) }
+    }
+
+    /// Exact Shapley values in log-odds before calibration, in the order of `features`; with `expectedMargin` they sum to the margin.
+    public func contributions(_ values: [Double]) -> [Double] { shap.contributions(values.map { Float($0) }) }
+
+    /// The margin expected before anything is known of a payment.
+    public var expectedMargin: Double { shap.expectedMargin }
+
+    /// What raises the risk most comes first; what lowers it is named only where nothing raises it.
+    private func reasons(_ values: [Double], contributions: [Double], limit: Int) -> [Decision.Reason] {
+        var order = contributions.indices.filter { contributions[$0] > 0 }.sorted { contributions[$0] > contributions[$1] }
+        if order.isEmpty {
+            order = contributions.indices.filter { contributions[$0] < 0 }.sorted { contributions[$0] < contributions[$1] }
+        }
+        var texts: Set<String> = []
+        var reasons: [Decision.Reason] = []
+        for index in order where reasons.count < limit {
+            let text = features[index].text(for: values[index])
+            // Several features may say the same in words; the strongest speaks.
+            guard texts.insert(text).inserted else { continue }
+            reasons.append(
+                Decision.Reason(feature: features[index].name, text: text, value: values[index], contribution: contributions[index]))
+        }
+        return reasons
+    }
+}
+
+/// What a model says about one payment.
+public struct FraudScore: Sendable, Hashable {
+    /// The calibrated probability of fraud, 0…1.
+    public var riskScore: Double
+    /// The forest's sum in log-odds, before calibration.
+    public var margin: Float
+    public var label: Decision.Label
+    /// The strongest first.
+    public var reasons: [Decision.Reason]
+
+    public init(riskScore: Double, margin: Float, label: Decision.Label, reasons: [Decision.Reason]) {
+        self.riskScore = riskScore
+        self.margin = margin
+        self.label = label
+        self.reasons = reasons
+    }
+}

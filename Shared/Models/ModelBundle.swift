@@ -1,0 +1,198 @@
+import Crypto
+public import Features
+import Foundation
+public import Records
+
+/// A trained model with all that is needed to serve, check and repeat it: a directory of a few files.
+///
+/// | file | holds |
+/// | --- | --- |
+/// | `manifest.json` | version, features, calibration, thresholds, metrics, how it was trained, and the SHA-256 of every other file |
+/// | `forest.bin` | the trees, see `Forest.encoded` |
+///
+/// The version is made from the content: the first eight hexadecimal digits of the SHA-256 of the manifest with an empty version. Room is
+/// left for a signature beside the manifest, in a file of its own: it signs the manifest's bytes.
+public struct ModelBundle: Sendable {
+    public let manifest: BundleManifest
+    public let model: FraudModel
+    private let forestBytes: [UInt8]
+    private let manifestBytes: [UInt8]
+
+    /// The format that this code writes and reads.
+    public static let format = 1
+    public static let manifestName = "manifest.json"
+    public static let forestName = "forest.bin"
+    /// No file of a bundle may be larger.
+    public static let maxFileBytes = 256 << 20
+
+    /// Puts a bundle together and gives it its version.
+    ///
+    /// - Parameter date: the version's date, UTC.
+    public init(
+        forest: Forest, features: FeatureSet, calibration: BetaCalibration, thresholds: FraudModel.Thresholds, training: TrainingRecord,
+        metrics: [String: Double], createdAt: Timestamp
+    ) throws(BundleError) {
+        forestBytes = forest.encoded
+        var manifest = BundleManifest(
+            format: ModelBundle.format, version: "", kind: "fraud", createdAt: createdAt.iso8601, features: .init(features),
+            calibration: calibration, thresholds: thresholds, training: training, metrics: metrics,
+            files: [.init(name: ModelBundle.forestName, bytes: forestBytes.count, sha256: Self.sha256(forestBytes))])
+        manifest.version = Self.version(of: manifest)
+        manifestBytes = Self.encode(manifest)
+        self.manifest = manifest
+        model = try Self.model(manifest, forestBytes: forestBytes)
+    }
+
+    /// Reads a bundle's files from memory.
+    public init(files: [String: [UInt8]]) throws(BundleError) {
+        guard let manifestBytes = files[Self.manifestName] else { throw BundleError(.missingFile, "\(Self.manifestName) is missing") }
+        let decoder = JSONDecoder()
+        guard let format = try? decoder.decode(FormatOnly.self, from: Data(manifestBytes)) else {
+            throw BundleError(.malformed, "\(Self.manifestName) is no bundle manifest")
+        }
+        guard format.format == Self.format else {
+            throw BundleError(.otherFormat, "the bundle has format \(format.format), this build reads \(Self.format)")
+        }
+        do {
+            manifest = try decoder.decode(BundleManifest.self, from: Data(manifestBytes))
+        } catch {
+            throw BundleError(.malformed, "\(Self.manifestName): \(error)")
+        }
+        for file in manifest.files {
+            guard let bytes = files[file.name] else { throw BundleError(.missingFile, "\(file.name) is missing") }
+            guard bytes.count == file.bytes else {
+                throw BundleError(.corrupt, "\(file.name) has \(bytes.count) bytes, the manifest says \(file.bytes): truncated or changed")
+            }
+            guard Self.sha256(bytes) == file.sha256 else { throw BundleError(.corrupt, "\(file.name) is not what the manifest's hash says") }
+        }
+        guard Self.version(of: manifest) == manifest.version else {
+            throw BundleError(.corrupt, "version \(manifest.version) is not that of the manifest's content")
+        }
+        guard manifest.files.contains(where: { $0.name == Self.forestName }), let forestBytes = files[Self.forestName] else {
+            throw BundleError(.missingFile, "\(Self.forestName) is missing")
+        }
+        self.forestBytes = forestBytes
+        self.manifestBytes = manifestBytes
+        model = try Self.model(manifest, forestBytes: forestBytes)
+    }
+
+    /// Reads a bundle's directory.
+    public init(directory path: String) throws(BundleError) {
+        var files: [String: [UInt8]] = [:]
+        for name in [Self.manifestName, Self.forestName] {
+            let file = URL(fileURLWithPath: path).appendingPathComponent(name)
+            guard let attributes = try? FileManager.default.attributesOfItem(atPath: file.path) else {
+                throw BundleError(.missingFile, "\(path) has no \(name)")
+            }
+            guard let size = attributes[.size] as? Int, size <= Self.maxFileBytes else {
+                throw BundleError(.malformed, "\(file.path) is larger than \(Self.maxFileBytes) bytes")
+            }
+            guard let data = try? Data(contentsOf: file) else { throw BundleError(.missingFile, "\(file.path) cannot be read") }
+            files[name] = [UInt8](data)
+        }
+        try self.init(files: files)
+    }
+
+    public var version: String { manifest.version }
+
+    /// Name and bytes of every file, as `write(to:)` writes them.
+    public var files: [String: [UInt8]] { [Self.manifestName: manifestBytes, Self.forestName: forestBytes] }
+
+    /// Writes the bundle as a directory, which appears whole or not at all; one that was there is replaced.
+    public func write(to path: String) throws {
+        let target = URL(fileURLWithPath: path)
+        let parent = target.deletingLastPathComponent()
+        let temporary = parent.appendingPathComponent(".\(target.lastPathComponent).\(UUID().uuidString)")
+        let manager = FileManager.default
+        try manager.createDirectory(at: temporary, withIntermediateDirectories: true)
+        do {
+            for (name, bytes) in files { try Data(bytes).write(to: temporary.appendingPathComponent(name)) }
+            if manager.fileExists(atPath: target.path) { try manager.removeItem(at: target) }
+            try manager.moveItem(at: temporary, to: target)
+        } catch {
+            try? manager.removeItem(at: temporary)
+            throw error
+        }
+    }
+
+    /// Refuses a feature set that computes other values than those the model was trained on.
+    public func requireFeatures(of set: FeatureSet) throws(BundleError) {
+        guard set.version == manifest.features.version, set.names == model.featureNames else {
+            throw BundleError(
+                .otherFeatures,
+                "bundle \(version) was trained on features \(manifest.features.name) \(manifest.features.version), these are \(set.name) \(set.version)")
+        }
+    }
+
+    /// The feature set that the model was trained on, computed by this build.
+    public func featureSet() throws(BundleError) -> FeatureSet {
+        let set = FeatureSet.payments(
+            labelDelay: .seconds(manifest.features.labelDelaySeconds), utcOffsetSeconds: manifest.features.utcOffsetSeconds)
+        try requireFeatures(of: set)
+        return set
+    }
+
+    private static func model(_ manifest: BundleManifest, forestBytes: [UInt8]) throws(BundleError) -> FraudModel {
+        let forest: Forest
+        do {
+            forest = try Forest(encoded: forestBytes)
+        } catch {
+            throw BundleError(.corrupt, "\(forestName): \(error)")
+        }
+        guard forest.featureCount == manifest.features.list.count else {
+            throw BundleError(.corrupt, "the forest takes \(forest.featureCount) features, the manifest lists \(manifest.features.list.count)")
+        }
+        let calibration = manifest.calibration
+        let thresholds = manifest.thresholds
+        guard calibration.a >= 0, calibration.b >= 0, calibration.c.isFinite, (0...1).contains(thresholds.fraud), (0...1).contains(thresholds.review)
+        else { throw BundleError(.malformed, "calibration or thresholds are out of range") }
+        return FraudModel(
+            version: manifest.version, features: manifest.features.list, forest: forest, calibration: calibration, thresholds: thresholds)
+    }
+
+    private static func version(of manifest: BundleManifest) -> String {
+        var unversioned = manifest
+        unversioned.version = ""
+        let date = manifest.createdAt.prefix(10).replacing("-", with: ".")
+        return "\(manifest.kind)-\(date)-\(sha256(encode(unversioned)).prefix(8))"
+    }
+
+    private static func encode(_ manifest: BundleManifest) -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        // Every member is plain text or a finite number, so that encoding cannot fail; see the checks where numbers come in.
+        let data = try? encoder.encode(manifest)
+        return [UInt8](data ?? Data())
+    }
+
+    private static func sha256(_ bytes: [UInt8]) -> String {
+        let digits = Array("0123456789abcdef")
+        return String(SHA256.hash(data: bytes).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
+    }
+
+    private struct FormatOnly: Decodable {
+        var format: Int
+    }
+}
+
+/// Why a bundle is not taken.
+public struct BundleError: Error, Sendable, Hashable, CustomStringConvertible {
+    public enum Code: Sendable, Hashable {
+        case missingFile
+        case malformed
+        /// Written by another version of Vigil.
+        case otherFormat
+        /// Truncated, or changed since it was written.
+        case corrupt
+        /// Trained on other features than those at hand.
+        case otherFeatures
+    }
+
+    public let code: Code
+    public let description: String
+
+    init(_ code: Code, _ description: String) {
+        self.code = code
+        self.description = description
+    }
+}
