@@ -136,7 +136,7 @@ let package = Package(
         service("HeatmapTiles", ["Geo", "CPNG"], resources: [.embedInCode("Store/Migrations"), .embedInCode("Web")]),
         service("Notifier", ["CCurl"]),
         service("Vigil", [
-            argumentParser, crypto, nioCore, nioPosix, jwt, yams, "DevelopmentCertificates",
+            argumentParser, collections, crypto, nioCore, nioPosix, jwt, yams, "DevelopmentCertificates",
             "Datasets", "Features", "Geo", "Models", "Simulation", "Training",
         ], resources: [.embedInCode("Run/databases.sql")]),
 
