@@ -151,7 +151,7 @@ let package = Package(
         tests("Geo", ["Geo"]),
         tests("Identity", ["Identity", "ServiceRuntime", "RPC", "TestSupport", jwt]),
         tests("DevelopmentCertificates", ["DevelopmentCertificates"]),
-        tests("ServiceRuntime", ["ServiceRuntime", "RPC", logging]),
+        tests("ServiceRuntime", ["ServiceRuntime", "Identity", "Postgres", "RPC", "StandardContracts", "TestSupport", logging, serviceContext]),
         tests("Datasets", ["Datasets", "Records"]),
         tests("Features", ["Features", "Records"]),
         tests("Models", ["Models", "Features", "Training", "Records"]),

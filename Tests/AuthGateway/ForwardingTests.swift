@@ -147,6 +147,25 @@ private struct FakeModels: RPCService {
         }
     }
 
+    @Test func servicesFetchTheKeysFromTheGateway() async throws {
+        try await TestGateway.run { gateway in
+            let token = try await gateway.service.withChannel { try await gateway.token(TestGateway.agency, on: $0) }
+            try await withTestService(
+                .heatmapTiles, environment: ["VIGIL_AUTH_URL": gateway.service.address], tokenKeys: nil, configuration: { _ in 0 },
+                run: { _, runtime in
+                    let route = HTTPRoute("GET", "/tiles/{z}") { _ in .text("a tile") }
+                    try await runtime.serve(services: [], routes: [route], rules: ["/tiles/{z}": .scope(Scope.readTiles)])
+                }
+            ) { tiles in
+                try await tiles.withChannel { channel in
+                    let answer = try await channel.http(
+                        HTTPRequest(path: "/tiles/1", headers: ["authorization": "Bearer \(token.value)"]))
+                    #expect(answer.status == 200)
+                }
+            }
+        }
+    }
+
     @Test func unknownAndStreamingMethodsAreNotForwarded() async throws {
         try await withSuite { gateway, _, channel in
             let token = try await gateway.token(TestGateway.agency, on: channel)

@@ -126,6 +126,8 @@ public func withTestService<Configuration: Sendable, R>(
 
     return try await withThrowingTaskGroup(of: Int?.self) { group in
         group.addTask {
+            // Whoever waits for the service's end learns of it, however it comes.
+            defer { runtime.stop() }
             try await run(own, runtime)
             return nil
         }

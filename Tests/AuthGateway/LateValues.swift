@@ -9,3 +9,11 @@ final class LateKeys: TokenKeySource {
     func knownKey(_ id: String) -> PublicTokenKey? { keys.withLock { $0.keys[id] } }
     func key(_ id: String) async throws -> PublicTokenKey? { knownKey(id) }
 }
+
+/// Text that grows while a test reads it.
+final class LateText: Sendable {
+    private let text = Mutex("")
+
+    var value: String { text.withLock { $0 } }
+    func append(_ more: String) { text.withLock { $0 += more } }
+}
