@@ -73,7 +73,7 @@ struct WellKnownGenerator {
             writer.line("self.typeName == M.fullName ? try M(protobuf: self.value) : nil")
         }
         writer.line()
-        writer.line("/// The types that JSON can show by their fields; a message of any other type is its `value` in base64.")
+        writer.line("/// The types that JSON can show by their fields; a message of any other type is its bytes in base64.")
         writer.line("private static let knownTypes: [String: any Message.Type] = [")
         writer.indented { writer in
             for name in message.schema.generatedMessages {
@@ -87,8 +87,7 @@ struct WellKnownGenerator {
         }
         writer.line()
         writer.block("public init(json reader: inout JSONReader) throws") { writer in
-            writer.line("self.typeURL = try reader.peekTypeURL()")
-            writer.line("self.value = try reader.readAny(type: Self.knownTypes[self.typeName])")
+            writer.line("(self.typeURL, self.value) = try reader.readAny { Self.knownTypes[$0] }")
         }
     }
 }

@@ -1,21 +1,24 @@
-/// `google.protobuf.Any` in proto3 JSON: the message's own fields beside `@type`; where the message has no fields in JSON, or
-/// its type is not known here, one field `value`.
+/// `google.protobuf.Any` in proto3 JSON: the message's own fields beside `@type`; where the type's JSON is no object of its
+/// fields, one field `value`. Where the message cannot be shown (its type is not known here, say), its bytes stand in base64 in a
+/// field `@bytes`, which is ours: the mapping has no form for that.
 extension JSONWriter {
-    /// - Parameter type: the message's type, if it is known; nil writes `value` in base64.
+    /// An `Any` in an `Any` in an `Any` … is opened to this depth, for each opening recurses.
+    private static let maxAnyDepth = 8
+
+    /// - Parameter type: the message's type, if it is known.
     public mutating func writeAny(typeURL: String, value: [UInt8], type: (any Message.Type)?) {
         beginObject()
         if !typeURL.isEmpty {
             field("@type")
             write(typeURL)
         }
-        // An `Any` in an `Any` in an `Any` … is opened to a bounded depth, for each opening recurses.
-        if let type, anyDepth < 8, let message = try? type.init(protobuf: value) {
+        if let type, anyDepth < Self.maxAnyDepth, let message = try? type.init(protobuf: value) {
             var inner = JSONWriter()
             inner.anyDepth = anyDepth + 1
             message.writeJSON(to: &inner)
-            appendMembers(of: inner, inPlace: type.fullName != "google.protobuf.Any")
+            appendMembers(of: inner, inPlace: !hasOwnForm(type))
         } else if !value.isEmpty {
-            field("value")
+            field("@bytes")
             write(value)
         }
         endObject()
@@ -23,40 +26,45 @@ extension JSONWriter {
 }
 
 extension JSONReader {
-    /// The `@type` of the object that comes next, wherever it stands in that; nothing is read.
-    public func peekTypeURL() throws -> String {
+    /// - Parameter knownType: finds a message's type by its full name.
+    public mutating func readAny(_ knownType: (String) -> (any Message.Type)?) throws -> (typeURL: String, value: [UInt8]) {
+        // The type may stand behind the fields that only it explains, so it is looked for first.
         var ahead = self
         var typeURL = ""
+        var opaque: [UInt8]?
+        var hasFields = false
         try ahead.beginObject()
         while let name = try ahead.nextField() {
-            if name == "@type" { typeURL = try ahead.readString() } else { try ahead.skipValue() }
+            switch name {
+            case "@type": typeURL = try ahead.readString()
+            case "@bytes": opaque = try ahead.readBytes()
+            default:
+                hasFields = true
+                try ahead.skipValue()
+            }
         }
-        return typeURL
-    }
-
-    /// The message in the object that comes next, in the wire format.
-    ///
-    /// - Parameter type: the message's type, if it is known; nil reads `value` as base64.
-    public mutating func readAny(type: (any Message.Type)?) throws -> [UInt8] {
-        if let type, try !hasOwnForm(type) {
-            return try type.init(json: &self).protobufBytes()
+        let typeName = typeURL.split(separator: "/", omittingEmptySubsequences: false).last.map(String.init) ?? ""
+        guard opaque == nil, let type = knownType(typeName) else {
+            if hasFields { throw invalid("the type in @type is not known here") }
+            try skipValue()
+            return (typeURL, opaque ?? [])
         }
-        var bytes: [UInt8] = []
+        guard hasOwnForm(type) else { return (typeURL, try type.init(json: &self).protobufBytes()) }
+        var value: [UInt8] = []
         try beginObject()
         while let name = try nextField() {
             switch name {
-            case "value": bytes = try type.map { try $0.init(json: &self).protobufBytes() } ?? readBytes()
-            case "@type": try skipValue()
+            case "value": value = try type.init(json: &self).protobufBytes()
             default: try skipUnknown()
             }
         }
-        return bytes
+        return (typeURL, value)
     }
+}
 
-    /// Whether a type's JSON is no object of its fields: then it stands in a field `value`.
-    private func hasOwnForm(_ type: any Message.Type) throws -> Bool {
-        var writer = JSONWriter()
-        type.init().writeJSON(to: &writer)
-        return writer.bytes.first != UInt8(ascii: "{") || type.fullName == "google.protobuf.Any"
-    }
+/// Whether a type's JSON is no object of its fields.
+private func hasOwnForm(_ type: any Message.Type) -> Bool {
+    var writer = JSONWriter()
+    type.init().writeJSON(to: &writer)
+    return writer.bytes.first != UInt8(ascii: "{") || type.fullName == "google.protobuf.Any"
 }

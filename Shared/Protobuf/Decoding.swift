@@ -54,8 +54,8 @@ package struct UnpackedMessage {
         if descriptor.isRecursive {
             try checkNesting(of: bytes, descriptor.pointer, depth: 1)
         }
-        // A message without bytes still takes its structure.
-        let budget = min(bytes.count * ProtobufLimits.maxExpansionFactor + 64 << 10, ProtobufLimits.maxArenaBytes)
+        let budget = min(
+            ProtobufLimits.freeArenaBytes + bytes.count * ProtobufLimits.maxExpansionFactor, ProtobufLimits.maxArenaBytes)
         let arena = ArenaPool.take(budget: budget)
         var allocator = ProtobufCAllocator(arena: arena)
         let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)

@@ -109,7 +109,7 @@ public struct JSONReader {
         try skipValue()
     }
 
-    /// Whether what was read last is the name `@type`, which belongs to the `Any` around a message.
+    /// Whether what was read last is the name that an `Any` adds to its message's own.
     private var isAtTypeName: Bool {
         if case .field("@type")? = path.last { true } else { false }
     }
@@ -123,7 +123,8 @@ public struct JSONReader {
             try beginArray()
             while try nextElement() { try skipValue() }
         case .string: _ = try readString()
-        case .number: _ = try readNumberText()
+        case .number:
+            guard JSONNumber(try readNumberText()) != nil else { throw invalid("expected a number") }
         case .boolean: _ = try readBool()
         case .null: _ = try readNullIfNext()
         }

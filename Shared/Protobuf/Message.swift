@@ -42,8 +42,11 @@ public protocol Message: Sendable, Hashable {
 public enum ProtobufLimits {
     /// Messages (or JSON values) inside one another.
     public static let maxNestingDepth = 64
-    /// What decoding may take in memory for each byte received, before the Swift value is made.
-    public static let maxExpansionFactor = 128
+    /// What decoding may take in memory for each byte received, beyond the first ``freeArenaBytes``. A list of short strings
+    /// takes about 16.
+    public static let maxExpansionFactor = 32
+    /// What decoding may take in memory whatever was received, in bytes.
+    public static let freeArenaBytes = 1 << 20
     /// What decoding may take in memory at all, in bytes.
     public static let maxArenaBytes = 256 << 20
 }

@@ -7,10 +7,17 @@ extension JSONWriter {
         quoted(TimestampText.format(seconds: seconds, nanos: min(max(nanos, 0), 999_999_999)))
     }
 
-    /// A span as seconds with the suffix `s` and 0, 3, 6 or 9 decimals.
+    /// A span as seconds with the suffix `s` and 0, 3, 6 or 9 decimals. Beyond some 10,000 years either way, which the format
+    /// cannot say, the nearest span it can.
     public mutating func writeDuration(seconds: Int64, nanos: Int32) {
-        let isNegative = seconds < 0 || nanos < 0
-        quoted("\(isNegative ? "-" : "")\(seconds.magnitude)\(TimestampText.fraction(nanos.magnitude))s")
+        let limit = TimestampText.maxDurationSeconds
+        var seconds = min(max(seconds, -limit), limit)
+        var nanos = seconds.magnitude == limit ? 0 : min(max(nanos, -999_999_999), 999_999_999)
+        // Both have one sign.
+        if seconds > 0, nanos < 0 { (seconds, nanos) = (seconds - 1, nanos + 1_000_000_000) }
+        if seconds < 0, nanos > 0 { (seconds, nanos) = (seconds + 1, nanos - 1_000_000_000) }
+        let sign = seconds < 0 || nanos < 0 ? "-" : ""
+        quoted("\(sign)\(seconds.magnitude)\(TimestampText.fraction(nanos.magnitude))s")
     }
 }
 
@@ -33,7 +40,7 @@ enum TimestampText {
     static let minSeconds: Int64 = -62_135_596_800
     /// 9999-12-31T23:59:59Z
     static let maxSeconds: Int64 = 253_402_300_799
-    static let maxDurationSeconds: UInt64 = 315_576_000_000
+    static let maxDurationSeconds: Int64 = 315_576_000_000
 
     static func format(seconds: Int64, nanos: Int32) -> String {
         var day = seconds / 86_400
@@ -73,7 +80,7 @@ enum TimestampText {
         var scanner = DigitScanner(text)
         let isNegative = scanner.take("-")
         guard let seconds = scanner.digits(upTo: 12), let nanos = scanner.fraction(), scanner.take("s"), scanner.isAtEnd,
-            seconds.magnitude <= maxDurationSeconds
+            seconds <= maxDurationSeconds
         else { return nil }
         return isNegative ? (-seconds, -nanos) : (seconds, nanos)
     }

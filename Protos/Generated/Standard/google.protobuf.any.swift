@@ -71,7 +71,7 @@ extension GoogleProtobuf {
             self.typeName == M.fullName ? try M(protobuf: self.value) : nil
         }
 
-        /// The types that JSON can show by their fields; a message of any other type is its `value` in base64.
+        /// The types that JSON can show by their fields; a message of any other type is its bytes in base64.
         private static let knownTypes: [String: any Message.Type] = [
             "google.protobuf.Any": GoogleProtobuf.AnyMessage.self,
             "google.protobuf.BoolValue": GoogleProtobuf.BoolValue.self,
@@ -120,8 +120,7 @@ extension GoogleProtobuf {
         }
 
         public init(json reader: inout JSONReader) throws {
-            self.typeURL = try reader.peekTypeURL()
-            self.value = try reader.readAny(type: Self.knownTypes[self.typeName])
+            (self.typeURL, self.value) = try reader.readAny { Self.knownTypes[$0] }
         }
     }
 }
