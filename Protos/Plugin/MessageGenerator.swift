@@ -87,7 +87,8 @@ struct MessageGenerator {
             writer.documentation(oneof.comment)
             writer.line("public var \(SwiftName.quoted(SwiftName.property(oneof.name))): \(oneofType(oneof))?")
         case .optional(let field, let oneof):
-            writeProperty(field, type: names.element(field.kind) + "?", comment: field.comment.isEmpty ? oneof.comment : field.comment, to: &writer)
+            let comment = field.comment.isEmpty ? oneof.comment : field.comment
+            writeProperty(field, type: names.element(field.kind) + "?", comment: comment, to: &writer)
         case .field(let field):
             writeProperty(field, type: names.property(field), comment: field.comment, to: &writer)
         }
@@ -200,7 +201,8 @@ struct MessageGenerator {
         } else if field.isRepeated {
             switch field.kind {
             case .message(let name):
-                writer.line("\(property) = try Unpacked.list(\(member), \(count)) { try \(names.swift(name))(unpacked: Unpacked.message($0)) }")
+                let element = "try \(names.swift(name))(unpacked: Unpacked.message($0))"
+                writer.line("\(property) = try Unpacked.list(\(member), \(count)) { \(element) }")
             case .string:
                 writer.line("\(property) = try Unpacked.list(\(member), \(count)) { \(single(field.kind, "$0", field)) }")
             case .bool, .bytes, .enumeration:

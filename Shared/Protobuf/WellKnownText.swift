@@ -70,7 +70,8 @@ enum TimestampText {
             let minute = scanner.digits(2), scanner.take(":"), let second = scanner.digits(2), let nanos = scanner.fraction(),
             let offset = scanner.offsetSeconds(), scanner.isAtEnd
         else { return nil }
-        guard year >= 1, 1...12 ~= month, 1...daysIn(month: month, year: year) ~= day, hour < 24, minute < 60, second < 60 else { return nil }
+        guard year >= 1, 1...12 ~= month, 1...daysIn(month: month, year: year) ~= day, hour < 24, minute < 60, second < 60
+        else { return nil }
         let seconds = days(year: year, month: month, day: day) * 86_400 + hour * 3600 + minute * 60 + second - offset
         guard minSeconds...maxSeconds ~= seconds else { return nil }
         return (seconds, nanos)
@@ -170,7 +171,8 @@ private struct DigitScanner {
     mutating func offsetSeconds() -> Int64? {
         if take("Z") || take("z") { return 0 }
         let isNegative = rest.first == UInt8(ascii: "-")
-        guard take("+") || take("-"), let hours = digits(2), take(":"), let minutes = digits(2), hours < 24, minutes < 60 else { return nil }
+        guard take("+") || take("-"), let hours = digits(2), take(":"), let minutes = digits(2), hours < 24, minutes < 60
+        else { return nil }
         return (isNegative ? -1 : 1) * (hours * 3600 + minutes * 60)
     }
 

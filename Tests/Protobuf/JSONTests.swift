@@ -32,7 +32,8 @@ struct JSONTests {
     @Test(
         "values that do not fit their field",
         arguments: [
-            #"{"int32Value": 2147483648}"#, #"{"int32Value": -2147483649}"#, #"{"uint32Value": -1}"#, #"{"uint64Value": 18446744073709551616}"#,
+            #"{"int32Value": 2147483648}"#, #"{"int32Value": -2147483649}"#, #"{"uint32Value": -1}"#,
+            #"{"uint64Value": 18446744073709551616}"#,
             #"{"int32Value": 1.5}"#, #"{"int32Value": 1e400}"#, #"{"int32Value": 1e-1}"#, #"{"int32Value": true}"#, #"{"int32Value": "x"}"#,
             #"{"int32Value": ""}"#, #"{"int32Value": 01}"#, #"{"int32Value": +1}"#, #"{"int32Value": .5}"#, #"{"int32Value": 1.}"#,
             #"{"doubleValue": 1e400}"#, #"{"doubleValue": "infinity"}"#, #"{"doubleValue": 0x1}"#, #"{"floatValue": 1e39}"#,
@@ -49,7 +50,8 @@ struct JSONTests {
         "documents that are no JSON",
         arguments: [
             "", " ", "{", "}", "[]", "{]", #"{"int32Value"}"#, #"{"int32Value":}"#, #"{"int32Value":1,}"#, #"{,"int32Value":1}"#,
-            #"{"int32Value":1 "int64Value":2}"#, #"{"int32Value":1}x"#, #"{int32Value:1}"#, #"{'int32Value':1}"#, "nul", "{\"stringValue\":\"\n\"}",
+            #"{"int32Value":1 "int64Value":2}"#, #"{"int32Value":1}x"#, #"{int32Value:1}"#, #"{'int32Value':1}"#, "nul",
+            "{\"stringValue\":\"\n\"}",
             #"{"stringValue":"\x"}"#, #"{"stringValue":"\u12"}"#, #"{"stringValue":"\ud800"}"#, #"{"stringValue":"\udc00\ud800"}"#,
             #"{"stringValue":"open"#, #"{"a":tru}"#, #"{"a":[1,]}"#, #"{"a":[1 2]}"#, #"{"a":-}"#, "\u{FEFF}{}", "// comment\n{}", "null",
         ])
@@ -133,7 +135,8 @@ struct JSONTests {
         "times that are none",
         arguments: [
             "2026-02-29T00:00:00Z", "2100-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-32T00:00:00Z", "2026-01-31T24:00:00Z",
-            "2026-01-31T08:00:60Z", "2026-01-31 08:00:00Z", "2026-01-31T08:00:00", "2026-01-31T08:00:00.Z", "2026-01-31T08:00:00.1234567890Z",
+            "2026-01-31T08:00:60Z", "2026-01-31 08:00:00Z", "2026-01-31T08:00:00", "2026-01-31T08:00:00.Z",
+            "2026-01-31T08:00:00.1234567890Z",
             "0000-01-01T00:00:00Z", "9999-12-31T23:59:59-01:00", "2026-01-31T08:00Z", "now", "", "2026-01-31T08:00:00+25:00",
         ])
     func noTimes(_ json: String) {
@@ -150,8 +153,9 @@ struct JSONTests {
 
     @Test(
         "spans are seconds with a suffix",
-        arguments: [("1.5s", 1, 500_000_000), ("-0.25s", 0, -250_000_000), ("0s", 0, 0), ("-3s", -3, 0), ("315576000000s", 315_576_000_000, 0)]
-            as [(String, Int64, Int32)])
+        arguments: [
+            ("1.5s", 1, 500_000_000), ("-0.25s", 0, -250_000_000), ("0s", 0, 0), ("-3s", -3, 0), ("315576000000s", 315_576_000_000, 0),
+        ] as [(String, Int64, Int32)])
     func spans(_ json: String, seconds: Int64, nanos: Int32) throws {
         let span = GoogleProtobuf.Duration(seconds: seconds, nanos: nanos)
         #expect(try fromJSON("\"\(json)\"") == span)

@@ -14,7 +14,8 @@ struct RefusalTests {
         #expect(protobufError { try TestingV1.Choice(protobuf: field(2, poisoned)) }?.code == .nulInString)
         #expect(protobufError { try TestingV1.Maps(protobuf: field(1, field(1, poisoned))) }?.code == .nulInString)
         #expect(protobufError { try TestingV1.Maps(protobuf: field(1, field(2, poisoned))) }?.code == .nulInString)
-        #expect(protobufError { try TestingV1.Scalars(protobuf: field(14, poisoned)) }?.fieldPath == "vigil.testing.v1.Scalars.string_value")
+        let error = protobufError { try TestingV1.Scalars(protobuf: field(14, poisoned)) }
+        #expect(error?.fieldPath == "vigil.testing.v1.Scalars.string_value")
     }
 
     @Test("invalid UTF-8", arguments: [[0xFF], [0xC3], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80]] as [[UInt8]])
