@@ -26,7 +26,11 @@ struct VigilCommand: ParsableCommand {
         abstract: "Predict and interrupt financial cybercrime.",
         subcommands: [
             CertificatesCommand.self,
+            ModelsCommand.self,
+            ReplayCommand.self,
             RunCommand.self,
+            SampleCommand.self,
             SecretsCommand.self,
+            StatusCommand.self,
         ])
 }

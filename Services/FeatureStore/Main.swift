@@ -1,0 +1,53 @@
+import Contracts
+import EventLog
+import Logging
+import RPC
+import RecordCoding
+import ServiceRuntime
+
+/// Computes point-in-time features of transactions, once, and remembers them.
+@main enum Main {
+    static func main() async {
+        await Service.run(.featureStore, configuration: FeatureStoreConfiguration.init(from:)) { configuration, runtime in
+            try await runtime.withDatabase(migrations: FeatureStoreDatabase.migrations) { pool in
+                let database = FeatureStoreDatabase(pool: pool)
+                let writer = ObservationWriter(database: database, featureSet: configuration.featureSet)
+                let entries = try await writer.rebuild()
+                runtime.logger.info("memory is whole", metadata: ["entries": "\(entries)"])
+                try await runtime.withChannel(to: .ingestionGateway) { channel in
+                    let gateway = IngestionV1.IngestionService.Client(channel)
+                    let consumer = LogConsumer(name: "ingestion", pool: pool, logger: runtime.logger)
+                    try await runtime.serve(
+                        services: [
+                            FeatureStoreHandlers(database: database, writer: writer, featureSet: configuration.featureSet)
+                        ],
+                        background: [
+                            .init("ingestion's log") { try await follow(gateway, with: consumer, into: writer) },
+                            .init("memory") { try await writer.waitForBreakage() },
+                        ])
+                }
+            }
+        }
+    }
+
+    /// Takes in what the gateway has accepted and no call has brought yet.
+    static func follow(
+        _ gateway: IngestionV1.IngestionService.Client, with consumer: LogConsumer, into writer: ObservationWriter
+    ) async throws {
+        try await consumer.follow(
+            from: { position, deliver in
+                let request = IngestionV1.TailEventsRequest(after: .init(position), maxBatch: 500)
+                try await gateway.tailEvents(request) { responses in
+                    for try await response in responses {
+                        try await deliver(
+                            try response.events.map { logged in
+                                (position: LogPosition(logged.position), event: try logged.event.flatMap(FeatureChange.init))
+                            })
+                    }
+                }
+            },
+            handle: { (batch: LogConsumer.Batch<FeatureChange?>) in
+                try await writer.take(batch) { transaction in try await consumer.claim(batch, in: transaction).compactMap(\.event) }
+            })
+    }
+}

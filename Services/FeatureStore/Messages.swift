@@ -1,0 +1,38 @@
+import Contracts
+import RecordCoding
+import Records
+import StandardContracts
+
+extension FeaturesV1.Observation {
+    init(_ observed: ObservedTransaction, version: String) {
+        let transaction = observed.transaction
+        self.init(
+            key: .init(transaction.key), eventTime: .init(transaction.eventTime), amount: .init(transaction.amount),
+            location: observed.location.map { .init($0) }, customerID: transaction.customerID, terminalID: transaction.terminalID ?? "",
+            channel: .init(transaction.channel), featureSetVersion: version, values: observed.values)
+    }
+}
+
+extension Transaction {
+    /// As much of a transaction as its observation keeps: all that features are computed from.
+    init(observation: FeaturesV1.Observation) throws {
+        try self.init(
+            RecordsV1.Transaction(
+                key: observation.key, eventTime: observation.eventTime, customerID: observation.customerID,
+                terminalID: observation.terminalID, channel: observation.channel, amount: observation.amount,
+                location: observation.location))
+    }
+}
+
+extension FeatureChange {
+    /// Nil for what features are not computed from.
+    init?(_ event: IngestionV1.IngestionEvent) throws {
+        switch event.event {
+        case .transactionAccepted(let message): self = .transaction(try Transaction(message))
+        case .labelAccepted(let message): self = .label(try Label(message))
+        case .terminalRegistered(let message): self = .terminal(try Terminal(message))
+        case .customerRegistered(let message): self = .customer(try Customer(message))
+        case .complaintAccepted, .contextSignalAccepted, .jurisdictionRegistered, nil: return nil
+        }
+    }
+}

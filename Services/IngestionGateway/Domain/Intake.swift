@@ -1,0 +1,92 @@
+import Records
+
+/// Everything but transactions that can be sent.
+enum IncomingRecord: Sendable, Hashable {
+    case label(Label)
+    case complaint(Complaint)
+    case terminal(Terminal)
+    case customer(Customer)
+    case jurisdiction(Jurisdiction)
+    case contextSignal(ContextSignal)
+
+    enum Kind: String, Sendable, Hashable, CaseIterable {
+        case label, complaint, terminal, customer, jurisdiction
+        case contextSignal = "context_signal"
+    }
+
+    var kind: Kind {
+        switch self {
+        case .label: .label
+        case .complaint: .complaint
+        case .terminal: .terminal
+        case .customer: .customer
+        case .jurisdiction: .jurisdiction
+        case .contextSignal: .contextSignal
+        }
+    }
+
+    /// What it goes by under its sender: sending that again is a duplicate or a correction.
+    var id: String {
+        switch self {
+        case .label(let label): "\(label.key.bankID)/\(label.key.transactionID)"
+        case .complaint(let complaint): complaint.complaintID
+        case .terminal(let terminal): terminal.terminalID
+        case .customer(let customer): customer.customerID
+        case .jurisdiction(let jurisdiction): jurisdiction.id
+        case .contextSignal(let signal): signal.signalID
+        }
+    }
+
+    func validate(now: Timestamp) -> [Violation] {
+        switch self {
+        case .label(let label): label.validate(now: now)
+        case .complaint(let complaint): complaint.validate(now: now)
+        case .terminal(let terminal): terminal.validate(now: now)
+        case .customer(let customer): customer.validate(now: now)
+        case .jurisdiction(let jurisdiction): jurisdiction.validate(now: now)
+        case .contextSignal(let signal): signal.validate(now: now)
+        }
+    }
+}
+
+enum IdentifierKind: String, Sendable, CaseIterable {
+    case customer, account, card, device
+}
+
+/// Turns identifiers of people and their instruments into tokens.
+///
+/// A customer's identifier means something to one bank only, so the bank is part of what is tokenised; accounts, cards and
+/// devices mean the same to all, so that one account seen by two banks has one token.
+struct Tokeniser: Sendable {
+    /// The token of an identifier of that kind: always the same, and no way back.
+    let token: @Sendable (IdentifierKind, String) -> String
+
+    func tokenised(_ transaction: Transaction) -> Transaction {
+        var result = transaction
+        result.customerID = token(.customer, bankID: transaction.key.bankID, transaction.customerID)
+        result.accountID = transaction.accountID.map { token(.account, $0) }
+        result.cardID = transaction.cardID.map { token(.card, $0) }
+        result.counterpartyAccountID = transaction.counterpartyAccountID.map { token(.account, $0) }
+        result.deviceID = transaction.deviceID.map { token(.device, $0) }
+        return result
+    }
+
+    /// - Parameter sender: the bank whose customer it is.
+    func tokenised(_ record: IncomingRecord, sender: String) -> IncomingRecord {
+        switch record {
+        case .customer(var customer):
+            customer.customerID = token(.customer, bankID: sender, customer.customerID)
+            return .customer(customer)
+        case .complaint(var complaint):
+            complaint.suspectAccountIDs = complaint.suspectAccountIDs.map { token(.account, $0) }
+            return .complaint(complaint)
+        case .label, .terminal, .jurisdiction, .contextSignal:
+            return record
+        }
+    }
+
+    private func token(_ kind: IdentifierKind, bankID: String, _ identifier: String) -> String {
+        // Length first, so that no two pairs read the same.
+        token(kind, "\(bankID.utf8.count):\(bankID)\(identifier)")
+    }
+}

@@ -1,0 +1,153 @@
+import Contracts
+import EventLog
+import Identity
+import RPC
+import RecordCoding
+import Records
+import ServiceRuntime
+import StandardContracts
+
+/// `vigil.ingestion.v1.IngestionService`.
+struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
+    static let maxTailBatch = 1_000
+
+    let database: IngestionDatabase
+    let transactions: TransactionPipeline
+    let records: RecordPipeline
+    let tokeniser: Tokeniser
+    let limits: IntakeLimits
+
+    // MARK: Transactions
+
+    func submitTransaction(
+        _ request: IngestionV1.SubmitTransactionRequest, context: CallContext
+    ) async throws -> IngestionV1.SubmitTransactionResponse {
+        let sender = try Sender(context)
+        let transaction: Transaction
+        do {
+            transaction = try accept(request.transaction, from: sender)
+        } catch {
+            throw error.rpcError(within: "transaction")
+        }
+        let answer = await withCheckedContinuation { continuation in
+            submit(transaction) { continuation.resume(returning: $0) }
+        }
+        switch answer {
+        case .stored(let outcome, let decision): return .init(outcome: outcome, decision: decision)
+        case .refused(let violations): throw RPCError(.alreadyExists, InvalidRecord(violations).description)
+        case .failed(let error): throw error
+        }
+    }
+
+    func streamTransactions(
+        _ requests: RequestStream<IngestionV1.StreamTransactionsRequest>,
+        to responses: ResponseWriter<IngestionV1.StreamTransactionsResponse>, context: CallContext
+    ) async throws {
+        let sender = try Sender(context)
+        try await answerEach(requests, to: responses) { request, answer in
+            do throws(InvalidRecord) {
+                let transaction = try accept(request.transaction, from: sender)
+                submit(transaction) { stored in answer(IngestionV1.StreamTransactionsResponse.result(stored, sequence: request.sequence)) }
+            } catch {
+                answer(.success(.init(sequence: request.sequence, outcome: .rejected, violations: .init(error, within: "transaction"))))
+            }
+        }
+    }
+
+    private func submit(_ transaction: Transaction, complete: @escaping @Sendable (TransactionAnswer) -> Void) {
+        let tokenised = tokeniser.tokenised(transaction)
+        transactions.submit(.init(transaction: tokenised, message: .init(tokenised), complete: complete))
+    }
+
+    private func accept(_ message: RecordsV1.Transaction?, from sender: Sender) throws(InvalidRecord) -> Transaction {
+        guard let message else { throw InvalidRecord([Violation(field: "", reason: "is missing")]) }
+        let transaction = try Transaction(message, sender: sender.bankID)
+        let violations = transaction.validate(now: .now())
+        guard violations.isEmpty else { throw InvalidRecord(violations) }
+        return transaction
+    }
+
+    // MARK: Everything else
+
+    func submitComplaint(
+        _ request: IngestionV1.SubmitComplaintRequest, context: CallContext
+    ) async throws -> IngestionV1.SubmitComplaintResponse {
+        .init(outcome: try await store(request.complaint.map { .complaint($0) }, named: "complaint", from: Sender(context)))
+    }
+
+    func submitLabel(_ request: IngestionV1.SubmitLabelRequest, context: CallContext) async throws -> IngestionV1.SubmitLabelResponse {
+        .init(outcome: try await store(request.label.map { .label($0) }, named: "label", from: Sender(context)))
+    }
+
+    func importRecords(
+        _ requests: RequestStream<IngestionV1.ImportRecordsRequest>, to responses: ResponseWriter<IngestionV1.ImportRecordsResponse>,
+        context: CallContext
+    ) async throws {
+        let sender = try Sender(context)
+        try await answerEach(requests, to: responses) { request, answer in
+            do {
+                let storable = try accept(request.record, from: sender)
+                try sender.check(mayWrite: storable.record.kind)
+                records.enqueue(storable) { result in
+                    answer(result.map { .init(sequence: request.sequence, outcome: $0) })
+                }
+            } catch let error as InvalidRecord {
+                answer(.success(.init(sequence: request.sequence, outcome: .rejected, violations: .init(error, within: ""))))
+            } catch {
+                answer(.failure(error))
+            }
+        }
+    }
+
+    private func store(
+        _ record: IngestionV1.ImportRecordsRequest.Record?, named field: String, from sender: Sender
+    ) async throws -> IngestionV1.Outcome {
+        do {
+            return try await records.store(try accept(record, from: sender))
+        } catch let error as InvalidRecord {
+            throw error.rpcError(within: field)
+        } catch let error as BatchError {
+            throw RPCError(error)
+        }
+    }
+
+    private func accept(_ record: IngestionV1.ImportRecordsRequest.Record?, from sender: Sender) throws(InvalidRecord) -> StorableRecord {
+        let incoming: IncomingRecord
+        switch record {
+        case .label(let message): incoming = .label(try Label(message, sender: sender.bankID))
+        case .complaint(let message): incoming = .complaint(try Complaint(message, reporter: sender.reporter))
+        case .terminal(let message): incoming = .terminal(try Terminal(message))
+        case .customer(let message): incoming = .customer(try Customer(message))
+        case .jurisdiction(let message): incoming = .jurisdiction(try Jurisdiction(message))
+        case .contextSignal(let message): incoming = .contextSignal(try ContextSignal(message))
+        case nil: throw InvalidRecord([Violation(field: "record", reason: "is missing")])
+        }
+        let violations = incoming.validate(now: .now())
+        guard violations.isEmpty else { throw InvalidRecord(violations) }
+        return StorableRecord(record: tokeniser.tokenised(incoming, sender: sender.id), senderID: sender.id)
+    }
+
+    // MARK: For the other services
+
+    func tailEvents(
+        _ request: IngestionV1.TailEventsRequest, to responses: ResponseWriter<IngestionV1.TailEventsResponse>, context: CallContext
+    ) async throws {
+        let limit = request.maxBatch == 0 ? Self.maxTailBatch : min(Int(request.maxBatch), Self.maxTailBatch)
+        for try await entries in database.log.tail(after: LogPosition(request.after), batchLimit: limit) {
+            let events = try entries.map { entry in
+                IngestionV1.LoggedEvent(
+                    position: .init(entry.position), recordedAt: .init(Timestamp(microseconds: entry.recordedAtMicroseconds)),
+                    event: try Payload.decode(IngestionV1.IngestionEvent.self, entry.payload))
+            }
+            try await responses.write(.init(events: events))
+        }
+    }
+
+    func getStatistics(_ request: IngestionV1.GetStatisticsRequest, context: CallContext) async throws -> IngestionV1.GetStatisticsResponse {
+        let (transactions, records) = try await database.counts()
+        return IngestionV1.GetStatisticsResponse(
+            transactions: transactions, labels: records[.label] ?? 0, complaints: records[.complaint] ?? 0,
+            terminals: records[.terminal] ?? 0, customers: records[.customer] ?? 0, jurisdictions: records[.jurisdiction] ?? 0,
+            contextSignals: records[.contextSignal] ?? 0)
+    }
+}

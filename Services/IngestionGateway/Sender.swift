@@ -1,0 +1,37 @@
+import Identity
+import RPC
+import Records
+
+/// Who sends: the bank or agency that the caller's token or certificate says it is.
+struct Sender: Sendable {
+    private let principal: Principal
+
+    init(_ context: CallContext) throws {
+        guard let principal = context.serviceContext.principal else { throw RPCError(.unauthenticated, "the caller is unknown") }
+        self.principal = principal
+    }
+
+    /// The bank whose transactions and labels these are; nil for an operator, who names the bank in each key.
+    var bankID: String? { principal.bankID }
+
+    /// What records are kept under.
+    var id: String { principal.bankID ?? principal.subject }
+
+    var reporter: Complaint.Reporter {
+        Complaint.Reporter(kind: principal.bankID == nil ? .agency : .bank, id: id)
+    }
+
+    /// A stream of records may hold all kinds; each asks for its own scope.
+    func check(mayWrite kind: IncomingRecord.Kind) throws {
+        if principal.kind == .service, principal.subject == ServiceName.operator { return }
+        let scope =
+            switch kind {
+            case .label: Scope.writeLabels
+            case .complaint: Scope.writeComplaints
+            case .terminal, .customer, .jurisdiction, .contextSignal: Scope.writeRegistry
+            }
+        guard principal.scopes.contains(scope) else {
+            throw RPCError(.permissionDenied, "a \(kind.rawValue) needs the scope \(scope)")
+        }
+    }
+}

@@ -1,0 +1,33 @@
+import Contracts
+import Foundation
+import Models
+import RecordCoding
+import Records
+import StandardContracts
+
+extension RegisteredModel {
+    /// As it is when it is registered.
+    init(_ bundle: ModelBundle, alertThreshold: Double) throws {
+        let metrics = try JSONEncoder().encode(bundle.manifest.metrics)
+        self.init(
+            version: bundle.version, stage: .challenger, featureSetVersion: bundle.manifest.features.version,
+            trainedAt: Timestamp(iso8601: bundle.manifest.createdAt) ?? .epoch, promotedAt: nil, alertThreshold: alertThreshold,
+            metricsJSON: String(decoding: metrics, as: UTF8.self))
+    }
+}
+
+extension ModelsV1.Model {
+    init(_ model: RegisteredModel) throws {
+        let stage: ModelsV1.ModelStage =
+            switch model.stage {
+            case .challenger: .challenger
+            case .champion: .champion
+            case .retired: .retired
+            }
+        self.init(
+            version: model.version, stage: stage, featureSetVersion: model.featureSetVersion, trainedAt: .init(model.trainedAt),
+            promotedAt: model.promotedAt.map { .init($0) },
+            metrics: try JSONDecoder().decode([String: Double].self, from: Data(model.metricsJSON.utf8)),
+            alertThreshold: model.alertThreshold)
+    }
+}

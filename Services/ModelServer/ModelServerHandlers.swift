@@ -1,0 +1,139 @@
+import Contracts
+import EventLog
+import Models
+import RPC
+import RecordCoding
+import Records
+import StandardContracts
+
+/// `vigil.models.v1.ModelService`.
+struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
+    static let maxItems = 1_000
+    static let maxBundleBytes = 64 << 20
+
+    let database: ModelServerDatabase
+    let champion: Champion
+    let writer: DecisionWriter
+
+    // MARK: Decisions
+
+    func score(_ request: ModelsV1.ScoreRequest, context: CallContext) async throws -> ModelsV1.ScoreResponse {
+        try Self.check(count: request.observations.count, "observations")
+        for (index, observation) in request.observations.enumerated() where observation.key == nil {
+            throw RPCError.invalidArgument([FieldViolation(field: "observations[\(index)].key", description: "is missing")])
+        }
+        // Scoring computes for tens of milliseconds, which would hold up the loop's other connections.
+        let decisions = try await withTaskExecutorPreference(globalConcurrentExecutor) {
+            try await writer.decide(request.observations, at: .now())
+        }
+        return ModelsV1.ScoreResponse(decisions: decisions)
+    }
+
+    func getDecisions(_ request: ModelsV1.GetDecisionsRequest, context: CallContext) async throws -> ModelsV1.GetDecisionsResponse {
+        try Self.check(count: request.keys.count, "keys")
+        let keys = request.keys.map(TransactionKey.init)
+        let found = try await database.decisions(on: keys)
+        return ModelsV1.GetDecisionsResponse(
+            decisions: try keys.compactMap { found[$0] }.map { try Payload.decode(RecordsV1.Decision.self, $0) })
+    }
+
+    func replayDecision(_ request: ModelsV1.ReplayDecisionRequest, context: CallContext) async throws -> ModelsV1.ReplayDecisionResponse {
+        guard let record = try await database.decision(id: request.decisionID) else {
+            throw RPCError(.notFound, "there is no decision \(request.decisionID)")
+        }
+        let stored = try Payload.decode(RecordsV1.Decision.self, record.decision)
+        let observation = try Payload.decode(FeaturesV1.Observation.self, record.observation)
+        guard let scorer = try await champion.scorer(ofModel: record.modelVersion) else {
+            throw RPCError(.dataLoss, "model \(record.modelVersion) is not in the registry any more")
+        }
+        let decided = try Decision(stored)
+        guard let again = scorer.decide(observation.values, on: decided.key, id: decided.decisionID, at: decided.decidedAt) else {
+            throw RPCError(.dataLoss, "the stored features do not fit model \(record.modelVersion)")
+        }
+        let names = scorer.bundle.model.featureNames
+        return ModelsV1.ReplayDecisionResponse(
+            stored: stored, replayed: .init(again), identical: again.isSame(as: decided),
+            features: Dictionary(zip(names, observation.values), uniquingKeysWith: { first, _ in first }))
+    }
+
+    func tailDecisions(
+        _ request: ModelsV1.TailDecisionsRequest, to responses: ResponseWriter<ModelsV1.TailDecisionsResponse>, context: CallContext
+    ) async throws {
+        let limit = request.maxBatch == 0 ? Self.maxItems : min(Int(request.maxBatch), Self.maxItems)
+        for try await entries in database.log.tail(after: LogPosition(request.after), batchLimit: limit) {
+            let decisions = try entries.map { entry in
+                var decision = try Payload.decode(ModelsV1.LoggedDecision.self, entry.payload)
+                decision.position = .init(entry.position)
+                decision.recordedAt = .init(Timestamp(microseconds: entry.recordedAtMicroseconds))
+                return decision
+            }
+            try await responses.write(ModelsV1.TailDecisionsResponse(decisions: decisions))
+        }
+    }
+
+    func getStatistics(_ request: ModelsV1.GetStatisticsRequest, context: CallContext) async throws -> ModelsV1.GetStatisticsResponse {
+        let (decisions, alerts) = try await database.statistics()
+        return ModelsV1.GetStatisticsResponse(decisions: decisions, alerts: alerts, championVersion: champion.scorer?.version ?? "")
+    }
+
+    private static func check(count: Int, _ field: String) throws {
+        guard count <= maxItems else {
+            throw RPCError.invalidArgument([FieldViolation(field: field, description: "has more than \(maxItems) entries")])
+        }
+    }
+
+    // MARK: Registry
+
+    func uploadModel(
+        _ requests: RequestStream<ModelsV1.UploadModelRequest>, context: CallContext
+    ) async throws -> ModelsV1.UploadModelResponse {
+        var files: [String: [UInt8]] = [:]
+        var total = 0
+        for try await request in requests {
+            guard !request.fileName.isEmpty else {
+                throw RPCError.invalidArgument([FieldViolation(field: "file_name", description: "is missing")])
+            }
+            total += request.chunk.count
+            guard total <= Self.maxBundleBytes else {
+                throw RPCError(.resourceExhausted, "a bundle of more than \(Self.maxBundleBytes) bytes")
+            }
+            files[request.fileName, default: []] += request.chunk
+        }
+        let bundle: ModelBundle
+        do {
+            bundle = try ModelBundle(files: files)
+        } catch {
+            throw RPCError(.invalidArgument, "\(error)")
+        }
+        try await database.register(RegisteredModel(bundle, alertThreshold: champion.scorer(of: bundle).alertThreshold), files: files)
+        return ModelsV1.UploadModelResponse(model: try await model(version: bundle.version))
+    }
+
+    func promoteModel(_ request: ModelsV1.PromoteModelRequest, context: CallContext) async throws -> ModelsV1.PromoteModelResponse {
+        guard try await database.promote(version: request.version) else {
+            throw RPCError(.notFound, "there is no model \(request.version)")
+        }
+        try await champion.refresh()
+        return ModelsV1.PromoteModelResponse(model: try await model(version: request.version))
+    }
+
+    func listModels(_ request: ModelsV1.ListModelsRequest, context: CallContext) async throws -> ModelsV1.ListModelsResponse {
+        ModelsV1.ListModelsResponse(models: try await database.models().map(ModelsV1.Model.init))
+    }
+
+    private func model(version: String) async throws -> ModelsV1.Model? {
+        try await database.models().first { $0.version == version }.map(ModelsV1.Model.init)
+    }
+}
+
+extension Decision {
+    /// Equal to the bit, NaN included.
+    func isSame(as other: Decision) -> Bool {
+        riskScore.bitPattern == other.riskScore.bitPattern && label == other.label && alert == other.alert
+            && modelVersion == other.modelVersion && reasons.count == other.reasons.count
+            && zip(reasons, other.reasons).allSatisfy { mine, theirs in
+                mine.feature == theirs.feature && mine.text == theirs.text && mine.value.bitPattern == theirs.value.bitPattern
+                    && mine.contribution.bitPattern == theirs.contribution.bitPattern
+            }
+    }
+}

@@ -1,0 +1,50 @@
+import Contracts
+import Foundation
+import Logging
+import RPC
+
+/// The running model server's registry, as the operator sees it.
+struct ModelRegistry {
+    static let chunkBytes = 1 << 20
+
+    let suite: SuiteDescription
+
+    /// Sends a bundle's files. A bundle that is registered already stays as it is.
+    func upload(directory: String) async throws -> ModelsV1.Model? {
+        let names = try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+        return try await withClient { client in
+            let response = try await client.uploadModel { writer in
+                for name in names {
+                    let content = [UInt8](try Data(contentsOf: URL(fileURLWithPath: directory).appendingPathComponent(name)))
+                    for start in stride(from: 0, to: max(content.count, 1), by: Self.chunkBytes) {
+                        let chunk = Array(content[start..<min(start + Self.chunkBytes, content.count)])
+                        try await writer.write(ModelsV1.UploadModelRequest(fileName: name, chunk: chunk))
+                    }
+                }
+            }
+            return response.model
+        }
+    }
+
+    func promote(version: String) async throws -> ModelsV1.Model? {
+        try await withClient { try await $0.promoteModel(.init(version: version)).model }
+    }
+
+    func models() async throws -> [ModelsV1.Model] {
+        try await withClient { try await $0.listModels(.init()).models }
+    }
+
+    func replay(decisionID: String) async throws -> ModelsV1.ReplayDecisionResponse {
+        try await withClient { try await $0.replayDecision(.init(decisionID: decisionID)) }
+    }
+
+    private func withClient<R>(_ body: (ModelsV1.ModelService.Client) async throws -> R) async throws -> R {
+        guard let url = suite.services["model-server"]?.url else { throw SampleError("suite.json names no model-server") }
+        let tls = TLSClientConfiguration(
+            trustRootsFile: suite.trust, clientCertificateChainFile: suite.operator.certificate, clientPrivateKeyFile: suite.operator.key)
+        let quiet = Logger(label: "vigil") { _ in SwiftLogNoOpLogHandler() }
+        return try await withChannel(ChannelConfiguration(target: url, tls: tls), logger: quiet) { channel in
+            try await body(ModelsV1.ModelService.Client(channel))
+        }
+    }
+}

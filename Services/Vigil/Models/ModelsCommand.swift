@@ -1,0 +1,111 @@
+import ArgumentParser
+import Contracts
+import Foundation
+import RPC
+import RecordCoding
+import Records
+import StandardContracts
+
+/// `vigil models …`
+struct ModelsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "models", abstract: "The running model server's registry: list, upload, promote.",
+        subcommands: [List.self, Upload.self, Promote.self], defaultSubcommand: List.self)
+
+    struct Target: ParsableArguments {
+        @Option(help: ArgumentHelp("Folder of the suite; VIGIL_HOME or .vigil unless given.", valueName: "dir"))
+        var home: String?
+
+        @Option(help: "text or json.")
+        var format: OutputFormat = .text
+
+        func registry() throws -> ModelRegistry { ModelRegistry(suite: try SuiteDescription.read(from: SuiteHome(explicit: home))) }
+    }
+
+    enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
+        case text, json
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show all models, newest first.")
+        @OptionGroup var target: Target
+
+        func run() async throws {
+            try ModelsCommand.show(try await target.registry().models(), as: target.format)
+        }
+    }
+
+    struct Upload: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Register a bundle.",
+            discussion: "The bundle is a challenger until it is promoted: `vigil models upload bundle --promote` does both.")
+        @Argument(help: "The bundle's folder, as `vigil train` wrote it.")
+        var bundle: String
+
+        @Flag(help: "Make it the champion at once; the server does not restart.")
+        var promote = false
+
+        @OptionGroup var target: Target
+
+        func run() async throws {
+            let registry = try target.registry()
+            var model = try await registry.upload(directory: bundle)
+            if promote, let version = model?.version { model = try await registry.promote(version: version) }
+            try ModelsCommand.show([model].compactMap { $0 }, as: target.format)
+        }
+    }
+
+    struct Promote: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Make a registered model the champion.")
+        @Argument(help: "The model's version, as `vigil models list` shows it.")
+        var version: String
+
+        @OptionGroup var target: Target
+
+        func run() async throws {
+            try ModelsCommand.show([try await target.registry().promote(version: version)].compactMap { $0 }, as: target.format)
+        }
+    }
+
+    private struct Row: Encodable {
+        let version: String
+        let stage: String
+        let featureSetVersion: String
+        let trainedAt: String?
+        let promotedAt: String?
+        let alertThreshold: Double
+        let metrics: [String: Double]
+
+        init(_ model: ModelsV1.Model) {
+            version = model.version
+            stage =
+                switch model.stage {
+                case .champion: "champion"
+                case .challenger: "challenger"
+                case .retired: "retired"
+                case .unspecified, .unrecognized: "unknown"
+                }
+            featureSetVersion = model.featureSetVersion
+            trainedAt = model.trainedAt.flatMap(Timestamp.init)?.iso8601
+            promotedAt = model.promotedAt.flatMap(Timestamp.init)?.iso8601
+            alertThreshold = model.alertThreshold
+            metrics = model.metrics
+        }
+    }
+
+    private static func show(_ models: [ModelsV1.Model], as format: OutputFormat) throws {
+        let rows = models.map(Row.init)
+        switch format {
+        case .json:
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+            print(String(decoding: try encoder.encode(rows), as: UTF8.self))
+        case .text:
+            if rows.isEmpty { print("no models; train one with `vigil train` and send it with `vigil models upload`") }
+            for row in rows {
+                let precision = row.metrics["average_precision"].map { "  average precision \(($0 * 1_000).rounded() / 1_000)" } ?? ""
+                print("\(row.version)  \(row.stage)  alerts from \((row.alertThreshold * 1_000).rounded() / 1_000)\(precision)")
+            }
+        }
+    }
+}
