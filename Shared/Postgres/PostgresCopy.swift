@@ -137,24 +137,21 @@ public struct PostgresCopyBatch: RandomAccessCollection, Sendable {
         var column = 0
     }
 
+    private static let endsEarly = PostgresError(.decoding, "the row ends early")
+
     fileprivate func decode<T: PostgresDecodable>(_ type: T.Type, at cursor: inout Cursor) throws(PostgresError) -> T {
         guard cursor.column < types.count else {
             throw PostgresError(.decoding, "column \(cursor.column) is wanted; the row has \(types.count)")
         }
         let (start, column) = (cursor.offset, cursor.column)
-        let result: Result<(T, Int), PostgresError> = data.bytes.withUnsafeBytes { bytes in
-            guard start + 4 <= bytes.count else { return .failure(PostgresError(.decoding, "the row ends early")) }
+        let (value, end) = try data.bytes.span.bytes.withUnsafeBytes { bytes throws(PostgresError) in
+            guard start + 4 <= bytes.count else { throw Self.endsEarly }
             let length = Int(Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: start, as: Int32.self)))
             let end = start + 4 + Swift.max(length, 0)
-            guard end <= bytes.count else { return .failure(PostgresError(.decoding, "the row ends early")) }
-            let value = length < 0 ? nil : UnsafeRawBufferPointer(rebasing: bytes[start + 4..<end])
-            do throws(PostgresError) {
-                return .success((try T(postgres: PostgresField(type: types[column], bytes: value, column: column)), end))
-            } catch {
-                return .failure(error)
-            }
+            guard end <= bytes.count else { throw Self.endsEarly }
+            let field = length < 0 ? nil : UnsafeRawBufferPointer(rebasing: bytes[start + 4..<end])
+            return (try T(postgres: PostgresField(type: types[column], bytes: field, column: column)), end)
         }
-        let (value, end) = try result.get()
         cursor = Cursor(offset: end, column: column + 1)
         return value
     }

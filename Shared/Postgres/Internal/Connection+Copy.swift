@@ -101,12 +101,12 @@ struct CopyData: Sendable {
 
     /// The server sends each row as a message of its own; the header comes with the first, and the end is a row of -1 columns.
     mutating func append(message: UnsafeRawBufferPointer) {
-        var message = message[...]
-        if message.count >= Self.headerBytes, message.starts(with: Self.signature) {
-            message = message.dropFirst(Self.headerBytes)
+        var message = message
+        // A row begins with its number of columns, whose first byte is far below the signature's.
+        if message.count >= Self.headerBytes, message[0] == Self.signature[0] {
+            message = UnsafeRawBufferPointer(rebasing: message[Self.headerBytes...])
         }
-        guard message.count >= 2 else { return }
-        if message[message.startIndex] == 0xFF, message[message.startIndex + 1] == 0xFF { return }
+        guard message.count >= 2, message[0] != 0xFF else { return }
         rows.append(bytes.count)
         bytes.append(contentsOf: message)
     }
