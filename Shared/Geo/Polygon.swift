@@ -3,7 +3,7 @@
 public struct Polygon: Sendable, Hashable {
     /// The outer ring, then the holes. Each ring ends where it began.
     public let rings: [[Position]]
-    /// The box around the outer ring.
+    /// The box around all rings.
     public let bounds: BoundingBox
 
     /// The most positions a ring may have.
@@ -13,7 +13,7 @@ public struct Polygon: Sendable, Hashable {
     ///
     /// - Throws: ``GeometryError`` naming the ring and the reason.
     public init(rings: [[Position]]) throws {
-        guard let outer = rings.first, let bounds = BoundingBox(around: outer) else {
+        guard let bounds = BoundingBox(around: rings.joined()) else {
             throw GeometryError(reason: "a polygon needs an outer ring")
         }
         for (index, ring) in rings.enumerated() {

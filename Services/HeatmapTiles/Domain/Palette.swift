@@ -23,8 +23,9 @@ enum Palette: String, Sendable, Hashable, CaseIterable {
                 let from = Double(stops[index] >> UInt32(shift) & 0xFF), to = Double(stops[index + 1] >> UInt32(shift) & 0xFF)
                 return UInt8((from + (to - from) * part).rounded())
             }
-            // Fades in over the coldest eighth, then stays a little transparent so that the map shows through.
-            let alpha = min(1, heat * 8) * 0.82
+            // Fades in without an edge, then stays a little transparent so that the map shows through.
+            let rise = min(1, heat / 0.4)
+            let alpha = rise * rise * 0.85
             return colour + [UInt8((alpha * 255).rounded())]
         }
     }

@@ -1,0 +1,145 @@
+import Geo
+
+/// All that the map shows. A value, as the cube in it is: a reader's copy stays as it is.
+struct MapState: Sendable {
+    private(set) var cube = Cube()
+    private(set) var sites = SiteIndex()
+    private(set) var areas: [String: Area] = [:]
+    /// Goes up when an area is added or redrawn.
+    private(set) var areasRevision = 0
+    /// The newest alerts, newest decision first, at most ``maxAlerts``.
+    private(set) var alerts: [AlertNote] = []
+    /// What happened at terminals whose place is not known yet.
+    private(set) var unplaced: [String: [Slot: Tally]] = [:]
+    /// Goes up with every change, over restarts too.
+    private(set) var revision: UInt64
+
+    static let maxAlerts = 500
+    static let maxTerminalBytes = 128
+
+    /// - Parameter revision: higher than any before; the wall clock's microseconds at the start will do.
+    init(revision: UInt64 = 1) {
+        self.revision = revision
+    }
+
+    /// When and what, without where.
+    struct Slot: Sendable, Hashable {
+        var hour: Int
+        var kind: Kind
+    }
+
+    /// A cell (a tile's code at zoom 17) and a slot in it.
+    struct Place: Sendable, Hashable {
+        var cell: UInt64
+        var slot: Slot
+    }
+
+    /// A terminal without a known place, and a slot there.
+    struct UnknownPlace: Sendable, Hashable {
+        var terminalID: String
+        var slot: Slot
+    }
+
+    /// What one batch of events changes.
+    struct Change: Sendable {
+        var placed: [Place: Tally] = [:]
+        var unplaced: [UnknownPlace: Tally] = [:]
+        var alerts: [AlertNote] = []
+        var sites: [Site] = []
+        var areas: [Area] = []
+
+        var isEmpty: Bool { placed.isEmpty && unplaced.isEmpty && alerts.isEmpty && sites.isEmpty && areas.isEmpty }
+    }
+
+    /// Adds up events. Those that the cube cannot hold (before 1970, after 2089, nowhere at all) change nothing.
+    func change(for events: some Sequence<MapEvent>) -> Change {
+        var change = Change()
+        var sites: [String: Site] = [:]
+        var kinds = cube.kinds
+        for event in events {
+            switch event {
+            case .decision(let transaction): add(transaction, to: &change, sites: sites, kinds: &kinds)
+            case .complaint(let complaint):
+                guard let hour = CubeHour.containing(microsecondsSince1970: complaint.eventMicroseconds) else { continue }
+                let kind = kinds.settled(Kind(signal: .complaint, type: complaint.crimeType))
+                change.placed[Place(cell: Self.cell(complaint.position), slot: Slot(hour: hour, kind: kind)), default: Tally()]
+                    += Tally(count: 1)
+            case .site(let site): sites[site.terminalID] = site
+            case .area(let area): change.areas.append(area)
+            }
+        }
+        change.sites = sites.values.sorted { $0.terminalID < $1.terminalID }
+        return change
+    }
+
+    private func add(_ transaction: ScoredTransaction, to change: inout Change, sites: [String: Site], kinds: inout KindTable) {
+        guard let hour = CubeHour.containing(microsecondsSince1970: transaction.eventMicroseconds) else { return }
+        let position = transaction.position ?? sites[transaction.terminalID]?.position ?? self.sites[transaction.terminalID]?.position
+        var signals: [Signal] = [.transaction]
+        if transaction.isFraud { signals.append(.fraud) }
+        if transaction.alert != nil { signals.append(.alert) }
+        for signal in signals {
+            let slot = Slot(hour: hour, kind: kinds.settled(Kind(signal: signal, type: transaction.channel)))
+            let tally = Tally(count: 1, riskSum: transaction.risk)
+            if let position {
+                change.placed[Place(cell: Self.cell(position), slot: slot), default: Tally()] += tally
+            } else if !transaction.terminalID.isEmpty, transaction.terminalID.utf8.count <= Self.maxTerminalBytes {
+                change.unplaced[UnknownPlace(terminalID: transaction.terminalID, slot: slot), default: Tally()] += tally
+            }
+        }
+        if var alert = transaction.alert {
+            alert.position = alert.position ?? position
+            change.alerts.append(alert)
+        }
+    }
+
+    mutating func apply(_ change: Change) {
+        guard !change.isEmpty else { return }
+        revision += 1
+        sites.update(change.sites)
+        for (place, tally) in change.unplaced { unplaced[place.terminalID, default: [:]][place.slot, default: Tally()] += tally }
+        var placed = change.placed
+        for terminalID in Set(change.sites.map(\.terminalID)).union(change.unplaced.keys.map(\.terminalID)) {
+            guard let site = sites[terminalID], let slots = unplaced.removeValue(forKey: terminalID) else { continue }
+            for (slot, tally) in slots { placed[Place(cell: Self.cell(site.position), slot: slot), default: Tally()] += tally }
+        }
+        var increments: [Cube.Increment] = []
+        for (place, tally) in placed {
+            increments.append(.init(cell: place.cell, hour: place.slot.hour, kind: cube.number(for: place.slot.kind), tally: tally))
+        }
+        cube.apply(increments)
+        if !change.areas.isEmpty {
+            areasRevision += 1
+            for area in change.areas { areas[area.id] = area }
+        }
+        add(change.alerts)
+    }
+
+    private mutating func add(_ added: [AlertNote]) {
+        guard !added.isEmpty else { return }
+        alerts = Array((alerts + added).sorted { $0.decidedMicroseconds > $1.decidedMicroseconds }.prefix(Self.maxAlerts))
+    }
+
+    /// Puts back what was stored, before anything else is applied.
+    mutating func restore(cube: Cube, unplaced: [UnknownPlace: Tally], alerts: [AlertNote], sites: [Site], areas: [Area]) {
+        self.cube = cube
+        for (place, tally) in unplaced { self.unplaced[place.terminalID, default: [:]][place.slot] = tally }
+        self.sites.update(sites)
+        for area in areas { self.areas[area.id] = area }
+        add(alerts)
+    }
+
+    /// Whether a position lies in one of the areas with these ids.
+    func isPosition(_ position: Position, inAnyOf ids: Set<String>) -> Bool {
+        ids.contains { areas[$0]?.contains(position) ?? false }
+    }
+
+    static func cell(_ position: Position) -> UInt64 { Tile(containing: position, zoom: Cube.cellZoom).code }
+}
+
+extension KindTable {
+    /// The kind itself while there is room for it, else its signal's "other".
+    mutating func settled(_ kind: Kind) -> Kind {
+        add(kind) != nil ? kind : Kind(signal: kind.signal, type: Kind.otherType)
+    }
+}

@@ -1,0 +1,78 @@
+import Geo
+
+/// An area that an agency answers for.
+struct Area: Sendable, Hashable {
+    var id: String
+    var name: String
+    /// Nil when the outline that was registered is no polygon: then nothing lies inside.
+    var outline: MultiPolygon?
+
+    func contains(_ position: Position) -> Bool { outline?.contains(position) ?? false }
+}
+
+/// A terminal with a place.
+struct Site: Sendable, Hashable {
+    enum Sort: String, Sendable, Hashable {
+        case pos
+        case atm
+        case online
+    }
+
+    var terminalID: String
+    var sort: Sort
+    var position: Position
+    /// The bank's name; empty when unknown.
+    var institution: String
+}
+
+/// All terminals, so that those inside a tile are one range.
+struct SiteIndex: Sendable {
+    private var sites: [String: Site] = [:]
+    /// In the order of the code of the cell they stand in, then of their names.
+    private(set) var sorted: [(code: UInt64, site: Site)] = []
+
+    var count: Int { sites.count }
+
+    subscript(terminalID: String) -> Site? { sites[terminalID] }
+
+    /// Adds terminals, or moves those that are known.
+    mutating func update(_ changed: [Site]) {
+        guard !changed.isEmpty else { return }
+        for site in changed { sites[site.terminalID] = site }
+        sorted = sites.values.map { (code: Tile(containing: $0.position, zoom: Cube.cellZoom).code, site: $0) }
+            .sorted { ($0.code, $0.site.terminalID) < ($1.code, $1.site.terminalID) }
+    }
+
+    /// The terminals inside a tile, at most `limit`.
+    func sites(in tile: Tile, limit: Int) -> ArraySlice<(code: UInt64, site: Site)> {
+        let codes = tile.codes(atZoom: Cube.cellZoom)
+        return sorted[lowerBound(codes.lowerBound)..<lowerBound(codes.upperBound)].prefix(limit)
+    }
+
+    private func lowerBound(_ code: UInt64) -> Int {
+        var low = 0, high = sorted.count
+        while low < high {
+            let middle = (low + high) / 2
+            if sorted[middle].code < code { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}
+
+/// A decision above the alert threshold, as the dashboard lists it. No customer, account or card is named.
+struct AlertNote: Sendable, Hashable {
+    var decisionID: String
+    /// When the transaction was made, in microseconds since 1970.
+    var eventMicroseconds: Int64
+    /// When it was decided.
+    var decidedMicroseconds: Int64
+    var position: Position?
+    var terminalID: String
+    var channel: String
+    /// In minor units of `currency`; nil when unknown.
+    var amountMinorUnits: Int64?
+    var currency: String
+    var risk: Double
+    /// Strongest first.
+    var reasons: [String]
+}

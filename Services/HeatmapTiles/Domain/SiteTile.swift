@@ -1,0 +1,30 @@
+import Geo
+
+/// A tile of terminals as points, with `terminal`, `kind` and `institution`.
+enum SiteTile {
+    static let layerName = "terminals"
+    /// Less deep, a city's terminals are too many to be told apart.
+    static let minimumZoom = 11
+    static let maxSitesPerTile = 4000
+
+    static func encode(_ state: MapState, tile: Tile, jurisdictions: Set<String>?) -> [UInt8] {
+        guard tile.zoom >= minimumZoom else { return [] }
+        var layer = VectorTile.Layer(name: layerName)
+        let side = Double(1 << tile.zoom)
+        for (_, site) in state.sites.sites(in: tile, limit: maxSitesPerTile) {
+            if let jurisdictions, !state.isPosition(site.position, inAnyOf: jurisdictions) { continue }
+            let place = WebMercator.project(site.position)
+            let extent = Double(VectorTile.extent)
+            let point = VectorTile.Point(
+                x: min(VectorTile.extent - 1, Int((place.x * side - Double(tile.x)) * extent)),
+                y: min(VectorTile.extent - 1, Int((place.y * side - Double(tile.y)) * extent)))
+            layer.addPoint(id: nil, point, [
+                "terminal": .string(site.terminalID), "kind": .string(site.sort.rawValue),
+                "institution": .string(site.institution),
+            ])
+        }
+        var encoded = VectorTile()
+        encoded.add(layer)
+        return encoded.bytes
+    }
+}

@@ -1,0 +1,56 @@
+import EventLog
+import Logging
+import Postgres
+import Synchronization
+
+/// Takes a log into the map: into the database in the transaction that moves the position, then into memory.
+///
+/// Memory has a position of its own. It takes in every event after that, also those that a crash or another replica had stored already, so
+/// memory is always the sum of the log's events up to its position. When the log goes on behind what memory has, the process must end and
+/// rebuild.
+final class LogFollower: Sendable {
+    /// Memory lacks events that the database has.
+    struct MemoryBehind: Error, CustomStringConvertible {
+        let consumer: String
+
+        var description: String { "the map in memory lacks events of the \(consumer) log that the database has; it is rebuilt at the next start" }
+    }
+
+    private let consumer: LogConsumer
+    private let store: MapStore
+    private let map: LiveMap
+    private let position: Mutex<LogPosition>
+
+    /// - Parameter position: how far the map in memory has read this log.
+    init(_ consumer: LogConsumer, store: MapStore, map: LiveMap, position: LogPosition) {
+        self.consumer = consumer
+        self.store = store
+        self.map = map
+        self.position = Mutex(position)
+    }
+
+    /// Follows for ever.
+    ///
+    /// - Throws: ``MemoryBehind``, or when an event cannot be stored.
+    func run(
+        from source: (LogPosition, _ deliver: ([LogConsumer.Positioned<MapEvent?>]) async throws -> Void) async throws -> Void
+    ) async throws {
+        try await consumer.follow(from: source) { (batch: LogConsumer.Batch<MapEvent?>) in try await self.take(batch) }
+    }
+
+    func take(_ batch: LogConsumer.Batch<MapEvent?>) async throws {
+        guard let last = batch.events.last else { return }
+        let known = position.withLock { $0 }
+        guard batch.following <= known else { throw MemoryBehind(consumer: consumer.name) }
+        let fresh = batch.events.filter { $0.position > known }
+        let change = map.current.change(for: fresh.lazy.compactMap(\.event))
+        try await store.pool.withTransaction { transaction in
+            let claimed = try await consumer.claim(batch, in: transaction)
+            guard !claimed.isEmpty else { return }
+            let isAll = claimed.count == fresh.count
+            try await store.save(isAll ? change : map.current.change(for: claimed.lazy.compactMap(\.event)), in: transaction)
+        }
+        map.apply(change)
+        position.withLock { $0 = max($0, last.position) }
+    }
+}

@@ -1,0 +1,73 @@
+import Contracts
+import EventLog
+import Logging
+import Postgres
+import RPC
+import RecordCoding
+import Records
+import ServiceRuntime
+
+/// Shows where risk is: tiles, figures, and the dashboard.
+@main enum Main {
+    static func main() async {
+        await Service.run(.heatmapTiles, configuration: HeatmapTilesConfiguration.init(from:)) { configuration, runtime in
+            try await run(configuration, runtime)
+        }
+    }
+
+    static func run(_ configuration: HeatmapTilesConfiguration, _ runtime: ServiceRuntime) async throws {
+        try await runtime.withDatabase(migrations: MapStore.migrations) { pool in
+            let store = MapStore(pool: pool)
+            let decisions = LogConsumer(name: "decisions", pool: pool, logger: runtime.logger)
+            let records = LogConsumer(name: "records", pool: pool, logger: runtime.logger)
+            // The wall clock makes revisions of this start higher than those of the one before.
+            let revision = UInt64(max(1, Timestamp.now().microseconds))
+            let (state, positions) = try await store.load(revision: revision, consumers: [decisions, records])
+            runtime.logger.info("the map is whole", metadata: ["cells": "\(state.cube.codes.count)", "entries": "\(state.cube.entryCount)"])
+            let map = LiveMap(state)
+            func follower(_ consumer: LogConsumer) -> LogFollower {
+                LogFollower(consumer, store: store, map: map, position: positions[consumer.name] ?? .start)
+            }
+            try await runtime.withChannels(to: [.modelServer, .ingestionGateway, .authGateway]) { channels in
+                guard let models = channels[ServiceIdentity.modelServer.name], let ingestion = channels[ServiceIdentity.ingestionGateway.name],
+                    let auth = channels[ServiceIdentity.authGateway.name]
+                else { return }
+                let decisionFollower = follower(decisions), recordFollower = follower(records)
+                let renderer = TileRenderer()
+                let routes = Routes(
+                    map: map, renderer: renderer, files: WebFiles(mapLibre: configuration.mapLibreFiles),
+                    sessions: Sessions(auth: AuthV1.AuthService.Client(auth)),
+                    live: LiveStream(map: map, maxListeners: configuration.maxListeners),
+                    publicURL: configuration.publicURL ?? runtime.configuration.addresses[runtime.service.name] ?? runtime.service.defaultAddress)
+                try await runtime.serve(
+                    services: [HeatmapTilesHandlers(map: map, renderer: renderer)], routes: routes.all, rules: Routes.rules,
+                    background: [
+                        .init("the decisions' log") { try await follow(ModelsV1.ModelService.Client(models), with: decisionFollower) },
+                        .init("the records' log") { try await follow(IngestionV1.IngestionService.Client(ingestion), with: recordFollower) },
+                    ])
+            }
+        }
+    }
+
+    private static let maxBatch: UInt32 = 1000
+
+    static func follow(_ models: ModelsV1.ModelService.Client, with follower: LogFollower) async throws {
+        try await follower.run { position, deliver in
+            try await models.tailDecisions(.init(after: .init(position), maxBatch: maxBatch)) { responses in
+                for try await response in responses {
+                    try await deliver(response.decisions.map { (position: LogPosition($0.position), event: MapEvent($0)) })
+                }
+            }
+        }
+    }
+
+    static func follow(_ ingestion: IngestionV1.IngestionService.Client, with follower: LogFollower) async throws {
+        try await follower.run { position, deliver in
+            try await ingestion.tailEvents(.init(after: .init(position), maxBatch: maxBatch)) { responses in
+                for try await response in responses {
+                    try await deliver(response.events.map { (position: LogPosition($0.position), event: $0.event.flatMap { MapEvent($0) }) })
+                }
+            }
+        }
+    }
+}

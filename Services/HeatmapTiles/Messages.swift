@@ -1,0 +1,67 @@
+import Contracts
+import Geo
+import RecordCoding
+import Records
+
+// What comes from the logs, as the map's own values. The producers have checked their records; what this service cannot use all the same
+// (a place off the globe, a missing time) changes nothing, since a log must be read past.
+
+extension MapEvent {
+    /// Nil for what the map does not show.
+    init?(_ event: IngestionV1.IngestionEvent) {
+        switch event.event {
+        case .complaintAccepted(let complaint):
+            guard let time = complaint.occurredAt.flatMap({ Timestamp($0) }), let position = Position(complaint.location) else { return nil }
+            self = .complaint(ComplaintNote(eventMicroseconds: time.microseconds, position: position, crimeType: complaint.crimeType))
+        case .terminalRegistered(let terminal):
+            guard let position = Position(terminal.location), terminal.terminalID.utf8.count <= MapState.maxTerminalBytes else { return nil }
+            let sort: Site.Sort = switch terminal.kind {
+            case .atm: .atm
+            case .online: .online
+            case .pos, .unspecified, .unrecognized: .pos
+            }
+            self = .site(Site(terminalID: terminal.terminalID, sort: sort, position: position, institution: terminal.institution))
+        case .jurisdictionRegistered(let jurisdiction):
+            self = .area(Area(id: jurisdiction.jurisdictionID, name: jurisdiction.name, outline: MultiPolygon(jurisdiction.rings)))
+        case .transactionAccepted, .labelAccepted, .customerRegistered, .contextSignalAccepted, nil: return nil
+        }
+    }
+
+    init?(_ logged: ModelsV1.LoggedDecision) {
+        guard let decision = logged.decision, let time = logged.eventTime.flatMap({ Timestamp($0) }) else { return nil }
+        let position = Position(logged.location)
+        let channel = (Channel(logged.channel) ?? .other).rawValue
+        var alert: AlertNote?
+        if decision.alert {
+            alert = AlertNote(
+                decisionID: decision.decisionID, eventMicroseconds: time.microseconds,
+                decidedMicroseconds: (decision.decidedAt.flatMap { Timestamp($0) } ?? time).microseconds, position: position,
+                terminalID: logged.terminalID, channel: channel, amountMinorUnits: logged.amount?.minorUnits,
+                currency: logged.amount?.currency ?? "", risk: decision.riskScore,
+                reasons: decision.reasons.prefix(3).map(\.text).filter { !$0.isEmpty })
+        }
+        self = .decision(ScoredTransaction(
+            eventMicroseconds: time.microseconds, position: position, terminalID: logged.terminalID, channel: channel,
+            risk: decision.riskScore.isFinite ? min(1, max(0, decision.riskScore)) : 0, isFraud: decision.label == .fraud, alert: alert))
+    }
+}
+
+extension Position {
+    fileprivate init?(_ message: RecordsV1.Location?) {
+        guard let message else { return nil }
+        self.init(latitude: message.latitude, longitude: message.longitude)
+        guard isOnGlobe else { return nil }
+    }
+}
+
+extension MultiPolygon {
+    /// Nil when the rings are no polygon.
+    fileprivate init?(_ rings: [RecordsV1.Jurisdiction.Ring]) {
+        let closed = rings.map { ring -> [Position] in
+            let positions = ring.points.map { Position(latitude: $0.latitude, longitude: $0.longitude) }
+            return positions.first == positions.last ? positions : positions + positions.prefix(1)
+        }
+        guard let polygon = try? Polygon(rings: closed), let area = try? MultiPolygon([polygon]) else { return nil }
+        self = area
+    }
+}

@@ -1,0 +1,248 @@
+import Foundation
+import Geo
+import Records
+
+/// What the service answers as JSON beside the tiles. Times are ISO 8601 in UTC.
+enum Payload {
+    static func encode(_ value: some Encodable) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return [UInt8](try encoder.encode(value))
+    }
+
+    static func time(hour: Int) -> String {
+        Timestamp(seconds: Int64(hour) * Int64(CubeHour.secondsPerHour)).iso8601
+    }
+
+    struct Fault: Encodable {
+        var code: String
+        var field: String?
+        var message: String
+    }
+
+    /// What there is to see: layers, their types, the span of time, and what a filter's span holds.
+    struct Summary: Encodable {
+        struct LayerInfo: Encodable {
+            var name: String
+            var summary: String
+            var types: [String]
+            /// Under the request's filter.
+            var count: Int
+            var expected: Double
+        }
+
+        var revision: UInt64
+        /// The first hour with an event, and the end of the last; absent while there is none.
+        var from: String?
+        var to: String?
+        var layers: [LayerInfo]
+        var terminals: Int
+        var jurisdictions: Int
+        /// The box around all cells and jurisdictions that may be seen; west, south, east, north.
+        var bounds: [Double]?
+    }
+
+    /// TileJSON 3.0.0: where a layer's tiles are, and what is in them.
+    struct TileJSON: Encodable {
+        struct VectorLayer: Encodable {
+            var id: String
+            var description: String
+            var fields: [String: String]
+            var minzoom: Int
+            var maxzoom: Int
+        }
+
+        var tilejson = "3.0.0"
+        var name: String
+        var description: String
+        var tiles: [String]
+        var minzoom: Int
+        var maxzoom: Int
+        var bounds: [Double]?
+        var scheme = "xyz"
+        var vector_layers: [VectorLayer]
+
+        /// - Parameter query: the filter, percent-encoded, with its question mark; or empty.
+        init(_ layer: Layer, at url: String, query: String, bounds: BoundingBox?) {
+            name = layer.rawValue
+            description = layer.summary
+            tiles = ["\(url)/tiles/\(layer.rawValue)/{z}/{x}/{y}.mvt\(query)"]
+            minzoom = 0
+            maxzoom = CellTile.maximumZoom
+            self.bounds = bounds.map { [$0.west, $0.south, $0.east, $0.north] }
+            let fields = [
+                "count": "Number of events", "risk": "Number: mean risk, 0 to 1", "expected": "Number: sum of the risks",
+                "heat": "Number, 0 to 1: how hot against the hottest cell in sight of this filter",
+            ]
+            vector_layers = [.init(id: name, description: description, fields: fields, minzoom: minzoom, maxzoom: maxzoom)]
+        }
+
+        init(terminalsAt url: String) {
+            name = SiteTile.layerName
+            description = "Terminals with a known place"
+            tiles = ["\(url)/tiles/\(SiteTile.layerName)/{z}/{x}/{y}.mvt"]
+            minzoom = SiteTile.minimumZoom
+            maxzoom = CellTile.maximumZoom
+            let fields = ["terminal": "String", "kind": "String: pos, atm or online", "institution": "String"]
+            vector_layers = [.init(id: name, description: description, fields: fields, minzoom: minzoom, maxzoom: maxzoom)]
+        }
+    }
+
+    struct Series: Encodable {
+        var layer: String
+        /// The first bucket's start.
+        var from: String?
+        var bucketHours: Int
+        /// One for each bucket from `from` on.
+        var counts: [Int]
+        var expected: [Double]
+    }
+
+    struct Hotspot: Encodable {
+        var quadkey: String
+        var latitude: Double
+        var longitude: Double
+        var count: Int
+        var risk: Double
+        var expected: Double
+        var jurisdiction: String?
+    }
+
+    struct Alert: Encodable {
+        var decisionID: String
+        var eventTime: String
+        var decidedAt: String
+        var latitude: Double?
+        var longitude: Double?
+        var jurisdiction: String?
+        var terminal: String
+        var channel: String
+        var amountMinorUnits: Int64?
+        var currency: String
+        var risk: Double
+        var reasons: [String]
+    }
+}
+
+/// Answers questions about a map for one caller.
+struct MapQueries {
+    var state: MapState
+    var renderer: TileRenderer
+    /// The jurisdictions of the caller's token; nil for everywhere.
+    var permitted: Set<String>?
+
+    /// Buckets that a series may have.
+    static let maxBuckets = 5000
+    static let maxHotspots = 1000
+    static let maxGeoJSONCells = 20_000
+
+    func summary(_ parameters: QueryParameters) throws -> Payload.Summary {
+        let layers = try Layer.allCases.map { layer -> Payload.Summary.LayerInfo in
+            // Types are one layer's own; what is asked for one would be unknown to the others.
+            let filter = try parameters.filter(layer: layer, permitted: permitted, state: state)
+            let tally = state.cube.total(in: nil, renderer.prepare(filter, for: state))
+            return .init(
+                name: layer.rawValue, summary: layer.summary, types: state.cube.kinds.types(of: layer.signal), count: tally.count,
+                expected: tally.riskSum)
+        }
+        return Payload.Summary(
+            revision: state.revision,
+            from: state.cube.hours.map { Payload.time(hour: $0.lowerBound) }, to: state.cube.hours.map { Payload.time(hour: $0.upperBound + 1) },
+            layers: layers, terminals: state.sites.count, jurisdictions: visibleAreas.count,
+            bounds: bounds().map { [$0.west, $0.south, $0.east, $0.north] })
+    }
+
+    func series(_ filter: CubeFilter, in box: BoundingBox?, bucketHours: Int?) throws -> Payload.Series {
+        guard let known = state.cube.hours else {
+            return Payload.Series(layer: filter.layer.rawValue, from: nil, bucketHours: bucketHours ?? 1, counts: [], expected: [])
+        }
+        // An open span is the span that has events.
+        let first = max(filter.hours.lowerBound, known.lowerBound), end = min(filter.hours.upperBound, known.upperBound + 1)
+        let hours = max(0, end - first)
+        let size = bucketHours ?? [1, 3, 6, 12, 24, 168].first { hours / $0 <= 200 } ?? 720
+        let start = first - first % size
+        let count = hours == 0 ? 0 : (end - start + size - 1) / size
+        guard count <= Self.maxBuckets else {
+            throw BadQuery(field: "bucket_hours", reason: "would make \(count) buckets; the most is \(Self.maxBuckets)")
+        }
+        let buckets = state.cube.series(in: box, hoursPerBucket: size, renderer.prepare(filter, for: state))
+        let tallies = (0..<count).map { buckets[start + $0 * size] ?? Tally() }
+        return Payload.Series(
+            layer: filter.layer.rawValue, from: Payload.time(hour: start), bucketHours: size, counts: tallies.map(\.count),
+            expected: tallies.map { ($0.riskSum * 1000).rounded() / 1000 })
+    }
+
+    func hotspots(_ filter: CubeFilter, limit: Int, zoom: Int, in box: BoundingBox?) -> [Payload.Hotspot] {
+        state.cube.hotspots(filter.layer, limit: limit, zoom: zoom, in: box, renderer.prepare(filter, for: state)).compactMap { cell in
+            guard let tile = Tile(zoom: zoom, code: cell.code) else { return nil }
+            let centre = tile.centre
+            return Payload.Hotspot(
+                quadkey: tile.quadkey, latitude: centre.latitude, longitude: centre.longitude, count: cell.tally.count,
+                risk: cell.tally.meanRisk, expected: cell.tally.riskSum, jurisdiction: jurisdiction(at: centre))
+        }
+    }
+
+    /// The cells of a box as GeoJSON polygons.
+    func cells(_ filter: CubeFilter, zoom: Int, in box: BoundingBox?) throws -> GeoJSON.FeatureCollection {
+        let cells = state.cube.hotspots(
+            filter.layer, limit: Self.maxGeoJSONCells + 1, zoom: zoom, in: box, renderer.prepare(filter, for: state))
+        guard cells.count <= Self.maxGeoJSONCells else {
+            throw BadQuery(field: "zoom", reason: "more than \(Self.maxGeoJSONCells) cells; choose a lower zoom or a smaller bbox")
+        }
+        return .init(features: try cells.compactMap { cell in
+            guard let tile = Tile(zoom: zoom, code: cell.code) else { return nil }
+            return .init(
+                id: tile.quadkey, geometry: .polygon(try Polygon(box: tile.bounds)),
+                properties: [
+                    "count": .number(Double(cell.tally.count)), "risk": .number(cell.tally.meanRisk), "expected": .number(cell.tally.riskSum),
+                ])
+        })
+    }
+
+    /// The outlines of the jurisdictions that the caller may see.
+    func areas() -> GeoJSON.FeatureCollection {
+        .init(features: visibleAreas.compactMap { area in
+            area.outline.map { outline in
+                let geometry: GeoJSON.Geometry = outline.polygons.count == 1 ? .polygon(outline.polygons[0]) : .multiPolygon(outline)
+                let middle = outline.polygons[0].centroid
+                return .init(
+                    id: area.id, geometry: geometry,
+                    properties: ["name": .string(area.name), "label": .array([.number(middle.longitude), .number(middle.latitude)])])
+            }
+        })
+    }
+
+    func alerts(limit: Int) -> [Payload.Alert] {
+        let visible = state.alerts.lazy.filter { alert in
+            guard let permitted else { return true }
+            return alert.position.map { state.isPosition($0, inAnyOf: permitted) } ?? false
+        }
+        return visible.prefix(limit).map { alert in
+            Payload.Alert(
+                decisionID: alert.decisionID, eventTime: Timestamp(microseconds: alert.eventMicroseconds).iso8601,
+                decidedAt: Timestamp(microseconds: alert.decidedMicroseconds).iso8601, latitude: alert.position?.latitude,
+                longitude: alert.position?.longitude, jurisdiction: alert.position.flatMap(jurisdiction), terminal: alert.terminalID,
+                channel: alert.channel, amountMinorUnits: alert.amountMinorUnits, currency: alert.currency, risk: alert.risk,
+                reasons: alert.reasons)
+        }
+    }
+
+    private var visibleAreas: [Area] {
+        state.areas.values.filter { permitted?.contains($0.id) != false }.sorted { $0.id < $1.id }
+    }
+
+    private func jurisdiction(at position: Position) -> String? {
+        visibleAreas.first { $0.contains(position) }?.name
+    }
+
+    /// The box around all cells and jurisdictions that the caller may see.
+    func bounds() -> BoundingBox? {
+        var everything = CubeFilter(layer: .transactions)
+        everything.jurisdictions = permitted
+        let mask = renderer.prepare(everything, for: state).cells
+        let cells = state.cube.codes.enumerated().lazy.filter { mask?[$0.offset] != false }
+        let box = BoundingBox(around: cells.compactMap { Tile(zoom: Cube.cellZoom, code: $0.element)?.centre })
+        let boxes = [box].compactMap { $0 } + visibleAreas.compactMap { $0.outline?.bounds }
+        return boxes.first.map { boxes.dropFirst().reduce($0) { $0.union($1) } }
+    }
+}

@@ -1,0 +1,161 @@
+import Geo
+import Records
+
+/// What is wrong with a request, in words for whoever sent it.
+struct BadQuery: Error, Sendable, Hashable {
+    /// The parameter or the part of the path.
+    var field: String
+    var reason: String
+}
+
+/// A request's parameters, read strictly: an unknown name, a second value or a value out of range is refused, so that a typing error
+/// never shows a map of something else.
+struct QueryParameters: Sendable {
+    private var values: [String: String] = [:]
+
+    static let maxTypes = 64
+    static let maxSpanDays = 3660
+    static let maxOffsetMinutes = 14 * 60
+
+    /// - Parameter allowed: the names that this resource knows.
+    init(_ pairs: [(name: String, value: String)], allowed: Set<String>) throws {
+        for (name, value) in pairs {
+            guard allowed.contains(name) else {
+                throw BadQuery(field: String(name.prefix(64)), reason: "unknown parameter; known are \(allowed.sorted().joined(separator: ", "))")
+            }
+            guard values.updateValue(value, forKey: name) == nil else { throw BadQuery(field: name, reason: "given more than once") }
+        }
+    }
+
+    /// The names that make up a filter.
+    static let filterNames: Set<String> = [
+        "from", "to", "types", "min_risk", "hours_of_day", "days_of_week", "utc_offset_minutes", "jurisdiction",
+    ]
+
+    /// All parameters as a query with its question mark, in a fixed order; empty when there are none.
+    var encoded: String {
+        guard !values.isEmpty else { return "" }
+        func escaped(_ text: String) -> String {
+            text.utf8.map { byte -> String in
+                let isPlain = (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || "-._~,:".utf8.contains(byte)
+                return isPlain ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+            }.joined()
+        }
+        return "?" + values.sorted { $0.key < $1.key }.map { "\(escaped($0.key))=\(escaped($0.value))" }.joined(separator: "&")
+    }
+
+    subscript(name: String) -> String? { values[name].flatMap { $0.isEmpty ? nil : $0 } }
+
+    /// A whole number within a range.
+    func integer(_ name: String, in range: ClosedRange<Int>) throws -> Int? {
+        guard let text = self[name] else { return nil }
+        guard let number = Int(text), range.contains(number) else {
+            throw BadQuery(field: name, reason: "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    /// One of an enumeration's names.
+    func choice<Choice: RawRepresentable & CaseIterable>(_ name: String, _ type: Choice.Type) throws -> Choice? where Choice.RawValue == String {
+        guard let text = self[name] else { return nil }
+        guard let choice = Choice(rawValue: text) else {
+            throw BadQuery(field: name, reason: "must be one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return choice
+    }
+
+    /// `west,south,east,north` in degrees.
+    func boundingBox(_ name: String) throws -> BoundingBox? {
+        guard let text = self[name] else { return nil }
+        let numbers = text.split(separator: ",", omittingEmptySubsequences: false).compactMap { Double($0) }
+        guard numbers.count == 4, text.utf8.filter({ $0 == UInt8(ascii: ",") }).count == 3 else {
+            throw BadQuery(field: name, reason: "must be west,south,east,north in degrees")
+        }
+        let box = BoundingBox(west: numbers[0], south: numbers[1], east: numbers[2], north: numbers[3])
+        guard box.isOnGlobe else { throw BadQuery(field: name, reason: "must lie on the globe with west ≤ east and south ≤ north") }
+        return box
+    }
+
+    /// The filter that the parameters spell, limited to what the caller may see.
+    ///
+    /// - Parameters:
+    ///   - permitted: the jurisdictions of the caller's token; nil for everywhere.
+    ///   - state: whose types and jurisdictions are known.
+    func filter(layer: Layer, permitted: Set<String>?, state: MapState) throws -> CubeFilter {
+        var filter = CubeFilter(layer: layer)
+        filter.hours = try hours()
+        filter.types = try types(layer: layer, known: Self.knownTypes(of: layer, state))
+        if let text = self["min_risk"] {
+            guard let risk = Double(text), (0...1).contains(risk) else { throw BadQuery(field: "min_risk", reason: "must be a number from 0 to 1") }
+            filter.minimumRisk = risk
+        }
+        filter.hoursOfDay = try numbers("hours_of_day", in: 0...23)
+        filter.daysOfWeek = try numbers("days_of_week", in: 1...7)
+        filter.offsetMinutes = try integer("utc_offset_minutes", in: -Self.maxOffsetMinutes...Self.maxOffsetMinutes) ?? 0
+        filter.jurisdictions = permitted
+        if let id = self["jurisdiction"] {
+            // An area outside the caller's own is unknown to them.
+            guard state.areas[id] != nil, permitted?.contains(id) != false else {
+                throw BadQuery(field: "jurisdiction", reason: "unknown, or not among those you may see")
+            }
+            filter.jurisdictions = [id]
+        }
+        return filter
+    }
+
+    /// `from` is rounded down and `to` up to whole UTC hours; without them the span is open.
+    private func hours() throws -> Range<Int> {
+        func instant(_ name: String) throws -> Timestamp? {
+            guard let text = self[name] else { return nil }
+            guard text.utf8.count <= 40, let time = Timestamp(iso8601: text) else {
+                throw BadQuery(field: name, reason: "must be a time in ISO 8601, for example 2026-01-31T18:00:00Z")
+            }
+            guard time.microseconds >= 0, CubeHour.containing(microsecondsSince1970: time.microseconds) != nil else {
+                throw BadQuery(field: name, reason: "must lie in the years 1970 to 2089")
+            }
+            return time
+        }
+        let from = try instant("from"), to = try instant("to")
+        let first = from.map { Int($0.microseconds / CubeHour.microsecondsPerHour) } ?? CubeHour.range.lowerBound
+        let end = to.map { Int(($0.microseconds + CubeHour.microsecondsPerHour - 1) / CubeHour.microsecondsPerHour) } ?? CubeHour.range.upperBound
+        guard first <= end else { throw BadQuery(field: "to", reason: "must not be before from") }
+        if from != nil, to != nil, end - first > Self.maxSpanDays * 24 {
+            throw BadQuery(field: "to", reason: "must be at most \(Self.maxSpanDays) days after from")
+        }
+        return first..<end
+    }
+
+    /// The types that have been seen, and every channel where types are channels.
+    static func knownTypes(of layer: Layer, _ state: MapState) -> [String] {
+        let seen = state.cube.kinds.types(of: layer.signal)
+        guard layer.signal != .complaint else { return seen }
+        return Set(seen).union(Channel.allCases.map(\.rawValue)).sorted()
+    }
+
+    private func types(layer: Layer, known: [String]) throws -> Set<String>? {
+        guard let text = self["types"] else { return nil }
+        let types = text.split(separator: ",", maxSplits: Self.maxTypes + 1).map(String.init)
+        guard types.count <= Self.maxTypes else { throw BadQuery(field: "types", reason: "must name at most \(Self.maxTypes) types") }
+        if let unknown = types.first(where: { !known.contains($0) }) {
+            let list = known.prefix(20).joined(separator: ", ") + (known.count > 20 ? ", …" : "")
+            throw BadQuery(
+                field: "types",
+                reason: "\"\(unknown.prefix(Kind.maxTypeBytes))\" is not a type of layer \(layer.rawValue)" + (known.isEmpty ? ", which has none yet" : "; known are \(list)"))
+        }
+        return Set(types)
+    }
+
+    /// Numbers and ranges of them: `1,2,5-7`.
+    private func numbers(_ name: String, in range: ClosedRange<Int>) throws -> Set<Int>? {
+        guard let text = self[name] else { return nil }
+        let fault = BadQuery(field: name, reason: "must be numbers from \(range.lowerBound) to \(range.upperBound), for example 1,2,5-7")
+        guard text.utf8.count <= 256 else { throw fault }
+        var numbers = Set<Int>()
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let ends = part.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false).map { Int($0) }
+            guard let first = ends[0], let last = ends[ends.count - 1], first <= last, range.contains(first), range.contains(last) else { throw fault }
+            numbers.formUnion(first...last)
+        }
+        return numbers
+    }
+}

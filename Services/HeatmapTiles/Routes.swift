@@ -1,0 +1,187 @@
+import Contracts
+import Geo
+import Identity
+import Logging
+import RPC
+
+/// The service's plain HTTP: the dashboard, its session, tiles, figures and the live stream.
+struct Routes: Sendable {
+    let map: LiveMap
+    let renderer: TileRenderer
+    let files: WebFiles
+    let sessions: Sessions
+    let live: LiveStream
+    /// Without a slash at its end.
+    let publicURL: String
+
+    /// Who may fetch what: the page, its files and the login are open, all that tells something needs the scope.
+    static let rules: [String: AccessRule] = [
+        "/": .open, "/login": .open, "/logout": .open, "/static/": .open, "/maplibre/": .open,
+        "/session": .scope(Scope.readTiles), "/tiles/": .scope(Scope.readTiles), "/api/": .scope(Scope.readTiles),
+        "/live": .scope(Scope.readTiles),
+    ]
+
+    static let maxLoginBytes = 4096
+
+    var all: [HTTPRoute] {
+        [
+            HTTPRoute("GET", "/") { files.response(for: "index.html", $0) },
+            HTTPRoute("GET", "/static/{name}") { files.response(for: "static/\($0.pathParameters["name"] ?? "")", $0) },
+            HTTPRoute("GET", "/maplibre/{name}") { files.response(for: "maplibre/\($0.pathParameters["name"] ?? "")", $0) },
+            HTTPRoute("POST", "/login", maxBodyBytes: Self.maxLoginBytes) { try await sessions.login($0) },
+            HTTPRoute("POST", "/logout", maxBodyBytes: Self.maxLoginBytes) { sessions.logout($0) },
+            HTTPRoute("GET", "/session") { try sessions.current($0) },
+            HTTPRoute("GET", "/live") { try live.response(to: $0) },
+            HTTPRoute("GET", "/tiles/{layer}.json") { request in try answer(request, tileJSON) },
+            HTTPRoute("GET", "/tiles/{layer}/{z}/{x}/{y}.{format}") { try await tile($0) },
+            HTTPRoute("GET", "/api/summary") { request in try answer(request, summary) },
+            HTTPRoute("GET", "/api/series") { request in try answer(request, series) },
+            HTTPRoute("GET", "/api/hotspots") { request in try answer(request, hotspots) },
+            HTTPRoute("GET", "/api/cells") { request in try answer(request, cells) },
+            HTTPRoute("GET", "/api/areas") { request in try answer(request, areas) },
+            HTTPRoute("GET", "/api/alerts") { request in try answer(request, alerts) },
+        ]
+    }
+
+    /// A body and its content type.
+    private typealias Content = (bytes: [UInt8], type: String)
+
+    private static let json = "application/json"
+    private static let geoJSON = "application/geo+json"
+    private static let vectorTile = "application/vnd.mapbox-vector-tile"
+
+    // MARK: Tiles
+
+    /// Drawing takes milliseconds, so it leaves the connection's own thread to the others.
+    @concurrent
+    private func tile(_ request: HTTPRequest) async throws -> HTTPResponse {
+        try answer(request) { request, queries in
+            let path = request.pathParameters
+            let name = path["layer"] ?? ""
+            let (tile, isDouble) = try Self.address(path)
+            let format = path["format"] ?? ""
+            if name == SiteTile.layerName, format == "mvt" {
+                _ = try QueryParameters(request.query, allowed: [])
+                return (SiteTile.encode(queries.state, tile: tile, jurisdictions: queries.permitted), Self.vectorTile)
+            }
+            let layer = try Self.layer(name)
+            switch format {
+            case "mvt" where !isDouble:
+                let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.union(["geometry"]))
+                let filter = try parameters.filter(layer: layer, permitted: queries.permitted, state: queries.state)
+                let geometry = try parameters.choice("geometry", CellTile.Geometry.self) ?? .points
+                return (renderer.vectorTile(queries.state, filter, tile, geometry: geometry), Self.vectorTile)
+            case "png":
+                let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.union(["palette"]))
+                let filter = try parameters.filter(layer: layer, permitted: queries.permitted, state: queries.state)
+                let palette = try parameters.choice("palette", Palette.self) ?? .dark
+                let image = renderer.heatImage(queries.state, filter, tile, pixelsPerTile: isDouble ? 512 : 256, palette: palette)
+                guard let bytes = PNGEncoder.encode(image) else { throw RPCError(.internal, "the image cannot be encoded") }
+                return (bytes, "image/png")
+            default: throw BadQuery(field: "format", reason: "must be mvt or png; only png has @2x")
+            }
+        }
+    }
+
+    /// `{z}/{x}/{y}`, where y may end with `@2x`.
+    private static func address(_ path: [String: String]) throws -> (tile: Tile, isDouble: Bool) {
+        var numbers = ["z", "x", "y"].map { path[$0] ?? "" }
+        let isDouble = numbers[2].hasSuffix("@2x")
+        if isDouble { numbers[2].removeLast(3) }
+        guard let zoom = Int(numbers[0]), (0...CellTile.maximumZoom).contains(zoom) else {
+            throw BadQuery(field: "z", reason: "must be a whole number from 0 to \(CellTile.maximumZoom)")
+        }
+        let last = (1 << zoom) - 1
+        guard let x = Int(numbers[1]), (0...last).contains(x) else {
+            throw BadQuery(field: "x", reason: "must be a whole number from 0 to \(last) at zoom \(zoom)")
+        }
+        guard let y = Int(numbers[2]), (0...last).contains(y), let tile = Tile(zoom: zoom, x: x, y: y) else {
+            throw BadQuery(field: "y", reason: "must be a whole number from 0 to \(last) at zoom \(zoom)")
+        }
+        return (tile, isDouble)
+    }
+
+    private static func layer(_ name: String) throws -> Layer {
+        guard let layer = Layer(rawValue: name) else {
+            throw BadQuery(
+                field: "layer", reason: "must be one of \((Layer.allCases.map(\.rawValue) + [SiteTile.layerName]).joined(separator: ", "))")
+        }
+        return layer
+    }
+
+    /// TileJSON 3.0.0. The filter of the request goes on into the tiles' addresses.
+    private func tileJSON(_ request: HTTPRequest, _ queries: MapQueries) throws -> Content {
+        let name = request.pathParameters["layer"] ?? ""
+        guard name != SiteTile.layerName else {
+            return (try Payload.encode(Payload.TileJSON(terminalsAt: publicURL)), Self.json)
+        }
+        let layer = try Self.layer(name)
+        let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.union(["geometry"]))
+        _ = try parameters.filter(layer: layer, permitted: queries.permitted, state: queries.state)
+        return (try Payload.encode(Payload.TileJSON(layer, at: publicURL, query: parameters.encoded, bounds: queries.bounds())), Self.json)
+    }
+
+    // MARK: Figures
+
+    private func summary(_ request: HTTPRequest, _ queries: MapQueries) throws -> Content {
+        // Types are one layer's own; what one has would be unknown to the others.
+        let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.subtracting(["types"]))
+        return (try Payload.encode(queries.summary(parameters)), Self.json)
+    }
+
+    private func series(_ request: HTTPRequest, _ queries: MapQueries) throws -> Content {
+        let (parameters, filter) = try filtered(request, queries, and: ["bbox", "bucket_hours"])
+        let hours = try parameters.integer("bucket_hours", in: 1...8784)
+        return (try Payload.encode(queries.series(filter, in: parameters.boundingBox("bbox"), bucketHours: hours)), Self.json)
+    }
+
+    private func hotspots(_ request: HTTPRequest, _ queries: MapQueries) throws -> Content {
+        let (parameters, filter) = try filtered(request, queries, and: ["bbox", "limit", "zoom"])
+        let spots = queries.hotspots(
+            filter, limit: try parameters.integer("limit", in: 1...MapQueries.maxHotspots) ?? HeatmapTilesHandlers.defaultHotspots,
+            zoom: try parameters.integer("zoom", in: HeatmapTilesHandlers.zooms) ?? Cube.cellZoom, in: try parameters.boundingBox("bbox"))
+        return (try Payload.encode(spots), Self.json)
+    }
+
+    private func cells(_ request: HTTPRequest, _ queries: MapQueries) throws -> Content {
+        let (parameters, filter) = try filtered(request, queries, and: ["bbox", "zoom"])
+        let zoom = try parameters.integer("zoom", in: HeatmapTilesHandlers.zooms) ?? Cube.cellZoom
+        return (try GeoJSON.write(queries.cells(filter, zoom: zoom, in: parameters.boundingBox("bbox"))), Self.geoJSON)
+    }
+
+    private func areas(_ request: HTTPRequest, _ queries: MapQueries) throws -> Content {
+        _ = try QueryParameters(request.query, allowed: [])
+        return (try GeoJSON.write(queries.areas()), Self.geoJSON)
+    }
+
+    private func alerts(_ request: HTTPRequest, _ queries: MapQueries) throws -> Content {
+        let parameters = try QueryParameters(request.query, allowed: ["limit"])
+        return (try Payload.encode(queries.alerts(limit: try parameters.integer("limit", in: 1...MapState.maxAlerts) ?? 50)), Self.json)
+    }
+
+    private func filtered(
+        _ request: HTTPRequest, _ queries: MapQueries, and others: Set<String>
+    ) throws -> (QueryParameters, CubeFilter) {
+        let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.union(others).union(["layer"]))
+        let layer = try Self.layer(parameters["layer"] ?? "")
+        return (parameters, try parameters.filter(layer: layer, permitted: queries.permitted, state: queries.state))
+    }
+
+    // MARK: Answering
+
+    /// Answers from the map as it is now and for this caller; a bad query is a 400 that says what is wrong.
+    private func answer(_ request: HTTPRequest, _ content: (HTTPRequest, MapQueries) throws -> Content) throws -> HTTPResponse {
+        let queries = MapQueries(
+            state: map.current, renderer: renderer, permitted: request.serviceContext.principal?.permittedJurisdictions)
+        do {
+            let (bytes, type) = try content(request, queries)
+            return EntityTag.respond(bytes, tag: EntityTag.of(bytes), contentType: type, to: request)
+        } catch let error as BadQuery {
+            return try Self.refusal(400, "invalid_argument", error.reason, field: error.field)
+        }
+    }
+
+    static func refusal(_ status: Int, _ code: String, _ message: String, field: String? = nil) throws -> HTTPResponse {
+        .json(try Payload.encode(Payload.Fault(code: code, field: field, message: field.map { "\($0): \(message)" } ?? message)), status: status)
+    }
+}

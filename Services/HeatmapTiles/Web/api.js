@@ -1,0 +1,42 @@
+// The service's own face. Nothing here, nor anywhere else on the page, asks another host.
+
+/** A request that the service refused or that did not reach it (status 0). */
+export class RequestFailed extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+async function request(path, options = {}) {
+  let response;
+  try {
+    response = await fetch(path, { credentials: 'same-origin', ...options });
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new RequestFailed(0, error.message);
+  }
+  if (!response.ok) {
+    const fault = await response.json().catch(() => ({}));
+    throw new RequestFailed(response.status, fault.message ?? response.statusText);
+  }
+  return response.status === 204 ? null : response.json();
+}
+
+const query = (parameters) => {
+  const given = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null && value !== '');
+  return given.length ? `?${new URLSearchParams(given)}` : '';
+};
+
+export const session = () => request('/session');
+export const login = (username, password) =>
+  request('/login', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ username, password }) });
+export const logout = () => request('/logout', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
+export const summary = (filter, signal) => request(`/api/summary${query(filter)}`, { signal });
+export const series = (parameters, signal) => request(`/api/series${query(parameters)}`, { signal });
+export const hotspots = (parameters, signal) => request(`/api/hotspots${query(parameters)}`, { signal });
+export const alerts = (limit) => request(`/api/alerts${query({ limit })}`);
+export const areas = () => request('/api/areas');
+
+/** The address of a layer's vector tiles under a filter, for the map. */
+export const tilesURL = (layer, filter) => `${location.origin}/tiles/${layer}/{z}/{x}/{y}.mvt${query(filter)}`;

@@ -1,0 +1,297 @@
+// The map: a style of our own layers, heat from the service's vector tiles, and what moves on it.
+import { tilesURL } from './api.js';
+import { formatFine, formatPercent } from './format.js';
+import { cellRamp, heatRamp, themes } from './palette.js';
+import { text } from './strings.js';
+
+const EMPTY = { type: 'FeatureCollection', features: [] };
+const PULSE_MILLISECONDS = 6_000;
+const MAX_PULSES = 12;
+const FADE_MILLISECONDS = 450;
+
+/** Lines every twentieth of a degree round a box, so that an empty ground still has a measure. */
+function grid([west, south, east, north]) {
+  const step = 0.05, features = [];
+  const line = (coordinates) => features.push({ type: 'Feature', properties: {}, geometry: { type: 'LineString', coordinates } });
+  const margin = 1;
+  if (east - west > 5 || north - south > 5) return EMPTY;
+  for (let x = Math.floor((west - margin) / step); x <= Math.ceil((east + margin) / step); x += 1) {
+    line([[x * step, south - margin], [x * step, north + margin]]);
+  }
+  for (let y = Math.floor((south - margin) / step); y <= Math.ceil((north + margin) / step); y += 1) {
+    line([[west - margin, y * step], [east + margin, y * step]]);
+  }
+  return { type: 'FeatureCollection', features };
+}
+
+export class RiskMap extends EventTarget {
+  #map;
+  #theme = themes.dark;
+  #areas = EMPTY;
+  #grid = EMPTY;
+  #labels = [];
+  #pulses = [];
+  #view = null;
+  #popup = null;
+  #isLoaded = false;
+  /** Whether the theme's own layers are there; between a change of theme and then, nothing can be added. */
+  #isStyled = false;
+  /** The generation of heat that is drawn, and the one whose tiles are on their way. */
+  #generation = 0;
+  #drawn = null;
+  #next = null;
+  #isStale = false;
+
+  /** Throws when the browser has no WebGL. */
+  constructor(container, theme) {
+    super();
+    this.#theme = themes[theme];
+    this.#map = new maplibregl.Map({
+      container, center: [78, 21], zoom: 4, minZoom: 2, maxZoom: 17.5, attributionControl: false, dragRotate: false,
+      pitchWithRotate: false, fadeDuration: 150, style: { version: 8, sources: {}, layers: [] }, hash: false,
+    });
+    this.#map.touchZoomRotate.disableRotation();
+    this.#map.addControl(new maplibregl.NavigationControl({ showCompass: false }), 'bottom-left');
+    this.#map.addControl(new maplibregl.ScaleControl({ maxWidth: 110 }), 'bottom-left');
+    this.#map.on('load', () => {
+      this.#isLoaded = true;
+      this.#rebuild();
+    });
+    this.#map.on('style.load', () => {
+      if (!this.#isLoaded) return;
+      this.#isStyled = true;
+      this.refresh();
+    });
+    this.#map.on('moveend', () => this.dispatchEvent(new CustomEvent('move')));
+    this.#map.on('error', (event) => this.dispatchEvent(new CustomEvent('fault', { detail: event.error })));
+    this.#map.on('idle', () => this.dispatchEvent(new CustomEvent('idle')));
+    this.#map.on('click', (event) => this.#describe(event));
+    this.#map.on('mousemove', 'terminals', () => { this.#map.getCanvas().style.cursor = 'pointer'; });
+    this.#map.on('mouseleave', 'terminals', () => { this.#map.getCanvas().style.cursor = ''; });
+    for (const name of ['render', 'sourcedata', 'idle']) this.#map.on(name, () => this.#advance());
+  }
+
+  setTheme(name) {
+    this.#theme = themes[name];
+    if (this.#isLoaded) this.#rebuild();
+  }
+
+  /** Shows a layer under a filter. What is drawn stays until all of the new is there, then fades over into it. */
+  show(layer, filter) {
+    const view = { layer, tiles: tilesURL(layer, filter), cells: tilesURL(layer, { ...filter, geometry: 'cells' }) };
+    const isSame = this.#view?.tiles === view.tiles;
+    this.#view = view;
+    if (!this.#isStyled) return;
+    if (!isSame) this.#drop(this.#next);
+    this.refresh();
+  }
+
+  /** Asks for the tiles again; those that did not change cost a 304. */
+  refresh() {
+    if (!this.#isStyled || !this.#view) return;
+    if (this.#next) {
+      this.#isStale = true;
+      return;
+    }
+    this.#isStale = false;
+    this.#generation += 1;
+    this.#next = this.#generation;
+    const { sources, layers } = this.#generationStyle(this.#next, this.#drawn === null);
+    for (const [id, source] of Object.entries(sources)) this.#map.addSource(id, source);
+    for (const layer of layers) this.#map.addLayer(layer, 'outlines');
+    this.#map.triggerRepaint();
+  }
+
+  /** Once the next generation's tiles are all there, it is faded in and the one before is faded out and taken away. */
+  #advance() {
+    const next = this.#next;
+    if (!next || !this.#isStyled || !this.#map.isSourceLoaded(`heat-${next}`) || !this.#map.isSourceLoaded(`cells-${next}`)) return;
+    const before = this.#drawn;
+    this.#drawn = next;
+    this.#next = null;
+    if (before !== null) {
+      this.#setOpacity(next, true);
+      this.#setOpacity(before, false);
+      setTimeout(() => this.#drop(before), 3 * FADE_MILLISECONDS);
+    }
+    if (this.#isStale) this.refresh();
+  }
+
+  #setOpacity(generation, isVisible) {
+    for (const layer of this.#generationStyle(generation, isVisible).layers) {
+      if (!this.#map.getLayer(layer.id)) continue;
+      const name = { heatmap: 'heatmap-opacity', fill: 'fill-opacity', line: 'line-opacity' }[layer.type];
+      this.#map.setPaintProperty(layer.id, name, layer.paint[name]);
+    }
+  }
+
+  #drop(generation) {
+    if (!generation || !this.#isStyled) return;
+    if (generation === this.#next) this.#next = null;
+    for (const kind of ['heat', 'cells', 'edges']) {
+      if (this.#map.getLayer(`${kind}-${generation}`)) this.#map.removeLayer(`${kind}-${generation}`);
+    }
+    for (const kind of ['heat', 'cells']) {
+      if (this.#map.getSource(`${kind}-${generation}`)) this.#map.removeSource(`${kind}-${generation}`);
+    }
+  }
+
+  setAreas(collection) {
+    this.#areas = collection;
+    this.#map.getSource?.('areas')?.setData(collection);
+    for (const label of this.#labels) label.remove();
+    this.#labels = collection.features.map((feature) => {
+      const element = document.createElement('div');
+      element.className = 'area-label';
+      element.textContent = feature.properties.name;
+      return new maplibregl.Marker({ element }).setLngLat(feature.properties.label).addTo(this.#map);
+    });
+  }
+
+  /** Moves to a box of west, south, east, north. */
+  fit(bounds, animate = false) {
+    this.#grid = grid(bounds);
+    this.#map.getSource?.('grid')?.setData(this.#grid);
+    const [west, south, east, north] = bounds;
+    const narrow = window.innerWidth < 900;
+    this.#map.fitBounds([[west, south], [east, north]], {
+      padding: narrow ? 40 : { top: 92, bottom: 172, left: 240, right: 350 }, animate, maxZoom: 13,
+    });
+  }
+
+  goTo(longitude, latitude) {
+    const isStill = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
+    this.#map.flyTo({ center: [longitude, latitude], zoom: Math.max(13.2, this.#map.getZoom()), animate: !isStill, duration: 900 });
+    this.pulse(longitude, latitude);
+  }
+
+  /** A ring that widens at a place for a few seconds: something has just happened here. */
+  pulse(longitude, latitude) {
+    const element = document.createElement('div');
+    element.className = 'pulse';
+    const marker = new maplibregl.Marker({ element }).setLngLat([longitude, latitude]).addTo(this.#map);
+    this.#pulses.push(marker);
+    if (this.#pulses.length > MAX_PULSES) this.#pulses.shift().remove();
+    setTimeout(() => {
+      marker.remove();
+      this.#pulses = this.#pulses.filter((other) => other !== marker);
+    }, PULSE_MILLISECONDS);
+  }
+
+  /** West, south, east, north of what is in view, within the globe. */
+  bounds() {
+    const box = this.#map.getBounds();
+    const clamp = (value, limit) => Math.max(-limit, Math.min(limit, value));
+    return [clamp(box.getWest(), 180), clamp(box.getSouth(), 90), clamp(box.getEast(), 180), clamp(box.getNorth(), 90)];
+  }
+
+  zoom() {
+    return this.#map.getZoom();
+  }
+
+  /** Draws everything anew in the theme's colours. */
+  #rebuild() {
+    this.#drawn = null;
+    this.#next = null;
+    this.#isStyled = false;
+    this.#map.setStyle(this.#style(), { diff: false });
+  }
+
+  #style() {
+    const theme = this.#theme;
+    return {
+      version: 8,
+      sources: {
+        grid: { type: 'geojson', data: this.#grid },
+        areas: { type: 'geojson', data: this.#areas },
+        terminals: { type: 'vector', tiles: [`${location.origin}/tiles/terminals/{z}/{x}/{y}.mvt`], minzoom: 11, maxzoom: 14 },
+      },
+      layers: [
+        { id: 'ground', type: 'background', paint: { 'background-color': theme.ground } },
+        { id: 'areas', type: 'fill', source: 'areas', paint: { 'fill-color': theme.district } },
+        { id: 'grid', type: 'line', source: 'grid', paint: { 'line-color': theme.grid, 'line-width': 1 } },
+        {
+          id: 'outlines', type: 'line', source: 'areas',
+          paint: { 'line-color': theme.outline, 'line-width': ['interpolate', ['linear'], ['zoom'], 8, 0.8, 14, 2] },
+        },
+        {
+          id: 'terminals', type: 'circle', source: 'terminals', 'source-layer': 'terminals', minzoom: 11,
+          paint: {
+            'circle-color': ['case', ['==', ['get', 'kind'], 'atm'], theme.atm, theme.terminal],
+            'circle-radius': ['interpolate', ['exponential', 1.6], ['zoom'], 11, 0.9, 14, 2.2, 17, 6],
+            'circle-opacity': ['interpolate', ['linear'], ['zoom'], 11, 0.35, 14, 0.9],
+          },
+        },
+      ],
+    };
+  }
+
+  /** The sources and layers of one drawing of the view. */
+  #generationStyle(generation, isVisible) {
+    const { layer, tiles, cells } = this.#view, colours = this.#theme.heat;
+    const shown = (stops) => (isVisible ? ['interpolate', ['linear'], ['zoom'], ...stops] : 0);
+    const fade = { duration: FADE_MILLISECONDS, delay: 0 };
+    const cellSource = { source: `cells-${generation}`, 'source-layer': layer, minzoom: 12.5 };
+    return {
+      sources: {
+        [`heat-${generation}`]: { type: 'vector', tiles: [tiles], minzoom: 0, maxzoom: 14 },
+        [`cells-${generation}`]: { type: 'vector', tiles: [cells], minzoom: 12, maxzoom: 14 },
+      },
+      layers: [
+        {
+          id: `heat-${generation}`, type: 'heatmap', source: `heat-${generation}`, 'source-layer': layer, maxzoom: 15,
+          paint: {
+            'heatmap-weight': ['get', 'heat'],
+            // Cells lie 8 pixels apart up to zoom 11 and twice as far with each zoom after; the radius goes with them.
+            'heatmap-radius': ['interpolate', ['exponential', 2], ['zoom'], 4, 16, 10, 20, 11, 24, 12, 34, 15, 240],
+            'heatmap-intensity': ['interpolate', ['linear'], ['zoom'], 4, 2.2, 10, 1.7, 13, 1.5],
+            'heatmap-color': ['interpolate', ['linear'], ['heatmap-density'], ...heatRamp(colours)],
+            'heatmap-opacity': shown([13.2, 0.92, 14.4, 0]), 'heatmap-opacity-transition': fade,
+          },
+        },
+        {
+          id: `cells-${generation}`, type: 'fill', ...cellSource,
+          paint: {
+            'fill-color': ['interpolate', ['linear'], ['get', 'heat'], ...cellRamp(colours)],
+            'fill-opacity': shown([13, 0, 14.2, 0.72]), 'fill-opacity-transition': fade,
+          },
+        },
+        {
+          id: `edges-${generation}`, type: 'line', ...cellSource,
+          paint: {
+            'line-color': this.#theme.ground, 'line-width': 1,
+            'line-opacity': shown([13, 0, 14.2, 0.6]), 'line-opacity-transition': fade,
+          },
+        },
+      ],
+    };
+  }
+
+  #describe(event) {
+    this.#popup?.remove();
+    if (!this.#view) return;
+    const found = this.#map.queryRenderedFeatures(
+      [[event.point.x - 4, event.point.y - 4], [event.point.x + 4, event.point.y + 4]],
+      { layers: ['terminals', `cells-${this.#drawn}`].filter((id) => this.#map.getLayer(id)) });
+    const terminal = found.find((feature) => feature.layer.id === 'terminals');
+    const cell = this.#map.getZoom() >= 13 ? found.find((feature) => feature.layer.id !== 'terminals') : undefined;
+    if (!terminal && !cell) return;
+    const box = document.createElement('div');
+    const line = (words, className) => {
+      const element = document.createElement('div');
+      element.textContent = words;
+      element.className = className ?? '';
+      box.append(element);
+    };
+    if (terminal) {
+      line(text(`terminal.${terminal.properties.kind}`, { terminal: terminal.properties.terminal }), 'popup-title');
+      if (terminal.properties.institution) line(terminal.properties.institution);
+    }
+    if (cell) {
+      line(text('cell.title'), terminal ? 'muted' : 'popup-title');
+      line(text('cell.count', { count: formatFine(cell.properties.count) }));
+      line(text('cell.risk', { risk: formatPercent(cell.properties.risk) }));
+    }
+    this.#popup = new maplibregl.Popup({ closeButton: false, maxWidth: '260px' }).setLngLat(event.lngLat).setDOMContent(box).addTo(this.#map);
+  }
+}

@@ -1,0 +1,139 @@
+// The lists and figures beside the map. Everything shown is set as text, never as markup.
+import { formatCount, formatFine, formatMoment, formatMoney, formatPercent } from './format.js';
+import { text, typeName } from './strings.js';
+
+export function make(name, className, words) {
+  const element = document.createElement(name);
+  if (className) element.className = className;
+  if (words !== undefined) element.textContent = words;
+  return element;
+}
+
+/** A button group of which one is chosen, with the arrow keys moving the choice. */
+export function segments(root, choices, choose) {
+  const buttons = choices.map(({ value, label }) => {
+    const button = make('button', '', label);
+    button.type = 'button';
+    button.dataset.value = value;
+    button.setAttribute('role', 'radio');
+    button.addEventListener('click', () => choose(value));
+    return button;
+  });
+  root.replaceChildren(...buttons);
+  root.addEventListener('keydown', (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const at = buttons.indexOf(document.activeElement);
+    if (!step || at < 0) return;
+    event.preventDefault();
+    const next = buttons[(at + step + buttons.length) % buttons.length];
+    next.focus();
+    choose(next.dataset.value);
+  });
+  return (value) => {
+    const chosen = buttons.some((button) => button.dataset.value === value) ? value : buttons[0]?.dataset.value;
+    for (const button of buttons) {
+      const isChosen = button.dataset.value === value;
+      button.setAttribute('aria-checked', isChosen);
+      button.tabIndex = button.dataset.value === chosen ? 0 : -1;
+    }
+  };
+}
+
+/** Figures for each layer in the span chosen; those that grew light up. */
+export class Counters {
+  #root;
+  #cells = new Map();
+
+  constructor(root, layers, choose) {
+    this.#root = root;
+    for (const layer of layers) {
+      const cell = make('button', 'counter');
+      cell.type = 'button';
+      const figure = make('strong', '', '–');
+      cell.append(figure, make('span', 'muted', text(`unit.${layer}`)));
+      cell.addEventListener('click', () => choose(layer));
+      this.#cells.set(layer, { cell, figure, value: null });
+      root.append(cell);
+    }
+  }
+
+  update(layers, chosen) {
+    this.#root.classList.remove('is-failed');
+    for (const info of layers) {
+      const known = this.#cells.get(info.name);
+      if (!known) continue;
+      const value = info.name === 'risk' ? info.expected : info.count;
+      known.cell.classList.toggle('is-chosen', info.name === chosen);
+      if (known.value === value) continue;
+      if (known.value !== null && value > known.value) {
+        known.cell.classList.remove('grew');
+        void known.cell.offsetWidth; // So that the animation begins again.
+        known.cell.classList.add('grew');
+      }
+      known.value = value;
+      known.figure.textContent = info.name === 'risk' ? formatFine(value) : formatCount(value);
+    }
+  }
+}
+
+function row(parts, onClick) {
+  const item = make('li');
+  const button = make('button', 'row');
+  button.type = 'button';
+  button.append(...parts);
+  if (onClick) button.addEventListener('click', onClick);
+  else button.disabled = true;
+  item.append(button);
+  return item;
+}
+
+function meter(share) {
+  const bar = make('span', 'meter');
+  const fill = make('span', 'meter-fill');
+  fill.style.width = `${Math.round(Math.min(1, Math.max(0.02, share)) * 100)}%`;
+  bar.append(fill);
+  return bar;
+}
+
+const note = (words) => make('li', 'muted empty', words);
+
+export function showAlerts(root, alerts, goTo) {
+  if (!alerts.length) return root.replaceChildren(note(text('alerts.none')));
+  root.replaceChildren(...alerts.map((alert) => {
+    const head = make('span', 'row-head');
+    head.append(make('strong', '', alert.reasons[0] ?? typeName(alert.channel)), make('span', 'risk', formatPercent(alert.risk)));
+    const place = alert.jurisdiction ?? (alert.terminal || text('alerts.nowhere'));
+    const facts = [formatMoment(Date.parse(alert.eventTime)), typeName(alert.channel), formatMoney(alert.amountMinorUnits, alert.currency), place];
+    const foot = make('span', 'muted', facts.filter(Boolean).join(' · '));
+    const hasPlace = alert.latitude !== undefined && alert.longitude !== undefined;
+    return row([head, foot], hasPlace ? () => goTo(alert.longitude, alert.latitude) : null);
+  }));
+}
+
+export function showHotspots(root, hotspots, layer, goTo) {
+  if (!hotspots.length) return root.replaceChildren(note(text('hotspots.none')));
+  const value = (spot) => (layer === 'risk' ? spot.expected : spot.count);
+  const most = value(hotspots[0]);
+  root.replaceChildren(...hotspots.map((spot) => {
+    const head = make('span', 'row-head');
+    head.append(
+      make('strong', '', spot.jurisdiction ?? `${spot.latitude.toFixed(3)}, ${spot.longitude.toFixed(3)}`),
+      make('span', 'muted', text('hotspots.count', { count: formatFine(value(spot)), unit: text(`unit.${layer}`) })));
+    return row([head, meter(value(spot) / most)], () => goTo(spot.longitude, spot.latitude));
+  }));
+}
+
+export function showFailure(root) {
+  root.replaceChildren(note(text('failed')));
+}
+
+/** Fills a select without losing what was chosen. */
+export function fillSelect(select, options, chosen) {
+  const given = options.some((option) => option.value === chosen) ? options : [...options, { value: chosen, label: typeName(chosen) }];
+  const key = JSON.stringify(given);
+  if (select.dataset.key !== key) {
+    select.dataset.key = key;
+    select.replaceChildren(...given.map(({ value, label }) => new Option(label, value)));
+  }
+  select.value = chosen;
+}

@@ -1,0 +1,191 @@
+// Bars of events through time, and a span over them that is dragged, typed or moved with the arrow keys.
+import { HOUR, formatMoment } from './format.js';
+import { text } from './strings.js';
+
+const SVG = 'http://www.w3.org/2000/svg';
+const MIN_PIXELS = 3;
+
+function shape(name, attributes) {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  return element;
+}
+
+export class Timeline extends EventTarget {
+  #root;
+  #svg;
+  #bars;
+  #shades;
+  #window;
+  #handles;
+  #series = null;
+  #span = [0, 1];
+  #drag = null;
+
+  constructor(root) {
+    super();
+    this.#root = root;
+    this.#svg = shape('svg', { role: 'img', preserveAspectRatio: 'none' });
+    this.#svg.setAttribute('aria-label', text('timeline.histogram'));
+    this.#bars = shape('g', { class: 'bars' });
+    this.#shades = [shape('rect', { class: 'shade', y: 0 }), shape('rect', { class: 'shade', y: 0 })];
+    this.#window = shape('rect', { class: 'window', y: 0 });
+    this.#svg.append(this.#bars, ...this.#shades, this.#window);
+    this.#handles = ['start', 'end'].map((end) => this.#makeHandle(end));
+    root.append(this.#svg, ...this.#handles);
+    root.addEventListener('pointerdown', (event) => this.#begin(event));
+    root.addEventListener('pointermove', (event) => this.#move(event));
+    root.addEventListener('pointerup', (event) => this.#finish(event));
+    root.addEventListener('pointercancel', () => { this.#drag = null; });
+    new ResizeObserver(() => this.#draw()).observe(root);
+  }
+
+  /** Bars as the service gives them: `{from, bucketHours, counts}`. */
+  setSeries(series) {
+    this.#series = series.from ? { ...series, start: Date.parse(series.from) } : null;
+    this.#draw();
+  }
+
+  setSpan(span) {
+    if (this.#drag) return;
+    this.#span = span;
+    this.#place();
+  }
+
+  get bucketMilliseconds() {
+    return (this.#series?.bucketHours ?? 1) * HOUR;
+  }
+
+  /** The time that the bars cover, in milliseconds. */
+  get range() {
+    if (!this.#series) return null;
+    return [this.#series.start, this.#series.start + this.#series.counts.length * this.bucketMilliseconds];
+  }
+
+  #makeHandle(end) {
+    const handle = document.createElement('div');
+    handle.className = 'handle';
+    handle.tabIndex = 0;
+    handle.setAttribute('role', 'slider');
+    handle.setAttribute('aria-label', text(`timeline.${end}`));
+    handle.dataset.end = end;
+    handle.addEventListener('keydown', (event) => {
+      const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -24, PageUp: 24 }[event.key];
+      if (!steps || !this.range) return;
+      event.preventDefault();
+      const span = [...this.#span];
+      span[end === 'start' ? 0 : 1] += steps * this.bucketMilliseconds;
+      this.#choose(span);
+    });
+    return handle;
+  }
+
+  #timeAt(clientX) {
+    const box = this.#root.getBoundingClientRect(), [start, end] = this.range;
+    return start + Math.min(1, Math.max(0, (clientX - box.left) / box.width)) * (end - start);
+  }
+
+  #begin(event) {
+    if (!this.range || event.button !== 0) return;
+    const time = this.#timeAt(event.clientX);
+    const end = event.target.dataset?.end;
+    const isInside = event.target === this.#window;
+    this.#drag = { end, isInside, time, x: event.clientX, span: [...this.#span], moved: false };
+    this.#root.setPointerCapture(event.pointerId);
+  }
+
+  #move(event) {
+    const drag = this.#drag;
+    if (!drag) return;
+    if (Math.abs(event.clientX - drag.x) >= MIN_PIXELS) drag.moved = true;
+    if (!drag.moved) return;
+    const time = this.#timeAt(event.clientX);
+    if (drag.end === 'start') this.#span = [time, drag.span[1]];
+    else if (drag.end === 'end') this.#span = [drag.span[0], time];
+    else if (drag.isInside) this.#span = drag.span.map((edge) => edge + time - drag.time);
+    else this.#span = [drag.time, time];
+    this.#span.sort((a, b) => a - b);
+    this.#place();
+  }
+
+  #finish(event) {
+    const drag = this.#drag;
+    this.#drag = null;
+    if (!drag) return;
+    if (drag.moved) return this.#choose(this.#span);
+    // A click chooses the bar under it.
+    const step = this.bucketMilliseconds, [start] = this.range;
+    const bar = start + Math.floor((this.#timeAt(event.clientX) - start) / step) * step;
+    this.#choose([bar, bar + step]);
+  }
+
+  /** Takes whole buckets, at least one, inside the bars. */
+  #choose(span) {
+    const step = this.bucketMilliseconds, [start, end] = this.range;
+    const snap = (time) => start + Math.round((Math.min(end, Math.max(start, time)) - start) / step) * step;
+    let [from, to] = [snap(Math.min(...span)), snap(Math.max(...span))];
+    if (to <= from) [from, to] = from >= end ? [end - step, end] : [from, from + step];
+    this.#span = [from, to];
+    this.#place();
+    this.dispatchEvent(new CustomEvent('choose', { detail: this.#span }));
+  }
+
+  #draw() {
+    this.#bars.replaceChildren();
+    const { width, height } = this.#root.getBoundingClientRect();
+    if (!width) return;
+    this.#svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
+    if (this.#series) {
+      const counts = this.#series.counts, most = Math.max(1, ...counts), step = width / counts.length;
+      const gap = step > 4 ? 1 : step > 2 ? 0.5 : 0;
+      counts.forEach((count, index) => {
+        if (!count) return;
+        const tall = Math.max(1.5, Math.sqrt(count / most) * (height - 16));
+        this.#bars.append(shape('rect', { x: index * step, y: height - tall, width: Math.max(0.5, step - gap), height: tall }));
+      });
+      this.#drawDays(width, height);
+    }
+    this.#place();
+  }
+
+  /** A thin mark and a date where days begin, as many as there is room for. */
+  #drawDays(width) {
+    const [start, end] = this.range, room = Math.max(1, Math.floor(width / 84));
+    const days = (end - start) / (24 * HOUR);
+    const every = [1, 2, 7, 14, 30, 90, 365].find((count) => days / count <= room) ?? 365;
+    const day = new Date(start);
+    day.setHours(0, 0, 0, 0);
+    for (let mark = new Date(day); mark < end; mark.setDate(mark.getDate() + every)) {
+      if (mark < start) continue;
+      const x = ((mark - start) / (end - start)) * width;
+      const label = shape('text', { x: x + 3, y: 10 });
+      label.textContent = mark.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
+      this.#bars.append(shape('line', { x1: x, x2: x, y1: 0, y2: 12 }), label);
+    }
+  }
+
+  #place() {
+    const { width, height } = this.#root.getBoundingClientRect();
+    const range = this.range;
+    this.#root.classList.toggle('is-empty', !range);
+    if (!range || !width) return;
+    const [start, end] = range;
+    const place = (time) => Math.min(width, Math.max(0, ((time - start) / (end - start)) * width));
+    const [left, right] = this.#span.map(place);
+    const set = (element, x, wide) => {
+      element.setAttribute('x', x);
+      element.setAttribute('width', Math.max(0, wide));
+      element.setAttribute('height', height);
+    };
+    set(this.#shades[0], 0, left);
+    set(this.#shades[1], right, width - right);
+    set(this.#window, left, right - left);
+    this.#handles.forEach((handle, index) => {
+      handle.style.left = `${[left, right][index]}px`;
+      handle.setAttribute('aria-valuemin', start);
+      handle.setAttribute('aria-valuemax', end);
+      handle.setAttribute('aria-valuenow', Math.round(this.#span[index]));
+      handle.setAttribute('aria-valuetext', formatMoment(this.#span[index]));
+    });
+  }
+}

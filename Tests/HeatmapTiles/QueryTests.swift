@@ -1,0 +1,107 @@
+import Geo
+import Testing
+
+@testable import HeatmapTiles
+
+@Suite struct QueryTests {
+    static let state: MapState = {
+        var state = MapState()
+        let areas = ["north", "south"].enumerated().map { index, id in
+            let south = Sample.centre.latitude + (index == 0 ? 0 : -1)
+            let box = BoundingBox(west: Sample.centre.longitude - 1, south: south, east: Sample.centre.longitude + 1, north: south + 1)
+            return MapEvent.area(Area(id: id, name: id, outline: try? MultiPolygon([Polygon(box: box)])))
+        }
+        let events = Sample.events(2000, seed: 41).compactMap { event -> MapEvent? in
+            let time = Int64(event.hour) * CubeHour.microsecondsPerHour
+            switch event.kind.signal {
+            case .complaint: return .complaint(.init(eventMicroseconds: time, position: event.position, crimeType: event.kind.type))
+            case .transaction:
+                return .decision(.init(
+                    eventMicroseconds: time, position: event.position, terminalID: "", channel: event.kind.type, risk: event.risk,
+                    isFraud: event.risk > 0.5, alert: nil))
+            case .fraud, .alert: return nil
+            }
+        }
+        state.apply(state.change(for: areas + events))
+        return state
+    }()
+
+    static func filter(_ pairs: [(String, String)], layer: Layer = .complaints, permitted: Set<String>? = nil) throws -> CubeFilter {
+        try QueryParameters(pairs.map { (name: $0.0, value: $0.1) }, allowed: QueryParameters.filterNames)
+            .filter(layer: layer, permitted: permitted, state: state)
+    }
+
+    @Test("A whole filter is read")
+    func filters() throws {
+        let filter = try Self.filter([
+            ("from", "2026-01-05T01:30:00Z"), ("to", "2026-01-06T01:30:00+05:30"), ("types", "robbery,upi_fraud"), ("min_risk", "0.5"),
+            ("hours_of_day", "22,23,0-5"), ("days_of_week", "6-7"), ("utc_offset_minutes", "330"), ("jurisdiction", "north"),
+        ])
+        #expect(filter.hours == (Sample.firstHour + 1)..<(Sample.firstHour + 20))
+        #expect(filter.types == ["robbery", "upi_fraud"])
+        #expect(filter.hoursOfDay == [22, 23, 0, 1, 2, 3, 4, 5] && filter.daysOfWeek == [6, 7])
+        #expect(filter.offsetMinutes == 330 && filter.minimumRisk == 0.5 && filter.jurisdictions == ["north"])
+    }
+
+    @Test("A bad parameter is refused by its name, with the reason", arguments: [
+        ("form", "2026-01-05", "unknown parameter; known are days_of_week"), ("from", "yesterday", "must be a time in ISO 8601"),
+        ("from", "1969-12-31T23:00:00Z", "must lie in the years 1970 to 2089"), ("to", "2200-01-01T00:00:00Z", "must lie in the years"),
+        ("types", "murder", "\"murder\" is not a type of layer complaints; known are robbery, upi_fraud"),
+        ("types", Array(repeating: "robbery", count: 10_000).joined(separator: ","), "must name at most 64 types"),
+        ("min_risk", "2", "must be a number from 0 to 1"), ("min_risk", "nan", "must be a number from 0 to 1"),
+        ("hours_of_day", "24", "must be numbers from 0 to 23"), ("hours_of_day", "5-3", "must be numbers"), ("hours_of_day", "1,,2", "must be"),
+        ("days_of_week", "0", "must be numbers from 1 to 7"), ("utc_offset_minutes", "1000", "must be a whole number from -840 to 840"),
+        ("jurisdiction", "east", "unknown, or not among those you may see"),
+    ])
+    func faults(name: String, value: String, reason: String) {
+        let error = #expect(throws: BadQuery.self) { try Self.filter([(name, value)]) }
+        #expect(error?.field == name && error?.reason.hasPrefix(reason) == true, "\(String(describing: error))")
+    }
+
+    @Test("A span that runs backwards or over more than ten years is refused")
+    func spans() {
+        #expect(throws: BadQuery.self) { try Self.filter([("from", "2026-01-05T00:00:00Z"), ("to", "2026-01-04T00:00:00Z")]) }
+        #expect(throws: BadQuery.self) { try Self.filter([("from", "2000-01-05T00:00:00Z"), ("to", "2026-01-04T00:00:00Z")]) }
+        #expect(throws: BadQuery.self) { try Self.filter([("from", "2026-01-05T00:00:00Z"), ("from", "2026-01-05T00:00:00Z")]) }
+    }
+
+    @Test("Channels are known types of transactions before the first of them comes")
+    func channels() throws {
+        #expect(try Self.filter([("types", "branch")], layer: .risk).types == ["branch"])
+    }
+
+    @Test("A caller limited to a jurisdiction sees its cells only, and cannot ask for another's")
+    func jurisdictions() throws {
+        let renderer = TileRenderer()
+        func count(_ permitted: Set<String>?, _ pairs: [(String, String)] = []) throws -> Int {
+            let filter = try Self.filter(pairs, layer: .transactions, permitted: permitted)
+            return Self.state.cube.total(in: nil, renderer.prepare(filter, for: Self.state)).count
+        }
+        let all = try count(nil), north = try count(["north"]), south = try count(["south"])
+        #expect(north > 0 && south > 0 && north + south == all)
+        #expect(try count(nil, [("jurisdiction", "south")]) == south)
+        #expect(try count(["nowhere"]) == 0)
+        #expect(throws: BadQuery.self) { try count(["north"], [("jurisdiction", "south")]) }
+        let queries = MapQueries(state: Self.state, renderer: renderer, permitted: ["north"])
+        #expect(queries.areas().features.map(\.id) == ["north"])
+        let summary = try queries.summary(QueryParameters([], allowed: []))
+        #expect(summary.layers.first { $0.name == "transactions" }?.count == north)
+        #expect(summary.bounds?[1] ?? 0 >= Sample.centre.latitude)
+    }
+
+    @Test("A series covers the span asked for in whole buckets, and adds up to the total")
+    func series() throws {
+        let queries = MapQueries(state: Self.state, renderer: TileRenderer(), permitted: nil)
+        let filter = try Self.filter([], layer: .transactions)
+        let total = Self.state.cube.total(in: nil, queries.renderer.prepare(filter, for: Self.state)).count
+        for hours in [nil, 1, 6, 24] {
+            let series = try queries.series(filter, in: nil, bucketHours: hours)
+            #expect(series.counts.reduce(0, +) == total && series.counts.count == series.expected.count)
+            #expect(series.counts.count <= 600)
+        }
+        let night = try queries.series(Self.filter([("from", "2026-01-05T22:00:00Z"), ("to", "2026-01-06T04:00:00Z")]), in: nil, bucketHours: 1)
+        #expect(night.from == "2026-01-05T22:00:00Z" && night.counts.count == 6)
+        let never = try queries.series(Self.filter([("from", "2027-01-01T00:00:00Z")]), in: nil, bucketHours: 1)
+        #expect(never.counts.isEmpty)
+    }
+}

@@ -1,0 +1,168 @@
+import Contracts
+import Geo
+import Identity
+import Logging
+import RPC
+import ServiceContextModule
+import Testing
+
+@testable import HeatmapTiles
+
+@Suite struct RoutesTests {
+    /// The routes over a map, as the server would call them.
+    static func withRoutes<R>(_ map: LiveMap = LiveMap(QueryTests.state), _ body: (Routes) async throws -> R) async throws -> R {
+        // No test here signs in, so nobody listens there.
+        try await withChannel(ChannelConfiguration(target: "http://127.0.0.1:1"), logger: Logger(label: "test")) { channel in
+            try await body(Routes(
+                map: map, renderer: TileRenderer(), files: WebFiles(mapLibre: [:]),
+                sessions: Sessions(auth: AuthV1.AuthService.Client(channel)), live: LiveStream(map: map, maxListeners: 2),
+                publicURL: "https://tiles.example"))
+        }
+    }
+
+    static func get(
+        _ routes: Routes, _ pattern: String, _ parameters: [String: String] = [:], query: [(name: String, value: String)] = [],
+        headers: HTTPHeaders = [:], jurisdictions: Set<String> = []
+    ) async throws -> HTTPResponse {
+        let route = try #require(routes.all.first { $0.method == "GET" && $0.pattern == pattern })
+        var context = ServiceContext.topLevel
+        context.principal = Principal(subject: "asha", kind: .user, scopes: [Scope.readTiles], jurisdictions: jurisdictions)
+        return try await route.handler(HTTPRequest(
+            path: pattern, query: query, headers: headers, pathParameters: parameters, serviceContext: context))
+    }
+
+    static let tilePattern = "/tiles/{layer}/{z}/{x}/{y}.{format}"
+
+    static func tile(
+        _ routes: Routes, _ layer: String, _ z: String, _ x: String, _ y: String, _ format: String,
+        query: [(name: String, value: String)] = [], headers: HTTPHeaders = [:]
+    ) async throws -> HTTPResponse {
+        try await get(
+            routes, tilePattern, ["layer": layer, "z": z, "x": x, "y": y, "format": format], query: query, headers: headers)
+    }
+
+    @Test("Every route has a rule, and only the page, its files and the login are open")
+    func rules() async throws {
+        try await Self.withRoutes { routes in
+            let policy = AccessPolicy(Routes.rules)
+            #expect(policy.uncovered(among: routes.all.map(\.pattern)).isEmpty)
+            let open = Set(routes.all.map(\.pattern).filter { policy.rule(for: $0)?.isOpen == true })
+            #expect(open == ["/", "/static/{name}", "/maplibre/{name}", "/login", "/logout"])
+        }
+    }
+
+    @Test("A bad address or parameter is a 400 that says what is wrong", arguments: [
+        (["risk", "18", "0", "0", "mvt"], "", "z: must be a whole number from 0 to 17"),
+        (["risk", "-1", "0", "0", "mvt"], "", "z: must be"), (["risk", "2", "4", "0", "mvt"], "", "x: must be a whole number from 0 to 3"),
+        (["risk", "2", "0", "9", "mvt"], "", "y: must be"), (["risk", "2", "0", "1@2x", "mvt"], "", "format: must be mvt or png"),
+        (["risk", "2", "0", "1", "gif"], "", "format: must be mvt or png"), (["love", "2", "0", "1", "mvt"], "", "layer: must be one of risk"),
+        (["risk", "2", "0", "1", "mvt"], "until", "until: unknown parameter"), (["risk", "2", "0", "1", "png"], "geometry", "geometry: unknown"),
+        (["risk", "99999999999999999999", "0", "0", "mvt"], "", "z: must be"), (["terminals", "12", "0", "0", "mvt"], "from", "from: unknown"),
+    ])
+    func badAddresses(path: [String], parameter: String, message: String) async throws {
+        try await Self.withRoutes { routes in
+            let query = parameter.isEmpty ? [] : [(name: parameter, value: "1")]
+            let response = try await Self.tile(routes, path[0], path[1], path[2], path[3], path[4], query: query)
+            #expect(response.status == 400)
+            #expect(String(decoding: response.bytes, as: UTF8.self).contains("\"message\":\"\(message)"))
+        }
+    }
+
+    @Test("Tiles over HTTP hold the counts that the events have, and a repeated request is answered 304")
+    func tiles() async throws {
+        try await Self.withRoutes { routes in
+            let tile = Tile(containing: Sample.centre, zoom: 0)
+            let response = try await Self.tile(routes, "transactions", "\(tile.zoom)", "\(tile.x)", "\(tile.y)", "mvt")
+            let counted = try DecodedTile(response.bytes).layers["transactions"]?.reduce(0) { $0 + Int($1.attributes["count"] ?? 0) }
+            let filter = CubeFilter(layer: .transactions).prepared(kinds: QueryTests.state.cube.kinds, cells: nil)
+            #expect(counted == QueryTests.state.cube.total(in: nil, filter).count)
+            let tag = try #require(response.headers["etag"])
+            let again = try await Self.tile(routes, "transactions", "0", "0", "0", "mvt", headers: ["if-none-match": "\"x\", W/\(tag)"])
+            #expect(again.status == 304 && again.bytes.isEmpty && again.headers["etag"] == tag)
+            let filtered = try await Self.tile(
+                routes, "transactions", "0", "0", "0", "mvt", query: [("hours_of_day", "1")], headers: ["if-none-match": tag])
+            #expect(filtered.status == 200)
+        }
+    }
+
+    @Test("Pictures are 256 pixels wide, and 512 when asked for doubly")
+    func pictures() async throws {
+        try await Self.withRoutes { routes in
+            let tile = Tile(containing: Sample.centre, zoom: 11)
+            for (suffix, high) in [("", UInt8(1)), ("@2x", UInt8(2))] {
+                let response = try await Self.tile(routes, "risk", "11", "\(tile.x)", "\(tile.y)\(suffix)", "png")
+                #expect(response.status == 200 && response.headers["content-type"] == "image/png")
+                #expect(Array(response.bytes[16..<20]) == [0, 0, high, 0])
+            }
+        }
+    }
+
+    @Test("TileJSON names the tiles, keeps the filter in their address, and refuses a bad one")
+    func tileJSON() async throws {
+        try await Self.withRoutes { routes in
+            let response = try await Self.get(
+                routes, "/tiles/{layer}.json", ["layer": "complaints"], query: [("types", "robbery"), ("from", "2026-01-05T00:00:00Z")])
+            let text = String(decoding: response.bytes, as: UTF8.self)
+            #expect(text.contains(#""tilejson":"3.0.0""#))
+            #expect(text.contains("https://tiles.example/tiles/complaints/{z}/{x}/{y}.mvt?from=2026-01-05T00:00:00Z&types=robbery"))
+            #expect(try await Self.get(routes, "/tiles/{layer}.json", ["layer": "nothing"]).status == 400)
+        }
+    }
+
+    @Test("The page forbids scripts from elsewhere, and its files are all there")
+    func page() async throws {
+        try await Self.withRoutes { routes in
+            let page = try await Self.get(routes, "/")
+            let html = String(decoding: page.bytes, as: UTF8.self)
+            #expect(page.headers["content-security-policy"]?.contains("script-src 'self'") == true)
+            #expect(!html.contains("<style") && !html.contains("style=") && !html.contains("onclick"))
+            for name in ["main.js", "map.js", "dashboard.css", "icon.svg"] {
+                #expect(try await Self.get(routes, "/static/{name}", ["name": name]).status == 200)
+            }
+            #expect(try await Self.get(routes, "/static/{name}", ["name": "../Main.swift"]).status == 404)
+            #expect(try await Self.get(routes, "/maplibre/{name}", ["name": "maplibre-gl.js"]).status == 404)
+        }
+    }
+
+    @Test("A caller of one jurisdiction gets nothing of another from any resource")
+    func scopes() async throws {
+        try await Self.withRoutes { routes in
+            let everything = try await Self.get(routes, "/api/cells", query: [("layer", "transactions"), ("zoom", "14")])
+            let north = try await Self.get(routes, "/api/cells", query: [("layer", "transactions"), ("zoom", "14")], jurisdictions: ["north"])
+            #expect(try GeoJSON.read(north.bytes).features.count < GeoJSON.read(everything.bytes).features.count)
+            let areas = try await Self.get(routes, "/api/areas", jurisdictions: ["north"])
+            #expect(try GeoJSON.read(areas.bytes).features.map(\.id) == ["north"])
+        }
+    }
+
+    @Test("The live stream tells the revision at once, tells a change, and does not repeat what a browser has seen")
+    func live() async throws {
+        let map = LiveMap(QueryTests.state)
+        let first = map.current.revision
+        let (lines, continuation) = AsyncStream.makeStream(of: String.self)
+        var live = LiveStream(map: map, maxListeners: 1)
+        live.pace = .zero
+        let response = try live.response(to: HTTPRequest(path: "/live"))
+        #expect(throws: RPCError.self) { try live.response(to: HTTPRequest(path: "/live")) }
+        guard case .stream(let write) = response.body else { throw RPCError(.internal, "no stream") }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await write(HTTPBodyWriter { continuation.yield(String(decoding: $0, as: UTF8.self)) }) }
+            var iterator = lines.makeAsyncIterator()
+            #expect(await iterator.next() == "retry: 2000\n\n")
+            #expect(await iterator.next() == "event: change\nid: \(first)\ndata: {\"revision\":\(first)}\n\n")
+            map.apply(map.current.change(for: [MapStateTests.decision(1)]))
+            #expect(await iterator.next()?.contains("\(first + 1)") == true)
+            group.cancelAll()
+        }
+        let (resumed, resumedContinuation) = AsyncStream.makeStream(of: String.self)
+        let again = try live.response(to: HTTPRequest(path: "/live", headers: ["last-event-id": "\(first + 1)"]))
+        guard case .stream(let writeAgain) = again.body else { throw RPCError(.internal, "no stream") }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await writeAgain(HTTPBodyWriter { resumedContinuation.yield(String(decoding: $0, as: UTF8.self)) }) }
+            var iterator = resumed.makeAsyncIterator()
+            _ = await iterator.next()
+            #expect(await iterator.next() == ": still here\n\n")
+            group.cancelAll()
+        }
+    }
+}
