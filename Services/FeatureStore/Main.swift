@@ -5,27 +5,33 @@ import RPC
 import RecordCoding
 import ServiceRuntime
 
-/// Computes point-in-time features of transactions, once, and remembers them.
 @main enum Main {
     static func main() async {
         await Service.run(.featureStore, configuration: FeatureStoreConfiguration.init(from:)) { configuration, runtime in
-            try await runtime.withDatabase(migrations: FeatureStoreDatabase.migrations) { pool in
-                let database = FeatureStoreDatabase(pool: pool)
-                let writer = ObservationWriter(database: database, featureSet: configuration.featureSet)
-                let entries = try await writer.rebuild()
-                runtime.logger.info("memory is whole", metadata: ["entries": "\(entries)"])
-                try await runtime.withChannel(to: .ingestionGateway) { channel in
-                    let gateway = IngestionV1.IngestionService.Client(channel)
-                    let consumer = LogConsumer(name: "ingestion", pool: pool, logger: runtime.logger)
-                    try await runtime.serve(
-                        services: [
-                            FeatureStoreHandlers(database: database, writer: writer, featureSet: configuration.featureSet)
-                        ],
-                        background: [
-                            .init("ingestion's log") { try await follow(gateway, with: consumer, into: writer) },
-                            .init("memory") { try await writer.waitForBreakage() },
-                        ])
-                }
+            try await FeatureStore.run(configuration, runtime)
+        }
+    }
+}
+
+/// Computes point-in-time features of transactions, once, and remembers them.
+enum FeatureStore {
+    static func run(_ configuration: FeatureStoreConfiguration, _ runtime: ServiceRuntime) async throws {
+        try await runtime.withDatabase(migrations: FeatureStoreDatabase.migrations) { pool in
+            let database = FeatureStoreDatabase(pool: pool)
+            let writer = ObservationWriter(database: database, featureSet: configuration.featureSet)
+            let entries = try await writer.rebuild()
+            runtime.logger.info("memory is whole", metadata: ["entries": "\(entries)"])
+            try await runtime.withChannel(to: .ingestionGateway) { channel in
+                let gateway = IngestionV1.IngestionService.Client(channel)
+                let consumer = LogConsumer(name: "ingestion", pool: pool, logger: runtime.logger)
+                try await runtime.serve(
+                    services: [
+                        FeatureStoreHandlers(database: database, writer: writer, featureSet: configuration.featureSet)
+                    ],
+                    background: [
+                        .init("ingestion's log") { try await follow(gateway, with: consumer, into: writer) },
+                        .init("memory") { try await writer.waitForBreakage() },
+                    ])
             }
         }
     }

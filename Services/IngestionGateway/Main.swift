@@ -3,33 +3,39 @@ import Logging
 import RPC
 import ServiceRuntime
 
-/// Takes in what banks and agencies send: durable first, decided on next.
 @main enum Main {
     static func main() async {
         await Service.run(.ingestionGateway, configuration: IngestionGatewayConfiguration.init(from:)) { configuration, runtime in
-            guard let tokens = configuration.tokens else { throw ServiceError("there is no key for tokens") }
-            try await runtime.withDatabase(migrations: IngestionDatabase.migrations) { pool in
-                let database = IngestionDatabase(pool: pool)
-                try await runtime.withChannels(to: [.featureStore, .modelServer]) { channels in
-                    guard let store = channels[ServiceIdentity.featureStore.name], let models = channels[ServiceIdentity.modelServer.name]
-                    else { throw ServiceError("a channel is missing") }
-                    let decider = Decider(
-                        store: FeaturesV1.FeatureStoreService.Client(store), models: ModelsV1.ModelService.Client(models),
-                        timeout: .seconds(configuration.decisionTimeoutSeconds), logger: runtime.logger)
-                    let transactions = TransactionPipeline(
-                        database: database, decider: decider, limits: configuration.limits, logger: runtime.logger)
-                    let records = RecordPipeline(database: database, limits: configuration.limits, logger: runtime.logger)
-                    try await runtime.serve(
-                        services: [
-                            IngestionGatewayHandlers(
-                                database: database, transactions: transactions, records: records, tokeniser: tokens.tokeniser,
-                                limits: configuration.limits)
-                        ],
-                        background: [
-                            .init("transactions") { await transactions.run() },
-                            .init("records") { await records.run() },
-                        ])
-                }
+            try await IngestionGateway.run(configuration, runtime)
+        }
+    }
+}
+
+/// Takes in what banks and agencies send: durable first, decided on next.
+enum IngestionGateway {
+    static func run(_ configuration: IngestionGatewayConfiguration, _ runtime: ServiceRuntime) async throws {
+        guard let tokens = configuration.tokens else { throw ServiceError("there is no key for tokens") }
+        try await runtime.withDatabase(migrations: IngestionDatabase.migrations) { pool in
+            let database = IngestionDatabase(pool: pool)
+            try await runtime.withChannels(to: [.featureStore, .modelServer]) { channels in
+                guard let store = channels[ServiceIdentity.featureStore.name], let models = channels[ServiceIdentity.modelServer.name]
+                else { throw ServiceError("a channel is missing") }
+                let decider = Decider(
+                    store: FeaturesV1.FeatureStoreService.Client(store), models: ModelsV1.ModelService.Client(models),
+                    timeout: .seconds(configuration.decisionTimeoutSeconds), logger: runtime.logger)
+                let transactions = TransactionPipeline(
+                    database: database, decider: decider, limits: configuration.limits, logger: runtime.logger)
+                let records = RecordPipeline(database: database, limits: configuration.limits, logger: runtime.logger)
+                try await runtime.serve(
+                    services: [
+                        IngestionGatewayHandlers(
+                            database: database, transactions: transactions, records: records, tokeniser: tokens.tokeniser,
+                            limits: configuration.limits)
+                    ],
+                    background: [
+                        .init("transactions") { await transactions.run() },
+                        .init("records") { await records.run() },
+                    ])
             }
         }
     }
