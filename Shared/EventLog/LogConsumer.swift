@@ -85,6 +85,11 @@ public struct LogConsumer: Sendable {
     /// The batch does not follow on what is stored: another one, delivered before it, did not take effect.
     private struct Gap: Error {}
 
+    /// An error after which the batch must not come again, whatever kind it is.
+    private struct Final: Error {
+        let error: any Error
+    }
+
     /// The stored position; `.start` before the first batch.
     public func position() async throws -> LogPosition {
         let rows = try await pool.query("SELECT transaction_id, sequence FROM \(ident: table) WHERE consumer = \(name)")
@@ -117,6 +122,35 @@ public struct LogConsumer: Sendable {
         }
     }
 
+    /// The same for a consumer that keeps something in memory beside its store: what `apply` returns is handed to `committed` once the
+    /// transaction has taken effect, batch after batch in order.
+    ///
+    /// Memory must not fall behind the store. So an error of `committed`, or a commit whose outcome is unknown, ends `run`, and the
+    /// caller builds its memory anew. Replicas that each have a memory need a consumer, with a name, each.
+    public func run<Event: Sendable, Effect>(
+        from source: (LogPosition, _ deliver: ([Positioned<Event>]) async throws -> Void) async throws -> Void,
+        apply: @escaping ([Positioned<Event>], PostgresTransaction) async throws -> Effect,
+        committed: @escaping (Effect) async throws -> Void
+    ) async throws {
+        try await follow(from: source) { batch in
+            let effect: Effect?
+            do {
+                effect = try await pool.withTransaction { transaction in
+                    let events = try await claim(batch, in: transaction)
+                    return events.isEmpty ? nil : try await apply(events, transaction)
+                }
+            } catch let error as PostgresError where error.outcomeIsUnknown {
+                throw Final(error: error)
+            }
+            guard let effect else { return }
+            do {
+                try await committed(effect)
+            } catch {
+                throw Final(error: error)
+            }
+        }
+    }
+
     /// Follows a source for ever, leaving the transaction to `handle`, which calls ``claim(_:in:)`` in it. For consumers that put their
     /// effects together with those of others.
     public func follow<Event: Sendable>(
@@ -145,7 +179,7 @@ public struct LogConsumer: Sendable {
                 try Task.checkCancellation()
                 // A source may wrap what its reader threw, so the handler's own error counts.
                 let cause = handling ?? error
-                guard isTransient(cause, ofHandler: handling != nil) else { throw cause }
+                guard isTransient(cause, ofHandler: handling != nil) else { throw (cause as? Final)?.error ?? cause }
                 if failures == 0 {
                     logger.warning("following a log failed", metadata: ["consumer": "\(name)", "error": "\(cause)"])
                 }

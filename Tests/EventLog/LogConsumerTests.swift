@@ -184,6 +184,32 @@ import TestSupport
         }
     }
 
+    @Test func aMemoryFollowsTheStoreOrTheConsumerEnds() async throws {
+        try await withLog { log, pool in
+            try await append(0..<100, to: log, over: pool)
+            let all = try await log.everything(100).map { ($0.position, $0) }
+            let consumer = LogConsumer(name: "reader", pool: pool, backoff: Self.quick)
+            var memory: [Int] = []
+            await #expect(throws: PostgresError.self) {
+                try await consumer.run(
+                    from: { position, deliver in
+                        for start in stride(from: 0, to: 100, by: 20) { try await deliver(Array(all[start..<start + 20])) }
+                    },
+                    apply: { events, transaction in
+                        try await Self.save(events, by: "one", in: transaction)
+                        return events.map { Int($0.event.payload[1]) }
+                    },
+                    committed: { numbers in
+                        // Of a kind that would bring the batch again, had it not taken effect already.
+                        if memory.count == 60 { throw PostgresError(.unavailable, "the memory is gone") }
+                        memory += numbers
+                    })
+            }
+            #expect(memory == Array(0..<60))
+            #expect(try await effects(pool) == Array(0..<80))
+        }
+    }
+
     @Test func aSourceThatIsAwayIsAskedAgain() async throws {
         try await withLog { log, pool in
             try await append(0..<10, to: log, over: pool)
