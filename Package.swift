@@ -154,7 +154,7 @@ let package = Package(
         tests("ServiceRuntime", ["ServiceRuntime", "Identity", "Postgres", "RPC", "StandardContracts", "TestSupport", logging, serviceContext]),
         tests("Datasets", ["Datasets", "Records"]),
         tests("Features", ["Features", "Records"]),
-        tests("Models", ["Models", "Features", "Training", "Records"]),
+        tests("Models", ["Models", "Features", "Training", "Records"], resources: [.copy("Fixtures")]),
         tests("Simulation", ["Simulation", "Records", "Geo"]),
         tests("IngestionGateway", ["IngestionGateway", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog", "Records"]),
         tests("FeatureStore", ["FeatureStore", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog", "Features", "Records"]),

@@ -26,8 +26,8 @@ public struct BetaCalibration: Sendable, Hashable, Codable {
 
     /// The calibrated probability of a margin (log-odds).
     public func probability(margin: Double) -> Double {
-        // ln s = −ln(1 + e^−margin), ln(1 − s) = −ln(1 + e^margin), each without overflow.
-        let logit = -a * Self.softplus(-margin) + b * Self.softplus(margin) + c
+        // ln s = −ln(1 + e^−margin), ln(1 − s) = −ln(1 + e^margin).
+        let logit = -a * softplus(-margin) + b * softplus(margin) + c
         return 1 / (1 + exp(-logit))
     }
 
@@ -46,25 +46,65 @@ public struct BetaCalibration: Sendable, Hashable, Codable {
     }
 
     private mutating func fit(_ margins: [Double], _ isPositive: [Bool], holding held: Set<Int>) {
+        let likelihood = Likelihood(margins: margins, isPositive: isPositive, held: held)
         var theta = [held.contains(0) ? 0 : 1, held.contains(1) ? 0 : 1, 0.0]
-        let ridge = 1e-3
-        for _ in 0..<50 {
+        var loss = likelihood.loss(theta)
+        for _ in 0..<100 {
+            let (gradient, hessian) = likelihood.derivatives(theta)
+            guard let step = Self.solve(hessian, gradient) else { break }
+            // A full step may overshoot far from the optimum: halve it until the loss falls.
+            var length = 1.0
+            var next = theta
+            var nextLoss = loss
+            repeat {
+                next = (0..<3).map { theta[$0] - length * step[$0] }
+                nextLoss = likelihood.loss(next)
+                length /= 2
+            } while nextLoss > loss && length > 1e-6
+            guard nextLoss < loss else { break }
+            let gained = loss - nextLoss
+            (theta, loss) = (next, nextLoss)
+            if gained < 1e-12 * loss { break }
+        }
+        (a, b, c) = (theta[0], theta[1], theta[2])
+    }
+
+    /// The regularised negative log-likelihood of (a, b, c).
+    private struct Likelihood {
+        private static let ridge = 1e-3
+        private static let center = [1.0, 1, 0]
+        /// (−ln(1 + e^−margin), ln(1 + e^margin), 1) for each row.
+        private let terms: [(x: SIMD3<Double>, y: Double)]
+        private let held: Set<Int>
+
+        init(margins: [Double], isPositive: [Bool], held: Set<Int>) {
+            terms = zip(margins, isPositive).map { (SIMD3(-softplus(-$0), softplus($0), 1), $1 ? 1 : 0) }
+            self.held = held
+        }
+
+        func loss(_ theta: [Double]) -> Double {
+            var sum = 0.0
+            for (x, y) in terms {
+                let logit = theta[0] * x[0] + theta[1] * x[1] + theta[2]
+                sum += softplus(logit) - y * logit
+            }
+            return sum + (0..<3).reduce(0) { $0 + Self.ridge / 2 * (theta[$1] - Self.center[$1]) * (theta[$1] - Self.center[$1]) }
+        }
+
+        func derivatives(_ theta: [Double]) -> (gradient: [Double], hessian: [[Double]]) {
             var gradient = [0.0, 0, 0]
             var hessian = [[Double]](repeating: [0, 0, 0], count: 3)
-            for (margin, positive) in zip(margins, isPositive) {
-                let x = [-Self.softplus(-margin), Self.softplus(margin), 1]
+            for (x, y) in terms {
                 let p = 1 / (1 + exp(-(theta[0] * x[0] + theta[1] * x[1] + theta[2])))
-                let error = p - (positive ? 1 : 0)
                 let weight = max(p * (1 - p), 1e-12)
                 for i in 0..<3 {
-                    gradient[i] += error * x[i]
-                    for j in 0...i { hessian[i][j] += weight * x[i] * x[j] }
+                    gradient[i] += (p - y) * x[i]
+                    for j in 0..<3 { hessian[i][j] += weight * x[i] * x[j] }
                 }
             }
             for i in 0..<3 {
-                gradient[i] += ridge * (theta[i] - (i < 2 ? 1 : 0))
-                hessian[i][i] += ridge
-                for j in (i + 1)..<max(3, i + 1) { hessian[i][j] = hessian[j][i] }
+                gradient[i] += Self.ridge * (theta[i] - Self.center[i])
+                hessian[i][i] += Self.ridge
             }
             for i in held {
                 for j in 0..<3 {
@@ -74,11 +114,8 @@ public struct BetaCalibration: Sendable, Hashable, Codable {
                 hessian[i][i] = 1
                 gradient[i] = 0
             }
-            guard let step = Self.solve(hessian, gradient) else { break }
-            for i in 0..<3 { theta[i] -= max(-2, min(2, step[i])) }
-            if step.allSatisfy({ abs($0) < 1e-10 }) { break }
+            return (gradient, hessian)
         }
-        (a, b, c) = (theta[0], theta[1], theta[2])
     }
 
     /// Gauss elimination with pivots.
@@ -97,7 +134,7 @@ public struct BetaCalibration: Sendable, Hashable, Codable {
         }
         return (0..<3).map { v[$0] / m[$0][$0] }
     }
-
-    /// ln(1 + eˣ)
-    private static func softplus(_ x: Double) -> Double { x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)) }
 }
+
+/// ln(1 + eˣ), without overflow.
+private func softplus(_ x: Double) -> Double { x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)) }

@@ -146,3 +146,34 @@ public struct ForestError: Error, Sendable, Hashable, CustomStringConvertible {
 
     init(_ description: String) { self.description = description }
 }
+
+extension Forest {
+    /// The forest whose margin is the mean of the margins of `forests`.
+    /// - Throws: `ForestError` unless there is one, and all take the same features through the same link.
+    public init(averaging forests: [Forest]) throws(ForestError) {
+        guard let first = forests.first, forests.allSatisfy({ $0.featureCount == first.featureCount && $0.link == first.link }) else {
+            throw ForestError("only forests over the same features can be averaged")
+        }
+        let share = 1 / Float(forests.count)
+        var nodes: ContiguousArray<Node> = []
+        var covers: ContiguousArray<Float> = []
+        var roots = [0]
+        var depths: [Int] = []
+        for forest in forests {
+            let offset = nodes.count
+            for (place, node) in forest.nodes.enumerated() {
+                let isLeaf = Int(node.left) == place
+                nodes.append(
+                    Node(
+                        value: isLeaf ? node.value * share : node.value, featureAndDefault: node.featureAndDefault,
+                        left: node.left + UInt32(offset)))
+            }
+            covers += forest.covers
+            roots += forest.roots.dropFirst().map { $0 + offset }
+            depths += forest.depths
+        }
+        self.init(
+            featureCount: first.featureCount, link: first.link, baseMargin: forests.reduce(0) { $0 + $1.baseMargin } * share, nodes: nodes,
+            covers: covers, roots: roots, depths: depths)
+    }
+}

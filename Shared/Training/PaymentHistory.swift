@@ -1,0 +1,110 @@
+import Crypto
+public import Features
+public import Records
+
+/// What a model is trained on: payments, what became known of them, and where people and terminals are.
+public struct PaymentHistory: Sendable {
+    /// In the order of event time; each key once.
+    public let transactions: [Transaction]
+    /// In the order in which they became known.
+    public let labels: [Label]
+    public var homes: [String: Coordinate]
+    public var terminals: [String: Coordinate]
+    /// Transactions left out because an earlier one had the same key.
+    public let duplicateCount: Int
+
+    public init(
+        transactions: [Transaction], labels: [Label], homes: [String: Coordinate] = [:], terminals: [String: Coordinate] = [:]
+    ) {
+        var seen: Set<TransactionKey> = []
+        seen.reserveCapacity(transactions.count)
+        let unique = transactions.filter { seen.insert($0.key).inserted }
+        duplicateCount = transactions.count - unique.count
+        self.transactions = unique.isSortedByTime ? unique : unique.stablySorted { $0.eventTime < $1.eventTime }
+        self.labels = labels.stablySorted { $0.knownAt < $1.knownAt }
+        self.homes = homes
+        self.terminals = terminals
+    }
+
+    public init(transactions: [Transaction], labels: [Label], customers: [Customer], terminals: [Terminal]) {
+        var homes: [String: Coordinate] = [:]
+        for customer in customers { homes[customer.customerID] = customer.home }
+        var places: [String: Coordinate] = [:]
+        for terminal in terminals { places[terminal.terminalID] = terminal.location }
+        self.init(transactions: transactions, labels: labels, homes: homes, terminals: places)
+    }
+
+    /// An engine that knows the places and no payments yet.
+    public func replay(set: FeatureSet) -> FeatureReplay {
+        var replay = FeatureReplay(set: set)
+        for (customer, place) in homes.sorted(by: { $0.key < $1.key }) { replay.engine.place(customer: customer, at: place) }
+        for (terminal, place) in terminals.sorted(by: { $0.key < $1.key }) { replay.engine.place(terminal: terminal, at: place) }
+        return replay
+    }
+
+    /// What was known at `time` of each transaction, in the order of `transactions`: its latest label by then; without one, genuine if it is
+    /// older than `labelDelay` and the data has no labels of genuine payments at all (chargebacks name frauds only), else nil.
+    public func outcomes(knownBy time: Timestamp, labelDelay: TimeSpan) -> [Bool?] {
+        var latest: [TransactionKey: Bool] = [:]
+        var namesGenuine = false
+        for label in labels where label.knownAt <= time {
+            latest[label.key] = label.isFraud
+            if !label.isFraud { namesGenuine = true }
+        }
+        return transactions.map { transaction in
+            if let isFraud = latest[transaction.key] { return isFraud }
+            return !namesGenuine && transaction.eventTime + labelDelay <= time ? false : nil
+        }
+    }
+
+    /// SHA-256 over transactions and labels: says whether two models saw the same data. Lower-case hexadecimal.
+    public var sha256: String {
+        var hash = SHA256()
+        var line: [UInt8] = []
+        func add(_ text: String) {
+            line.append(contentsOf: text.utf8)
+            line.append(0x1f)
+        }
+        func flush() {
+            hash.update(data: line)
+            line.removeAll(keepingCapacity: true)
+        }
+        for transaction in transactions {
+            add(transaction.key.bankID)
+            add(transaction.key.transactionID)
+            add(String(transaction.eventTime.microseconds))
+            add(transaction.customerID)
+            add(transaction.terminalID ?? "")
+            add(String(transaction.amount.minorUnits))
+            add(transaction.amount.currency.code)
+            if line.count > 65_536 { flush() }
+        }
+        add("labels")
+        for label in labels {
+            add(label.key.bankID)
+            add(label.key.transactionID)
+            add(label.isFraud ? "1" : "0")
+            add(String(label.knownAt.microseconds))
+            if line.count > 65_536 { flush() }
+        }
+        flush()
+        return hash.finalize().map { byte in
+            let digits = String(byte, radix: 16)
+            return digits.utf8.count == 1 ? "0" + digits : digits
+        }.joined()
+    }
+}
+
+extension [Transaction] {
+    fileprivate var isSortedByTime: Bool { zip(self, dropFirst()).allSatisfy { $0.eventTime <= $1.eventTime } }
+}
+
+extension Array {
+    /// The standard library's sort is stable today and does not promise it.
+    fileprivate func stablySorted(by precedes: (Element, Element) -> Bool) -> [Element] {
+        enumerated().sorted { a, b in
+            if precedes(a.element, b.element) { return true }
+            return !precedes(b.element, a.element) && a.offset < b.offset
+        }.map(\.element)
+    }
+}

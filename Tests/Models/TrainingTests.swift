@@ -1,0 +1,98 @@
+import Features
+import Models
+import Records
+import Testing
+
+@testable import Training
+
+@Suite struct TrainingTests {
+    let training = FraudTraining(options: SmallWorld.options)
+
+    @Test func `our forest equals XGBoost's own predictions`() throws {
+        var random = SeededGenerator(state: 3)
+        let rows = (0..<4_000).map { _ in Int.random(in: 0..<10, using: &random) == 0 ? Float.nan : Float.random(in: -1...1, using: &random) }
+        let labels = (0..<500).map { row in Float(rows[row * 8] > 0.2 && rows[row * 8 + 1] > 0 ? 1 : 0) }
+        let matrix = try DataMatrix(rows: rows, columnCount: 8, labels: labels, threads: 1)
+        let booster = try Booster(on: matrix, parameters: [("objective", "binary:logistic"), ("max_depth", "6"), ("nthread", "1"), ("base_score", "0.3")])
+        for _ in 0..<60 { try booster.boost() }
+        let forest = try XGBoostModel(try booster.encoded()).forest
+        let theirs = try booster.margins(of: matrix)
+        for (row, margin) in forest.margins(rows: rows).enumerated() { #expect(abs(margin - theirs[row]) < 1e-6) }
+    }
+
+    @Test func `a trained model tells fraud and says why`() throws {
+        let world = SmallWorld()
+        let bundle = try training.train(on: world.history, asOf: world.end, source: "test", createdAt: world.end)
+        #expect(bundle.version.hasPrefix("fraud-2018.05.07-"))
+        #expect(try #require(bundle.manifest.metrics["held_out_average_precision"]) > 0.7)
+        var replay = world.history.replay(set: .payments)
+        replay.run(world.transactions, labels: world.labels) { _, _ in }
+        var stolen = world.transactions[10]
+        stolen.key.transactionID = "new"
+        stolen.eventTime = world.end
+        stolen.amount.minorUnits = 100_000
+        let values = replay.engine.features(of: stolen)
+        let score = bundle.model.score(values)
+        #expect(score.riskScore > 0.5)
+        #expect(score.label == .fraud)
+        #expect(score.reasons.contains { $0.feature.hasPrefix("amount") })
+        let sum = bundle.model.contributions(values).reduce(bundle.model.expectedMargin, +)
+        #expect(abs(sum - Double(score.margin)) < 1e-4)
+        #expect(bundle.model.score(values) == score)
+    }
+
+    @Test func `the same data and seed give the same model, another seed another`() throws {
+        let world = SmallWorld(count: 3_000)
+        let a = try training.train(on: world.history, asOf: world.end, source: "test", createdAt: world.end)
+        let b = try training.train(on: world.history, asOf: world.end, source: "test", createdAt: world.end)
+        #expect(a.version == b.version)
+        var other = training
+        other.options.seed = 2
+        #expect(try other.train(on: world.history, asOf: world.end, source: "test", createdAt: world.end).version != a.version)
+    }
+
+    @Test func `labels that are not known yet do not train`() throws {
+        let world = SmallWorld(count: 4_000)
+        let asOf = start + .days(21)
+        let before = try training.train(
+            on: PaymentHistory(transactions: world.transactions, labels: world.labels.filter { $0.knownAt <= asOf }), asOf: asOf, source: "test",
+            createdAt: asOf)
+        var turned = world
+        for index in turned.labels.indices where turned.labels[index].knownAt > asOf { turned.labels[index].isFraud.toggle() }
+        let after = try training.train(on: turned.history, asOf: asOf, source: "test", createdAt: asOf)
+        #expect(before.model.forest == after.model.forest)
+        #expect(before.manifest.training.rows == after.manifest.training.rows)
+    }
+
+    @Test func `chargebacks alone are enough: what is old and unlabelled is genuine`() throws {
+        var world = SmallWorld(count: 4_000)
+        world.labels.removeAll { !$0.isFraud }
+        let bundle = try training.train(on: world.history, asOf: world.end, source: "test", createdAt: world.end)
+        #expect(bundle.manifest.training.frauds > 50)
+        #expect(bundle.manifest.training.rows > 2_000)
+    }
+
+    @Test(arguments: [true, false])
+    func `one class only cannot be learnt from`(isFraud: Bool) throws {
+        var world = SmallWorld(count: 1_000)
+        for index in world.labels.indices { world.labels[index].isFraud = isFraud }
+        let error = #expect(throws: TrainingError.self) {
+            try training.train(on: world.history, asOf: world.end, source: "test", createdAt: world.end)
+        }
+        #expect(error?.code == .data)
+        #expect(throws: TrainingError.self) {
+            try training.train(on: PaymentHistory(transactions: [], labels: []), asOf: world.end, source: "test", createdAt: world.end)
+        }
+    }
+
+    @Test func `the order of the file and repeated ids do not matter`() throws {
+        let world = SmallWorld(count: 3_000)
+        var random = SeededGenerator(state: 4)
+        let shuffled = PaymentHistory(
+            transactions: world.transactions.shuffled(using: &random) + world.transactions.prefix(100), labels: world.labels.shuffled(using: &random))
+        #expect(shuffled.duplicateCount == 100)
+        let a = try training.train(on: world.history, asOf: world.end, source: "test", createdAt: world.end)
+        let b = try training.train(on: shuffled, asOf: world.end, source: "test", createdAt: world.end)
+        #expect(a.model.forest == b.model.forest)
+    }
+}
