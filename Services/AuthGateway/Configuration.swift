@@ -9,6 +9,7 @@ struct AuthGatewayConfiguration: Sendable {
     var vault: KeyVault?
     var lifetimes: TokenService.Lifetimes
     var keyLimits: KeyRing.Limits
+    var hashCosts = SecretHash.Costs()
 
     init(from reader: ConfigurationReader) {
         let gateway = ServiceIdentity.authGateway

@@ -15,7 +15,7 @@ enum AuthGateway {
         guard let vault = configuration.vault else { throw ServiceError("there is no key to encrypt signing keys with") }
         try await runtime.withDatabase(migrations: AuthStore.migrations) { pool in
             let store = AuthStore(pool: pool)
-            let hasher = SecretHasher()
+            let hasher = SecretHasher(costs: configuration.hashCosts)
             if let principals = configuration.principals {
                 try await Provisioning(store: store, hasher: hasher).apply(principals)
             }

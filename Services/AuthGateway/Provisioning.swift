@@ -121,13 +121,15 @@ struct Provisioning: Sendable {
         let present = Dictionary(uniqueKeysWithValues: try await store.principals().map { ($0.subject, $0) })
         var principals: [StoredPrincipal] = []
         for entry in file.entries {
-            let cost: SecretHash.Cost = entry.kind == .user ? .password : .machineSecret
+            let isPassword = entry.kind == .user
             let known = present[entry.subject].flatMap { SecretHash(phc: $0.secretHash) }
             let hash: SecretHash
-            if let known, known.cost == cost, try await hasher.matches(entry.secret, known) {
+            if let known, known.cost == hasher.cost(isPassword: isPassword),
+                try await hasher.matches(entry.secret, known, isPassword: isPassword)
+            {
                 hash = known
             } else {
-                hash = try await hasher.hash(entry.secret, cost: cost)
+                hash = try await hasher.hash(entry.secret, isPassword: isPassword)
             }
             principals.append(
                 StoredPrincipal(

@@ -78,7 +78,7 @@ final class TokenService: Sendable {
         let usable = principal.flatMap { ($0.kind == Principal.Kind.user.rawValue) == isPassword ? $0 : nil }
         let isRight: Bool
         do {
-            isRight = try await hasher.matches(secret, usable.flatMap { SecretHash(phc: $0.secretHash) })
+            isRight = try await hasher.matches(secret, usable.flatMap { SecretHash(phc: $0.secretHash) }, isPassword: isPassword)
         } catch is SecretHasher.Busy {
             throw Failure.busy
         }

@@ -69,7 +69,7 @@ import Testing
         let onlyB = try read(#"{"principals": [{"subject": "b", "kind": "agency", "secret": "another-secret-of-b"}]}"#)
         try await TemporaryPostgres.withPool(schema: "auth") { pool in
             let store = try await AuthStore.migrated(pool)
-            let provisioning = Provisioning(store: store, hasher: SecretHasher(decoyCost: SecretTests.cheap))
+            let provisioning = Provisioning(store: store, hasher: SecretHasher(costs: SecretTests.cheapCosts))
             try await provisioning.apply(both)
             let first = try await store.principals()
             try await provisioning.apply(both)

@@ -4,6 +4,7 @@ import Testing
 
 @Suite struct SecretTests {
     static let cheap = SecretHash.Cost(logRounds: 4, blockSize: 8, parallelism: 1)
+    static let cheapCosts = SecretHash.Costs(password: cheap, machineSecret: cheap)
 
     @Test func hashMatchesOnlyItsSecret() throws {
         let hash = try SecretHash(of: "correct horse", cost: Self.cheap)
@@ -39,11 +40,11 @@ import Testing
     }
 
     @Test func unknownNameNeverMatches() async throws {
-        let hasher = SecretHasher(decoyCost: Self.cheap)
-        let hash = try await hasher.hash("a secret of a client", cost: Self.cheap)
+        let hasher = SecretHasher(costs: Self.cheapCosts)
+        let hash = try await hasher.hash("a secret of a client", isPassword: false)
         let (right, wrong, nobody, tooLong) = try await (
-            hasher.matches("a secret of a client", hash), hasher.matches("another", hash), hasher.matches("", nil),
-            hasher.matches(String(repeating: "x", count: 100_000), hash)
+            hasher.matches("a secret of a client", hash, isPassword: false), hasher.matches("another", hash, isPassword: false),
+            hasher.matches("", nil, isPassword: true), hasher.matches(String(repeating: "x", count: 100_000), hash, isPassword: false)
         )
         #expect(right)
         #expect(!wrong && !nobody && !tooLong)

@@ -38,7 +38,11 @@ struct TestGateway {
         ]
         return try await withTestService(
             .authGateway, environment: variables.merging(environment) { _, own in own }, tokenKeys: nil,
-            configuration: AuthGatewayConfiguration.init(from:), run: AuthGateway.run
+            configuration: { reader in
+                var configuration = AuthGatewayConfiguration(from: reader)
+                configuration.hashCosts = SecretTests.cheapCosts
+                return configuration
+            }, run: AuthGateway.run
         ) { service in try await body(TestGateway(service: service)) }
     }
 

@@ -9,11 +9,14 @@ struct SecretHash: Sendable, Hashable {
         var logRounds: Int
         var blockSize: Int
         var parallelism: Int
+    }
 
+    /// Source of the defaults: OWASP Password Storage Cheat Sheet, scrypt.
+    struct Costs: Sendable, Hashable {
         /// For what people choose.
-        static let password = Cost(logRounds: 14, blockSize: 8, parallelism: 5)
+        var password = Cost(logRounds: 14, blockSize: 8, parallelism: 5)
         /// For long random secrets of machines.
-        static let machineSecret = Cost(logRounds: 14, blockSize: 8, parallelism: 1)
+        var machineSecret = Cost(logRounds: 14, blockSize: 8, parallelism: 1)
     }
 
     static let maxSecretBytes = 1_024

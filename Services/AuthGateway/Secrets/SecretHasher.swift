@@ -9,22 +9,33 @@ final class SecretHasher: Sendable {
     private let queue = DispatchQueue(label: "secret-hasher", qos: .userInitiated)
     private let waiting = Mutex(0)
     private let maxWaiting: Int
-    private let decoy: SecretHash
+    private let passwordDecoy: SecretHash
+    private let machineDecoy: SecretHash
 
-    /// - Parameter decoyCost: what checking a secret for an unknown name costs, so that it takes as long as for a known one.
-    init(maxWaiting: Int = 64, decoyCost: SecretHash.Cost = .password) {
+    let costs: SecretHash.Costs
+
+    init(costs: SecretHash.Costs = SecretHash.Costs(), maxWaiting: Int = 64) {
+        self.costs = costs
         self.maxWaiting = maxWaiting
-        decoy = SecretHash(decoyOfCost: decoyCost)
+        passwordDecoy = SecretHash(decoyOfCost: costs.password)
+        machineDecoy = SecretHash(decoyOfCost: costs.machineSecret)
     }
 
-    func hash(_ secret: String, cost: SecretHash.Cost) async throws -> SecretHash {
-        try await run { try SecretHash(of: secret, cost: cost) }
+    /// What a hash of this sort of secret costs now.
+    func cost(isPassword: Bool) -> SecretHash.Cost {
+        isPassword ? costs.password : costs.machineSecret
+    }
+
+    func hash(_ secret: String, isPassword: Bool) async throws -> SecretHash {
+        let cost = cost(isPassword: isPassword)
+        return try await run { try SecretHash(of: secret, cost: cost) }
     }
 
     /// - Parameter hash: `nil` where there is no such name; it takes the same time then.
-    func matches(_ secret: String, _ hash: SecretHash?) async throws -> Bool {
+    func matches(_ secret: String, _ hash: SecretHash?, isPassword: Bool) async throws -> Bool {
         guard secret.utf8.count <= SecretHash.maxSecretBytes else { return false }
-        return try await run { [decoy] in
+        let decoy = isPassword ? passwordDecoy : machineDecoy
+        return try await run {
             let isEqual = try (hash ?? decoy).matches(secret)
             return hash != nil && isEqual
         }
