@@ -72,7 +72,8 @@ private final class CallSeries: Sendable {
     }
 
     func handled(_ status: StatusCode) -> any CounterHandler {
-        status == .ok ? succeeded : registry.makeCounter(label: "grpc_server_handled_total", dimensions: labels + [("grpc_code", status.metricName)])
+        if status == .ok { return succeeded }
+        return registry.makeCounter(label: "grpc_server_handled_total", dimensions: labels + [("grpc_code", status.metricName)])
     }
 }
 

@@ -39,7 +39,8 @@ public struct ServiceConfiguration: Sendable {
 
     public init(for service: ServiceIdentity, from reader: ConfigurationReader) {
         listenHost = reader.string("VIGIL_LISTEN_HOST", default: "127.0.0.1", "address to listen on")
-        listenPort = reader.int("VIGIL_LISTEN_PORT", default: service.defaultPort, in: 0...65_535, "port to listen on; 0 takes any free one")
+        listenPort = reader.int(
+            "VIGIL_LISTEN_PORT", default: service.defaultPort, in: 0...65_535, "port to listen on; 0 takes any free one")
         threads = reader.int("VIGIL_THREADS", default: 0, in: 0...256, "event loops; 0 takes one for each processor")
         maxMessageBytes = reader.int(
             "VIGIL_MAX_MESSAGE_BYTES", default: 4 << 20, in: 1_024...(1 << 30), "largest message accepted, in bytes")

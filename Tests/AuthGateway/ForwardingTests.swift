@@ -18,7 +18,9 @@ private struct FakeModels: RPCService {
         [
             .unary(ModelsV1.ModelService.Methods.getDecisions) {
                 (request: ModelsV1.GetDecisionsRequest, context: CallContext) async throws -> ModelsV1.GetDecisionsResponse in
-                guard request.keys.count < 3 else { throw RPCError.invalidArgument([FieldViolation(field: "keys", description: "too many")]) }
+                guard request.keys.count < 3 else {
+                    throw RPCError.invalidArgument([FieldViolation(field: "keys", description: "too many")])
+                }
                 context.setTrailingMetadata(["x-subject": context.serviceContext.principal?.subject ?? "nobody"])
                 return ModelsV1.GetDecisionsResponse(decisions: [RecordsV1.Decision(decisionID: "d-1")])
             }

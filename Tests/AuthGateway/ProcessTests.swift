@@ -68,7 +68,8 @@ struct ProcessTests {
 
 /// A started executable and what it has written so far.
 private final class ServiceProcess: Sendable {
-    private static let executable = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "auth-gateway")
+    private static let executable = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+        .appending(path: "auth-gateway")
 
     static var isBuilt: Bool { FileManager.default.isExecutableFile(atPath: executable.path) }
 

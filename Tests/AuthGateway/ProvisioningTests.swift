@@ -50,7 +50,8 @@ import Testing
 
     @Test func brokenFileSaysWhere() {
         for (json, expected) in [
-            ("[]", "has another type than expected"), ("{", "is not JSON"), (#"{"principals":[{"kind":"user"}]}"#, "principals[0] lacks subject"),
+            ("[]", "has another type than expected"), ("{", "is not JSON"),
+            (#"{"principals":[{"kind":"user"}]}"#, "principals[0] lacks subject"),
             (#"{"principals":[{"subject":"a","kind":"god"}]}"#, "principals[0].kind has a value that is not allowed"),
         ] {
             let error = #expect(throws: PrincipalsFile.FileError.self) { try read(json) }

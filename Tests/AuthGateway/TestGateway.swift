@@ -18,7 +18,8 @@ struct TestGateway {
     private static let principals = """
         {"principals": [
             {"subject": "first-bank", "kind": "bank", "secret": "secret-of-first-bank", "roles": ["bank"], "bankID": "FIRST"},
-            {"subject": "city-police", "kind": "agency", "secret": "secret-of-city-police", "roles": ["agency"], "jurisdictions": ["north"]},
+            {"subject": "city-police", "kind": "agency", "secret": "secret-of-city-police", "roles": ["agency"],
+                "jurisdictions": ["north"]},
             {"subject": "audit-office", "kind": "agency", "secret": "secret of audit: 50% + ü&=", "roles": ["auditor"]},
             {"subject": "analyst", "kind": "user", "secret": "password-of-analyst", "roles": ["analyst"]}
         ]}

@@ -62,7 +62,8 @@ import Testing
 
     @Test func sharedVariablesMakeAConfiguration() {
         let reader = ConfigurationReader(environment: [
-            "VIGIL_DATABASE_URL": "postgresql://auth@/vigil?host=/run/pg", "VIGIL_LOG_LEVEL": "debug", "VIGIL_MODELS_URL": "http://models:1",
+            "VIGIL_DATABASE_URL": "postgresql://auth@/vigil?host=/run/pg", "VIGIL_LOG_LEVEL": "debug",
+            "VIGIL_MODELS_URL": "http://models:1",
         ])
         let configuration = ServiceConfiguration(for: .authGateway, from: reader)
         #expect(reader.problems.isEmpty)

@@ -33,7 +33,8 @@ import Testing
 
     @Test func valuesUnderSecretNamesAreNotWritten() throws {
         let found = try lines { logger in
-            logger.info("m", metadata: ["authorization": "Bearer abc", "client_secret": "abc", "inner": ["password": "abc"], "Token": "abc"])
+            logger.info(
+                "m", metadata: ["authorization": "Bearer abc", "client_secret": "abc", "inner": ["password": "abc"], "Token": "abc"])
         }
         #expect(!"\(found)".contains("abc"))
     }

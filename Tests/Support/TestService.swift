@@ -66,8 +66,8 @@ public enum TestTokens {
         let now = SystemTime.secondsSince1970()
         return try await key.sign(
             TokenClaims(
-                issuer: "https://auth.test", subject: subject, kind: kind, issuedAtSeconds: now - 1, expiresAtSeconds: now + expiresInSeconds,
-                tokenID: UUID().uuidString, scopes: scopes, roles: roles, bankID: bankID, jurisdictions: jurisdictions))
+                issuer: "https://auth.test", subject: subject, kind: kind, issuedAtSeconds: now - 1,
+                expiresAtSeconds: now + expiresInSeconds, tokenID: UUID().uuidString, scopes: scopes, roles: roles, bankID: bankID, jurisdictions: jurisdictions))
     }
 }
 

@@ -60,7 +60,8 @@ struct AuthStore: Sendable {
         return try rows.decode(String.self, String.self, String.self, String?.self, [String].self, [String].self, [String].self)
             .map { subject, kind, hash, bank, roles, scopes, jurisdictions in
                 StoredPrincipal(
-                    subject: subject, kind: kind, secretHash: hash, bankID: bank, roles: roles, scopes: scopes, jurisdictions: jurisdictions)
+                    subject: subject, kind: kind, secretHash: hash, bankID: bank, roles: roles, scopes: scopes,
+                    jurisdictions: jurisdictions)
             }
     }
 

@@ -21,10 +21,13 @@ struct CertificatesCommand: ParsableCommand {
     @Option(name: .customLong("out"), help: ArgumentHelp("Folder for the files; made where it is missing.", valueName: "dir"))
     var folder: String
 
-    @Option(name: .customLong("host"), help: ArgumentHelp("A further host name or IP address for all certificates. Repeatable.", valueName: "host"))
+    @Option(
+        name: .customLong("host"),
+        help: ArgumentHelp("A further host name or IP address for all certificates. Repeatable.", valueName: "host"))
     var hosts: [String] = []
 
-    @Option(name: .customLong("name"), help: ArgumentHelp("A further certificate, for a process of this name. Repeatable.", valueName: "name"))
+    @Option(
+        name: .customLong("name"), help: ArgumentHelp("A further certificate, for a process of this name. Repeatable.", valueName: "name"))
     var names: [String] = []
 
     @Option(help: "text or json.")
