@@ -156,15 +156,21 @@ let package = Package(
         tests("Features", ["Features", "Records"]),
         tests("Models", ["Models", "Features", "Training", "Records"], resources: [.copy("Fixtures")]),
         tests("Simulation", ["Simulation", "Records", "Geo"]),
-        tests("IngestionGateway", ["IngestionGateway", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog", "Records"]),
+        tests("IngestionGateway", [
+            "IngestionGateway", "FeatureStore", "ModelServer", "TestSupport", "Contracts", "StandardContracts", "RPC", "Postgres", "EventLog",
+            "Identity", "Records", "RecordCoding", "ServiceRuntime", "Simulation", "Training", "Models", "Features",
+        ]),
         tests("FeatureStore", ["FeatureStore", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog", "Features", "Records"]),
         tests("ModelServer", ["ModelServer", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog", "Models", "Records", "Training"]),
         tests("AuthGateway", ["AuthGateway", "TestSupport", "Contracts", "RPC", "Postgres", "Identity", "ServiceRuntime", serviceContext]),
-        tests("HeatmapTiles", ["HeatmapTiles", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog", "Geo"]),
+        tests("HeatmapTiles", [
+            "HeatmapTiles", "TestSupport", "Contracts", "StandardContracts", "RPC", "Postgres", "EventLog", "Geo", "Identity", "ServiceRuntime", "RecordCoding",
+            logging, serviceContext,
+        ]),
         tests("Notifier", ["Notifier", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog"]),
-        tests("Vigil", ["Vigil", "TestSupport", "Datasets", "Training", "Models"]),
+        tests("Vigil", ["Vigil", "TestSupport", "Contracts", "RPC", "Datasets", "Records", "Training", "Models", logging]),
         tests("Tidy", []),
         tests("EndToEnd", [], exclude: ["Clients"]),
-        tests("Interop", ["RPC", "Contracts", "StandardContracts", "TestSupport", logging]),
+        tests("Interop", ["RPC", "Contracts", "StandardContracts", logging], exclude: ["Python"]),
     ]
 )

@@ -145,7 +145,7 @@ import Testing
         let response = try live.response(to: HTTPRequest(path: "/live"))
         #expect(throws: RPCError.self) { try live.response(to: HTTPRequest(path: "/live")) }
         guard case .stream(let write) = response.body else { throw RPCError(.internal, "no stream") }
-        try await withThrowingTaskGroup(of: Void.self) { group in
+        await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await write(HTTPBodyWriter { continuation.yield(String(decoding: $0, as: UTF8.self)) }) }
             var iterator = lines.makeAsyncIterator()
             #expect(await iterator.next() == "retry: 2000\n\n")
@@ -157,7 +157,7 @@ import Testing
         let (resumed, resumedContinuation) = AsyncStream.makeStream(of: String.self)
         let again = try live.response(to: HTTPRequest(path: "/live", headers: ["last-event-id": "\(first + 1)"]))
         guard case .stream(let writeAgain) = again.body else { throw RPCError(.internal, "no stream") }
-        try await withThrowingTaskGroup(of: Void.self) { group in
+        await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await writeAgain(HTTPBodyWriter { resumedContinuation.yield(String(decoding: $0, as: UTF8.self)) }) }
             var iterator = resumed.makeAsyncIterator()
             _ = await iterator.next()
