@@ -26,11 +26,15 @@ struct VigilCommand: ParsableCommand {
         abstract: "Predict and interrupt financial cybercrime.",
         subcommands: [
             CertificatesCommand.self,
+            EvaluateCommand.self,
             ModelsCommand.self,
+            PredictCommand.self,
+            PreprocessCommand.self,
             ReplayCommand.self,
             RunCommand.self,
             SampleCommand.self,
             SecretsCommand.self,
             StatusCommand.self,
+            TrainCommand.self,
         ])
 }

@@ -1,0 +1,155 @@
+import ArgumentParser
+import Datasets
+import Features
+import Foundation
+import Models
+import Records
+import Training
+
+/// `vigil predict`
+struct PredictCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "predict",
+        abstract: "Score a file of payments with a bundle, without any server.",
+        discussion: """
+            Features come from the history that is given, and from the input itself as it goes on. Without --history everybody is new:
+
+              vigil predict --input new_transactions.csv --output scored.csv --bundle bundle --history transactions.csv.gz
+
+            The output's name says its form: .json is a JSON list, .ndjson one object a line, anything else CSV.
+
+            \(HistoryOptions.help)
+            """)
+
+    @Option(help: ArgumentHelp("Payments to score.", valueName: "file"))
+    var input: String
+
+    @Option(name: [.short, .long], help: ArgumentHelp("Mapping of the input and the history.", valueName: "name|file"))
+    var mapping = "handbook-transactions"
+
+    @Option(help: ArgumentHelp("Payments before the input, with their labels where the mapping names them.", valueName: "file"))
+    var history: String?
+
+    @OptionGroup var more: LabelAndPlaceOptions
+
+    @Option(help: ArgumentHelp("The bundle's folder, as `vigil train` wrote it.", valueName: "dir"))
+    var bundle = "bundle"
+
+    @Option(name: [.short, .long], help: ArgumentHelp("Where the scores go.", valueName: "file"))
+    var output: String
+
+    @Option(help: ArgumentHelp("Reasons for each payment, at most.", valueName: "count"))
+    var reasons = 3
+
+    func validate() throws {
+        guard (0...20).contains(reasons) else { throw ValidationError("--reasons must be 0 to 20.") }
+    }
+
+    func run() throws {
+        let bundle = try ModelBundle(directory: bundle)
+        let set = try bundle.featureSet()
+        var progress = ProgressLine()
+        let files = DatasetFiles()
+        let before = try history.map { try files.transactions($0, mapping: mapping, progress: &progress) } ?? []
+        let new = try files.transactions(input, mapping: mapping, progress: &progress)
+        let history = try more.history(before + new, files: files, progress: &progress)
+        let wanted = Set(new.map(\.transaction.key))
+        var scored: [ScoredPayment] = []
+        scored.reserveCapacity(new.count)
+        var done = 0
+        var replay = history.replay(set: set)
+        replay.run(history.transactions, labels: history.labels) { index, values in
+            done += 1
+            if done % 4_096 == 0 { progress.show("scoring", fraction: Double(done) / Double(history.transactions.count)) }
+            let transaction = history.transactions[index]
+            guard wanted.contains(transaction.key) else { return }
+            scored.append(ScoredPayment(transaction.key, bundle.model.score(Array(values), maxReasons: reasons)))
+        }
+        try PredictionFile(path: output, version: bundle.version).write(scored)
+        progress.end()
+        let flagged = scored.reduce(0) { $0 + ($1.label == .fraud ? 1 : 0) }
+        progress.note("\(scored.count) payments scored by \(bundle.version), \(flagged) labelled fraud, in \(output)")
+    }
+}
+
+/// One line of the output.
+struct ScoredPayment: Encodable {
+    struct Reason: Encodable {
+        var feature: String
+        var text: String
+        /// Null where it is not known.
+        var value: Double?
+        var contribution: Double
+    }
+
+    var transactionID: String
+    var riskScore: Double
+    var label: Decision.Label
+    var reasons: [Reason]
+    var modelVersion = ""
+
+    init(_ key: TransactionKey, _ score: FraudScore) {
+        transactionID = key.transactionID
+        riskScore = score.riskScore
+        label = score.label
+        reasons = score.reasons.map {
+            Reason(feature: $0.feature, text: $0.text, value: $0.value.isFinite ? $0.value : nil, contribution: $0.contribution)
+        }
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case transactionID = "transaction_id"
+        case riskScore = "risk_score"
+        case label, reasons
+        case modelVersion = "model_version"
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(transactionID, forKey: .transactionID)
+        try container.encode(riskScore, forKey: .riskScore)
+        try container.encode(label.rawValue, forKey: .label)
+        try container.encode(reasons, forKey: .reasons)
+        try container.encode(modelVersion, forKey: .modelVersion)
+    }
+}
+
+/// Writes scores in the form that the file's name asks for.
+struct PredictionFile {
+    let path: String
+    let version: String
+
+    func write(_ payments: [ScoredPayment]) throws {
+        let bytes: Data
+        switch URL(fileURLWithPath: path).pathExtension.lowercased() {
+        case "json": bytes = try json(payments, open: "[\n", between: ",\n", close: "\n]\n")
+        case "ndjson", "jsonl": bytes = try json(payments, open: "", between: "\n", close: "\n")
+        default: bytes = csv(payments)
+        }
+        try bytes.write(to: URL(fileURLWithPath: path), options: .atomic)
+    }
+
+    private func json(_ payments: [ScoredPayment], open: String, between: String, close: String) throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        var data = Data(open.utf8)
+        for (index, payment) in payments.enumerated() {
+            if index > 0 { data += Data(between.utf8) }
+            var payment = payment
+            payment.modelVersion = version
+            data += try encoder.encode(payment)
+        }
+        return data + Data(close.utf8)
+    }
+
+    private func csv(_ payments: [ScoredPayment]) -> Data {
+        var csv = CSVWriter(header: ["transaction_id", "risk_score", "label", "reasons", "model_version"])
+        for payment in payments {
+            csv.row([
+                payment.transactionID, "\(payment.riskScore)", payment.label.rawValue,
+                payment.reasons.map(\.text).joined(separator: "; "), version,
+            ])
+        }
+        return Data(csv.bytes)
+    }
+}

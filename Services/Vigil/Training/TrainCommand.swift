@@ -1,0 +1,99 @@
+import ArgumentParser
+import Foundation
+import Models
+import Records
+import Training
+
+/// `vigil train`
+struct TrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train",
+        abstract: "Train a fraud model on a file of payments and write it as a bundle.",
+        discussion: """
+            The model learns from what was known at --as-of, and from features that only use what was known at each payment:
+
+              vigil train --transactions transactions.csv.gz --mapping handbook-transactions --output bundle
+              vigil models upload bundle --promote
+
+            \(HistoryOptions.help)
+            """)
+
+    @OptionGroup var history: HistoryOptions
+    @OptionGroup var tuning: TrainingTuning
+
+    @Option(help: ArgumentHelp("Learn only what was known by then; the newest payment's time unless given.", valueName: "time"))
+    var asOf: Moment?
+
+    @Option(help: ArgumentHelp("Train on payments from then on; two weeks after the first unless given. Earlier ones are history.", valueName: "time"))
+    var from: Moment?
+
+    @Option(name: [.short, .long], help: ArgumentHelp("The bundle's folder; one that is there is replaced.", valueName: "dir"))
+    var output = "bundle"
+
+    @Option(help: "text or json: how the result is printed.")
+    var format: OutputFormat = .text
+
+    func run() throws {
+        var progress = ProgressLine()
+        let history = try history.load(&progress)
+        guard let last = history.transactions.last?.eventTime else { throw ValidationError("There are no payments in the file.") }
+        let asOf = asOf?.time ?? last
+        let bundle = try FraudTraining(options: tuning.options()).train(
+            on: history, period: from.map { $0.time..<(asOf + TimeSpan(microseconds: 1)) }, asOf: asOf,
+            source: URL(fileURLWithPath: self.history.transactions).lastPathComponent, createdAt: .now(), progress: { progress.show($0) })
+        try bundle.write(to: output)
+        progress.end()
+        try show(bundle)
+    }
+
+    private struct Result: Encodable {
+        var version: String
+        var bundle: String
+        var rows: Int
+        var frauds: Int
+        var featureSetVersion: String
+        var metrics: [String: Double]
+
+        enum CodingKeys: String, CodingKey {
+            case version, bundle, rows, frauds, metrics
+            case featureSetVersion = "feature_set_version"
+        }
+    }
+
+    private func show(_ bundle: ModelBundle) throws {
+        let manifest = bundle.manifest
+        switch format {
+        case .json:
+            try JSONLine.print(
+                Result(
+                    version: bundle.version, bundle: output, rows: manifest.training.rows, frauds: manifest.training.frauds,
+                    featureSetVersion: manifest.features.version, metrics: manifest.metrics))
+        case .text:
+            print("\(bundle.version) in \(output)")
+            print("trained on \(manifest.training.rows) payments, \(manifest.training.frauds) of them fraud")
+            for (name, value) in manifest.metrics.sorted(by: { $0.key < $1.key }) {
+                print("\(name.replacing("_", with: " ")): \(Figure.text(value))")
+            }
+        }
+    }
+}
+
+/// One JSON value on the standard output.
+enum JSONLine {
+    static func print(_ value: some Encodable) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        FileHandle.standardOutput.write(try encoder.encode(value) + Data("\n".utf8))
+    }
+}
+
+/// Numbers for people.
+enum Figure {
+    /// Four decimals; a dash for what has no value.
+    static func text(_ value: Double) -> String {
+        guard value.isFinite else { return "–" }
+        let scaled = (value.magnitude * 10_000).rounded()
+        let digits = String(Int(scaled.truncatingRemainder(dividingBy: 10_000)))
+        return (value < 0 ? "-" : "") + "\(Int(scaled / 10_000))." + String(repeating: "0", count: 4 - digits.utf8.count) + digits
+    }
+}
