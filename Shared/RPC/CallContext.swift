@@ -48,6 +48,10 @@ public struct CallContext: Sendable {
     public var serviceContext: ServiceContext
 
     let response: ResponseMetadata
+    private let call: CallStream?
+
+    /// Whether the request message read last came compressed.
+    public var requestWasCompressed: Bool { call?.lastMessageWasCompressed ?? false }
 
     /// For tests of handlers; the server makes its own.
     public init(
@@ -56,12 +60,12 @@ public struct CallContext: Sendable {
     ) {
         self.init(
             method: method, metadata: metadata, peer: peer, deadline: deadline, serviceContext: serviceContext,
-            response: ResponseMetadata())
+            response: ResponseMetadata(), call: nil)
     }
 
     init(
         method: MethodDescriptor, metadata: Metadata, peer: Peer, deadline: ContinuousClock.Instant?,
-        serviceContext: ServiceContext, response: ResponseMetadata
+        serviceContext: ServiceContext, response: ResponseMetadata, call: CallStream?
     ) {
         self.method = method
         self.metadata = metadata
@@ -69,11 +73,17 @@ public struct CallContext: Sendable {
         self.deadline = deadline
         self.serviceContext = serviceContext
         self.response = response
+        self.call = call
     }
 
     /// Metadata to send before the first message. Without effect once that has been sent.
     public func setInitialMetadata(_ metadata: Metadata) {
         response.update { $0.initial = metadata }
+    }
+
+    /// Sends the response's messages compressed with gzip, if the caller reads that. To be called before the first one.
+    public func compressResponse() {
+        response.startCompressing()
     }
 
     /// Metadata to send with the status, success or failure. An ``RPCError``'s own metadata is added to it.
@@ -90,6 +100,17 @@ final class ResponseMetadata: Sendable {
     }
 
     private let state = Mutex(State())
+    private let compression = Atomic<Bool>(false)
+    private let gzipAccepted = Atomic<Bool>(false)
+
+    /// The caller reads gzip.
+    func acceptGzip() { gzipAccepted.store(true, ordering: .relaxed) }
+
+    func startCompressing() {
+        if gzipAccepted.load(ordering: .relaxed) { compression.store(true, ordering: .relaxed) }
+    }
+
+    var compresses: Bool { compression.load(ordering: .relaxed) }
 
     var current: State { state.withLock { $0 } }
 

@@ -41,7 +41,8 @@ public struct RPCMethod: Sendable {
                 let request = try bytes.withUnsafeBytes {
                     try coding.decodeRequest(Request.self, UnsafeRawBufferPointer(rebasing: $0[range]))
                 }
-                return try coding.encode(try await handler(request, context))
+                let response = try await handler(request, context)
+                return try coding.encode(response, compressed: context.response.compresses)
             })
     }
 
@@ -54,7 +55,7 @@ public struct RPCMethod: Sendable {
             descriptor: descriptor, execution: execution,
             implementation: .streaming { call, coding, context in
                 let request: Request = try await onlyRequest(of: call, coding)
-                try await handler(request, ResponseWriter(call: call, coding: coding), context)
+                try await handler(request, ResponseWriter(call: call, coding: coding, response: context.response), context)
             })
     }
 
@@ -67,7 +68,7 @@ public struct RPCMethod: Sendable {
             descriptor: descriptor, execution: execution,
             implementation: .streaming { call, coding, context in
                 let response = try await handler(RequestStream(call: call, coding: coding), context)
-                try await call.send(try coding.encode(response))
+                try await call.send(try coding.encode(response, compressed: context.response.compresses))
             })
     }
 
@@ -80,7 +81,8 @@ public struct RPCMethod: Sendable {
             descriptor: descriptor, execution: execution,
             implementation: .streaming { call, coding, context in
                 try await handler(
-                    RequestStream(call: call, coding: coding), ResponseWriter(call: call, coding: coding), context)
+                    RequestStream(call: call, coding: coding),
+                    ResponseWriter(call: call, coding: coding, response: context.response), context)
             })
     }
 

@@ -90,21 +90,25 @@ public struct MessageIterator<Element: Message>: AsyncIteratorProtocol {
 /// Where a handler writes the messages of its response.
 public struct ResponseWriter<Element: Message>: Sendable {
     private let sink: MessageSink<Element>
+    private let response: ResponseMetadata?
 
-    init(call: CallStream, coding: MessageCoding) {
+    init(call: CallStream, coding: MessageCoding, response: ResponseMetadata) {
         sink = .call(call, coding)
+        self.response = response
     }
 
     /// A writer that hands every message to a closure, for tests of handlers.
     public init(_ receive: @escaping @Sendable (Element) async throws -> Void) {
         sink = .closure(receive)
+        response = nil
     }
 
     /// Sends a message. Returns when there is room for the next one, so a slow reader slows the handler down.
     ///
+    /// - Parameter compressed: false leaves this message as it is in a response that compresses.
     /// - Throws: ``RPCError`` with `cancelled` or `deadlineExceeded` when nobody waits for the response any longer.
-    public func write(_ message: Element) async throws {
-        try await sink.write(message)
+    public func write(_ message: Element, compressed: Bool = true) async throws {
+        try await sink.write(message, compressed: compressed && response?.compresses ?? false)
     }
 }
 
@@ -134,9 +138,9 @@ enum MessageSink<Element: Message>: Sendable {
     case call(CallStream, MessageCoding)
     case closure(@Sendable (Element) async throws -> Void)
 
-    func write(_ message: Element) async throws {
+    func write(_ message: Element, compressed: Bool = false) async throws {
         switch self {
-        case .call(let call, let coding): try await call.send(try coding.encode(message))
+        case .call(let call, let coding): try await call.send(try coding.encode(message, compressed: compressed))
         case .closure(let receive): try await receive(message)
         }
     }

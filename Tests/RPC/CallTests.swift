@@ -93,7 +93,7 @@ import Testing
     @Test func aFailingRequestWriterFailsTheCallWithItsOwnError() async throws {
         struct Broken: Error {}
         try await withServerAndChannel([pingPong]) { channel, _ in
-            await #expect(throws: Broken.self) {
+            _ = await #expect(throws: Broken.self) {
                 try await channel.bidirectional(
                     method("PingPong", .bidirectional),
                     write: { (_: RequestWriter<Echo>) in throw Broken() },

@@ -1,6 +1,7 @@
 import Contracts
 import Logging
 import RPC
+import Synchronization
 
 /// A service of given methods, for tests that look at one behaviour each.
 struct TestService: RPCService {
@@ -58,6 +59,15 @@ func withServerAndChannel<R>(
             try await body(channel, server)
         }
     }
+}
+
+/// A number that only grows.
+final class Counter: Sendable {
+    private let count = Atomic<Int>(0)
+
+    func increase() { count.wrappingAdd(1, ordering: .relaxed) }
+
+    var value: Int { count.load(ordering: .relaxed) }
 }
 
 /// Something that happens once and can be waited for.

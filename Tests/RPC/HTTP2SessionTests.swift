@@ -1,3 +1,4 @@
+import NIOCore
 @testable import RPC
 import Testing
 
@@ -32,7 +33,7 @@ import Testing
             case .headers(let stream, let received, isTrailers: false):
                 path = stream.pseudo.path
                 fields = received
-            case .data(let stream): body += session.takeBody(stream)
+            case .data(let stream): body += stream.takeBody()
             case .remoteEnded: hasEnded = true
             default: break
             }
@@ -133,7 +134,7 @@ import Testing
 
     @Test(arguments: [
         ("PING", Frame.ping()), ("SETTINGS", Frame.settings), ("empty DATA", Frame.data(1, [])),
-        ("PRIORITY", Frame.make(2, stream: 1, [0, 0, 0, 0, 1])), ("unknown", Frame.make(0xEE, [1, 2, 3])),
+        ("PRIORITY", Frame.make(2, stream: 1, [0, 0, 0, 0, 1])),
     ])
     func floodsOfCheapFramesEndTheConnection(name: String, frame: [UInt8]) throws {
         let session = try server()
@@ -167,7 +168,7 @@ import Testing
 
     @Test func moreStreamsThanAllowedAreRefused() throws {
         let session = try server { $0.maxConcurrentStreams = 2 }
-        try feed(session, Frame.settingsAck)
+        // Not acknowledged yet, so the peer may not know: no reason to end the connection.
         for id in [1, 3, 5, 7] as [Int32] { try feed(session, Frame.request(id)) }
         #expect(session.streams.count == 2)
         let resets = Frame.parse(take(session)).filter { $0.type == 3 }

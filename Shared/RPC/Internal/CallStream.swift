@@ -9,10 +9,17 @@ internal import Synchronization
 class CallStream: HTTP2Stream, @unchecked Sendable {
     final let loop: LoopExecutor
 
+    struct Received {
+        let bytes: [UInt8]
+        /// What it took on the wire, to be given back to flow control.
+        let wireByteCount: Int
+        var wasCompressed = false
+    }
+
     private struct Inbox {
-        var messages: Deque<[UInt8]> = []
-        var wireBytes: Deque<Int> = []
+        var messages: Deque<Received> = []
         var queuedBytes = 0
+        var lastWasCompressed = false
         /// Bytes read since flow control was last told.
         var readBytes = 0
         var isReporting = false
@@ -58,7 +65,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
         }
         let step: Step = inbox.withLock { inbox in
             if let message = inbox.messages.popFirst() {
-                return .message(message, report: Self.popped(&inbox))
+                return .message(message.bytes, report: Self.popped(&inbox, message))
             }
             if let end = inbox.end { return .end(end) }
             return .wait
@@ -76,10 +83,10 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
     }
 
     /// Whether flow control must be told.
-    private static func popped(_ inbox: inout Inbox) -> Bool {
-        let bytes = inbox.wireBytes.popFirst() ?? 0
-        inbox.queuedBytes -= bytes
-        inbox.readBytes += bytes
+    private static func popped(_ inbox: inout Inbox, _ message: Received) -> Bool {
+        inbox.queuedBytes -= message.wireByteCount
+        inbox.readBytes += message.wireByteCount
+        inbox.lastWasCompressed = message.wasCompressed
         guard !inbox.isReporting, inbox.readBytes >= reportBytes || inbox.messages.isEmpty else { return false }
         inbox.isReporting = true
         return true
@@ -89,7 +96,9 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 let (result, report): (Result<[UInt8]?, any Error>?, Bool) = inbox.withLock { inbox in
-                    if let message = inbox.messages.popFirst() { return (.success(message), Self.popped(&inbox)) }
+                    if let message = inbox.messages.popFirst() {
+                        return (.success(message.bytes), Self.popped(&inbox, message))
+                    }
                     if let end = inbox.end {
                         return (end.map { .failure($0) } ?? .success(nil), false)
                     }
@@ -130,16 +139,24 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
     }
 
     /// A message came in. Loop only.
-    final func deliver(_ message: [UInt8], wireByteCount: Int) {
+    final func deliver(_ message: Received) {
         let reader = inbox.withLock { inbox -> CheckedContinuation<[UInt8]?, any Error>? in
             guard inbox.end == nil else { return nil }
-            if let reader = inbox.reader.take() { return reader }
+            if let reader = inbox.reader.take() {
+                inbox.lastWasCompressed = message.wasCompressed
+                return reader
+            }
             inbox.messages.append(message)
-            inbox.wireBytes.append(wireByteCount)
-            inbox.queuedBytes += wireByteCount
+            inbox.queuedBytes += message.wireByteCount
             return nil
         }
-        reader?.resume(returning: message)
+        reader?.resume(returning: message.bytes)
+    }
+
+    /// Whether the message read last came compressed.
+    final var lastMessageWasCompressed: Bool {
+        get { inbox.withLock { $0.lastWasCompressed } }
+        set { inbox.withLock { $0.lastWasCompressed = newValue } }
     }
 
     /// To be called after bytes came in and whole messages were delivered. Loop only.
@@ -157,7 +174,6 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
             inbox.trailers = trailers
             if discarding {
                 inbox.messages.removeAll()
-                inbox.wireBytes.removeAll()
             }
             return (inbox.reader.take(), inbox.metadataReader.take())
         }
@@ -272,9 +288,13 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
     /// Tells the connection that there is something to write. Loop only.
     func markDirty() {}
 
+    /// Bytes moved, either way. Loop only.
+    func madeProgress() {}
+
     /// Output left in frames. Loop only.
     final func sentOutput() {
         hasSentEvent = false
+        madeProgress()
         let queued = output.byteCount
         let writer = outbox.withLock { outbox -> CheckedContinuation<Void, any Error>? in
             outbox.unsentBytes = outbox.chunks.reduce(queued) { $0 + $1.count }

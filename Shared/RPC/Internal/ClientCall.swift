@@ -72,7 +72,7 @@ final class ClientCall: CallStream, @unchecked Sendable {
             }
             headers.add(request.metadata)
         } else {
-            for field in request.metadata where !field.name.hasPrefix(":") { headers.add(field.name, field.value) }
+            for field in request.metadata { headers.addChecked(field) }
         }
         if let deadline = request.deadline {
             let wait = max((deadline - .now).nanoseconds, 0)
@@ -109,6 +109,7 @@ final class ClientCall: CallStream, @unchecked Sendable {
 
     /// From any thread: the caller has what it wanted, or wants no more.
     func abandon() {
+        guard !(hasEnded && (request.body != nil || !request.hasBody)) else { return }
         loop.run { [self] in
             guard !isClosed else { return }
             abort(RPCError(.cancelled, "the call was given up"))
@@ -157,16 +158,19 @@ final class ClientCall: CallStream, @unchecked Sendable {
     }
 
     func receivedData() {
-        guard let session else { return }
-        let bytes = session.takeBody(self)
-        guard !isOver else { return session.consume(self, unconsumedBytes) }
+        // The stream may have closed in the same read; what came before that counts.
+        let bytes = takeBody()
+        guard !isOver else {
+            session?.consume(self, unconsumedBytes)
+            return
+        }
         if request.dialect == .plain {
-            deliver(bytes, wireByteCount: bytes.count)
+            deliver(Received(bytes: bytes, wireByteCount: bytes.count))
             return deliveredAll()
         }
         bytes.withUnsafeBytes { deframer.append($0) }
         do {
-            while let payload = try deframer.next() { deliver(payload.bytes, wireByteCount: payload.wireByteCount) }
+            while let message = try deframer.next() { deliver(message) }
             deliveredAll()
         } catch {
             abort(RPCError(handlerError: error))

@@ -56,7 +56,9 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
         if let tls, session.role == .client {
             do { try tls.start() } catch { fail(error.reason) }
         }
-        markDirty()
+        // A server in plaintext is silent until it knows that the peer speaks HTTP/2, so that others can be told off
+        // in their own language.
+        if session.role == .client || tls != nil { markDirty() }
     }
 
     final func channelRead(context: ChannelHandlerContext, data: NIOAny) {

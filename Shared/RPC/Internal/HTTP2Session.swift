@@ -147,13 +147,6 @@ final class HTTP2Session {
         return taken
     }
 
-    /// Takes the body bytes that arrived on a stream. They still count against its window until `consume`.
-    func takeBody(_ stream: HTTP2Stream) -> [UInt8] {
-        var taken: [UInt8] = []
-        swap(&taken, &stream.body)
-        return taken
-    }
-
     /// Tells that the bytes were read, so that the peer may send as many more.
     func consume(_ stream: HTTP2Stream, _ count: Int) {
         let count = min(count, stream.unconsumedBytes)

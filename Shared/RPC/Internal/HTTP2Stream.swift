@@ -43,6 +43,10 @@ class HTTP2Stream {
     final var hasSentEvent = false
 
     init() {}
+
+    /// Takes the body bytes that arrived, also after the stream closed. They count against its window until the session
+    /// is told that they were consumed.
+    final func takeBody() -> [UInt8] { exchange(&body, with: []) }
 }
 
 /// The fields whose names begin with a colon.
@@ -130,7 +134,18 @@ struct HeaderList {
 
     /// Adds metadata, leaving out names that the protocol keeps for itself.
     mutating func add(_ metadata: Metadata) {
-        for field in metadata where !Self.isReserved(field.name) { add(field.name, field.value) }
+        for field in metadata where !Self.isReserved(field.name) { addChecked(field) }
+    }
+
+    /// Adds a field that came from outside the protocol, unless its name or value may not stand in a header (RFC 9113,
+    /// section 8.2.1): one bad field must not cost the whole call.
+    mutating func addChecked(_ field: Metadata.Field) {
+        let nameIsToken = field.name.utf8.allSatisfy { byte in
+            byte > 0x20 && byte < 0x7F && byte != UInt8(ascii: ":") && !(UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+        }
+        let valueIsText = field.value.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }
+        guard !field.name.isEmpty, nameIsToken, valueIsText else { return }
+        add(field.name, field.value)
     }
 
     private static func isReserved(_ name: String) -> Bool {

@@ -19,7 +19,7 @@ struct MessageCoding: Sendable, Hashable {
     /// Below this, compression costs more than it saves.
     private static let minCompressedBytes = 256
 
-    func encode<M: Message>(_ message: M) throws -> [UInt8] {
+    func encode<M: Message>(_ message: M, compressed: Bool = false) throws -> [UInt8] {
         let prefix = hasEnvelope ? Self.envelopeByteCount : 0
         var bytes: [UInt8]
         switch form {
@@ -38,7 +38,7 @@ struct MessageCoding: Sendable, Hashable {
         guard bytes.count - prefix <= maxSentMessageBytes else {
             throw RPCError(.resourceExhausted, "the message of \(bytes.count - prefix) bytes is larger than may be sent")
         }
-        if hasEnvelope { try seal(&bytes) }
+        if hasEnvelope { try seal(&bytes, compressed: compressed || compressesOutput) }
         return bytes
     }
 
@@ -49,14 +49,14 @@ struct MessageCoding: Sendable, Hashable {
         bytes.reserveCapacity(Self.envelopeByteCount + payload.count)
         bytes.append(contentsOf: [0, 0, 0, 0, 0])
         bytes.append(contentsOf: payload)
-        try seal(&bytes)
+        try seal(&bytes, compressed: compressesOutput)
         return bytes
     }
 
     /// Fills in the envelope for which the first five bytes were kept free, compressing where that is wanted and pays.
-    private func seal(_ bytes: inout [UInt8]) throws {
+    private func seal(_ bytes: inout [UInt8], compressed: Bool) throws {
         var flags: UInt8 = 0
-        if compressesOutput, bytes.count - Self.envelopeByteCount >= Self.minCompressedBytes {
+        if compressed, bytes.count - Self.envelopeByteCount >= Self.minCompressedBytes {
             let compressed = try bytes.withUnsafeBytes { try Gzip.compress(UnsafeRawBufferPointer(rebasing: $0[Self.envelopeByteCount...])) }
             bytes.replaceSubrange(Self.envelopeByteCount..., with: compressed)
             flags = Self.compressedFlag

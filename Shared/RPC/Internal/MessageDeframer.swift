@@ -12,13 +12,6 @@ struct MessageDeframer {
         self.allowsCompressed = allowsCompressed
     }
 
-    struct Payload {
-        let flags: UInt8
-        let bytes: [UInt8]
-        /// What it took of the stream, envelope included: to be given back to flow control once it was read.
-        let wireByteCount: Int
-    }
-
     /// Bytes received that are no whole message yet.
     var bufferedByteCount: Int { buffer.count - start }
 
@@ -36,7 +29,7 @@ struct MessageDeframer {
     /// The next whole message, expanded if it was compressed.
     ///
     /// - Throws: ``RPCError`` as soon as a length is announced that is not allowed, before its bytes arrive.
-    mutating func next() throws -> Payload? {
+    mutating func next() throws -> CallStream.Received? {
         guard bufferedByteCount >= MessageCoding.envelopeByteCount else { return nil }
         let flags = buffer[start]
         let length =
@@ -54,6 +47,8 @@ struct MessageDeframer {
             }
             bytes = try bytes.withUnsafeBytes { try Gzip.decompress($0, maxBytes: maxMessageBytes) }
         }
-        return Payload(flags: flags, bytes: bytes, wireByteCount: MessageCoding.envelopeByteCount + length)
+        return CallStream.Received(
+            bytes: bytes, wireByteCount: MessageCoding.envelopeByteCount + length,
+            wasCompressed: flags & MessageCoding.compressedFlag != 0)
     }
 }

@@ -10,13 +10,13 @@ enum ServerAnswer {
         case .grpc:
             headers.add(":status", "200")
             headers.add("content-type", call.coding.form == .json ? "application/grpc+json" : "application/grpc")
-            if call.coding.compressesOutput { headers.add("grpc-encoding", "gzip") }
+            if call.responseMetadata.compresses { headers.add("grpc-encoding", "gzip") }
             headers.add(metadata.initial)
         case .connectUnary:
             headers.add(":status", "200")
             headers.add("content-type", call.coding.form == .json ? "application/json" : "application/proto")
             headers.add(metadata.initial)
-            for field in metadata.trailing { headers.add("trailer-" + field.name, field.value) }
+            for field in metadata.trailing { headers.addChecked(Metadata.Field(name: "trailer-" + field.name, value: field.value)) }
         case .connectStream:
             headers.add(":status", "200")
             headers.add("content-type", call.coding.form == .json ? "application/connect+json" : "application/connect+proto")
@@ -29,9 +29,7 @@ enum ServerAnswer {
 
     private static func addPlain(_ response: HTTPResponse, to headers: inout HeaderList) {
         headers.add(":status", String(response.status))
-        for field in response.headers where !field.name.hasPrefix(":") && field.name != "connection" {
-            headers.add(field.name, field.value)
-        }
+        for field in response.headers where field.name != "connection" { headers.addChecked(field) }
         guard response.headers["content-length"] == nil else { return }
         switch response.body {
         case .bytes(let bytes): headers.add("content-length", String(bytes.count))
@@ -52,8 +50,10 @@ enum ServerAnswer {
             session.finish(call)
         case .plain:
             if let error {
-                // A body that was begun can only be cut off.
-                guard !call.hasSentHeaders else { return session.reset(call, .internalError) }
+                // A body that was begun can only be cut off; a stream without an end of its own just ends.
+                guard !call.hasSentHeaders else {
+                    return error.code == .unavailable ? session.finish(call) : session.reset(call, .internalError)
+                }
                 return refuse(call, session, error.code.httpStatus, error)
             }
             if !call.hasSentHeaders { call.willSendFirst() }
@@ -119,7 +119,7 @@ enum ServerAnswer {
         }
         headers.add(":status", String(status))
         headers.add(metadata.initial)
-        for field in metadata.trailing { headers.add("trailer-" + field.name, field.value) }
+        for field in metadata.trailing { headers.addChecked(Metadata.Field(name: "trailer-" + field.name, value: field.value)) }
         headers.add(error.metadata)
         let body: [UInt8]
         if call.dialect == .plain {
@@ -145,7 +145,7 @@ enum ServerHandling {
         case .method(let method):
             let context = CallContext(
                 method: method.descriptor, metadata: call.metadata, peer: call.connection.peer, deadline: call.deadline,
-                serviceContext: serviceContext, response: call.responseMetadata)
+                serviceContext: serviceContext, response: call.responseMetadata, call: call)
             switch method.implementation {
             case .unary(let handler):
                 let (bytes, range) = try call.requestMessage()

@@ -23,20 +23,20 @@ final class ServerCall: CallStream, @unchecked Sendable {
     }
 
     let connection: ServerConnection
-    private(set) var dialect = Dialect.plain
-    private(set) var coding = MessageCoding()
-    private(set) var target: Target?
+    var dialect = Dialect.plain
+    var coding = MessageCoding()
+    var target: Target?
     private(set) var metadata = Metadata()
-    private(set) var deadline: ContinuousClock.Instant?
-    private(set) var startedAt = ContinuousClock.now
+    var deadline: ContinuousClock.Instant?
+    var startedAt = ContinuousClock.now
     let responseMetadata = ResponseMetadata()
 
-    private var deframer = MessageDeframer(maxMessageBytes: 0)
-    /// The caller reads gzip.
-    private(set) var acceptsGzip = false
-    private var requestEncoding: String?
+    /// The connection's tick when bytes last moved.
+    private var lastTick = 0
+    var deframer = MessageDeframer(maxMessageBytes: 0)
+    var requestEncoding: String?
     private var task: Task<Void, Never>?
-    private var deadlineTimer: Scheduled<Void>?
+    var deadlineTimer: Scheduled<Void>?
     /// Whether body bytes are kept until the request is whole.
     private var gathersBody = false
     private var maxBodyBytes = 0
@@ -56,11 +56,13 @@ final class ServerCall: CallStream, @unchecked Sendable {
 
     var core: ServerCore { connection.core }
     override func markDirty() { connection.markDirty() }
+    override func madeProgress() { lastTick = connection.tick }
     override var partialMessageBytes: Int { deframer.bufferedByteCount }
 
     // MARK: the request
 
     func receivedHead(_ metadata: Metadata) {
+        madeProgress()
         startedAt = .now
         self.metadata = metadata
         if headersTooLarge { return refuse(http: 431, RPCError(.resourceExhausted, "the header fields are too large")) }
@@ -72,152 +74,24 @@ final class ServerCall: CallStream, @unchecked Sendable {
         }
     }
 
-    private func beginGRPC(_ contentType: String) {
-        dialect = .grpc
-        guard pseudo.method == "POST" else { return refuse(http: 405, RPCError(.internal, "gRPC needs POST")) }
-        switch contentType.prefix(while: { $0 != ";" }) {
-        case "application/grpc", "application/grpc+proto": coding = MessageCoding(form: .protobuf)
-        case "application/grpc+json": coding = MessageCoding(form: .json)
-        default: return refuse(http: 415, RPCError(.internal, "no such content type"))
-        }
-        requestEncoding = metadata["grpc-encoding"]
-        guard setDeadline(metadata["grpc-timeout"].map { Timeout.parse($0) }) else {
-            return finish(RPCError(.invalidArgument, "grpc-timeout is malformed"))
-        }
-        beginRPC()
-    }
-
-    private func beginConnectOrPlain(_ contentType: String) {
-        let path = pseudo.path.prefix { $0 != "?" }
-        let isPost = pseudo.method == "POST"
-        switch contentType.prefix(while: { $0 != ";" }) {
-        case "application/json" where isPost && isRPCPath(path):
-            beginConnect(.connectUnary, .json)
-        case "application/proto" where isPost && isRPCPath(path):
-            beginConnect(.connectUnary, .protobuf)
-        case "application/connect+json" where isPost:
-            beginConnect(.connectStream, .json)
-        case "application/connect+proto" where isPost:
-            beginConnect(.connectStream, .protobuf)
-        default:
-            if pseudo.method == "GET", core.router.method(String(path))?.descriptor.idempotency == .noSideEffects {
-                beginConnectGet(String(path))
-            } else {
-                beginRoute(path)
-            }
-        }
-    }
-
-    private func isRPCPath(_ path: Substring) -> Bool {
-        if core.router.method(String(path)) != nil { return true }
-        guard core.rawFallback != nil else { return false }
-        if case .found = core.router.route(pseudo.method, String(path)) { return false }
-        return path.split(separator: "/").count == 2
-    }
-
-    private func beginConnect(_ dialect: Dialect, _ form: MessageCoding.Form) {
-        self.dialect = dialect
-        coding = MessageCoding(form: form, hasEnvelope: dialect == .connectStream)
-        requestEncoding = metadata[dialect == .connectStream ? "connect-content-encoding" : "content-encoding"]
-        let timeout = metadata["connect-timeout-ms"].map { Int64($0).map { Duration.milliseconds($0) } }
-        guard setDeadline(timeout) else { return finish(RPCError(.invalidArgument, "connect-timeout-ms is malformed")) }
-        beginRPC()
-    }
-
-    /// `GET /Service/Method?encoding=json&message=…`, for methods without side effects.
-    private func beginConnectGet(_ path: String) {
-        dialect = .connectUnary
-        let query = PercentEncoding.query(pseudo.path.drop { $0 != "?" }.dropFirst())
-        func value(_ name: String) -> String? { query.first { $0.name == name }?.value }
-        coding = MessageCoding(form: value("encoding") == "proto" ? .protobuf : .json, hasEnvelope: false)
-        guard setDeadline(nil) else { return }
-        pseudo.path = path
-        let text = value("message") ?? (coding.form == .json ? "{}" : "")
-        if value("base64") == "1" {
-            guard let bytes = Base64.decode(text.utf8) else { return finish(RPCError(.invalidArgument, "the message is no base64")) }
-            body = bytes
-        } else {
-            body = Array(text.utf8)
-        }
-        beginRPC()
-    }
-
-    private func beginRPC() {
-        coding.maxSentMessageBytes = core.limits.maxSentMessageBytes
-        let path = String(pseudo.path.prefix { $0 != "?" })
-        switch requestEncoding {
-        case nil, "identity": break
-        case "gzip": deframer.allowsCompressed = true
-        default:
-            responseMetadata.update { $0.trailing["grpc-accept-encoding"] = "identity,gzip" }
-            return finish(RPCError(.unimplemented, "the message encoding is not supported; use identity or gzip"))
-        }
-        deframer = MessageDeframer(maxMessageBytes: core.limits.maxMessageBytes, allowsCompressed: deframer.allowsCompressed)
-        if let method = core.router.method(path) {
-            target = .method(method)
-            switch method.implementation {
-            case .unary:
-                guard dialect != .connectStream else { return refuse(http: 415, RPCError(.unimplemented, "the method is unary")) }
-                gather(maxBytes: core.limits.maxMessageBytes + MessageCoding.envelopeByteCount)
-            case .streaming:
-                guard dialect != .connectUnary else { return refuse(http: 415, RPCError(.unimplemented, "the method streams")) }
-                start(on: method.execution)
-            }
-        } else if core.rawFallback != nil, dialect != .connectStream {
-            target = .raw
-            gather(maxBytes: core.limits.maxMessageBytes + MessageCoding.envelopeByteCount)
-        } else {
-            finish(RPCError(.unimplemented, "there is no method \(path)"))
-        }
-    }
-
-    private func beginRoute(_ path: Substring) {
-        dialect = .plain
-        _ = setDeadline(nil)
-        switch core.router.route(pseudo.method, String(path)) {
-        case .found(let route, let parameters):
-            target = .route(route, parameters: parameters)
-            gather(maxBytes: route.maxBodyBytes)
-        case .otherMethods(let methods):
-            responseMetadata.update { $0.initial["allow"] = methods.joined(separator: ", ") }
-            refuse(http: 405, RPCError(.unimplemented, "the path is not for \(pseudo.method)"))
-        case .none:
-            refuse(http: 404, RPCError(.notFound, "there is nothing at this path"))
-        }
-    }
-
-    /// - Parameter timeout: nil where none was given; nil inside where it is malformed.
-    private func setDeadline(_ timeout: Duration??) -> Bool {
-        var duration = core.limits.defaultDeadlineSeconds > 0 ? Duration.seconds(core.limits.defaultDeadlineSeconds) : nil
-        if let timeout {
-            guard let timeout else { return false }
-            duration = timeout
-        }
-        guard let duration else { return true }
-        deadline = startedAt + duration
-        deadlineTimer = loop.eventLoop.scheduleTask(in: .nanoseconds(max(duration.nanoseconds, 0))) { [self] in
-            abort(RPCError(.deadlineExceeded, "the deadline has passed"))
-        }
-        return true
-    }
-
-    private func gather(maxBytes: Int) {
+    func gather(maxBytes: Int) {
         gathersBody = true
         maxBodyBytes = maxBytes
     }
 
     func receivedData() {
+        madeProgress()
         guard !isAnswered, !gathersBody else {
             session?.consume(self, unconsumedBytes)
             guard !isAnswered else { return body = [] }
             if body.count > maxBodyBytes { refuseLargeBody() }
             return
         }
-        guard target != nil, let session else { return }
-        let bytes = session.takeBody(self)
+        guard target != nil else { return }
+        let bytes = takeBody()
         bytes.withUnsafeBytes { deframer.append($0) }
         do {
-            while let payload = try deframer.next() { deliver(payload.bytes, wireByteCount: payload.wireByteCount) }
+            while let message = try deframer.next() { deliver(message) }
             deliveredAll()
         } catch {
             abort(RPCError(handlerError: error))
@@ -242,9 +116,24 @@ final class ServerCall: CallStream, @unchecked Sendable {
         }
     }
 
+    /// Whether the response is a stream that its handler ends when it likes.
+    var streamsResponse: Bool {
+        switch target {
+        case .method(let method): method.descriptor.kind == .serverStreaming || method.descriptor.kind == .bidirectional
+        case .route: if case .stream = httpResponse?.body { true } else { false }
+        case .raw, nil: false
+        }
+    }
+
+    /// Bytes have not moved for `ticks` though they should. Loop only.
+    func isStalled(for ticks: Int) -> Bool {
+        let waits = !output.isEmpty || (gathersBody && !remoteEnded && !isAnswered)
+        return waits && connection.tick - lastTick >= ticks
+    }
+
     // MARK: the handler
 
-    private func start(on execution: HandlerExecution) {
+    func start(on execution: HandlerExecution) {
         connection.handlerStarted()
         switch execution {
         case .loop:
@@ -314,6 +203,7 @@ final class ServerCall: CallStream, @unchecked Sendable {
         bytes.withUnsafeBytes { single.append($0) }
         guard let payload = try single.next() else { throw RPCError(.internal, "the request ended within a message") }
         guard single.bufferedByteCount == 0 else { throw RPCError(.internal, "a unary call has more than one request message") }
+        lastMessageWasCompressed = payload.wasCompressed
         return (payload.bytes, 0..<payload.bytes.count)
     }
 
@@ -392,11 +282,14 @@ final class ServerCall: CallStream, @unchecked Sendable {
         task?.cancel()
         endInbox(error, discarding: true)
         endOutbox(error)
+        let isStuck = !output.isEmpty
         finish(error)
+        // A status that waits behind output which the peer does not take would never arrive.
+        if isStuck { session?.reset(self, .cancel) }
     }
 
     /// Refuses before a handler ran, with an HTTP status where the caller speaks HTTP.
-    private func refuse(http status: Int, _ error: RPCError) {
+    func refuse(http status: Int, _ error: RPCError) {
         guard !isAnswered, let session else { return }
         isAnswered = true
         failure = error

@@ -15,6 +15,8 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
     private var ageTimer: Scheduled<Void>?
     private var idleTimer: Scheduled<Void>?
     private var idleSince = NIODeadline.now()
+    /// Counts the regular checks: a clock for what need not be exact.
+    private(set) var tick = 0
     private var pingSentAt: NIODeadline?
 
     private static let keepAlivePing: UInt64 = 0x6b656570
@@ -117,6 +119,13 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
         loop.eventLoop.scheduleTask(in: .seconds(1)) { [self] in finishDrain() }
     }
 
+    /// Ends the calls whose responses may go on for ever.
+    func endStreams() {
+        for case let call as ServerCall in session.streams where call.streamsResponse {
+            call.abort(RPCError(.unavailable, "the server is going away"))
+        }
+    }
+
     private var hasFinishedDrain = false
 
     private func finishDrain() {
@@ -130,10 +139,11 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
 
     private func scheduleIdleCheck() {
         let limits = core.limits
-        let periods = [limits.keepAliveSeconds, limits.idleTimeoutSeconds].filter { $0 > 0 }
+        let periods = [limits.keepAliveSeconds, limits.idleTimeoutSeconds, limits.stallTimeoutSeconds].filter { $0 > 0 }
         guard let shortest = periods.min() else { return }
         let wait = pingSentAt == nil ? shortest : min(shortest, limits.keepAliveTimeoutSeconds)
         idleTimer = loop.eventLoop.scheduleTask(in: .seconds(Int64(max(wait, 1)))) { [self] in
+            tick += 1
             checkIdle()
             if !isClosed { scheduleIdleCheck() }
         }
@@ -148,10 +158,22 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
         if limits.idleTimeoutSeconds > 0, session.streams.isEmpty, now - idleSince >= .seconds(Int64(limits.idleTimeoutSeconds)) {
             return beginDrain()
         }
+        resetStalledCalls()
         let silence = now.uptimeNanoseconds - min(lastReadNanoseconds, now.uptimeNanoseconds)
         if isReady, limits.keepAliveSeconds > 0, pingSentAt == nil, silence >= UInt64(limits.keepAliveSeconds) * 1_000_000_000 {
             pingSentAt = now
             session.ping(Self.keepAlivePing)
+            markDirty()
+        }
+    }
+
+    private func resetStalledCalls() {
+        let limits = core.limits
+        guard limits.stallTimeoutSeconds > 0 else { return }
+        let periods = [limits.keepAliveSeconds, limits.idleTimeoutSeconds, limits.stallTimeoutSeconds].filter { $0 > 0 }
+        let ticks = limits.stallTimeoutSeconds / max(periods.min() ?? 1, 1) + 1
+        for case let call as ServerCall in session.streams where call.isStalled(for: ticks) {
+            session.reset(call, .cancel)
             markDirty()
         }
     }

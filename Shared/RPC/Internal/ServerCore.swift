@@ -92,6 +92,9 @@ final class ServerCore: Sendable {
         let timer = loops.group.any().scheduleTask(deadline: deadline) {
             for connection in open { connection.loop.run { connection.finishClose("the server stopped") } }
         }
+        let streams = loops.group.any().scheduleTask(in: .seconds(Int64(limits.streamDrainSeconds))) {
+            for connection in open { connection.loop.run { connection.endStreams() } }
+        }
         await withCheckedContinuation { continuation in
             let isDone = state.withLock { state in
                 if state.connections.isEmpty { return true }
@@ -101,6 +104,7 @@ final class ServerCore: Sendable {
             if isDone { continuation.resume() }
         }
         timer.cancel()
+        streams.cancel()
     }
 }
 

@@ -1,0 +1,134 @@
+internal import NIOCore
+
+/// Reading a request's head: in what way it speaks, what answers it, how long it may take.
+extension ServerCall {
+    func beginGRPC(_ contentType: String) {
+        dialect = .grpc
+        guard pseudo.method == "POST" else { return refuse(http: 405, RPCError(.internal, "gRPC needs POST")) }
+        switch contentType.prefix(while: { $0 != ";" }) {
+        case "application/grpc", "application/grpc+proto": coding = MessageCoding(form: .protobuf)
+        case "application/grpc+json": coding = MessageCoding(form: .json)
+        default: return refuse(http: 415, RPCError(.internal, "no such content type"))
+        }
+        requestEncoding = metadata["grpc-encoding"]
+        if metadata["grpc-accept-encoding"]?.contains("gzip") == true { responseMetadata.acceptGzip() }
+        guard setDeadline(metadata["grpc-timeout"].map { Timeout.parse($0) }) else {
+            return finish(RPCError(.invalidArgument, "grpc-timeout is malformed"))
+        }
+        beginRPC()
+    }
+
+    func beginConnectOrPlain(_ contentType: String) {
+        let path = pseudo.path.prefix { $0 != "?" }
+        let isPost = pseudo.method == "POST"
+        switch contentType.prefix(while: { $0 != ";" }) {
+        case "application/json" where isPost && isRPCPath(path):
+            beginConnect(.connectUnary, .json)
+        case "application/proto" where isPost && isRPCPath(path):
+            beginConnect(.connectUnary, .protobuf)
+        case "application/connect+json" where isPost:
+            beginConnect(.connectStream, .json)
+        case "application/connect+proto" where isPost:
+            beginConnect(.connectStream, .protobuf)
+        default:
+            if pseudo.method == "GET", core.router.method(String(path))?.descriptor.idempotency == .noSideEffects {
+                beginConnectGet(String(path))
+            } else {
+                beginRoute(path)
+            }
+        }
+    }
+
+    private func isRPCPath(_ path: Substring) -> Bool {
+        if core.router.method(String(path)) != nil { return true }
+        guard core.rawFallback != nil else { return false }
+        if case .found = core.router.route(pseudo.method, String(path)) { return false }
+        return path.split(separator: "/").count == 2
+    }
+
+    private func beginConnect(_ dialect: Dialect, _ form: MessageCoding.Form) {
+        self.dialect = dialect
+        coding = MessageCoding(form: form, hasEnvelope: dialect == .connectStream)
+        requestEncoding = metadata[dialect == .connectStream ? "connect-content-encoding" : "content-encoding"]
+        let timeout = metadata["connect-timeout-ms"].map { Int64($0).map { Duration.milliseconds($0) } }
+        guard setDeadline(timeout) else { return finish(RPCError(.invalidArgument, "connect-timeout-ms is malformed")) }
+        beginRPC()
+    }
+
+    /// `GET /Service/Method?encoding=json&message=…`, for methods without side effects.
+    private func beginConnectGet(_ path: String) {
+        dialect = .connectUnary
+        let query = PercentEncoding.query(pseudo.path.drop { $0 != "?" }.dropFirst())
+        func value(_ name: String) -> String? { query.first { $0.name == name }?.value }
+        coding = MessageCoding(form: value("encoding") == "proto" ? .protobuf : .json, hasEnvelope: false)
+        guard setDeadline(nil) else { return }
+        pseudo.path = path
+        let text = value("message") ?? (coding.form == .json ? "{}" : "")
+        if value("base64") == "1" {
+            guard let bytes = Base64.decode(text.utf8) else { return finish(RPCError(.invalidArgument, "the message is no base64")) }
+            body = bytes
+        } else {
+            body = Array(text.utf8)
+        }
+        beginRPC()
+    }
+
+    private func beginRPC() {
+        coding.maxSentMessageBytes = core.limits.maxSentMessageBytes
+        let path = String(pseudo.path.prefix { $0 != "?" })
+        switch requestEncoding {
+        case nil, "identity": break
+        case "gzip": deframer.allowsCompressed = true
+        default:
+            responseMetadata.update { $0.trailing["grpc-accept-encoding"] = "identity,gzip" }
+            return finish(RPCError(.unimplemented, "the message encoding is not supported; use identity or gzip"))
+        }
+        deframer = MessageDeframer(maxMessageBytes: core.limits.maxMessageBytes, allowsCompressed: deframer.allowsCompressed)
+        if let method = core.router.method(path) {
+            target = .method(method)
+            switch method.implementation {
+            case .unary:
+                guard dialect != .connectStream else { return refuse(http: 415, RPCError(.unimplemented, "the method is unary")) }
+                gather(maxBytes: core.limits.maxMessageBytes + MessageCoding.envelopeByteCount)
+            case .streaming:
+                guard dialect != .connectUnary else { return refuse(http: 415, RPCError(.unimplemented, "the method streams")) }
+                start(on: method.execution)
+            }
+        } else if core.rawFallback != nil, dialect != .connectStream {
+            target = .raw
+            gather(maxBytes: core.limits.maxMessageBytes + MessageCoding.envelopeByteCount)
+        } else {
+            finish(RPCError(.unimplemented, "there is no method \(path)"))
+        }
+    }
+
+    private func beginRoute(_ path: Substring) {
+        dialect = .plain
+        _ = setDeadline(nil)
+        switch core.router.route(pseudo.method, String(path)) {
+        case .found(let route, let parameters):
+            target = .route(route, parameters: parameters)
+            gather(maxBytes: route.maxBodyBytes)
+        case .otherMethods(let methods):
+            responseMetadata.update { $0.initial["allow"] = methods.joined(separator: ", ") }
+            refuse(http: 405, RPCError(.unimplemented, "the path is not for \(pseudo.method)"))
+        case .none:
+            refuse(http: 404, RPCError(.notFound, "there is nothing at this path"))
+        }
+    }
+
+    /// - Parameter timeout: nil where none was given; nil inside where it is malformed.
+    private func setDeadline(_ timeout: Duration??) -> Bool {
+        var duration = core.limits.defaultDeadlineSeconds > 0 ? Duration.seconds(core.limits.defaultDeadlineSeconds) : nil
+        if let timeout {
+            guard let timeout else { return false }
+            duration = timeout
+        }
+        guard let duration else { return true }
+        deadline = startedAt + duration
+        deadlineTimer = loop.eventLoop.scheduleTask(in: .nanoseconds(max(duration.nanoseconds, 0))) { [self] in
+            abort(RPCError(.deadlineExceeded, "the deadline has passed"))
+        }
+        return true
+    }
+}

@@ -1,0 +1,147 @@
+import Contracts
+import NIOCore
+import NIOPosix
+import RPC
+import Testing
+
+/// A hostile or broken peer loses its connection or its call; others notice nothing.
+@Suite(.timeLimit(.minutes(1))) struct HardeningTests {
+    /// Sends bytes to a server and collects what it answers, until it closes or `isEnough`.
+    private func exchange(
+        _ server: RunningServer, _ bytes: [UInt8], until isEnough: @escaping @Sendable ([UInt8]) -> Bool = { _ in false }
+    ) async throws -> [UInt8] {
+        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connect(host: "127.0.0.1", port: server.port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                }
+            }
+        return try await channel.executeThenClose { inbound, outbound in
+            try? await outbound.write(ByteBuffer(bytes: bytes))
+            var received: [UInt8] = []
+            do {
+                for try await buffer in inbound {
+                    received += Array(buffer.readableBytesView)
+                    if isEnough(received) { break }
+                }
+            } catch is IOError {
+                // Closed hard: as good as closed.
+            }
+            return received
+        }
+    }
+
+    private func stillServes(_ channel: RPCChannel) async throws -> Bool {
+        let answer: Reply = try await channel.unary(method("Echo", .unary), request("alive"))
+        return answer.text == "alive"
+    }
+
+    private let opening = Frame.preface + Frame.settings
+
+    @Test func aRapidResetCostsTheAttackerItsConnectionOnly() async throws {
+        try await withServerAndChannel([echo]) { channel, server in
+            #expect(try await stillServes(channel))
+            var attack: [UInt8] = []
+            for number in 0..<5000 {
+                let id = Int32(1 + 2 * number)
+                attack += Frame.request(id)
+                attack += Frame.reset(id)
+            }
+            let answer = try await exchange(server, opening + attack)
+            // GOAWAY, unless the kernel threw it away with the rest of the attack unread.
+            let goAways = Frame.parse(answer).filter { $0.type == 7 }
+            #expect(goAways.allSatisfy { $0.payload.suffix(4) == [0, 0, 0, 11] })
+            #expect(try await stillServes(channel))
+        }
+    }
+
+    @Test func aPrefixThatLiesAboutItsLengthIsRefusedAtOnce() async throws {
+        try await withServerAndChannel([echo, pingPong]) { channel, server in
+            for path in ["/test.Test/Echo", "/test.Test/PingPong"] {
+                let lie = opening + Frame.request(1, path: path) + Frame.data(1, [0, 0x7F, 0xFF, 0xFF, 0xFF, 1, 2, 3])
+                let answer = try await exchange(server, lie) { Frame.parse($0).contains { $0.stream == 1 && $0.type == 1 && $0.flags & 1 == 1 } }
+                #expect(Frame.parse(answer).contains { $0.stream == 1 && $0.flags & 1 == 1 })
+            }
+            #expect(try await stillServes(channel))
+        }
+    }
+
+    @Test func aMessageCutInTheMiddleIsRefused() async throws {
+        try await withServerAndChannel([echo]) { _, server in
+            let cut = opening + Frame.request(1) + Frame.data(1, [0, 0, 0, 0, 9, 1, 2], end: true)
+            let answer = try await exchange(server, cut) { Frame.parse($0).contains { $0.stream == 1 && $0.flags & 1 == 1 } }
+            #expect(Frame.parse(answer).contains { $0.stream == 1 && $0.type == 1 })
+        }
+    }
+
+    @Test func aPeerThatNeverSpeaksIsClosed() async throws {
+        try await withServerAndChannel([echo], configure: { $0.limits.handshakeTimeoutSeconds = 1 }) { channel, server in
+            _ = try await exchange(server, [])
+            _ = try await exchange(server, Array(Frame.preface.prefix(10)))
+            #expect(try await stillServes(channel))
+        }
+    }
+
+    @Test func aSlowTLSHandshakeIsClosed() async throws {
+        let certificates = try TestCertificates()
+        let files = try certificates.make("server")
+        try await withServerAndChannel([echo], configure: { configuration in
+            configuration.tls = TLSConfiguration(certificateChainFile: files.certificate, privateKeyFile: files.key)
+            configuration.limits.handshakeTimeoutSeconds = 1
+        }) { _, server in
+            // The beginning of a ClientHello.
+            _ = try await exchange(server, [0x16, 0x03, 0x01, 0x02])
+        }
+    }
+
+    @Test func aReaderThatNeverOpensItsWindowHoldsUpNobodyElse() async throws {
+        let flood = RPCMethod.serverStreaming(method("Flood", .serverStreaming)) {
+            (_: Echo, responses: ResponseWriter<Reply>, _: CallContext) async throws in
+            let block = Reply(payload: GRPCTesting.Payload(body: [UInt8](repeating: 1, count: 10_000)))
+            for _ in 0..<10_000 { try await responses.write(block) }
+        }
+        try await withServerAndChannel([echo, flood]) { channel, server in
+            let ask = opening + Frame.request(1, path: "/test.Test/Flood") + Frame.data(1, [0, 0, 0, 0, 0], end: true)
+            let answer = try await exchange(server, ask) { received in
+                Frame.parse(received).filter { $0.type == 0 }.map(\.payload.count).reduce(0, +) >= 65_535
+            }
+            #expect(answer.count < 100_000)
+            #expect(try await stillServes(channel))
+        }
+    }
+
+    @Test func connectionsAboveTheLimitAreRefused() async throws {
+        try await withServerAndChannel([echo], configure: { $0.limits.maxConnections = 1 }) { channel, server in
+            #expect(try await stillServes(channel))
+            let answer = try await exchange(server, opening)
+            #expect(answer.isEmpty)
+            #expect(try await stillServes(channel))
+        }
+    }
+
+    @Test func aConnectionIsDrainedWhenItIsOld() async throws {
+        try await withServerAndChannel([echo], configure: { $0.limits.maxConnectionAgeSeconds = 1 }) { channel, server in
+            let answer = try await exchange(server, opening)
+            #expect(Frame.parse(answer).contains { $0.type == 7 })
+            // The channel's own connection ages too; calls go on over a new one.
+            #expect(try await stillServes(channel))
+        }
+    }
+
+    @Test func aSilentPeerIsAskedForASignOfLifeAndThenClosed() async throws {
+        try await withServerAndChannel([echo], configure: { configuration in
+            configuration.limits.keepAliveSeconds = 1
+            configuration.limits.keepAliveTimeoutSeconds = 1
+        }) { _, server in
+            let answer = try await exchange(server, opening)
+            #expect(Frame.parse(answer).contains { $0.type == 6 })
+        }
+    }
+
+    @Test func anIdleConnectionIsClosedInGoodOrder() async throws {
+        try await withServerAndChannel([echo], configure: { $0.limits.idleTimeoutSeconds = 1 }) { _, server in
+            let answer = try await exchange(server, opening)
+            #expect(Frame.parse(answer).contains { $0.type == 7 && $0.payload.suffix(4) == [0, 0, 0, 0] })
+        }
+    }
+}
