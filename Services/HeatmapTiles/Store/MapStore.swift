@@ -17,6 +17,10 @@ struct MapStore: Sendable {
 
     /// Adds a change to what is stored, in the transaction that moves the log's position.
     func save(_ change: MapState.Change, in transaction: PostgresTransaction) async throws {
+        if !change.unplaced.isEmpty || !change.sites.isEmpty {
+            // One batch counts at a terminal while another registers it: without turns, neither would see the other's rows.
+            try await transaction.execute("LOCK TABLE unplaced IN SHARE ROW EXCLUSIVE MODE")
+        }
         try await saveKinds(Set(change.placed.keys.map(\.slot.kind)).union(change.unplaced.keys.map(\.slot.kind)), in: transaction)
         try await savePlaced(change.placed, in: transaction)
         try await saveUnplaced(change.unplaced, in: transaction)
