@@ -4,7 +4,7 @@ import Foundation
 struct FirstRun {
     let home: SuiteHome
 
-    /// Written when the bundle is whole.
+    /// Written when the bundle is whole; holds its path.
     var modelMarker: String { "\(home.sample)/trained" }
     /// Written when the last record of the simulated day was acknowledged.
     var replayMarker: String { "\(home.sample)/replayed" }

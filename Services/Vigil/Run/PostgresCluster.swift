@@ -61,11 +61,12 @@ struct PostgresCluster {
         if mkdir(path, 0o700) == 0 {
             guard chown(path, owner, gid_t.max) == 0 else { throw LaunchError("cannot give \(path) to its user: \(systemErrorText())") }
         }
-        var information = stat()
-        guard lstat(path, &information) == 0, information.st_mode & S_IFMT == S_IFDIR, [owner, geteuid()].contains(information.st_uid) else {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+        let holder = (attributes?[.ownerAccountID] as? NSNumber)?.uint32Value
+        guard attributes?[.type] as? FileAttributeType == .typeDirectory, let holder, [owner, geteuid()].contains(holder) else {
             throw LaunchError("\(path) cannot be used: it is not a folder of our own")
         }
-        if information.st_uid != owner { chown(path, owner, gid_t.max) }
+        if holder != owner { chown(path, owner, gid_t.max) }
     }
 
     /// FNV-1a over the path: tells two suites on a machine apart.

@@ -14,10 +14,6 @@ struct SecretsCommand: ParsableCommand {
     func run() throws {
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        do {
-            try Secrets(folder: folder).prepareAll()
-        } catch let error as LaunchError {
-            throw ValidationError(error.description)
-        }
+        try Secrets(folder: folder).prepareAll()
     }
 }

@@ -41,8 +41,6 @@ struct ServiceEnvironment {
         switch service.name {
         case "ingestion-gateway":
             defaults["VIGIL_INGESTION_TOKEN_KEY_FILE"] = secrets.file(Secrets.ingestionToken)
-        case "model-server":
-            defaults["VIGIL_MODELS_BUNDLE_DIR"] = home.bundles
         case "auth-gateway":
             defaults["VIGIL_AUTH_PRINCIPALS_FILE"] = secrets.file(Principals.fileName)
             defaults["VIGIL_AUTH_KEY_ENCRYPTION_FILE"] = secrets.file(Secrets.authKeyEncryption)

@@ -1,4 +1,3 @@
-import ArgumentParser
 import Foundation
 import ServiceRuntime
 
@@ -56,7 +55,7 @@ struct SuiteDescription: Codable, Sendable {
     /// Throws a line for the user when no suite was ever started there.
     static func read(from home: SuiteHome) throws -> SuiteDescription {
         guard let data = FileManager.default.contents(atPath: home.suiteFile) else {
-            throw ValidationError("no suite was started in \(home.path); start one with `make run`, or set VIGIL_HOME")
+            throw LaunchError("no suite was started in \(home.path); start one with `make run`, or set VIGIL_HOME")
         }
         return try JSONDecoder().decode(SuiteDescription.self, from: data)
     }
