@@ -34,9 +34,16 @@ struct DecisionWriter: Sendable {
         return decisions
     }
 
-    /// Decides on what the feature store's log says, and moves the position with it.
-    func take(_ observations: [FeaturesV1.Observation], in transaction: PostgresTransaction) async throws {
-        _ = try await decide(observations, at: .now(), in: transaction)
+    /// Decides on what the feature store's log says, in the transaction in which `claim` moves the position.
+    func take(claim: (PostgresTransaction) async throws -> [FeaturesV1.Observation]) async throws {
+        try await turnstile.pass {
+            try await retryingConflicts {
+                try await database.pool.withTransaction { transaction in
+                    _ = try await decide(try await claim(transaction), at: .now(), in: transaction)
+                }
+            }
+        }
+        database.log.notifyCommitted()
     }
 
     private func decide(

@@ -10,7 +10,7 @@ struct ObservationFollower: Sendable {
     let consumer: LogConsumer
 
     func run() async throws {
-        try await consumer.run(
+        try await consumer.follow(
             from: { position, deliver in
                 let request = FeaturesV1.TailObservationsRequest(after: .init(position), maxBatch: 500)
                 try await store.tailObservations(request) { responses in
@@ -24,8 +24,9 @@ struct ObservationFollower: Sendable {
                     }
                 }
             },
-            apply: { events, transaction in try await writer.take(events.map(\.event), in: transaction) },
-            committed: { writer.database.log.notifyCommitted() })
+            handle: { (batch: LogConsumer.Batch<FeaturesV1.Observation>) in
+                try await writer.take { transaction in try await consumer.claim(batch, in: transaction).map(\.event) }
+            })
     }
 
     private func checkDecidable(_ observations: [FeaturesV1.LoggedObservation]) throws {
