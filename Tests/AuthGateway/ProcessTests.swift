@@ -89,15 +89,22 @@ private final class ServiceProcess: Sendable {
         process.standardError = written
         let (lines, continuation) = AsyncStream<String>.makeStream()
         self.lines = lines
-        written.fileHandleForReading.readabilityHandler = { [output] handle in
-            let data = handle.availableData
-            if data.isEmpty {
-                handle.readabilityHandler = nil
-                continuation.finish()
-            } else {
-                output.append(String(decoding: data, as: UTF8.self))
-                continuation.yield("")
+        let reading = written.fileHandleForReading
+        _ = fcntl(reading.fileDescriptor, F_SETFL, O_NONBLOCK)
+        let output = output
+        let readAll: @Sendable () -> Void = {
+            var buffer = [UInt8](repeating: 0, count: 65_536)
+            while case let count = read(reading.fileDescriptor, &buffer, buffer.count), count > 0 {
+                output.append(String(decoding: buffer[..<count], as: UTF8.self))
             }
+            continuation.yield("")
+        }
+        reading.readabilityHandler = { _ in readAll() }
+        // The end of the pipe is no sign: children of other tests may hold its other end too.
+        process.terminationHandler = { _ in
+            reading.readabilityHandler = nil
+            readAll()
+            continuation.finish()
         }
         try process.run()
     }
@@ -116,7 +123,6 @@ private final class ServiceProcess: Sendable {
     /// The exit status and all output.
     func end() async -> (status: Int32, output: String) {
         for await _ in lines {}
-        process.waitUntilExit()
         return (process.terminationStatus, output.value)
     }
 }
