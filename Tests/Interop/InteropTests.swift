@@ -8,7 +8,7 @@ import Testing
 /// gRPC's published interop cases against Python's grpcio, in both directions.
 ///
 /// Needs `python3` with grpcio and grpcio-tools; where they are missing the suite is skipped with a word.
-@Suite(.timeLimit(.minutes(2)), .enabled(if: Python.isUsable, "python3 has no grpcio and grpcio-tools"))
+@Suite(.serialized, .timeLimit(.minutes(2)), .enabled(if: Python.isUsable, "python3 has no grpcio and grpcio-tools"))
 struct InteropTests {
     static let cases = [
         "empty_unary", "large_unary", "client_compressed_unary", "server_compressed_unary", "client_streaming",
@@ -53,14 +53,13 @@ enum Python {
         return status == 0
     }()
 
-    /// Made once a run.
-    private static let generated: Result<String, any Error> = Result {
-        let target = FileManager.default.temporaryDirectory.appendingPathComponent("interop-\(UUID().uuidString)").path
-        try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: true)
+    /// What protoc says of our contracts; made once a run.
+    private static let descriptors: Result<String, any Error> = Result {
+        let target = FileManager.default.temporaryDirectory.appendingPathComponent("interop-\(UUID().uuidString).binpb").path
         let protos = folder.deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Protos").path
         let (status, output) = try execute(
             "/usr/bin/env",
-            ["python3", "-m", "grpc_tools.protoc", "-I", protos, "--python_out", target, "--grpc_python_out", target]
+            ["python3", "-m", "grpc_tools.protoc", "-I", protos, "--include_imports", "--descriptor_set_out", target]
                 + ["empty", "messages", "test"].map { "\(protos)/grpc/testing/\($0).proto" })
         guard status == 0 else { throw Failure(output: output) }
         return target
@@ -77,14 +76,14 @@ enum Python {
                     with: Result {
                         try execute(
                             "/usr/bin/env", ["python3", folder.appendingPathComponent("Python/\(script)").path] + arguments,
-                            generated: generated.get())
+                            descriptors: descriptors.get())
                     })
             }
         }
     }
 
-    private static func execute(_ program: String, _ arguments: [String], generated: String? = nil) throws -> (Int32, String) {
-        let process = process(program, arguments, generated)
+    private static func execute(_ program: String, _ arguments: [String], descriptors: String? = nil) throws -> (Int32, String) {
+        let process = process(program, arguments, descriptors)
         let pipe = Pipe()
         process.standardOutput = pipe
         process.standardError = pipe
@@ -95,12 +94,12 @@ enum Python {
         return (process.terminationStatus, String(decoding: data, as: UTF8.self))
     }
 
-    private static func process(_ program: String, _ arguments: [String], _ generated: String?) -> Process {
+    private static func process(_ program: String, _ arguments: [String], _ descriptors: String?) -> Process {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
-        if let generated {
-            process.environment = ProcessInfo.processInfo.environment.merging(["GENERATED": generated]) { $1 }
+        if let descriptors {
+            process.environment = ProcessInfo.processInfo.environment.merging(["DESCRIPTORS": descriptors]) { $1 }
         }
         return process
     }
@@ -129,7 +128,7 @@ enum Python {
                 continuation.resume(
                     with: Result {
                         let process = process(
-                            "/usr/bin/env", ["python3", folder.appendingPathComponent("Python/server.py").path], try generated.get())
+                            "/usr/bin/env", ["python3", folder.appendingPathComponent("Python/server.py").path], try descriptors.get())
                         let (input, output) = (Pipe(), Pipe())
                         process.standardInput = input
                         process.standardOutput = output

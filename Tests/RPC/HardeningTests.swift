@@ -5,7 +5,7 @@ import RPC
 import Testing
 
 /// A hostile or broken peer loses its connection or its call; others notice nothing.
-@Suite(.timeLimit(.minutes(1))) struct HardeningTests {
+@Suite(.serialized, .timeLimit(.minutes(1))) struct HardeningTests {
     /// Sends bytes to a server and collects what it answers, until it closes or `isEnough`.
     private func exchange(
         _ server: RunningServer, _ bytes: [UInt8], until isEnough: @escaping @Sendable ([UInt8]) -> Bool = { _ in false }

@@ -4,7 +4,7 @@ import RPC
 import Testing
 
 /// What curl sees: JSON and plain HTTP.
-@Suite(.timeLimit(.minutes(1))) struct JSONTests {
+@Suite(.serialized, .timeLimit(.minutes(1))) struct JSONTests {
     private let refuse = RPCMethod.unary(method("Refuse", .unary)) { (_: Echo, _: CallContext) async throws -> Reply in
         throw RPCError.invalidArgument([FieldViolation(field: "payload", description: "\"quoted\"")])
     }

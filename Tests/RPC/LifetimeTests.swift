@@ -2,10 +2,11 @@ import Contracts
 import RPC
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct LifetimeTests {
+@Suite(.serialized, .timeLimit(.minutes(1))) struct LifetimeTests {
     /// A handler that waits until it is cancelled, and says so.
-    private func hanging(started: Signal, cancelled: Signal) -> RPCMethod {
+    private func hanging(started: Signal, cancelled: Signal, count: Counter = Counter()) -> RPCMethod {
         .unary(method("Hang", .unary)) { (_: Echo, _: CallContext) async throws -> Reply in
+            count.increase()
             started.fire()
             do {
                 try await Task.sleep(for: .seconds(3600))
@@ -18,13 +19,16 @@ import Testing
     }
 
     @Test func theDeadlineEndsTheCallAndCancelsTheHandler() async throws {
-        let (started, cancelled) = (Signal(), Signal())
-        try await withServerAndChannel([hanging(started: started, cancelled: cancelled)]) { channel, _ in
-            let error = await #expect(throws: RPCError.self) {
-                let _: Reply = try await channel.unary(
-                    method("Hang", .unary), request(""), options: CallOptions(timeout: .milliseconds(50)))
+        let (started, cancelled, count) = (Signal(), Signal(), Counter())
+        try await withServerAndChannel([hanging(started: started, cancelled: cancelled, count: count)]) { channel, _ in
+            // On a busy machine the deadline may pass before the handler has begun.
+            while count.value == 0 {
+                let error = await #expect(throws: RPCError.self) {
+                    let _: Reply = try await channel.unary(
+                        method("Hang", .unary), request(""), options: CallOptions(timeout: .milliseconds(50)))
+                }
+                #expect(error?.code == .deadlineExceeded)
             }
-            #expect(error?.code == .deadlineExceeded)
             await cancelled.wait()
         }
     }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import RPC
 
-@Suite(.timeLimit(.minutes(1))) struct TLSTests {
+@Suite(.serialized, .timeLimit(.minutes(1))) struct TLSTests {
     private let certificates: TestCertificates
     private let server: (certificate: String, key: String)
 

@@ -84,7 +84,7 @@ final class ServerCall: CallStream, @unchecked Sendable {
         guard !isAnswered, !gathersBody else {
             session?.consume(self, unconsumedBytes)
             guard !isAnswered else { return body = [] }
-            if body.count > maxBodyBytes { refuseLargeBody() }
+            if body.count > maxBodyBytes || announcesTooMuch { refuseLargeBody() }
             return
         }
         guard target != nil else { return }
@@ -96,6 +96,12 @@ final class ServerCall: CallStream, @unchecked Sendable {
         } catch {
             abort(RPCError(handlerError: error))
         }
+    }
+
+    /// The envelope of a gathered message tells a length that is not allowed: no need to wait for the bytes.
+    private var announcesTooMuch: Bool {
+        guard coding.hasEnvelope, dialect != .plain, body.count >= MessageCoding.envelopeByteCount else { return false }
+        return body[1..<5].reduce(0) { $0 << 8 | Int($1) } > core.limits.maxMessageBytes
     }
 
     private func refuseLargeBody() {

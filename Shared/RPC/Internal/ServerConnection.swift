@@ -41,9 +41,15 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
             guard !isReady else { return }
             finishClose("the connection was not set up in time")
         }
-        if limits.maxConnectionAgeSeconds > 0 {
+    }
+
+    private func becameReady() {
+        isReady = true
+        idleSince = .now()
+        setUpTimer?.cancel()
+        if core.limits.maxConnectionAgeSeconds > 0 {
             // A tenth more or less, so that connections made together do not all come back together.
-            let seconds = Double(limits.maxConnectionAgeSeconds) * Double.random(in: 0.9...1.1)
+            let seconds = Double(core.limits.maxConnectionAgeSeconds) * Double.random(in: 0.9...1.1)
             ageTimer = loop.eventLoop.scheduleTask(in: .nanoseconds(Int64(seconds * 1e9))) { [self] in beginDrain() }
         }
         scheduleIdleCheck()
@@ -95,8 +101,7 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
             idleSince = .now()
             (stream as? ServerCall)?.streamClosed(code)
         case .settings:
-            isReady = true
-            setUpTimer?.cancel()
+            if !isReady { becameReady() }
         case .pong(let opaque):
             pingSentAt = nil
             if opaque == Self.drainPing { finishDrain() }
@@ -160,7 +165,7 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
         }
         resetStalledCalls()
         let silence = now.uptimeNanoseconds - min(lastReadNanoseconds, now.uptimeNanoseconds)
-        if isReady, limits.keepAliveSeconds > 0, pingSentAt == nil, silence >= UInt64(limits.keepAliveSeconds) * 1_000_000_000 {
+        if limits.keepAliveSeconds > 0, pingSentAt == nil, silence >= UInt64(limits.keepAliveSeconds) * 1_000_000_000 {
             pingSentAt = now
             session.ping(Self.keepAlivePing)
             markDirty()

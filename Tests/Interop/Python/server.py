@@ -1,16 +1,11 @@
 """The server's side of gRPC's published interop cases in Python's grpcio. Prints its port; ends when its input does."""
-import os
 import sys
 import time
 from concurrent import futures
 
 import grpc
 
-# The messages are made by protoc for this run; their package has the name of grpcio's own.
-grpc.__path__.append(os.path.join(os.environ["GENERATED"], "grpc"))
-from grpc.testing import empty_pb2, messages_pb2, test_pb2_grpc  # noqa: E402
-
-M = messages_pb2
+import messages as M
 
 
 def echo_metadata(context):
@@ -32,10 +27,10 @@ def respond(parameters):
     return M.StreamingOutputCallResponse(payload=M.Payload(body=b"\0" * parameters.size))
 
 
-class Service(test_pb2_grpc.TestServiceServicer):
+class Service:
     def EmptyCall(self, request, context):
         echo_metadata(context)
-        return empty_pb2.Empty()
+        return M.Empty()
 
     def UnaryCall(self, request, context):
         echo_metadata(context)
@@ -64,7 +59,7 @@ class Service(test_pb2_grpc.TestServiceServicer):
 
 
 server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", 1 << 24)])
-test_pb2_grpc.add_TestServiceServicer_to_server(Service(), server)
+server.add_generic_rpc_handlers((M.handlers(Service()),))
 port = server.add_insecure_port("127.0.0.1:0")
 server.start()
 print(port, flush=True)
