@@ -1,7 +1,7 @@
 import CZlib
 import Foundation
 
-/// The uncompressed bytes of a file, which may be gzip (known by its first bytes, whatever its name; several members in a row are one file).
+/// The uncompressed bytes of a file, which may be gzip: known by its first bytes, whatever its name; several members in a row are one file.
 final class ByteSource {
     /// The file's own size; nil for a pipe.
     let totalBytes: Int64?
@@ -78,7 +78,8 @@ final class ByteSource {
             do {
                 step = try inflater.inflate(available, into: target)
             } catch {
-                throw DatasetError(.corrupt, "\(name) holds damaged gzip data near byte \(bytesRead - Int64(available.count)): \(error.reason)")
+                let place = bytesRead - Int64(available.count)
+                throw DatasetError(.corrupt, "\(name) holds damaged gzip data near byte \(place): \(error.reason)")
             }
             inputStart += step.consumed
             if step.produced > 0 { return step.produced }
@@ -124,7 +125,7 @@ final class ByteSource {
             self.inflater = inflater
         } else if start.starts(with: [0x50, 0x4B, 0x03, 0x04]) {
             throw DatasetError(.unsupported, "\(name) is a zip archive or an Excel workbook; unpack it or save it as CSV")
-        } else if start.starts(with: [0x28, 0xB5, 0x2F, 0xFD]) || start.starts(with: Array("BZh".utf8)) || start.starts(with: [0xFD, 0x37, 0x7A]) {
+        } else if [[0x28, 0xB5, 0x2F, 0xFD], [0x42, 0x5A, 0x68], [0xFD, 0x37, 0x7A]].contains(where: { start.starts(with: $0) }) {
             throw DatasetError(.unsupported, "\(name) is compressed with zstd, bzip2 or xz; uncompress it first (gzip is read directly)")
         } else if start.starts(with: [0xFE, 0xFF]) || start.starts(with: [0xFF, 0xFE]) {
             throw DatasetError(.unsupported, "\(name) is in UTF-16; convert it to UTF-8 first (iconv -f UTF-16 -t UTF-8)")

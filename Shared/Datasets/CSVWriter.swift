@@ -23,8 +23,8 @@ public struct CSVWriter: Sendable {
     }
 
     private mutating func append(_ cell: String) {
-        let needsQuotes = cell.utf8.contains { $0 == 0x22 || $0 == 0x2C || $0 == 0x0A || $0 == 0x0D } || cell.hasPrefix(" ") || cell.hasSuffix(" ")
-        guard needsQuotes else {
+        let hasSpecial = cell.utf8.contains { $0 == 0x22 || $0 == 0x2C || $0 == 0x0A || $0 == 0x0D }
+        guard hasSpecial || cell.hasPrefix(" ") || cell.hasSuffix(" ") else {
             bytes.append(contentsOf: cell.utf8)
             return
         }

@@ -126,7 +126,8 @@ public final class DatasetReader {
                 throw DatasetError(.mapping, "the mapping \(mapping.name), field `\(field.target)`: \(error.reason)")
             }
         }
-        builder = RecordBuilder(kind: mapping.kind, plans: plans, fields: FieldReader(buffer: buffer, format: mapping.format), options: options)
+        let fields = FieldReader(buffer: buffer, format: mapping.format)
+        builder = RecordBuilder(kind: mapping.kind, plans: plans, fields: fields, options: options)
     }
 
     /// The next row; nil at the end of the file.

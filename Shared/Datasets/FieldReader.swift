@@ -127,7 +127,8 @@ final class FieldReader {
             let word = encoding.decode(bytes).lowercased()
             if plan.mapping.trueWords.contains(word) { return true }
             if plan.mapping.falseWords.contains(word) { return false }
-            reject(plan, bytes, "is neither true nor false; known are \((plan.mapping.trueWords + plan.mapping.falseWords).joined(separator: ", "))")
+            let known = plan.mapping.trueWords + plan.mapping.falseWords
+            reject(plan, bytes, "is neither true nor false; known are \(known.joined(separator: ", "))")
             return nil
         }
     }
@@ -211,9 +212,8 @@ final class FieldReader {
         guard let group = mapping.groupSeparator, bytes.contains(group) else {
             return try Money(decimal: bytes, decimalPoint: mapping.decimalPoint, currency: currency)
         }
-        var plain = String(decoding: bytes.filter { $0 != group }.map { $0 == mapping.decimalPoint ? UInt8(ascii: ".") : $0 }, as: UTF8.self)
-        plain.makeContiguousUTF8()
-        return try Money(decimal: plain, currency: currency)
+        let plain = bytes.filter { $0 != group }.map { $0 == mapping.decimalPoint ? UInt8(ascii: ".") : $0 }
+        return try Money(decimal: String(decoding: plain, as: UTF8.self), currency: currency)
     }
 
     // MARK: Bytes

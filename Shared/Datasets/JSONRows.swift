@@ -66,7 +66,8 @@ final class JSONListRows {
         try skipByteOrderMark(window)
         for key in records { try enter(key) }
         guard try peek() == UInt8(ascii: "[") else {
-            let place = records.isEmpty ? "\(name) does not begin with a JSON list" : "\(records.joined(separator: ".")) in \(name) is not a JSON list"
+            let path = records.joined(separator: ".")
+            let place = records.isEmpty ? "\(name) does not begin with a JSON list" : "\(path) in \(name) is not a JSON list"
             throw DatasetError(.unsupported, place + "; say where the list is with `records:` in the mapping's format")
         }
         window.consume(1)
@@ -88,11 +89,11 @@ final class JSONListRows {
         if byte == UInt8(ascii: "]"), isFirst || row > 0 {
             window.consume(1)
             isDone = true
-            if !isNested, try peek() != nil { throw DatasetError(.corrupt, "\(name) has something after the end of its list, at byte \(window.offset + 1)") }
+            if !isNested, try peek() != nil { throw broken("has something after the end of its list") }
             return nil
         }
         if !isFirst {
-            guard byte == UInt8(ascii: ",") else { throw DatasetError(.corrupt, "\(name) has no comma between two values, at byte \(window.offset + 1)") }
+            guard byte == UInt8(ascii: ",") else { throw broken("has no comma between two values") }
             window.consume(1)
             guard let after = try peek() else { throw cut() }
             byte = after
@@ -175,9 +176,12 @@ final class JSONListRows {
         guard try peek() == UInt8(ascii: "{") else { throw DatasetError(.unsupported, "\(name) has no object with the key \(key)") }
         window.consume(1)
         while true {
-            guard try peek() == UInt8(ascii: "\"") else { throw DatasetError(.unsupported, "\(name) has no key \(key), which the mapping's `records:` names") }
+            guard try peek() == UInt8(ascii: "\"") else {
+                throw DatasetError(.unsupported, "\(name) has no key \(key), which the mapping's `records:` names")
+            }
             let length = try valueLength() ?? 0
-            let found = length > 2 && String(decoding: UnsafeBufferPointer(start: window.bytes + 1, count: length - 2), as: UTF8.self) == key
+            let content = UnsafeBufferPointer(start: window.bytes + 1, count: max(0, length - 2))
+            let found = String(decoding: content, as: UTF8.self) == key
             window.consume(length)
             guard try peek() == UInt8(ascii: ":") else { throw DatasetError(.corrupt, "\(name) is not JSON at byte \(window.offset + 1)") }
             window.consume(1)
@@ -189,6 +193,8 @@ final class JSONListRows {
             }
         }
     }
+
+    private func broken(_ how: String) -> DatasetError { DatasetError(.corrupt, "\(name) \(how), at byte \(window.offset + 1)") }
 
     private func cut() -> DatasetError { DatasetError(.truncated, "\(name) ends in the middle of its JSON list") }
 }

@@ -15,7 +15,8 @@ struct JSONPathTree {
 
     private(set) var nodes = [Node()]
 
-    /// - Parameter paths: keys and list positions joined by dots (`geometry.coordinates.0`), or a JSON Pointer (RFC 6901), which starts with `/`.
+    /// - Parameter paths: keys and list positions joined by dots (`geometry.coordinates.0`), or JSON Pointers (RFC 6901), which start
+    ///   with `/`.
     init(_ paths: [String]) {
         for (slot, path) in paths.enumerated() {
             var node = 0
@@ -79,7 +80,9 @@ struct JSONScanner {
     }
 
     private mutating func value(node: Int?, depth: Int) throws(JSONFault) {
-        guard depth < DatasetLimits.maxJSONDepth else { throw JSONFault(reason: "is nested deeper than \(DatasetLimits.maxJSONDepth) levels") }
+        guard depth < DatasetLimits.maxJSONDepth else {
+            throw JSONFault(reason: "is nested deeper than \(DatasetLimits.maxJSONDepth) levels")
+        }
         guard index < end else { throw cut() }
         let start = index
         let kind: Cell.Kind
@@ -184,7 +187,9 @@ struct JSONScanner {
         if index < end, bytes[index] == UInt8(ascii: "-") { index += 1 }
         let start = index
         guard digits() else { throw unexpected("a value") }
-        if bytes[start] == UInt8(ascii: "0"), index - start > 1 { throw JSONFault(reason: "has a number with a leading zero, at byte \(start + 1)") }
+        if bytes[start] == UInt8(ascii: "0"), index - start > 1 {
+            throw JSONFault(reason: "has a number with a leading zero, at byte \(start + 1)")
+        }
         if take(".") { guard digits() else { throw unexpected("a digit") } }
         if take("e") || take("E") {
             if !take("+") { _ = take("-") }

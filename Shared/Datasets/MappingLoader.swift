@@ -29,8 +29,9 @@ extension Mapping {
         }
         let name = nameOrPath.hasSuffix(".yaml") ? String(nameOrPath.dropLast(5)) : nameOrPath
         guard let text = ShippedMappings.all[name] else {
-            let known = suggestion(for: name, among: shippedNames).map { "; did you mean `\($0)`?" } ?? "; shipped are \(shippedNames.joined(separator: ", "))"
-            throw DatasetError(.mapping, "there is no mapping \(nameOrPath)" + known)
+            let near = suggestion(for: name, among: shippedNames).map { "did you mean `\($0)`?" }
+            let known = near ?? "shipped are \(shippedNames.joined(separator: ", "))"
+            throw DatasetError(.mapping, "there is no mapping \(nameOrPath); \(known)")
         }
         return try Mapping(parsing: text, name: name)
     }
@@ -41,7 +42,8 @@ extension Mapping {
         do {
             root = try Yams.compose(yaml: text)
         } catch {
-            throw DatasetError(.mapping, "the mapping \(name) is not YAML: " + "\(error)".split(whereSeparator: \.isNewline).joined(separator: " "))
+            let reason = "\(error)".split(whereSeparator: \.isNewline).joined(separator: " ")
+            throw DatasetError(.mapping, "the mapping \(name) is not YAML: \(reason)")
         }
         guard let root else { throw DatasetError(.mapping, "the mapping \(name) is empty") }
         var loader = MappingLoader(name: name)
@@ -93,9 +95,11 @@ private struct MappingLoader {
 
     func byte(_ node: Node, _ key: String) throws(DatasetError) -> UInt8 {
         let word = try text(node, key)
-        let named: [String: Character] = ["tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|", "pipe": "|", "space": " ", "point": "."]
-        let character = named[word] ?? word.first
-        guard let character, named[word] != nil || word.count == 1, let byte = character.asciiValue, byte >= 0x20 || byte == 0x09, byte != 0x22 else {
+        let named: [String: Character] = [
+            "tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|", "pipe": "|", "space": " ", "point": ".",
+        ]
+        let character = named[word] ?? (word.count == 1 ? word.first : nil)
+        guard let byte = character?.asciiValue, byte >= 0x20 || byte == 0x09, byte != UInt8(ascii: "\"") else {
             throw fail(node, "`\(key)` must be one character")
         }
         return byte
@@ -103,10 +107,14 @@ private struct MappingLoader {
 
     mutating func mapping(_ root: Node) throws(DatasetError) -> Mapping {
         let entries = try entries(root, of: "the mapping", known: ["record", "description", "format", "fields"])
-        guard let record = entries.first(where: { $0.key == "record" }) else { throw fail(root, "`record` is missing: it says what a row is") }
+        guard let record = entries.first(where: { $0.key == "record" }) else {
+            throw fail(root, "`record` is missing: it says what a row is")
+        }
         let word = try text(record.node, "record")
         let kinds = RecordKind.allCases.map(\.rawValue)
-        guard let kind = RecordKind(rawValue: word) else { throw fail(record.node, "there is no record `\(word)`" + hint(for: word, among: kinds)) }
+        guard let kind = RecordKind(rawValue: word) else {
+            throw fail(record.node, "there is no record `\(word)`" + hint(for: word, among: kinds))
+        }
         var mapping = Mapping(name: name, kind: kind, fields: [])
         for entry in entries {
             switch entry.key {
@@ -148,7 +156,9 @@ private struct MappingLoader {
             default: format.records = JSONPathTree.components(try text(entry.node, "records"))
             }
         }
-        if format.hasHeader != format.columns.isEmpty { throw fail(node, "`columns` names the columns of a file with `header: false`, and only of such") }
+        if format.hasHeader != format.columns.isEmpty {
+            throw fail(node, "`columns` names the columns of a file with `header: false`, and only of such")
+        }
         if !format.records.isEmpty, format.kind == nil { format.kind = .json }
         if format.kind != nil, format.kind != .csv, format.encoding != .utf8 { throw fail(node, "JSON is always in UTF-8") }
         return format
@@ -167,11 +177,11 @@ private struct MappingLoader {
         var fields: [FieldMapping] = []
         for entry in try entries(node, of: "`fields`", known: nil) {
             var target = targets.first { $0.name == entry.key }
-            if target == nil, kind == .context, entry.key.hasPrefix(Target.attributePrefix), entry.key.count > Target.attributePrefix.count {
-                target = Target(name: entry.key)
-            }
+            let isAttribute = entry.key.hasPrefix(Target.attributePrefix) && entry.key != Target.attributePrefix
+            if kind == .context, isAttribute { target = Target(name: entry.key) }
             guard let target else {
-                throw fail(entry.keyNode, "\(kind.rawValue) have no field `\(entry.key)`" + hint(for: entry.key, among: targets.map(\.name)))
+                let known = hint(for: entry.key, among: targets.map(\.name))
+                throw fail(entry.keyNode, "\(kind.rawValue) have no field `\(entry.key)`\(known)")
             }
             fields.append(try field(entry.node, target))
         }
@@ -184,7 +194,8 @@ private struct MappingLoader {
         let entries = try entries(node, of: what, known: Self.sourceKeys + Self.textKeys + Self.keys(for: target.form))
         let sources = entries.filter { Self.sourceKeys.contains($0.key) }
         guard sources.count == 1 else {
-            throw fail(node, "\(what) needs one of `column`, `columns`, `path`, `constant`, `row_number`" + (sources.isEmpty ? "" : ", not several"))
+            let many = sources.isEmpty ? "" : ", not several"
+            throw fail(node, "\(what) needs one of `column`, `columns`, `path`, `constant`, `row_number`\(many)")
         }
         var field = FieldMapping(target: target.name, source: try source(sources[0].key, sources[0].node))
         for entry in entries where !Self.sourceKeys.contains(entry.key) { try set(entry.key, entry.node, in: &field) }
@@ -245,7 +256,9 @@ private struct MappingLoader {
         case "split": field.listSeparator = try text(node, key)
         case "otherwise": field.otherwise = try text(node, key)
         default:
-            for entry in try entries(node, of: "`map`", known: nil) { field.words[entry.key.lowercased()] = try text(entry.node, entry.key) }
+            for entry in try entries(node, of: "`map`", known: nil) {
+                field.words[entry.key.lowercased()] = try text(entry.node, entry.key)
+            }
         }
     }
 

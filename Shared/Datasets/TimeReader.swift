@@ -79,9 +79,8 @@ final class ZoneClock {
             return
         }
         if name.hasPrefix("+") || name.hasPrefix("-") {
-            guard var text = Optional("2000-01-01T00:00:00" + name), let offset = text.withUTF8({ Timestamp.parseParts(iso8601: $0)?.offsetSeconds }) else {
-                return nil
-            }
+            var text = "2000-01-01T00:00:00" + name
+            guard let offset = text.withUTF8({ Timestamp.parseParts(iso8601: $0)?.offsetSeconds }) else { return nil }
             fixedOffsetSeconds = offset
             zone = nil
             return
@@ -138,7 +137,9 @@ struct TimePattern {
             let run = characters.prefix { $0 == letter }.count
             if letter == "'" {
                 let rest = characters.dropFirst()
-                guard let close = rest.firstIndex(of: "'") else { throw TimeReaderFault(reason: "the time format has a quote that is not closed") }
+                guard let close = rest.firstIndex(of: "'") else {
+                    throw TimeReaderFault(reason: "the time format `\(text)` has a quote that is not closed")
+                }
                 let word = String(rest[..<close])
                 tokens.append(.literal(Array((word.isEmpty ? "'" : word).utf8)))
                 characters = rest[(close + 1)...]
@@ -160,7 +161,8 @@ struct TimePattern {
             case ("X", _), ("x", _), ("Z", _): tokens.append(.offset)
             default:
                 guard !letter.isLetter else {
-                    throw TimeReaderFault(reason: "the time format `\(text)` has the letters `\(String(repeating: letter, count: run))`, which mean nothing here")
+                    let letters = String(repeating: letter, count: run)
+                    throw TimeReaderFault(reason: "the time format `\(text)` has the letters `\(letters)`, which mean nothing here")
                 }
                 tokens.append(.literal(Array(String(repeating: letter, count: run).utf8)))
             }
@@ -177,7 +179,10 @@ struct TimePattern {
         for token in tokens {
             switch token {
             case .literal(let literal):
-                guard index + literal.count <= bytes.count, literal.indices.allSatisfy({ bytes[index + $0] == literal[$0] }) else { return nil }
+                let start = index
+                guard start + literal.count <= bytes.count, literal.indices.allSatisfy({ bytes[start + $0] == literal[$0] }) else {
+                    return nil
+                }
                 index += literal.count
             case .digits(let part, let least, let most):
                 guard let value = Self.digits(bytes, &index, least, most) else { return nil }

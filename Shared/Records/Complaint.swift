@@ -32,7 +32,8 @@ public struct Complaint: Sendable, Hashable {
 
     public init(
         reporter: Reporter, complaintID: String, crimeType: String, occurredAt: Timestamp, reportedAt: Timestamp,
-        location: Coordinate? = nil, amount: Money? = nil, suspectAccountIDs: [String] = [], channel: Channel? = nil, district: String? = nil
+        location: Coordinate? = nil, amount: Money? = nil, suspectAccountIDs: [String] = [], channel: Channel? = nil,
+        district: String? = nil
     ) {
         self.reporter = reporter
         self.complaintID = complaintID

@@ -15,7 +15,9 @@ public struct Money: Sendable, Hashable {
     ///
     /// - Throws: `DecimalError` when the text is no decimal number, has more decimals than the currency (trailing zeros do not count),
     ///   or does not fit.
-    public init(decimal bytes: UnsafeBufferPointer<UInt8>, decimalPoint: UInt8 = UInt8(ascii: "."), currency: Currency) throws(DecimalError) {
+    public init(
+        decimal bytes: UnsafeBufferPointer<UInt8>, decimalPoint: UInt8 = UInt8(ascii: "."), currency: Currency
+    ) throws(DecimalError) {
         self.currency = currency
         minorUnits = try Money.parse(decimal: bytes, decimalPoint: decimalPoint, exponent: Int(currency.exponent))
     }
