@@ -28,7 +28,8 @@ struct Deliverer: Sendable {
     func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<settings.concurrency { group.addTask { try await work() } }
-            try await group.waitForAll()
+            // `waitForAll` would wait for the others before it told of one that failed.
+            for try await _ in group {}
         }
     }
 
