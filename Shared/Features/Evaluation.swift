@@ -6,6 +6,8 @@ struct EvaluationPlan: Sendable {
     struct Window: Sendable, Hashable {
         var length: Int64
         var delay: Int64
+        /// Whether a feature asks for the unusual payments in it.
+        var wantsUnusual: Bool
     }
 
     struct Step: Sendable {
@@ -27,7 +29,9 @@ struct EvaluationPlan: Sendable {
 
     init(set: FeatureSet) {
         for (index, definition) in set.definitions.enumerated() {
-            let window = Window(length: definition.window.microseconds, delay: definition.delay.microseconds)
+            let window = Window(
+                length: definition.window.microseconds, delay: definition.delay.microseconds,
+                wantsUnusual: definition.aggregation.asksForUnusualPayments)
             var step = Step(index: index, aggregation: definition.aggregation, window: 0)
             switch definition.entity {
             case .transaction:
@@ -72,8 +76,9 @@ struct Evaluation {
     func fill(_ values: UnsafeMutableBufferPointer<Double>) -> Double {
         for step in plan.transactionSteps { values[step.index] = ofTransaction(step.aggregation) }
         if let terminal {
-            let view = EntityView(terminal, windows: plan.terminalWindows, at: time, labelDelay: labelDelay, pattern: nil)
-            for step in plan.terminalSteps { values[step.index] = view.value(step.aggregation, window: step.window) }
+            EntityView.with(terminal, windows: plan.terminalWindows, at: time, labelDelay: labelDelay, pattern: nil) { view in
+                for step in plan.terminalSteps { values[step.index] = view.value(step.aggregation, window: step.window) }
+            }
         } else {
             for step in plan.terminalSteps { values[step.index] = .nan }
         }
@@ -83,10 +88,11 @@ struct Evaluation {
             return .nan
         }
         let pattern = SpendingPattern(of: customer, at: time, window: plan.usualWindow, labelDelay: labelDelay, amount: amount)
-        let view = EntityView(customer, windows: plan.customerWindows, at: time, labelDelay: labelDelay, pattern: pattern)
-        for step in plan.customerSteps { values[step.index] = view.value(step.aggregation, window: step.window) }
-        for step in plan.pairSteps {
-            values[step.index] = terminalIndex.map { view.value(step.aggregation, window: step.window, with: $0) } ?? .nan
+        EntityView.with(customer, windows: plan.customerWindows, at: time, labelDelay: labelDelay, pattern: pattern) { view in
+            for step in plan.customerSteps { values[step.index] = view.value(step.aggregation, window: step.window) }
+            for step in plan.pairSteps {
+                values[step.index] = terminalIndex.map { view.value(step.aggregation, window: step.window, with: $0) } ?? .nan
+            }
         }
         return pattern.amountToUsual
     }
@@ -106,104 +112,3 @@ struct Evaluation {
     }
 }
 
-/// One entity's history as known at one moment, with what several features share computed once.
-struct EntityView {
-    let history: EntityHistory
-    let pattern: SpendingPattern?
-    private let time: Int64
-    private let labelDelay: Int64
-    private let windows: [EvaluationPlan.Window]
-    /// Known at `time`; by event time.
-    private let frauds: [KnownFraud]
-    private let run: FraudRun?
-
-    init(_ history: EntityHistory, windows: [EvaluationPlan.Window], at time: Int64, labelDelay: Int64, pattern: SpendingPattern?) {
-        self.history = history
-        self.windows = windows
-        self.time = time
-        self.labelDelay = labelDelay
-        self.pattern = pattern
-        frauds = history.frauds.isEmpty ? [] : history.frauds.filter { $0.time <= time && $0.isKnown(by: time) }
-        run = frauds.isEmpty ? nil : FraudRun(of: history, known: frauds, at: time, labelDelay: labelDelay)
-    }
-
-    private func range(_ window: Int) -> Range<Int> {
-        history.range(endingAt: time &- windows[window].delay, window: windows[window].length)
-    }
-
-    func value(_ aggregation: Aggregation, window: Int) -> Double {
-        switch aggregation {
-        case .count: return Double(range(window).count)
-        case .sum: return Double(history.ticks(in: range(window))) / EntityHistory.ticksPerUnit
-        case .mean:
-            let range = range(window)
-            return range.isEmpty ? .nan : Double(history.ticks(in: range)) / EntityHistory.ticksPerUnit / Double(range.count)
-        case .daysSinceLast:
-            let index = history.endIndex(notAfter: time)
-            return index == 0 ? .nan : days(since: history.events[index - 1].time)
-        case .knownFraudCount: return Double(fraudCount(window))
-        case .knownFraudShare:
-            let frauds = fraudCount(window)
-            return frauds == 0 ? 0 : Double(frauds) / Double(range(window).count)
-        case .amountToUsual: return pattern?.amountToUsual ?? .nan
-        case .amountZScore: return pattern?.amountZScore ?? .nan
-        case .amountTailShare: return pattern?.amountTailShare ?? .nan
-        case .amountToLargestOrdinary: return pattern?.amountToLargestOrdinary ?? .nan
-        case .ordinaryCount: return Double(pattern?.ordinaryCount ?? 0)
-        case .usualAmount: return pattern?.usualAmount ?? .nan
-        case .unusualCount, .unusualShare, .largestUnusual, .daysSinceUnusual: return unusual(aggregation, range(window))
-        case .ordinaryAmountFraudCount: return Double(run?.count(after: time &- windows[window].length) ?? 0)
-        case .daysSinceOrdinaryAmountFraud: return run.map { days(since: $0.last) } ?? .nan
-        case .fraudRunLength: return Double(run?.length ?? 0)
-        case .fraudRunAgeDays: return run.map { days(since: $0.first) } ?? .nan
-        case .fraudRunAgeLimitDays: return run?.paymentBefore.map { days(since: $0) } ?? .nan
-        case .genuineSinceFraud: return run.map { Double($0.genuineSince) } ?? .nan
-        case .decayedFraud: return run?.decayed ?? 0
-        case .amount, .isNight, .isWeekend, .distanceKilometres: return .nan
-        }
-    }
-
-    /// Of the payments that this customer made at one terminal.
-    func value(_ aggregation: Aggregation, window: Int, with counterpart: UInt32) -> Double {
-        let visits = range(window).suffix(SpendingPattern.maxPayments)
-        switch aggregation {
-        case .count: return Double(visits.reduce(0) { $0 + (history.events[$1].counterpart == counterpart ? 1 : 0) })
-        case .daysSinceLast:
-            return visits.last { history.events[$0].counterpart == counterpart }.map { days(since: history.events[$0].time) } ?? .nan
-        default: return .nan
-        }
-    }
-
-    private func days(since event: Int64) -> Double { Double(time &- event) / Double(Timestamp.microsecondsPerDay) }
-
-    private func fraudCount(_ window: Int) -> Int {
-        if frauds.isEmpty { return 0 }
-        let end = time &- windows[window].delay
-        let start = end &- windows[window].length
-        return frauds.reduce(0) { $0 + ($1.time > start && $1.time <= end ? 1 : 0) }
-    }
-
-    /// At most `SpendingPattern.maxPayments` are looked at, the newest.
-    private func unusual(_ aggregation: Aggregation, _ range: Range<Int>) -> Double {
-        var count = 0
-        var largest: Float = 0
-        var newest: Int64?
-        let looked = range.suffix(SpendingPattern.maxPayments)
-        history.events.withUnsafeBufferPointer { events in
-            for index in looked where events[index].toUsual >= 1 {
-                let event = events[index]
-                largest = max(largest, event.toUsual)
-                if event.toUsual >= SpendingPattern.unusualFactor, !event.isProvenGenuine(by: time, labelDelay: labelDelay) {
-                    count += 1
-                    newest = event.time
-                }
-            }
-        }
-        switch aggregation {
-        case .unusualCount: return Double(count)
-        case .unusualShare: return looked.isEmpty ? 0 : Double(count) / Double(looked.count)
-        case .largestUnusual: return Double(largest)
-        default: return newest.map { days(since: $0) } ?? .nan
-        }
-    }
-}

@@ -74,6 +74,13 @@ public enum Aggregation: String, Sendable, Hashable, CaseIterable {
     var needsUsualAmount: Bool {
         switch self {
         case .amountToUsual, .amountZScore, .amountTailShare, .amountToLargestOrdinary, .ordinaryCount, .usualAmount: true
+        default: asksForUnusualPayments
+        }
+    }
+
+    /// Whether it asks which payments of its window were unusually large.
+    var asksForUnusualPayments: Bool {
+        switch self {
         case .unusualCount, .unusualShare, .largestUnusual, .daysSinceUnusual: true
         default: false
         }
