@@ -107,7 +107,7 @@ let package = Package(
 
         // Shared modules
         module("Protobuf", ["CProtobufC"]),
-        module("RPC", ["CNGHTTP2", "COpenSSL", "CZlib", "Protobuf", "StandardContracts", nioCore, nioPosix, logging, serviceContext, collections]),
+        module("RPC", ["CNGHTTP2", "COpenSSL", "CZlib", "Protobuf", "StandardContracts", nioCore, nioPosix, logging, serviceContext, collections], exclude: ["README.md"]),
         module("Postgres", ["CLibPQ", logging, collections]),
         module("EventLog", ["Postgres", logging]),
         module("Records", []),
@@ -160,14 +160,14 @@ let package = Package(
             "IngestionGateway", "FeatureStore", "ModelServer", "TestSupport", "Contracts", "StandardContracts", "RPC", "Postgres", "EventLog",
             "Identity", "Records", "RecordCoding", "ServiceRuntime", "Simulation", "Training", "Models", "Features",
         ]),
-        tests("FeatureStore", ["FeatureStore", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog", "Features", "Records"]),
-        tests("ModelServer", ["ModelServer", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog", "Models", "Records", "Training"]),
+        tests("FeatureStore", ["FeatureStore", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog", "Features", "Records", "RecordCoding"]),
+        tests("ModelServer", ["ModelServer", "TestSupport", "Contracts", "RPC", "Identity", "ServiceRuntime"]),
         tests("AuthGateway", ["AuthGateway", "TestSupport", "Contracts", "RPC", "Postgres", "Identity", "ServiceRuntime", serviceContext]),
         tests("HeatmapTiles", [
             "HeatmapTiles", "TestSupport", "Contracts", "StandardContracts", "RPC", "Postgres", "EventLog", "Geo", "Identity", "ServiceRuntime", "RecordCoding",
             logging, serviceContext,
         ]),
-        tests("Notifier", ["Notifier", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog"]),
+        tests("Notifier", ["Notifier", "TestSupport", "Contracts", "StandardContracts", "RecordCoding", "Records", "RPC", "Postgres", "EventLog", "ServiceRuntime", logging]),
         tests("Vigil", ["Vigil", "TestSupport", "Contracts", "RPC", "Datasets", "Records", "Training", "Models", logging]),
         tests("Tidy", []),
         tests("EndToEnd", [], exclude: ["Clients"]),

@@ -10,10 +10,15 @@ public enum ServingStatus: Sendable, Hashable {
 /// What a server's `grpc.health.v1.Health` tells, service by service; "" stands for the server as a whole, which serves
 /// from the start unless set otherwise.
 public final class HealthRegistry: Sendable {
+    private struct Watcher {
+        let service: String
+        let continuation: AsyncStream<ServingStatus?>.Continuation
+    }
+
     private struct State {
         var statuses: [String: ServingStatus] = ["": .serving]
         var isShutDown = false
-        var watchers: [Int: (service: String, continuation: AsyncStream<ServingStatus?>.Continuation)] = [:]
+        var watchers: [Int: Watcher] = [:]
         var nextWatcher = 0
     }
 
@@ -23,11 +28,12 @@ public final class HealthRegistry: Sendable {
 
     /// Sets what is told of a service, and tells those who watch it.
     public func set(_ service: String, _ status: ServingStatus) {
-        state.withLock { state in
-            guard !state.isShutDown else { return }
+        let watchers = state.withLock { state -> [Watcher] in
+            guard !state.isShutDown else { return [] }
             state.statuses[service] = status
-            for watcher in state.watchers.values where watcher.service == service { watcher.continuation.yield(status) }
+            return state.watchers.values.filter { $0.service == service }
         }
+        for watcher in watchers { watcher.continuation.yield(status) }
     }
 
     /// nil for a service that was never set.
@@ -39,29 +45,31 @@ public final class HealthRegistry: Sendable {
 
     /// Everything is `notServing` from now on, so that callers go elsewhere while calls in flight finish; watches end.
     func shutDown() {
-        state.withLock { state in
+        let watchers = state.withLock { state in
             state.isShutDown = true
             for service in state.statuses.keys { state.statuses[service] = .notServing }
-            for watcher in state.watchers.values {
-                watcher.continuation.yield(.notServing)
-                watcher.continuation.finish()
-            }
-            state.watchers.removeAll()
+            return exchange(&state.watchers, with: [:])
+        }
+        // Outside the lock: the end of a stream calls back.
+        for watcher in watchers.values {
+            watcher.continuation.yield(.notServing)
+            watcher.continuation.finish()
         }
     }
 
     /// The status now and whenever it is set; a slow watcher misses what was overtaken.
     func watch(_ service: String) -> AsyncStream<ServingStatus?> {
         AsyncStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
-            let id = state.withLock { state in
+            let (id, isShutDown) = state.withLock { state in
                 state.nextWatcher += 1
+                // Before any later status, which is yielded after this lock was taken.
                 continuation.yield(state.statuses[service])
-                if state.isShutDown { continuation.finish() }
-                state.watchers[state.nextWatcher] = (service, continuation)
-                return state.nextWatcher
+                if !state.isShutDown { state.watchers[state.nextWatcher] = Watcher(service: service, continuation: continuation) }
+                return (state.nextWatcher, state.isShutDown)
             }
+            if isShutDown { continuation.finish() }
             continuation.onTermination = { [weak self] _ in
-                self?.state.withLock { $0.watchers[id] = nil }
+                _ = self?.state.withLock { $0.watchers.removeValue(forKey: id) }
             }
         }
     }

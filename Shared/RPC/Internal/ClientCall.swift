@@ -216,7 +216,8 @@ final class ClientCall: CallStream, @unchecked Sendable {
             end(RPCError(.cancelled, "the server cancelled the call"))
         default:
             let isLost = connection.isClosed
-            end(RPCError(isLost ? .unavailable : .internal, isLost ? "the connection was lost" : "the server reset the call (\(code.rawValue))"))
+            let reason = isLost ? "the connection was lost" : "the server reset the call (\(code.rawValue))"
+            end(RPCError(isLost ? .unavailable : .internal, reason))
         }
     }
 }

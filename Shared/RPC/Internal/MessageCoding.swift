@@ -57,7 +57,9 @@ struct MessageCoding: Sendable, Hashable {
     private func seal(_ bytes: inout [UInt8], compressed: Bool) throws {
         var flags: UInt8 = 0
         if compressed, bytes.count - Self.envelopeByteCount >= Self.minCompressedBytes {
-            let compressed = try bytes.withUnsafeBytes { try Gzip.compress(UnsafeRawBufferPointer(rebasing: $0[Self.envelopeByteCount...])) }
+            let compressed = try bytes.withUnsafeBytes { bytes in
+                try Gzip.compress(UnsafeRawBufferPointer(rebasing: bytes[Self.envelopeByteCount...]))
+            }
             bytes.replaceSubrange(Self.envelopeByteCount..., with: compressed)
             flags = Self.compressedFlag
         }
