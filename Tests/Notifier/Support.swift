@@ -15,7 +15,7 @@ func eventually(
     let deadline = ContinuousClock.now + .seconds(10)
     while ContinuousClock.now < deadline {
         if try await condition() { return }
-        try await Task.sleep(for: .milliseconds(10))
+        await Task.yield()
     }
     Issue.record(what ?? "it did not come about in time", sourceLocation: sourceLocation)
 }
