@@ -13,7 +13,9 @@ final class LogFollower: Sendable {
     struct MemoryBehind: Error, CustomStringConvertible {
         let consumer: String
 
-        var description: String { "the map in memory lacks events of the \(consumer) log that the database has; it is rebuilt at the next start" }
+        var description: String {
+            "the map in memory lacks events of the \(consumer) log that the database has; it is rebuilt at the next start"
+        }
     }
 
     private let consumer: LogConsumer

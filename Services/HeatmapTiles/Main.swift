@@ -23,37 +23,42 @@ import ServiceRuntime
             // The wall clock makes revisions of this start higher than those of the one before.
             let revision = UInt64(max(1, Timestamp.now().microseconds))
             let (state, positions) = try await store.load(revision: revision, consumers: [decisions, records])
-            runtime.logger.info("the map is whole", metadata: ["cells": "\(state.cube.codes.count)", "entries": "\(state.cube.entryCount)"])
+            runtime.logger.info(
+                "the map is whole", metadata: ["cells": "\(state.cube.codes.count)", "entries": "\(state.cube.entryCount)"])
             let map = LiveMap(state)
             func follower(_ consumer: LogConsumer) -> LogFollower {
                 LogFollower(consumer, store: store, map: map, position: positions[consumer.name] ?? .start)
             }
             try await runtime.withChannels(to: [.modelServer, .ingestionGateway, .authGateway]) { channels in
-                guard let models = channels[ServiceIdentity.modelServer.name], let ingestion = channels[ServiceIdentity.ingestionGateway.name],
-                    let auth = channels[ServiceIdentity.authGateway.name]
+                guard let models = channels[ServiceIdentity.modelServer.name], let auth = channels[ServiceIdentity.authGateway.name],
+                    let ingestion = channels[ServiceIdentity.ingestionGateway.name]
                 else { return }
+                let modelClient = ModelsV1.ModelService.Client(models), ingestionClient = IngestionV1.IngestionService.Client(ingestion)
                 let decisionFollower = follower(decisions), recordFollower = follower(records)
                 let renderer = TileRenderer()
                 let routes = Routes(
                     map: map, renderer: renderer, files: WebFiles(mapLibre: configuration.mapLibreFiles),
                     sessions: Sessions(auth: AuthV1.AuthService.Client(auth)),
                     live: LiveStream(map: map, maxListeners: configuration.maxListeners),
-                    publicURL: configuration.publicURL ?? runtime.configuration.addresses[runtime.service.name] ?? runtime.service.defaultAddress)
+                    publicURL: configuration.publicURL ?? runtime.configuration.addresses[runtime.service.name]
+                        ?? runtime.service.defaultAddress)
                 try await runtime.serve(
                     services: [HeatmapTilesHandlers(map: map, renderer: renderer)], routes: routes.all, rules: Routes.rules,
                     background: [
-                        .init("the decisions' log") { try await follow(ModelsV1.ModelService.Client(models), with: decisionFollower) },
-                        .init("the records' log") { try await follow(IngestionV1.IngestionService.Client(ingestion), with: recordFollower) },
+                        .init("the decisions' log") { try await follow(modelClient, with: decisionFollower) },
+                        .init("the records' log") { try await follow(ingestionClient, with: recordFollower) },
                     ])
             }
         }
     }
 
     private static let maxBatch: UInt32 = 1000
+    /// A stream goes on for as long as this and is then begun anew.
+    private static let tailOptions = CallOptions(timeout: .seconds(3600))
 
     static func follow(_ models: ModelsV1.ModelService.Client, with follower: LogFollower) async throws {
         try await follower.run { position, deliver in
-            try await models.tailDecisions(.init(after: .init(position), maxBatch: maxBatch)) { responses in
+            try await models.tailDecisions(.init(after: .init(position), maxBatch: maxBatch), options: tailOptions) { responses in
                 for try await response in responses {
                     try await deliver(response.decisions.map { (position: LogPosition($0.position), event: MapEvent($0)) })
                 }
@@ -63,9 +68,11 @@ import ServiceRuntime
 
     static func follow(_ ingestion: IngestionV1.IngestionService.Client, with follower: LogFollower) async throws {
         try await follower.run { position, deliver in
-            try await ingestion.tailEvents(.init(after: .init(position), maxBatch: maxBatch)) { responses in
+            try await ingestion.tailEvents(.init(after: .init(position), maxBatch: maxBatch), options: tailOptions) { responses in
                 for try await response in responses {
-                    try await deliver(response.events.map { (position: LogPosition($0.position), event: $0.event.flatMap { MapEvent($0) }) })
+                    try await deliver(response.events.map { logged in
+                        (position: LogPosition(logged.position), event: logged.event.flatMap { MapEvent($0) })
+                    })
                 }
             }
         }

@@ -11,10 +11,15 @@ extension MapEvent {
     init?(_ event: IngestionV1.IngestionEvent) {
         switch event.event {
         case .complaintAccepted(let complaint):
-            guard let time = complaint.occurredAt.flatMap({ Timestamp($0) }), let position = Position(complaint.location) else { return nil }
-            self = .complaint(ComplaintNote(eventMicroseconds: time.microseconds, position: position, crimeType: complaint.crimeType))
+            guard let time = complaint.occurredAt.flatMap({ Timestamp($0) }), let position = Position(complaint.location) else {
+                return nil
+            }
+            self = .complaint(ComplaintNote(
+                eventMicroseconds: time.microseconds, position: position, crimeType: complaint.crimeType))
         case .terminalRegistered(let terminal):
-            guard let position = Position(terminal.location), terminal.terminalID.utf8.count <= MapState.maxTerminalBytes else { return nil }
+            guard let position = Position(terminal.location), terminal.terminalID.utf8.count <= MapState.maxTerminalBytes else {
+                return nil
+            }
             let sort: Site.Sort = switch terminal.kind {
             case .atm: .atm
             case .online: .online

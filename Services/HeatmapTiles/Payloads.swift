@@ -147,7 +147,8 @@ struct MapQueries {
         }
         return Payload.Summary(
             revision: state.revision,
-            from: state.cube.hours.map { Payload.time(hour: $0.lowerBound) }, to: state.cube.hours.map { Payload.time(hour: $0.upperBound + 1) },
+            from: state.cube.hours.map { Payload.time(hour: $0.lowerBound) },
+            to: state.cube.hours.map { Payload.time(hour: $0.upperBound + 1) },
             layers: layers, terminals: state.sites.count, jurisdictions: visibleAreas.count,
             bounds: bounds().map { [$0.west, $0.south, $0.east, $0.north] })
     }
@@ -194,7 +195,8 @@ struct MapQueries {
             return .init(
                 id: tile.quadkey, geometry: .polygon(try Polygon(box: tile.bounds)),
                 properties: [
-                    "count": .number(Double(cell.tally.count)), "risk": .number(cell.tally.meanRisk), "expected": .number(cell.tally.riskSum),
+                    "count": .number(Double(cell.tally.count)), "risk": .number(cell.tally.meanRisk),
+                    "expected": .number(cell.tally.riskSum),
                 ])
         })
     }

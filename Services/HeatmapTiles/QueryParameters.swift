@@ -21,7 +21,8 @@ struct QueryParameters: Sendable {
     init(_ pairs: [(name: String, value: String)], allowed: Set<String>) throws {
         for (name, value) in pairs {
             guard allowed.contains(name) else {
-                throw BadQuery(field: String(name.prefix(64)), reason: "unknown parameter; known are \(allowed.sorted().joined(separator: ", "))")
+                let known = allowed.isEmpty ? "this takes none" : "known are \(allowed.sorted().joined(separator: ", "))"
+                throw BadQuery(field: String(name.prefix(64)), reason: "unknown parameter; \(known)")
             }
             guard values.updateValue(value, forKey: name) == nil else { throw BadQuery(field: name, reason: "given more than once") }
         }
@@ -37,7 +38,8 @@ struct QueryParameters: Sendable {
         guard !values.isEmpty else { return "" }
         func escaped(_ text: String) -> String {
             text.utf8.map { byte -> String in
-                let isPlain = (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || "-._~,:".utf8.contains(byte)
+                let isLetter = (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+                let isPlain = isLetter || (0x30...0x39).contains(byte) || "-._~,:".utf8.contains(byte)
                 return isPlain ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
             }.joined()
         }
@@ -56,7 +58,8 @@ struct QueryParameters: Sendable {
     }
 
     /// One of an enumeration's names.
-    func choice<Choice: RawRepresentable & CaseIterable>(_ name: String, _ type: Choice.Type) throws -> Choice? where Choice.RawValue == String {
+    func choice<Choice: RawRepresentable & CaseIterable>(_ name: String, _ type: Choice.Type) throws -> Choice?
+    where Choice.RawValue == String {
         guard let text = self[name] else { return nil }
         guard let choice = Choice(rawValue: text) else {
             throw BadQuery(field: name, reason: "must be one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
@@ -86,7 +89,9 @@ struct QueryParameters: Sendable {
         filter.hours = try hours()
         filter.types = try types(layer: layer, known: Self.knownTypes(of: layer, state))
         if let text = self["min_risk"] {
-            guard let risk = Double(text), (0...1).contains(risk) else { throw BadQuery(field: "min_risk", reason: "must be a number from 0 to 1") }
+            guard let risk = Double(text), (0...1).contains(risk) else {
+                throw BadQuery(field: "min_risk", reason: "must be a number from 0 to 1")
+            }
             filter.minimumRisk = risk
         }
         filter.hoursOfDay = try numbers("hours_of_day", in: 0...23)
@@ -117,7 +122,8 @@ struct QueryParameters: Sendable {
         }
         let from = try instant("from"), to = try instant("to")
         let first = from.map { Int($0.microseconds / CubeHour.microsecondsPerHour) } ?? CubeHour.range.lowerBound
-        let end = to.map { Int(($0.microseconds + CubeHour.microsecondsPerHour - 1) / CubeHour.microsecondsPerHour) } ?? CubeHour.range.upperBound
+        let roundUp = CubeHour.microsecondsPerHour - 1
+        let end = to.map { Int(($0.microseconds + roundUp) / CubeHour.microsecondsPerHour) } ?? CubeHour.range.upperBound
         guard first <= end else { throw BadQuery(field: "to", reason: "must not be before from") }
         if from != nil, to != nil, end - first > Self.maxSpanDays * 24 {
             throw BadQuery(field: "to", reason: "must be at most \(Self.maxSpanDays) days after from")
@@ -138,9 +144,9 @@ struct QueryParameters: Sendable {
         guard types.count <= Self.maxTypes else { throw BadQuery(field: "types", reason: "must name at most \(Self.maxTypes) types") }
         if let unknown = types.first(where: { !known.contains($0) }) {
             let list = known.prefix(20).joined(separator: ", ") + (known.count > 20 ? ", …" : "")
+            let hint = known.isEmpty ? ", which has none yet" : "; known are \(list)"
             throw BadQuery(
-                field: "types",
-                reason: "\"\(unknown.prefix(Kind.maxTypeBytes))\" is not a type of layer \(layer.rawValue)" + (known.isEmpty ? ", which has none yet" : "; known are \(list)"))
+                field: "types", reason: "\"\(unknown.prefix(Kind.maxTypeBytes))\" is not a type of layer \(layer.rawValue)\(hint)")
         }
         return Set(types)
     }
@@ -148,12 +154,15 @@ struct QueryParameters: Sendable {
     /// Numbers and ranges of them: `1,2,5-7`.
     private func numbers(_ name: String, in range: ClosedRange<Int>) throws -> Set<Int>? {
         guard let text = self[name] else { return nil }
-        let fault = BadQuery(field: name, reason: "must be numbers from \(range.lowerBound) to \(range.upperBound), for example 1,2,5-7")
+        let fault = BadQuery(
+            field: name, reason: "must be numbers from \(range.lowerBound) to \(range.upperBound), for example 1,2,5-7")
         guard text.utf8.count <= 256 else { throw fault }
         var numbers = Set<Int>()
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             let ends = part.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false).map { Int($0) }
-            guard let first = ends[0], let last = ends[ends.count - 1], first <= last, range.contains(first), range.contains(last) else { throw fault }
+            guard let first = ends[0], let last = ends[ends.count - 1], first <= last, range.contains(first), range.contains(last) else {
+                throw fault
+            }
             numbers.formUnion(first...last)
         }
         return numbers

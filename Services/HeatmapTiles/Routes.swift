@@ -182,6 +182,7 @@ struct Routes: Sendable {
     }
 
     static func refusal(_ status: Int, _ code: String, _ message: String, field: String? = nil) throws -> HTTPResponse {
-        .json(try Payload.encode(Payload.Fault(code: code, field: field, message: field.map { "\($0): \(message)" } ?? message)), status: status)
+        let whole = field.map { "\($0): \(message)" } ?? message
+        return .json(try Payload.encode(Payload.Fault(code: code, field: field, message: whole)), status: status)
     }
 }

@@ -18,7 +18,7 @@ struct Sessions: Sendable {
         var scopes: [String]
     }
 
-    static let timeout: Duration = .seconds(5)
+    static let timeout: Duration = .seconds(20)
 
     /// Exchanges a user's name and password for a session.
     func login(_ request: HTTPRequest) async throws -> HTTPResponse {

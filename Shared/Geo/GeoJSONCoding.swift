@@ -22,7 +22,8 @@ extension GeoJSON.Feature {
         let container = try decoder.container(keyedBy: Keys.self)
         let type = try container.decode(String.self, forKey: .type)
         guard type == "Feature" else {
-            throw DecodingError.dataCorruptedError(forKey: .type, in: container, debugDescription: "expected \"Feature\", found \"\(type)\"")
+            throw DecodingError.dataCorruptedError(
+                forKey: .type, in: container, debugDescription: "expected \"Feature\", found \"\(type)\"")
         }
         var id: String?
         if let text = try? container.decodeIfPresent(String.self, forKey: .id) {
@@ -101,7 +102,8 @@ extension GeoJSON.Geometry {
                 try MultiPolygon(try coded.map { try Polygon(rings: $0.map { $0.map(\.position) }) })
             })
         default:
-            throw DecodingError.dataCorruptedError(forKey: .type, in: container, debugDescription: "\"\(type)\" is not a geometry read here")
+            throw DecodingError.dataCorruptedError(
+                forKey: .type, in: container, debugDescription: "\"\(type)\" is not a geometry read here")
         }
     }
 

@@ -6,9 +6,12 @@ import Testing
     func roundTrip() throws {
         let polygon = try Polygon(rings: [PolygonTests.square, PolygonTests.hole])
         let collection = GeoJSON.FeatureCollection(features: [
-            .init(id: "north", geometry: .polygon(polygon), properties: ["name": .string("North"), "level": .number(2), "open": .bool(true)]),
+            .init(
+                id: "north", geometry: .polygon(polygon), properties: ["name": .string("North"), "level": .number(2), "open": .bool(true)]),
             .init(geometry: .multiPolygon(try MultiPolygon([polygon]))),
-            .init(geometry: .point(Position(latitude: 1.5, longitude: -2)), properties: ["tags": .array([.null, .object(["a": .number(1)])])]),
+            .init(
+                geometry: .point(Position(latitude: 1.5, longitude: -2)),
+                properties: ["tags": .array([.null, .object(["a": .number(1)])])]),
             .init(geometry: nil),
         ])
         #expect(try GeoJSON.read(GeoJSON.write(collection)) == collection)
@@ -16,7 +19,8 @@ import Testing
 
     @Test("A single feature and a bare geometry are collections of one")
     func singles() throws {
-        let feature = try GeoJSON.read(Array(#"{"type":"Feature","id":7,"geometry":{"type":"Point","coordinates":[77.2,28.6,210]},"properties":null}"#.utf8))
+        let document = #"{"type":"Feature","id":7,"geometry":{"type":"Point","coordinates":[77.2,28.6,210]},"properties":null}"#
+        let feature = try GeoJSON.read(Array(document.utf8))
         #expect(feature.features.first?.id == "7")
         #expect(feature.features.first?.geometry == .point(Position(latitude: 28.6, longitude: 77.2)))
         #expect(try GeoJSON.read(Array(#"{"type":"LineString","coordinates":[[0,0],[1,1]]}"#.utf8)).features.count == 1)

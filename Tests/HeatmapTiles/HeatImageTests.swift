@@ -13,18 +13,25 @@ import Testing
         }
     }
 
-    @Test("Four tiles put together are the picture drawn in one piece: no seam", arguments: [(5, 256), (9, 256), (11, 512), (13, 256), (15, 256), (17, 256)])
+    static let rasters = [(5, 256), (9, 256), (11, 512), (13, 256), (15, 256), (17, 256)]
+
+    @Test("Four tiles put together are the picture drawn in one piece: no seam", arguments: rasters)
     func seams(zoom: Int, pixels: Int) {
         let cube = Sample.cube(of: Sample.events(3000, seed: 31))
         let corner = Tile(containing: Sample.centre, zoom: zoom)
-        let whole = Self.draw(cube, zoom: zoom, pixelsPerTile: pixels, x: corner.x * pixels, y: corner.y * pixels, width: 2 * pixels, height: 2 * pixels)
+        func draw(_ x: Int, _ y: Int, tiles: Int) -> HeatImage {
+            Self.draw(
+                cube, zoom: zoom, pixelsPerTile: pixels, x: (corner.x + x) * pixels, y: (corner.y + y) * pixels, width: tiles * pixels,
+                height: tiles * pixels)
+        }
+        let whole = draw(0, 0, tiles: 2)
         #expect(!whole.isTransparent)
         for (column, row) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
-            let tile = Self.draw(
-                cube, zoom: zoom, pixelsPerTile: pixels, x: (corner.x + column) * pixels, y: (corner.y + row) * pixels, width: pixels, height: pixels)
+            let tile = draw(column, row, tiles: 1)
             for line in 0..<pixels {
                 let start = ((row * pixels + line) * 2 * pixels + column * pixels) * 4
-                #expect(Array(whole.pixels[start..<(start + pixels * 4)]) == Array(tile.pixels[(line * pixels * 4)..<((line + 1) * pixels * 4)]))
+                let bytes = pixels * 4
+                #expect(whole.pixels[start..<(start + bytes)].elementsEqual(tile.pixels[(line * bytes)..<((line + 1) * bytes)]))
             }
         }
     }
@@ -49,7 +56,9 @@ import Testing
 
     @Test("Palettes run evenly from dark to light, or the other way", arguments: Palette.allCases)
     func palettes(palette: Palette) {
-        let lightness = palette.stops.map { 0.2126 * Double($0 >> 16 & 0xFF) + 0.7152 * Double($0 >> 8 & 0xFF) + 0.0722 * Double($0 & 0xFF) }
+        let lightness = palette.stops.map { stop in
+            0.2126 * Double(stop >> 16 & 0xFF) + 0.7152 * Double(stop >> 8 & 0xFF) + 0.0722 * Double(stop & 0xFF)
+        }
         #expect(lightness == (palette == .dark ? lightness.sorted() : lightness.sorted(by: >)))
         #expect(palette.table().count == 4096 && palette.table()[3] == 0)
     }

@@ -52,11 +52,12 @@ import Testing
                 return .complaint(.init(eventMicroseconds: time, position: event.position, crimeType: event.kind.type))
             }
             let alert = event.risk < 0.8 ? nil : AlertNote(
-                decisionID: "\(seed)-\(index)", eventMicroseconds: time, decidedMicroseconds: time + 1, position: nil, terminalID: "T\(index % 7)",
-                channel: event.kind.type, amountMinorUnits: index % 2 == 0 ? nil : 100, currency: "INR", risk: event.risk, reasons: ["a", "b"])
+                decisionID: "\(seed)-\(index)", eventMicroseconds: time, decidedMicroseconds: time + 1, position: nil,
+                terminalID: "T\(index % 7)", channel: event.kind.type, amountMinorUnits: index % 2 == 0 ? nil : 100, currency: "INR",
+                risk: event.risk, reasons: ["a", "b"])
             return .decision(.init(
-                eventMicroseconds: time, position: index % 3 == 0 ? nil : event.position, terminalID: "T\(index % 7)", channel: event.kind.type,
-                risk: event.risk, isFraud: event.risk > 0.5, alert: alert))
+                eventMicroseconds: time, position: index % 3 == 0 ? nil : event.position, terminalID: "T\(index % 7)",
+                channel: event.kind.type, risk: event.risk, isFraud: event.risk > 0.5, alert: alert))
         }
     }
 
@@ -68,9 +69,11 @@ import Testing
             try await follower.take(Self.batch(Array(events[..<500]), from: 1))
             let outline = try MultiPolygon([Polygon(box: BoundingBox(west: 70, south: 20, east: 80, north: 30))])
             let sites = (0..<5).map { index in
-                MapEvent.site(Site(terminalID: "T\(index)", sort: .atm, position: Sample.centre.moved(metres: Double(index) * 900, bearingDegrees: 40), institution: ""))
+                let position = Sample.centre.moved(metres: Double(index) * 900, bearingDegrees: 40)
+                return MapEvent.site(Site(terminalID: "T\(index)", sort: .atm, position: position, institution: ""))
             }
-            try await records.take(Self.batch(sites + [.area(Area(id: "a", name: "A", outline: outline)), .area(Area(id: "b", name: "B", outline: nil))], from: 1))
+            let areas = [Area(id: "a", name: "A", outline: outline), Area(id: "b", name: "B", outline: nil)]
+            try await records.take(Self.batch(sites + areas.map { .area($0) }, from: 1))
             try await follower.take(Self.batch(Array(events[500...]), from: 501))
             let again = try await Self.load(store)
             #expect(Self.fingerprint(again.map.current) == Self.fingerprint(map.current))

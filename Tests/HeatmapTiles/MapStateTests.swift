@@ -10,7 +10,8 @@ import Testing
             decisionID: "d\(number)", eventMicroseconds: time, decidedMicroseconds: time, position: position, terminalID: terminal,
             channel: "atm", amountMinorUnits: 1200, currency: "INR", risk: risk, reasons: ["far from home"])
         return .decision(ScoredTransaction(
-            eventMicroseconds: time, position: position, terminalID: terminal, channel: "atm", risk: risk, isFraud: risk > 0.5, alert: alert))
+            eventMicroseconds: time, position: position, terminalID: terminal, channel: "atm", risk: risk, isFraud: risk > 0.5,
+            alert: alert))
     }
 
     static func count(_ state: MapState, _ layer: Layer) -> Int {

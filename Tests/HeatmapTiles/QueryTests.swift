@@ -49,7 +49,8 @@ import Testing
         ("types", "murder", "\"murder\" is not a type of layer complaints; known are robbery, upi_fraud"),
         ("types", Array(repeating: "robbery", count: 10_000).joined(separator: ","), "must name at most 64 types"),
         ("min_risk", "2", "must be a number from 0 to 1"), ("min_risk", "nan", "must be a number from 0 to 1"),
-        ("hours_of_day", "24", "must be numbers from 0 to 23"), ("hours_of_day", "5-3", "must be numbers"), ("hours_of_day", "1,,2", "must be"),
+        ("hours_of_day", "24", "must be numbers from 0 to 23"), ("hours_of_day", "5-3", "must be numbers"),
+        ("hours_of_day", "1,,2", "must be"),
         ("days_of_week", "0", "must be numbers from 1 to 7"), ("utc_offset_minutes", "1000", "must be a whole number from -840 to 840"),
         ("jurisdiction", "east", "unknown, or not among those you may see"),
     ])
@@ -99,7 +100,8 @@ import Testing
             #expect(series.counts.reduce(0, +) == total && series.counts.count == series.expected.count)
             #expect(series.counts.count <= 600)
         }
-        let night = try queries.series(Self.filter([("from", "2026-01-05T22:00:00Z"), ("to", "2026-01-06T04:00:00Z")]), in: nil, bucketHours: 1)
+        let hours = [("from", "2026-01-05T22:00:00Z"), ("to", "2026-01-06T04:00:00Z")]
+        let night = try queries.series(Self.filter(hours), in: nil, bucketHours: 1)
         #expect(night.from == "2026-01-05T22:00:00Z" && night.counts.count == 6)
         let never = try queries.series(Self.filter([("from", "2027-01-01T00:00:00Z")]), in: nil, bucketHours: 1)
         #expect(never.counts.isEmpty)

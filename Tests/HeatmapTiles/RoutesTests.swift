@@ -55,9 +55,12 @@ import Testing
         (["risk", "18", "0", "0", "mvt"], "", "z: must be a whole number from 0 to 17"),
         (["risk", "-1", "0", "0", "mvt"], "", "z: must be"), (["risk", "2", "4", "0", "mvt"], "", "x: must be a whole number from 0 to 3"),
         (["risk", "2", "0", "9", "mvt"], "", "y: must be"), (["risk", "2", "0", "1@2x", "mvt"], "", "format: must be mvt or png"),
-        (["risk", "2", "0", "1", "gif"], "", "format: must be mvt or png"), (["love", "2", "0", "1", "mvt"], "", "layer: must be one of risk"),
-        (["risk", "2", "0", "1", "mvt"], "until", "until: unknown parameter"), (["risk", "2", "0", "1", "png"], "geometry", "geometry: unknown"),
-        (["risk", "99999999999999999999", "0", "0", "mvt"], "", "z: must be"), (["terminals", "12", "0", "0", "mvt"], "from", "from: unknown"),
+        (["risk", "2", "0", "1", "gif"], "", "format: must be mvt or png"),
+        (["love", "2", "0", "1", "mvt"], "", "layer: must be one of risk"),
+        (["risk", "2", "0", "1", "mvt"], "until", "until: unknown parameter"),
+        (["risk", "2", "0", "1", "png"], "geometry", "geometry: unknown"),
+        (["risk", "99999999999999999999", "0", "0", "mvt"], "", "z: must be"),
+        (["terminals", "12", "0", "0", "mvt"], "from", "from: unknown parameter; this takes none"),
     ])
     func badAddresses(path: [String], parameter: String, message: String) async throws {
         try await Self.withRoutes { routes in
@@ -127,8 +130,9 @@ import Testing
     @Test("A caller of one jurisdiction gets nothing of another from any resource")
     func scopes() async throws {
         try await Self.withRoutes { routes in
-            let everything = try await Self.get(routes, "/api/cells", query: [("layer", "transactions"), ("zoom", "14")])
-            let north = try await Self.get(routes, "/api/cells", query: [("layer", "transactions"), ("zoom", "14")], jurisdictions: ["north"])
+            let query = [(name: "layer", value: "transactions"), (name: "zoom", value: "14")]
+            let everything = try await Self.get(routes, "/api/cells", query: query)
+            let north = try await Self.get(routes, "/api/cells", query: query, jurisdictions: ["north"])
             #expect(try GeoJSON.read(north.bytes).features.count < GeoJSON.read(everything.bytes).features.count)
             let areas = try await Self.get(routes, "/api/areas", jurisdictions: ["north"])
             #expect(try GeoJSON.read(areas.bytes).features.map(\.id) == ["north"])

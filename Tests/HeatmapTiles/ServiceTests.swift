@@ -50,10 +50,11 @@ final class FakeLog<Entry: Sendable>: Sendable {
 }
 
 struct FakeModels: ModelsV1.ModelService.Handlers {
-    let log: FakeLog<ModelsV1.LoggedDecision>
+    typealias V1 = ModelsV1
+    let log: FakeLog<V1.LoggedDecision>
 
     func tailDecisions(
-        _ request: ModelsV1.TailDecisionsRequest, to responses: ResponseWriter<ModelsV1.TailDecisionsResponse>, context: CallContext
+        _ request: V1.TailDecisionsRequest, to responses: ResponseWriter<V1.TailDecisionsResponse>, context: CallContext
     ) async throws {
         try await log.serve(after: request.after, batch: 37) { entries in
             try await responses.write(.init(decisions: entries.map { position, decision in
@@ -65,26 +66,25 @@ struct FakeModels: ModelsV1.ModelService.Handlers {
     }
 
     private var unused: RPCError { RPCError(.unimplemented, "not in this test") }
-    func score(_ request: ModelsV1.ScoreRequest, context: CallContext) async throws -> ModelsV1.ScoreResponse { throw unused }
-    func getDecisions(_ request: ModelsV1.GetDecisionsRequest, context: CallContext) async throws -> ModelsV1.GetDecisionsResponse { throw unused }
-    func replayDecision(_ request: ModelsV1.ReplayDecisionRequest, context: CallContext) async throws -> ModelsV1.ReplayDecisionResponse {
+    func score(_ request: V1.ScoreRequest, context: CallContext) async throws -> V1.ScoreResponse { throw unused }
+    func getDecisions(_ request: V1.GetDecisionsRequest, context: CallContext) async throws -> V1.GetDecisionsResponse { throw unused }
+    func replayDecision(_ request: V1.ReplayDecisionRequest, context: CallContext) async throws -> V1.ReplayDecisionResponse {
         throw unused
     }
-    func uploadModel(_ requests: RequestStream<ModelsV1.UploadModelRequest>, context: CallContext) async throws -> ModelsV1.UploadModelResponse {
+    func uploadModel(_ requests: RequestStream<V1.UploadModelRequest>, context: CallContext) async throws -> V1.UploadModelResponse {
         throw unused
     }
-    func promoteModel(_ request: ModelsV1.PromoteModelRequest, context: CallContext) async throws -> ModelsV1.PromoteModelResponse { throw unused }
-    func listModels(_ request: ModelsV1.ListModelsRequest, context: CallContext) async throws -> ModelsV1.ListModelsResponse { throw unused }
-    func getStatistics(_ request: ModelsV1.GetStatisticsRequest, context: CallContext) async throws -> ModelsV1.GetStatisticsResponse {
-        throw unused
-    }
+    func promoteModel(_ request: V1.PromoteModelRequest, context: CallContext) async throws -> V1.PromoteModelResponse { throw unused }
+    func listModels(_ request: V1.ListModelsRequest, context: CallContext) async throws -> V1.ListModelsResponse { throw unused }
+    func getStatistics(_ request: V1.GetStatisticsRequest, context: CallContext) async throws -> V1.GetStatisticsResponse { throw unused }
 }
 
 struct FakeIngestion: IngestionV1.IngestionService.Handlers {
-    let log: FakeLog<IngestionV1.IngestionEvent>
+    typealias V1 = IngestionV1
+    let log: FakeLog<V1.IngestionEvent>
 
     func tailEvents(
-        _ request: IngestionV1.TailEventsRequest, to responses: ResponseWriter<IngestionV1.TailEventsResponse>, context: CallContext
+        _ request: V1.TailEventsRequest, to responses: ResponseWriter<V1.TailEventsResponse>, context: CallContext
     ) async throws {
         try await log.serve(after: request.after, batch: 50) { entries in
             try await responses.write(.init(events: entries.map { .init(position: $0, event: $1) }))
@@ -93,25 +93,20 @@ struct FakeIngestion: IngestionV1.IngestionService.Handlers {
 
     private var unused: RPCError { RPCError(.unimplemented, "not in this test") }
     func submitTransaction(
-        _ request: IngestionV1.SubmitTransactionRequest, context: CallContext
-    ) async throws -> IngestionV1.SubmitTransactionResponse { throw unused }
+        _ request: V1.SubmitTransactionRequest, context: CallContext
+    ) async throws -> V1.SubmitTransactionResponse { throw unused }
     func streamTransactions(
-        _ requests: RequestStream<IngestionV1.StreamTransactionsRequest>, to responses: ResponseWriter<IngestionV1.StreamTransactionsResponse>,
+        _ requests: RequestStream<V1.StreamTransactionsRequest>, to responses: ResponseWriter<V1.StreamTransactionsResponse>,
         context: CallContext
     ) async throws { throw unused }
-    func submitComplaint(
-        _ request: IngestionV1.SubmitComplaintRequest, context: CallContext
-    ) async throws -> IngestionV1.SubmitComplaintResponse { throw unused }
-    func submitLabel(_ request: IngestionV1.SubmitLabelRequest, context: CallContext) async throws -> IngestionV1.SubmitLabelResponse {
+    func submitComplaint(_ request: V1.SubmitComplaintRequest, context: CallContext) async throws -> V1.SubmitComplaintResponse {
         throw unused
     }
+    func submitLabel(_ request: V1.SubmitLabelRequest, context: CallContext) async throws -> V1.SubmitLabelResponse { throw unused }
     func importRecords(
-        _ requests: RequestStream<IngestionV1.ImportRecordsRequest>, to responses: ResponseWriter<IngestionV1.ImportRecordsResponse>,
-        context: CallContext
+        _ requests: RequestStream<V1.ImportRecordsRequest>, to responses: ResponseWriter<V1.ImportRecordsResponse>, context: CallContext
     ) async throws { throw unused }
-    func getStatistics(
-        _ request: IngestionV1.GetStatisticsRequest, context: CallContext
-    ) async throws -> IngestionV1.GetStatisticsResponse { throw unused }
+    func getStatistics(_ request: V1.GetStatisticsRequest, context: CallContext) async throws -> V1.GetStatisticsResponse { throw unused }
 }
 
 struct FakeAuth: AuthV1.AuthService.Handlers {
@@ -220,7 +215,8 @@ struct FakeAuth: AuthV1.AuthService.Handlers {
                     #expect(world.status == 200 && counted == 600)
                 }
             }
-            surroundings.decisions.append((600..<650).map { Self.decision(.init(position: Sample.centre, hour: Sample.firstHour, kind: Sample.kinds[0], risk: 0.1), $0) })
+            let late = SampleEvent(position: Sample.centre, hour: Sample.firstHour, kind: Sample.kinds[0], risk: 0.1)
+            surroundings.decisions.append((600..<650).map { Self.decision(late, $0) })
             expected["transactions"] = 650
             try await Self.withService(surroundings, database: database) { service in
                 try await service.withChannel { channel in try await Self.settle(channel, token, expected) }

@@ -49,7 +49,11 @@ struct HeatImage: Sendable, Hashable {
 
     /// Draws the window of pixels that begins at (`x`, `y`), counted in pixels of the raster's zoom from the world's north-west corner.
     /// `x`, `y`, `width` and `height` are whole numbers of cells.
-    init(_ raster: Raster, x: Int, y: Int, width: Int, height: Int, palette: Palette, scale: HeatScale, heat: (_ x: Int, _ y: Int, _ columns: Int, _ rows: Int) -> Cube.HeatGrid) {
+    /// - Parameter heat: gives the heat of a window of cells at the raster's cell zoom.
+    init(
+        _ raster: Raster, x: Int, y: Int, width: Int, height: Int, palette: Palette, scale: HeatScale,
+        heat: (_ x: Int, _ y: Int, _ columns: Int, _ rows: Int) -> Cube.HeatGrid
+    ) {
         let size = raster.pixelsPerCell, reach = raster.reach
         let columns = width / size, rows = height / size
         let grid = heat(x / size - reach, y / size - reach, columns + 2 * reach, rows + 2 * reach)

@@ -203,8 +203,9 @@ struct MapStore: Sendable {
 
     private func loadSites(_ transaction: PostgresTransaction) async throws -> [Site] {
         let rows = try await transaction.query("SELECT terminal_id, sort, latitude, longitude, institution FROM sites")
-        return try rows.decode(String.self, String.self, Double.self, Double.self, String.self).map { id, sort, latitude, longitude, institution in
-            Site(
+        return try rows.decode(String.self, String.self, Double.self, Double.self, String.self).map { row in
+            let (id, sort, latitude, longitude, institution) = row
+            return Site(
                 terminalID: id, sort: Site.Sort(rawValue: sort) ?? .pos, position: Position(latitude: latitude, longitude: longitude),
                 institution: institution)
         }
