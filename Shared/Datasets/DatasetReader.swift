@@ -12,6 +12,7 @@ public struct LabelledTransaction: Sendable, Hashable {
     }
 }
 
+/// A row made into the record that its mapping says it is.
 public enum DatasetRecord: Sendable, Hashable {
     case transaction(LabelledTransaction)
     case label(Label)

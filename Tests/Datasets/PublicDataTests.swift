@@ -18,8 +18,8 @@ import Testing
         #expect((first.customerID, first.terminalID, first.cardID) == ("596", "3156", "card-596"))
         #expect(rows[0].label?.knownAt == Timestamp(iso8601: "2018-04-08T00:00:31Z"))
         #expect(rows.allSatisfy { $0.label != nil })
-        let labels = try Dataset.labels(file: file, mapping: .load("handbook-labels"), limit: 100_000)
-        #expect(labels == rows.compactMap(\.label))
+        let labels = try Dataset.labels(file: file, mapping: .load("handbook-labels"), limit: 10_000)
+        #expect(labels == rows.prefix(10_000).compactMap(\.label))
     }
 
     @Test(.enabled(if: publicData("terminals.csv") != nil, "the public data are not beside the repository"))
