@@ -17,7 +17,8 @@ public struct ChannelConfiguration: Sendable {
     /// Of one response message, after decompression.
     public var maxMessageBytes: Int = 16 << 20
     public var maxHeaderBytes: Int = 32 << 10
-    /// What a call without a deadline of its own or of the call being handled gets; 0 for none.
+    /// What a call without a deadline of its own or of the call being handled gets; 0 for none. Calls whose response is
+    /// a stream get none.
     public var defaultTimeoutSeconds: Int = 60
     /// Calls that wait for a connection; more fail at once.
     public var maxWaitingCalls: Int = 10_000
@@ -47,7 +48,7 @@ public struct RetryPolicy: Sendable, Hashable {
 /// What one call asks for.
 public struct CallOptions: Sendable {
     /// The call fails with `deadlineExceeded` after this; the deadline of the call being handled counts too, whichever
-    /// is sooner. Where both are missing, the channel's default.
+    /// is sooner. Where both are missing, the channel's default, except for streamed responses.
     public var timeout: Duration?
     public var metadata: Metadata
     /// Wait for a connection instead of failing with `unavailable` while the server cannot be reached.

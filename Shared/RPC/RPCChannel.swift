@@ -60,7 +60,7 @@ public final class RPCChannel: Sendable {
         _ read: (ResponseStream<Response>) async throws -> R
     ) async throws -> R {
         let coding = coding(options)
-        let call = try await start(request: self.request(method.path, options, body: try coding.encode(request)), options)
+        let call = try await start(request: self.request(method.path, options, isStream: true, body: try coding.encode(request)), options)
         return try await finishing(call, options) {
             try await read(ResponseStream(call: call, coding: coding))
         }
@@ -71,7 +71,7 @@ public final class RPCChannel: Sendable {
         _ method: MethodDescriptor, options: CallOptions = CallOptions(), _ write: (RequestWriter<Request>) async throws -> Void
     ) async throws -> Response {
         let coding = coding(options)
-        let call = try await start(request: request(method.path, options), options)
+        let call = try await start(request: request(method.path, options, isStream: false), options)
         return try await finishing(call, options) {
             do {
                 try await write(RequestWriter(call: call, coding: coding))
@@ -92,7 +92,7 @@ public final class RPCChannel: Sendable {
         read: (ResponseStream<Response>) async throws -> R
     ) async throws -> R {
         let coding = coding(options)
-        let call = try await start(request: request(method.path, options), options)
+        let call = try await start(request: request(method.path, options, isStream: true), options)
         return try await finishing(call, options) {
             let writer = RequestWriter<Request>(call: call, coding: coding)
             // Ended with this scope: cancelled, then awaited.
@@ -130,13 +130,15 @@ public final class RPCChannel: Sendable {
         MessageCoding(compressesOutput: options.compression == .gzip)
     }
 
-    func request(_ path: String, _ options: CallOptions, body: [UInt8]? = nil) -> ClientCall.Request {
+    func request(_ path: String, _ options: CallOptions, isStream: Bool, body: [UInt8]? = nil) -> ClientCall.Request {
         ClientCall.Request(
-            path: path, metadata: options.metadata, deadline: deadline(options), compression: options.compression, body: body)
+            path: path, metadata: options.metadata, deadline: deadline(options, isStream: isStream),
+            compression: options.compression, body: body)
     }
 
-    /// The soonest of: the call's own timeout, the deadline of the call being handled; the default where there is neither.
-    func deadline(_ options: CallOptions) -> ContinuousClock.Instant? {
+    /// The soonest of: the call's own timeout, the deadline of the call being handled; where there is neither, the
+    /// default, unless the response is a stream, which may be meant to have no end.
+    func deadline(_ options: CallOptions, isStream: Bool) -> ContinuousClock.Instant? {
         let own = options.timeout.map { ContinuousClock.now + $0 }
         switch (own, CallDeadline.current) {
         case (let own?, let inherited?): return min(own, inherited)
@@ -144,7 +146,7 @@ public final class RPCChannel: Sendable {
         case (nil, let inherited?): return inherited
         case (nil, nil):
             let seconds = core.configuration.defaultTimeoutSeconds
-            return seconds > 0 ? .now + .seconds(seconds) : nil
+            return seconds > 0 && !isStream ? .now + .seconds(seconds) : nil
         }
     }
 
@@ -169,7 +171,7 @@ public final class RPCChannel: Sendable {
     func unaryBytes(
         path: String, contentType: String, body: [UInt8], options: CallOptions, isRepeatable: Bool
     ) async throws -> [UInt8] {
-        var request = request(path, options, body: body)
+        var request = request(path, options, isStream: false, body: body)
         request.contentType = contentType
         var attempt = 1
         while true {

@@ -2,7 +2,11 @@
 extension RPCChannel {
     /// Makes a plain HTTP request; the response's body is read whole, within the channel's limit on messages.
     public func http(_ request: HTTPRequest, options: CallOptions = CallOptions()) async throws -> HTTPResponse {
-        try await withHTTPStream(request, options: options) { response, body in
+        var options = options
+        if options.timeout == nil, core.configuration.defaultTimeoutSeconds > 0 {
+            options.timeout = .seconds(core.configuration.defaultTimeoutSeconds)
+        }
+        return try await withHTTPStream(request, options: options) { response, body in
             var bytes: [UInt8] = []
             for try await chunk in body {
                 bytes += chunk
@@ -35,7 +39,7 @@ extension RPCChannel {
         metadata.add(contentsOf: options.metadata)
         let call = try await start(
             request: ClientCall.Request(
-                dialect: .plain, method: request.method, path: target, metadata: metadata, deadline: deadline(options),
+                dialect: .plain, method: request.method, path: target, metadata: metadata, deadline: deadline(options, isStream: true),
                 body: request.body, hasBody: !request.body.isEmpty), options)
         return try await finishing(call, options) {
             let headers = try await call.awaitInitialMetadata()

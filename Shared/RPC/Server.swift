@@ -22,8 +22,8 @@ public func withServer<R>(
     interceptors: [any ServerInterceptor] = [], health: HealthRegistry, logger: Logger,
     _ body: (RunningServer) async throws -> R
 ) async throws -> R {
-    let standard: [any RPCService] = [HealthService(health), ReflectionService(services)]
-    let router = try Router(services: services + standard, routes: routes)
+    let described = services + [HealthService(health)]
+    let router = try Router(services: described + [ReflectionService(described)], routes: routes)
     let loops = configuration.threads.map { LoopGroup(threads: $0) } ?? .shared
     let core: ServerCore
     let listener: any Channel

@@ -36,6 +36,10 @@ struct InteropClient {
         }
     }
 
+    private func untilCancelled() async {
+        for await _ in AsyncStream<Void>.makeStream().stream {}
+    }
+
     private func payload(_ count: Int) -> GRPCTesting.Payload {
         GRPCTesting.Payload(body: [UInt8](repeating: 0, count: count))
     }
@@ -115,7 +119,7 @@ struct InteropClient {
                 do {
                     _ = try await stub.streamingInputCall { _ in
                         begin.yield()
-                        try await Task.sleep(for: .seconds(60))
+                        await untilCancelled()
                     }
                     return .ok
                 } catch {
@@ -133,7 +137,7 @@ struct InteropClient {
         let size = try await stub.fullDuplexCall(
             write: { writer in
                 try await writer.write(ask(31415, 27182))
-                try await Task.sleep(for: .seconds(60))
+                await untilCancelled()
             },
             read: { responses in
                 for try await response in responses { return response.payload?.body.count ?? 0 }

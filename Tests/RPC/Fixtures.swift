@@ -61,6 +61,11 @@ func withServerAndChannel<R>(
     }
 }
 
+/// Returns when the task is cancelled.
+func untilCancelled() async {
+    for await _ in AsyncStream<Void>.makeStream().stream {}
+}
+
 /// A number that only grows.
 final class Counter: Sendable {
     private let count = Atomic<Int>(0)

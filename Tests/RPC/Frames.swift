@@ -31,7 +31,7 @@ enum Frame {
     static func ping() -> [UInt8] { make(6, [0, 0, 0, 0, 0, 0, 0, 1]) }
 
     static func windowUpdate(_ stream: Int32, _ count: UInt32) -> [UInt8] {
-        make(8, stream: stream, [UInt8(count >> 24), UInt8(truncatingIfNeeded: count >> 16), UInt8(truncatingIfNeeded: count >> 8), UInt8(truncatingIfNeeded: count)])
+        make(8, stream: stream, [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: count >> UInt32($0)) })
     }
 
     /// HPACK literals without indexing (RFC 7541, section 6.2.2).
@@ -56,11 +56,14 @@ enum Frame {
         return length + Array(text.utf8)
     }
 
-    static func request(_ stream: Int32, path: String = "/test.Test/Echo", _ extra: [(String, String)] = [], end: Bool = false) -> [UInt8] {
-        headers(
-            stream,
-            [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "test"), ("content-type", "application/grpc"), ("te", "trailers")]
-                + extra, end: end)
+    static func request(
+        _ stream: Int32, path: String = "/test.Test/Echo", _ extra: [(String, String)] = [], end: Bool = false
+    ) -> [UInt8] {
+        let fields = [
+            (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "test"), ("content-type", "application/grpc"),
+            ("te", "trailers"),
+        ]
+        return headers(stream, fields + extra, end: end)
     }
 
     /// Cuts bytes into frames: type, flags, stream, payload.

@@ -71,7 +71,9 @@ import Testing
         #expect(Timeout.parse(text) == nil)
     }
 
-    @Test(arguments: [Duration.nanoseconds(1), .milliseconds(50), .seconds(1), .seconds(98), .seconds(500), .seconds(1_000_000), .seconds(1 << 40)])
+    @Test(arguments: [
+        Duration.nanoseconds(1), .milliseconds(50), .seconds(1), .seconds(98), .seconds(500), .seconds(1_000_000), .seconds(1 << 40),
+    ])
     func aWrittenTimeoutIsNeverShorterAndHardlyLonger(duration: Duration) throws {
         let text = Timeout.format(duration)
         #expect(text.count <= 9)

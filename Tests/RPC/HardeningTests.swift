@@ -59,7 +59,9 @@ import Testing
         try await withServerAndChannel([echo, pingPong]) { channel, server in
             for path in ["/test.Test/Echo", "/test.Test/PingPong"] {
                 let lie = opening + Frame.request(1, path: path) + Frame.data(1, [0, 0x7F, 0xFF, 0xFF, 0xFF, 1, 2, 3])
-                let answer = try await exchange(server, lie) { Frame.parse($0).contains { $0.stream == 1 && $0.type == 1 && $0.flags & 1 == 1 } }
+                let answer = try await exchange(server, lie) { received in
+                    Frame.parse(received).contains { $0.stream == 1 && $0.type == 1 && $0.flags & 1 == 1 }
+                }
                 #expect(Frame.parse(answer).contains { $0.stream == 1 && $0.flags & 1 == 1 })
             }
             #expect(try await stillServes(channel))

@@ -8,13 +8,9 @@ import Testing
         .unary(method("Hang", .unary)) { (_: Echo, _: CallContext) async throws -> Reply in
             count.increase()
             started.fire()
-            do {
-                try await Task.sleep(for: .seconds(3600))
-            } catch {
-                cancelled.fire()
-                throw error
-            }
-            return Reply()
+            await untilCancelled()
+            cancelled.fire()
+            throw CancellationError()
         }
     }
 

@@ -92,9 +92,8 @@ import Testing
     @Test func aReloadedCertificateIsShownToNewConnections() async throws {
         try await withServerAndChannel([echo], configure: { $0.tls = tls() }) { _, running in
             func serial() async throws -> String {
-                try await runInBackground(
-                    "/bin/sh", ["-c", "echo | openssl s_client -connect 127.0.0.1:\(running.port) -alpn h2 2>/dev/null | openssl x509 -noout -serial"]
-                ).output
+                let connect = "openssl s_client -connect 127.0.0.1:\(running.port) -alpn h2"
+                return try await runInBackground("/bin/sh", ["-c", "echo | \(connect) 2>/dev/null | openssl x509 -noout -serial"]).output
             }
             let first = try await serial()
             _ = try certificates.make("server")
