@@ -1,0 +1,104 @@
+import Contracts
+import EventLog
+import Features
+import Postgres
+import RecordCoding
+import Records
+import TestSupport
+import Testing
+
+@testable import FeatureStore
+
+@Suite struct ObservationTests {
+    private static let start = Timestamp(CivilTime(year: 2026, month: 3, day: 1))
+
+    private func transaction(_ number: Int, terminal: String = "T1") -> Transaction {
+        Transaction(
+            key: TransactionKey(bankID: "bank", transactionID: "t-\(number)"), eventTime: Self.start + .hours(number),
+            customerID: "C\(number % 3)", terminalID: terminal, channel: .pos,
+            amount: Money(minorUnits: Int64(1_000 + 37 * number), currency: .inr))
+    }
+
+    private func withDatabase(_ body: (FeatureStoreDatabase) async throws -> Void) async throws {
+        try await TemporaryPostgres.withPool { pool in
+            try await migrate(pool, migrations: FeatureStoreDatabase.migrations)
+            try await body(FeatureStoreDatabase(pool: pool))
+        }
+    }
+
+    private func writer(_ database: FeatureStoreDatabase) async throws -> ObservationWriter {
+        let writer = ObservationWriter(database: database, featureSet: .payments)
+        _ = try await writer.rebuild()
+        return writer
+    }
+
+    /// A batch of a log, as the consumer hands it over.
+    private func take(_ changes: [FeatureChange], into writer: ObservationWriter) async throws {
+        let batch = LogConsumer.Batch<FeatureChange?>(following: .start, events: [])
+        try await writer.take(batch) { _ in changes }
+    }
+
+    private func encoded(_ observations: [FeaturesV1.Observation]) -> [[UInt8]] { observations.map { Payload.encode($0) } }
+
+    @Test func observingAgainReturnsTheFirstFeatures() async throws {
+        try await withDatabase { database in
+            let writer = try await writer(database)
+            let first = try await writer.observe((0..<20).map { transaction($0) })
+            let again = try await writer.observe((0..<20).map { transaction($0) })
+            #expect(encoded(again) == encoded(first))
+            let withinOneCall = try await writer.observe([transaction(20), transaction(20)])
+            #expect(withinOneCall.count == 2)
+            #expect(encoded([withinOneCall[0]]) == encoded([withinOneCall[1]]))
+        }
+    }
+
+    @Test func memoryComesBackFromTheLogAsItWas() async throws {
+        try await withDatabase { database in
+            let lived = try await writer(database)
+            try await take(
+                [
+                    .terminal(Terminal(terminalID: "T1", kind: .pos, location: Coordinate(latitude: 17.2, longitude: 75.3))),
+                    .customer(Customer(customerID: "C1", home: Coordinate(latitude: 17.3, longitude: 75.4))),
+                ], into: lived)
+            _ = try await lived.observe((0..<60).map { transaction($0) })
+            let label = Label(key: transaction(7).key, isFraud: true, knownAt: Self.start + .days(2), source: "chargeback")
+            try await take([.label(label)], into: lived)
+
+            let reborn = try await writer(database)
+            let next = transaction(400)
+            let expected = try await lived.observe([next])
+            try await database.pool.execute("DELETE FROM observations WHERE transaction_id = 't-400'")
+            let actual = try await reborn.observe([next])
+            #expect(encoded(actual) == encoded(expected))
+            #expect(actual.first?.location?.latitude == 17.2)
+        }
+    }
+
+    @Test func aFailedCommitEndsTheWriter() async throws {
+        try await withDatabase { database in
+            let writer = try await writer(database)
+            try await database.pool.execute("ALTER TABLE observations ADD CHECK (transaction_id <> 't-1')")
+            await #expect(throws: (any Error).self) { try await writer.observe([transaction(1)]) }
+            await #expect(throws: (any Error).self) { try await writer.observe([transaction(2)]) }
+            await #expect(throws: (any Error).self) { try await writer.waitForBreakage() }
+        }
+    }
+
+    @Test func historyHasOnlyTheLabelsKnownInTime() async throws {
+        try await withDatabase { database in
+            let writer = try await writer(database)
+            _ = try await writer.observe((0..<10).map { transaction($0) })
+            let labels = [3: 1, 4: 5].map { number, days in
+                FeatureChange.label(
+                    Label(key: transaction(number).key, isFraud: true, knownAt: Self.start + .days(days), source: "chargeback"))
+            }
+            try await take(labels, into: writer)
+            var rows: [HistoricalObservation] = []
+            try await database.forEachHistoricalBatch(
+                from: Self.start + .hours(2), to: Self.start + .hours(8), knownBy: Self.start + .days(2), batchRows: 4
+            ) { rows += $0 }
+            #expect(rows.count == 6)
+            #expect(rows.compactMap(\.label?.key.transactionID) == ["t-3"])
+        }
+    }
+}

@@ -1,0 +1,32 @@
+import Contracts
+import RecordCoding
+import Records
+import Testing
+
+@Suite struct TransactionCodingTests {
+    private let transaction = Transaction(
+        key: TransactionKey(bankID: "bank", transactionID: "t-1"), eventTime: Timestamp(microseconds: 1_700_000_000_123_456),
+        timeZone: "Asia/Kolkata", customerID: "C1", accountID: "A1", cardID: "D1", terminalID: "T1",
+        merchantCategoryCode: MerchantCategoryCode("5411"), counterpartyAccountID: "A2", deviceID: "V1", channel: .transfer,
+        amount: Money(minorUnits: 12_345, currency: .inr), location: Coordinate(latitude: 17.2, longitude: 75.3))
+
+    @Test func aTransactionComesBackAsItWas() throws {
+        #expect(try Transaction(RecordsV1.Transaction(transaction)) == transaction)
+    }
+
+    @Test func allFaultsAreToldAtOnceByTheirPaths() {
+        var message = RecordsV1.Transaction(transaction)
+        message.key?.transactionID = ""
+        message.amount?.currency = "NOPE"
+        message.customerID = ""
+        let error = #expect(throws: InvalidRecord.self) { try Transaction(message, sender: "other") }
+        let fields = error?.violations.map(\.field) ?? []
+        #expect(Set(fields) == ["key.bank_id", "key.transaction_id", "amount.currency", "customer_id"])
+    }
+
+    @Test func aKeyWithoutABankIsTheSenders() throws {
+        var message = RecordsV1.Transaction(transaction)
+        message.key?.bankID = ""
+        #expect(try Transaction(message, sender: "mine").key.bankID == "mine")
+    }
+}
