@@ -5,20 +5,32 @@ import Records
 import Training
 
 /// `vigil train`
-struct TrainCommand: ParsableCommand {
+struct TrainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train",
-        abstract: "Train a fraud model on a file of payments and write it as a bundle.",
+        abstract: "Train a fraud model on payments from a file, or from the running suite, and write it as a bundle.",
         discussion: """
             The model learns from what was known at --as-of, and from features that only use what was known at each payment:
 
               vigil train --transactions transactions.csv.gz --mapping handbook-transactions --output bundle
+              vigil train --from-suite --output bundle
               vigil models upload bundle --promote
 
             \(HistoryOptions.help)
             """)
 
-    @OptionGroup var history: HistoryOptions
+    @Option(help: ArgumentHelp("Payments, with their labels where the mapping names them.", valueName: "file"))
+    var transactions: String?
+
+    @Option(name: [.short, .long], help: ArgumentHelp("Mapping of the transactions.", valueName: "name|file"))
+    var mapping = "handbook-transactions"
+
+    @OptionGroup var more: LabelAndPlaceOptions
+
+    @Flag(help: "Learn from what the running suite has stored.")
+    var fromSuite = false
+
+    @OptionGroup var connection: ConnectionOptions
     @OptionGroup var tuning: TrainingTuning
 
     @Option(help: ArgumentHelp("Learn only what was known by then; the newest payment's time unless given.", valueName: "time"))
@@ -33,17 +45,28 @@ struct TrainCommand: ParsableCommand {
     @Option(help: "text or json: how the result is printed.")
     var format: OutputFormat = .text
 
-    func run() throws {
+    func validate() throws {
+        guard fromSuite != (transactions != nil) else { throw ValidationError("Give either --transactions or --from-suite.") }
+    }
+
+    func run() async throws {
         var progress = ProgressLine()
-        let history = try history.load(&progress)
-        guard let last = history.transactions.last?.eventTime else { throw ValidationError("There are no payments in the file.") }
+        let history = try await history(&progress)
+        guard let last = history.transactions.last?.eventTime else { throw ValidationError("There are no payments to learn from.") }
         let asOf = asOf?.time ?? last
+        let source = transactions.map { URL(fileURLWithPath: $0).lastPathComponent } ?? "suite"
         let bundle = try FraudTraining(options: tuning.options()).train(
-            on: history, period: from.map { $0.time..<(asOf + TimeSpan(microseconds: 1)) }, asOf: asOf,
-            source: URL(fileURLWithPath: self.history.transactions).lastPathComponent, createdAt: .now(), progress: { progress.show($0) })
+            on: history, period: from.map { $0.time..<(asOf + TimeSpan(microseconds: 1)) }, asOf: asOf, source: source, createdAt: .now(),
+            progress: { progress.show($0) })
         try bundle.write(to: output)
         progress.end()
         try show(bundle)
+    }
+
+    private func history(_ progress: inout ProgressLine) async throws -> PaymentHistory {
+        guard let transactions else { return try await SuiteHistory(connection: try connection.connection()).load(&progress) }
+        let files = DatasetFiles()
+        return try more.history(try files.transactions(transactions, mapping: mapping, progress: &progress), files: files, progress: &progress)
     }
 
     private struct Result: Encodable {
