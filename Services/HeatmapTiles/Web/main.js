@@ -12,6 +12,7 @@ import { Timeline } from './timeline.js';
 const ALERTS_SHOWN = 30;
 const HOTSPOTS_SHOWN = 8;
 const PLAY_MILLISECONDS = 700;
+const EVENTS_WORTH_SEEING = 300;
 const element = (id) => document.getElementById(id);
 
 /** Runs `work` at most once at a time, and once more when it was asked for meanwhile. */
@@ -52,7 +53,7 @@ class Dashboard {
     this.#counters = new Counters(element('counters'), LAYERS, (layer) => this.#state.set({ layer }));
     this.#wireControls();
     this.#wireLive();
-    this.#loadSummary().then(() => {
+    this.#loadSummary().then(() => this.#chooseSpan()).then(() => {
       this.#showAll();
       this.#live.start();
     });
@@ -163,6 +164,18 @@ class Dashboard {
       this.#failed(error);
     }
   });
+
+  /** Unless the address says which: the shortest span that holds enough to look at. */
+  async #chooseSpan() {
+    const state = this.#state;
+    if (!state.isSpanOpen || !state.data) return;
+    for (const preset of ['24h', '7d', '30d', 'all']) {
+      state.preset = preset;
+      const summary = await api.summary(state.filter()).catch(() => null);
+      const info = summary?.layers.find((layer) => layer.name === 'transactions');
+      if (!info || info.count >= EVENTS_WORTH_SEEING) return;
+    }
+  }
 
   #loadSeries = latest(async () => {
     try {

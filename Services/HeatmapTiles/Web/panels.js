@@ -106,6 +106,7 @@ export function showAlerts(root, alerts, goTo) {
     const facts = [formatMoment(Date.parse(alert.eventTime)), typeName(alert.channel), formatMoney(alert.amountMinorUnits, alert.currency), place];
     const foot = make('span', 'muted', facts.filter(Boolean).join(' · '));
     const hasPlace = alert.latitude !== undefined && alert.longitude !== undefined;
+    head.title = alert.reasons.join('; ');
     return row([head, foot], hasPlace ? () => goTo(alert.longitude, alert.latitude) : null);
   }));
 }

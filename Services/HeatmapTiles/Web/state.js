@@ -23,6 +23,8 @@ export class ViewState extends EventTarget {
   jurisdiction = '';
   minRisk = 0;
   daytime = 'all';
+  /** Whether the span is the page's own choice, not the viewer's. */
+  isSpanOpen = true;
   /** The first hour with data and the end of the last, in milliseconds; null while there is none. */
   data = null;
 
@@ -38,6 +40,7 @@ export class ViewState extends EventTarget {
     this.preset = choice('span', Object.keys(PRESETS), this.preset);
     const from = Date.parse(parameters.get('from') ?? ''), to = Date.parse(parameters.get('to') ?? '');
     if (from < to) Object.assign(this, { from, to, preset: null });
+    this.isSpanOpen = !parameters.has('span') && this.preset !== null;
     this.type = parameters.get('type') ?? '';
     this.jurisdiction = parameters.get('district') ?? '';
     this.minRisk = Math.min(0.9, Math.max(0, Number(parameters.get('risk')) || 0));

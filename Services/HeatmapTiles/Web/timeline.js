@@ -4,6 +4,7 @@ import { text } from './strings.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const MIN_PIXELS = 3;
+const DATE_PIXELS = 44;
 
 function shape(name, attributes) {
   const element = document.createElementNS(SVG, name);
@@ -160,7 +161,8 @@ export class Timeline extends EventTarget {
       const x = ((mark - start) / (end - start)) * width;
       const label = shape('text', { x: x + 3, y: 10 });
       label.textContent = mark.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
-      this.#bars.append(shape('line', { x1: x, x2: x, y1: 0, y2: 12 }), label);
+      this.#bars.append(shape('line', { x1: x, x2: x, y1: 0, y2: 12 }));
+      if (x < width - DATE_PIXELS) this.#bars.append(label);
     }
   }
 
