@@ -22,7 +22,7 @@ public final class RemoteKeySet: TokenKeySource {
         /// Keys fetched longer ago than this do not count any more.
         public var maxAgeSeconds: Int = 86_400
         /// A caller waits this long at most for a fetch.
-        public var maxWaitMilliseconds: Int = 2_000
+        public var maxWaitMilliseconds: Int = 5_000
 
         public init() {}
     }
@@ -61,10 +61,12 @@ public final class RemoteKeySet: TokenKeySource {
     public func key(_ id: String) async throws -> PublicTokenKey? {
         if let key = knownKey(id) { return key }
         if mayFetch {
-            await waitForFetch()
+            let giveUp = clock.now + .milliseconds(limits.maxWaitMilliseconds)
+            // Before the first keys a fetch may fail because the auth gateway starts at the same time: then another follows.
+            repeat { await waitForFetch() } while !hasKeys && clock.now < giveUp && !Task.isCancelled
             if let key = knownKey(id) { return key }
         }
-        guard state.withLock({ $0.keys != nil }) else { throw KeyError(message: "no key set has been fetched yet") }
+        guard hasKeys else { throw KeyError(message: "no key set has been fetched yet") }
         return nil
     }
 
@@ -89,10 +91,11 @@ public final class RemoteKeySet: TokenKeySource {
         }
     }
 
+    private var hasKeys: Bool { state.withLock { $0.keys != nil } }
+
     private func requestRegularly() async {
         while !Task.isCancelled {
             requestFetch.yield()
-            let hasKeys = state.withLock { $0.keys != nil }
             let pause: Duration = hasKeys ? .seconds(limits.refreshIntervalSeconds) : .milliseconds(limits.firstFetchRetryMilliseconds)
             try? await Task.sleep(for: pause, clock: clock)
         }

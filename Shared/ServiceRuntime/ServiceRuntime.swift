@@ -152,7 +152,7 @@ public final class ServiceRuntime: Sendable {
         try await withChannel(to: .authGateway) { channel in
             let client = AuthV1.AuthService.Client(channel)
             let keys = RemoteKeySet(logger: logger) {
-                let response = try await client.getKeySet(AuthV1.GetKeySetRequest(), options: CallOptions(timeout: .seconds(5)))
+                let response = try await client.getKeySet(AuthV1.GetKeySetRequest(), options: CallOptions(timeout: .seconds(5), waitForReady: true))
                 return Array(response.jwksJSON.utf8)
             }
             let keyTask = BackgroundTask("token keys") { try await keys.run() }
