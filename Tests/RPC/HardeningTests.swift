@@ -1,4 +1,5 @@
 import Contracts
+import Foundation
 import NIOCore
 import NIOPosix
 import RPC
@@ -31,16 +32,16 @@ import Testing
         }
     }
 
-    private func stillServes(_ channel: RPCChannel) async throws -> Bool {
+    private func expectService(_ channel: RPCChannel) async throws {
         let answer: Reply = try await channel.unary(method("Echo", .unary), request("alive"))
-        return answer.text == "alive"
+        #expect(answer.text == "alive")
     }
 
     private let opening = Frame.preface + Frame.settings
 
     @Test func aRapidResetCostsTheAttackerItsConnectionOnly() async throws {
         try await withServerAndChannel([echo]) { channel, server in
-            #expect(try await stillServes(channel))
+            try await expectService(channel)
             var attack: [UInt8] = []
             for number in 0..<5000 {
                 let id = Int32(1 + 2 * number)
@@ -51,7 +52,7 @@ import Testing
             // GOAWAY, unless the kernel threw it away with the rest of the attack unread.
             let goAways = Frame.parse(answer).filter { $0.type == 7 }
             #expect(goAways.allSatisfy { $0.payload.suffix(4) == [0, 0, 0, 11] })
-            #expect(try await stillServes(channel))
+            try await expectService(channel)
         }
     }
 
@@ -64,7 +65,7 @@ import Testing
                 }
                 #expect(Frame.parse(answer).contains { $0.stream == 1 && $0.flags & 1 == 1 })
             }
-            #expect(try await stillServes(channel))
+            try await expectService(channel)
         }
     }
 
@@ -80,7 +81,7 @@ import Testing
         try await withServerAndChannel([echo], configure: { $0.limits.handshakeTimeoutSeconds = 1 }) { channel, server in
             _ = try await exchange(server, [])
             _ = try await exchange(server, Array(Frame.preface.prefix(10)))
-            #expect(try await stillServes(channel))
+            try await expectService(channel)
         }
     }
 
@@ -108,16 +109,16 @@ import Testing
                 Frame.parse(received).filter { $0.type == 0 }.map(\.payload.count).reduce(0, +) >= 65_535
             }
             #expect(answer.count < 100_000)
-            #expect(try await stillServes(channel))
+            try await expectService(channel)
         }
     }
 
     @Test func connectionsAboveTheLimitAreRefused() async throws {
         try await withServerAndChannel([echo], configure: { $0.limits.maxConnections = 1 }) { channel, server in
-            #expect(try await stillServes(channel))
+            try await expectService(channel)
             let answer = try await exchange(server, opening)
             #expect(answer.isEmpty)
-            #expect(try await stillServes(channel))
+            try await expectService(channel)
         }
     }
 
@@ -126,7 +127,7 @@ import Testing
             let answer = try await exchange(server, opening)
             #expect(Frame.parse(answer).contains { $0.type == 7 })
             // The channel's own connection ages too; calls go on over a new one.
-            #expect(try await stillServes(channel))
+            try await expectService(channel)
         }
     }
 
@@ -137,6 +138,39 @@ import Testing
         }) { _, server in
             let answer = try await exchange(server, opening)
             #expect(Frame.parse(answer).contains { $0.type == 6 })
+        }
+    }
+
+    @Test func aRequestThatStopsHalfWayIsGivenUp() async throws {
+        try await withServerAndChannel([echo], configure: { $0.limits.stallTimeoutSeconds = 1 }) { channel, server in
+            let half = opening + Frame.request(1) + Frame.data(1, [0, 0, 0, 0, 9, 1, 2])
+            let answer = try await exchange(server, half) { received in Frame.parse(received).contains { $0.type == 3 } }
+            #expect(Frame.parse(answer).contains { $0.type == 3 && $0.stream == 1 })
+            try await expectService(channel)
+        }
+    }
+
+    @Test func connectionsAreDescribed() async throws {
+        try await withServerAndChannel([echo]) { channel, server in
+            try await expectService(channel)
+            let connections = await server.connections()
+            #expect(connections.map(\.startedCalls) == [1])
+            #expect(connections.first?.peer.hasPrefix("127.0.0.1:") == true)
+        }
+    }
+
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/h2load"), "h2load is not installed"))
+    func h2loadSeesEveryRequestAnswered() async throws {
+        try await withServerAndChannel([echo]) { _, server in
+            let (status, output) = try await runInBackground(
+                "/usr/bin/h2load",
+                [
+                    "-n", "2000", "-c", "4", "-m", "20", "-H", "content-type: application/json", "-d", #filePath,
+                    "http://\(server.address)/test.Test/Echo",
+                ])
+            #expect(status == 0)
+            // This file is no JSON, so every request is answered with the caller's fault.
+            #expect(output.contains("2000 succeeded") || output.contains("2000 4xx"), "\(output)")
         }
     }
 

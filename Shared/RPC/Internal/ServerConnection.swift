@@ -9,6 +9,8 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
     private var isReady = false
     private var isDraining = false
     private var isTold = false
+    private let openedAt = NIODeadline.now()
+    private var startedCalls = 0
     /// Handlers that have not returned, closed streams' included.
     private var runningHandlers = 0
     private var setUpTimer: Scheduled<Void>?
@@ -81,12 +83,20 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
         tellIfEnded()
     }
 
+    func describe() -> ConnectionDescription {
+        ConnectionDescription(
+            peer: peerAddress, commonName: peer.certificate?.commonName, tlsVersion: tls?.protocolVersion,
+            openCalls: session.streams.count, startedCalls: startedCalls,
+            ageSeconds: Int((NIODeadline.now() - openedAt).nanoseconds / 1_000_000_000), isDraining: isDraining)
+    }
+
     // MARK: events
 
     override func handle(_ event: HTTP2Event) {
         switch event {
         case .headers(let stream, let fields, isTrailers: false):
             idleSince = .now()
+            startedCalls += 1
             (stream as? ServerCall)?.receivedHead(Metadata(receivedFields: fields))
         case .headers(_, _, isTrailers: true):
             break
