@@ -13,7 +13,9 @@ struct SampleTraining {
         let history = PaymentHistory(
             transactions: sample.transactions.filter { $0.eventTime < sample.dayBegins }, labels: sample.labels,
             customers: world.customers, terminals: world.terminals)
-        let bundle = try FraudTraining().train(on: history, asOf: sample.dayBegins, source: "simulated city", createdAt: sample.now)
+        // Few trees: the city is small, and the first start should be quick.
+        let training = FraudTraining(options: TrainingOptions(rounds: 80, parts: 1))
+        let bundle = try training.train(on: history, asOf: sample.dayBegins, source: "simulated city", createdAt: sample.now)
         let path = "\(folder)/\(bundle.manifest.version)"
         try bundle.write(to: path)
         return path
