@@ -36,7 +36,8 @@ struct EntityView {
                 }
                 body(
                     EntityView(
-                        history: history, events: events, found: found, windows: windows, pattern: pattern, time: time, labelDelay: labelDelay))
+                        history: history, events: events, found: found, windows: windows, pattern: pattern, time: time,
+                        labelDelay: labelDelay))
             }
         }
     }

@@ -20,7 +20,8 @@ public struct FeatureReplay: Sendable {
     /// Labels whose payment did not come, or was too old when they did.
     public var unmatchedLabelCount: Int { early.count }
 
-    /// - Parameter body: gets the index into `transactions` and its features, in the order of event times. The buffer is valid during the call.
+    /// - Parameter body: gets the index into `transactions` and its features, in the order of event times. The buffer is valid during the
+    ///   call.
     public mutating func run(
         _ transactions: [Transaction], labels: [Label], body: (_ index: Int, _ values: UnsafeBufferPointer<Double>) throws -> Void
     ) rethrows {

@@ -53,7 +53,8 @@ extension FeatureSet {
                 description: "Sum of the \(who)'s payments in the last \(span)", reason: "\(who)'s payments in the last \(span) sum to {}"),
             .init(
                 name: "\(who)_mean_\(days)d", entity: entity, aggregation: .mean, window: .days(days),
-                description: "Mean of the \(who)'s payments in the last \(span)", reason: "\(who)'s payments in the last \(span) average {}"),
+                description: "Mean of the \(who)'s payments in the last \(span)",
+                reason: "\(who)'s payments in the last \(span) average {}"),
         ]
     }
 
@@ -70,7 +71,8 @@ extension FeatureSet {
     private static let customerPattern: [FeatureDefinition] = [
         .init(
             name: "amount_to_usual", entity: .customer, aggregation: .amountToUsual, window: .days(60),
-            description: "Amount over the mean of the customer's ordinary payments", reason: "amount is {} times what the customer usually pays"),
+            description: "Amount over the mean of the customer's ordinary payments",
+            reason: "amount is {} times what the customer usually pays"),
         .init(
             name: "amount_z_score", entity: .customer, aggregation: .amountZScore, window: .days(60),
             description: "Standard deviations of the amount above the customer's ordinary payments",
@@ -81,7 +83,8 @@ extension FeatureSet {
             reason: "a share of {} of the customer's payments were as large"),
         .init(
             name: "amount_to_largest", entity: .customer, aggregation: .amountToLargestOrdinary, window: .days(60),
-            description: "Amount over the customer's largest ordinary payment", reason: "amount is {} times the customer's largest ordinary payment"),
+            description: "Amount over the customer's largest ordinary payment",
+            reason: "amount is {} times the customer's largest ordinary payment"),
         .init(
             name: "customer_usual_amount", entity: .customer, aggregation: .usualAmount, window: .days(60),
             description: "Mean of the customer's ordinary payments", reason: "customer usually pays {}"),
@@ -109,11 +112,13 @@ extension FeatureSet {
     private static let recency: [FeatureDefinition] = [
         .init(
             name: "customer_unusual_share_7d", entity: .customer, aggregation: .unusualShare, window: .days(7),
-            description: "Share of unusually large payments in the last 7 days", reason: "a share of {} of the last 7 days' payments is unusually large",
+            description: "Share of unusually large payments in the last 7 days",
+            reason: "a share of {} of the last 7 days' payments is unusually large",
             reasonIfZero: "no unusually large payment lately"),
         .init(
             name: "customer_days_since_unusual", entity: .customer, aggregation: .daysSinceUnusual, window: .days(21),
-            description: "Days since the customer's last unusually large payment", reason: "{} days since the customer's last unusually large payment"),
+            description: "Days since the customer's last unusually large payment",
+            reason: "{} days since the customer's last unusually large payment"),
         .init(
             name: "customer_days_since_last", entity: .customer, aggregation: .daysSinceLast,
             description: "Days since the customer's last payment", reason: "{} days since the customer's last payment"),
@@ -128,7 +133,8 @@ extension FeatureSet {
         .init(
             name: "terminal_unusual_count_7d", entity: .terminal, aggregation: .unusualCount, window: .days(7),
             description: "Payments at the terminal in the last 7 days that were unusually large for their customers",
-            reason: "{} unusually large payments at this terminal in the last 7 days", reasonIfZero: "no unusually large payment here lately"),
+            reason: "{} unusually large payments at this terminal in the last 7 days",
+            reasonIfZero: "no unusually large payment here lately"),
     ]
 
     private static func terminalFrauds(days: Int, delay: TimeSpan) -> [FeatureDefinition] {
@@ -140,7 +146,8 @@ extension FeatureSet {
             .init(
                 name: "terminal_fraud_share_\(days)d", entity: .terminal, aggregation: .knownFraudShare, window: .days(days), delay: delay,
                 monotonicity: .none, description: "Share of frauds among the payments at the terminal \(behind)",
-                reason: "a share of {} of the payments at this terminal \(behind) was fraud", reasonIfZero: "no known fraud at this terminal \(behind)"),
+                reason: "a share of {} of the payments at this terminal \(behind) was fraud",
+                reasonIfZero: "no known fraud at this terminal \(behind)"),
             .init(
                 name: "terminal_frauds_\(days)d", entity: .terminal, aggregation: .knownFraudCount, window: .days(days),
                 description: "Frauds of the last \(spell(days)) at the terminal that are known by now",
@@ -156,7 +163,8 @@ extension FeatureSet {
             reason: "{} known frauds of ordinary amounts at this terminal in 40 days", reasonIfZero: "no known fraud at this terminal"),
         .init(
             name: "terminal_days_since_fraud", entity: .terminal, aggregation: .daysSinceOrdinaryAmountFraud, window: .days(40),
-            description: "Days since the terminal's last known fraud of an ordinary amount", reason: "{} days since the last known fraud at this terminal"),
+            description: "Days since the terminal's last known fraud of an ordinary amount",
+            reason: "{} days since the last known fraud at this terminal"),
         .init(
             name: "terminal_fraud_run", entity: .terminal, aggregation: .fraudRunLength, window: .days(40),
             description: "Length of the terminal's last unbroken run of frauds", reason: "{} frauds in a row at this terminal",
@@ -170,7 +178,8 @@ extension FeatureSet {
         .init(
             name: "terminal_genuine_since_fraud", entity: .terminal, aggregation: .genuineSinceFraud, window: .days(40),
             description: "Payments proven genuine since the terminal's last known fraud",
-            reason: "{} genuine payments at this terminal since its last fraud", reasonIfZero: "no genuine payment here since the last known fraud"),
+            reason: "{} genuine payments at this terminal since its last fraud",
+            reasonIfZero: "no genuine payment here since the last known fraud"),
         .init(
             name: "terminal_decayed_fraud", entity: .terminal, aggregation: .decayedFraud, window: .days(40),
             description: "Known frauds of ordinary amounts, halved for every 7 days", reason: "recent frauds at this terminal weigh {}",

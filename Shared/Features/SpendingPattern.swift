@@ -112,7 +112,9 @@ struct FraudRun {
 
         genuineSince = genuine(after: last, before: .max)
         var start = times.count - 1
-        while start > 0, times.count - start < FraudRun.maxLength, genuine(after: times[start - 1], before: times[start]) == 0 { start -= 1 }
+        while start > 0, times.count - start < FraudRun.maxLength, genuine(after: times[start - 1], before: times[start]) == 0 {
+            start -= 1
+        }
         first = times[start]
         length = times.count - start
         let before = history.endIndex(notAfter: first &- 1)

@@ -8,7 +8,8 @@ import Darwin
 
 /// Turns a forest's margin into a probability that means what it says.
 ///
-/// Beta calibration: logit p = a ln s − b ln(1 − s) + c, with s the uncalibrated probability and a, b ≥ 0, so that the order of scores stays.
+/// Beta calibration: logit p = a ln s − b ln(1 − s) + c, with s the uncalibrated probability and a, b ≥ 0, so that the order of scores
+/// stays.
 /// Source: Kull, Silva Filho, Flach, "Beta calibration", AISTATS 2017.
 public struct BetaCalibration: Sendable, Hashable, Codable {
     public var a: Double
@@ -123,7 +124,9 @@ public struct BetaCalibration: Sendable, Hashable, Codable {
         var m = matrix
         var v = vector
         for column in 0..<3 {
-            guard let pivot = (column..<3).max(by: { abs(m[$0][column]) < abs(m[$1][column]) }), abs(m[pivot][column]) > 1e-300 else { return nil }
+            guard let pivot = (column..<3).max(by: { abs(m[$0][column]) < abs(m[$1][column]) }), abs(m[pivot][column]) > 1e-300 else {
+                return nil
+            }
             m.swapAt(column, pivot)
             v.swapAt(column, pivot)
             for row in 0..<3 where row != column {

@@ -1,7 +1,7 @@
 /// Gradient-boosted trees, flattened for scoring.
 ///
-/// Scores equal XGBoost's to the bit before the link function: a value goes left when it is below the threshold in 32-bit floats, a NaN goes
-/// where training sent missing values, leaves are summed in tree order in 32-bit floats.
+/// Scores equal XGBoost's to the bit before the link function: a value goes left when it is below the threshold in 32-bit floats, a NaN
+/// goes where training sent missing values, leaves are summed in tree order in 32-bit floats.
 public struct Forest: Sendable, Hashable {
     /// What turns a sum of leaves into a prediction.
     public enum Link: UInt8, Sendable, Hashable {

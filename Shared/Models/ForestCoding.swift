@@ -35,7 +35,7 @@ extension Forest {
         let featureCount = Int(word(0))
         let baseMargin = Float(bitPattern: word(2))
         let treeCount = Int(word(3))
-        guard let link = Link(rawValue: UInt8(truncatingIfNeeded: word(1))), featureCount > 0, featureCount <= 1_000_000, baseMargin.isFinite,
+        guard let link = Link(rawValue: UInt8(truncatingIfNeeded: word(1))), (1...1_000_000).contains(featureCount), baseMargin.isFinite,
             (bytes.count - 8) / 4 >= 4 + treeCount * 2
         else { throw ForestError("the forest's head is damaged") }
         var roots = [0]

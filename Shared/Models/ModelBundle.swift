@@ -63,7 +63,9 @@ public struct ModelBundle: Sendable {
             guard bytes.count == file.bytes else {
                 throw BundleError(.corrupt, "\(file.name) has \(bytes.count) bytes, the manifest says \(file.bytes): truncated or changed")
             }
-            guard Self.sha256(bytes) == file.sha256 else { throw BundleError(.corrupt, "\(file.name) is not what the manifest's hash says") }
+            guard Self.sha256(bytes) == file.sha256 else {
+                throw BundleError(.corrupt, "\(file.name) is not what the manifest's hash says")
+            }
         }
         guard Self.version(of: manifest) == manifest.version else {
             throw BundleError(.corrupt, "version \(manifest.version) is not that of the manifest's content")
@@ -120,7 +122,10 @@ public struct ModelBundle: Sendable {
         guard set.version == manifest.features.version, set.names == model.featureNames else {
             throw BundleError(
                 .otherFeatures,
-                "bundle \(version) was trained on features \(manifest.features.name) \(manifest.features.version), these are \(set.name) \(set.version)")
+                """
+                bundle \(version) was trained on features \(manifest.features.name) \(manifest.features.version), \
+                these are \(set.name) \(set.version)
+                """)
         }
     }
 
@@ -140,11 +145,13 @@ public struct ModelBundle: Sendable {
             throw BundleError(.corrupt, "\(forestName): \(error)")
         }
         guard forest.featureCount == manifest.features.list.count else {
-            throw BundleError(.corrupt, "the forest takes \(forest.featureCount) features, the manifest lists \(manifest.features.list.count)")
+            throw BundleError(
+                .corrupt, "the forest takes \(forest.featureCount) features, the manifest lists \(manifest.features.list.count)")
         }
         let calibration = manifest.calibration
         let thresholds = manifest.thresholds
-        guard calibration.a >= 0, calibration.b >= 0, calibration.c.isFinite, (0...1).contains(thresholds.fraud), (0...1).contains(thresholds.review)
+        guard calibration.a >= 0, calibration.b >= 0, calibration.c.isFinite, (0...1).contains(thresholds.fraud),
+            (0...1).contains(thresholds.review)
         else { throw BundleError(.malformed, "calibration or thresholds are out of range") }
         return FraudModel(
             version: manifest.version, features: manifest.features.list, forest: forest, calibration: calibration, thresholds: thresholds)

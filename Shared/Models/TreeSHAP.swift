@@ -8,10 +8,11 @@ import Darwin
 
 /// Exact Shapley values of a forest's margin, path-dependent: a feature that is left out goes down both branches by their cover.
 ///
-/// For a leaf of value v, whose path asks features j with the share zⱼ of training rows that take the path and oⱼ = 1 or 0 whether this row
-/// takes it, the Shapley value of feature i is v (oᵢ − zᵢ) ∫₀¹ ∏_{j≠i} (t oⱼ + (1 − t) zⱼ) dt, because the Shapley weight of a coalition of s
-/// among d features is ∫₀¹ tˢ (1 − t)^(d−1−s) dt. The integrand is a polynomial of degree d − 1, so Gauss-Legendre quadrature at ⌈d/2⌉ points
-/// is exact, and one walk over a tree's nodes carries the products for all points: linear in nodes, where the usual algorithm is cubic in depth.
+/// For a leaf of value v, whose path asks features j with the share zⱼ of training rows that take the path and oⱼ = 1 or 0 whether this
+/// row takes it, the Shapley value of feature i is v (oᵢ − zᵢ) ∫₀¹ ∏_{j≠i} (t oⱼ + (1 − t) zⱼ) dt, because the Shapley weight of a
+/// coalition of s among d features is ∫₀¹ tˢ (1 − t)^(d−1−s) dt. The integrand is a polynomial of degree d − 1, so Gauss-Legendre
+/// quadrature at ⌈d/2⌉ points is exact, and one walk over a tree's nodes carries the products for all points: linear in nodes, where the
+/// usual algorithm is quadratic in depth besides.
 ///
 /// Source of the values: Lundberg et al., "From local explanations to global understanding with explainable AI for trees", Nature Machine
 /// Intelligence 2 (2020), algorithm 1.

@@ -56,7 +56,8 @@ public struct XGBoostModel: Sendable {
         case "binary:logistic", "reg:logistic": return (.logistic, -logf(1 / score - 1))
         case "binary:logitraw": return (.identity, -logf(1 / score - 1))
         case "count:poisson": return (.exponential, logf(score))
-        case "reg:squarederror", "reg:squaredlogerror", "reg:absoluteerror", "reg:pseudohubererror", "rank:pairwise", "rank:ndcg", "rank:map":
+        case "reg:squarederror", "reg:squaredlogerror", "reg:absoluteerror", "reg:pseudohubererror", "rank:pairwise", "rank:ndcg",
+            "rank:map":
             return (.identity, score)
         default: throw ForestError("objective '\(objective)' is not taken")
         }
@@ -99,6 +100,7 @@ public struct XGBoostModel: Sendable {
         }
         return Forest.Tree(
             leftChildren: left, rightChildren: try integers("right_children"), splitFeatures: try integers("split_indices"),
-            splitValues: values, missingGoLeft: try numbers("default_left").map { $0 != 0 }, covers: try numbers("sum_hessian").map { Float($0) })
+            splitValues: values, missingGoLeft: try numbers("default_left").map { $0 != 0 },
+            covers: try numbers("sum_hessian").map { Float($0) })
     }
 }

@@ -43,7 +43,14 @@ struct EnsembleTrainer {
         return Result(forest: try Forest(averaging: forests), heldOutMargins: heldOut)
     }
 
-    /// What XGBoost is told, which is also what the bundle records.
+    /// What the bundle records of the parameters.
+    func record(rate: Double) -> [String: String] {
+        var record = ["parts": "\(options.parts)"]
+        for (name, value) in parameters(part: 0, rate: rate) { record[name] = value }
+        return record
+    }
+
+    /// What XGBoost is told.
     func parameters(part: Int, rate: Double) -> [(name: String, value: String)] {
         var list: [(name: String, value: String)] = [
             ("objective", "binary:logistic"), ("tree_method", "hist"), ("max_bin", "256"), ("base_score", "\(Float(rate))"),

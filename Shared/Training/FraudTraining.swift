@@ -40,7 +40,9 @@ public struct FraudTraining: Sendable {
         var replay = history.replay(set: set)
         var table = FeatureTable(set: set)
         known.replay(with: &replay, progress: progress) { index, row in
-            if period.contains(history.transactions[index].eventTime), known.outcomes[index] != nil { table.append(row, transactionIndex: index) }
+            if period.contains(history.transactions[index].eventTime), known.outcomes[index] != nil {
+                table.append(row, transactionIndex: index)
+            }
         }
         return try train(on: table, history: history, outcomes: known.outcomes, source: source, createdAt: createdAt, progress: progress)
     }
@@ -72,10 +74,8 @@ public struct FraudTraining: Sendable {
         let calibration = BetaCalibration(fittingMargins: margins, isPositive: isFraud)
         let record = TrainingRecord(
             source: source, dataSHA256: history.sha256, from: history.transactions[first].eventTime.iso8601,
-            to: history.transactions[last].eventTime.iso8601, rows: isFraud.count, frauds: frauds, seed: options.seed, rounds: options.rounds,
-            parameters: Dictionary(
-                trainer.parameters(part: 0, rate: Double(frauds) / Double(isFraud.count)).map { ($0.name, $0.value) } + [("parts", "\(parts)")],
-                uniquingKeysWith: { $1 }),
+            to: history.transactions[last].eventTime.iso8601, rows: isFraud.count, frauds: frauds, seed: options.seed,
+            rounds: options.rounds, parameters: trainer.record(rate: Double(frauds) / Double(isFraud.count)),
             trainer: trainerVersion())
         let probabilities = margins.map { calibration.probability(margin: $0) }
         let metrics = [

@@ -42,8 +42,8 @@ public struct PaymentHistory: Sendable {
         return replay
     }
 
-    /// What was known at `time` of each transaction, in the order of `transactions`: its latest label by then; without one, genuine if it is
-    /// older than `labelDelay` and the data has no labels of genuine payments at all (chargebacks name frauds only), else nil.
+    /// What was known at `time` of each transaction, in the order of `transactions`: its latest label by then; without one, genuine if it
+    /// is older than `labelDelay` and the data has no labels of genuine payments at all (chargebacks name frauds only), else nil.
     public func outcomes(knownBy time: Timestamp, labelDelay: TimeSpan) -> [Bool?] {
         var latest: [TransactionKey: Bool] = [:]
         var namesGenuine = false

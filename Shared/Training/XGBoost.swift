@@ -10,7 +10,8 @@ final class DataMatrix {
         rowCount = labels.count
         var handle: DMatrixHandle?
         try check(
-            XGDMatrixCreateFromMat_omp(rows, bst_ulong(labels.count), bst_ulong(columnCount), .nan, &handle, Int32(threads)), "create a matrix")
+            XGDMatrixCreateFromMat_omp(rows, bst_ulong(labels.count), bst_ulong(columnCount), .nan, &handle, Int32(threads)),
+            "create a matrix")
         guard let handle else { throw TrainingError(.trainer, "XGBoost gave no matrix") }
         self.handle = handle
         try check(XGDMatrixSetFloatInfo(handle, "label", labels, bst_ulong(labels.count)), "set labels")

@@ -4,8 +4,8 @@ import Testing
 @Suite struct ForestTests {
     /// Splits on feature 0 below 1, then on feature 1 below 2; missing values go right, then left.
     static let tree = Forest.Tree(
-        leftChildren: [1, -1, 3, -1, -1], rightChildren: [2, -1, 4, -1, -1], splitFeatures: [0, 0, 1, 0, 0], splitValues: [1, 10, 2, 20, 30],
-        missingGoLeft: [false, false, true, false, false], covers: [8, 4, 4, 1, 3])
+        leftChildren: [1, -1, 3, -1, -1], rightChildren: [2, -1, 4, -1, -1], splitFeatures: [0, 0, 1, 0, 0],
+        splitValues: [1, 10, 2, 20, 30], missingGoLeft: [false, false, true, false, false], covers: [8, 4, 4, 1, 3])
 
     @Test func `a value below the threshold goes left, an equal one right, a missing one as trained`() throws {
         let forest = try Forest(trees: [Self.tree], featureCount: 2, baseMargin: 0.5, link: .identity)

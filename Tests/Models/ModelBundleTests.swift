@@ -10,7 +10,8 @@ import Training
 
     init() throws {
         let world = SmallWorld(count: 2_000)
-        bundle = try FraudTraining(options: SmallWorld.options).train(on: world.history, asOf: world.end, source: "test", createdAt: world.end)
+        let training = FraudTraining(options: SmallWorld.options)
+        bundle = try training.train(on: world.history, asOf: world.end, source: "test", createdAt: world.end)
     }
 
     @Test func `a bundle comes back from its directory with the same scores`() throws {

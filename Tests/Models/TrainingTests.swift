@@ -10,10 +10,13 @@ import Testing
 
     @Test func `our forest equals XGBoost's own predictions`() throws {
         var random = SeededGenerator(state: 3)
-        let rows = (0..<4_000).map { _ in Int.random(in: 0..<10, using: &random) == 0 ? Float.nan : Float.random(in: -1...1, using: &random) }
+        let rows = (0..<4_000).map { _ in
+            Int.random(in: 0..<10, using: &random) == 0 ? Float.nan : Float.random(in: -1...1, using: &random)
+        }
         let labels = (0..<500).map { row in Float(rows[row * 8] > 0.2 && rows[row * 8 + 1] > 0 ? 1 : 0) }
         let matrix = try DataMatrix(rows: rows, columnCount: 8, labels: labels, threads: 1)
-        let booster = try Booster(on: matrix, parameters: [("objective", "binary:logistic"), ("max_depth", "6"), ("nthread", "1"), ("base_score", "0.3")])
+        let booster = try Booster(
+            on: matrix, parameters: [("objective", "binary:logistic"), ("max_depth", "6"), ("nthread", "1"), ("base_score", "0.3")])
         for _ in 0..<60 { try booster.boost() }
         let forest = try XGBoostModel(try booster.encoded()).forest
         let theirs = try booster.margins(of: matrix)
@@ -55,8 +58,8 @@ import Testing
         let world = SmallWorld(count: 4_000)
         let asOf = start + .days(21)
         let before = try training.train(
-            on: PaymentHistory(transactions: world.transactions, labels: world.labels.filter { $0.knownAt <= asOf }), asOf: asOf, source: "test",
-            createdAt: asOf)
+            on: PaymentHistory(transactions: world.transactions, labels: world.labels.filter { $0.knownAt <= asOf }), asOf: asOf,
+            source: "test", createdAt: asOf)
         var turned = world
         for index in turned.labels.indices where turned.labels[index].knownAt > asOf { turned.labels[index].isFraud.toggle() }
         let after = try training.train(on: turned.history, asOf: asOf, source: "test", createdAt: asOf)
@@ -89,7 +92,8 @@ import Testing
         let world = SmallWorld(count: 3_000)
         var random = SeededGenerator(state: 4)
         let shuffled = PaymentHistory(
-            transactions: world.transactions.shuffled(using: &random) + world.transactions.prefix(100), labels: world.labels.shuffled(using: &random))
+            transactions: world.transactions.shuffled(using: &random) + world.transactions.prefix(100),
+            labels: world.labels.shuffled(using: &random))
         #expect(shuffled.duplicateCount == 100)
         let a = try training.train(on: world.history, asOf: world.end, source: "test", createdAt: world.end)
         let b = try training.train(on: shuffled, asOf: world.end, source: "test", createdAt: world.end)

@@ -78,7 +78,7 @@ struct HeatImage: Sendable, Hashable {
             }
         }
         // A lone cell as hot as the scale, and a field of cells a few times cooler, both come out hot.
-        let full = Float(scale.full) * raster.fieldSum.squareRoot()
+        let full = Float(scale.full) * cbrt(raster.fieldSum)
         let table = palette.table()
         var pixels = [UInt8](repeating: 0, count: width * height * 4)
         var line = [Float](repeating: 0, count: width)

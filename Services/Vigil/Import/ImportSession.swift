@@ -17,11 +17,15 @@ final class ImportSession: Sendable {
     fileprivate struct State: ~Copyable {
         let reader: DatasetReader
         let limit: Int
+        /// How many rows the checkpoint counts as sent ahead of their being so.
+        let reservedRows: Int
         let namesBank: Bool
         let files: Files
         let rejects: RejectsFile
         var ledger: ImportLedger<ImportMessage>
         var progress: ImportProgress
+        /// The checkpoint on disk says that rows up to this one may have been sent.
+        var reservedRow = 0
         var isAtEnd = false
         var isStopping = false
         /// Why the file could not be read to its end. What came before is sent and answered first.
@@ -55,7 +59,7 @@ final class ImportSession: Sendable {
         rowsBefore = counts.rows
         state = Mutex(
             State(
-                reader: reader, limit: limit ?? .max, namesBank: mapping.maps("bank_id"), files: files, rejects: rejects,
+                reader: reader, limit: limit ?? .max, reservedRows: 2 * maxInFlight, namesBank: mapping.maps("bank_id"), files: files, rejects: rejects,
                 ledger: ImportLedger(maxInFlight: maxInFlight, counts: counts, sentBefore: checkpoint?.lastSentRow ?? 0),
                 progress: ImportProgress(rowsBefore: counts.rows)))
     }
@@ -150,6 +154,7 @@ final class ImportSession: Sendable {
                 try state.rejects.flush()
                 if let path = state.files.checkpoint { try? FileManager.default.removeItem(atPath: path) }
             } else {
+                state.reservedRow = 0
                 try state.writeCheckpoint()
             }
             return state.rejects.exists ? state.rejects.path : nil
@@ -164,15 +169,26 @@ extension ImportSession.State {
     /// `.read` means that there is nothing more to send.
     mutating func step() throws -> ImportLedger<ImportMessage>.Step {
         while !isStopping {
-            switch ledger.next() {
-            case .send(let row, let message): return .send(row: row, message)
+            let step = ledger.next()
+            switch step {
+            case .send: return step
             case .wait: return .wait
             case .read:
                 if isAtEnd { return .read }
-                if let step = try read() { return step }
+                if let step = try read() {
+                    try reserve()
+                    return step
+                }
             }
         }
         return .read
+    }
+
+    /// Says in the checkpoint that a row may have been sent, before it is: a run that is killed cannot say it afterwards.
+    private mutating func reserve() throws {
+        guard files.checkpoint != nil, ledger.lastSentRow > reservedRow else { return }
+        reservedRow = ledger.lastSentRow + reservedRows
+        try writeCheckpoint()
     }
 
     /// Reads a row. Nil when it was settled without being sent, or the file is at its end.
@@ -236,7 +252,7 @@ extension ImportSession.State {
         guard let position = ledger.resumePosition ?? ledger.lastReadPosition else { return }
         let checkpoint = ImportCheckpoint(
             source: source, position: .init(position), isPositionDone: ledger.resumePosition == nil, counts: ledger.counts,
-            lastSentRow: ledger.lastSentRow, rejectsBytes: rejects.bytesWritten)
+            lastSentRow: max(reservedRow, ledger.lastSentRow), rejectsBytes: rejects.bytesWritten)
         try checkpoint.write(to: path)
     }
 }

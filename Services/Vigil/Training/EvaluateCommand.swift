@@ -16,8 +16,8 @@ struct EvaluateCommand: ParsableCommand {
             commandName: "fraud",
             abstract: "Train and test the fraud classifier by the Fraud Detection Handbook's protocol.",
             discussion: """
-                Trains on --train-days from --start, leaves --delay-days in which labels arrive, scores the --test-days after, and prints AUC \
-                ROC, average precision and card precision at 100. Cards that are known to be compromised before a test day do not count. \
+                Trains on --train-days from --start, leaves --delay-days in which labels arrive, scores the --test-days after, and prints \
+                AUC ROC, average precision and card precision at 100. Cards that are known to be compromised before a test day do not count. \
                 With --train-days all everything before the gap trains, and the test days are those of seven training days from --start.
 
                   vigil evaluate fraud --transactions transactions.csv.gz --mapping handbook-transactions --start 2018-06-13
@@ -61,7 +61,8 @@ struct EvaluateCommand: ParsableCommand {
             let weeks = HandbookProtocol(start: start.time, trainingDays: trainDays.value, delayDays: delayDays, testDays: testDays)
             let outcome = try weeks.run(
                 history, training: FraudTraining(options: tuning.options()),
-                source: URL(fileURLWithPath: self.history.transactions).lastPathComponent, createdAt: .now(), progress: { progress.show($0) })
+                source: URL(fileURLWithPath: self.history.transactions).lastPathComponent, createdAt: .now(),
+                progress: { progress.show($0) })
             if let scores { try write(outcome.scores, to: scores) }
             if let bundle { try outcome.bundle.write(to: bundle) }
             progress.end()

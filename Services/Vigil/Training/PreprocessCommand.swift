@@ -10,8 +10,8 @@ struct PreprocessCommand: ParsableCommand {
         commandName: "preprocess",
         abstract: "Turn a file of payments into a table of point-in-time features.",
         discussion: """
-            One row for each payment, in the order of event times: its id, time and label, then the features as they were known when it was \
-            made. A value that was not known is empty.
+            One row for each payment, in the order of event times: its id, time and label, then the features as they were known when it \
+            was made. A value that was not known is empty.
 
               vigil preprocess --transactions transactions.csv.gz --mapping handbook-transactions --output features.csv
 

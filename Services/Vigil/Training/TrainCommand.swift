@@ -36,7 +36,10 @@ struct TrainCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Learn only what was known by then; the newest payment's time unless given.", valueName: "time"))
     var asOf: Moment?
 
-    @Option(help: ArgumentHelp("Train on payments from then on; two weeks after the first unless given. Earlier ones are history.", valueName: "time"))
+    @Option(
+        help: ArgumentHelp(
+            "Train on payments from then on, with earlier ones as history; unless given, after the first third, at most two weeks.",
+            valueName: "time"))
     var from: Moment?
 
     @Option(name: [.short, .long], help: ArgumentHelp("The bundle's folder; one that is there is replaced.", valueName: "dir"))
@@ -66,7 +69,8 @@ struct TrainCommand: AsyncParsableCommand {
     private func history(_ progress: inout ProgressLine) async throws -> PaymentHistory {
         guard let transactions else { return try await SuiteHistory(connection: try connection.connection()).load(&progress) }
         let files = DatasetFiles()
-        return try more.history(try files.transactions(transactions, mapping: mapping, progress: &progress), files: files, progress: &progress)
+        let rows = try files.transactions(transactions, mapping: mapping, progress: &progress)
+        return try more.history(rows, files: files, progress: &progress)
     }
 
     private struct Result: Encodable {

@@ -154,6 +154,24 @@ struct ImporterTests {
         }
     }
 
+    @Test func aKilledImportCountsWhatItHadSentAsItsOwn() async throws {
+        let file = try folder.file(transactions(0..<400))
+        let gateway = FakeGateway(breaksAfter: [200])
+        try await FakeGateway.with(gateway) { channel in
+            let first = try session(file, gateway: channel.target, maxInFlight: 20)
+            let tokens = importer(first, channel).tokens
+            let impatient = Importer(session: first, kind: .transactions, channel: channel, tokens: tokens, patience: .zero)
+            await #expect(throws: Importer.Failure.self) { try await impatient.run() }
+            // Nothing is written after this: the process is gone.
+            let second = try session(file, gateway: channel.target)
+            #expect(try await importer(second, channel).run() == .done)
+            #expect(second.counts.rows == 400)
+            #expect(second.counts.acknowledged == 400)
+            #expect(gateway.stored.count == 400)
+            #expect(second.counts.duplicates < 200, "rows before the checkpoint are not sent again")
+        }
+    }
+
     @Test func aChangedFileBeginsAnew() async throws {
         let file = try folder.file(transactions(0..<400))
         let gateway = FakeGateway(breaksAfter: [200])
