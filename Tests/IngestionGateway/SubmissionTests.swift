@@ -42,8 +42,9 @@ import Testing
                 let again = try await client.submitTransaction(.init(transaction: transaction), options: options)
                 #expect(again.outcome == .duplicate)
                 // By their encodings, since a reason's value may be NaN, which equals nothing.
-                let decisions = try (#require(first.decision), #require(again.decision))
-                #expect(Payload.encode(decisions.0) == Payload.encode(decisions.1))
+                let before = try #require(first.decision)
+                let after = try #require(again.decision)
+                #expect(Payload.encode(before) == Payload.encode(after))
                 let other = payment("t-1", minorUnits: 99_900)
                 let conflict = await #expect(throws: RPCError.self) {
                     try await client.submitTransaction(.init(transaction: other), options: options)
