@@ -21,7 +21,7 @@ compile:
 test:
 	Support/setup.sh test
 	swift build --build-tests
-	swift test --skip-build
+	swift test --skip-build --no-parallel
 
 # The Swift code of the contracts, from Protos/**/*.proto.
 generate:

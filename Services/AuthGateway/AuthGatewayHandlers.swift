@@ -1,7 +1,6 @@
 import Contracts
 import Foundation
 import Identity
-import Postgres
 import RPC
 import ServiceRuntime
 import StandardContracts
@@ -23,13 +22,13 @@ struct AuthGatewayHandlers: AuthV1.AuthService.Handlers {
         case nil: throw RPCError.invalidArgument([FieldViolation(field: "grant", description: "is required")])
         }
         do {
-            let issued = try await tokens.issue(grant, scope: request.scope, address: ClientAddress.of(context.peer, context.metadata))
+            let issued = try await answeringStoreErrors {
+                try await tokens.issue(grant, scope: request.scope, address: ClientAddress.of(context.peer, context.metadata))
+            }
             return AuthV1.IssueTokenResponse(
                 accessToken: issued.token.value, tokenType: "Bearer", expiresIn: issued.lifetimeSeconds, scope: issued.scopeText)
         } catch let failure as TokenService.Failure {
             throw Self.error(failure)
-        } catch let error as PostgresError {
-            throw RPCError(error)
         }
     }
 
@@ -43,13 +42,11 @@ struct AuthGatewayHandlers: AuthV1.AuthService.Handlers {
         guard request.limit <= Self.maxAccessRecords else {
             throw RPCError.invalidArgument([FieldViolation(field: "limit", description: "is at most \(Self.maxAccessRecords)")])
         }
-        do {
-            let records = try await store.accessRecords(
+        let records = try await answeringStoreErrors {
+            try await store.accessRecords(
                 subject: request.subject.isEmpty ? nil : request.subject, limit: request.limit == 0 ? 100 : Int(request.limit))
-            return AuthV1.ListAccessRecordsResponse(records: records.map(Self.message))
-        } catch let error as PostgresError {
-            throw RPCError(error)
         }
+        return AuthV1.ListAccessRecordsResponse(records: records.map(Self.message))
     }
 
     private static func message(_ record: AccessRecord) -> AuthV1.AccessRecord {

@@ -15,3 +15,13 @@ extension RPCError {
         }
     }
 }
+
+/// Runs a handler's body; what the database's failures mean for the caller is told as a status, so that handlers need not
+/// know the database.
+public func answeringStoreErrors<R>(_ body: () async throws -> R) async throws -> R {
+    do {
+        return try await body()
+    } catch let error as PostgresError {
+        throw RPCError(error)
+    }
+}

@@ -74,6 +74,8 @@ public final class TemporaryPostgresServer: Sendable {
         configuration.user = "postgres"
         configuration.tlsMode = .disable
         configuration.maxBackoffSeconds = 0.1
+        // Many tests share the machine; a test of the timeout sets its own.
+        configuration.acquireTimeoutSeconds = 60
         return configuration
     }
 

@@ -67,7 +67,8 @@ public enum TestTokens {
         return try await key.sign(
             TokenClaims(
                 issuer: "https://auth.test", subject: subject, kind: kind, issuedAtSeconds: now - 1,
-                expiresAtSeconds: now + expiresInSeconds, tokenID: UUID().uuidString, scopes: scopes, roles: roles, bankID: bankID, jurisdictions: jurisdictions))
+                expiresAtSeconds: now + expiresInSeconds, tokenID: UUID().uuidString, scopes: scopes, roles: roles, bankID: bankID,
+                jurisdictions: jurisdictions))
     }
 }
 
