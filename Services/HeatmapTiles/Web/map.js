@@ -8,6 +8,8 @@ const EMPTY = { type: 'FeatureCollection', features: [] };
 const PULSE_MILLISECONDS = 6_000;
 const MAX_PULSES = 12;
 const FADE_MILLISECONDS = 450;
+const MIN_REST_MILLISECONDS = 600;
+const MAX_REST_MILLISECONDS = 10_000;
 
 /** Lines every twentieth of a degree round a box, so that an empty ground still has a measure. */
 function grid([west, south, east, north]) {
@@ -41,6 +43,8 @@ export class RiskMap extends EventTarget {
   #drawn = null;
   #next = null;
   #isStale = false;
+  #began = 0;
+  #rest = null;
 
   /** Throws when the browser has no WebGL. */
   constructor(container, theme) {
@@ -82,18 +86,22 @@ export class RiskMap extends EventTarget {
     const isSame = this.#view?.tiles === view.tiles;
     this.#view = view;
     if (!this.#isStyled) return;
-    if (!isSame) this.#drop(this.#next);
+    if (!isSame) {
+      this.#drop(this.#next);
+      this.#endRest();
+    }
     this.refresh();
   }
 
-  /** Asks for the tiles again; those that did not change cost a 304. */
+  /** Asks for the tiles again, once those on their way are there; those that did not change cost a 304. */
   refresh() {
     if (!this.#isStyled || !this.#view) return;
-    if (this.#next) {
+    if (this.#next || this.#rest) {
       this.#isStale = true;
       return;
     }
     this.#isStale = false;
+    this.#began = performance.now();
     this.#generation += 1;
     this.#next = this.#generation;
     const { sources, layers } = this.#generationStyle(this.#next, this.#drawn === null);
@@ -114,7 +122,17 @@ export class RiskMap extends EventTarget {
       this.#setOpacity(before, false);
       setTimeout(() => this.#drop(before), 3 * FADE_MILLISECONDS);
     }
-    if (this.#isStale) this.refresh();
+    // The slower the machine or the network, the longer the rest, so that the page stays usable.
+    const worked = performance.now() - this.#began;
+    this.#rest = setTimeout(() => {
+      this.#endRest();
+      if (this.#isStale) this.refresh();
+    }, Math.min(MAX_REST_MILLISECONDS, Math.max(MIN_REST_MILLISECONDS, 2 * worked)));
+  }
+
+  #endRest() {
+    clearTimeout(this.#rest);
+    this.#rest = null;
   }
 
   #setOpacity(generation, isVisible) {
@@ -191,6 +209,7 @@ export class RiskMap extends EventTarget {
 
   /** Draws everything anew in the theme's colours. */
   #rebuild() {
+    this.#endRest();
     this.#drawn = null;
     this.#next = null;
     this.#isStyled = false;
