@@ -59,7 +59,8 @@ final class ImportSession: Sendable {
         rowsBefore = counts.rows
         state = Mutex(
             State(
-                reader: reader, limit: limit ?? .max, reservedRows: 2 * maxInFlight, namesBank: mapping.maps("bank_id"), files: files, rejects: rejects,
+                reader: reader, limit: limit ?? .max, reservedRows: 2 * maxInFlight, namesBank: mapping.maps("bank_id"), files: files,
+                rejects: rejects,
                 ledger: ImportLedger(maxInFlight: maxInFlight, counts: counts, sentBefore: checkpoint?.lastSentRow ?? 0),
                 progress: ImportProgress(rowsBefore: counts.rows)))
     }
