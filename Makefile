@@ -21,7 +21,14 @@ compile:
 test:
 	Support/setup.sh test
 	swift build --build-tests
-	swift test --skip-build --no-parallel
+	swift test --skip-build --no-parallel --skip EndToEndTests
+
+# Starts the built suite several times and kills its parts; wants the machine for itself.
+.PHONY: end-to-end
+end-to-end:
+	Support/setup.sh test
+	swift build --build-tests
+	swift test --skip-build --filter EndToEndTests
 
 # The Swift code of the contracts, from Protos/**/*.proto.
 generate:
