@@ -13,7 +13,8 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
     static let historyBatchRows = 1_000
 
     let database: FeatureStoreDatabase
-    let writer: ObservationWriter
+    /// Between calls and the writer: a caller that goes away must not cancel a commit that memory is already ahead of.
+    let observations: Batcher<Transaction, FeaturesV1.Observation>
     let featureSet: FeatureSet
 
     func observe(_ request: FeaturesV1.ObserveRequest, context: CallContext) async throws -> FeaturesV1.ObserveResponse {
@@ -28,11 +29,12 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
             }
         }
         do {
-            // Features take microseconds each, which adds up: not on the loop, where it would hold up other connections.
-            let observations = try await withTaskExecutorPreference(globalConcurrentExecutor) { try await writer.observe(transactions) }
+            let observations = try await observations.submit(transactions)
             return FeaturesV1.ObserveResponse(featureSetVersion: featureSet.version, observations: observations)
         } catch BatchError.closed {
             throw RPCError(.unavailable, "the feature store is starting anew")
+        } catch BatchError.full {
+            throw RPCError(.resourceExhausted, "too much waits to be observed; try again later")
         }
     }
 

@@ -3,6 +3,7 @@ import EventLog
 import Logging
 import RPC
 import RecordCoding
+import Records
 import ServiceRuntime
 
 @main enum Main {
@@ -24,12 +25,14 @@ enum FeatureStore {
             try await runtime.withChannel(to: .ingestionGateway) { channel in
                 let gateway = IngestionV1.IngestionService.Client(channel)
                 let consumer = LogConsumer(name: "ingestion", pool: pool, logger: runtime.logger)
+                let observations = Batcher<Transaction, FeaturesV1.Observation> { try await writer.observe($0) }
                 try await runtime.serve(
                     services: [
-                        FeatureStoreHandlers(database: database, writer: writer, featureSet: configuration.featureSet)
+                        FeatureStoreHandlers(database: database, observations: observations, featureSet: configuration.featureSet)
                     ],
                     background: [
                         .init("ingestion's log") { try await follow(gateway, with: consumer, into: writer) },
+                        .init("observations") { await observations.run() },
                         .init("memory") { try await writer.waitForBreakage() },
                     ])
             }
