@@ -30,6 +30,12 @@ end-to-end:
 	swift build --build-tests
 	swift test --skip-build --filter EndToEndTests
 
+# Our figures beside the peers' in the same run; AREA=rpc runs one area. See Tests/Benchmarks.
+.PHONY: bench
+bench:
+	Support/setup.sh test
+	Tests/Benchmarks/run.sh $(AREA)
+
 # The Swift code of the contracts, from Protos/**/*.proto.
 generate:
 	Protos/generate.sh

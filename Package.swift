@@ -174,3 +174,15 @@ let package = Package(
         tests("Interop", ["RPC", "Contracts", "StandardContracts", logging], exclude: ["Python"]),
     ]
 )
+
+// Only `make bench` builds these: one executable an area, bench-AREA.
+func benchmark(_ area: String, _ dependencies: [Target.Dependency], exclude: [String] = []) {
+    package.targets.append(
+        .executableTarget(
+            name: "bench-\(area)", dependencies: ["BenchmarkSupport"] + dependencies, path: "Tests/Benchmarks/\(area)", exclude: exclude,
+            swiftSettings: settings))
+}
+
+if Context.environment["VIGIL_BENCHMARKS"] != nil {
+    package.targets.append(.target(name: "BenchmarkSupport", path: "Tests/Benchmarks/Support", swiftSettings: settings))
+}

@@ -1,0 +1,49 @@
+import Foundation
+
+/// User and system CPU time, in seconds, that this process has used.
+public func processorSeconds() -> Double {
+    var usage = rusage()
+    getrusage(RUSAGE_SELF, &usage)
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+}
+
+/// User and system CPU time, in seconds, that another process has used, from `/proc/PID/stat`; nil when it is gone.
+public func processorSeconds(of process: Int32) -> Double? {
+    guard let stat = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8), let end = stat.lastIndex(of: ")") else { return nil }
+    // After the name in parentheses: state is field 0, utime field 11, stime field 12, in clock ticks.
+    let fields = stat[stat.index(after: end)...].split(separator: " ")
+    guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return nil }
+    return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+}
+
+/// Resident memory of a process in bytes, from `/proc/PID/status`; nil when it is gone.
+public func residentBytes(of process: Int32) -> Int? {
+    guard let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8) else { return nil }
+    for line in status.split(separator: "\n") where line.hasPrefix("VmRSS:") {
+        return line.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 * 1024 }
+    }
+    return nil
+}
+
+/// The median of an odd or even number of figures; 0 of none.
+public func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted()
+    guard !sorted.isEmpty else { return 0 }
+    let middle = sorted.count / 2
+    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}
+
+/// Measures two things in turns, so that a noisy machine is noisy to both, and gives the median of each.
+public func paired(rounds: Int, ours: () throws -> Double, peer: () throws -> Double) rethrows -> (ours: Double, peer: Double) {
+    var our: [Double] = []
+    var their: [Double] = []
+    for _ in 0..<rounds {
+        our.append(try ours())
+        their.append(try peer())
+    }
+    return (median(our), median(their))
+}
+
+private func seconds(_ time: timeval) -> Double {
+    Double(time.tv_sec) + Double(time.tv_usec) / 1_000_000
+}
