@@ -2,9 +2,9 @@ import Foundation
 
 /// User and system CPU time, in seconds, that this process has used.
 public func processorSeconds() -> Double {
-    var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
-    return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+    var time = timespec()
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1_000_000_000
 }
 
 /// User and system CPU time, in seconds, that another process has used, from `/proc/PID/stat`; nil when it is gone.
@@ -42,8 +42,4 @@ public func paired(rounds: Int, ours: () throws -> Double, peer: () throws -> Do
         their.append(try peer())
     }
     return (median(our), median(their))
-}
-
-private func seconds(_ time: timeval) -> Double {
-    Double(time.tv_sec) + Double(time.tv_usec) / 1_000_000
 }
