@@ -185,4 +185,5 @@ func benchmark(_ area: String, _ dependencies: [Target.Dependency], exclude: [St
 
 if Context.environment["VIGIL_BENCHMARKS"] != nil {
     package.targets.append(.target(name: "BenchmarkSupport", path: "Tests/Benchmarks/Support", swiftSettings: settings))
+    benchmark("models", ["CXGBoost", "Datasets", "Features", "Geo", "Models", "Records", "Simulation", "Training"], exclude: ["handbook_baseline.py"])
 }

@@ -13,7 +13,7 @@ struct ImportTests {
         "CProtobufC": ["Shared/Protobuf/", "Protos/Plugin/"],
         "CDescriptors": ["Protos/Plugin/"],
         "CContracts": [],
-        "CXGBoost": ["Shared/Training/"],
+        "CXGBoost": ["Shared/Training/", "Tests/Benchmarks/models/"],
         "CCurl": ["Services/Notifier/Channels/"],
         "CPNG": ["Services/HeatmapTiles/"],
         "CZlib": ["Services/HeatmapTiles/", "Shared/RPC/Internal/", "Shared/Datasets/"],
