@@ -176,6 +176,7 @@ let package = Package(
 )
 
 // Only `make bench` builds these: one executable an area, bench-AREA.
+@MainActor
 func benchmark(_ area: String, _ dependencies: [Target.Dependency], exclude: [String] = []) {
     package.targets.append(
         .executableTarget(
