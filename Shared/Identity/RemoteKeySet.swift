@@ -31,6 +31,7 @@ public final class RemoteKeySet: TokenKeySource {
         var keys: KeySet?
         var fetchedAt: ContinuousClock.Instant?
         var attemptedAt: ContinuousClock.Instant?
+        var isFetching = false
         var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
         var nextWaiter = 0
     }
@@ -60,7 +61,8 @@ public final class RemoteKeySet: TokenKeySource {
 
     public func key(_ id: String) async throws -> PublicTokenKey? {
         if let key = knownKey(id) { return key }
-        if mayFetch {
+        // A fetch that is under way may have begun before the key was published, so the one after it counts too.
+        for _ in 0..<2 where isFetching || mayFetch {
             let giveUp = clock.now + .milliseconds(limits.maxWaitMilliseconds)
             // Before the first keys a fetch may fail because the auth gateway starts at the same time: then another follows.
             repeat { await waitForFetch() } while !hasKeys && clock.now < giveUp && !Task.isCancelled
@@ -93,6 +95,8 @@ public final class RemoteKeySet: TokenKeySource {
 
     private var hasKeys: Bool { state.withLock { $0.keys != nil } }
 
+    private var isFetching: Bool { state.withLock { $0.isFetching } }
+
     private func requestRegularly() async {
         while !Task.isCancelled {
             requestFetch.yield()
@@ -104,7 +108,11 @@ public final class RemoteKeySet: TokenKeySource {
     private func refresh() async {
         defer { releaseWaiters() }
         guard mayFetch else { return }
-        state.withLock { $0.attemptedAt = clock.now }
+        state.withLock { state in
+            state.attemptedAt = clock.now
+            state.isFetching = true
+        }
+        defer { state.withLock { $0.isFetching = false } }
         do {
             let fetched = try KeySet(json: try await fetch())
             let isFirst = state.withLock { state in
