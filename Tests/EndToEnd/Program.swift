@@ -31,7 +31,9 @@ enum Program {
 
     /// Whether the process is there and not a zombie (proc(5), the field after the name).
     static func isAlive(_ pid: pid_t) -> Bool {
-        guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8), let end = stat.lastIndex(of: ")") else { return false }
+        guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8), let end = stat.lastIndex(of: ")") else {
+            return false
+        }
         return !["Z", "X"].contains(stat[stat.index(end, offsetBy: 2)])
     }
 
