@@ -22,6 +22,10 @@ final class SignalInbox {
         readEnd = ends[0]
         inboxWriteEnd = ends[1]
         for signal in signals { Self.install(signal) }
+        // Who started this process may have blocked signals on the thread it did so from, and a mask is inherited.
+        var none = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, nil)
     }
 
     private static func install(_ number: Int32) {
