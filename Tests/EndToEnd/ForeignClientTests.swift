@@ -6,7 +6,7 @@ extension EndToEnd {
     @Suite("Foreign clients")
     struct ForeignClientTests {
         /// A Python with grpcio, if there is one.
-        private static let python: String? = ["/usr/bin/env python3", "/usr/bin/python3"].lazy
+        private static let python: String? = ["/usr/bin/python3", "/usr/bin/env python3"].lazy
             .map { $0.split(separator: " ").map(String.init) }
             .first { words in
                 let process = Process()
