@@ -25,8 +25,9 @@ free_mib=$(df -Pm . | awk 'NR == 2 { print $4 }')
 # Debian packages --------------------------------------------------------------------------------------------------------
 packages=(
   libnghttp2-dev libssl-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libprotobuf-dev libpq-dev
-  libxgboost-dev libcurl4-openssl-dev libpng-dev zlib1g-dev libxml2-dev libstdc++-12-dev pkg-config git ca-certificates tzdata
+  libxgboost-dev libcurl4-openssl-dev libpng-dev libbrotli-dev zlib1g-dev libxml2-dev libstdc++-12-dev pkg-config git ca-certificates tzdata
 )
+optional=()
 case $purpose in
   run) packages+=(postgresql-15 curl python3 python3-pip util-linux) ;;
   # grpcio is the foreign client of the interoperability tests, Chromium the browser of the end-to-end tests.
@@ -56,29 +57,29 @@ install_postgresql() {
   return "$status"
 }
 
+may_install() { [ "$(id -u)" = 0 ] || command -v sudo >/dev/null; }
+
 if command -v dpkg-query >/dev/null; then
+  log=$(mktemp)
+  trap 'rm -f "$log"' EXIT
   missing=()
   for package in "${packages[@]}"; do is_installed "$package" || missing+=("$package"); done
   if ((${#missing[@]} > 0)); then
-    if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
-      fail "these packages are missing, and there is no sudo: run as root: apt-get install ${missing[*]}"
-    fi
+    may_install || fail "these packages are missing, and there is no sudo: run as root: apt-get install ${missing[*]}"
     printf 'Installing %s\n' "${missing[*]}"
-    log=$(mktemp)
-    trap 'rm -f "$log"' EXIT
     as_root apt-get update -q >"$log" 2>&1 || { tail -n 5 "$log" >&2; fail "apt-get update failed"; }
     others=()
     for package in "${missing[@]}"; do [ "$package" = postgresql-15 ] || others+=("$package"); done
     ((${#others[@]} == 0)) || install_packages "${others[@]}"
     is_installed postgresql-15 || [[ ! " ${missing[*]} " == *" postgresql-15 "* ]] || install_postgresql
-    # Tests that need these say so and are skipped without them.
-    for package in "${optional[@]:-}"; do
-      [ -z "$package" ] || is_installed "$package" || (install_packages "$package") || true
-    done
   fi
+  # Tests that need these say so and are skipped without them.
+  for package in "${optional[@]}"; do
+    is_installed "$package" || { may_install && (install_packages "$package"); } || true
+  done
 else
   command -v pkg-config >/dev/null || fail "pkg-config is missing"
-  for library in libnghttp2 openssl libprotobuf-c libpq libcurl libpng zlib; do
+  for library in libnghttp2 openssl libprotobuf-c libpq libcurl libpng libbrotlienc zlib; do
     pkg-config --exists "$library" || fail "the development files of $library are missing (pkg-config does not find them)"
   done
 fi
