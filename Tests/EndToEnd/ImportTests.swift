@@ -85,7 +85,9 @@ extension EndToEnd {
                 #expect(try await count("ingestion.transactions", in: suite, becomes: 6_000) == 6_000)
                 #expect(try await count("models.decisions", in: suite, becomes: 6_000) == 6_000)
                 let rejects = try String(contentsOfFile: "\(suite.home)/rejects.csv", encoding: .utf8)
-                #expect(rejects.split(separator: "\n").count == 6)
+                // A line names one field of one row, so a row may have several.
+                let refused = Set(rejects.split(separator: "\n").dropFirst().map { $0.prefix { $0 != "," } })
+                #expect(refused.count == 5, "\(rejects)")
                 #expect(rejects.contains("event_time") && rejects.contains("amount") && rejects.contains("transaction_id"))
 
                 let second = try await importTransactions(file, suite)
