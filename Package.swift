@@ -96,6 +96,7 @@ let package = Package(
         library("CXGBoost", pkgConfig: nil, apt: "libxgboost-dev"),
         library("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
         library("CPNG", pkgConfig: "libpng", apt: "libpng-dev"),
+        library("CBrotli", pkgConfig: "libbrotlienc", apt: "libbrotli-dev"),
         library("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
 
         // Contracts: what protoc-c and our plugin generate from Protos/*.proto
@@ -107,7 +108,7 @@ let package = Package(
 
         // Shared modules
         module("Protobuf", ["CProtobufC"]),
-        module("RPC", ["CNGHTTP2", "COpenSSL", "CZlib", "Protobuf", "StandardContracts", nioCore, nioPosix, logging, serviceContext, collections], exclude: ["README.md"]),
+        module("RPC", ["CNGHTTP2", "COpenSSL", "CBrotli", "CZlib", "Protobuf", "StandardContracts", nioCore, nioPosix, logging, serviceContext, collections], exclude: ["README.md"]),
         module("Postgres", ["CLibPQ", logging, collections]),
         module("EventLog", ["Postgres", logging]),
         module("Records", []),

@@ -16,6 +16,7 @@ struct ImportTests {
         "CXGBoost": ["Shared/Training/", "Tests/Benchmarks/models/"],
         "CCurl": ["Services/Notifier/Channels/"],
         "CPNG": ["Services/HeatmapTiles/"],
+        "CBrotli": ["Shared/RPC/Internal/"],
         "CZlib": ["Services/HeatmapTiles/", "Shared/RPC/Internal/", "Shared/Datasets/"],
     ]
 

@@ -1,0 +1,3 @@
+// libbrotlienc: the Brotli compressor.
+#pragma once
+#include <brotli/encode.h>
