@@ -27,6 +27,7 @@ struct VigilCommand: ParsableCommand {
         subcommands: [
             CertificatesCommand.self,
             EvaluateCommand.self,
+            ForecastCommand.self,
             ImportCommand.self,
             MailCatcherCommand.self,
             ModelsCommand.self,

@@ -1,0 +1,122 @@
+import ArgumentParser
+import Datasets
+import Foundation
+import Models
+import Records
+import Training
+
+/// A file of incidents, read through a mapping of complaints.
+struct IncidentFile {
+    /// So many refused rows are told one by one.
+    private static let maxToldRows = 5
+
+    let path: String
+    let mapping: Mapping
+
+    /// What had happened, and been reported, before a moment. Rows that cannot be used are told and left out.
+    func read(before moment: Timestamp, _ progress: inout ProgressLine) throws -> Incidents {
+        let reader = try DatasetReader(file: path, mapping: mapping)
+        var incidents: [Incident] = []
+        var rejected = 0, placeless = 0, count = 0
+        while let item = try reader.next() {
+            count += 1
+            if count % 8_192 == 0 {
+                progress.show("reading \(URL(fileURLWithPath: path).lastPathComponent)", fraction: reader.totalBytes.map {
+                    Double(reader.bytesRead) / Double(max(1, $0))
+                })
+            }
+            switch item.outcome {
+            case .record(.complaint(let complaint)):
+                guard complaint.occurredAt < moment, complaint.reportedAt < moment else { continue }
+                guard let place = complaint.location else {
+                    placeless += 1
+                    continue
+                }
+                incidents.append(Incident(time: complaint.occurredAt, place: place, type: complaint.crimeType))
+            case .record, .nothing: break
+            case .rejected(let why):
+                rejected += 1
+                if rejected <= Self.maxToldRows, let first = why.first {
+                    progress.note("\(path): row \(item.position.row) is left out: \(first.field) \(first.reason)")
+                }
+            }
+        }
+        if rejected > Self.maxToldRows { progress.note("\(path): \(rejected) rows are left out in all") }
+        if placeless > 0 { progress.note("\(path): \(placeless) incidents without a place are left out") }
+        return Incidents(incidents, before: moment)
+    }
+}
+
+/// A cell to forecast, as a file gives it.
+struct GivenCell {
+    var id: String
+    /// As written, so that they come back the same.
+    var latitude: String
+    var longitude: String
+    var centre: Coordinate
+}
+
+/// `cell_id,latitude,longitude`
+enum CellsFile {
+    static let columns = ["cell_id", "latitude", "longitude"]
+
+    static func read(_ path: String) throws -> [GivenCell] {
+        let table = try TableReader(file: path, columns: columns)
+        var cells: [GivenCell] = []
+        while try table.next() {
+            guard table.refusedRows == 0 else { break }
+            func number(_ column: Int, limit: Double) throws -> Double {
+                guard let value = table.double(column), abs(value) <= limit else {
+                    throw ValidationError(
+                        "\(path): row \(table.position.row): \(columns[column]) must be a number from \(-limit) to \(limit), "
+                            + "not `\(table.text(column) ?? "")`.")
+                }
+                return value
+            }
+            cells.append(
+                GivenCell(
+                    id: table.text(0) ?? "", latitude: table.text(1) ?? "", longitude: table.text(2) ?? "",
+                    centre: Coordinate(latitude: try number(1, limit: 90), longitude: try number(2, limit: 180))))
+        }
+        guard table.refusedRows == 0 else { throw ValidationError("\(path): a row near row \(cells.count + 1) is not CSV.") }
+        guard !cells.isEmpty else { throw ValidationError("\(path): there is no cell in it.") }
+        return cells
+    }
+}
+
+/// What `vigil forecast` writes.
+struct ForecastFile {
+    let path: String
+
+    /// Given cells in their order.
+    func write(_ forecast: CellForecast, cells: [GivenCell]) throws {
+        var csv = CSVWriter(header: ["cell_id", "latitude", "longitude", "expected"])
+        for (cell, expected) in zip(cells, forecast.expected) { csv.row([cell.id, cell.latitude, cell.longitude, "\(expected)"]) }
+        try save(csv)
+    }
+
+    /// Cells of our own, the riskiest first, with intervals.
+    func writeRanked(_ forecast: CellForecast, centres: [Coordinate]) throws {
+        var csv = CSVWriter(header: [
+            "cell_id", "latitude", "longitude", "expected", "lower_50", "upper_50", "lower_90", "upper_90",
+        ])
+        let order = forecast.expected.indices.sorted { (forecast.expected[$1], $0) < (forecast.expected[$0], $1) }
+        for (rank, cell) in order.enumerated() {
+            let distribution = forecast.distribution(cell: cell)
+            let (half, wide) = (distribution.interval(0.5), distribution.interval(0.9))
+            csv.row([
+                "\(rank + 1)", String(format: "%.6f", centres[cell].latitude), String(format: "%.6f", centres[cell].longitude),
+                "\(forecast.expected[cell])", "\(half.lowerBound)", "\(half.upperBound)", "\(wide.lowerBound)", "\(wide.upperBound)",
+            ])
+        }
+        try save(csv)
+    }
+
+    private func save(_ csv: CSVWriter) throws {
+        do {
+            try Data(csv.bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
+        } catch {
+            throw ValidationError("\(path) cannot be written: \(error.localizedDescription)")
+        }
+    }
+}

@@ -1,0 +1,96 @@
+import Models
+
+/// How a forecast of cells is trained.
+public struct CellTrainingOptions: Sendable, Hashable {
+    /// So many past weeks are learned from.
+    public var weeks = 8
+    /// Trees in a forest.
+    public var rounds = 80
+    public var maxDepth = 4
+    public var learningRate = 0.07
+    /// Forests that are averaged, each of its own seed.
+    public var forests = 2
+    public var seed: UInt64 = 1
+    public var threads = 1
+
+    public init() {}
+}
+
+/// Learns from past weeks how often something happens in a cell, given what was known of the cell before each of them: a Poisson
+/// regression by boosted trees on counts of all types in the cell and around it.
+///
+/// Learning is from past weeks only, each with features of what lay before it.
+struct CellTrainer: Sendable {
+    /// Weeks need so many days of history before them to be learned from.
+    static let minHistoryDays = 28.0
+    /// Trees learn from so many incidents at least; with fewer there is no forest.
+    static let minIncidents = 100
+    /// Rows that are learned from at most; cells without any incident near them are thinned out first.
+    static let maxRows = 160_000
+
+    let options: CellTrainingOptions
+
+    /// The logarithm of each cell's rate for the coming week, but for a constant. Nil where there is too little to learn from.
+    ///
+    /// - Parameters:
+    ///   - weeks: past weeks' rows and counts of the target.
+    ///   - now: rows as they are at the forecast.
+    ///   - progress: told how much is done, 0…1.
+    func logRates(
+        _ features: CellFeatures, weeks: [(rows: [Float], targets: [Float])], now: [Float], progress: (Double) -> Void
+    ) throws(TrainingError) -> [Float]? {
+        let incidents = weeks.reduce(0) { $0 + $1.targets.reduce(0) { $0 + Int($1) } }
+        guard incidents >= Self.minIncidents else { return nil }
+        let table = table(columns: features.columnCount, weeks: weeks)
+        var sum = [Float](repeating: 0, count: features.cellCount)
+        let matrix = try DataMatrix(rows: table.rows, columnCount: features.columnCount, labels: table.targets, threads: options.threads)
+        let mean = table.targets.reduce(0) { $0 + Double($1) } / Double(table.targets.count)
+        for number in 0..<options.forests {
+            let booster = try Booster(on: matrix, parameters: parameters(number: number, mean: mean))
+            for round in 0..<options.rounds {
+                try booster.boost()
+                progress(Double(number * options.rounds + round + 1) / Double(options.forests * options.rounds))
+            }
+            let margins = try forest(of: booster).margins(rows: now)
+            for index in sum.indices { sum[index] += margins[index] / Float(options.forests) }
+        }
+        return sum
+    }
+
+    /// The rows of past weeks that are learned from.
+    private func table(columns: Int, weeks: [(rows: [Float], targets: [Float])]) -> (rows: [Float], targets: [Float]) {
+        var rows: [Float] = []
+        var targets: [Float] = []
+        let all = weeks.reduce(0) { $0 + $1.targets.count }
+        let keep = max(1, (all + Self.maxRows - 1) / Self.maxRows)
+        for (number, week) in weeks.enumerated() {
+            for (cell, count) in week.targets.enumerated() {
+                let row = week.rows[cell * columns..<(cell + 1) * columns]
+                // Rows without anything in or around the cell are all alike: a part of them says as much.
+                guard keep == 1 || count > 0 || (cell &+ number) % keep == 0 || row.contains(where: { $0 != 0 }) else { continue }
+                rows += row
+                targets.append(count)
+            }
+        }
+        return (rows, targets)
+    }
+
+    private func forest(of booster: Booster) throws(TrainingError) -> Forest {
+        do {
+            return try XGBoostModel(try booster.encoded()).forest
+        } catch let error as TrainingError {
+            throw error
+        } catch {
+            throw TrainingError(.trainer, "the trained forest cannot be read: \(error)")
+        }
+    }
+
+    private func parameters(number: Int, mean: Double) -> [(name: String, value: String)] {
+        [
+            ("objective", "count:poisson"), ("tree_method", "hist"), ("max_bin", "128"), ("base_score", "\(Float(mean))"),
+            ("eta", "\(options.learningRate)"), ("max_depth", "\(options.maxDepth)"), ("min_child_weight", "0.2"), ("subsample", "0.7"),
+            ("colsample_bytree", "0.5"), ("max_delta_step", "0.7"), ("lambda", "1"),
+            ("seed", "\((options.seed &+ UInt64(number)) & 0x7fff_ffff)"), ("nthread", "\(options.threads)"), ("verbosity", "0"),
+        ]
+    }
+}
