@@ -25,6 +25,7 @@ struct VigilCommand: ParsableCommand {
         commandName: "vigil",
         abstract: "Predict and interrupt financial cybercrime.",
         subcommands: [
+            AnomaliesCommand.self,
             CertificatesCommand.self,
             EvaluateCommand.self,
             ForecastCommand.self,

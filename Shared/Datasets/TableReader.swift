@@ -26,6 +26,8 @@ public final class TableReader {
     let buffer: RowBuffer
     /// Rows that broke the format's rules and were passed over by `next`.
     public private(set) var refusedRows = 0
+    /// Told of each such row: where it is, the column at fault where one is, and why.
+    public var onRefusedRow: ((RowPosition, _ column: String?, _ reason: String) -> Void)?
     /// The row that `next` read last.
     public private(set) var position = RowPosition(row: 0, line: 0, byteOffset: 0)
 
@@ -68,7 +70,9 @@ public final class TableReader {
         while true {
             switch try nextEvent() {
             case nil: return false
-            case .refused: refusedRows += 1
+            case .refused(let position, let column, let reason):
+                refusedRows += 1
+                onRefusedRow?(position, column, reason)
             case .row(let position):
                 self.position = position
                 return true

@@ -6,6 +6,7 @@ enum Main {
     static func main() throws {
         var report = BenchmarkReport(area: "models")
         try FraudBenchmark.run(&report)
+        benchmarkAnomalies(&report)
         try report.write()
     }
 }

@@ -1,0 +1,56 @@
+/// How a value stands to the series so far.
+struct Deviation: Sendable {
+    /// The value less the series' median, within ±1e30.
+    var fromMedian: Double
+    /// The value less what is usual at this time of the day, within ±1e30.
+    var fromUsual: Double
+    /// The mean distance from the median so far: the unit in which the series moves.
+    var scale: Double
+}
+
+/// What a series usually does at this time of the day, learned as it goes.
+///
+/// The day has 64 parts; each keeps a running mean that a single outlier cannot drag away, because no point moves it by more than four
+/// times the series' mean deviation.
+struct SeasonalExpectation: Sendable, Hashable, Codable {
+    static let partSeconds = 86_400.0 / 64
+    /// What is not yet known of a part of the day is taken to be the median.
+    private static let learningFloor = 0.02
+
+    /// The first value: everything else is kept relative to it, so that a large offset costs no precision.
+    private var origin = 0.0
+    private var median = 0.0
+    private var scale = 0.0
+    private var usual = SIMD64<Float>.zero
+    private var seen = SIMD64<UInt8>.zero
+
+    /// What the value deviates by, before it is learned.
+    mutating func see(_ value: Double, atSeconds seconds: Double, age: Double) -> Deviation {
+        if age == 1 { origin = value }
+        let relative = max(-1e30, min(1e30, value - origin))
+        let part = Self.part(ofDayAt: seconds)
+        let known = seen[part]
+        let fromUsual = relative - (known > 0 ? Double(usual[part]) : median)
+
+        let fromMedian = relative - median
+        scale += max(0.002, 1 / age) * (abs(fromMedian) - scale)
+        let step = max(0.01, 1 / age) * scale
+        median += fromMedian > 0 ? min(step, fromMedian) : max(-step, fromMedian)
+
+        if known == 0 {
+            usual[part] = Float(relative)
+        } else {
+            let limit = 4 * scale
+            let rate = max(Self.learningFloor, 1 / (Double(known) + 1))
+            usual[part] += Float(rate * max(-limit, min(limit, fromUsual)))
+        }
+        if known < .max { seen[part] = known + 1 }
+        return Deviation(fromMedian: fromMedian, fromUsual: fromUsual, scale: scale)
+    }
+
+    private static func part(ofDayAt seconds: Double) -> Int {
+        let day = 86_400.0
+        let inDay = seconds - (seconds / day).rounded(.down) * day
+        return max(0, min(63, Int(inDay / partSeconds)))
+    }
+}
