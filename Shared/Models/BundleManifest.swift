@@ -40,6 +40,12 @@ public struct BundleManifest: Sendable, Hashable, Codable {
     public var training: TrainingRecord
     /// By name, for instance `average_precision`; only finite ones.
     public var metrics: [String: Double]
+    /// Nil where too little was held out.
+    public var conformal: ConformalThresholds?
+    /// How each feature was distributed over the training rows, in the order of `features.list`.
+    public var reference: [ReferenceDistribution]?
+    /// Of held-out scores, by the customers' homes; the largest districts first.
+    public var districts: [DistrictRecord]?
     public var files: [File]
 }
 

@@ -36,6 +36,8 @@ public struct Forest: Sendable, Hashable {
     /// Index of each tree's root; the last element is `nodes.count`.
     let roots: [Int]
     let depths: [Int]
+    /// The same trees in the form that scores fastest; nil where they are too deep for it.
+    let padded: PaddedTrees?
 
     public var treeCount: Int { roots.count - 1 }
     public var nodeCount: Int { nodes.count }
@@ -90,6 +92,7 @@ public struct Forest: Sendable, Hashable {
         self.covers = covers
         self.roots = roots
         self.depths = depths
+        padded = PaddedTrees(nodes: nodes, roots: roots, depths: depths)
     }
 
     /// Deeper trees are refused: nobody trains them, and an attacker might send one.

@@ -12,31 +12,12 @@ extension Forest {
     public func margin(_ row: UnsafeBufferPointer<Float>) -> Float {
         precondition(row.count == featureCount, "a row has one value a feature")
         guard let row = row.baseAddress else { return baseMargin }
+        if let padded { return padded.margin(row, base: baseMargin) }
         return nodes.withUnsafeBufferPointer { nodes in
-            roots.withUnsafeBufferPointer { roots in
-                var sum = baseMargin
-                guard let nodes = nodes.baseAddress else { return sum }
-                var tree = 0
-                // Eight trees in step: each step of one waits for memory while the others go on.
-                while tree + 8 <= treeCount {
-                    var depth = 0
-                    for offset in 0..<8 { depth = max(depth, depths[tree + offset]) }
-                    var a = SIMD8<UInt32>()
-                    for offset in 0..<8 { a[offset] = UInt32(truncatingIfNeeded: roots[tree + offset]) }
-                    for _ in 0..<depth {
-                        for offset in 0..<8 { a[offset] = Forest.child(nodes, a[offset], row) }
-                    }
-                    for offset in 0..<8 { sum += nodes[Int(a[offset])].value }
-                    tree += 8
-                }
-                while tree < treeCount {
-                    var place = UInt32(truncatingIfNeeded: roots[tree])
-                    for _ in 0..<depths[tree] { place = Forest.child(nodes, place, row) }
-                    sum += nodes[Int(place)].value
-                    tree += 1
-                }
-                return sum
-            }
+            var sum = baseMargin
+            guard let nodes = nodes.baseAddress else { return sum }
+            for tree in 0..<treeCount { sum += leaf(of: tree, nodes, row) }
+            return sum
         }
     }
 
@@ -49,34 +30,20 @@ extension Forest {
         precondition(rows.count == margins.count * featureCount, "a row has one value a feature")
         margins.update(repeating: baseMargin)
         guard let first = rows.baseAddress, featureCount > 0 else { return }
+        if let padded { return padded.add(rows: first, featureCount: featureCount, to: margins) }
         nodes.withUnsafeBufferPointer { nodes in
             guard let nodes = nodes.baseAddress else { return }
-            // A block of rows stays in the first-level cache while all trees go over it; a tree stays there for its block.
-            let blockRows = 64
-            for start in stride(from: 0, to: margins.count, by: blockRows) {
-                let end = min(start + blockRows, margins.count)
-                for tree in 0..<treeCount {
-                    let root = UInt32(truncatingIfNeeded: roots[tree])
-                    let depth = depths[tree]
-                    var row = start
-                    while row + 8 <= end {
-                        var a = SIMD8<UInt32>(repeating: root)
-                        let base = first + row * featureCount
-                        for _ in 0..<depth {
-                            for offset in 0..<8 { a[offset] = Forest.child(nodes, a[offset], base + offset * featureCount) }
-                        }
-                        for offset in 0..<8 { margins[row + offset] += nodes[Int(a[offset])].value }
-                        row += 8
-                    }
-                    while row < end {
-                        var place = root
-                        for _ in 0..<depth { place = Forest.child(nodes, place, first + row * featureCount) }
-                        margins[row] += nodes[Int(place)].value
-                        row += 1
-                    }
-                }
+            for row in margins.indices {
+                for tree in 0..<treeCount { margins[row] += leaf(of: tree, nodes, first + row * featureCount) }
             }
         }
+    }
+
+    @inline(__always)
+    private func leaf(of tree: Int, _ nodes: UnsafePointer<Node>, _ row: UnsafePointer<Float>) -> Float {
+        var place = UInt32(truncatingIfNeeded: roots[tree])
+        for _ in 0..<depths[tree] { place = Forest.child(nodes, place, row) }
+        return nodes[Int(place)].value
     }
 
     public func margins(rows: [Float]) -> [Float] {

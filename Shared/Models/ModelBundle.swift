@@ -9,33 +9,39 @@ public import Records
 /// | --- | --- |
 /// | `manifest.json` | version, features, calibration, thresholds, metrics, how it was trained, and the SHA-256 of every other file |
 /// | `forest.bin` | the trees, see `Forest.encoded` |
+/// | `manifest.sig` | a signature over the manifest, if somebody signed it |
+/// | `card.md` | the manifest for people, see `ModelCard`; written along, never read |
 ///
-/// The version is made from the content: the first eight hexadecimal digits of the SHA-256 of the manifest with an empty version. Room is
-/// left for a signature beside the manifest, in a file of its own: it signs the manifest's bytes.
+/// The version is made from the content: the first eight hexadecimal digits of the SHA-256 of the manifest with an empty version.
 public struct ModelBundle: Sendable {
     public let manifest: BundleManifest
     public let model: FraudModel
     private let forestBytes: [UInt8]
-    private let manifestBytes: [UInt8]
+    let manifestBytes: [UInt8]
+    /// DER; nil if nobody signed.
+    var signature: [UInt8]?
 
     /// The format that this code writes and reads.
     public static let format = 1
     public static let manifestName = "manifest.json"
     public static let forestName = "forest.bin"
+    public static let cardName = "card.md"
     /// No file of a bundle may be larger.
     public static let maxFileBytes = 256 << 20
 
     /// Puts a bundle together and gives it its version.
     ///
-    /// - Parameter date: the version's date, UTC.
+    /// - Parameter createdAt: the version's date.
     public init(
         forest: Forest, features: FeatureSet, calibration: BetaCalibration, thresholds: FraudModel.Thresholds, training: TrainingRecord,
-        metrics: [String: Double], createdAt: Timestamp
+        metrics: [String: Double], conformal: ConformalThresholds? = nil, reference: [ReferenceDistribution]? = nil,
+        districts: [DistrictRecord]? = nil, createdAt: Timestamp
     ) throws(BundleError) {
         forestBytes = forest.encoded
         var manifest = BundleManifest(
             format: ModelBundle.format, version: "", kind: "fraud", createdAt: createdAt.iso8601, features: .init(features),
             calibration: calibration, thresholds: thresholds, training: training, metrics: metrics,
+            conformal: conformal, reference: reference, districts: districts,
             files: [.init(name: ModelBundle.forestName, bytes: forestBytes.count, sha256: Self.sha256(forestBytes))])
         manifest.version = Self.version(of: manifest)
         manifestBytes = Self.encode(manifest)
@@ -75,14 +81,16 @@ public struct ModelBundle: Sendable {
         }
         self.forestBytes = forestBytes
         self.manifestBytes = manifestBytes
+        signature = files[Self.signatureName]
         model = try Self.model(manifest, forestBytes: forestBytes)
     }
 
     /// Reads a bundle's directory.
     public init(directory path: String) throws(BundleError) {
         var files: [String: [UInt8]] = [:]
-        for name in [Self.manifestName, Self.forestName] {
+        for name in [Self.manifestName, Self.forestName, Self.signatureName] {
             let file = URL(fileURLWithPath: path).appendingPathComponent(name)
+            if name == Self.signatureName, !FileManager.default.fileExists(atPath: file.path) { continue }
             guard let attributes = try? FileManager.default.attributesOfItem(atPath: file.path) else {
                 throw BundleError(.missingFile, "\(path) has no \(name)")
             }
@@ -98,9 +106,13 @@ public struct ModelBundle: Sendable {
     public var version: String { manifest.version }
 
     /// Name and bytes of every file, as `write(to:)` writes them.
-    public var files: [String: [UInt8]] { [Self.manifestName: manifestBytes, Self.forestName: forestBytes] }
+    public var files: [String: [UInt8]] {
+        var files = [Self.manifestName: manifestBytes, Self.forestName: forestBytes]
+        files[Self.signatureName] = signature
+        return files
+    }
 
-    /// Writes the bundle as a directory, which appears whole or not at all; one that was there is replaced.
+    /// Writes the bundle and its card as a directory, which appears whole or not at all; one that was there is replaced.
     public func write(to path: String) throws {
         let target = URL(fileURLWithPath: path)
         let parent = target.deletingLastPathComponent()
@@ -108,6 +120,7 @@ public struct ModelBundle: Sendable {
         let manager = FileManager.default
         try manager.createDirectory(at: temporary, withIntermediateDirectories: true)
         do {
+            try Data(ModelCard(manifest).markdown.utf8).write(to: temporary.appendingPathComponent(Self.cardName))
             for (name, bytes) in files { try Data(bytes).write(to: temporary.appendingPathComponent(name)) }
             if manager.fileExists(atPath: target.path) { try manager.removeItem(at: target) }
             try manager.moveItem(at: temporary, to: target)
@@ -193,6 +206,10 @@ public struct BundleError: Error, Sendable, Hashable, CustomStringConvertible {
         case corrupt
         /// Trained on other features than those at hand.
         case otherFeatures
+        /// Not signed, or not by a trusted key.
+        case badSignature
+        /// A key that is none.
+        case badKey
     }
 
     public let code: Code

@@ -12,7 +12,7 @@ import Darwin
 /// row takes it, the Shapley value of feature i is v (oᵢ − zᵢ) ∫₀¹ ∏_{j≠i} (t oⱼ + (1 − t) zⱼ) dt, because the Shapley weight of a
 /// coalition of s among d features is ∫₀¹ tˢ (1 − t)^(d−1−s) dt. The integrand is a polynomial of degree d − 1, so Gauss-Legendre
 /// quadrature at ⌈d/2⌉ points is exact, and one walk over a tree's nodes carries the products for all points: linear in nodes, where the
-/// usual algorithm is quadratic in depth besides.
+/// usual algorithm is quadratic in depth besides. Forests of moderate depth look the values up in a table that is made once.
 ///
 /// Source of the values: Lundberg et al., "From local explanations to global understanding with explainable AI for trees", Nature Machine
 /// Intelligence 2 (2020), algorithm 1.
@@ -21,12 +21,14 @@ public struct TreeSHAP: Sendable {
     /// Of the quadrature, in (0, 1).
     private let points: [Double]
     private let weights: [Double]
+    private let table: ContributionTable?
     /// The margin expected over the training rows: what all contributions start from.
     public let expectedMargin: Double
 
     public init(_ forest: Forest) {
         self.forest = forest
         (points, weights) = TreeSHAP.gaussLegendre(count: max(1, (forest.maxDepth + 1) / 2))
+        table = ContributionTable(forest, points: points, weights: weights)
         var expected = Double(forest.baseMargin)
         for tree in 0..<forest.treeCount { expected += TreeSHAP.mean(forest, at: forest.roots[tree]) }
         expectedMargin = expected
@@ -36,6 +38,12 @@ public struct TreeSHAP: Sendable {
     /// - Precondition: `row` has one value a feature.
     public func contributions(_ row: [Float]) -> [Double] {
         precondition(row.count == forest.featureCount, "a row has one value a feature")
+        if let table { return row.withUnsafeBufferPointer { row in row.baseAddress.map { table.contributions($0) } ?? [] } }
+        return walked(row)
+    }
+
+    /// As `contributions(_:)`, always by a walk.
+    func walked(_ row: [Float]) -> [Double] {
         var walk = Walk(forest: forest, points: points, weights: weights, row: row)
         for tree in 0..<forest.treeCount { walk.run(tree) }
         return walk.contributions
@@ -50,7 +58,7 @@ public struct TreeSHAP: Sendable {
 
     /// The share of the training rows at an inner node that go left; kept off 0 and 1, where no row could be left out.
     @inline(__always)
-    fileprivate static func leftShare(_ forest: Forest, _ place: Int) -> Double {
+    static func leftShare(_ forest: Forest, _ place: Int) -> Double {
         let left = Int(forest.nodes[place].left)
         let both = Double(forest.covers[left]) + Double(forest.covers[left + 1])
         guard both > 0 else { return 0.5 }

@@ -35,6 +35,14 @@ public struct FraudTraining: Sendable {
         on history: PaymentHistory, period: Range<Timestamp>? = nil, asOf: Timestamp, source: String, createdAt: Timestamp,
         progress: (TrainingProgress) -> Void = { _ in }
     ) throws -> ModelBundle {
+        try fit(on: history, period: period, asOf: asOf, source: source, createdAt: createdAt, progress: progress).bundle
+    }
+
+    /// As `train`, with what the model says about the payments it was trained on.
+    public func fit(
+        on history: PaymentHistory, period: Range<Timestamp>? = nil, asOf: Timestamp, source: String, createdAt: Timestamp,
+        progress: (TrainingProgress) -> Void = { _ in }
+    ) throws -> TrainedModel {
         let known = History(history, asOf: asOf, labelDelay: set.labelDelay)
         let period = try period ?? known.defaultPeriod(labelDelay: set.labelDelay)
         var replay = history.replay(set: set)
@@ -44,49 +52,61 @@ public struct FraudTraining: Sendable {
                 table.append(row, transactionIndex: index)
             }
         }
-        return try train(on: table, history: history, outcomes: known.outcomes, source: source, createdAt: createdAt, progress: progress)
+        return try fit(on: table, known: known, source: source, createdAt: createdAt, progress: progress)
     }
 
-    /// Trains on rows that are at hand already.
-    ///
-    /// - Parameter outcomes: for each of the history's transactions; not nil for those of the table.
-    func train(
-        on table: FeatureTable, history: PaymentHistory, outcomes: [Bool?], source: String, createdAt: Timestamp,
-        progress: (TrainingProgress) -> Void
-    ) throws -> ModelBundle {
-        let isFraud = table.transactionIndices.map { outcomes[$0] ?? false }
+    /// Trains on rows that are at hand already, all of them with a known outcome.
+    func fit(
+        on table: FeatureTable, known: History, source: String, createdAt: Timestamp, progress: (TrainingProgress) -> Void
+    ) throws -> TrainedModel {
+        let history = known.history
+        let isFraud = table.transactionIndices.map { known.outcomes[$0] ?? false }
         let frauds = isFraud.reduce(0) { $0 + ($1 ? 1 : 0) }
         guard let first = table.transactionIndices.first, let last = table.transactionIndices.last else {
             throw TrainingError(.data, "there is no labelled payment to train on")
         }
         guard frauds > 0 else { throw TrainingError(.data, "none of the \(isFraud.count) training payments is a fraud") }
         guard frauds < isFraud.count else { throw TrainingError(.data, "all of the \(isFraud.count) training payments are frauds") }
-        let parts = max(1, frauds < 30 ? 1 : options.parts)
         var options = options
-        options.parts = parts
+        options.parts = max(1, frauds < 30 ? 1 : options.parts)
         let trainer = EnsembleTrainer(
             options: options, table: table, isFraud: isFraud,
             partOfRow: table.transactionIndices.map {
-                FraudTraining.part(ofCustomer: history.transactions[$0].customerID, seed: options.seed, parts: parts)
+                FraudTraining.part(ofCustomer: history.transactions[$0].customerID, seed: options.seed, parts: options.parts)
             })
         let result = try trainer.run(progress: progress)
         let margins = result.heldOutMargins.map(Double.init)
         let calibration = BetaCalibration(fittingMargins: margins, isPositive: isFraud)
+        let probabilities = margins.map { calibration.probability(margin: $0) }
+        let thresholds = FraudModel.Thresholds(review: options.reviewThreshold, fraud: options.fraudThreshold)
         let record = TrainingRecord(
-            source: source, dataSHA256: history.sha256, from: history.transactions[first].eventTime.iso8601,
+            source: source, dataSHA256: known.sha256, from: history.transactions[first].eventTime.iso8601,
             to: history.transactions[last].eventTime.iso8601, rows: isFraud.count, frauds: frauds, seed: options.seed,
             rounds: options.rounds, parameters: trainer.record(rate: Double(frauds) / Double(isFraud.count)),
             trainer: trainerVersion())
-        let probabilities = margins.map { calibration.probability(margin: $0) }
-        let metrics = [
-            "held_out_average_precision": RankingMetrics.averagePrecision(scores: margins, isPositive: isFraud),
-            "held_out_auc_roc": RankingMetrics.areaUnderROC(scores: margins, isPositive: isFraud),
-            "held_out_calibration_error": RankingMetrics.calibrationError(probabilities: probabilities, isPositive: isFraud),
-        ].filter { $0.value.isFinite }
-        return try ModelBundle(
-            forest: result.forest, features: set, calibration: calibration,
-            thresholds: .init(review: options.reviewThreshold, fraud: options.fraudThreshold), training: record, metrics: metrics,
+        // With one part nothing was held out: what is measured then is said by another name, and no coverage is promised.
+        let isHeldOut = options.parts > 1
+        let bundle = try ModelBundle(
+            forest: result.forest, features: set, calibration: calibration, thresholds: thresholds, training: record,
+            metrics: metrics(probabilities, isFraud, prefix: isHeldOut ? "held_out" : "training"),
+            conformal: isHeldOut ? ConformalThresholds(fitting: probabilities, isFraud: isFraud, coverage: options.coverage) : nil,
+            reference: reference(table), districts: DistrictTable(history, table).records(probabilities, isFraud, thresholds),
             createdAt: createdAt)
+        return TrainedModel(bundle: bundle, probabilities: probabilities, isFraud: isFraud, isHeldOut: isHeldOut)
+    }
+
+    private func metrics(_ probabilities: [Double], _ isFraud: [Bool], prefix: String) -> [String: Double] {
+        [
+            "\(prefix)_average_precision": RankingMetrics.averagePrecision(scores: probabilities, isPositive: isFraud),
+            "\(prefix)_auc_roc": RankingMetrics.areaUnderROC(scores: probabilities, isPositive: isFraud),
+            "\(prefix)_calibration_error": RankingMetrics.calibrationError(probabilities: probabilities, isPositive: isFraud),
+        ].filter { $0.value.isFinite }
+    }
+
+    private func reference(_ table: FeatureTable) -> [ReferenceDistribution] {
+        set.names.enumerated().map { index, name in
+            ReferenceDistribution(name: name, values: stride(from: index, to: table.values.count, by: set.count).map { table.values[$0] })
+        }
     }
 
     /// Which part of the ensemble leaves a customer out: FNV-1a of the id, so that the same customer is left out everywhere.
@@ -98,38 +118,12 @@ public struct FraudTraining: Sendable {
     }
 }
 
-/// A history with what was known of it at one time.
-struct History {
-    let history: PaymentHistory
-    let asOf: Timestamp
-    /// For each transaction.
-    let outcomes: [Bool?]
-
-    init(_ history: PaymentHistory, asOf: Timestamp, labelDelay: TimeSpan) {
-        self.history = history
-        self.asOf = asOf
-        outcomes = history.outcomes(knownBy: asOf, labelDelay: labelDelay)
-    }
-
-    /// All but the warm-up.
-    func defaultPeriod(labelDelay: TimeSpan) throws(TrainingError) -> Range<Timestamp> {
-        guard let first = history.transactions.first?.eventTime, let last = history.transactions.last?.eventTime else {
-            throw TrainingError(.data, "there are no payments")
-        }
-        let settled = max(first, min(last, asOf - labelDelay))
-        return FraudTraining.warm(from: first, until: settled)..<(last + TimeSpan(microseconds: 1))
-    }
-
-    /// Runs all payments before `asOf`, with progress.
-    func replay(
-        with replay: inout FeatureReplay, progress: (TrainingProgress) -> Void, row: (Int, UnsafeBufferPointer<Double>) -> Void
-    ) {
-        let total = history.transactions.count
-        var done = 0
-        replay.run(history.transactions, labels: history.labels) { index, values in
-            row(index, values)
-            done += 1
-            if done % 8_192 == 0 || done == total { progress(.features(done: done, total: total)) }
-        }
-    }
+/// A bundle, with what was held out on the way to it.
+public struct TrainedModel: Sendable {
+    public var bundle: ModelBundle
+    /// Calibrated, one for each training payment, from the part of the ensemble that never saw its customer.
+    public var probabilities: [Double]
+    public var isFraud: [Bool]
+    /// False where the ensemble has one part, which saw everything.
+    public var isHeldOut: Bool
 }

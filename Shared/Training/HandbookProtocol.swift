@@ -61,7 +61,12 @@ public struct HandbookProtocol: Sendable, Hashable {
         public var averagePrecision: Double
         public var cardPrecision: Double
         public var calibrationError: Double
-        public var bundle: ModelBundle
+        /// How the prediction sets did; nil without labels or thresholds.
+        public var coverage: ConformalThresholds.Observed?
+        /// From the training days to the test days, the largest first.
+        public var drift: [FeatureDrift]
+        public var model: TrainedModel
+        public var bundle: ModelBundle { model.bundle }
     }
 
     /// Trains, scores the test days and measures. Nothing that became known after the test days' start is used for training, and nothing
@@ -86,12 +91,12 @@ public struct HandbookProtocol: Sendable, Hashable {
         guard table.rowCount > 0 else {
             throw TrainingError(.period, "the data has no labelled payments from \(trainingStart) to \(trainingEnd)")
         }
-        let bundle = try training.train(
-            on: table, history: history, outcomes: known.outcomes, source: source, createdAt: createdAt, progress: progress)
-        return measure(bundle, history: history, test: test)
+        let model = try training.fit(on: table, known: known, source: source, createdAt: createdAt, progress: progress)
+        return measure(model, history: history, test: test)
     }
 
-    private func measure(_ bundle: ModelBundle, history: PaymentHistory, test: FeatureTable) -> Outcome {
+    private func measure(_ model: TrainedModel, history: PaymentHistory, test: FeatureTable) -> Outcome {
+        let bundle = model.bundle
         let truth = history.outcomes(knownBy: Timestamp(microseconds: .max), labelDelay: .days(0))
         let compromised = CompromisedCards(history: history, truth: truth, protocol: self)
         let margins = bundle.model.forest.margins(rows: test.values)
@@ -108,13 +113,16 @@ public struct HandbookProtocol: Sendable, Hashable {
             }
         }
         let labels = counted.map(\.isFraud)
+        let counts = counted.map(\.score)
         return Outcome(
             scores: scores, bundleVersion: bundle.version, trainingRows: bundle.manifest.training.rows,
             trainingFrauds: bundle.manifest.training.frauds, testRows: counted.count, testFrauds: labels.reduce(0) { $0 + ($1 ? 1 : 0) },
-            areaUnderROC: RankingMetrics.areaUnderROC(scores: counted.map(\.score), isPositive: labels),
-            averagePrecision: RankingMetrics.averagePrecision(scores: counted.map(\.score), isPositive: labels),
+            areaUnderROC: RankingMetrics.areaUnderROC(scores: counts, isPositive: labels),
+            averagePrecision: RankingMetrics.averagePrecision(scores: counts, isPositive: labels),
             cardPrecision: RankingMetrics.cardPrecision(counted, top: topCards),
-            calibrationError: RankingMetrics.calibrationError(probabilities: counted.map(\.score), isPositive: labels), bundle: bundle)
+            calibrationError: RankingMetrics.calibrationError(probabilities: counts, isPositive: labels),
+            coverage: counts.isEmpty ? nil : bundle.manifest.conformal?.observe(counts, isFraud: labels),
+            drift: bundle.manifest.drift(rows: test.values), model: model)
     }
 }
 

@@ -57,8 +57,8 @@ public struct PaymentHistory: Sendable {
         }
     }
 
-    /// SHA-256 over transactions and labels: says whether two models saw the same data. Lower-case hexadecimal.
-    public var sha256: String {
+    /// SHA-256 over the transactions and labels known at `time`: says whether two models saw the same data. Lower-case hexadecimal.
+    public func sha256(knownBy time: Timestamp) -> String {
         var hash = SHA256()
         var line: [UInt8] = []
         func add(_ text: String) {
@@ -69,7 +69,7 @@ public struct PaymentHistory: Sendable {
             hash.update(data: line)
             line.removeAll(keepingCapacity: true)
         }
-        for transaction in transactions {
+        for transaction in transactions where transaction.eventTime <= time {
             add(transaction.key.bankID)
             add(transaction.key.transactionID)
             add(String(transaction.eventTime.microseconds))
@@ -80,7 +80,7 @@ public struct PaymentHistory: Sendable {
             if line.count > 65_536 { flush() }
         }
         add("labels")
-        for label in labels {
+        for label in labels where label.knownAt <= time {
             add(label.key.bankID)
             add(label.key.transactionID)
             add(label.isFraud ? "1" : "0")

@@ -23,11 +23,13 @@ public struct TrainingOptions: Sendable, Hashable {
     /// Scores from here on are labelled `review`, and `fraud`.
     public var reviewThreshold: Double
     public var fraudThreshold: Double
+    /// What prediction sets are to hold the truth for.
+    public var coverage: Double
 
     public init(
         rounds: Int = 150, learningRate: Double = 0.05, maxDepth: Int = 4, minChildWeight: Double = 3, rowShare: Double = 0.7,
         featureShare: Double = 0.5, lambda: Double = 1, parts: Int = 3, seed: UInt64 = 1, threads: Int = 2, holdsMonotonicity: Bool = true,
-        reviewThreshold: Double = 0.1, fraudThreshold: Double = 0.5
+        reviewThreshold: Double = 0.1, fraudThreshold: Double = 0.5, coverage: Double = 0.95
     ) {
         self.rounds = rounds
         self.learningRate = learningRate
@@ -42,6 +44,7 @@ public struct TrainingOptions: Sendable, Hashable {
         self.holdsMonotonicity = holdsMonotonicity
         self.reviewThreshold = reviewThreshold
         self.fraudThreshold = fraudThreshold
+        self.coverage = coverage
     }
 }
 

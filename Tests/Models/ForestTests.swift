@@ -1,5 +1,6 @@
-import Models
 import Testing
+
+@testable import Models
 
 @Suite struct ForestTests {
     /// Splits on feature 0 below 1, then on feature 1 below 2; missing values go right, then left.
@@ -39,6 +40,57 @@ import Testing
                 #expect(abs(sum - Double(forest.margin(row))) < 1e-4)
             }
         }
+    }
+
+    @Test(arguments: [1, 2, 3, 4, 5, 6])
+    func `Shapley values from the table are those of the walk`(depth: Int) throws {
+        var random = SeededGenerator(state: 21)
+        for features in [2, 5, 30] {
+            let forest = try Self.randomForest(trees: 9, depth: depth, features: features, random: &random)
+            let shap = TreeSHAP(forest)
+            for _ in 0..<10 {
+                let row = (0..<features).map { _ in
+                    Int.random(in: 0..<6, using: &random) > 0 ? Float.random(in: 0...1, using: &random) : .nan
+                }
+                for (found, walked) in zip(shap.contributions(row), shap.walked(row)) { #expect(abs(found - walked) < 1e-4) }
+            }
+        }
+    }
+
+    @Test(arguments: 0...10)
+    func `filled-up trees score as a walk by hand does`(depth: Int) throws {
+        var random = SeededGenerator(state: UInt64(30 + depth))
+        let special: [Float] = [.nan, .infinity, -.infinity, 0, -0.0, .greatestFiniteMagnitude, -.leastNonzeroMagnitude, 0.5]
+        let trees = (0..<19).map { _ in Self.randomTree(depth: depth, features: 6, random: &random) }
+        let forest = try Forest(trees: trees, featureCount: 6, baseMargin: 0.25, link: .identity)
+        for _ in 0..<50 {
+            let row = (0..<6).map { _ in
+                Bool.random(using: &random) ? special[Int.random(in: 0..<8, using: &random)] : Float.random(in: 0...1, using: &random)
+            }
+            let expected = trees.reduce(Float(0.25)) { $0 + Self.leaf($1, row) }
+            #expect(forest.margin(row) == expected)
+            #expect(forest.margins(rows: row + row) == [expected, expected])
+        }
+    }
+
+    private static func leaf(_ tree: Forest.Tree, _ row: [Float]) -> Float {
+        var place = 0
+        while tree.leftChildren[place] >= 0 {
+            let value = row[tree.splitFeatures[place]]
+            let goesLeft = value.isNaN ? tree.missingGoLeft[place] : value < tree.splitValues[place]
+            place = goesLeft ? tree.leftChildren[place] : tree.rightChildren[place]
+        }
+        return tree.splitValues[place]
+    }
+
+    private static func randomTree(depth: Int, features: Int, random: inout SeededGenerator) -> Forest.Tree {
+        var tree = Forest.Tree(leftChildren: [], rightChildren: [], splitFeatures: [], splitValues: [], missingGoLeft: [], covers: [])
+        grow(&tree, depth: depth, cover: 1_000, features: features, random: &random)
+        let edges: [Float] = [0, -0.0, .infinity, -.infinity, .leastNonzeroMagnitude]
+        for place in tree.splitValues.indices where tree.leftChildren[place] >= 0 && Int.random(in: 0..<8, using: &random) == 0 {
+            tree.splitValues[place] = edges[Int.random(in: 0..<edges.count, using: &random)]
+        }
+        return tree
     }
 
     @Test func `a batch scores every row as it is scored alone`() throws {

@@ -41,6 +41,8 @@ import Training
         #expect(blanked.scores.map(\.key) == whole.scores.map(\.key))
         #expect(blanked.scores.map(\.score) == whole.scores.map(\.score))
         #expect(blanked.averagePrecision.isNaN)
+        #expect(blanked.bundle.files == whole.bundle.files)
+        #expect(blanked.drift == whole.drift)
     }
 
     @Test func `all history trains on more and tests on the same`() throws {

@@ -60,6 +60,63 @@ import Training
         #expect(features?.description.contains(FeatureSet.payments.version) == true)
     }
 
+    @Test func `a signature holds for the trusted key and for no change`() throws {
+        let pair = ModelBundle.newSigningKey()
+        let other = ModelBundle.newSigningKey()
+        let unsigned = #expect(throws: BundleError.self) { try bundle.requireSignature(byKeysIn: pair.publicKeyPEM) }
+        #expect(unsigned?.code == .badSignature)
+        let signed = try bundle.signed(withKey: pair.privateKeyPEM)
+        #expect(signed.version == bundle.version)
+        let read = try ModelBundle(files: signed.files)
+        try read.requireSignature(byKeysIn: other.publicKeyPEM + "\n" + pair.publicKeyPEM)
+        let foreign = #expect(throws: BundleError.self) { try read.requireSignature(byKeysIn: other.publicKeyPEM) }
+        #expect(foreign?.code == .badSignature)
+        #expect(foreign?.description.contains(bundle.version) == true)
+        var files = signed.files
+        files[ModelBundle.signatureName]?.removeLast(3)
+        let cut = try ModelBundle(files: files)
+        #expect(throws: BundleError.self) { try cut.requireSignature(byKeysIn: pair.publicKeyPEM) }
+        for text in ["", "no key", pair.privateKeyPEM] {
+            let error = #expect(throws: BundleError.self) { try read.requireSignature(byKeysIn: text) }
+            #expect(error?.code == .badKey)
+        }
+        #expect(throws: BundleError.self) { try bundle.signed(withKey: pair.publicKeyPEM) }
+    }
+
+    @Test func `a signature and a card lie in the bundle's directory`() throws {
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let pair = ModelBundle.newSigningKey()
+        try bundle.signed(withKey: pair.privateKeyPEM).write(to: directory.path)
+        try ModelBundle(directory: directory.path).requireSignature(byKeysIn: pair.publicKeyPEM)
+        let card = try String(contentsOf: directory.appendingPathComponent("card.md"), encoding: .utf8)
+        #expect(card.contains(bundle.version))
+        #expect(card.contains("## How good it is"))
+        #expect(!card.contains("Fairness by district"))
+    }
+
+    @Test func `the card tells of districts where homes are known`() throws {
+        let world = SmallWorld(count: 2_000)
+        var history = world.history
+        for customer in 0..<150 { history.homes["c\(customer)"] = Coordinate(latitude: 19, longitude: customer < 75 ? 72.85 : -0.05) }
+        let bundle = try FraudTraining(options: SmallWorld.options).train(
+            on: history, asOf: world.end, source: "test", createdAt: world.end)
+        let districts = try #require(bundle.manifest.districts)
+        #expect(Set(districts.map(\.name)) == ["19.0°N 72.8°E", "19.0°N 0.1°W"])
+        #expect(districts.reduce(0) { $0 + $1.payments } == bundle.manifest.training.rows)
+        #expect(districts.reduce(0) { $0 + $1.frauds } == bundle.manifest.training.frauds)
+        #expect(ModelCard(bundle.manifest).markdown.contains("| 19.0°N 72.8°E |"))
+    }
+
+    @Test func `drift is told for each feature, the largest first`() {
+        let count = bundle.model.featureNames.count
+        let drift = bundle.manifest.drift(rows: [Float](repeating: 1e6, count: count * 50))
+        #expect(drift.count == count)
+        #expect(drift.first.map { $0.stabilityIndex > 1 } == true)
+        #expect(zip(drift, drift.dropFirst()).allSatisfy { $0.stabilityIndex >= $1.stabilityIndex })
+        #expect(bundle.manifest.drift(rows: []).isEmpty)
+    }
+
     @Test func `reasons are said in words`() {
         let feature = FeatureDescription(name: "f", description: "Frauds", reason: "terminal had {} frauds", reasonIfZero: "none lately")
         #expect(feature.text(for: 3) == "terminal had 3 frauds")

@@ -99,4 +99,44 @@ import Testing
         let b = try training.train(on: shuffled, asOf: world.end, source: "test", createdAt: world.end)
         #expect(a.model.forest == b.model.forest)
     }
+
+    @Test func `an ensemble of one part promises no coverage and calls nothing held out`() throws {
+        let world = SmallWorld(count: 3_000)
+        var alone = training
+        alone.options.parts = 1
+        let model = try alone.fit(on: world.history, asOf: world.end, source: "test", createdAt: world.end)
+        #expect(!model.isHeldOut)
+        #expect(model.bundle.manifest.conformal == nil)
+        #expect(model.bundle.manifest.metrics.keys.allSatisfy { $0.hasPrefix("training_") })
+        let parts = try training.fit(on: world.history, asOf: world.end, source: "test", createdAt: world.end)
+        #expect(parts.isHeldOut)
+        #expect(parts.bundle.manifest.conformal?.coverage == 0.95)
+        #expect(parts.probabilities.count == parts.bundle.manifest.training.rows)
+    }
+
+    @Test func `constant amounts, and values beyond all bounds, train and score`() throws {
+        var world = SmallWorld(count: 3_000)
+        for index in world.transactions.indices { world.transactions[index].amount.minorUnits = 1_000 }
+        world.transactions[5].amount.minorUnits = .max / 2
+        let bundle = try training.train(on: world.history, asOf: world.end, source: "test", createdAt: world.end)
+        for value in [Double.nan, .infinity, -.infinity, 0, 1e300, -1e300] {
+            let score = bundle.model.score([Double](repeating: value, count: bundle.model.featureNames.count))
+            #expect((0...1).contains(score.riskScore))
+            #expect(score.reasons.allSatisfy { $0.contribution.isFinite })
+        }
+    }
+
+    @Test func `night and weekend are told by a fixed offset, across a change of summer time too`() throws {
+        // Clocks in Central Europe went forward on 2018-03-25 at 01:00 UTC; the set keeps UTC + 1 on both sides.
+        let set = FeatureSet.payments(utcOffsetSeconds: 3_600)
+        let night = try #require(set.names.firstIndex(of: "is_night"))
+        let times = [
+            ("2018-03-25T05:59:59Z", 1.0), ("2018-03-25T06:00:00Z", 0), ("2018-03-26T05:59:59Z", 1), ("2018-03-26T06:00:00Z", 0),
+        ]
+        for (time, expected) in times {
+            var payment = SmallWorld(count: 1).transactions[0]
+            payment.eventTime = try #require(Timestamp(iso8601: time))
+            #expect(FeatureEngine(set: set).features(of: payment)[night] == expected)
+        }
+    }
 }
