@@ -187,5 +187,5 @@ func benchmark(_ area: String, _ dependencies: [Target.Dependency], exclude: [St
 
 if Context.environment["VIGIL_BENCHMARKS"] != nil {
     package.targets.append(.target(name: "BenchmarkSupport", path: "Tests/Benchmarks/Support", swiftSettings: settings))
-    benchmark("models", ["CXGBoost", "Datasets", "Features", "Geo", "Models", "Records", "Simulation", "Training"], exclude: ["handbook_baseline.py"])
+    benchmark("models", ["CXGBoost", "Datasets", "Features", "Geo", "Models", "Records", "Simulation", "Training"], exclude: ["compile_forest.py", "handbook_baseline.py", "handbook_features.py", "nab_score.py", "setup.sh"])
 }

@@ -40,6 +40,13 @@ def with_terminal_features(own):
     return own.reset_index(drop=True)
 
 
+def with_all_features(rows):
+    rows["TX_DURING_WEEKEND"] = (rows.TX_DATETIME.dt.day_of_week >= 5).astype(int)
+    rows["TX_DURING_NIGHT"] = (rows.TX_DATETIME.dt.hour <= 6).astype(int)
+    rows = pandas.concat([with_customer_features(own) for _, own in rows.groupby("CUSTOMER_ID")])
+    return pandas.concat([with_terminal_features(own) for _, own in rows.groupby("TERMINAL_ID")])
+
+
 def split(rows, start):
     """The handbook's split: cards known to be compromised before a test day are not in it."""
     first_day = (start - datetime.datetime(2018, 4, 1)).days
@@ -87,10 +94,7 @@ def main():
     end = arguments.start + datetime.timedelta(days=TRAIN_DAYS + DELAY_DAYS + TEST_DAYS)
     rows = rows[(rows.TX_DATETIME >= begin) & (rows.TX_DATETIME < end)].copy()
     rows["TX_DAY"] = (rows.TX_DATETIME - datetime.datetime(2018, 4, 1)).dt.days
-    rows["TX_DURING_WEEKEND"] = (rows.TX_DATETIME.dt.day_of_week >= 5).astype(int)
-    rows["TX_DURING_NIGHT"] = (rows.TX_DATETIME.dt.hour <= 6).astype(int)
-    rows = pandas.concat([with_customer_features(own) for _, own in rows.groupby("CUSTOMER_ID")])
-    rows = pandas.concat([with_terminal_features(own) for _, own in rows.groupby("TERMINAL_ID")])
+    rows = with_all_features(rows)
     rows = rows.sort_values(["TX_DATETIME", "TRANSACTION_ID"], kind="stable")
 
     features = ["TX_AMOUNT", "TX_DURING_WEEKEND", "TX_DURING_NIGHT"] + [
