@@ -122,5 +122,13 @@ final class ResponseMetadata: Sendable {
 /// The deadline of the call that the current task handles.
 public enum CallDeadline {
     /// Inherited by every call made below; nil where there is none.
-    @TaskLocal public static var current: ContinuousClock.Instant?
+    public static var current: ContinuousClock.Instant? { CallScope.current?.deadline }
+}
+
+/// What calls made while handling a call inherit from it.
+struct CallScope: Sendable {
+    var deadline: ContinuousClock.Instant?
+    var trace: TraceContext?
+
+    @TaskLocal static var current: CallScope?
 }

@@ -23,6 +23,15 @@ public struct ChannelConfiguration: Sendable {
     /// Calls that wait for a connection; more fail at once.
     public var maxWaitingCalls: Int = 10_000
     public var retry = RetryPolicy()
+    /// Which address a call goes to, where there are several.
+    public var balancing = BalancingPolicy.roundRobin
+    /// Follow the health of this service (`grpc.health.v1.Health/Watch`; "" for the server as a whole) and leave out the
+    /// addresses where it does not serve; nil does not ask. A server without the health service counts as serving.
+    public var healthService: String?
+    /// Which addresses are left out for a while because calls to them fail.
+    public var outlierEjection = OutlierEjection()
+    /// Run round every call, in order.
+    public var interceptors: [any ClientInterceptor] = []
     /// How long calls in flight may go on when the channel's scope ends.
     public var drainTimeoutSeconds: Int = 5
 
@@ -30,6 +39,30 @@ public struct ChannelConfiguration: Sendable {
         self.target = target
         self.tls = tls
     }
+}
+
+/// Which address a call goes to.
+public enum BalancingPolicy: Sendable, Hashable {
+    /// Each in turn.
+    case roundRobin
+    /// The one with the fewest calls of this channel in flight.
+    case leastRequests
+    /// Calls of one ``CallOptions/hashKey`` to one address, as long as it is up; calls without one in turn.
+    case ringHash
+}
+
+/// When an address is left out because calls to it fail as those to a sick server do (`unavailable`, `internal`, `unknown`,
+/// `dataLoss`, `deadlineExceeded`).
+public struct OutlierEjection: Sendable, Hashable {
+    /// So many such calls, one after another; 0 never leaves an address out.
+    public var consecutiveFailures = 5
+    /// How long the first time; the second time twice as long, and so on.
+    public var ejectionSeconds = 30
+    public var maxEjectionSeconds = 300
+    /// Never more than this share of the addresses.
+    public var maxEjectedShare = 0.5
+
+    public init() {}
 }
 
 /// When a unary call is tried again. A call that the server certainly did not begin is always tried once more; beyond
@@ -41,6 +74,9 @@ public struct RetryPolicy: Sendable, Hashable {
     public var maxBackoffMilliseconds = 1000
     /// Tries beyond the first, as a share of all calls, over the last few; so that a sick server is not buried.
     public var maxRetryRatio = 0.2
+    /// Reads (methods without side effects) that have no answer after this are tried elsewhere at the same time, and the
+    /// first answer counts; within the same number of attempts and the same budget. nil waits.
+    public var hedgeAfterMilliseconds: Int?
 
     public init() {}
 }
@@ -55,6 +91,8 @@ public struct CallOptions: Sendable {
     public var waitForReady: Bool
     /// Send messages compressed with gzip.
     public var compression: Compression
+    /// What calls that belong together have in common; they go to one address where the channel's balancing is the ring hash.
+    public var hashKey: String?
     /// Told once, when the call is over: the server's initial and trailing metadata.
     public var onMetadata: (@Sendable (_ initial: Metadata, _ trailing: Metadata) -> Void)?
 

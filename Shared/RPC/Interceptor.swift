@@ -26,6 +26,8 @@ public struct IncomingCall: Sendable {
     public let deadline: ContinuousClock.Instant?
     /// What handlers will find in their context.
     public var serviceContext: ServiceContext
+    /// The call's place in a trace; what the handler calls carries it on.
+    public var trace: TraceContext?
 
     public init(
         path: String, route: String? = nil, isRPC: Bool = true, method: MethodDescriptor? = nil, httpMethod: String = "POST",
@@ -53,8 +55,15 @@ public struct CallOutcome: Sendable {
     public let message: String
     /// From the arrival of the headers to the handing over of the status.
     public let duration: Duration
+    /// By this side.
+    public let sentMessages: Int
+    public let receivedMessages: Int
 
-    public init(status: StatusCode, httpStatus: Int, message: String = "", duration: Duration) {
+    public init(
+        status: StatusCode, httpStatus: Int, message: String = "", duration: Duration, sentMessages: Int = 0, receivedMessages: Int = 0
+    ) {
+        self.sentMessages = sentMessages
+        self.receivedMessages = receivedMessages
         self.status = status
         self.httpStatus = httpStatus
         self.message = message

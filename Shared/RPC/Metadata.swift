@@ -34,8 +34,9 @@ public struct Metadata: Sendable, Hashable, ExpressibleByDictionaryLiteral {
     public subscript(name: String) -> String? {
         get {
             for field in fields where field.name == name { return field.value }
+            // Names are kept in lower case, so most that are not found are not there.
+            guard name.utf8.contains(where: { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }) else { return nil }
             let lowered = name.lowercased()
-            guard lowered != name else { return nil }
             return fields.first { $0.name == lowered }?.value
         }
         set {

@@ -49,8 +49,7 @@ public final class RPCChannel: Sendable {
     ) async throws -> Response {
         let coding = coding(options)
         let reply = try await unaryBytes(
-            path: method.path, contentType: "application/grpc", body: try coding.encode(request), options: options,
-            isRepeatable: method.idempotency != .none)
+            path: method.path, method: method, contentType: "application/grpc", body: try coding.encode(request), options: options)
         return try reply.withUnsafeBytes { try coding.decodeResponse(Response.self, $0) }
     }
 
@@ -60,8 +59,7 @@ public final class RPCChannel: Sendable {
         _ read: (ResponseStream<Response>) async throws -> R
     ) async throws -> R {
         let coding = coding(options)
-        let call = try await start(request: self.request(method.path, options, isStream: true, body: try coding.encode(request)), options)
-        return try await finishing(call, options) {
+        return try await withCall(method, options, isStream: true, body: try coding.encode(request)) { call in
             try await read(ResponseStream(call: call, coding: coding))
         }
     }
@@ -71,8 +69,7 @@ public final class RPCChannel: Sendable {
         _ method: MethodDescriptor, options: CallOptions = CallOptions(), _ write: (RequestWriter<Request>) async throws -> Void
     ) async throws -> Response {
         let coding = coding(options)
-        let call = try await start(request: request(method.path, options, isStream: false), options)
-        return try await finishing(call, options) {
+        return try await withCall(method, options, isStream: false) { call in
             do {
                 try await write(RequestWriter(call: call, coding: coding))
                 call.finishSending()
@@ -92,8 +89,7 @@ public final class RPCChannel: Sendable {
         read: (ResponseStream<Response>) async throws -> R
     ) async throws -> R {
         let coding = coding(options)
-        let call = try await start(request: request(method.path, options, isStream: true), options)
-        return try await finishing(call, options) {
+        return try await withCall(method, options, isStream: true) { call in
             let writer = RequestWriter<Request>(call: call, coding: coding)
             // Ended with this scope: cancelled, then awaited.
             async let writing: Void = Self.write(write, to: writer, of: call)
@@ -122,95 +118,5 @@ public final class RPCChannel: Sendable {
             call.fail(error)
             throw error
         }
-    }
-
-    // MARK: underneath
-
-    func coding(_ options: CallOptions) -> MessageCoding {
-        MessageCoding(compressesOutput: options.compression == .gzip)
-    }
-
-    func request(_ path: String, _ options: CallOptions, isStream: Bool, body: [UInt8]? = nil) -> ClientCall.Request {
-        ClientCall.Request(
-            path: path, metadata: options.metadata, deadline: deadline(options, isStream: isStream),
-            compression: options.compression, body: body)
-    }
-
-    /// The soonest of: the call's own timeout, the deadline of the call being handled; where there is neither, the
-    /// default, unless the response is a stream, which may be meant to have no end.
-    func deadline(_ options: CallOptions, isStream: Bool) -> ContinuousClock.Instant? {
-        let own = options.timeout.map { ContinuousClock.now + $0 }
-        switch (own, CallDeadline.current) {
-        case (let own?, let inherited?): return min(own, inherited)
-        case (let own?, nil): return own
-        case (nil, let inherited?): return inherited
-        case (nil, nil):
-            let seconds = core.configuration.defaultTimeoutSeconds
-            return seconds > 0 && !isStream ? .now + .seconds(seconds) : nil
-        }
-    }
-
-    /// Puts a call on a connection; tries another where the first turned it away unseen.
-    func start(request: ClientCall.Request, _ options: CallOptions) async throws -> ClientCall {
-        let connection = try await core.pick(waitForReady: options.waitForReady, deadline: request.deadline)
-        let call = ClientCall(connection, request, maxMessageBytes: core.configuration.maxMessageBytes)
-        connection.loop.run { connection.start(call) }
-        return call
-    }
-
-    /// Runs what uses a call, and gives the call up if that left before its end.
-    func finishing<R>(_ call: ClientCall, _ options: CallOptions, _ body: () async throws -> R) async throws -> R {
-        defer {
-            call.abandon()
-            options.onMetadata?(call.receivedInitialMetadata, call.receivedTrailers)
-        }
-        return try await body()
-    }
-
-    /// Sends one encoded message and gets one back, trying again as the policy allows.
-    func unaryBytes(
-        path: String, contentType: String, body: [UInt8], options: CallOptions, isRepeatable: Bool
-    ) async throws -> [UInt8] {
-        var request = request(path, options, isStream: false, body: body)
-        request.contentType = contentType
-        var attempt = 1
-        while true {
-            let call = try await start(request: request, options)
-            do {
-                let reply = try await finishing(call, options) { try await onlyBytes(call) }
-                core.callSucceeded()
-                return reply
-            } catch let error as RPCError {
-                guard mayRetry(call, error, attempt, isRepeatable) else { throw error }
-                if attempt > 1 || !call.isUnprocessed { try await pause(attempt) }
-                attempt += 1
-            }
-        }
-    }
-
-    private func mayRetry(_ call: ClientCall, _ error: RPCError, _ attempt: Int, _ isRepeatable: Bool) -> Bool {
-        guard error.code == .unavailable, attempt < max(core.configuration.retry.maxAttempts, 2) else { return false }
-        if call.isUnprocessed { return true }
-        return isRepeatable && attempt < core.configuration.retry.maxAttempts && core.takesRetry()
-    }
-
-    private func pause(_ attempt: Int) async throws {
-        let policy = core.configuration.retry
-        let ceiling = min(policy.initialBackoffMilliseconds << min(attempt - 1, 16), policy.maxBackoffMilliseconds)
-        try await Task.sleep(for: .microseconds(Int64.random(in: 0...Int64(ceiling) * 1000)))
-    }
-
-    private func onlyBytes(_ call: ClientCall) async throws -> [UInt8] {
-        guard let bytes = try await call.nextMessage() else {
-            throw RPCError(.internal, "the server answered without a message")
-        }
-        guard try await call.nextMessage() == nil else {
-            throw RPCError(.internal, "the server answered with more than one message")
-        }
-        return bytes
-    }
-
-    private func onlyMessage<Response: Message>(_ call: ClientCall, _ coding: MessageCoding) async throws -> Response {
-        try await onlyBytes(call).withUnsafeBytes { try coding.decodeResponse(Response.self, $0) }
     }
 }

@@ -65,7 +65,7 @@ extension RPCChannel {
         }
         let type = contentType.hasPrefix("application/json") ? "application/grpc+json" : "application/grpc"
         let reply = try await unaryBytes(
-            path: path, contentType: type, body: try coding(options).envelop(body), options: options, isRepeatable: false)
+            path: path, method: nil, contentType: type, body: try coding(options).envelop(body), options: options)
         let (initial, trailing) = collected.value
         return RawReply(body: reply, initialMetadata: initial, trailingMetadata: trailing)
     }

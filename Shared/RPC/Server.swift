@@ -23,6 +23,8 @@ public func withServer<R>(
     _ body: (RunningServer) async throws -> R
 ) async throws -> R {
     let described = services + [HealthService(health)]
+    let connections = ConnectionsRoute()
+    let routes = routes + (configuration.connectionsPath.map { [connections.route(at: $0)] } ?? [])
     let router = try Router(services: described + [ReflectionService(described)], routes: routes)
     let loops = configuration.threads.map { LoopGroup(threads: $0) } ?? .shared
     let core: ServerCore
@@ -36,6 +38,7 @@ public func withServer<R>(
         throw error
     }
     let server = RunningServer(core: core, listener: listener)
+    connections.server.core = core
     let result: Result<R, any Error>
     do {
         result = .success(try await body(server))

@@ -10,6 +10,8 @@ public struct ServerConfiguration: Sendable {
     public var limits: ServerLimits
     /// Answers unary calls to paths that no service claims, for a gateway; nil answers `unimplemented`.
     public var rawFallback: (@Sendable (RawCall) async throws -> RawReply)?
+    /// A path, such as `/debug/connections`, at which the server describes its connections in JSON; nil for none.
+    public var connectionsPath: String?
 
     public init(
         host: String = "127.0.0.1", port: Int = 0, tls: TLSConfiguration? = nil, threads: Int? = nil,

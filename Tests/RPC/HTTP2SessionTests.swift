@@ -166,6 +166,41 @@ import Testing
         }
     }
 
+    @Test func aFewBytesThatExpandToManyHeadersEndTheConnection() throws {
+        let session = try server()
+        // One large field for the table of header compression, then that entry again and again, a byte each.
+        var large = Frame.block([("x", String(repeating: "a", count: 3900))])
+        large[0] = 0x40
+        let start = Frame.block([(":method", "POST"), (":scheme", "http"), (":path", "/"), (":authority", "test")])
+        #expect(throws: HTTP2ConnectionError.self) {
+            try feed(session, Frame.make(1, flags: 5, stream: 1, start + large + [UInt8](repeating: 0xBE, count: 2000)))
+        }
+    }
+
+    @Test func repeatedHeaderFieldsKeepTheirOwnText() throws {
+        let session = try server()
+        // Names and values that the table holds are known by their place; places are used again for others.
+        func indexed(_ name: String, _ value: String) -> [UInt8] {
+            var field = Frame.block([(name, value)])
+            field[0] = 0x40
+            return field
+        }
+        let start = Frame.block([(":method", "POST"), (":scheme", "http"), (":path", "/"), (":authority", "test")])
+        for number in 0..<400 {
+            let value = "a value that is not short, number \(number % 50)"
+            let fields = indexed("x-repeated-name-\(number % 7)", value)
+            try feed(session, Frame.make(1, flags: 5, stream: Int32(2 * number + 1), start + fields + [0xBE]))
+            let received = session.takeEvents().compactMap { event -> [Metadata.Field]? in
+                if case .headers(_, let fields, _) = event { fields } else { nil }
+            }
+            let name = "x-repeated-name-\(number % 7)"
+            #expect(received == [[.init(name: name, value: value), .init(name: name, value: value)]])
+            if let stream = session.streams.first { session.reset(stream, .cancel) }
+            _ = take(session)
+            _ = session.takeEvents()
+        }
+    }
+
     @Test func moreStreamsThanAllowedAreRefused() throws {
         let session = try server { $0.maxConcurrentStreams = 2 }
         // Not acknowledged yet, so the peer may not know: no reason to end the connection.

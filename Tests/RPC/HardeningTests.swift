@@ -77,6 +77,43 @@ import Testing
         }
     }
 
+    @Test func aMessageThatExpandsBeyondTheLimitCostsItsCallOnly() async throws {
+        try await withServerAndChannel([echo], configure: { $0.limits.maxMessageBytes = 64 << 10 }) { channel, _ in
+            // Eight mebibytes of zeros are a few kibibytes on the wire.
+            let bomb = Echo(payload: GRPCTesting.Payload(body: [UInt8](repeating: 0, count: 8 << 20)))
+            let error = await #expect(throws: RPCError.self) {
+                let _: Reply = try await channel.unary(method("Echo", .unary), bomb, options: CallOptions(compression: .gzip))
+            }
+            #expect(error?.code == .resourceExhausted)
+            try await expectService(channel)
+        }
+    }
+
+    @Test func manyIdleConnectionsHoldUpNobody() async throws {
+        let count = 100
+        try await withServerAndChannel([echo]) { channel, server in
+            var idle: [any Channel] = []
+            for _ in 0..<count {
+                let peer = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                    .connect(host: "127.0.0.1", port: server.port).get()
+                try await peer.writeAndFlush(ByteBuffer(bytes: opening))
+                idle.append(peer)
+            }
+            while await server.connections().count < count { await Task.yield() }
+            try await expectService(channel)
+            for peer in idle { try? await peer.close().get() }
+        }
+    }
+
+    @Test func connectionsAreListedAtTheirPath() async throws {
+        try await withServerAndChannel([echo], configure: { $0.connectionsPath = "/debug/connections" }) { channel, _ in
+            let response = try await channel.http(HTTPRequest(path: "/debug/connections"))
+            let text = String(decoding: response.bytes, as: UTF8.self)
+            #expect(response.headers["content-type"] == "application/json")
+            #expect(text.contains("\"openCalls\":1,\"startedCalls\":1,\"openPaths\":[\"/debug/connections\"]"))
+        }
+    }
+
     @Test func aPeerThatNeverSpeaksIsClosed() async throws {
         try await withServerAndChannel([echo], configure: { $0.limits.handshakeTimeoutSeconds = 1 }) { channel, server in
             _ = try await exchange(server, [])

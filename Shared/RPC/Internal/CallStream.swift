@@ -29,6 +29,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
         var initialMetadata: Metadata?
         var metadataReader: CheckedContinuation<Metadata, any Error>?
         var trailers = Metadata()
+        var messageCount = 0
     }
 
     private struct Outbox {
@@ -39,6 +40,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
         var end: RPCError?
         var isPumping = false
         var writer: CheckedContinuation<Void, any Error>?
+        var messageCount = 0
     }
 
     private let inbox = Mutex(Inbox())
@@ -142,6 +144,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
     final func deliver(_ message: Received) {
         let reader = inbox.withLock { inbox -> CheckedContinuation<[UInt8]?, any Error>? in
             guard inbox.end == nil else { return nil }
+            inbox.messageCount += 1
             if let reader = inbox.reader.take() {
                 inbox.lastWasCompressed = message.wasCompressed
                 return reader
@@ -186,6 +189,15 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
         }
     }
 
+    /// How the call ended, as this side was told; nil while it goes on.
+    final var endStatus: (code: StatusCode, message: String)? {
+        inbox.withLock { inbox in inbox.end.map { ($0?.code ?? .ok, $0?.message ?? "") } }
+    }
+
+    /// Messages that came in, and that were handed in to go out, as a stream.
+    final var receivedMessages: Int { inbox.withLock { $0.messageCount } }
+    final var sentMessages: Int { outbox.withLock { $0.messageCount } }
+
     /// Nothing more comes in.
     final var hasEnded: Bool { inbox.withLock { $0.end != nil } }
 
@@ -226,6 +238,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
         let (mustPump, isFull, end) = outbox.withLock { outbox -> (Bool, Bool, RPCError?) in
             if outbox.end == nil, outbox.isFinished { return (false, false, RPCError(.internal, "written after the end")) }
             guard outbox.end == nil else { return (false, false, outbox.end) }
+            outbox.messageCount += 1
             outbox.chunks.append(chunk)
             outbox.unsentBytes += chunk.count
             defer { outbox.isPumping = true }
@@ -263,6 +276,16 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
             return !outbox.isPumping
         }
         if mustPump { loop.run { [self] in pump() } }
+    }
+
+    /// Ends the way out at once if nothing was ever written this way; else false. Loop only.
+    final func endIdleOutbox(_ end: RPCError) -> Bool {
+        outbox.withLock { outbox in
+            guard outbox.end == nil, outbox.chunks.isEmpty, outbox.unsentBytes == 0, !outbox.isPumping else { return false }
+            outbox.isFinished = true
+            outbox.end = end
+            return true
+        }
     }
 
     /// Moves what was written to the HTTP/2 stream. Loop only.

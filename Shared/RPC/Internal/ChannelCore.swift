@@ -12,30 +12,14 @@ final class ChannelCore: Sendable {
     private let logger: Logger
     private let loops = LoopGroup.shared
 
-    /// One address and how it stands.
-    private struct Endpoint {
-        enum Status {
-            case idle
-            case connecting
-            case ready(ClientConnection)
-            case waiting
-        }
-
-        let address: SocketAddress
-        let hostName: String
-        var status = Status.idle
-        var failures = 0
-    }
-
     private struct Waiter {
         let id: Int
-        let waitsForReady: Bool
+        let wish: CallWish
         let continuation: CheckedContinuation<ClientConnection, any Error>
     }
 
     private struct State {
-        var endpoints: [Endpoint] = []
-        var turn = 0
+        var balancer: Balancer<ClientConnection>
         var waiters: Deque<Waiter> = []
         var nextWaiterID = 0
         var isResolving = false
@@ -48,12 +32,13 @@ final class ChannelCore: Sendable {
         var retryTokens = ChannelCore.maxRetryTokens
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private static let maxRetryTokens = 10.0
 
     init(_ configuration: ChannelConfiguration, logger: Logger) throws {
         self.configuration = configuration
         self.target = try Target(configuration.target)
+        state = Mutex(State(balancer: Balancer(policy: configuration.balancing, outliers: configuration.outlierEjection)))
         self.logger = logger
         if target.usesTLS {
             // Bad files are told at once, not at the first call.
@@ -64,8 +49,8 @@ final class ChannelCore: Sendable {
     // MARK: picking
 
     /// A connection for a call; waits for one where there is hope.
-    func pick(waitForReady: Bool, deadline: ContinuousClock.Instant?) async throws -> ClientConnection {
-        if let connection = readyConnection() { return connection }
+    func pick(_ wish: CallWish, deadline: ContinuousClock.Instant?) async throws -> ClientConnection {
+        if let connection = readyConnection(wish) { return connection }
         let id = state.withLock { state in
             state.nextWaiterID += 1
             return state.nextWaiterID
@@ -78,46 +63,34 @@ final class ChannelCore: Sendable {
         defer { timer?.cancel() }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                enqueue(Waiter(id: id, waitsForReady: waitForReady, continuation: continuation))
+                enqueue(Waiter(id: id, wish: wish, continuation: continuation))
             }
         } onCancel: {
             giveUp(id, RPCError(.cancelled, "the calling task was cancelled"))
         }
     }
 
-    private func readyConnection() -> ClientConnection? {
+    private func readyConnection(_ wish: CallWish) -> ClientConnection? {
+        let now = NIODeadline.now()
         let (connection, needsMore) = state.withLock { state -> (ClientConnection?, Bool) in
-            let connection = Self.next(&state)
-            let stale = state.resolvedAt.map { NIODeadline.now() - $0 > .seconds(Int64(configuration.resolveSeconds)) } ?? true
-            let hasIdle = state.endpoints.contains { if case .idle = $0.status { true } else { false } }
-            return (connection, stale || hasIdle)
+            let connection = state.balancer.pick(key: wish.hashKey, now: now, other: wish.other)
+            let stale = state.resolvedAt.map { now - $0 > .seconds(Int64(configuration.resolveSeconds)) } ?? true
+            return (connection, stale || state.balancer.hasIdle)
         }
         if connection != nil, needsMore { connectWhatIsIdle() }
         return connection
     }
 
-    /// The next ready one in turn.
-    private static func next(_ state: inout State) -> ClientConnection? {
-        let count = state.endpoints.count
-        for step in 0..<count {
-            let index = (state.turn + step) % count
-            if case .ready(let connection) = state.endpoints[index].status {
-                state.turn = (index + 1) % count
-                return connection
-            }
-        }
-        return nil
-    }
-
     private func enqueue(_ waiter: Waiter) {
         let result: Result<ClientConnection, any Error>? = state.withLock { state in
             if state.isClosed { return .failure(RPCError(.unavailable, "the channel is closed")) }
-            if let connection = Self.next(&state) { return .success(connection) }
+            let wish = waiter.wish
+            if let connection = state.balancer.pick(key: wish.hashKey, now: .now(), other: wish.other) { return .success(connection) }
             if Task.isCancelled { return .failure(RPCError(.cancelled, "the calling task was cancelled")) }
             guard state.waiters.count < configuration.maxWaitingCalls else {
                 return .failure(RPCError(.resourceExhausted, "too many calls wait for a connection to \(target.authority)"))
             }
-            if !waiter.waitsForReady, Self.isHopeless(state) { return .failure(unreachable(state.lastFailure)) }
+            if !wish.waitsForReady, Self.isHopeless(state) { return .failure(unreachable(state.lastFailure)) }
             state.waiters.append(waiter)
             return nil
         }
@@ -128,11 +101,7 @@ final class ChannelCore: Sendable {
         }
     }
 
-    /// Every address has failed and waits.
-    private static func isHopeless(_ state: State) -> Bool {
-        !state.isResolving && !state.endpoints.isEmpty
-            && state.endpoints.allSatisfy { if case .waiting = $0.status { true } else { false } }
-    }
+    private static func isHopeless(_ state: State) -> Bool { !state.isResolving && state.balancer.isHopeless }
 
     private func unreachable(_ reason: String) -> RPCError {
         RPCError(.unavailable, "cannot reach \(target.authority): \(reason)")
@@ -155,28 +124,38 @@ final class ChannelCore: Sendable {
         }
     }
 
-    func callSucceeded() {
-        state.withLock { $0.retryTokens = min(Self.maxRetryTokens, $0.retryTokens + configuration.retry.maxRetryRatio) }
+    /// Every call tells how it ended: that fills the budget of retries, and shows who is sick.
+    func callEnded(on connection: ClientConnection, _ code: StatusCode) {
+        let (failed, now) = (Self.isSickness(code), NIODeadline.now())
+        let ejected = state.withLock { state in
+            if code == .ok { state.retryTokens = min(Self.maxRetryTokens, state.retryTokens + configuration.retry.maxRetryRatio) }
+            return state.balancer.callEnded(on: connection, failed: failed, now: now)
+        }
+        if let ejected {
+            logger.warning("an address is left out for a while", metadata: ["target": "\(target.authority)", "address": "\(ejected)"])
+        }
+    }
+
+    /// What a server says that cannot do its work, other than what it says of a bad request.
+    private static func isSickness(_ code: StatusCode) -> Bool {
+        switch code {
+        case .unavailable, .internal, .unknown, .dataLoss, .deadlineExceeded: true
+        default: false
+        }
     }
 
     // MARK: resolving
 
     private func connectWhatIsIdle() {
-        let (mustResolve, idle) = state.withLock { state -> (Bool, [Endpoint]) in
+        let (mustResolve, idle) = state.withLock { state -> (Bool, [Balancer<ClientConnection>.Endpoint]) in
             guard !state.isClosed else { return (false, []) }
             let stale = state.resolvedAt.map { NIODeadline.now() - $0 > .seconds(Int64(configuration.resolveSeconds)) } ?? true
             let mustResolve = stale && !state.isResolving
             if mustResolve { state.isResolving = true }
-            var idle: [Endpoint] = []
-            for index in state.endpoints.indices {
-                guard case .idle = state.endpoints[index].status else { continue }
-                state.endpoints[index].status = .connecting
-                idle.append(state.endpoints[index])
-            }
-            return (mustResolve, idle)
+            return (mustResolve, state.balancer.startConnecting())
         }
         if mustResolve { resolve() }
-        for endpoint in idle { connect(endpoint) }
+        for endpoint in idle { connect(endpoint.address, endpoint.hostName) }
     }
 
     private func resolve() {
@@ -202,19 +181,10 @@ final class ChannelCore: Sendable {
     }
 
     private func resolved(_ found: [(SocketAddress, String)]) {
-        let gone = state.withLock { state -> [ClientConnection] in
+        let gone = state.withLock { state in
             state.isResolving = false
             state.resolvedAt = .now()
-            var gone: [ClientConnection] = []
-            state.endpoints.removeAll { endpoint in
-                guard !found.contains(where: { $0.0 == endpoint.address }) else { return false }
-                if case .ready(let connection) = endpoint.status { gone.append(connection) }
-                return true
-            }
-            for (address, name) in found where !state.endpoints.contains(where: { $0.address == address }) {
-                state.endpoints.append(Endpoint(address: address, hostName: name))
-            }
-            return gone
+            return state.balancer.resolved(found)
         }
         for connection in gone { connection.loop.run { connection.beginDrain() } }
         connectWhatIsIdle()
@@ -225,7 +195,7 @@ final class ChannelCore: Sendable {
         let (waiters, waitsOn) = state.withLock { state -> ([Waiter], Bool) in
             state.isResolving = false
             state.lastFailure = reason
-            guard state.endpoints.isEmpty else { return ([], false) }
+            guard state.balancer.endpoints.isEmpty else { return ([], false) }
             let failed = Self.takeImpatient(&state)
             return (failed, !state.waiters.isEmpty)
         }
@@ -235,20 +205,19 @@ final class ChannelCore: Sendable {
     }
 
     private static func takeImpatient(_ state: inout State) -> [Waiter] {
-        let failed = state.waiters.filter { !$0.waitsForReady }
-        state.waiters.removeAll { !$0.waitsForReady }
+        let failed = state.waiters.filter { !$0.wish.waitsForReady }
+        state.waiters.removeAll { !$0.wish.waitsForReady }
         return Array(failed)
     }
 
     // MARK: connecting
 
-    private func connect(_ endpoint: Endpoint) {
+    private func connect(_ address: SocketAddress, _ hostName: String) {
         let loop = loops.preferred()
-        let address = endpoint.address
         let connection: ClientConnection
         do {
             let tls = try target.usesTLS
-                ? TLSSession(client: TLSContext(client: configuration.tls ?? TLSClientConfiguration(), host: endpoint.hostName)) : nil
+                ? TLSSession(client: TLSContext(client: configuration.tls ?? TLSClientConfiguration(), host: hostName)) : nil
             connection = ClientConnection(
                 loop: loop, configuration: configuration, scheme: target.usesTLS ? "https" : "http", authority: target.authority,
                 tls: tls,
@@ -290,24 +259,43 @@ final class ChannelCore: Sendable {
     }
 
     private func ready(_ address: SocketAddress, _ connection: ClientConnection) {
-        let waiters = state.withLock { state -> [Waiter] in
-            guard let index = state.endpoints.firstIndex(where: { $0.address == address }) else { return [] }
-            state.endpoints[index].status = .ready(connection)
-            state.endpoints[index].failures = 0
-            return Array(exchange(&state.waiters, with: []))
-        }
         logger.debug("connected", metadata: ["target": "\(target.authority)", "address": "\(address)"])
+        guard let service = configuration.healthService else { return healthChanged(address, connection, isServing: true) }
+        _ = state.withLock { state in
+            state.balancer.update(address) { endpoint in
+                endpoint.status = .checking(connection)
+                endpoint.failures = 0
+            }
+        }
+        HealthWatch(service: service, connection: connection) { [self] isServing in
+            healthChanged(address, connection, isServing: isServing)
+        }.start()
+    }
+
+    /// The server at the address can be called, or says that it cannot work.
+    private func healthChanged(_ address: SocketAddress, _ connection: ClientConnection, isServing: Bool) {
+        let (waiters, failed) = state.withLock { state -> ([Waiter], [Waiter]) in
+            let isOwn = state.balancer.update(address) { endpoint in
+                // Told late, of a connection that is no longer the address's own.
+                if let current = endpoint.connection, current !== connection { return false }
+                endpoint.status = .ready(connection)
+                endpoint.failures = 0
+                endpoint.isServing = isServing
+                return true
+            }
+            guard isOwn == true else { return ([], []) }
+            if isServing { return (Array(exchange(&state.waiters, with: [])), []) }
+            state.lastFailure = "\(address) is not serving"
+            return ([], Self.isHopeless(state) ? Self.takeImpatient(&state) : [])
+        }
         for waiter in waiters { waiter.continuation.resume(returning: connection) }
+        for waiter in failed { waiter.continuation.resume(throwing: unreachable("no address is serving")) }
     }
 
     /// The server will take no new calls here; the next call connects anew.
     private func draining(_ address: SocketAddress, _ connection: ClientConnection) {
-        state.withLock { state in
-            for index in state.endpoints.indices where state.endpoints[index].address == address {
-                if case .ready(let current) = state.endpoints[index].status, current === connection {
-                    state.endpoints[index].status = .idle
-                }
-            }
+        _ = state.withLock { state in
+            state.balancer.update(address) { if $0.connection === connection { $0.status = .idle } }
         }
     }
 
@@ -316,16 +304,17 @@ final class ChannelCore: Sendable {
         let (next, closer) = state.withLock { state -> (Next, CheckedContinuation<Void, Never>?) in
             state.connections[ObjectIdentifier(connection)] = nil
             let closer = state.isClosed && state.connections.isEmpty ? state.closer.take() : nil
-            guard let index = state.endpoints.firstIndex(where: { $0.address == address }) else { return (.nothing, closer) }
-            switch state.endpoints[index].status {
-            case .ready(let current) where current === connection:
-                state.endpoints[index].status = .idle
-                return (state.waiters.isEmpty ? .nothing : .reconnect, closer)
-            case .connecting where !connection.wasReady:
-                return (.fail, closer)
-            default:
-                return (.nothing, closer)
+            let hasWaiters = !state.waiters.isEmpty
+            let next = state.balancer.update(address) { endpoint -> Next in
+                if endpoint.connection === connection {
+                    endpoint.status = .idle
+                    endpoint.isServing = true
+                    return hasWaiters ? .reconnect : .nothing
+                }
+                if case .connecting = endpoint.status, !connection.wasReady { return .fail }
+                return .nothing
             }
+            return (next ?? .nothing, closer)
         }
         closer?.resume()
         switch next {
@@ -340,11 +329,14 @@ final class ChannelCore: Sendable {
             state.lastFailure = reason
             // The name may have moved.
             state.resolvedAt = nil
-            guard !state.isClosed, let index = state.endpoints.firstIndex(where: { $0.address == address }) else { return ([], nil) }
-            state.endpoints[index].status = .waiting
-            state.endpoints[index].failures += 1
-            let wait = backoff(failures: state.endpoints[index].failures)
-            return (Self.isHopeless(state) ? Self.takeImpatient(&state) : [], wait)
+            guard !state.isClosed else { return ([], nil) }
+            let failures = state.balancer.update(address) { endpoint in
+                endpoint.status = .waiting
+                endpoint.failures += 1
+                return endpoint.failures
+            }
+            guard let failures else { return ([], nil) }
+            return (Self.isHopeless(state) ? Self.takeImpatient(&state) : [], backoff(failures: failures))
         }
         logger.debug("cannot connect", metadata: ["target": "\(target.authority)", "address": "\(address)", "reason": "\(reason)"])
         for waiter in waiters { waiter.continuation.resume(throwing: unreachable(reason)) }
@@ -361,9 +353,7 @@ final class ChannelCore: Sendable {
 
     private func waited(_ address: SocketAddress) {
         let isWanted = state.withLock { state in
-            for index in state.endpoints.indices where state.endpoints[index].address == address {
-                if case .waiting = state.endpoints[index].status { state.endpoints[index].status = .idle }
-            }
+            _ = state.balancer.update(address) { if case .waiting = $0.status { $0.status = .idle } }
             return !state.waiters.isEmpty
         }
         if isWanted { connectWhatIsIdle() }

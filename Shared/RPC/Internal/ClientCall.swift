@@ -23,10 +23,16 @@ final class ClientCall: CallStream, @unchecked Sendable {
         var hasBody = true
     }
 
+    /// Told of what comes in instead of a reader; on the loop.
+    struct Listener {
+        var message: ([UInt8]) -> Void
+        var ended: (RPCError?) -> Void
+    }
+
     let connection: ClientConnection
     let request: Request
+    var listener: Listener?
     private var deframer: MessageDeframer
-    private var deadlineTimer: Scheduled<Void>?
     private var isOver = false
     private var trailerFields: Metadata?
     private let failedWriter = Atomic<Bool>(false)
@@ -41,6 +47,7 @@ final class ClientCall: CallStream, @unchecked Sendable {
     }
 
     override func markDirty() { connection.markDirty() }
+    override func expire() { abort(RPCError(.deadlineExceeded, "the deadline has passed")) }
     override var partialMessageBytes: Int { deframer.bufferedByteCount }
     override var canSend: Bool { session != nil && id != 0 }
 
@@ -56,6 +63,7 @@ final class ClientCall: CallStream, @unchecked Sendable {
 
     func start(_ session: HTTP2Session, scheme: String, authority: String) {
         guard !isOver else { return }
+        let timeLeft = request.deadline.map { $0 - .now }
         var headers = HeaderList()
         headers.add(":method", request.method)
         headers.add(":scheme", scheme)
@@ -67,21 +75,16 @@ final class ClientCall: CallStream, @unchecked Sendable {
             headers.add("user-agent", "vigil-rpc")
             headers.add("grpc-accept-encoding", "identity,gzip")
             if request.compression == .gzip { headers.add("grpc-encoding", "gzip") }
-            if let deadline = request.deadline {
-                headers.add("grpc-timeout", Timeout.format(max(deadline - .now, .nanoseconds(1))))
-            }
+            if let timeLeft { headers.add("grpc-timeout", Timeout.format(max(timeLeft, .nanoseconds(1)))) }
             headers.add(request.metadata)
         } else {
             for field in request.metadata { headers.addChecked(field) }
         }
-        if let deadline = request.deadline {
-            let wait = max((deadline - .now).nanoseconds, 0)
-            deadlineTimer = loop.eventLoop.scheduleTask(in: .nanoseconds(wait)) { [self] in
-                abort(RPCError(.deadlineExceeded, "the deadline has passed"))
-            }
-        }
         guard session.submitRequest(self, headers: headers, endStream: !request.hasBody) else {
             return streamClosed(.refusedStream)
+        }
+        if let timeLeft {
+            connection.watchDeadline(of: self, at: NIODeadline.now().uptimeNanoseconds + UInt64(max(timeLeft.nanoseconds, 0)))
         }
         if let body = request.body, request.hasBody {
             session.write(self, body)
@@ -102,9 +105,10 @@ final class ClientCall: CallStream, @unchecked Sendable {
     private func end(_ error: RPCError?, trailers: Metadata = [:], discarding: Bool = false) {
         guard !isOver else { return }
         isOver = true
-        deadlineTimer?.cancel()
+        deadlineNanoseconds = .max
         endInbox(error, trailers: trailers, discarding: discarding)
         endOutbox(error ?? RPCError(.cancelled, "the server has ended the call"))
+        listener.take()?.ended(error)
     }
 
     /// From any thread: the caller has what it wanted, or wants no more.
@@ -170,7 +174,9 @@ final class ClientCall: CallStream, @unchecked Sendable {
         }
         bytes.withUnsafeBytes { deframer.append($0) }
         do {
-            while let message = try deframer.next() { deliver(message) }
+            while let message = try deframer.next() {
+                if let listener { listener.message(message.bytes) } else { deliver(message) }
+            }
             deliveredAll()
         } catch {
             abort(RPCError(handlerError: error))

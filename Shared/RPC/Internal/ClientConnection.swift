@@ -2,7 +2,7 @@ internal import NIOCore
 internal import Synchronization
 
 /// A client's side of one connection.
-final class ClientConnection: HTTP2Connection, @unchecked Sendable {
+final class ClientConnection: HTTP2Connection, Balanced, @unchecked Sendable {
     /// What the owner is told, on the loop. `ready` at most once, `draining` at most once, `ended` exactly once.
     struct Observer: Sendable {
         var ready: @Sendable (ClientConnection) -> Void
@@ -78,8 +78,19 @@ final class ClientConnection: HTTP2Connection, @unchecked Sendable {
     func beginDrain() {
         guard !isClosed, !isDraining else { return }
         isDraining = true
+        endWatches()
         session.drain()
         markDirty()
+    }
+
+    /// No new calls come here.
+    var isGoingAway: Bool { isDraining }
+
+    /// Calls of the channel's own have no end; they must not hold the connection.
+    private func endWatches() {
+        for case let call as ClientCall in session.streams where call.listener != nil {
+            call.abort(RPCError(.cancelled, "the connection is going away"))
+        }
     }
 
     override func handle(_ event: HTTP2Event) {
@@ -106,6 +117,7 @@ final class ClientConnection: HTTP2Connection, @unchecked Sendable {
         case .goAway:
             guard !isDraining else { return }
             isDraining = true
+            endWatches()
             observer.draining(self)
         }
     }

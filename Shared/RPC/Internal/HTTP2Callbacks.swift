@@ -10,7 +10,7 @@ enum HTTP2Callbacks {
         nghttp2_session_callbacks_set_send_data_callback(callbacks, sendData)
         nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, beginFrame)
         nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, beginHeaders)
-        nghttp2_session_callbacks_set_on_header_callback(callbacks, header)
+        nghttp2_session_callbacks_set_on_header_callback2(callbacks, header)
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, dataChunk)
         nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, frameReceived)
         nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, frameSent)
@@ -143,14 +143,18 @@ enum HTTP2Callbacks {
         let opens = session.role == .server && frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST
         guard let stream = opens ? session.opened(id) : stream(handle, id) else { return 0 }
         stream.fields.removeAll()
+        // Few requests have more, and growing step by step costs as much as the fields.
+        stream.fields.reserveCapacity(12)
         stream.headerBytes = 0
         session.headerStream = stream
         return 0
     }
 
-    private static let header: nghttp2_on_header_callback = { _, _, name, nameCount, value, valueCount, _, userData in
+    private static let header: nghttp2_on_header_callback2 = { _, _, nameBuffer, valueBuffer, _, userData in
         let session = session(userData)
-        guard let stream = session.headerStream, let name, let value else { return 0 }
+        guard let stream = session.headerStream, let nameBuffer, let valueBuffer else { return 0 }
+        let (nameCount, valueCount) = (nghttp2_rcbuf_get_buf(nameBuffer).len, nghttp2_rcbuf_get_buf(valueBuffer).len)
+        guard let name = nghttp2_rcbuf_get_buf(nameBuffer).base else { return 0 }
         stream.headerBytes += nameCount + valueCount + 32
         if stream.headerBytes > session.limits.maxHeaderBytes {
             stream.headersTooLarge = true
@@ -160,10 +164,9 @@ enum HTTP2Callbacks {
             }
             return 0
         }
-        let text = String(decoding: UnsafeBufferPointer(start: value, count: valueCount), as: UTF8.self)
+        let text = session.headerStrings.text(valueBuffer)
         guard name[0] == UInt8(ascii: ":") else {
-            let key = String(decoding: UnsafeBufferPointer(start: name, count: nameCount), as: UTF8.self)
-            stream.fields.append(Metadata.Field(name: key, value: text))
+            stream.fields.append(Metadata.Field(name: session.headerStrings.text(nameBuffer), value: text))
             return 0
         }
         // The second letter and the length tell the pseudo-header fields apart; nghttp2 lets no others through.

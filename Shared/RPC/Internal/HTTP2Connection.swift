@@ -15,8 +15,14 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
     final private(set) var isClosed = false
     private var isDirty = false
     private var isHandling = false
+    /// Those being handled; swapped with the session's, so that both keep their storage.
+    private var events: [HTTP2Event] = []
+    private var deadlineTimer: Scheduled<Void>?
+    private var deadlineTimerNanoseconds = UInt64.max
     /// Monotonic nanoseconds of the last bytes from the peer.
     final private(set) var lastReadNanoseconds: UInt64 = 0
+    /// The same moment on the clock of deadlines.
+    final private(set) var lastReadAt = ContinuousClock.now
 
     private static let outputBatchBytes = 64 << 10
 
@@ -66,6 +72,7 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
         let buffer = unwrapInboundIn(data)
         let now = NIODeadline.now().uptimeNanoseconds
         lastReadNanoseconds = now
+        lastReadAt = .now
         var failure: (any Error)?
         buffer.withUnsafeReadableBytes { bytes in
             failure = receive(bytes, now)
@@ -122,9 +129,43 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
         guard !isHandling else { return }
         isHandling = true
         while !session.events.isEmpty {
-            for event in session.takeEvents() { handle(event) }
+            swap(&events, &session.events)
+            for event in events { handle(event) }
+            events.removeAll(keepingCapacity: events.capacity <= 256)
         }
         isHandling = false
+    }
+
+    // MARK: deadlines
+
+    /// Ends the call when its time has come. One timer serves all calls of a connection: it waits for the soonest
+    /// deadline that it was told of, so that a call with a deadline costs no timer of its own.
+    final func watchDeadline(of stream: HTTP2Stream, at nanoseconds: UInt64) {
+        stream.deadlineNanoseconds = nanoseconds
+        guard nanoseconds < deadlineTimerNanoseconds, !isClosed else { return }
+        deadlineTimer?.cancel()
+        waitForDeadline(nanoseconds)
+    }
+
+    private func waitForDeadline(_ nanoseconds: UInt64) {
+        deadlineTimerNanoseconds = nanoseconds
+        deadlineTimer = loop.eventLoop.scheduleTask(deadline: .uptimeNanoseconds(nanoseconds)) { [self] in expireCalls() }
+    }
+
+    private func expireCalls() {
+        deadlineTimerNanoseconds = .max
+        guard !isClosed else { return }
+        let now = NIODeadline.now().uptimeNanoseconds
+        var soonest = UInt64.max
+        for stream in session.streams {
+            if stream.deadlineNanoseconds <= now {
+                stream.deadlineNanoseconds = .max
+                stream.expire()
+            } else {
+                soonest = min(soonest, stream.deadlineNanoseconds)
+            }
+        }
+        if soonest < .max { waitForDeadline(soonest) }
     }
 
     /// There may be something to write; it is written when the loop's turn ends.
@@ -217,6 +258,7 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
     final func finishClose(_ reason: String?) {
         guard !isClosed else { return }
         isClosed = true
+        deadlineTimer?.cancel()
         session.close(.cancel)
         isHandling = false
         processEvents()

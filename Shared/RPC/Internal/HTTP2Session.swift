@@ -73,6 +73,9 @@ final class HTTP2Session {
     /// Bytes to be written to the peer.
     private(set) var output = ByteBuffer()
     private var outputLimit = 0
+    private var lastOutputBytes = 0
+    /// Names and values that the peer's header compression repeats.
+    var headerStrings = HeaderStrings()
     /// The stream whose header block is coming in; nghttp2 never interleaves two.
     var headerStream: HTTP2Stream?
     var fault: HTTP2ConnectionError?
@@ -90,6 +93,7 @@ final class HTTP2Session {
     }
 
     deinit {
+        headerStrings.removeAll()
         if let handle { nghttp2_session_del(handle) }
     }
 
@@ -198,6 +202,8 @@ final class HTTP2Session {
     func takeOutput(maxBytes: Int) -> ByteBuffer {
         if let handle {
             outputLimit = maxBytes
+            // About as much as last time, so that the buffer is not grown step by step.
+            if lastOutputBytes > 0, nghttp2_session_want_write(handle) != 0 { output.reserveCapacity(lastOutputBytes) }
             let result = nghttp2_session_send(handle)
             if result < 0, fault == nil {
                 fault = HTTP2ConnectionError(code: .internalError, reason: String(cString: nghttp2_strerror(result)))
@@ -205,6 +211,7 @@ final class HTTP2Session {
         }
         var taken = ByteBuffer()
         swap(&taken, &output)
+        lastOutputBytes = taken.readableBytes
         return taken
     }
 
@@ -315,6 +322,7 @@ final class HTTP2Session {
         for stream in streams { release(stream) }
         streams.removeAll()
         headerStream = nil
+        headerStrings.removeAll()
         if let handle {
             self.handle = nil
             nghttp2_session_del(handle)

@@ -41,12 +41,17 @@ class HTTP2Stream {
     final var isClosed = false
     /// Output left the queue since the owner last looked.
     final var hasSentEvent = false
+    /// Monotonic; `max` where there is none.
+    final var deadlineNanoseconds = UInt64.max
 
     init() {}
 
     /// Takes the body bytes that arrived, also after the stream closed. They count against its window until the session
     /// is told that they were consumed.
     final func takeBody() -> [UInt8] { exchange(&body, with: []) }
+
+    /// The deadline has passed.
+    func expire() {}
 }
 
 /// The fields whose names begin with a colon.

@@ -26,7 +26,6 @@ struct MessageCoding: Sendable, Hashable {
         case .protobuf:
             let count = message.protobufByteCount
             bytes = [UInt8](unsafeUninitializedCapacity: prefix + count) { storage, initialized in
-                storage.initialize(repeating: 0)
                 let body = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(storage)[prefix...])
                 _ = message.encodeProtobuf(into: body)
                 initialized = prefix + count

@@ -4,8 +4,11 @@ internal import ServiceContextModule
 enum ServerAnswer {
     /// The headers before the first message.
     static func begin(_ call: ServerCall, _ session: HTTP2Session) {
-        var headers = HeaderList()
         let metadata = call.responseMetadata.current
+        if call.dialect == .grpc, call.coding.form == .protobuf, metadata.initial.isEmpty, !call.responseMetadata.compresses {
+            return session.submitResponse(call, headers: grpcHead, endStream: false)
+        }
+        var headers = HeaderList()
         switch call.dialect {
         case .grpc:
             headers.add(":status", "200")
@@ -26,6 +29,19 @@ enum ServerAnswer {
         }
         session.submitResponse(call, headers: headers, endStream: false)
     }
+
+    /// Those of nearly every gRPC response, and the trailers of nearly every good one.
+    private static let grpcHead: HeaderList = {
+        var headers = HeaderList()
+        headers.add(":status", "200")
+        headers.add("content-type", "application/grpc")
+        return headers
+    }()
+    private static let grpcOK: HeaderList = {
+        var trailers = HeaderList()
+        trailers.add("grpc-status", "0")
+        return trailers
+    }()
 
     private static func addPlain(_ response: HTTPResponse, to headers: inout HeaderList) {
         headers.add(":status", String(response.status))
@@ -62,8 +78,12 @@ enum ServerAnswer {
     }
 
     private static func endGRPC(_ call: ServerCall, _ session: HTTP2Session, _ error: RPCError?) {
-        var trailers = HeaderList()
         let metadata = call.responseMetadata.current
+        if error == nil, metadata.trailing.isEmpty {
+            if !call.hasSentHeaders { call.willSendFirst() }
+            return session.finish(call, trailers: grpcOK)
+        }
+        var trailers = HeaderList()
         if !call.hasSentHeaders {
             if error == nil {
                 // A stream of no messages still has headers of its own.

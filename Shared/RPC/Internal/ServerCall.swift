@@ -27,6 +27,8 @@ final class ServerCall: CallStream, @unchecked Sendable {
     var coding = MessageCoding()
     var target: Target?
     private(set) var metadata = Metadata()
+    /// What was asked for, without the query.
+    private(set) var path = ""
     var deadline: ContinuousClock.Instant?
     var startedAt = ContinuousClock.now
     let responseMetadata = ResponseMetadata()
@@ -36,7 +38,6 @@ final class ServerCall: CallStream, @unchecked Sendable {
     var deframer = MessageDeframer(maxMessageBytes: 0)
     var requestEncoding: String?
     private var task: Task<Void, Never>?
-    var deadlineTimer: Scheduled<Void>?
     /// Whether body bytes are kept until the request is whole.
     private var gathersBody = false
     private var maxBodyBytes = 0
@@ -44,6 +45,8 @@ final class ServerCall: CallStream, @unchecked Sendable {
     private(set) var isAnswered = false
     private(set) var hasSentHeaders = false
     private var failure: RPCError?
+    /// Messages of a call whose body is gathered.
+    private var unaryMessages = (received: 0, sent: 0)
     /// What a route answered with.
     private(set) var httpResponse: HTTPResponse?
     /// Set once the handler has returned: what to end the stream with.
@@ -57,14 +60,17 @@ final class ServerCall: CallStream, @unchecked Sendable {
     var core: ServerCore { connection.core }
     override func markDirty() { connection.markDirty() }
     override func madeProgress() { lastTick = connection.tick }
+    override func expire() { abort(RPCError(.deadlineExceeded, "the deadline has passed")) }
     override var partialMessageBytes: Int { deframer.bufferedByteCount }
 
     // MARK: the request
 
     func receivedHead(_ metadata: Metadata) {
         madeProgress()
-        startedAt = .now
+        startedAt = connection.lastReadAt
         self.metadata = metadata
+        path = pseudo.path
+        if let mark = path.utf8.firstIndex(of: UInt8(ascii: "?")) { path = String(path[..<mark]) }
         if headersTooLarge { return refuse(http: 431, RPCError(.resourceExhausted, "the header fields are too large")) }
         let contentType = metadata["content-type"] ?? ""
         if contentType.hasPrefix("application/grpc") {
@@ -154,23 +160,29 @@ final class ServerCall: CallStream, @unchecked Sendable {
         var result: Result<Answer, any Error>
         do {
             var incoming = makeIncomingCall()
+            finishers.reserveCapacity(core.interceptors.count)
             for interceptor in core.interceptors {
                 if let finisher = try await interceptor.begin(&incoming) { finishers.append(finisher) }
             }
             let context = incoming.serviceContext
-            result = .success(
-                try await CallDeadline.$current.withValue(deadline) { try await ServerHandling.answer(self, context) })
+            let scope = CallScope(deadline: deadline, trace: incoming.trace)
+            result = .success(try await CallScope.$current.withValue(scope) { try await ServerHandling.answer(self, context) })
         } catch {
             result = .failure(error)
         }
-        loop.run { [self, finishers, result] in
+        if loop.isCurrent {
             connection.handlerEnded()
             complete(result, finishers)
+        } else {
+            loop.run { [self, finishers, result] in
+                connection.handlerEnded()
+                complete(result, finishers)
+            }
         }
     }
 
     private func makeIncomingCall() -> IncomingCall {
-        let path = String(pseudo.path.prefix { $0 != "?" })
+        let path = self.path
         var route = path
         var method: MethodDescriptor?
         switch target {
@@ -195,6 +207,7 @@ final class ServerCall: CallStream, @unchecked Sendable {
     /// The one request message; for calls whose body is gathered.
     func requestMessage() throws -> (bytes: [UInt8], range: Range<Int>) {
         let bytes = body
+        unaryMessages.received = 1
         guard coding.hasEnvelope else {
             guard requestEncoding == "gzip" else { return (bytes, 0..<bytes.count) }
             let expanded = try bytes.withUnsafeBytes { try Gzip.decompress($0, maxBytes: core.limits.maxMessageBytes) }
@@ -228,14 +241,15 @@ final class ServerCall: CallStream, @unchecked Sendable {
         let httpStatus = httpResponse?.status ?? (dialect == .grpc ? 200 : failure?.code.httpStatus ?? 200)
         let outcome = CallOutcome(
             status: failure?.code ?? .ok, httpStatus: httpStatus, message: failure?.message ?? "",
-            duration: ContinuousClock.now - startedAt)
+            duration: ContinuousClock.now - startedAt, sentMessages: unaryMessages.sent + sentMessages,
+            receivedMessages: unaryMessages.received + receivedMessages)
         for finisher in finishers.reversed() { finisher(outcome) }
     }
 
     private func fail(_ error: any Error) {
         if !(error is RPCError), !(error is CancellationError) {
             core.logger.error(
-                "a handler failed", metadata: ["path": "\(pseudo.path.prefix { $0 != "?" })", "error": "\(error)"])
+                "a handler failed", metadata: ["path": "\(path)", "error": "\(error)"])
         }
         finish(RPCError(handlerError: error))
     }
@@ -244,6 +258,7 @@ final class ServerCall: CallStream, @unchecked Sendable {
 
     private func sendMessage(_ bytes: [UInt8]) {
         guard let session else { return }
+        unaryMessages.sent = 1
         willSendFirst()
         session.write(self, bytes)
         finish(nil)
@@ -270,14 +285,27 @@ final class ServerCall: CallStream, @unchecked Sendable {
         isAnswered = true
         failure = error
         ending = .some(error)
-        deadlineTimer?.cancel()
-        endInbox(RPCError(.cancelled, "the call is over"), discarding: true)
-        finishSending()
+        deadlineNanoseconds = .max
+        // Nobody reads the messages of a gathered body one by one.
+        if !gathersBody { endInbox(Self.over, discarding: true) }
+        if endIdleOutbox(error ?? Self.over) {
+            endStream()
+        } else {
+            finishSending()
+        }
     }
 
     override func willFinish() {
+        guard let ending, !outputFinished else { return }
+        endOutbox(ending ?? Self.over)
+        endStream()
+    }
+
+    private static let gone = RPCError(.cancelled, "the caller has gone")
+    private static let over = RPCError(.cancelled, "the call is over")
+
+    private func endStream() {
         guard let ending, let session, !outputFinished else { return }
-        endOutbox(ending ?? RPCError(.cancelled, "the call is over"))
         ServerAnswer.end(self, session, ending)
         markDirty()
     }
@@ -299,7 +327,7 @@ final class ServerCall: CallStream, @unchecked Sendable {
         guard !isAnswered, let session else { return }
         isAnswered = true
         failure = error
-        deadlineTimer?.cancel()
+        deadlineNanoseconds = .max
         ServerAnswer.refuse(self, session, status, error)
         markDirty()
     }
@@ -311,15 +339,14 @@ final class ServerCall: CallStream, @unchecked Sendable {
     }
 
     func streamClosed(_ code: HTTP2ErrorCode) {
-        deadlineTimer?.cancel()
-        let gone = RPCError(.cancelled, "the caller has gone")
+        deadlineNanoseconds = .max
         if !isAnswered {
             isAnswered = true
-            failure = gone
+            failure = Self.gone
             task?.cancel()
         }
-        endInbox(gone, discarding: true)
-        endOutbox(gone)
+        if !gathersBody { endInbox(Self.gone, discarding: true) }
+        endOutbox(Self.gone)
         body = []
         task = nil
     }

@@ -1,11 +1,9 @@
-internal import NIOCore
-
 /// Reading a request's head: in what way it speaks, what answers it, how long it may take.
 extension ServerCall {
     func beginGRPC(_ contentType: String) {
         dialect = .grpc
         guard pseudo.method == "POST" else { return refuse(http: 405, RPCError(.internal, "gRPC needs POST")) }
-        switch contentType.prefix(while: { $0 != ";" }) {
+        switch Self.mediaType(contentType) {
         case "application/grpc", "application/grpc+proto": coding = MessageCoding(form: .protobuf)
         case "application/grpc+json": coding = MessageCoding(form: .json)
         default: return refuse(http: 415, RPCError(.internal, "no such content type"))
@@ -18,10 +16,16 @@ extension ServerCall {
         beginRPC()
     }
 
+    /// A content type without its parameters.
+    private static func mediaType(_ contentType: String) -> String {
+        guard let end = contentType.utf8.firstIndex(of: UInt8(ascii: ";")) else { return contentType }
+        return String(contentType[..<end])
+    }
+
     func beginConnectOrPlain(_ contentType: String) {
-        let path = pseudo.path.prefix { $0 != "?" }
+        let path = path[...]
         let isPost = pseudo.method == "POST"
-        switch contentType.prefix(while: { $0 != ";" }) {
+        switch Self.mediaType(contentType) {
         case "application/json" where isPost && isRPCPath(path):
             beginConnect(.connectUnary, .json)
         case "application/proto" where isPost && isRPCPath(path):
@@ -75,7 +79,7 @@ extension ServerCall {
 
     private func beginRPC() {
         coding.maxSentMessageBytes = core.limits.maxSentMessageBytes
-        let path = String(pseudo.path.prefix { $0 != "?" })
+        let path = self.path
         switch requestEncoding {
         case nil, "identity": break
         case "gzip": deframer.allowsCompressed = true
@@ -126,9 +130,7 @@ extension ServerCall {
         }
         guard let duration else { return true }
         deadline = startedAt + duration
-        deadlineTimer = loop.eventLoop.scheduleTask(in: .nanoseconds(max(duration.nanoseconds, 0))) { [self] in
-            abort(RPCError(.deadlineExceeded, "the deadline has passed"))
-        }
+        connection.watchDeadline(of: self, at: connection.lastReadNanoseconds + UInt64(max(duration.nanoseconds, 0)))
         return true
     }
 }

@@ -87,7 +87,8 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
         ConnectionDescription(
             peer: peerAddress, commonName: peer.certificate?.commonName, tlsVersion: tls?.protocolVersion,
             openCalls: session.streams.count, startedCalls: startedCalls,
-            ageSeconds: Int((NIODeadline.now() - openedAt).nanoseconds / 1_000_000_000), isDraining: isDraining)
+            ageSeconds: Int((NIODeadline.now() - openedAt).nanoseconds / 1_000_000_000), isDraining: isDraining,
+            openPaths: session.streams.compactMap { ($0 as? ServerCall)?.path }.filter { !$0.isEmpty }.sorted())
     }
 
     // MARK: events

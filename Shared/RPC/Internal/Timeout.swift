@@ -2,8 +2,11 @@
 enum Timeout {
     /// nil where the text is no timeout.
     static func parse(_ text: String) -> Duration? {
-        guard let unit = text.utf8.last, (2...9).contains(text.utf8.count), let value = Int64(text.dropLast()), value >= 0 else {
-            return nil
+        guard let unit = text.utf8.last, (2...9).contains(text.utf8.count) else { return nil }
+        var value: Int64 = 0
+        for digit in text.utf8.dropLast() {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) else { return nil }
+            value = value * 10 + Int64(digit - UInt8(ascii: "0"))
         }
         switch unit {
         case UInt8(ascii: "H"): return .seconds(value * 3600)

@@ -1,0 +1,244 @@
+internal import Protobuf
+
+/// What is underneath the calls of a channel: interceptors round them, attempts within them.
+extension RPCChannel {
+    func coding(_ options: CallOptions) -> MessageCoding {
+        MessageCoding(compressesOutput: options.compression == .gzip)
+    }
+
+    /// A request with its deadline, and the trace of the call being handled, if there is one.
+    func request(_ path: String, _ options: CallOptions, isStream: Bool, body: [UInt8]? = nil) -> ClientCall.Request {
+        var metadata = options.metadata
+        if let trace = TraceContext.current, metadata["traceparent"] == nil {
+            metadata.add(trace.child().traceparent, for: "traceparent")
+            if !trace.state.isEmpty { metadata.add(trace.state, for: "tracestate") }
+        }
+        return ClientCall.Request(
+            path: path, metadata: metadata, deadline: deadline(options, isStream: isStream), compression: options.compression, body: body)
+    }
+
+    /// The soonest of: the call's own timeout, the deadline of the call being handled; where there is neither, the
+    /// default, unless the response is a stream, which may be meant to have no end.
+    func deadline(_ options: CallOptions, isStream: Bool) -> ContinuousClock.Instant? {
+        let own = options.timeout.map { ContinuousClock.now + $0 }
+        switch (own, CallDeadline.current) {
+        case (let own?, let inherited?): return min(own, inherited)
+        case (let own?, nil): return own
+        case (nil, let inherited?): return inherited
+        case (nil, nil):
+            let seconds = core.configuration.defaultTimeoutSeconds
+            return seconds > 0 && !isStream ? .now + .seconds(seconds) : nil
+        }
+    }
+
+    /// Puts a call on a connection.
+    ///
+    /// - Parameter other: a connection to avoid, because the call has been tried there.
+    func start(request: ClientCall.Request, _ options: CallOptions, other: ClientConnection? = nil) async throws -> ClientCall {
+        let wish = CallWish(waitsForReady: options.waitForReady, hashKey: options.hashKey, other: other)
+        let connection = try await core.pick(wish, deadline: request.deadline)
+        let call = ClientCall(connection, request, maxMessageBytes: core.configuration.maxMessageBytes)
+        connection.loop.run { connection.start(call) }
+        return call
+    }
+
+    /// Runs what uses a call, and gives the call up if that left before its end.
+    func finishing<R>(_ call: ClientCall, _ options: CallOptions, _ body: () async throws -> R) async throws -> R {
+        defer {
+            call.abandon()
+            options.onMetadata?(call.receivedInitialMetadata, call.receivedTrailers)
+        }
+        return try await body()
+    }
+
+    // MARK: interceptors
+
+    /// The interceptors of one call that have begun, and when it began.
+    struct Interception {
+        var finishers: [@Sendable (CallOutcome) -> Void] = []
+        let startedAt = ContinuousClock.now
+
+        func end(_ status: StatusCode, _ message: String = "", sent: Int, received: Int) {
+            guard !finishers.isEmpty else { return }
+            let outcome = CallOutcome(
+                status: status, httpStatus: status.httpStatus, message: message, duration: ContinuousClock.now - startedAt,
+                sentMessages: sent, receivedMessages: received)
+            for finisher in finishers.reversed() { finisher(outcome) }
+        }
+    }
+
+    private func intercept(_ request: inout ClientCall.Request, _ method: MethodDescriptor?) async throws -> Interception {
+        var interception = Interception()
+        guard !core.configuration.interceptors.isEmpty else { return interception }
+        var outgoing = OutgoingCall(path: request.path, method: method, deadline: request.deadline, metadata: request.metadata)
+        do {
+            for interceptor in core.configuration.interceptors {
+                if let finisher = try await interceptor.begin(&outgoing) { interception.finishers.append(finisher) }
+            }
+        } catch {
+            interception.end(RPCError(handlerError: error).code, "\(error)", sent: 0, received: 0)
+            throw error
+        }
+        request.metadata = outgoing.metadata
+        return interception
+    }
+
+    /// One call whose messages the caller streams, between its interceptors.
+    func withCall<R>(
+        _ method: MethodDescriptor, _ options: CallOptions, isStream: Bool, body: [UInt8]? = nil, _ use: (ClientCall) async throws -> R
+    ) async throws -> R {
+        var request = request(method.path, options, isStream: isStream, body: body)
+        let interception = try await intercept(&request, method)
+        let call: ClientCall
+        do {
+            call = try await start(request: request, options)
+        } catch {
+            interception.end(RPCError(handlerError: error).code, "\(error)", sent: 0, received: 0)
+            throw error
+        }
+        return try await finishing(call, options) {
+            defer {
+                // What the caller left before its end is cancelled.
+                let end = call.endStatus
+                if let end { core.callEnded(on: call.connection, end.code) }
+                let sent = call.sentMessages + (body == nil ? 0 : 1)
+                interception.end(end?.code ?? .cancelled, end?.message ?? "", sent: sent, received: call.receivedMessages)
+            }
+            return try await use(call)
+        }
+    }
+
+    // MARK: attempts
+
+    /// Sends one encoded message and gets one back, trying again as the policy allows.
+    ///
+    /// - Parameter method: nil for a call that is passed on unread; it is repeated only if no server saw it.
+    func unaryBytes(
+        path: String, method: MethodDescriptor?, contentType: String, body: [UInt8], options: CallOptions
+    ) async throws -> [UInt8] {
+        var request = request(path, options, isStream: false, body: body)
+        request.contentType = contentType
+        let interception = try await intercept(&request, method)
+        do {
+            let reply: [UInt8]
+            if let milliseconds = core.configuration.retry.hedgeAfterMilliseconds, method?.idempotency == .noSideEffects {
+                reply = try await hedged(request, options, after: .milliseconds(milliseconds))
+            } else {
+                reply = try await retried(request, options, isRepeatable: method.map { $0.idempotency != .none } ?? false)
+            }
+            interception.end(.ok, sent: 1, received: 1)
+            return reply
+        } catch {
+            let status = RPCError(handlerError: error)
+            interception.end(status.code, status.message, sent: 1, received: 0)
+            throw error
+        }
+    }
+
+    private func retried(_ request: ClientCall.Request, _ options: CallOptions, isRepeatable: Bool) async throws -> [UInt8] {
+        var attempt = 1
+        var tried: ClientConnection?
+        while true {
+            let call = try await start(request: request, options, other: tried)
+            do {
+                return try await reply(of: call, options)
+            } catch let error as RPCError {
+                guard mayRetry(call, error, attempt, isRepeatable) else { throw error }
+                if attempt > 1 || !call.isUnprocessed { try await pause(attempt) }
+                attempt += 1
+                tried = call.connection
+            }
+        }
+    }
+
+    private func mayRetry(_ call: ClientCall, _ error: RPCError, _ attempt: Int, _ isRepeatable: Bool) -> Bool {
+        guard error.code == .unavailable, attempt < max(core.configuration.retry.maxAttempts, 2) else { return false }
+        if call.isUnprocessed { return true }
+        return isRepeatable && attempt < core.configuration.retry.maxAttempts && core.takesRetry()
+    }
+
+    private func pause(_ attempt: Int) async throws {
+        let policy = core.configuration.retry
+        let ceiling = min(policy.initialBackoffMilliseconds << min(attempt - 1, 16), policy.maxBackoffMilliseconds)
+        try await Task.sleep(for: .microseconds(Int64.random(in: 0...Int64(ceiling) * 1000)))
+    }
+
+    /// Starts the call again elsewhere whenever it has had no answer for `delay`; the first answer counts, and gives the
+    /// others up. A failure that may be this server's alone waits for the other attempts.
+    private func hedged(_ request: ClientCall.Request, _ options: CallOptions, after delay: Duration) async throws -> [UInt8] {
+        enum Step: Sendable {
+            case answer([UInt8])
+            case failure(RPCError)
+            case time
+        }
+        let maxAttempts = max(core.configuration.retry.maxAttempts, 1)
+        return try await withThrowingTaskGroup(of: Step.self) { group in
+            var running = 0
+            var started = 0
+            var tried: ClientConnection?
+            func attempt() async throws {
+                let call = try await start(request: request, options, other: tried)
+                tried = call.connection
+                running += 1
+                started += 1
+                group.addTask { [self] in
+                    do {
+                        return .answer(try await reply(of: call, options))
+                    } catch {
+                        return .failure(RPCError(handlerError: error))
+                    }
+                }
+                guard started < maxAttempts else { return }
+                group.addTask {
+                    try await Task.sleep(for: delay)
+                    return .time
+                }
+            }
+            defer { group.cancelAll() }
+            try await attempt()
+            while let step = try await group.next() {
+                switch step {
+                case .answer(let bytes):
+                    return bytes
+                case .failure(let error):
+                    running -= 1
+                    guard error.code == .unavailable else { throw error }
+                    if running == 0 {
+                        guard started < maxAttempts, core.takesRetry() else { throw error }
+                        try await attempt()
+                    }
+                case .time:
+                    if started < maxAttempts, core.takesRetry() { try await attempt() }
+                }
+            }
+            throw RPCError(.internal, "no attempt was made")
+        }
+    }
+
+    /// The one message that answers a call.
+    private func reply(of call: ClientCall, _ options: CallOptions) async throws -> [UInt8] {
+        do {
+            let bytes = try await finishing(call, options) { try await onlyBytes(call) }
+            core.callEnded(on: call.connection, .ok)
+            return bytes
+        } catch {
+            // What this side gave up says nothing of the server.
+            if let end = call.endStatus { core.callEnded(on: call.connection, end.code) }
+            throw error
+        }
+    }
+
+    private func onlyBytes(_ call: ClientCall) async throws -> [UInt8] {
+        guard let bytes = try await call.nextMessage() else {
+            throw RPCError(.internal, "the server answered without a message")
+        }
+        guard try await call.nextMessage() == nil else {
+            throw RPCError(.internal, "the server answered with more than one message")
+        }
+        return bytes
+    }
+
+    func onlyMessage<Response: Message>(_ call: ClientCall, _ coding: MessageCoding) async throws -> Response {
+        try await onlyBytes(call).withUnsafeBytes { try coding.decodeResponse(Response.self, $0) }
+    }
+}
