@@ -14,13 +14,16 @@ public struct AccessLogInterceptor: ServerInterceptor {
     public func begin(_ call: inout IncomingCall) async throws -> (@Sendable (CallOutcome) -> Void)? {
         let path = call.route
         let peer = call.peer
+        let trace = call.trace
         return { [logger] outcome in
             let level: Logger.Level = Self.isOwnFault(outcome.status) ? .warning : .debug
             guard logger.logLevel <= level else { return }
-            logger.log(level: level, "call", metadata: [
+            var metadata: Logger.Metadata = [
                 "path": "\(path)", "status": "\(outcome.status.name)", "reason": "\(outcome.message)",
                 "peer": "\(peer.certificate?.commonName ?? peer.address)", "milliseconds": "\(Double(outcome.duration.nanoseconds) / 1e6)",
-            ])
+            ]
+            if let trace { metadata["trace"] = "\(trace.traceID)" }
+            logger.log(level: level, "call", metadata: metadata)
         }
     }
 

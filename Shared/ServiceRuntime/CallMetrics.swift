@@ -1,5 +1,6 @@
 internal import CoreMetrics
 public import RPC
+internal import Synchronization
 
 /// Counts calls under the names of the Prometheus gRPC convention, and plain requests beside them.
 ///
@@ -11,17 +12,15 @@ public struct CallMetricsInterceptor: ServerInterceptor {
 
     public init(services: [any RPCService], registry: MetricsRegistry) {
         self.registry = registry
-        registry.describe("grpc_server_started_total", .counter, "RPCs begun.")
-        registry.describe("grpc_server_handled_total", .counter, "RPCs ended, by status code.")
-        registry.describe("grpc_server_handling_seconds", .histogram, "Time from an RPC's headers to its status.")
+        CallSeries.describe("grpc_server", registry)
         registry.describe("http_server_requests_total", .counter, "Plain HTTP requests ended, by route and status.")
         registry.describe("http_server_request_seconds", .histogram, "Time from a plain request's headers to its answer.")
         var calls: [String: CallSeries] = [:]
         for method in services.flatMap(\.methods).map(\.descriptor) {
-            calls[method.path] = CallSeries(type: Self.type(method.kind), service: method.service, method: method.name, registry)
+            calls[method.path] = CallSeries("grpc_server", method, registry)
         }
         self.calls = calls
-        forwarded = CallSeries(type: "unary", service: "other", method: "other", registry)
+        forwarded = CallSeries("grpc_server", nil, registry)
     }
 
     public func begin(_ call: inout IncomingCall) async throws -> (@Sendable (CallOutcome) -> Void)? {
@@ -37,11 +36,78 @@ public struct CallMetricsInterceptor: ServerInterceptor {
             }
         }
         let series = calls[call.path] ?? forwarded
-        series.started.increment(by: 1)
-        return { outcome in
-            series.handled(outcome.status).increment(by: 1)
-            series.seconds.recordNanoseconds(outcome.duration.nanoseconds)
+        series.begin()
+        return { series.end($0) }
+    }
+}
+
+/// Counts the calls that a channel makes, under the names of the Prometheus gRPC convention. Attempts of one call count once.
+public final class ClientMetricsInterceptor: ClientInterceptor {
+    private let calls = Mutex<[MethodDescriptor: CallSeries]>([:])
+    private let forwarded: CallSeries
+    private let registry: MetricsRegistry
+
+    public init(registry: MetricsRegistry) {
+        self.registry = registry
+        CallSeries.describe("grpc_client", registry)
+        forwarded = CallSeries("grpc_client", nil, registry)
+    }
+
+    public func begin(_ call: inout OutgoingCall) async throws -> (@Sendable (CallOutcome) -> Void)? {
+        let series = call.method.map { seriesOf($0) } ?? forwarded
+        series.begin()
+        return { series.end($0) }
+    }
+
+    /// Methods come from generated clients, so their number is bounded.
+    private func seriesOf(_ method: MethodDescriptor) -> CallSeries {
+        calls.withLock { calls in
+            if let series = calls[method] { return series }
+            let series = CallSeries("grpc_client", method, registry)
+            calls[method] = series
+            return series
         }
+    }
+}
+
+/// The series of one method, on a server or a client. Those of statuses are made when a status first occurs, except success.
+private final class CallSeries: Sendable {
+    private let started: CounterSeries
+    private let sent: CounterSeries
+    private let received: CounterSeries
+    private let seconds: HistogramSeries
+    private let succeeded: CounterSeries
+    private let prefix: String
+    private let labels: [(String, String)]
+    private let registry: MetricsRegistry
+
+    /// - Parameters:
+    ///   - prefix: `grpc_server` or `grpc_client`.
+    ///   - method: nil for calls that are passed on unread.
+    init(_ prefix: String, _ method: MethodDescriptor?, _ registry: MetricsRegistry) {
+        let labels = [
+            ("grpc_type", method.map { Self.type($0.kind) } ?? "unary"), ("grpc_service", method?.service ?? "other"),
+            ("grpc_method", method?.name ?? "other"),
+        ]
+        self.prefix = prefix
+        self.labels = labels
+        self.registry = registry
+        func counter(_ name: String, _ labels: [(String, String)]) -> CounterSeries {
+            registry.series(prefix + name, labels, .counter) { CounterSeries() }
+        }
+        started = counter("_started_total", labels)
+        sent = counter("_msg_sent_total", labels)
+        received = counter("_msg_received_total", labels)
+        seconds = registry.series(prefix + "_handling_seconds", labels, .histogram) { HistogramSeries(bounds: HistogramSeries.seconds) }
+        succeeded = counter("_handled_total", labels + [("grpc_code", StatusCode.ok.metricName)])
+    }
+
+    static func describe(_ prefix: String, _ registry: MetricsRegistry) {
+        registry.describe(prefix + "_started_total", .counter, "RPCs begun.")
+        registry.describe(prefix + "_handled_total", .counter, "RPCs ended, by status code.")
+        registry.describe(prefix + "_handling_seconds", .histogram, "Time from an RPC's beginning to its status.")
+        registry.describe(prefix + "_msg_sent_total", .counter, "Messages sent in RPCs that ended.")
+        registry.describe(prefix + "_msg_received_total", .counter, "Messages received in RPCs that ended.")
     }
 
     private static func type(_ kind: CallKind) -> String {
@@ -52,28 +118,19 @@ public struct CallMetricsInterceptor: ServerInterceptor {
         case .bidirectional: "bidi_stream"
         }
     }
-}
 
-/// The series of one method. Those of statuses are made when a status first occurs, except success.
-private final class CallSeries: Sendable {
-    let started: any CounterHandler
-    let seconds: any TimerHandler
-    private let succeeded: any CounterHandler
-    private let labels: [(String, String)]
-    private let registry: MetricsRegistry
+    func begin() { started.increment(by: 1) }
 
-    init(type: String, service: String, method: String, _ registry: MetricsRegistry) {
-        let labels = [("grpc_type", type), ("grpc_service", service), ("grpc_method", method)]
-        self.labels = labels
-        self.registry = registry
-        started = registry.makeCounter(label: "grpc_server_started_total", dimensions: labels)
-        seconds = registry.makeTimer(label: "grpc_server_handling_seconds", dimensions: labels)
-        succeeded = registry.makeCounter(label: "grpc_server_handled_total", dimensions: labels + [("grpc_code", StatusCode.ok.metricName)])
+    func end(_ outcome: CallOutcome) {
+        handled(outcome.status).increment(by: 1)
+        seconds.recordNanoseconds(outcome.duration.nanoseconds)
+        if outcome.sentMessages > 0 { sent.increment(by: Int64(outcome.sentMessages)) }
+        if outcome.receivedMessages > 0 { received.increment(by: Int64(outcome.receivedMessages)) }
     }
 
-    func handled(_ status: StatusCode) -> any CounterHandler {
+    private func handled(_ status: StatusCode) -> CounterSeries {
         if status == .ok { return succeeded }
-        return registry.makeCounter(label: "grpc_server_handled_total", dimensions: labels + [("grpc_code", status.metricName)])
+        return registry.series(prefix + "_handled_total", labels + [("grpc_code", status.metricName)], .counter) { CounterSeries() }
     }
 }
 

@@ -25,6 +25,7 @@ public final class ServiceRuntime: Sendable {
     public let metrics: MetricsRegistry
 
     private let tokenKeys: (any TokenKeySource)?
+    private let clientMetrics: ClientMetricsInterceptor
     private let stopRequest = OneShot<Void>()
     private let listening = OneShot<Int>()
     private let pool = Mutex<PostgresPool?>(nil)
@@ -40,6 +41,7 @@ public final class ServiceRuntime: Sendable {
         self.configuration = configuration
         self.logger = logger
         self.metrics = metrics
+        clientMetrics = ClientMetricsInterceptor(registry: metrics)
     }
 
     // MARK: Life
@@ -119,6 +121,7 @@ public final class ServiceRuntime: Sendable {
         let address = configuration.addresses[other.name] ?? other.defaultAddress
         var channel = ChannelConfiguration(target: address)
         channel.maxMessageBytes = max(channel.maxMessageBytes, configuration.maxMessageBytes)
+        channel.interceptors = [clientMetrics]
         // A service that comes back is used again within seconds: its callers are few and its own.
         channel.maxBackoffSeconds = 2
         if let tls = configuration.tls, address.hasPrefix("https:") {
@@ -132,7 +135,8 @@ public final class ServiceRuntime: Sendable {
 
     /// Serves until the service is asked to end, then drains.
     ///
-    /// Beside what is given, the port serves health, reflection and `/metrics`. The service is `SERVING` while its database answers.
+    /// Beside what is given, the port serves health, reflection, `/metrics` and `/debug/connections`. The service is `SERVING` while its
+    /// database answers.
     ///
     /// - Parameters:
     ///   - rules: who may fetch the routes; the methods' rules are ``MethodRules``.
@@ -166,11 +170,12 @@ public final class ServiceRuntime: Sendable {
     ) async throws {
         let routes = routes + [metricsRoute]
         let policy = AccessPolicy(MethodRules.all).merging(rules)
-        let uncovered = policy.uncovered(among: services.flatMap(\.methods).map(\.descriptor.path) + routes.map(\.pattern))
+        let paths = services.flatMap(\.methods).map(\.descriptor.path) + routes.map(\.pattern) + [Self.connectionsPath]
+        let uncovered = policy.uncovered(among: paths)
         guard uncovered.isEmpty else { throw ServiceError("no access rule covers \(uncovered.joined(separator: ", "))") }
         let verifier = TokenVerifier(keys: tokenKeys, issuer: configuration.tokenIssuer)
         let interceptors: [any ServerInterceptor] = [
-            CallMetricsInterceptor(services: services, registry: metrics), AccessLogInterceptor(logger: logger),
+            TracingInterceptor(), CallMetricsInterceptor(services: services, registry: metrics), AccessLogInterceptor(logger: logger),
             AuthenticationInterceptor(policy: policy, verifier: verifier),
         ]
         let health = HealthMonitor(services: services.map(\.serviceName), pool: pool.withLock { $0 }, logger: logger)
@@ -207,6 +212,7 @@ public final class ServiceRuntime: Sendable {
     }
 
     private static let serverTask = "server"
+    private static let connectionsPath = "/debug/connections"
 
     private func serverConfiguration(_ rawFallback: (@Sendable (RawCall) async throws -> RawReply)?) -> ServerConfiguration {
         var server = ServerConfiguration(host: configuration.listenHost, port: configuration.listenPort)
@@ -214,6 +220,7 @@ public final class ServiceRuntime: Sendable {
         server.limits.maxMessageBytes = configuration.maxMessageBytes
         server.limits.drainTimeoutSeconds = configuration.drainSeconds
         server.rawFallback = rawFallback
+        server.connectionsPath = Self.connectionsPath
         if let tls = configuration.tls {
             server.tls = TLSConfiguration(
                 certificateChainFile: tls.certificateFile, privateKeyFile: tls.keyFile, trustRootsFile: tls.trustFile,
