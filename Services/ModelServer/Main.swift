@@ -26,7 +26,10 @@ enum ModelServer {
                     store: FeaturesV1.FeatureStoreService.Client(channel), writer: writer,
                     consumer: LogConsumer(name: "features", pool: pool, logger: runtime.logger))
                 try await runtime.serve(
-                    services: [ModelServerHandlers(database: database, champion: champion, writer: writer)],
+                    services: [
+                        ModelServerHandlers(
+                            database: database, champion: champion, writer: writer, trustedKeys: configuration.trustedKeys)
+                    ],
                     background: [
                         .init("feature store's log") { try await follower.run() },
                         .init("champion") { try await champion.keepCurrent(everySeconds: 2) },

@@ -14,6 +14,8 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
     let database: ModelServerDatabase
     let champion: Champion
     let writer: DecisionWriter
+    /// See `ModelServerConfiguration.trustedKeys`.
+    var trustedKeys: String?
 
     // MARK: Decisions
 
@@ -102,6 +104,7 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
         let bundle: ModelBundle
         do {
             bundle = try ModelBundle(files: files)
+            if let trustedKeys { try bundle.requireSignature(byKeysIn: trustedKeys) }
         } catch {
             throw RPCError(.invalidArgument, "\(error)")
         }

@@ -26,6 +26,7 @@ struct VigilCommand: ParsableCommand {
         abstract: "Predict and interrupt financial cybercrime.",
         subcommands: [
             AnomaliesCommand.self,
+            BacktestCommand.self,
             CertificatesCommand.self,
             EvaluateCommand.self,
             ForecastCommand.self,

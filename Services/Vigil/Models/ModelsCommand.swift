@@ -1,6 +1,7 @@
 import ArgumentParser
 import Contracts
 import Foundation
+import Models
 import RPC
 import RecordCoding
 import Records
@@ -10,7 +11,7 @@ import StandardContracts
 struct ModelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "models", abstract: "The running model server's registry: list, upload, promote.",
-        subcommands: [List.self, Upload.self, Promote.self], defaultSubcommand: List.self)
+        subcommands: [List.self, Upload.self, Promote.self, NewKey.self], defaultSubcommand: List.self)
 
     struct Target: ParsableArguments {
         @Option(help: ArgumentHelp("Folder of the suite; VIGIL_HOME or .vigil unless given.", valueName: "dir"))
@@ -64,6 +65,31 @@ struct ModelsCommand: ParsableCommand {
 
         func run() async throws {
             try ModelsCommand.show([try await target.registry().promote(version: version)].compactMap { $0 }, as: target.format)
+        }
+    }
+
+    struct NewKey: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make a key pair for signing bundles.",
+            discussion: """
+                Writes NAME.key, which `vigil train --sign-with` takes and nobody else should read, and NAME.pub, which goes to whoever \
+                checks: `vigil predict --trusted-keys`, or VIGIL_MODELS_TRUSTED_KEYS_FILE of the model server.
+                """)
+        @Argument(help: "The files' name without its ending.")
+        var name: String
+
+        func run() throws {
+            let manager = FileManager.default
+            for ending in ["key", "pub"] where manager.fileExists(atPath: "\(name).\(ending)") {
+                throw ValidationError("\(name).\(ending) is there already.")
+            }
+            let pair = ModelBundle.newSigningKey()
+            guard
+                manager.createFile(
+                    atPath: "\(name).key", contents: Data((pair.privateKeyPEM + "\n").utf8), attributes: [.posixPermissions: 0o600]),
+                manager.createFile(atPath: "\(name).pub", contents: Data((pair.publicKeyPEM + "\n").utf8))
+            else { throw ValidationError("\(name).key cannot be written.") }
+            print("\(name).key signs, \(name).pub checks")
         }
     }
 

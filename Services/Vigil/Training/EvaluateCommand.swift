@@ -8,7 +8,7 @@ import Training
 /// `vigil evaluate …`
 struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "evaluate", abstract: "Measure how good the models are.", subcommands: [Fraud.self])
+        commandName: "evaluate", abstract: "Measure how good the models are.", subcommands: [CashOuts.self, Fraud.self])
 
     /// `vigil evaluate fraud`
     struct Fraud: ParsableCommand {
@@ -17,7 +17,7 @@ struct EvaluateCommand: ParsableCommand {
             abstract: "Train and test the fraud classifier by the Fraud Detection Handbook's protocol.",
             discussion: """
                 Trains on --train-days from --start, leaves --delay-days in which labels arrive, scores the --test-days after, and prints \
-                AUC ROC, average precision and card precision at 100. Cards that are known to be compromised before a test day do not count. \
+                AUC ROC, average precision and card precision at 100. Cards known to be compromised before a test day do not count. \
                 With --train-days all everything before the gap trains, and the test days are those of seven training days from --start.
 
                   vigil evaluate fraud --transactions transactions.csv.gz --mapping handbook-transactions --start 2018-06-13
@@ -46,6 +46,9 @@ struct EvaluateCommand: ParsableCommand {
         @Option(help: ArgumentHelp("Where the trained bundle goes.", valueName: "dir"))
         var bundle: String?
 
+        @Option(help: ArgumentHelp("Where a report with plots goes: HTML that opens without a network.", valueName: "file"))
+        var report: String?
+
         @Option(help: "text or json: how the result is printed.")
         var format: OutputFormat = .text
 
@@ -65,6 +68,7 @@ struct EvaluateCommand: ParsableCommand {
                 progress: { progress.show($0) })
             if let scores { try write(outcome.scores, to: scores) }
             if let bundle { try outcome.bundle.write(to: bundle) }
+            if let report { try FraudReport(outcome, weeks).write(to: report) }
             progress.end()
             try show(outcome, weeks)
         }
@@ -75,69 +79,23 @@ struct EvaluateCommand: ParsableCommand {
             try Data(csv.bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
         }
 
-        private struct Result: Encodable {
-            var aucROC: Double?
-            var averagePrecision: Double?
-            var cardPrecisionAt100: Double?
-            var calibrationError: Double?
-            var trainingRows: Int
-            var trainingFrauds: Int
-            var testRows: Int
-            var testFrauds: Int
-            var scoredRows: Int
-            var testFrom: String
-            var testTo: String
-            var modelVersion: String
-
-            enum CodingKeys: String, CodingKey {
-                case aucROC = "auc_roc"
-                case averagePrecision = "average_precision"
-                case cardPrecisionAt100 = "card_precision_at_100"
-                case calibrationError = "calibration_error"
-                case trainingRows = "training_rows"
-                case trainingFrauds = "training_frauds"
-                case testRows = "test_rows"
-                case testFrauds = "test_frauds"
-                case scoredRows = "scored_rows"
-                case testFrom = "test_from"
-                case testTo = "test_to"
-                case modelVersion = "model_version"
-            }
-
-            /// JSON has no NaN: what has no value is null, not left out.
-            func encode(to encoder: any Encoder) throws {
-                var container = encoder.container(keyedBy: CodingKeys.self)
-                try container.encode(aucROC, forKey: .aucROC)
-                try container.encode(averagePrecision, forKey: .averagePrecision)
-                try container.encode(cardPrecisionAt100, forKey: .cardPrecisionAt100)
-                try container.encode(calibrationError, forKey: .calibrationError)
-                try container.encode(trainingRows, forKey: .trainingRows)
-                try container.encode(trainingFrauds, forKey: .trainingFrauds)
-                try container.encode(testRows, forKey: .testRows)
-                try container.encode(testFrauds, forKey: .testFrauds)
-                try container.encode(scoredRows, forKey: .scoredRows)
-                try container.encode(testFrom, forKey: .testFrom)
-                try container.encode(testTo, forKey: .testTo)
-                try container.encode(modelVersion, forKey: .modelVersion)
-            }
-        }
-
         private func show(_ outcome: HandbookProtocol.Outcome, _ weeks: HandbookProtocol) throws {
             switch format {
             case .json:
-                try JSONLine.print(
-                    Result(
-                        aucROC: outcome.areaUnderROC.finite, averagePrecision: outcome.averagePrecision.finite,
-                        cardPrecisionAt100: outcome.cardPrecision.finite, calibrationError: outcome.calibrationError.finite,
-                        trainingRows: outcome.trainingRows, trainingFrauds: outcome.trainingFrauds, testRows: outcome.testRows,
-                        testFrauds: outcome.testFrauds, scoredRows: outcome.scores.count, testFrom: weeks.testStart.iso8601,
-                        testTo: weeks.testEnd.iso8601, modelVersion: outcome.bundleVersion))
+                try JSONLine.print(EvaluationResult(outcome, weeks))
             case .text:
                 print("trained on \(outcome.trainingRows) payments, \(outcome.trainingFrauds) of them fraud")
                 print("tested on \(outcome.testRows) payments, \(outcome.testFrauds) of them fraud, \(weeks.testStart) to \(weeks.testEnd)")
                 print("AUC ROC                \(Figure.text(outcome.areaUnderROC))")
                 print("average precision      \(Figure.text(outcome.averagePrecision))")
                 print("card precision at 100  \(Figure.text(outcome.cardPrecision))")
+                print("calibration error      \(Figure.text(outcome.calibrationError))")
+                if let coverage = outcome.coverage, let stated = outcome.bundle.manifest.conformal?.coverage {
+                    print("coverage of sets       \(Figure.text(coverage.coverage)), stated \(Figure.text(stated))")
+                }
+                if let drift = outcome.drift.first {
+                    print("largest drift (PSI)    \(Figure.text(drift.stabilityIndex)), \(drift.feature)")
+                }
             }
         }
     }
@@ -163,8 +121,4 @@ struct EvaluateCommand: ParsableCommand {
             }
         }
     }
-}
-
-extension Double {
-    fileprivate var finite: Double? { isFinite ? self : nil }
 }

@@ -35,6 +35,9 @@ struct PredictCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The bundle's folder, as `vigil train` wrote it.", valueName: "dir"))
     var bundle = "bundle"
 
+    @Option(help: ArgumentHelp("Take only bundles signed with one of the P-256 public keys (PEM) in this file.", valueName: "file"))
+    var trustedKeys: String?
+
     @Option(name: [.short, .long], help: ArgumentHelp("Where the scores go.", valueName: "file"))
     var output: String
 
@@ -47,6 +50,7 @@ struct PredictCommand: ParsableCommand {
 
     func run() throws {
         let bundle = try ModelBundle(directory: bundle)
+        if let trustedKeys { try bundle.requireSignature(byKeysIn: try String(contentsOfFile: trustedKeys, encoding: .utf8)) }
         let set = try bundle.featureSet()
         var progress = ProgressLine()
         let files = DatasetFiles()

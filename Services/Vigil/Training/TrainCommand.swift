@@ -45,6 +45,12 @@ struct TrainCommand: AsyncParsableCommand {
     @Option(name: [.short, .long], help: ArgumentHelp("The bundle's folder; one that is there is replaced.", valueName: "dir"))
     var output = "bundle"
 
+    @Option(help: ArgumentHelp("Sign the bundle with this P-256 private key (PEM); `vigil models new-key` makes one.", valueName: "file"))
+    var signWith: String?
+
+    @Option(help: ArgumentHelp("Where a report with plots goes: HTML that opens without a network.", valueName: "file"))
+    var report: String?
+
     @Option(help: "text or json: how the result is printed.")
     var format: OutputFormat = .text
 
@@ -58,10 +64,13 @@ struct TrainCommand: AsyncParsableCommand {
         guard let last = history.transactions.last?.eventTime else { throw ValidationError("There are no payments to learn from.") }
         let asOf = asOf?.time ?? last
         let source = transactions.map { URL(fileURLWithPath: $0).lastPathComponent } ?? "suite"
-        let bundle = try FraudTraining(options: tuning.options()).train(
+        let signingKey = try signWith.map { try String(contentsOfFile: $0, encoding: .utf8) }
+        let model = try FraudTraining(options: tuning.options()).fit(
             on: history, period: from.map { $0.time..<(asOf + TimeSpan(microseconds: 1)) }, asOf: asOf, source: source, createdAt: .now(),
             progress: { progress.show($0) })
+        let bundle = try signingKey.map { try model.bundle.signed(withKey: $0) } ?? model.bundle
         try bundle.write(to: output)
+        if let report { try FraudReport(model).write(to: report) }
         progress.end()
         try show(bundle)
     }
