@@ -122,6 +122,8 @@ let package = Package(
             resources: [
                 .embedInCode("handbook-customers.yaml"), .embedInCode("handbook-labels.yaml"), .embedInCode("handbook-terminals.yaml"),
                 .embedInCode("handbook-transactions.yaml"), .embedInCode("houston-crimes.yaml"), .embedInCode("newyork-atms.yaml"),
+                .embedInCode("simulated-atms.yaml"), .embedInCode("simulated-complaints.yaml"), .embedInCode("simulated-labels.yaml"),
+                .embedInCode("simulated-transactions.yaml"),
             ], exclude: ["README.md"]),
         module("Datasets", ["CZlib", "Records", "ShippedMappings", yams]),
         module("Features", ["Records", "Geo"]),
@@ -169,7 +171,7 @@ let package = Package(
             logging, serviceContext,
         ]),
         tests("Notifier", ["Notifier", "TestSupport", "Contracts", "StandardContracts", "RecordCoding", "Records", "RPC", "Postgres", "EventLog", "ServiceRuntime", logging]),
-        tests("Vigil", ["Vigil", "TestSupport", "Contracts", "RPC", "Datasets", "Records", "Training", "Models", logging]),
+        tests("Vigil", ["Vigil", "TestSupport", "Contracts", "RPC", "Datasets", "Records", "Simulation", "Training", "Models", logging]),
         tests("Tidy", []),
         tests("EndToEnd", [], exclude: ["Clients"]),
         tests("Interop", ["RPC", "Contracts", "StandardContracts", logging], exclude: ["Python"]),

@@ -8,5 +8,9 @@ public enum ShippedMappings {
         "handbook-transactions": PackageResources.handbook_transactions_yaml,
         "houston-crimes": PackageResources.houston_crimes_yaml,
         "newyork-atms": PackageResources.newyork_atms_yaml,
+        "simulated-atms": PackageResources.simulated_atms_yaml,
+        "simulated-complaints": PackageResources.simulated_complaints_yaml,
+        "simulated-labels": PackageResources.simulated_labels_yaml,
+        "simulated-transactions": PackageResources.simulated_transactions_yaml,
     ].mapValues { String(decoding: $0, as: UTF8.self) }
 }

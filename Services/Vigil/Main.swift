@@ -39,6 +39,7 @@ struct VigilCommand: ParsableCommand {
             RunCommand.self,
             SampleCommand.self,
             SecretsCommand.self,
+            SimulateCommand.self,
             StatusCommand.self,
             TrainCommand.self,
         ])

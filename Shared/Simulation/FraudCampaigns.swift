@@ -25,14 +25,14 @@ struct Campaign: Sendable {
     let crimeType: String
     let began: Timestamp
     let loss: Double
+    /// The accounts that the money came to, in order; the victim knows the first.
     let suspects: [Int]
 }
 
-/// Thieves: gangs with a home ground, hot terminals, mule chains.
+/// All fraud of a world: hot terminals and the cards copied there, stolen card details, and the gangs' ``Scams``.
 ///
-/// Assumptions: a gang owns a handful of mule accounts that also live an ordinary small life; money from a victim is
-/// split over the next mules within 10 to 90 minutes and taken out within hours, in several withdrawals at ATMs near the
-/// gang's ground; a terminal stays hot for one to three weeks and spoils one card in eight; thieves choose busy terminals.
+/// Assumptions: six gangs, whose mules also live an ordinary small life; a terminal stays hot for one to three weeks and spoils
+/// one card in eight; thieves choose busy terminals; most copies are used in a burst at night; card details are used on line for days.
 struct FraudCampaigns {
     let population: Population
     let start: Timestamp
@@ -40,34 +40,18 @@ struct FraudCampaigns {
     private(set) var drafts: [Draft] = []
     private(set) var campaigns: [Campaign] = []
 
-    private struct Gang {
-        let mules: [Int]
-        let grounds: [Int]
-    }
-
     init(population: Population, start: Timestamp, days: Int, honest: [Draft], random: RandomSource) {
         self.population = population
         self.start = start
         self.days = days
         var random = random
-        let gangs = (0..<6).map { _ in Self.gang(population, &random) }
+        let gangs = (0..<6).map { _ in Gang(population, start: start, days: days, &random) }
         clonedCards(honest, gangs, &random)
         stolenDetails(&random)
-        scams(gangs, &random)
-    }
-
-    private static func gang(_ population: Population, _ random: inout RandomSource) -> Gang {
-        let centre = random.integer(below: population.atms.count)
-        let ground = population.atms[centre].location
-        let near = population.atms.indices.sorted { a, b in
-            distance(population.atms[a].location, ground) < distance(population.atms[b].location, ground)
-        }
-        return Gang(mules: (0..<7).map { _ in random.integer(below: population.people.count) }, grounds: Array(near.prefix(8)))
-    }
-
-    private static func distance(_ a: Coordinate?, _ b: Coordinate?) -> Double {
-        guard let a, let b else { return .infinity }
-        return City.kilometres(a, b)
+        let scams = Scams(
+            population: population, start: start, days: days, gangs: gangs, firstCampaign: campaigns.count, random: &random)
+        drafts += scams.drafts
+        campaigns += scams.campaigns
     }
 
     // MARK: Cloned cards
@@ -99,12 +83,13 @@ struct FraudCampaigns {
         let person = population.people[victim]
         var time = began
         var loss = 0.0
+        let ground = gang.season(at: began).ground
         for _ in 0..<(2 + random.integer(below: 5)) {
             let isCash = random.chance(0.45)
             let amount = random.logNormal(median: person.medianAmount * 3, sigma: 0.7)
             let draft = Draft(
                 person: victim, time: time, channel: isCash ? .atm : .pos, amount: isCash ? Draft.banknotes(amount * 2) : amount,
-                place: isCash ? .atm(random.pick(gang.grounds)) : .shop(random.integer(below: population.shops.count)),
+                place: isCash ? .atm(random.pick(ground)) : .shop(random.integer(below: population.shops.count)),
                 pattern: .clonedCard, campaign: campaigns.count)
             loss += draft.amount
             drafts.append(draft)
@@ -124,7 +109,7 @@ struct FraudCampaigns {
     // MARK: Stolen card details
 
     private mutating func stolenDetails(_ random: inout RandomSource) {
-        let count = random.poisson(mean: Double(population.people.count * days) / 1_500)
+        let count = random.poissonLarge(mean: Double(population.people.count * days) / 1_500)
         for _ in 0..<count {
             let victim = random.integer(below: population.people.count)
             let person = population.people[victim]
@@ -142,64 +127,6 @@ struct FraudCampaigns {
                 time = time + .seconds(Int(random.exponential(mean: 20 * 3_600)))
             }
             campaigns.append(Campaign(victim: victim, crimeType: "card_not_present_fraud", began: began, loss: loss, suspects: []))
-        }
-    }
-
-    // MARK: Scams and mule chains
-
-    private mutating func scams(_ gangs: [Gang], _ random: inout RandomSource) {
-        let count = random.poisson(mean: Double(population.people.count * days) / 1_200)
-        for _ in 0..<count {
-            let gang = random.pick(gangs)
-            let victim = random.integer(below: population.people.count)
-            let began = start + .seconds(Int(random.uniform() * Double(days) * 86_400))
-            scam(victim: victim, at: began, gang: gang, &random)
-        }
-    }
-
-    private mutating func scam(victim: Int, at began: Timestamp, gang: Gang, _ random: inout RandomSource) {
-        let campaign = campaigns.count
-        let first = random.pick(gang.mules)
-        var time = began
-        var loss = 0.0
-        for _ in 0..<(1 + random.integer(below: 3)) {
-            let amount = random.logNormal(median: 14_000, sigma: 0.7)
-            loss += amount
-            drafts.append(
-                Draft(
-                    person: victim, time: time, channel: .transfer, amount: amount, place: .account(first), pattern: .scamTransfer,
-                    campaign: campaign))
-            time = time + .seconds(60 + Int(random.exponential(mean: 900)))
-        }
-        campaigns.append(Campaign(victim: victim, crimeType: "upi_fraud", began: began, loss: loss, suspects: [first]))
-        let branches = 1 + random.integer(below: 3)
-        for _ in 0..<branches {
-            let next = random.pick(gang.mules)
-            let passed = time + .minutes(10 + random.integer(below: 80))
-            let share = loss * random.uniform(0.8..<0.98) / Double(branches)
-            drafts.append(
-                Draft(
-                    person: first, time: passed, channel: .transfer, amount: share, place: .account(next), pattern: .muleTransfer,
-                    campaign: campaign))
-            cashOut(share, by: next, from: passed, gang: gang, campaign: campaign, &random)
-        }
-    }
-
-    private mutating func cashOut(
-        _ sum: Double, by mule: Int, from passed: Timestamp, gang: Gang, campaign: Int, _ random: inout RandomSource
-    ) {
-        var left = sum * random.uniform(0.7..<1)
-        var time = passed + .minutes(20 + Int(random.exponential(mean: 100)))
-        var withdrawals = 0
-        while left > 500, withdrawals < 12 {
-            let amount = Draft.banknotes(min(left, random.uniform(4_000..<10_000)))
-            drafts.append(
-                Draft(
-                    person: mule, time: time, channel: .atm, amount: amount, place: .atm(random.pick(gang.grounds)), pattern: .cashOut,
-                    campaign: campaign))
-            left -= amount
-            withdrawals += 1
-            time = time + .seconds(90 + Int(random.exponential(mean: 1_500)))
         }
     }
 }

@@ -75,6 +75,12 @@ public struct RandomSource: RandomNumberGenerator, Sendable {
         return count
     }
 
+    /// Poisson of any mean, as a sum of such that Knuth's product can draw.
+    public mutating func poissonLarge(mean: Double) -> Int {
+        let parts = max(Int((mean / 20).rounded(.up)), 1)
+        return (0..<parts).reduce(0) { sum, _ in sum + poisson(mean: mean / Double(parts)) }
+    }
+
     public mutating func pick<T>(_ values: [T]) -> T { values[integer(below: values.count)] }
 
     /// An index drawn by weight, given running totals of the weights.

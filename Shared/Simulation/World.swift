@@ -29,7 +29,12 @@ public struct WorldConfiguration: Sendable, Hashable {
 /// A seeded world of customers, accounts, cards, shops, ATMs, mules and complaints in a made-up city.
 ///
 /// Honest spending and fraud are made apart and then merged, so that a record carries nothing but what a bank would see.
-/// What only the simulator knows stays in ``truth``, which no model may read. Times are UTC, amounts Indian rupees.
+/// What only the simulator knows stays in ``truth`` and ``cashOuts``, which no model may read. Times are UTC, amounts Indian rupees.
+///
+/// What is assumed stands with each part: the ground and its quarters in `City`, habits in `Population`, what honest people do in
+/// `Spending` (journeys and large purchases are the noise that looks like fraud), hot terminals, night bursts and stolen card details in
+/// `FraudCampaigns`, gangs whose grounds and mules change in `Gang`, mule chains and cash-outs that are split over machines and days in
+/// `Scams`, late and inexact complaints, unreported fraud and mistaken labels in `Reports`.
 public struct World: Sendable {
     public let configuration: WorldConfiguration
     public let jurisdictions: [Jurisdiction]
@@ -46,11 +51,15 @@ public struct World: Sendable {
     /// Which transactions are fraud and how it was done; only for judging.
     public let truth: [TransactionKey: FraudPattern]
 
+    /// The withdrawals with which money of scams was taken out, by time; only for judging.
+    public let cashOuts: [CashOut]
+
     static let hoursAheadOfUTC = 5.5
     /// An honest payment counts as such when nobody has complained for so long.
     static let quietDays = 7
 
-    public init(_ configuration: WorldConfiguration) {
+    /// - Parameter progress: is told now and then how much is done, 0…1.
+    public init(_ configuration: WorldConfiguration, progress: (Double) -> Void = { _ in }) {
         self.configuration = configuration
         let random = RandomSource(seed: configuration.seed)
         let city = City(random: random.stream(1))
@@ -61,6 +70,7 @@ public struct World: Sendable {
         for index in population.people.indices {
             var own = random.stream(1_000 + UInt64(index))
             honest += spending.drafts(for: index, random: &own)
+            if index % 64 == 0 { progress(Double(index) / Double(population.people.count) / 2) }
         }
         honest.sort { $0.time < $1.time }
         let fraud = FraudCampaigns(
@@ -72,11 +82,18 @@ public struct World: Sendable {
         let book = Bookkeeping(population: population, bankID: configuration.bankID)
         var transactions: [Transaction] = []
         var truth: [TransactionKey: FraudPattern] = [:]
+        var cashOuts: [CashOut] = []
         transactions.reserveCapacity(drafts.count)
         for (index, draft) in drafts.enumerated() {
             let transaction = book.transaction(draft, number: index)
             transactions.append(transaction)
+            if index % 8_192 == 0 { progress(0.5 + Double(index) / Double(drafts.count) / 2) }
             if let pattern = draft.pattern { truth[transaction.key] = pattern }
+            if draft.pattern == .cashOut, let campaign = draft.campaign, let atm = transaction.terminalID {
+                cashOuts.append(
+                    CashOut(
+                        complaintID: Reports.complaintID(ofCampaign: campaign), transaction: transaction.key, time: draft.time, atmID: atm))
+            }
         }
         let reports = Reports(city: city, population: population, campaigns: fraud.campaigns, bankID: configuration.bankID, random: random.stream(4))
         jurisdictions = city.jurisdictions
@@ -84,6 +101,7 @@ public struct World: Sendable {
         customers = population.people.map { Customer(customerID: $0.customerID, home: $0.home) }
         self.transactions = transactions
         self.truth = truth
+        self.cashOuts = cashOuts
         complaints = reports.complaints(until: end)
         labels = reports.labels(drafts, transactions, random: random.stream(5))
         contextSignals = Self.festivals(configuration, random: random.stream(6))
@@ -99,6 +117,25 @@ public struct World: Sendable {
                 location: City.place(0, 0), value: random.uniform(0.2..<1), attributes: ["name": "Street festival \(index + 1)"])
         }
     }
+}
+
+/// A withdrawal of stolen money, as only the simulator and its judges know it.
+public struct CashOut: Sendable, Hashable {
+    /// The complaint of the crime that the money comes from, which may never be made.
+    public let complaintID: String
+    public let transaction: TransactionKey
+    public let time: Timestamp
+    public let atmID: String
+}
+
+extension World {
+    private static let offsetSeconds = Int(hoursAheadOfUTC * 3_600)
+
+    /// The day on the city's calendar.
+    static func localDay(_ time: Timestamp) -> Int { time.dayNumber(offsetSeconds: offsetSeconds) }
+
+    /// When that day began in the city.
+    static func localMidnight(day: Int) -> Timestamp { Timestamp(seconds: Int64(day * 86_400 - offsetSeconds)) }
 }
 
 /// Drafts to records.

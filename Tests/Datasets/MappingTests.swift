@@ -18,6 +18,7 @@ import Testing
         #expect(
             Mapping.shippedNames == [
                 "handbook-customers", "handbook-labels", "handbook-terminals", "handbook-transactions", "houston-crimes", "newyork-atms",
+                "simulated-atms", "simulated-complaints", "simulated-labels", "simulated-transactions",
             ])
         for name in Mapping.shippedNames { #expect(try Mapping.load(name).name == name) }
         #expect(try Mapping.load("handbook-labels.yaml").kind == .labels)

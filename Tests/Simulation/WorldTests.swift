@@ -62,4 +62,28 @@ import Testing
         #expect(!cashOuts.isEmpty)
         #expect(cashOuts.allSatisfy { $0.channel == .atm && $0.amount.minorUnits % 10_000 == 0 && $0.amount.minorUnits <= 1_000_000 })
     }
+
+    @Test func moneyOfAScamIsSplitOverSeveralATMsAndPartOfItComesOutAfterTheComplaint() {
+        let byComplaint = Dictionary(grouping: world.cashOuts, by: \.complaintID)
+        #expect(byComplaint.values.contains { Set($0.map(\.atmID)).count >= 3 })
+        let asked = world.complaints.filter { $0.channel == .transfer }
+        let late = asked.filter { complaint in
+            byComplaint[complaint.complaintID]?.contains { $0.time > complaint.reportedAt } ?? false
+        }
+        #expect(!late.isEmpty && late.count < asked.count)
+    }
+
+    @Test func cashOutsAreTheWithdrawalsThatTheTruthNames() {
+        let named = Set(world.truth.filter { $0.value == .cashOut }.keys)
+        #expect(Set(world.cashOuts.map(\.transaction)) == named)
+        #expect(world.cashOuts.map(\.time) == world.cashOuts.map(\.time).sorted())
+    }
+
+    @Test func complaintsAreInexact() {
+        let scams = world.complaints.filter { $0.crimeType == "upi_fraud" }
+        #expect(scams.allSatisfy { $0.suspectAccountIDs.count <= 2 })
+        #expect(scams.contains { $0.suspectAccountIDs.isEmpty || $0.suspectAccountIDs.count == 2 })
+        let known = Set(world.transactions.map(\.eventTime))
+        #expect(scams.contains { !known.contains($0.occurredAt) })
+    }
 }
