@@ -127,7 +127,7 @@ let package = Package(
             ], exclude: ["README.md"]),
         module("Datasets", ["CZlib", "Records", "ShippedMappings", yams]),
         module("Features", ["Records", "Geo"]),
-        module("Models", ["Features", "Records", crypto]),
+        module("Models", ["Features", "Geo", "Records", crypto]),
         module("Training", ["CXGBoost", "Models", "Features", "Records", crypto]),
         module("Simulation", ["Records", "Geo"]),
 
@@ -157,7 +157,7 @@ let package = Package(
         tests("ServiceRuntime", ["ServiceRuntime", "Identity", "Postgres", "RPC", "StandardContracts", "TestSupport", logging, serviceContext]),
         tests("Datasets", ["Datasets", "Records"]),
         tests("Features", ["Features", "Records"]),
-        tests("Models", ["Models", "Features", "Training", "Records"], resources: [.copy("Fixtures")]),
+        tests("Models", ["Models", "Features", "Training", "Records", "Simulation"], resources: [.copy("Fixtures")]),
         tests("Simulation", ["Simulation", "Records", "Geo"]),
         tests("IngestionGateway", [
             "IngestionGateway", "FeatureStore", "ModelServer", "TestSupport", "Contracts", "StandardContracts", "RPC", "Postgres", "EventLog",
