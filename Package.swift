@@ -134,7 +134,7 @@ let package = Package(
         // Services
         service("IngestionGateway", [crypto, asyncAlgorithms, "Geo"]),
         service("FeatureStore", ["Features", "Geo"]),
-        service("ModelServer", ["Models", "Features", crypto]),
+        service("ModelServer", ["Models", "Features", "Geo", crypto]),
         service("AuthGateway", [crypto, cryptoExtras]),
         service("HeatmapTiles", ["Geo", "CPNG"], resources: [.embedInCode("Store/Migrations"), .embedInCode("Web")]),
         service("Notifier", ["CCurl"]),
@@ -164,7 +164,10 @@ let package = Package(
             "Identity", "Records", "RecordCoding", "ServiceRuntime", "Simulation", "Training", "Models", "Features",
         ]),
         tests("FeatureStore", ["FeatureStore", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog", "Features", "Records", "RecordCoding"]),
-        tests("ModelServer", ["ModelServer", "TestSupport", "Contracts", "RPC", "Identity", "ServiceRuntime"]),
+        tests("ModelServer", [
+            "ModelServer", "TestSupport", "Contracts", "StandardContracts", "RPC", "Identity", "ServiceRuntime", "Postgres", "Models", "Records", "RecordCoding",
+            logging,
+        ]),
         tests("AuthGateway", ["AuthGateway", "TestSupport", "Contracts", "RPC", "Postgres", "Identity", "ServiceRuntime", serviceContext]),
         tests("HeatmapTiles", [
             "HeatmapTiles", "TestSupport", "Contracts", "StandardContracts", "RPC", "Postgres", "EventLog", "Geo", "Identity", "ServiceRuntime", "RecordCoding",

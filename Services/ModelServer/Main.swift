@@ -21,18 +21,29 @@ enum ModelServer {
             let champion = Champion(database: database, alertThreshold: configuration.alertThreshold, logger: runtime.logger)
             try await champion.refresh()
             let writer = DecisionWriter(database: database, champion: champion)
-            try await runtime.withChannel(to: .featureStore) { channel in
+            let records = RecordStore(pool: pool)
+            let cashOuts = CashOutForecaster(store: records, logger: runtime.logger)
+            try await runtime.withChannels(to: [.featureStore, .ingestionGateway]) { channels in
+                guard let features = channels[ServiceIdentity.featureStore.name],
+                    let ingestion = channels[ServiceIdentity.ingestionGateway.name]
+                else { return }
                 let follower = ObservationFollower(
-                    store: FeaturesV1.FeatureStoreService.Client(channel), writer: writer,
+                    store: FeaturesV1.FeatureStoreService.Client(features), writer: writer,
                     consumer: LogConsumer(name: "features", pool: pool, logger: runtime.logger))
+                let recordFollower = RecordFollower(
+                    ingestion: IngestionV1.IngestionService.Client(ingestion), store: records,
+                    consumer: LogConsumer(name: "records", pool: pool, logger: runtime.logger))
                 try await runtime.serve(
                     services: [
                         ModelServerHandlers(
-                            database: database, champion: champion, writer: writer, trustedKeys: configuration.trustedKeys)
+                            database: database, champion: champion, writer: writer, records: records, cashOuts: cashOuts,
+                            trustedKeys: configuration.trustedKeys)
                     ],
                     background: [
                         .init("feature store's log") { try await follower.run() },
+                        .init("ingestion's log") { try await recordFollower.run() },
                         .init("champion") { try await champion.keepCurrent(everySeconds: 2) },
+                        .init("cash-out model") { try await cashOuts.keepFitted(everySeconds: 60) },
                     ])
             }
         }

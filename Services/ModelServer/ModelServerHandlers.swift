@@ -14,6 +14,8 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
     let database: ModelServerDatabase
     let champion: Champion
     let writer: DecisionWriter
+    let records: RecordStore
+    let cashOuts: CashOutForecaster
     /// See `ModelServerConfiguration.trustedKeys`.
     var trustedKeys: String?
 

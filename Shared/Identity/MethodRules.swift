@@ -40,6 +40,8 @@ public enum MethodRules {
         "UploadModel": either(scope: Scope.writeModels, peers: [ServiceName.operator]),
         "PromoteModel": either(scope: Scope.writeModels, peers: [ServiceName.operator]),
         "ListModels": either(scope: Scope.readModels, peers: everyPeer),
+        "PredictCashOut": either(
+            scope: Scope.readModels, peers: [ServiceName.heatmapTiles, ServiceName.notifier, ServiceName.operator]),
         "TailDecisions": .peers([ServiceName.heatmapTiles, ServiceName.notifier, ServiceName.operator]),
         "GetStatistics": either(scope: Scope.readModels, peers: everyPeer),
     ])

@@ -37,8 +37,8 @@ struct ScoringPath: Sendable {
                 run: FeatureStore.run
             ) { store in
                 try await withTestService(
-                    .modelServer, environment: ["VIGIL_FEATURES_URL": store.address], configuration: ModelServerConfiguration.init(from:),
-                    run: ModelServer.run
+                    .modelServer, environment: ["VIGIL_FEATURES_URL": store.address, "VIGIL_INGESTION_URL": gatewayAddress],
+                    configuration: ModelServerConfiguration.init(from:), run: ModelServer.run
                 ) { models in
                     let environment = [
                         "VIGIL_LISTEN_PORT": "\(gatewayPort)", "VIGIL_FEATURES_URL": store.address, "VIGIL_MODELS_URL": models.address,

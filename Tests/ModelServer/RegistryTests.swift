@@ -10,8 +10,8 @@ import Testing
 @Suite struct RegistryTests {
     private func withServer(_ body: (ModelsV1.ModelService.Client) async throws -> Void) async throws {
         try await withTestService(
-            .modelServer, environment: ["VIGIL_FEATURES_URL": "https://127.0.0.1:1"], configuration: ModelServerConfiguration.init(from:),
-            run: ModelServer.run
+            .modelServer, environment: ["VIGIL_FEATURES_URL": "https://127.0.0.1:1", "VIGIL_INGESTION_URL": "https://127.0.0.1:1"],
+            configuration: ModelServerConfiguration.init(from:), run: ModelServer.run
         ) { service in
             try await service.withChannel(as: .peer(ServiceName.operator)) { try await body(ModelsV1.ModelService.Client($0)) }
         }

@@ -1385,6 +1385,500 @@ extension ModelsV1 {
 }
 
 extension ModelsV1 {
+    /// What is asked about cash-out. A withdrawal counts when it takes out the complaint's money.
+    public struct PredictCashOutRequest: Message {
+        /// What `subject` may be.
+        public enum Subject: Sendable, Hashable {
+            /// A complaint that was submitted to the ingestion gateway: the way to ask with account numbers as banks write them.
+            case submitted(ModelsV1.ComplaintKey)
+            /// Any complaint; its suspect accounts by the tokens that the suite has for them, others are unknown and tell nothing.
+            case complaint(RecordsV1.Complaint)
+        }
+
+        public var subject: Subject?
+        /// Nothing is used that happened or was reported later, and the windows begin here; now when absent.
+        public var at: GoogleProtobuf.Timestamp?
+        /// At most so many ATMs in the answer, up to 100; 0 for 5.
+        public var maxATMs: UInt32 = 0
+        /// At most so many windows of an hour each, up to 72; 0 for 24.
+        public var hours: UInt32 = 0
+
+        public init() {}
+
+        public init(
+            subject: Subject? = nil,
+            at: GoogleProtobuf.Timestamp? = nil,
+            maxATMs: UInt32 = 0,
+            hours: UInt32 = 0
+        ) {
+            self.subject = subject
+            self.at = at
+            self.maxATMs = maxATMs
+            self.hours = hours
+        }
+
+        public static let fullName = "vigil.models.v1.PredictCashOutRequest"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Models__V1__PredictCashOutRequest(), { vigil__models__v1__predict_cash_out_request__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__PredictCashOutRequest.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Models__V1__PredictCashOutRequest>) throws {
+            switch unpacked.pointee.subject_case.rawValue {
+            case 1: self.subject = .submitted(try ModelsV1.ComplaintKey(unpacked: Unpacked.message(unpacked.pointee.submitted)))
+            case 2: self.subject = .complaint(try RecordsV1.Complaint(unpacked: Unpacked.message(unpacked.pointee.complaint)))
+            default: break
+            }
+            if let message = unpacked.pointee.at { self.at = try GoogleProtobuf.Timestamp(unpacked: message) }
+            self.maxATMs = unpacked.pointee.max_atms
+            self.hours = unpacked.pointee.hours
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            switch self.subject {
+            case .submitted(let value)?: sink.message(1, value)
+            case .complaint(let value)?: sink.message(2, value)
+            case nil: break
+            }
+            if let value = self.at { sink.message(3, value) }
+            if self.maxATMs != 0 { sink.uint32(4, self.maxATMs) }
+            if self.hours != 0 { sink.uint32(5, self.hours) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            switch self.subject {
+            case .submitted(let value)?:
+                writer.field("submitted"); writer.write(value)
+            case .complaint(let value)?:
+                writer.field("complaint"); writer.write(value)
+            case nil: break
+            }
+            if let value = self.at { writer.field("at"); writer.write(value) }
+            if self.maxATMs != 0 { writer.field("maxAtms"); writer.write(self.maxATMs) }
+            if self.hours != 0 { writer.field("hours"); writer.write(self.hours) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "submitted":
+                    if self.subject != nil { throw reader.invalid("only one of subject may be set") }
+                    self.subject = .submitted(try ModelsV1.ComplaintKey(json: &reader))
+                case "complaint":
+                    if self.subject != nil { throw reader.invalid("only one of subject may be set") }
+                    self.subject = .complaint(try RecordsV1.Complaint(json: &reader))
+                case "at":
+                    self.at = try GoogleProtobuf.Timestamp(json: &reader)
+                case "maxAtms", "max_atms":
+                    self.maxATMs = try reader.readUInt32()
+                case "hours":
+                    self.hours = try reader.readUInt32()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension ModelsV1 {
+    /// Names a submitted complaint.
+    public struct ComplaintKey: Message {
+        /// The bank or agency that submitted it; empty for the caller itself.
+        public var reporterID: String = ""
+        public var complaintID: String = ""
+
+        public init() {}
+
+        public init(
+            reporterID: String = "",
+            complaintID: String = ""
+        ) {
+            self.reporterID = reporterID
+            self.complaintID = complaintID
+        }
+
+        public static let fullName = "vigil.models.v1.ComplaintKey"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Models__V1__ComplaintKey(), { vigil__models__v1__complaint_key__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__ComplaintKey.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Models__V1__ComplaintKey>) throws {
+            self.reporterID = try Unpacked.string(unpacked.pointee.reporter_id, "vigil.models.v1.ComplaintKey.reporter_id")
+            self.complaintID = try Unpacked.string(unpacked.pointee.complaint_id, "vigil.models.v1.ComplaintKey.complaint_id")
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.reporterID.isEmpty { sink.string(1, self.reporterID) }
+            if !self.complaintID.isEmpty { sink.string(2, self.complaintID) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.reporterID.isEmpty { writer.field("reporterId"); writer.write(self.reporterID) }
+            if !self.complaintID.isEmpty { writer.field("complaintId"); writer.write(self.complaintID) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "reporterId", "reporter_id":
+                    self.reporterID = try reader.readString()
+                case "complaintId", "complaint_id":
+                    self.complaintID = try reader.readString()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension ModelsV1 {
+    /// Probabilities are 0 to 1 and calibrated. gone_probability, the windows and later_probability sum to 1, and so do gone_probability,
+    /// the ATMs and elsewhere_probability.
+    public struct PredictCashOutResponse: Message {
+        /// That no withdrawal comes any more within 72 hours: the money is gone, or lies still.
+        public var goneProbability: Double = 0
+        /// The hours after as_of: when the next withdrawal comes.
+        public var windows: [ModelsV1.CashOutWindow] = []
+        /// That it comes after the last window.
+        public var laterProbability: Double = 0
+        /// Where the next withdrawal comes, likeliest first.
+        public var atms: [ModelsV1.CashOutATM] = []
+        /// That it comes at an ATM that is not listed.
+        public var elsewhereProbability: Double = 0
+        /// Whether transfers to a suspect account were found that fit the complaint. Without them the answer is what holds for any complaint.
+        public var traced: Bool = false
+        /// The moment that the answer speaks from.
+        public var asOf: GoogleProtobuf.Timestamp?
+        /// Complaints with a known outcome that the model was fitted to here; 0 for the weights that it starts with.
+        public var fittedComplaints: UInt32 = 0
+
+        public init() {}
+
+        public init(
+            goneProbability: Double = 0,
+            windows: [ModelsV1.CashOutWindow] = [],
+            laterProbability: Double = 0,
+            atms: [ModelsV1.CashOutATM] = [],
+            elsewhereProbability: Double = 0,
+            traced: Bool = false,
+            asOf: GoogleProtobuf.Timestamp? = nil,
+            fittedComplaints: UInt32 = 0
+        ) {
+            self.goneProbability = goneProbability
+            self.windows = windows
+            self.laterProbability = laterProbability
+            self.atms = atms
+            self.elsewhereProbability = elsewhereProbability
+            self.traced = traced
+            self.asOf = asOf
+            self.fittedComplaints = fittedComplaints
+        }
+
+        public static let fullName = "vigil.models.v1.PredictCashOutResponse"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Models__V1__PredictCashOutResponse(), { vigil__models__v1__predict_cash_out_response__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__PredictCashOutResponse.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Models__V1__PredictCashOutResponse>) throws {
+            self.goneProbability = unpacked.pointee.gone_probability
+            self.windows = try Unpacked.list(unpacked.pointee.windows, unpacked.pointee.n_windows) { try ModelsV1.CashOutWindow(unpacked: Unpacked.message($0)) }
+            self.laterProbability = unpacked.pointee.later_probability
+            self.atms = try Unpacked.list(unpacked.pointee.atms, unpacked.pointee.n_atms) { try ModelsV1.CashOutATM(unpacked: Unpacked.message($0)) }
+            self.elsewhereProbability = unpacked.pointee.elsewhere_probability
+            self.traced = unpacked.pointee.traced != 0
+            if let message = unpacked.pointee.as_of { self.asOf = try GoogleProtobuf.Timestamp(unpacked: message) }
+            self.fittedComplaints = unpacked.pointee.fitted_complaints
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if self.goneProbability.bitPattern != 0 { sink.double(1, self.goneProbability) }
+            for value in self.windows { sink.message(2, value) }
+            if self.laterProbability.bitPattern != 0 { sink.double(3, self.laterProbability) }
+            for value in self.atms { sink.message(4, value) }
+            if self.elsewhereProbability.bitPattern != 0 { sink.double(5, self.elsewhereProbability) }
+            if self.traced { sink.bool(6, self.traced) }
+            if let value = self.asOf { sink.message(7, value) }
+            if self.fittedComplaints != 0 { sink.uint32(8, self.fittedComplaints) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if self.goneProbability.bitPattern != 0 { writer.field("goneProbability"); writer.write(self.goneProbability) }
+            if !self.windows.isEmpty {
+                writer.field("windows")
+                writer.beginArray()
+                for value in self.windows { writer.write(value) }
+                writer.endArray()
+            }
+            if self.laterProbability.bitPattern != 0 { writer.field("laterProbability"); writer.write(self.laterProbability) }
+            if !self.atms.isEmpty {
+                writer.field("atms")
+                writer.beginArray()
+                for value in self.atms { writer.write(value) }
+                writer.endArray()
+            }
+            if self.elsewhereProbability.bitPattern != 0 { writer.field("elsewhereProbability"); writer.write(self.elsewhereProbability) }
+            if self.traced { writer.field("traced"); writer.write(self.traced) }
+            if let value = self.asOf { writer.field("asOf"); writer.write(value) }
+            if self.fittedComplaints != 0 { writer.field("fittedComplaints"); writer.write(self.fittedComplaints) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "goneProbability", "gone_probability":
+                    self.goneProbability = try reader.readDouble()
+                case "windows":
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.windows.append(try ModelsV1.CashOutWindow(json: &reader))
+                    }
+                case "laterProbability", "later_probability":
+                    self.laterProbability = try reader.readDouble()
+                case "atms":
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.atms.append(try ModelsV1.CashOutATM(json: &reader))
+                    }
+                case "elsewhereProbability", "elsewhere_probability":
+                    self.elsewhereProbability = try reader.readDouble()
+                case "traced":
+                    self.traced = try reader.readBool()
+                case "asOf", "as_of":
+                    self.asOf = try GoogleProtobuf.Timestamp(json: &reader)
+                case "fittedComplaints", "fitted_complaints":
+                    self.fittedComplaints = try reader.readUInt32()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension ModelsV1 {
+    /// An hour of the clock after as_of.
+    public struct CashOutWindow: Message {
+        public var startsAt: GoogleProtobuf.Timestamp?
+        public var endsAt: GoogleProtobuf.Timestamp?
+        /// That the next withdrawal comes in it, wherever.
+        public var probability: Double = 0
+
+        public init() {}
+
+        public init(
+            startsAt: GoogleProtobuf.Timestamp? = nil,
+            endsAt: GoogleProtobuf.Timestamp? = nil,
+            probability: Double = 0
+        ) {
+            self.startsAt = startsAt
+            self.endsAt = endsAt
+            self.probability = probability
+        }
+
+        public static let fullName = "vigil.models.v1.CashOutWindow"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Models__V1__CashOutWindow(), { vigil__models__v1__cash_out_window__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__CashOutWindow.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Models__V1__CashOutWindow>) throws {
+            if let message = unpacked.pointee.starts_at { self.startsAt = try GoogleProtobuf.Timestamp(unpacked: message) }
+            if let message = unpacked.pointee.ends_at { self.endsAt = try GoogleProtobuf.Timestamp(unpacked: message) }
+            self.probability = unpacked.pointee.probability
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if let value = self.startsAt { sink.message(1, value) }
+            if let value = self.endsAt { sink.message(2, value) }
+            if self.probability.bitPattern != 0 { sink.double(3, self.probability) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if let value = self.startsAt { writer.field("startsAt"); writer.write(value) }
+            if let value = self.endsAt { writer.field("endsAt"); writer.write(value) }
+            if self.probability.bitPattern != 0 { writer.field("probability"); writer.write(self.probability) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "startsAt", "starts_at":
+                    self.startsAt = try GoogleProtobuf.Timestamp(json: &reader)
+                case "endsAt", "ends_at":
+                    self.endsAt = try GoogleProtobuf.Timestamp(json: &reader)
+                case "probability":
+                    self.probability = try reader.readDouble()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension ModelsV1 {
+    /// A cash machine where the money may be taken out.
+    public struct CashOutATM: Message {
+        public var terminalID: String = ""
+        public var location: RecordsV1.Location?
+        /// That the next withdrawal comes here, whenever within 72 hours.
+        public var probability: Double = 0
+        /// That it comes here and in each window, in the windows' order.
+        public var windowProbabilities: [Double] = []
+
+        public init() {}
+
+        public init(
+            terminalID: String = "",
+            location: RecordsV1.Location? = nil,
+            probability: Double = 0,
+            windowProbabilities: [Double] = []
+        ) {
+            self.terminalID = terminalID
+            self.location = location
+            self.probability = probability
+            self.windowProbabilities = windowProbabilities
+        }
+
+        public static let fullName = "vigil.models.v1.CashOutATM"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Models__V1__CashOutATM(), { vigil__models__v1__cash_out_atm__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__CashOutATM.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Models__V1__CashOutATM>) throws {
+            self.terminalID = try Unpacked.string(unpacked.pointee.terminal_id, "vigil.models.v1.CashOutATM.terminal_id")
+            if let message = unpacked.pointee.location { self.location = try RecordsV1.Location(unpacked: message) }
+            self.probability = unpacked.pointee.probability
+            self.windowProbabilities = Unpacked.list(unpacked.pointee.window_probabilities, unpacked.pointee.n_window_probabilities)
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.terminalID.isEmpty { sink.string(1, self.terminalID) }
+            if let value = self.location { sink.message(2, value) }
+            if self.probability.bitPattern != 0 { sink.double(3, self.probability) }
+            sink.packedFixed64(4, self.windowProbabilities) { $0.bitPattern }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.terminalID.isEmpty { writer.field("terminalId"); writer.write(self.terminalID) }
+            if let value = self.location { writer.field("location"); writer.write(value) }
+            if self.probability.bitPattern != 0 { writer.field("probability"); writer.write(self.probability) }
+            if !self.windowProbabilities.isEmpty {
+                writer.field("windowProbabilities")
+                writer.beginArray()
+                for value in self.windowProbabilities { writer.write(value) }
+                writer.endArray()
+            }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "terminalId", "terminal_id":
+                    self.terminalID = try reader.readString()
+                case "location":
+                    self.location = try RecordsV1.Location(json: &reader)
+                case "probability":
+                    self.probability = try reader.readDouble()
+                case "windowProbabilities", "window_probabilities":
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.windowProbabilities.append(try reader.readDouble())
+                    }
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension ModelsV1 {
     /// `vigil.models.v1.ModelService`
     public enum ModelService {
         public static let fullName = "vigil.models.v1.ModelService"
@@ -1403,11 +1897,13 @@ extension ModelsV1 {
                 service: fullName, name: "PromoteModel", kind: .unary, idempotency: .none)
             public static let listModels = MethodDescriptor(
                 service: fullName, name: "ListModels", kind: .unary, idempotency: .noSideEffects)
+            public static let predictCashOut = MethodDescriptor(
+                service: fullName, name: "PredictCashOut", kind: .unary, idempotency: .noSideEffects)
             public static let tailDecisions = MethodDescriptor(
                 service: fullName, name: "TailDecisions", kind: .serverStreaming, idempotency: .none)
             public static let getStatistics = MethodDescriptor(
                 service: fullName, name: "GetStatistics", kind: .unary, idempotency: .noSideEffects)
-            public static var all: [MethodDescriptor] { [score, getDecisions, replayDecision, uploadModel, promoteModel, listModels, tailDecisions, getStatistics] }
+            public static var all: [MethodDescriptor] { [score, getDecisions, replayDecision, uploadModel, promoteModel, listModels, predictCashOut, tailDecisions, getStatistics] }
         }
 
         /// What a server implements; an instance of it is what the server is given.
@@ -1425,6 +1921,9 @@ extension ModelsV1 {
             func promoteModel(_ request: ModelsV1.PromoteModelRequest, context: CallContext) async throws -> ModelsV1.PromoteModelResponse
             /// The registry. Scope models:read.
             func listModels(_ request: ModelsV1.ListModelsRequest, context: CallContext) async throws -> ModelsV1.ListModelsResponse
+            /// After a complaint: how likely the money is gone, and at which ATMs and in which hours it will be taken out. Scope
+            /// models:read; a caller limited to jurisdictions is told of ATMs inside them only.
+            func predictCashOut(_ request: ModelsV1.PredictCashOutRequest, context: CallContext) async throws -> ModelsV1.PredictCashOutResponse
             /// The server's event log, from a position onward. Services only.
             func tailDecisions(_ request: ModelsV1.TailDecisionsRequest, to responses: ResponseWriter<ModelsV1.TailDecisionsResponse>, context: CallContext) async throws
             /// How many decisions and alerts are stored. Scope decisions:read.
@@ -1468,6 +1967,12 @@ extension ModelsV1 {
             /// The registry. Scope models:read.
             public func listModels(_ request: ModelsV1.ListModelsRequest, options: CallOptions = CallOptions()) async throws -> ModelsV1.ListModelsResponse {
                 try await channel.unary(Methods.listModels, request, options: options)
+            }
+
+            /// After a complaint: how likely the money is gone, and at which ATMs and in which hours it will be taken out. Scope
+            /// models:read; a caller limited to jurisdictions is told of ATMs inside them only.
+            public func predictCashOut(_ request: ModelsV1.PredictCashOutRequest, options: CallOptions = CallOptions()) async throws -> ModelsV1.PredictCashOutResponse {
+                try await channel.unary(Methods.predictCashOut, request, options: options)
             }
 
             /// The server's event log, from a position onward. Services only.
@@ -1517,6 +2022,10 @@ extension ModelsV1.ModelService.Handlers {
                 (request: ModelsV1.ListModelsRequest, context: CallContext) async throws -> ModelsV1.ListModelsResponse in
                 try await self.listModels(request, context: context)
             },
+            .unary(ModelsV1.ModelService.Methods.predictCashOut) {
+                (request: ModelsV1.PredictCashOutRequest, context: CallContext) async throws -> ModelsV1.PredictCashOutResponse in
+                try await self.predictCashOut(request, context: context)
+            },
             .serverStreaming(ModelsV1.ModelService.Methods.tailDecisions) {
                 (request: ModelsV1.TailDecisionsRequest, responses: ResponseWriter<ModelsV1.TailDecisionsResponse>, context: CallContext) async throws -> Void in
                 try await self.tailDecisions(request, to: responses, context: context)
@@ -1561,16 +2070,30 @@ extension FileDescriptor {
             c3RhbXBSCWV2ZW50VGltZRIvCgZhbW91bnQYBSABKAsyFy52aWdpbC5yZWNvcmRzLnYxLk1vbmV5UgZhbW91bnQSNgoIbG9jYXRpb24YBiABKAsyGi52aWdp\
             bC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIfCgt0ZXJtaW5hbF9pZBgHIAEoCVIKdGVybWluYWxJZBIzCgdjaGFubmVsGAggASgOMhkudmlnaWwu\
             cmVjb3Jkcy52MS5DaGFubmVsUgdjaGFubmVsIhYKFEdldFN0YXRpc3RpY3NSZXF1ZXN0IngKFUdldFN0YXRpc3RpY3NSZXNwb25zZRIcCglkZWNpc2lvbnMY\
-            ASABKANSCWRlY2lzaW9ucxIWCgZhbGVydHMYAiABKANSBmFsZXJ0cxIpChBjaGFtcGlvbl92ZXJzaW9uGAMgASgJUg9jaGFtcGlvblZlcnNpb24qeAoKTW9k\
-            ZWxTdGFnZRIbChdNT0RFTF9TVEFHRV9VTlNQRUNJRklFRBAAEhoKFk1PREVMX1NUQUdFX0NIQUxMRU5HRVIQARIYChRNT0RFTF9TVEFHRV9DSEFNUElPThAC\
-            EhcKE01PREVMX1NUQUdFX1JFVElSRUQQAzKBBgoMTW9kZWxTZXJ2aWNlEksKBVNjb3JlEh0udmlnaWwubW9kZWxzLnYxLlNjb3JlUmVxdWVzdBoeLnZpZ2ls\
-            Lm1vZGVscy52MS5TY29yZVJlc3BvbnNlIgOQAgISYAoMR2V0RGVjaXNpb25zEiQudmlnaWwubW9kZWxzLnYxLkdldERlY2lzaW9uc1JlcXVlc3QaJS52aWdp\
-            bC5tb2RlbHMudjEuR2V0RGVjaXNpb25zUmVzcG9uc2UiA5ACARJmCg5SZXBsYXlEZWNpc2lvbhImLnZpZ2lsLm1vZGVscy52MS5SZXBsYXlEZWNpc2lvblJl\
-            cXVlc3QaJy52aWdpbC5tb2RlbHMudjEuUmVwbGF5RGVjaXNpb25SZXNwb25zZSIDkAIBEloKC1VwbG9hZE1vZGVsEiMudmlnaWwubW9kZWxzLnYxLlVwbG9h\
-            ZE1vZGVsUmVxdWVzdBokLnZpZ2lsLm1vZGVscy52MS5VcGxvYWRNb2RlbFJlc3BvbnNlKAESWwoMUHJvbW90ZU1vZGVsEiQudmlnaWwubW9kZWxzLnYxLlBy\
-            b21vdGVNb2RlbFJlcXVlc3QaJS52aWdpbC5tb2RlbHMudjEuUHJvbW90ZU1vZGVsUmVzcG9uc2USWgoKTGlzdE1vZGVscxIiLnZpZ2lsLm1vZGVscy52MS5M\
-            aXN0TW9kZWxzUmVxdWVzdBojLnZpZ2lsLm1vZGVscy52MS5MaXN0TW9kZWxzUmVzcG9uc2UiA5ACARJgCg1UYWlsRGVjaXNpb25zEiUudmlnaWwubW9kZWxz\
-            LnYxLlRhaWxEZWNpc2lvbnNSZXF1ZXN0GiYudmlnaWwubW9kZWxzLnYxLlRhaWxEZWNpc2lvbnNSZXNwb25zZTABEmMKDUdldFN0YXRpc3RpY3MSJS52aWdp\
-            bC5tb2RlbHMudjEuR2V0U3RhdGlzdGljc1JlcXVlc3QaJi52aWdpbC5tb2RlbHMudjEuR2V0U3RhdGlzdGljc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw==
+            ASABKANSCWRlY2lzaW9ucxIWCgZhbGVydHMYAiABKANSBmFsZXJ0cxIpChBjaGFtcGlvbl92ZXJzaW9uGAMgASgJUg9jaGFtcGlvblZlcnNpb24i+wEKFVBy\
+            ZWRpY3RDYXNoT3V0UmVxdWVzdBI9CglzdWJtaXR0ZWQYASABKAsyHS52aWdpbC5tb2RlbHMudjEuQ29tcGxhaW50S2V5SABSCXN1Ym1pdHRlZBI7Cgljb21w\
+            bGFpbnQYAiABKAsyGy52aWdpbC5yZWNvcmRzLnYxLkNvbXBsYWludEgAUgljb21wbGFpbnQSKgoCYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0\
+            YW1wUgJhdBIZCghtYXhfYXRtcxgEIAEoDVIHbWF4QXRtcxIUCgVob3VycxgFIAEoDVIFaG91cnNCCQoHc3ViamVjdCJSCgxDb21wbGFpbnRLZXkSHwoLcmVw\
+            b3J0ZXJfaWQYASABKAlSCnJlcG9ydGVySWQSIQoMY29tcGxhaW50X2lkGAIgASgJUgtjb21wbGFpbnRJZCKGAwoWUHJlZGljdENhc2hPdXRSZXNwb25zZRIp\
+            ChBnb25lX3Byb2JhYmlsaXR5GAEgASgBUg9nb25lUHJvYmFiaWxpdHkSOAoHd2luZG93cxgCIAMoCzIeLnZpZ2lsLm1vZGVscy52MS5DYXNoT3V0V2luZG93\
+            Ugd3aW5kb3dzEisKEWxhdGVyX3Byb2JhYmlsaXR5GAMgASgBUhBsYXRlclByb2JhYmlsaXR5Ei8KBGF0bXMYBCADKAsyGy52aWdpbC5tb2RlbHMudjEuQ2Fz\
+            aE91dEFUTVIEYXRtcxIzChVlbHNld2hlcmVfcHJvYmFiaWxpdHkYBSABKAFSFGVsc2V3aGVyZVByb2JhYmlsaXR5EhYKBnRyYWNlZBgGIAEoCFIGdHJhY2Vk\
+            Ei8KBWFzX29mGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEYXNPZhIrChFmaXR0ZWRfY29tcGxhaW50cxgIIAEoDVIQZml0dGVkQ29tcGxh\
+            aW50cyKfAQoNQ2FzaE91dFdpbmRvdxI3CglzdGFydHNfYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUghzdGFydHNBdBIzCgdlbmRzX2F0\
+            GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIGZW5kc0F0EiAKC3Byb2JhYmlsaXR5GAMgASgBUgtwcm9iYWJpbGl0eSK6AQoKQ2FzaE91dEFU\
+            TRIfCgt0ZXJtaW5hbF9pZBgBIAEoCVIKdGVybWluYWxJZBI2Cghsb2NhdGlvbhgCIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SCGxvY2F0aW9u\
+            EiAKC3Byb2JhYmlsaXR5GAMgASgBUgtwcm9iYWJpbGl0eRIxChR3aW5kb3dfcHJvYmFiaWxpdGllcxgEIAMoAVITd2luZG93UHJvYmFiaWxpdGllcyp4CgpN\
+            b2RlbFN0YWdlEhsKF01PREVMX1NUQUdFX1VOU1BFQ0lGSUVEEAASGgoWTU9ERUxfU1RBR0VfQ0hBTExFTkdFUhABEhgKFE1PREVMX1NUQUdFX0NIQU1QSU9O\
+            EAISFwoTTU9ERUxfU1RBR0VfUkVUSVJFRBADMukGCgxNb2RlbFNlcnZpY2USSwoFU2NvcmUSHS52aWdpbC5tb2RlbHMudjEuU2NvcmVSZXF1ZXN0Gh4udmln\
+            aWwubW9kZWxzLnYxLlNjb3JlUmVzcG9uc2UiA5ACAhJgCgxHZXREZWNpc2lvbnMSJC52aWdpbC5tb2RlbHMudjEuR2V0RGVjaXNpb25zUmVxdWVzdBolLnZp\
+            Z2lsLm1vZGVscy52MS5HZXREZWNpc2lvbnNSZXNwb25zZSIDkAIBEmYKDlJlcGxheURlY2lzaW9uEiYudmlnaWwubW9kZWxzLnYxLlJlcGxheURlY2lzaW9u\
+            UmVxdWVzdBonLnZpZ2lsLm1vZGVscy52MS5SZXBsYXlEZWNpc2lvblJlc3BvbnNlIgOQAgESWgoLVXBsb2FkTW9kZWwSIy52aWdpbC5tb2RlbHMudjEuVXBs\
+            b2FkTW9kZWxSZXF1ZXN0GiQudmlnaWwubW9kZWxzLnYxLlVwbG9hZE1vZGVsUmVzcG9uc2UoARJbCgxQcm9tb3RlTW9kZWwSJC52aWdpbC5tb2RlbHMudjEu\
+            UHJvbW90ZU1vZGVsUmVxdWVzdBolLnZpZ2lsLm1vZGVscy52MS5Qcm9tb3RlTW9kZWxSZXNwb25zZRJaCgpMaXN0TW9kZWxzEiIudmlnaWwubW9kZWxzLnYx\
+            Lkxpc3RNb2RlbHNSZXF1ZXN0GiMudmlnaWwubW9kZWxzLnYxLkxpc3RNb2RlbHNSZXNwb25zZSIDkAIBEmYKDlByZWRpY3RDYXNoT3V0EiYudmlnaWwubW9k\
+            ZWxzLnYxLlByZWRpY3RDYXNoT3V0UmVxdWVzdBonLnZpZ2lsLm1vZGVscy52MS5QcmVkaWN0Q2FzaE91dFJlc3BvbnNlIgOQAgESYAoNVGFpbERlY2lzaW9u\
+            cxIlLnZpZ2lsLm1vZGVscy52MS5UYWlsRGVjaXNpb25zUmVxdWVzdBomLnZpZ2lsLm1vZGVscy52MS5UYWlsRGVjaXNpb25zUmVzcG9uc2UwARJjCg1HZXRT\
+            dGF0aXN0aWNzEiUudmlnaWwubW9kZWxzLnYxLkdldFN0YXRpc3RpY3NSZXF1ZXN0GiYudmlnaWwubW9kZWxzLnYxLkdldFN0YXRpc3RpY3NSZXNwb25zZSID\
+            kAIBYgZwcm90bzM=
             """)
 }

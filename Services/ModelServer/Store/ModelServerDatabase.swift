@@ -36,7 +36,8 @@ struct ModelServerDatabase: Sendable {
     let log: EventLog
 
     static let migrations = [
-        Migration(name: "0001_create", sql: String(decoding: PackageResources.V0001_create_sql, as: UTF8.self))
+        Migration(name: "0001_create", sql: String(decoding: PackageResources.V0001_create_sql, as: UTF8.self)),
+        Migration(name: "0002_records", sql: String(decoding: PackageResources.V0002_records_sql, as: UTF8.self)),
     ]
 
     init(pool: PostgresPool) {

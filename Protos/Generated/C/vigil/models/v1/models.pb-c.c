@@ -829,6 +829,231 @@ void   vigil__models__v1__get_statistics_response__free_unpacked
   assert(message->base.descriptor == &vigil__models__v1__get_statistics_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   vigil__models__v1__predict_cash_out_request__init
+                     (Vigil__Models__V1__PredictCashOutRequest         *message)
+{
+  static const Vigil__Models__V1__PredictCashOutRequest init_value = VIGIL__MODELS__V1__PREDICT_CASH_OUT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t vigil__models__v1__predict_cash_out_request__get_packed_size
+                     (const Vigil__Models__V1__PredictCashOutRequest *message)
+{
+  assert(message->base.descriptor == &vigil__models__v1__predict_cash_out_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__models__v1__predict_cash_out_request__pack
+                     (const Vigil__Models__V1__PredictCashOutRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__models__v1__predict_cash_out_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__models__v1__predict_cash_out_request__pack_to_buffer
+                     (const Vigil__Models__V1__PredictCashOutRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__models__v1__predict_cash_out_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Models__V1__PredictCashOutRequest *
+       vigil__models__v1__predict_cash_out_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Models__V1__PredictCashOutRequest *)
+     protobuf_c_message_unpack (&vigil__models__v1__predict_cash_out_request__descriptor,
+                                allocator, len, data);
+}
+void   vigil__models__v1__predict_cash_out_request__free_unpacked
+                     (Vigil__Models__V1__PredictCashOutRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__models__v1__predict_cash_out_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__models__v1__complaint_key__init
+                     (Vigil__Models__V1__ComplaintKey         *message)
+{
+  static const Vigil__Models__V1__ComplaintKey init_value = VIGIL__MODELS__V1__COMPLAINT_KEY__INIT;
+  *message = init_value;
+}
+size_t vigil__models__v1__complaint_key__get_packed_size
+                     (const Vigil__Models__V1__ComplaintKey *message)
+{
+  assert(message->base.descriptor == &vigil__models__v1__complaint_key__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__models__v1__complaint_key__pack
+                     (const Vigil__Models__V1__ComplaintKey *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__models__v1__complaint_key__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__models__v1__complaint_key__pack_to_buffer
+                     (const Vigil__Models__V1__ComplaintKey *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__models__v1__complaint_key__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Models__V1__ComplaintKey *
+       vigil__models__v1__complaint_key__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Models__V1__ComplaintKey *)
+     protobuf_c_message_unpack (&vigil__models__v1__complaint_key__descriptor,
+                                allocator, len, data);
+}
+void   vigil__models__v1__complaint_key__free_unpacked
+                     (Vigil__Models__V1__ComplaintKey *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__models__v1__complaint_key__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__models__v1__predict_cash_out_response__init
+                     (Vigil__Models__V1__PredictCashOutResponse         *message)
+{
+  static const Vigil__Models__V1__PredictCashOutResponse init_value = VIGIL__MODELS__V1__PREDICT_CASH_OUT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t vigil__models__v1__predict_cash_out_response__get_packed_size
+                     (const Vigil__Models__V1__PredictCashOutResponse *message)
+{
+  assert(message->base.descriptor == &vigil__models__v1__predict_cash_out_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__models__v1__predict_cash_out_response__pack
+                     (const Vigil__Models__V1__PredictCashOutResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__models__v1__predict_cash_out_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__models__v1__predict_cash_out_response__pack_to_buffer
+                     (const Vigil__Models__V1__PredictCashOutResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__models__v1__predict_cash_out_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Models__V1__PredictCashOutResponse *
+       vigil__models__v1__predict_cash_out_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Models__V1__PredictCashOutResponse *)
+     protobuf_c_message_unpack (&vigil__models__v1__predict_cash_out_response__descriptor,
+                                allocator, len, data);
+}
+void   vigil__models__v1__predict_cash_out_response__free_unpacked
+                     (Vigil__Models__V1__PredictCashOutResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__models__v1__predict_cash_out_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__models__v1__cash_out_window__init
+                     (Vigil__Models__V1__CashOutWindow         *message)
+{
+  static const Vigil__Models__V1__CashOutWindow init_value = VIGIL__MODELS__V1__CASH_OUT_WINDOW__INIT;
+  *message = init_value;
+}
+size_t vigil__models__v1__cash_out_window__get_packed_size
+                     (const Vigil__Models__V1__CashOutWindow *message)
+{
+  assert(message->base.descriptor == &vigil__models__v1__cash_out_window__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__models__v1__cash_out_window__pack
+                     (const Vigil__Models__V1__CashOutWindow *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__models__v1__cash_out_window__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__models__v1__cash_out_window__pack_to_buffer
+                     (const Vigil__Models__V1__CashOutWindow *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__models__v1__cash_out_window__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Models__V1__CashOutWindow *
+       vigil__models__v1__cash_out_window__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Models__V1__CashOutWindow *)
+     protobuf_c_message_unpack (&vigil__models__v1__cash_out_window__descriptor,
+                                allocator, len, data);
+}
+void   vigil__models__v1__cash_out_window__free_unpacked
+                     (Vigil__Models__V1__CashOutWindow *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__models__v1__cash_out_window__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__models__v1__cash_out_atm__init
+                     (Vigil__Models__V1__CashOutATM         *message)
+{
+  static const Vigil__Models__V1__CashOutATM init_value = VIGIL__MODELS__V1__CASH_OUT_ATM__INIT;
+  *message = init_value;
+}
+size_t vigil__models__v1__cash_out_atm__get_packed_size
+                     (const Vigil__Models__V1__CashOutATM *message)
+{
+  assert(message->base.descriptor == &vigil__models__v1__cash_out_atm__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__models__v1__cash_out_atm__pack
+                     (const Vigil__Models__V1__CashOutATM *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__models__v1__cash_out_atm__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__models__v1__cash_out_atm__pack_to_buffer
+                     (const Vigil__Models__V1__CashOutATM *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__models__v1__cash_out_atm__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Models__V1__CashOutATM *
+       vigil__models__v1__cash_out_atm__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Models__V1__CashOutATM *)
+     protobuf_c_message_unpack (&vigil__models__v1__cash_out_atm__descriptor,
+                                allocator, len, data);
+}
+void   vigil__models__v1__cash_out_atm__free_unpacked
+                     (Vigil__Models__V1__CashOutATM *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__models__v1__cash_out_atm__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor vigil__models__v1__score_request__field_descriptors[1] =
 {
   {
@@ -1835,6 +2060,417 @@ const ProtobufCMessageDescriptor vigil__models__v1__get_statistics_response__des
   (ProtobufCMessageInit) vigil__models__v1__get_statistics_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor vigil__models__v1__predict_cash_out_request__field_descriptors[5] =
+{
+  {
+    "submitted",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Models__V1__PredictCashOutRequest, subject_case),
+    offsetof(Vigil__Models__V1__PredictCashOutRequest, submitted),
+    &vigil__models__v1__complaint_key__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "complaint",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Models__V1__PredictCashOutRequest, subject_case),
+    offsetof(Vigil__Models__V1__PredictCashOutRequest, complaint),
+    &vigil__records__v1__complaint__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__PredictCashOutRequest, at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_atms",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__PredictCashOutRequest, max_atms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "hours",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__PredictCashOutRequest, hours),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__models__v1__predict_cash_out_request__field_indices_by_name[] = {
+  2,   /* field[2] = at */
+  1,   /* field[1] = complaint */
+  4,   /* field[4] = hours */
+  3,   /* field[3] = max_atms */
+  0,   /* field[0] = submitted */
+};
+static const ProtobufCIntRange vigil__models__v1__predict_cash_out_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor vigil__models__v1__predict_cash_out_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.PredictCashOutRequest",
+  "PredictCashOutRequest",
+  "Vigil__Models__V1__PredictCashOutRequest",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__PredictCashOutRequest),
+  5,
+  vigil__models__v1__predict_cash_out_request__field_descriptors,
+  vigil__models__v1__predict_cash_out_request__field_indices_by_name,
+  1,  vigil__models__v1__predict_cash_out_request__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__predict_cash_out_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__models__v1__complaint_key__field_descriptors[2] =
+{
+  {
+    "reporter_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ComplaintKey, reporter_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "complaint_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ComplaintKey, complaint_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__models__v1__complaint_key__field_indices_by_name[] = {
+  1,   /* field[1] = complaint_id */
+  0,   /* field[0] = reporter_id */
+};
+static const ProtobufCIntRange vigil__models__v1__complaint_key__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor vigil__models__v1__complaint_key__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.ComplaintKey",
+  "ComplaintKey",
+  "Vigil__Models__V1__ComplaintKey",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__ComplaintKey),
+  2,
+  vigil__models__v1__complaint_key__field_descriptors,
+  vigil__models__v1__complaint_key__field_indices_by_name,
+  1,  vigil__models__v1__complaint_key__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__complaint_key__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__models__v1__predict_cash_out_response__field_descriptors[8] =
+{
+  {
+    "gone_probability",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__PredictCashOutResponse, gone_probability),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "windows",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Models__V1__PredictCashOutResponse, n_windows),
+    offsetof(Vigil__Models__V1__PredictCashOutResponse, windows),
+    &vigil__models__v1__cash_out_window__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "later_probability",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__PredictCashOutResponse, later_probability),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "atms",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Models__V1__PredictCashOutResponse, n_atms),
+    offsetof(Vigil__Models__V1__PredictCashOutResponse, atms),
+    &vigil__models__v1__cash_out_atm__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "elsewhere_probability",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__PredictCashOutResponse, elsewhere_probability),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "traced",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__PredictCashOutResponse, traced),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "as_of",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__PredictCashOutResponse, as_of),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fitted_complaints",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__PredictCashOutResponse, fitted_complaints),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__models__v1__predict_cash_out_response__field_indices_by_name[] = {
+  6,   /* field[6] = as_of */
+  3,   /* field[3] = atms */
+  4,   /* field[4] = elsewhere_probability */
+  7,   /* field[7] = fitted_complaints */
+  0,   /* field[0] = gone_probability */
+  2,   /* field[2] = later_probability */
+  5,   /* field[5] = traced */
+  1,   /* field[1] = windows */
+};
+static const ProtobufCIntRange vigil__models__v1__predict_cash_out_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor vigil__models__v1__predict_cash_out_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.PredictCashOutResponse",
+  "PredictCashOutResponse",
+  "Vigil__Models__V1__PredictCashOutResponse",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__PredictCashOutResponse),
+  8,
+  vigil__models__v1__predict_cash_out_response__field_descriptors,
+  vigil__models__v1__predict_cash_out_response__field_indices_by_name,
+  1,  vigil__models__v1__predict_cash_out_response__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__predict_cash_out_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__models__v1__cash_out_window__field_descriptors[3] =
+{
+  {
+    "starts_at",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__CashOutWindow, starts_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ends_at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__CashOutWindow, ends_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "probability",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__CashOutWindow, probability),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__models__v1__cash_out_window__field_indices_by_name[] = {
+  1,   /* field[1] = ends_at */
+  2,   /* field[2] = probability */
+  0,   /* field[0] = starts_at */
+};
+static const ProtobufCIntRange vigil__models__v1__cash_out_window__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor vigil__models__v1__cash_out_window__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.CashOutWindow",
+  "CashOutWindow",
+  "Vigil__Models__V1__CashOutWindow",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__CashOutWindow),
+  3,
+  vigil__models__v1__cash_out_window__field_descriptors,
+  vigil__models__v1__cash_out_window__field_indices_by_name,
+  1,  vigil__models__v1__cash_out_window__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__cash_out_window__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__models__v1__cash_out_atm__field_descriptors[4] =
+{
+  {
+    "terminal_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__CashOutATM, terminal_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "location",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__CashOutATM, location),
+    &vigil__records__v1__location__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "probability",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__CashOutATM, probability),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "window_probabilities",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Vigil__Models__V1__CashOutATM, n_window_probabilities),
+    offsetof(Vigil__Models__V1__CashOutATM, window_probabilities),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__models__v1__cash_out_atm__field_indices_by_name[] = {
+  1,   /* field[1] = location */
+  2,   /* field[2] = probability */
+  0,   /* field[0] = terminal_id */
+  3,   /* field[3] = window_probabilities */
+};
+static const ProtobufCIntRange vigil__models__v1__cash_out_atm__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor vigil__models__v1__cash_out_atm__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.CashOutATM",
+  "CashOutATM",
+  "Vigil__Models__V1__CashOutATM",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__CashOutATM),
+  4,
+  vigil__models__v1__cash_out_atm__field_descriptors,
+  vigil__models__v1__cash_out_atm__field_indices_by_name,
+  1,  vigil__models__v1__cash_out_atm__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__cash_out_atm__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCEnumValue vigil__models__v1__model_stage__enum_values_by_number[4] =
 {
   { "MODEL_STAGE_UNSPECIFIED", "VIGIL__MODELS__V1__MODEL_STAGE__MODEL_STAGE_UNSPECIFIED", 0 },
@@ -1867,7 +2503,7 @@ const ProtobufCEnumDescriptor vigil__models__v1__model_stage__descriptor =
   vigil__models__v1__model_stage__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor vigil__models__v1__model_service__method_descriptors[8] =
+static const ProtobufCMethodDescriptor vigil__models__v1__model_service__method_descriptors[9] =
 {
   { "Score", &vigil__models__v1__score_request__descriptor, &vigil__models__v1__score_response__descriptor },
   { "GetDecisions", &vigil__models__v1__get_decisions_request__descriptor, &vigil__models__v1__get_decisions_response__descriptor },
@@ -1875,17 +2511,19 @@ static const ProtobufCMethodDescriptor vigil__models__v1__model_service__method_
   { "UploadModel", &vigil__models__v1__upload_model_request__descriptor, &vigil__models__v1__upload_model_response__descriptor },
   { "PromoteModel", &vigil__models__v1__promote_model_request__descriptor, &vigil__models__v1__promote_model_response__descriptor },
   { "ListModels", &vigil__models__v1__list_models_request__descriptor, &vigil__models__v1__list_models_response__descriptor },
+  { "PredictCashOut", &vigil__models__v1__predict_cash_out_request__descriptor, &vigil__models__v1__predict_cash_out_response__descriptor },
   { "TailDecisions", &vigil__models__v1__tail_decisions_request__descriptor, &vigil__models__v1__tail_decisions_response__descriptor },
   { "GetStatistics", &vigil__models__v1__get_statistics_request__descriptor, &vigil__models__v1__get_statistics_response__descriptor },
 };
 const unsigned vigil__models__v1__model_service__method_indices_by_name[] = {
   1,        /* GetDecisions */
-  7,        /* GetStatistics */
+  8,        /* GetStatistics */
   5,        /* ListModels */
+  6,        /* PredictCashOut */
   4,        /* PromoteModel */
   2,        /* ReplayDecision */
   0,        /* Score */
-  6,        /* TailDecisions */
+  7,        /* TailDecisions */
   3         /* UploadModel */
 };
 const ProtobufCServiceDescriptor vigil__models__v1__model_service__descriptor =
@@ -1895,7 +2533,7 @@ const ProtobufCServiceDescriptor vigil__models__v1__model_service__descriptor =
   "ModelService",
   "Vigil__Models__V1__ModelService",
   "vigil.models.v1",
-  8,
+  9,
   vigil__models__v1__model_service__method_descriptors,
   vigil__models__v1__model_service__method_indices_by_name
 };
@@ -1947,13 +2585,21 @@ void vigil__models__v1__model_service__list_models(ProtobufCService *service,
   assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
   service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void vigil__models__v1__model_service__predict_cash_out(ProtobufCService *service,
+                                                        const Vigil__Models__V1__PredictCashOutRequest *input,
+                                                        Vigil__Models__V1__PredictCashOutResponse_Closure closure,
+                                                        void *closure_data)
+{
+  assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void vigil__models__v1__model_service__tail_decisions(ProtobufCService *service,
                                                       const Vigil__Models__V1__TailDecisionsRequest *input,
                                                       Vigil__Models__V1__TailDecisionsResponse_Closure closure,
                                                       void *closure_data)
 {
   assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
-  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__models__v1__model_service__get_statistics(ProtobufCService *service,
                                                       const Vigil__Models__V1__GetStatisticsRequest *input,
@@ -1961,7 +2607,7 @@ void vigil__models__v1__model_service__get_statistics(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
-  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__models__v1__model_service__init (Vigil__Models__V1__ModelService_Service *service,
                                              Vigil__Models__V1__ModelService_ServiceDestroy destroy)

@@ -39,6 +39,11 @@ typedef struct Vigil__Models__V1__TailDecisionsResponse Vigil__Models__V1__TailD
 typedef struct Vigil__Models__V1__LoggedDecision Vigil__Models__V1__LoggedDecision;
 typedef struct Vigil__Models__V1__GetStatisticsRequest Vigil__Models__V1__GetStatisticsRequest;
 typedef struct Vigil__Models__V1__GetStatisticsResponse Vigil__Models__V1__GetStatisticsResponse;
+typedef struct Vigil__Models__V1__PredictCashOutRequest Vigil__Models__V1__PredictCashOutRequest;
+typedef struct Vigil__Models__V1__ComplaintKey Vigil__Models__V1__ComplaintKey;
+typedef struct Vigil__Models__V1__PredictCashOutResponse Vigil__Models__V1__PredictCashOutResponse;
+typedef struct Vigil__Models__V1__CashOutWindow Vigil__Models__V1__CashOutWindow;
+typedef struct Vigil__Models__V1__CashOutATM Vigil__Models__V1__CashOutATM;
 
 
 /* --- enums --- */
@@ -279,6 +284,86 @@ struct  Vigil__Models__V1__GetStatisticsResponse
 #define VIGIL__MODELS__V1__GET_STATISTICS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__get_statistics_response__descriptor) \
     , 0, 0, (char *)protobuf_c_empty_string }
+
+
+typedef enum {
+  VIGIL__MODELS__V1__PREDICT_CASH_OUT_REQUEST__SUBJECT__NOT_SET = 0,
+  VIGIL__MODELS__V1__PREDICT_CASH_OUT_REQUEST__SUBJECT_SUBMITTED = 1,
+  VIGIL__MODELS__V1__PREDICT_CASH_OUT_REQUEST__SUBJECT_COMPLAINT = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(VIGIL__MODELS__V1__PREDICT_CASH_OUT_REQUEST__SUBJECT__CASE)
+} Vigil__Models__V1__PredictCashOutRequest__SubjectCase;
+
+struct  Vigil__Models__V1__PredictCashOutRequest
+{
+  ProtobufCMessage base;
+  Google__Protobuf__Timestamp *at;
+  uint32_t max_atms;
+  uint32_t hours;
+  Vigil__Models__V1__PredictCashOutRequest__SubjectCase subject_case;
+  union {
+    Vigil__Models__V1__ComplaintKey *submitted;
+    Vigil__Records__V1__Complaint *complaint;
+  };
+};
+#define VIGIL__MODELS__V1__PREDICT_CASH_OUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__predict_cash_out_request__descriptor) \
+    , NULL, 0, 0, VIGIL__MODELS__V1__PREDICT_CASH_OUT_REQUEST__SUBJECT__NOT_SET, {0} }
+
+
+struct  Vigil__Models__V1__ComplaintKey
+{
+  ProtobufCMessage base;
+  char *reporter_id;
+  char *complaint_id;
+};
+#define VIGIL__MODELS__V1__COMPLAINT_KEY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__complaint_key__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Vigil__Models__V1__PredictCashOutResponse
+{
+  ProtobufCMessage base;
+  double gone_probability;
+  size_t n_windows;
+  Vigil__Models__V1__CashOutWindow **windows;
+  double later_probability;
+  size_t n_atms;
+  Vigil__Models__V1__CashOutATM **atms;
+  double elsewhere_probability;
+  protobuf_c_boolean traced;
+  Google__Protobuf__Timestamp *as_of;
+  uint32_t fitted_complaints;
+};
+#define VIGIL__MODELS__V1__PREDICT_CASH_OUT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__predict_cash_out_response__descriptor) \
+    , 0, 0,NULL, 0, 0,NULL, 0, 0, NULL, 0 }
+
+
+struct  Vigil__Models__V1__CashOutWindow
+{
+  ProtobufCMessage base;
+  Google__Protobuf__Timestamp *starts_at;
+  Google__Protobuf__Timestamp *ends_at;
+  double probability;
+};
+#define VIGIL__MODELS__V1__CASH_OUT_WINDOW__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__cash_out_window__descriptor) \
+    , NULL, NULL, 0 }
+
+
+struct  Vigil__Models__V1__CashOutATM
+{
+  ProtobufCMessage base;
+  char *terminal_id;
+  Vigil__Records__V1__Location *location;
+  double probability;
+  size_t n_window_probabilities;
+  double *window_probabilities;
+};
+#define VIGIL__MODELS__V1__CASH_OUT_ATM__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__cash_out_atm__descriptor) \
+    , (char *)protobuf_c_empty_string, NULL, 0, 0,NULL }
 
 
 /* Vigil__Models__V1__ScoreRequest methods */
@@ -629,6 +714,101 @@ Vigil__Models__V1__GetStatisticsResponse *
 void   vigil__models__v1__get_statistics_response__free_unpacked
                      (Vigil__Models__V1__GetStatisticsResponse *message,
                       ProtobufCAllocator *allocator);
+/* Vigil__Models__V1__PredictCashOutRequest methods */
+void   vigil__models__v1__predict_cash_out_request__init
+                     (Vigil__Models__V1__PredictCashOutRequest         *message);
+size_t vigil__models__v1__predict_cash_out_request__get_packed_size
+                     (const Vigil__Models__V1__PredictCashOutRequest   *message);
+size_t vigil__models__v1__predict_cash_out_request__pack
+                     (const Vigil__Models__V1__PredictCashOutRequest   *message,
+                      uint8_t             *out);
+size_t vigil__models__v1__predict_cash_out_request__pack_to_buffer
+                     (const Vigil__Models__V1__PredictCashOutRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Models__V1__PredictCashOutRequest *
+       vigil__models__v1__predict_cash_out_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__models__v1__predict_cash_out_request__free_unpacked
+                     (Vigil__Models__V1__PredictCashOutRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Models__V1__ComplaintKey methods */
+void   vigil__models__v1__complaint_key__init
+                     (Vigil__Models__V1__ComplaintKey         *message);
+size_t vigil__models__v1__complaint_key__get_packed_size
+                     (const Vigil__Models__V1__ComplaintKey   *message);
+size_t vigil__models__v1__complaint_key__pack
+                     (const Vigil__Models__V1__ComplaintKey   *message,
+                      uint8_t             *out);
+size_t vigil__models__v1__complaint_key__pack_to_buffer
+                     (const Vigil__Models__V1__ComplaintKey   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Models__V1__ComplaintKey *
+       vigil__models__v1__complaint_key__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__models__v1__complaint_key__free_unpacked
+                     (Vigil__Models__V1__ComplaintKey *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Models__V1__PredictCashOutResponse methods */
+void   vigil__models__v1__predict_cash_out_response__init
+                     (Vigil__Models__V1__PredictCashOutResponse         *message);
+size_t vigil__models__v1__predict_cash_out_response__get_packed_size
+                     (const Vigil__Models__V1__PredictCashOutResponse   *message);
+size_t vigil__models__v1__predict_cash_out_response__pack
+                     (const Vigil__Models__V1__PredictCashOutResponse   *message,
+                      uint8_t             *out);
+size_t vigil__models__v1__predict_cash_out_response__pack_to_buffer
+                     (const Vigil__Models__V1__PredictCashOutResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Models__V1__PredictCashOutResponse *
+       vigil__models__v1__predict_cash_out_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__models__v1__predict_cash_out_response__free_unpacked
+                     (Vigil__Models__V1__PredictCashOutResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Models__V1__CashOutWindow methods */
+void   vigil__models__v1__cash_out_window__init
+                     (Vigil__Models__V1__CashOutWindow         *message);
+size_t vigil__models__v1__cash_out_window__get_packed_size
+                     (const Vigil__Models__V1__CashOutWindow   *message);
+size_t vigil__models__v1__cash_out_window__pack
+                     (const Vigil__Models__V1__CashOutWindow   *message,
+                      uint8_t             *out);
+size_t vigil__models__v1__cash_out_window__pack_to_buffer
+                     (const Vigil__Models__V1__CashOutWindow   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Models__V1__CashOutWindow *
+       vigil__models__v1__cash_out_window__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__models__v1__cash_out_window__free_unpacked
+                     (Vigil__Models__V1__CashOutWindow *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Models__V1__CashOutATM methods */
+void   vigil__models__v1__cash_out_atm__init
+                     (Vigil__Models__V1__CashOutATM         *message);
+size_t vigil__models__v1__cash_out_atm__get_packed_size
+                     (const Vigil__Models__V1__CashOutATM   *message);
+size_t vigil__models__v1__cash_out_atm__pack
+                     (const Vigil__Models__V1__CashOutATM   *message,
+                      uint8_t             *out);
+size_t vigil__models__v1__cash_out_atm__pack_to_buffer
+                     (const Vigil__Models__V1__CashOutATM   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Models__V1__CashOutATM *
+       vigil__models__v1__cash_out_atm__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__models__v1__cash_out_atm__free_unpacked
+                     (Vigil__Models__V1__CashOutATM *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Vigil__Models__V1__ScoreRequest_Closure)
@@ -691,6 +871,21 @@ typedef void (*Vigil__Models__V1__GetStatisticsRequest_Closure)
 typedef void (*Vigil__Models__V1__GetStatisticsResponse_Closure)
                  (const Vigil__Models__V1__GetStatisticsResponse *message,
                   void *closure_data);
+typedef void (*Vigil__Models__V1__PredictCashOutRequest_Closure)
+                 (const Vigil__Models__V1__PredictCashOutRequest *message,
+                  void *closure_data);
+typedef void (*Vigil__Models__V1__ComplaintKey_Closure)
+                 (const Vigil__Models__V1__ComplaintKey *message,
+                  void *closure_data);
+typedef void (*Vigil__Models__V1__PredictCashOutResponse_Closure)
+                 (const Vigil__Models__V1__PredictCashOutResponse *message,
+                  void *closure_data);
+typedef void (*Vigil__Models__V1__CashOutWindow_Closure)
+                 (const Vigil__Models__V1__CashOutWindow *message,
+                  void *closure_data);
+typedef void (*Vigil__Models__V1__CashOutATM_Closure)
+                 (const Vigil__Models__V1__CashOutATM *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -722,6 +917,10 @@ struct Vigil__Models__V1__ModelService_Service
                       const Vigil__Models__V1__ListModelsRequest *input,
                       Vigil__Models__V1__ListModelsResponse_Closure closure,
                       void *closure_data);
+  void (*predict_cash_out)(Vigil__Models__V1__ModelService_Service *service,
+                           const Vigil__Models__V1__PredictCashOutRequest *input,
+                           Vigil__Models__V1__PredictCashOutResponse_Closure closure,
+                           void *closure_data);
   void (*tail_decisions)(Vigil__Models__V1__ModelService_Service *service,
                          const Vigil__Models__V1__TailDecisionsRequest *input,
                          Vigil__Models__V1__TailDecisionsResponse_Closure closure,
@@ -744,6 +943,7 @@ void vigil__models__v1__model_service__init (Vigil__Models__V1__ModelService_Ser
       function_prefix__ ## upload_model,\
       function_prefix__ ## promote_model,\
       function_prefix__ ## list_models,\
+      function_prefix__ ## predict_cash_out,\
       function_prefix__ ## tail_decisions,\
       function_prefix__ ## get_statistics  }
 void vigil__models__v1__model_service__score(ProtobufCService *service,
@@ -770,6 +970,10 @@ void vigil__models__v1__model_service__list_models(ProtobufCService *service,
                                                    const Vigil__Models__V1__ListModelsRequest *input,
                                                    Vigil__Models__V1__ListModelsResponse_Closure closure,
                                                    void *closure_data);
+void vigil__models__v1__model_service__predict_cash_out(ProtobufCService *service,
+                                                        const Vigil__Models__V1__PredictCashOutRequest *input,
+                                                        Vigil__Models__V1__PredictCashOutResponse_Closure closure,
+                                                        void *closure_data);
 void vigil__models__v1__model_service__tail_decisions(ProtobufCService *service,
                                                       const Vigil__Models__V1__TailDecisionsRequest *input,
                                                       Vigil__Models__V1__TailDecisionsResponse_Closure closure,
@@ -802,6 +1006,11 @@ extern const ProtobufCMessageDescriptor vigil__models__v1__tail_decisions_respon
 extern const ProtobufCMessageDescriptor vigil__models__v1__logged_decision__descriptor;
 extern const ProtobufCMessageDescriptor vigil__models__v1__get_statistics_request__descriptor;
 extern const ProtobufCMessageDescriptor vigil__models__v1__get_statistics_response__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__predict_cash_out_request__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__complaint_key__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__predict_cash_out_response__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__cash_out_window__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__cash_out_atm__descriptor;
 extern const ProtobufCServiceDescriptor vigil__models__v1__model_service__descriptor;
 
 PROTOBUF_C__END_DECLS
