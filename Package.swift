@@ -174,7 +174,7 @@ let package = Package(
             logging, serviceContext,
         ]),
         tests("Notifier", ["Notifier", "TestSupport", "Contracts", "StandardContracts", "RecordCoding", "Records", "RPC", "Postgres", "EventLog", "ServiceRuntime", logging]),
-        tests("Vigil", ["Vigil", "TestSupport", "Contracts", "RPC", "Datasets", "Records", "Simulation", "Training", "Models", logging]),
+        tests("Vigil", ["Vigil", "TestSupport", "Contracts", "RPC", "Datasets", "Records", "Simulation", "Training", "Models", argumentParser, logging]),
         tests("Tidy", []),
         tests("EndToEnd", [], exclude: ["Clients"]),
         tests("Interop", ["RPC", "Contracts", "StandardContracts", logging], exclude: ["Python"]),
@@ -192,5 +192,5 @@ func benchmark(_ area: String, _ dependencies: [Target.Dependency], exclude: [St
 
 if Context.environment["VIGIL_BENCHMARKS"] != nil {
     package.targets.append(.target(name: "BenchmarkSupport", path: "Tests/Benchmarks/Support", swiftSettings: settings))
-    benchmark("models", ["CXGBoost", "Datasets", "Features", "Geo", "Models", "Records", "Simulation", "Training"], exclude: ["compile_forest.py", "handbook_baseline.py", "handbook_features.py", "nab_score.py", "setup.sh"])
+    benchmark("models", ["CXGBoost", "Datasets", "Features", "Geo", "Models", "Records", "Simulation", "Training"], exclude: ["compile_forest.py", "handbook_baseline.py", "handbook_features.py", "nab_score.py", "setup.sh", "spatial_score.py"])
 }

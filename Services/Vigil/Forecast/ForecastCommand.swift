@@ -92,7 +92,7 @@ struct ForecastCommand: ParsableCommand {
         var options = CellTrainingOptions()
         (options.weeks, options.forests, options.seed, options.threads) = (weeks, forests, seed, threads)
         let started = ContinuousClock.now
-        let forecast = try CellForecaster(options: options).forecast(incidents, on: lattice, kind: kind, hours: Double(hours)) {
+        let forecast = try CellForecaster(options: options).forecast(incidents, on: lattice, kind: kind, hours: hours) {
             progress.show("learning", fraction: $0)
         }
         progress.end()

@@ -1,3 +1,11 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// What is known of each cell at a moment: how often what happened in it and around it, lately and ever.
 ///
 /// Rates are a week's; they are made the same way for a moment in the past, from what lay before that moment alone, so a model learns from
@@ -25,11 +33,18 @@ public struct CellFeatures: Sendable {
     /// At most so many other types get columns of their own.
     static let maxOtherTypes = 6
 
-    public init(_ incidents: Incidents, on lattice: CellLattice, kind: IncidentKind) throws(SpatialError) {
+    /// - Parameter process: adds what the target's past incidents are expected to trigger in the week to come.
+    public init(
+        _ incidents: Incidents, on lattice: CellLattice, kind: IncidentKind, process: SelfExcitingProcess.Parameters? = nil
+    ) throws(SpatialError) {
         target = try incidents.index(of: kind)
         raster = IncidentRaster(incidents, on: lattice)
         days = raster.ages.first ?? 0
-        columns = CellFeatures.columns(target: target, types: raster.typeCounts)
+        var columns = CellFeatures.columns(target: target, types: raster.typeCounts)
+        if let process, process.productivity > 0.001 {
+            columns.append(Column(type: target, halfLife: process.halfLifeDays, sigma: process.spreadMetres / lattice.cellMetres))
+        }
+        self.columns = columns
     }
 
     private static func columns(target: Int?, types: [Int]) -> [Column] {
@@ -64,14 +79,15 @@ public struct CellFeatures: Sendable {
             let counts = counted[plain] ?? count(plain, age)
             counted[plain] = counts
             let values = counts.smoothed(sigma: column.sigma).values
-            let scale = Float(7 / max(1, min(column.days ?? .infinity, days - age)))
+            let scale = column.halfLife == nil ? Float(7 / max(1, min(column.days ?? .infinity, days - age))) : 1
             for (cell, node) in nodes.enumerated() { rows[cell * columns.count + index] = values[node] * scale }
         }
         return rows
     }
 
     private func count(_ column: Column, _ age: Double) -> Surface {
-        raster.counts(type: column.type, olderThan: age, upTo: column.days.map { $0 + age } ?? .infinity)
+        let weight = column.halfLife.map { halfLife in { Float(exp2((age - $0) / halfLife)) } }
+        return raster.counts(type: column.type, olderThan: age, upTo: column.days.map { $0 + age } ?? .infinity, weight: weight)
     }
 
     /// How often the target happened in each cell, from `age` days before the forecast on.

@@ -21,7 +21,7 @@ public struct KernelMixture: Sendable {
     static let iterations = 60
 
     /// - Parameter weeks: rows of features and counts of the target, each week's.
-    public init(_ features: CellFeatures, weeks: [(rows: [Float], targets: [Float])]) {
+    public init(_ features: CellFeatures, weeks: [CellWeek]) {
         let columns = features.columnCount
         let size = columns + 1
         var likelihoods: [Double] = []

@@ -21,8 +21,6 @@ public struct CellTrainingOptions: Sendable, Hashable {
 ///
 /// Learning is from past weeks only, each with features of what lay before it.
 struct CellTrainer: Sendable {
-    /// Weeks need so many days of history before them to be learned from.
-    static let minHistoryDays = 28.0
     /// Trees learn from so many incidents at least; with fewer there is no forest.
     static let minIncidents = 100
     /// Rows that are learned from at most; cells without any incident near them are thinned out first.
@@ -33,17 +31,15 @@ struct CellTrainer: Sendable {
     /// The logarithm of each cell's rate for the coming week, but for a constant. Nil where there is too little to learn from.
     ///
     /// - Parameters:
-    ///   - weeks: past weeks' rows and counts of the target.
     ///   - now: rows as they are at the forecast.
     ///   - progress: told how much is done, 0…1.
-    func logRates(
-        _ features: CellFeatures, weeks: [(rows: [Float], targets: [Float])], now: [Float], progress: (Double) -> Void
-    ) throws(TrainingError) -> [Float]? {
-        let incidents = weeks.reduce(0) { $0 + $1.targets.reduce(0) { $0 + Int($1) } }
+    func logRates(_ risk: SpatialRisk, now: [Float], progress: (Double) -> Void) throws(TrainingError) -> [Float]? {
+        let incidents = risk.weeks.reduce(0) { $0 + $1.targets.reduce(0) { $0 + Int($1) } }
         guard incidents >= Self.minIncidents else { return nil }
-        let table = table(columns: features.columnCount, weeks: weeks)
-        var sum = [Float](repeating: 0, count: features.cellCount)
-        let matrix = try DataMatrix(rows: table.rows, columnCount: features.columnCount, labels: table.targets, threads: options.threads)
+        let columns = risk.features.columnCount
+        let table = table(columns: columns, weeks: risk.weeks)
+        var sum = [Float](repeating: 0, count: risk.features.cellCount)
+        let matrix = try DataMatrix(rows: table.rows, columnCount: columns, labels: table.targets, threads: options.threads)
         let mean = table.targets.reduce(0) { $0 + Double($1) } / Double(table.targets.count)
         for number in 0..<options.forests {
             let booster = try Booster(on: matrix, parameters: parameters(number: number, mean: mean))
@@ -58,7 +54,7 @@ struct CellTrainer: Sendable {
     }
 
     /// The rows of past weeks that are learned from.
-    private func table(columns: Int, weeks: [(rows: [Float], targets: [Float])]) -> (rows: [Float], targets: [Float]) {
+    private func table(columns: Int, weeks: [CellWeek]) -> (rows: [Float], targets: [Float]) {
         var rows: [Float] = []
         var targets: [Float] = []
         let all = weeks.reduce(0) { $0 + $1.targets.count }

@@ -7,6 +7,7 @@ enum Main {
         var report = BenchmarkReport(area: "models")
         try FraudBenchmark.run(&report)
         benchmarkAnomalies(&report)
+        try benchmarkForecast(&report)
         try report.write()
     }
 }

@@ -1,0 +1,141 @@
+import ArgumentParser
+import Foundation
+import Testing
+
+@testable import Vigil
+
+@Suite("vigil forecast")
+struct ForecastCommandTests {
+    private final class Folder {
+        let path: String
+
+        init() throws {
+            path = FileManager.default.temporaryDirectory.appendingPathComponent("vigil-forecast-\(UUID().uuidString)").path
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        }
+
+        deinit { try? FileManager.default.removeItem(atPath: path) }
+
+        func write(_ name: String, _ text: String) throws -> String {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: "\(path)/\(name)"))
+            return "\(path)/\(name)"
+        }
+
+        func read(_ name: String) throws -> [String] {
+            let bytes = try Data(contentsOf: URL(fileURLWithPath: "\(path)/\(name)"))
+            return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+        }
+    }
+
+    private let folder: Folder
+
+    init() throws {
+        folder = try Folder()
+        _ = try folder.write(
+            "map.yaml",
+            """
+            record: complaints
+            fields:
+              complaint_id: {row_number: true}
+              crime_type: what
+              occurred_at: {column: when, zone: America/Chicago}
+              location.latitude: lat
+              location.longitude: lon
+            """)
+    }
+
+    /// Ten weeks of two types, spread without a pattern but for two busy corners; the clock changes on 14 March.
+    private func events(days: Int = 70) -> String {
+        var text = "when,what,lat,lon\n"
+        var state: UInt32 = 1
+        func draw(_ limit: Int) -> Int {
+            state = state &* 1_664_525 &+ 1_013_904_223
+            return Int(state >> 16) % limit
+        }
+        for day in 0..<days {
+            let (month, of) = day < 31 ? (1, day + 1) : day < 59 ? (2, day - 30) : (3, day - 58)
+            for number in 0..<6 {
+                let busy = number < 3 ? draw(2) * 40 : draw(50)
+                text += "2010-\(month < 10 ? "0" : "")\(month)-\(of < 10 ? "0" : "")\(of) \(10 + number):00:00,"
+                    + "\(number % 3 == 0 ? "robbery" : "theft"),\(29.7 + Double(busy) * 0.00225),\(-95.4 + Double(draw(8)) * 0.0026)\n"
+            }
+        }
+        return text
+    }
+
+    private func run(_ events: String, _ more: [String] = [], output: String = "out.csv") throws {
+        let file = try folder.write("events.csv", events)
+        let command = try ForecastCommand.parse(
+            [
+                "--events", file, "--mapping", "\(folder.path)/map.yaml", "--output", "\(folder.path)/\(output)", "--forests", "1",
+                "--weeks", "2",
+            ] + (more.contains("--at") ? [] : ["--at", "2010-03-08"]) + more)
+        try command.run()
+    }
+
+    private func message(_ body: () throws -> Void) -> String {
+        do {
+            try body()
+            return ""
+        } catch {
+            return ForecastCommand.message(for: error)
+        }
+    }
+
+    @Test func givenCellsComeBackInTheirOrderAsTheyWereWritten() throws {
+        let cells = try folder.write("cells.csv", "cell_id,latitude,longitude\nb,29.790000,-95.39740\na,29.7,-95.4\nfar,0.0,0.0\n")
+        try run(events(), ["--cells", cells, "--type", "robbery", "--hours", "168", "--cell-metres", "250"])
+        let lines = try folder.read("out.csv")
+        #expect(lines.first == "cell_id,latitude,longitude,expected")
+        #expect(lines.dropFirst().map { $0.split(separator: ",").prefix(3).joined(separator: ",") } == [
+            "b,29.790000,-95.39740", "a,29.7,-95.4", "far,0.0,0.0",
+        ])
+        #expect(lines.dropFirst().allSatisfy { Double($0.split(separator: ",")[3]).map { $0 >= 0 } ?? false })
+    }
+
+    @Test func rowsAtOrAfterTheMomentChangeNothing() throws {
+        let all = events()
+        // On the events' own clock, a minute before and after noon, six hours from Greenwich.
+        let cut = all.split(separator: "\n").filter { $0.hasPrefix("when") || $0 < "2010-03-07 12:00:00" }.joined(separator: "\n") + "\n"
+        for at in ["2010-03-07T12:00:00", "2010-03-07T18:00:00Z"] {
+            try run(all, ["--type", "theft", "--at", at], output: "whole.csv")
+            try run(cut, ["--type", "theft", "--at", at], output: "cut.csv")
+            #expect(try folder.read("whole.csv") == folder.read("cut.csv"))
+        }
+    }
+
+    @Test func cellsOfItsOwnComeRankedWithIntervals() throws {
+        try run(events(), ["--type", "all"])
+        let lines = try folder.read("out.csv")
+        #expect(lines.first == "cell_id,latitude,longitude,expected,lower_50,upper_50,lower_90,upper_90")
+        let rows = lines.dropFirst().map { $0.split(separator: ",").compactMap { Double($0) } }
+        #expect(rows.count > 100)
+        #expect(rows.allSatisfy { $0.count == 8 && $0[6] <= $0[4] && $0[4] <= $0[5] && $0[5] <= $0[7] })
+        #expect(zip(rows, rows.dropFirst()).allSatisfy { $0[3] >= $1[3] })
+        // The expected make up a week.
+        #expect(abs(rows.reduce(0) { $0 + $1[3] } - 42) < 12)
+    }
+
+    @Test func theClocksChangeDoesNotMoveAMidnight() throws {
+        // Daylight saving began on 14 March: midnights before it are at 6 o'clock in Greenwich, those after it at 5.
+        try run(events(days: 80), ["--type", "theft", "--at", "2010-03-15"], output: "local.csv")
+        try run(events(days: 80), ["--type", "theft", "--at", "2010-03-15T05:00:00Z"], output: "utc.csv")
+        #expect(try folder.read("local.csv") == folder.read("utc.csv"))
+    }
+
+    @Test func errorsNameWhatIsWrong() throws {
+        #expect(message { try run(events(), ["--type", "rape"]) }.contains("known are `theft`, `robbery`, or all"))
+        #expect(message { try run(events(), ["--at", "Monday"]) }.contains("--at"))
+        #expect(message { try run("when,what,lat,lon\n") }.contains("no incident"))
+        #expect(message { try run("when,what,lat\n") }.contains("lon"))
+        let cells = try folder.write("cells.csv", "cell_id,latitude,longitude\na,29.7,-95.4\nb,129.7,-95.4\n")
+        let bad = message { try run(events(), ["--cells", cells]) }
+        #expect(bad.contains("cells.csv: row 2: latitude") && bad.contains("129.7"))
+        #expect(message { try run(events(), ["--hours", "0"]) }.contains("--hours"))
+    }
+
+    @Test func oneIncidentAndARowThatCannotBeReadAreEnoughForAForecast() throws {
+        try run("when,what,lat,lon\n2010-03-01 10:00:00,theft,29.7,-95.4\n2010-03-01 11:00:00,theft,229.7,-95.4\nnever,theft,29.7,-95.4\n")
+        #expect(try folder.read("out.csv").count == 26)
+    }
+}
