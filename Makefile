@@ -36,6 +36,16 @@ bench:
 	Support/setup.sh test
 	Tests/Benchmarks/run.sh $(AREA)
 
+# The tests of RPC and Protobuf under the Thread and the Address Sanitizer; and every parser of foreign input, FUZZ_SECONDS each.
+.PHONY: sanitize fuzz
+sanitize:
+	Support/setup.sh test
+	Support/sanitize.sh
+
+fuzz:
+	Support/setup.sh test
+	Tests/Fuzz/run.sh
+
 # The Swift code of the contracts, from Protos/**/*.proto.
 generate:
 	Protos/generate.sh

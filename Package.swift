@@ -176,6 +176,7 @@ let package = Package(
         tests("Notifier", ["Notifier", "TestSupport", "Contracts", "StandardContracts", "RecordCoding", "Records", "RPC", "Postgres", "EventLog", "ServiceRuntime", logging]),
         tests("Vigil", ["Vigil", "TestSupport", "Contracts", "RPC", "Datasets", "Records", "Simulation", "Training", "Models", argumentParser, logging]),
         tests("Tidy", []),
+        tests("Fuzz", ["RPC", "Protobuf", "Contracts", "StandardContracts", "Geo", nioCore], exclude: ["run.sh"]),
         tests("EndToEnd", [], exclude: ["Clients"]),
         tests("Interop", ["RPC", "Contracts", "StandardContracts", logging], exclude: ["Python"]),
     ]
@@ -193,4 +194,22 @@ func benchmark(_ area: String, _ dependencies: [Target.Dependency], exclude: [St
 if Context.environment["VIGIL_BENCHMARKS"] != nil {
     package.targets.append(.target(name: "BenchmarkSupport", path: "Tests/Benchmarks/Support", swiftSettings: settings))
     benchmark("models", ["CXGBoost", "Datasets", "Features", "Geo", "Models", "Records", "Simulation", "Training"], exclude: ["compile_forest.py", "handbook_baseline.py", "handbook_features.py", "nab_score.py", "setup.sh", "spatial_score.py"])
+    benchmark(
+        "rpc", ["Contracts", "StandardContracts", "Protobuf", "RPC", "ServiceRuntime", logging], exclude: ["codec.c", "peer.cc", "setup.sh"])
+}
+
+// `make sanitize` and `make fuzz` build these test targets and what they need, and nothing else.
+if let names = Context.environment["VIGIL_ONLY"]?.split(separator: ",").map({ String($0) }) {
+    var kept: Set<String> = []
+    var reached = Set(names)
+    while !reached.isEmpty {
+        kept.formUnion(reached)
+        let dependencies = package.targets.filter { reached.contains($0.name) }.flatMap(\.dependencies)
+        reached = Set(dependencies.compactMap { if case .byNameItem(let name, _) = $0 { name } else { nil } }).subtracting(kept)
+    }
+    package.targets.removeAll { !kept.contains($0.name) }
+    package.products.removeAll { product in
+        guard let executable = product as? Product.Executable else { return true }
+        return !kept.isSuperset(of: executable.targets)
+    }
 }
