@@ -29,10 +29,14 @@ struct EntityView {
     ) {
         history.events.withUnsafeBufferPointer { events in
             withUnsafeTemporaryAllocation(of: Found.self, capacity: windows.count) { found in
+                // Windows mostly come from the shortest to the longest and end alike: each goes on where the last one began.
+                var shorter: Found?
                 for (index, window) in windows.enumerated() {
                     let range = history.range(endingAt: time &- window.delay, window: window.length)
                     found.initializeElement(at: index, to: Found(range: range))
-                    if window.wantsUnusual { found[index].lookForUnusual(events, at: time, labelDelay: labelDelay) }
+                    guard window.wantsUnusual else { continue }
+                    found[index].lookForUnusual(events, at: time, labelDelay: labelDelay, beyond: shorter)
+                    shorter = found[index]
                 }
                 body(
                     EntityView(
@@ -120,13 +124,24 @@ struct EntityView {
 }
 
 extension EntityView.Found {
-    fileprivate mutating func lookForUnusual(_ events: UnsafeBufferPointer<Event>, at time: Int64, labelDelay: Int64) {
-        for index in range.suffix(SpendingPattern.maxPayments) where events[index].toUsual >= 1 {
+    /// - Parameter shorter: what was found in a window before; it saves its part of the work if this one contains it.
+    fileprivate mutating func lookForUnusual(
+        _ events: UnsafeBufferPointer<Event>, at time: Int64, labelDelay: Int64, beyond shorter: EntityView.Found?
+    ) {
+        let newest = range.suffix(SpendingPattern.maxPayments)
+        var rest = newest.lowerBound..<newest.upperBound
+        if let shorter, shorter.range.upperBound == range.upperBound, shorter.range.lowerBound >= range.lowerBound {
+            unusualCount = shorter.unusualCount
+            newestUnusual = shorter.newestUnusual
+            largestToUsual = shorter.largestToUsual
+            rest = newest.lowerBound..<max(newest.lowerBound, shorter.range.lowerBound)
+        }
+        for index in rest.reversed() where events[index].toUsual >= 1 {
             let toUsual = events[index].toUsual
             largestToUsual = max(largestToUsual, toUsual)
             if toUsual >= SpendingPattern.unusualFactor, !events[index].isProvenGenuine(by: time, labelDelay: labelDelay) {
                 unusualCount += 1
-                newestUnusual = events[index].time
+                newestUnusual = max(newestUnusual, events[index].time)
             }
         }
     }

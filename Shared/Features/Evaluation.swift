@@ -1,8 +1,9 @@
 import Geo
 import Records
 
-/// A feature set prepared for evaluation: which windows to find, which features read them.
-struct EvaluationPlan: Sendable {
+/// A feature set prepared for evaluation: which windows to find, which features read them. A class, so that handing it to an evaluation
+/// costs one reference count and not one for each list.
+final class EvaluationPlan: Sendable {
     struct Window: Sendable, Hashable {
         var length: Int64
         var delay: Int64
@@ -18,36 +19,40 @@ struct EvaluationPlan: Sendable {
         var window: Int
     }
 
-    private(set) var transactionSteps: [Step] = []
-    private(set) var customerSteps: [Step] = []
-    private(set) var terminalSteps: [Step] = []
-    private(set) var pairSteps: [Step] = []
-    private(set) var customerWindows: [Window] = []
-    private(set) var terminalWindows: [Window] = []
+    let transactionSteps: [Step]
+    let customerSteps: [Step]
+    let terminalSteps: [Step]
+    let pairSteps: [Step]
+    let customerWindows: [Window]
+    let terminalWindows: [Window]
     /// How far back the customer's usual amount looks: the longest window among the features that ask for it.
-    private(set) var usualWindow: Int64 = 0
+    let usualWindow: Int64
 
     init(set: FeatureSet) {
+        var steps: [Entity: [Step]] = [:]
+        var customerWindows: [Window] = []
+        var terminalWindows: [Window] = []
+        var usualWindow: Int64 = 0
         for (index, definition) in set.definitions.enumerated() {
             let window = Window(
                 length: definition.window.microseconds, delay: definition.delay.microseconds,
                 wantsUnusual: definition.aggregation.asksForUnusualPayments)
-            var step = Step(index: index, aggregation: definition.aggregation, window: 0)
-            switch definition.entity {
-            case .transaction:
-                transactionSteps.append(step)
-            case .customer:
-                step.window = EvaluationPlan.place(window, in: &customerWindows)
-                customerSteps.append(step)
-            case .terminal:
-                step.window = EvaluationPlan.place(window, in: &terminalWindows)
-                terminalSteps.append(step)
-            case .pair:
-                step.window = EvaluationPlan.place(window, in: &customerWindows)
-                pairSteps.append(step)
-            }
+            let place =
+                switch definition.entity {
+                case .transaction: 0
+                case .customer, .pair: EvaluationPlan.place(window, in: &customerWindows)
+                case .terminal: EvaluationPlan.place(window, in: &terminalWindows)
+                }
+            steps[definition.entity, default: []].append(Step(index: index, aggregation: definition.aggregation, window: place))
             if definition.aggregation.needsUsualAmount { usualWindow = max(usualWindow, window.length) }
         }
+        transactionSteps = steps[.transaction] ?? []
+        customerSteps = steps[.customer] ?? []
+        terminalSteps = steps[.terminal] ?? []
+        pairSteps = steps[.pair] ?? []
+        self.customerWindows = customerWindows
+        self.terminalWindows = terminalWindows
+        self.usualWindow = usualWindow
     }
 
     private static func place(_ window: Window, in windows: inout [Window]) -> Int {
