@@ -13,12 +13,13 @@ import Foundation
 /// }
 /// ```
 ///
-/// A score of `s` means the same on every series: points that score above `s` make up about `1 - s` of a series in the long run (for the upper
-/// hundredth, which is what thresholds are about; most points score near 0), whatever its unit, spread and rhythm. A threshold is therefore a rate of alarms, and one threshold serves all series. After a high score the following
-/// points score low until something stranger happens or some time has passed, so that one event is told once.
+/// A score of `s` means the same on every series: points that score above `s` make up about `1 - s` of it in the long run, whatever its
+/// unit, spread and rhythm (in the upper hundredth, which is what thresholds are about; most points score near 0). A threshold is therefore
+/// a rate of alarms, and one threshold serves all series. After a high score the following points score low until something stranger
+/// happens or some time has passed, so that one event is told once.
 ///
-/// How it works: `SeasonalExpectation` says what the series usually does at this time of the day; `DeviationBank` follows several
-/// statistics of the deviation (the deviation itself, its size over the last points, a lasting shift, the local spread, …) and says how far
+/// How it works: `SeasonalExpectation` says what the series usually does at this time of the day; `DeviationBank` follows four
+/// statistics of the deviation (the deviation itself, its size over the last points, the local spread, the local jumps) and says how far
 /// each is out of its own long-run distribution; the sum of these surprises becomes a tail probability by the streaming quantile and mean
 /// excess of `TailCalibration`.
 ///

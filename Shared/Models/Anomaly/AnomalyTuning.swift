@@ -3,21 +3,20 @@
 /// Each was chosen where results on real metrics and on seeded synthetic ones (bursty counts, cloud metrics, seasonal demand, machines) stay
 /// level around it.
 enum AnomalyTuning {
-    /// How much each statistic of `DeviationBank` has to say.
-    static let weights = SIMD8<Double>(1, 1, 0, 0, 1, 1, 0, 0)
+    /// How much each of the four statistics of `DeviationBank` has to say.
+    static let weights = SIMD4<Double>(1, 1.5, 1, 1)
     /// The weight of a new point in a statistic's long-run distribution.
     static let forgetting = 0.0005
     /// How many standard deviations one point may move that distribution.
-    static let clip = 6.0
+    static let maxStep = 6.0
     /// A single statistic's surprise, in nats, at most.
     static let maxSurprise = 12.0
     /// The tail beyond the quantile that `TailCalibration` follows.
     static let tail = 0.01
-    static let quantileForgetting = 0.0005
+    /// How fast that quantile may still move once it is settled, in mean excesses a point.
+    static let quantileForgetting = 0.0002
     /// The rest after an alarm as a share of the points so far.
-    static let rest = 0.05
-    /// How much of the last surprise the next has to exceed.
-    static let damping = 1.0
-    /// A surprise, in nats, beyond which the next alarm is not held off longer.
-    static let peakCap = 30.0
+    static let rest = 0.03
+    /// How many times the last surprise, fading over the rest, the next has to exceed.
+    static let damping = 1.4
 }

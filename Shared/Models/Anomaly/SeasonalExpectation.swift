@@ -10,27 +10,32 @@ struct Deviation: Sendable {
 
 /// What a series usually does at this time of the day, learned as it goes.
 ///
-/// The day has 64 parts; each keeps a running mean that a single outlier cannot drag away, because no point moves it by more than four
-/// times the series' mean deviation.
+/// A level follows the series over some 200 points; the day has 64 parts, each with a running mean of how the series stands to that level then.
+/// A single outlier drags none of them away, because no point moves them by more than four times the series' mean deviation.
 struct SeasonalExpectation: Sendable, Hashable, Codable {
     static let partSeconds = 86_400.0 / 64
-    /// What is not yet known of a part of the day is taken to be the median.
-    private static let learningFloor = 0.02
+    private static let levelRate = 0.005
+    private static let usualRate = 0.05
+    private static let maxDeviations = 4.0
 
     /// The first value: everything else is kept relative to it, so that a large offset costs no precision.
     private var origin = 0.0
     private var median = 0.0
     private var scale = 0.0
+    private var level = 0.0
     private var usual = SIMD64<Float>.zero
     private var seen = SIMD64<UInt8>.zero
 
-    /// What the value deviates by, before it is learned.
+    /// What the value deviates by; then learns it.
     mutating func see(_ value: Double, atSeconds seconds: Double, age: Double) -> Deviation {
         if age == 1 { origin = value }
         let relative = max(-1e30, min(1e30, value - origin))
         let part = Self.part(ofDayAt: seconds)
         let known = seen[part]
-        let fromUsual = relative - (known > 0 ? Double(usual[part]) : median)
+        let limit = Self.maxDeviations * scale
+        level += max(Self.levelRate, 1 / age) * max(-limit, min(limit, relative - level))
+        let fromLevel = relative - level
+        let fromUsual = fromLevel - (known > 0 ? Double(usual[part]) : 0)
 
         let fromMedian = relative - median
         scale += max(0.002, 1 / age) * (abs(fromMedian) - scale)
@@ -38,10 +43,9 @@ struct SeasonalExpectation: Sendable, Hashable, Codable {
         median += fromMedian > 0 ? min(step, fromMedian) : max(-step, fromMedian)
 
         if known == 0 {
-            usual[part] = Float(relative)
+            usual[part] = Float(fromLevel)
         } else {
-            let limit = 4 * scale
-            let rate = max(Self.learningFloor, 1 / (Double(known) + 1))
+            let rate = max(Self.usualRate, 1 / (Double(known) + 1))
             usual[part] += Float(rate * max(-limit, min(limit, fromUsual)))
         }
         if known < .max { seen[part] = known + 1 }

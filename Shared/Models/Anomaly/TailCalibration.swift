@@ -6,8 +6,8 @@ import Darwin
 
 /// Turns a statistic of any distribution into a tail probability by its own past, and tells one event once.
 ///
-/// The statistic's upper quantile is followed by stochastic approximation (Robbins and Monro, 1951), and beyond it an exponential tail with the mean
-/// excess seen so far: peaks over threshold with shape 0 (Pickands, 1975).
+/// The statistic's upper quantile is followed by stochastic approximation (Robbins and Monro, 1951), and beyond it an exponential tail with
+/// the mean excess seen so far: peaks over threshold with shape 0 (Pickands, 1975).
 struct TailCalibration: Sendable, Hashable, Codable {
     private var quantile = Self.lowestQuantile
     private var excess = 1.0
@@ -25,9 +25,9 @@ struct TailCalibration: Sendable, Hashable, Codable {
             : -log(1 - (1 - tail) * exp(max(-20, over / 2)))
         learn(over, age: age, tail: tail)
 
-        let rest = max(20, AnomalyTuning.rest * min(age, 5_000))
+        let rest = max(20, AnomalyTuning.rest * min(age, 10_000))
         let fresh = surprise - AnomalyTuning.damping * peak
-        peak = max(peak, min(surprise, AnomalyTuning.peakCap)) * (1 - 1 / rest)
+        peak = max(peak, surprise) * (1 - 1 / rest)
         return 1 - Self.rate(ofFresh: fresh)
     }
 

@@ -10,7 +10,9 @@ RESULTS is a folder of CSV files with the columns timestamp and anomaly_score, u
 WINDOWS.json maps each path to its labelled windows, [[first timestamp, last timestamp], ...]. Only those that RESULTS has are scored.
 
 A point scores as detected when its score reaches the threshold. In a window the earliest detection counts, by a scaled sigmoid of its
-place: 1 at the left edge, falling to 0 at the right. A missed window costs 1. A detection outside costs 0.11, less just after a window. The first 15 % of a file, at most 750 points, count nothing. 100 is all windows found at once, 0 is silence.
+place: 1 at the left edge, falling to 0 at the right. A missed window costs 1.
+A detection outside costs 0.11, less just after a window. The first 15 % of a file, at most 750 points, count nothing.
+100 is all windows found at once, 0 is silence.
 """
 import argparse
 import csv
