@@ -25,6 +25,9 @@ struct ForecastCommand: ParsableCommand {
             --cells is a CSV file with the columns cell_id, latitude and longitude, the cells' centres. An --at without an offset from UTC \
             is on the clock of the events' mapping (a day is its midnight). The same files, options and seed give the same output.
 
+            --timeline writes each cell's hours too: cell_id, the hour's begin, what is expected in it, and the counts between which it \
+            will lie with 50 and 90 % probability. It has a line for each cell and hour.
+
             The mapping is one of complaints: a shipped name (\(Mapping.shippedNames.joined(separator: ", "))) or a .yaml or .json file.
             """)
 
@@ -51,6 +54,9 @@ struct ForecastCommand: ParsableCommand {
 
     @Option(name: [.short, .long], help: ArgumentHelp("Where the forecast goes, CSV.", valueName: "file"))
     var output: String
+
+    @Option(help: ArgumentHelp("Where the forecast by hours goes, CSV: each cell's hours with their intervals.", valueName: "file"))
+    var timeline: String?
 
     @Option(help: ArgumentHelp("Past weeks to learn from.", valueName: "count"))
     var weeks = CellTrainingOptions().weeks
@@ -101,6 +107,9 @@ struct ForecastCommand: ParsableCommand {
             try file.write(forecast, cells: given)
         } else {
             try file.writeRanked(forecast, centres: lattice.centres)
+        }
+        if let timeline {
+            try TimelineFile(path: timeline).write(forecast, ids: given.map { $0.map(\.id) } ?? forecast.rankedIDs)
         }
         try show(forecast, incidents, moment, seconds: (ContinuousClock.now - started) / .seconds(1))
     }

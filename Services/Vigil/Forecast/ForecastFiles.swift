@@ -100,8 +100,7 @@ struct ForecastFile {
         var csv = CSVWriter(header: [
             "cell_id", "latitude", "longitude", "expected", "lower_50", "upper_50", "lower_90", "upper_90",
         ])
-        let order = forecast.expected.indices.sorted { (forecast.expected[$1], $0) < (forecast.expected[$0], $1) }
-        for (rank, cell) in order.enumerated() {
+        for (rank, cell) in forecast.ranked.enumerated() {
             let distribution = forecast.distribution(cell: cell)
             let (half, wide) = (distribution.interval(0.5), distribution.interval(0.9))
             csv.row([
@@ -118,5 +117,44 @@ struct ForecastFile {
         } catch {
             throw ValidationError("\(path) cannot be written: \(error.localizedDescription)")
         }
+    }
+}
+
+/// A forecast by hours.
+struct TimelineFile {
+    /// Written at once.
+    private static let maxBufferBytes = 1 << 20
+
+    let path: String
+
+    /// - Parameter ids: of the cells, in the forecast's order.
+    func write(_ forecast: CellForecast, ids: [String]) throws {
+        guard FileManager.default.createFile(atPath: path, contents: nil), let file = FileHandle(forWritingAtPath: path) else {
+            throw ValidationError("\(path) cannot be written.")
+        }
+        var csv = CSVWriter(header: ["cell_id", "hour", "expected", "lower_50", "upper_50", "lower_90", "upper_90"])
+        let timeline = forecast.timeline
+        let hours = (0..<timeline.hours).map { (timeline.start + .hours($0)).iso8601 }
+        for (cell, id) in ids.enumerated() {
+            for (hour, begin) in hours.enumerated() {
+                let it = timeline.outlook(cell: cell, hour: hour)
+                csv.row([id, begin, "\(it.expected)", "\(it.lower50)", "\(it.upper50)", "\(it.lower90)", "\(it.upper90)"])
+            }
+            if csv.bytes.count > Self.maxBufferBytes { try file.write(contentsOf: csv.take()) }
+        }
+        try file.write(contentsOf: csv.take())
+        try file.close()
+    }
+}
+
+extension CellForecast {
+    /// The cells' indices, the riskiest first.
+    var ranked: [Int] { expected.indices.sorted { (expected[$1], $0) < (expected[$0], $1) } }
+
+    /// For each cell its place in that order, from 1.
+    var rankedIDs: [String] {
+        var ids = [String](repeating: "", count: expected.count)
+        for (rank, cell) in ranked.enumerated() { ids[cell] = "\(rank + 1)" }
+        return ids
     }
 }

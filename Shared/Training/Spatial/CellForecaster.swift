@@ -16,6 +16,9 @@ public struct CellForecast: Sendable {
     /// Whether boosted trees took part, or the evidence was too thin for them.
     public let usesTrees: Bool
 
+    /// The same by hours, from the moment of the forecast on.
+    public let timeline: EventTimeline
+
     public var total: Double { expected.reduce(0, +) }
 
     public func distribution(cell: Int) -> CountDistribution { CountDistribution(mean: expected[cell], dispersion: dispersion) }
@@ -48,7 +51,11 @@ public struct CellForecaster: Sendable {
         let trees = try CellTrainer(options: options).logRates(risk, now: now, progress: progress)
         if let trees { shares = Self.average(shares, logRates: trees) }
         let total = risk.total(hours: hours)
-        return CellForecast(expected: shares.map { $0 * total }, dispersion: risk.dispersion, usesTrees: trees != nil)
+        let timeline = EventTimeline(
+            weeklyRates: shares.map { $0 * risk.weeklyLevel }, dispersion: risk.dispersion, profile: risk.profile, start: risk.asOf,
+            hours: hours)
+        return CellForecast(
+            expected: shares.map { $0 * total }, dispersion: risk.dispersion, usesTrees: trees != nil, timeline: timeline)
     }
 
     /// The geometric mean of shares and rates, as shares.

@@ -116,6 +116,19 @@ struct ForecastCommandTests {
         #expect(abs(rows.reduce(0) { $0 + $1[3] } - 42) < 12)
     }
 
+    @Test func theHoursOfATimelineMakeUpTheForecast() throws {
+        let cells = try folder.write("cells.csv", "cell_id,latitude,longitude\na,29.7,-95.4\nb,29.79,-95.4\n")
+        try run(events(), ["--cells", cells, "--hours", "48", "--timeline", "\(folder.path)/hours.csv"])
+        let hours = try folder.read("hours.csv").dropFirst().map { $0.split(separator: ",") }
+        #expect(hours.count == 2 * 48)
+        #expect(hours.first?[1] == "2010-03-08T06:00:00Z")
+        for line in try folder.read("out.csv").dropFirst() {
+            let cell = line.split(separator: ",")
+            let sum = hours.filter { $0[0] == cell[0] }.reduce(0) { $0 + (Double($1[2]) ?? .nan) }
+            #expect(abs(sum - (Double(cell[3]) ?? .nan)) < 1e-9)
+        }
+    }
+
     @Test func theClocksChangeDoesNotMoveAMidnight() throws {
         // Daylight saving began on 14 March: midnights before it are at 6 o'clock in Greenwich, those after it at 5.
         try run(events(days: 80), ["--type", "theft", "--at", "2010-03-15"], output: "local.csv")
