@@ -172,7 +172,7 @@ let package = Package(
         tests("HeatmapTiles", [
             "HeatmapTiles", "TestSupport", "Contracts", "StandardContracts", "RPC", "Postgres", "EventLog", "Geo", "Identity", "ServiceRuntime", "RecordCoding",
             logging, serviceContext,
-        ]),
+        ], exclude: ["Clients"]),
         tests("Notifier", ["Notifier", "TestSupport", "Contracts", "StandardContracts", "RecordCoding", "Records", "RPC", "Postgres", "EventLog", "ServiceRuntime", logging]),
         tests("Vigil", ["Vigil", "TestSupport", "Contracts", "RPC", "Datasets", "Records", "Simulation", "Training", "Models", argumentParser, logging]),
         tests("Tidy", []),

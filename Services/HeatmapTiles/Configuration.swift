@@ -7,7 +7,10 @@ struct HeatmapTilesConfiguration: Sendable {
     var mapLibreFiles: [String: [UInt8]] = [:]
     /// Where browsers reach this service; nil for the address that the other services use.
     var publicURL: String?
+    /// A MapLibre style to draw under everything; nil for the page's own.
+    var baseMapStyleURL: String?
     var maxListeners: Int
+    var cacheBytes: Int
 
     static let mapLibreFileNames = ["maplibre-gl.js", "maplibre-gl.css"]
 
@@ -23,6 +26,19 @@ struct HeatmapTilesConfiguration: Sendable {
             }
         }
         publicURL = reader.optional("VIGIL_TILES_PUBLIC_URL", "address at which browsers and TileJSON readers reach this service")
+        baseMapStyleURL = reader.optional(
+            "BASEMAP_STYLE_URL", "MapLibre style of a base map, https://…; its host is the only one beside this that pages may ask")
+        if let url = baseMapStyleURL, Self.origin(of: url) == nil { reader.fail("BASEMAP_STYLE_URL", "must be an https address") }
         maxListeners = reader.int("VIGIL_TILES_MAX_LISTENERS", default: 1_000, in: 1...100_000, "dashboards that may listen at once")
+        cacheBytes = reader.int(
+            "VIGIL_TILES_CACHE_BYTES", default: 64 << 20, in: 1 << 20...1 << 36, "memory for tiles that were made before")
+    }
+
+    /// Scheme, host and port of an https address, as a content security policy spells it; nil for anything else.
+    static func origin(of url: String) -> String? {
+        guard let parts = URLComponents(string: url), parts.scheme == "https", let host = parts.host, !host.isEmpty,
+            host.utf8.allSatisfy({ $0 > 0x20 && $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: ",") })
+        else { return nil }
+        return "https://\(host)" + (parts.port.map { ":\($0)" } ?? "")
     }
 }

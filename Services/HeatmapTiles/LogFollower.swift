@@ -1,6 +1,7 @@
 import EventLog
 import Logging
 import Postgres
+import Records
 import Synchronization
 
 /// Takes a log into the map: into the database in the transaction that moves the position, then into memory.
@@ -22,9 +23,14 @@ final class LogFollower: Sendable {
     private let store: MapStore
     private let map: LiveMap
     private let position: Mutex<LogPosition>
+    private let now: @Sendable () -> Timestamp
 
     /// - Parameter position: how far the map in memory has read this log.
-    init(_ consumer: LogConsumer, store: MapStore, map: LiveMap, position: LogPosition) {
+    init(
+        _ consumer: LogConsumer, store: MapStore, map: LiveMap, position: LogPosition,
+        now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
+    ) {
+        self.now = now
         self.consumer = consumer
         self.store = store
         self.map = map
@@ -45,12 +51,19 @@ final class LogFollower: Sendable {
         let known = position.withLock { $0 }
         guard batch.following <= known else { throw MemoryBehind(consumer: consumer.name) }
         let fresh = batch.events.filter { $0.position > known }
-        let change = map.current.change(for: fresh.lazy.compactMap(\.event))
+        var change = map.current.change(for: fresh.lazy.compactMap(\.event))
+        // A terminal's place is known from now on.
+        let thisHour = CubeHour.containing(microsecondsSince1970: now().microseconds) ?? 0
+        if !change.sites.isEmpty { change.knownHour = max(change.knownHour, thisHour) }
         try await store.pool.withTransaction { transaction in
             let claimed = try await consumer.claim(batch, in: transaction)
             guard !claimed.isEmpty else { return }
-            let isAll = claimed.count == fresh.count
-            try await store.save(isAll ? change : map.current.change(for: claimed.lazy.compactMap(\.event)), in: transaction)
+            var stored = change
+            if claimed.count != fresh.count {
+                stored = map.current.change(for: claimed.lazy.compactMap(\.event))
+                stored.knownHour = max(stored.knownHour, change.knownHour)
+            }
+            try await store.save(stored, in: transaction)
         }
         map.apply(change)
         position.withLock { $0 = max($0, last.position) }

@@ -25,21 +25,24 @@ import ServiceRuntime
             let (state, positions) = try await store.load(revision: revision, consumers: [decisions, records])
             runtime.logger.info(
                 "the map is whole", metadata: ["cells": "\(state.cube.codes.count)", "entries": "\(state.cube.entryCount)"])
-            let map = LiveMap(state)
+            let renderer = TileRenderer()
+            let cache = TileCache(maxBytes: configuration.cacheBytes)
+            let map = LiveMap(state) { cache.forget($0) }
             func follower(_ consumer: LogConsumer) -> LogFollower {
                 LogFollower(consumer, store: store, map: map, position: positions[consumer.name] ?? .start)
             }
-            try await runtime.withChannels(to: [.modelServer, .ingestionGateway, .authGateway]) { channels in
+            try await runtime.withChannels(to: [.modelServer, .ingestionGateway, .authGateway, .notifier]) { channels in
                 guard let models = channels[ServiceIdentity.modelServer.name], let auth = channels[ServiceIdentity.authGateway.name],
-                    let ingestion = channels[ServiceIdentity.ingestionGateway.name]
+                    let ingestion = channels[ServiceIdentity.ingestionGateway.name], let notifier = channels[ServiceIdentity.notifier.name]
                 else { return }
                 let modelClient = ModelsV1.ModelService.Client(models), ingestionClient = IngestionV1.IngestionService.Client(ingestion)
                 let decisionFollower = follower(decisions), recordFollower = follower(records)
-                let renderer = TileRenderer()
                 let routes = Routes(
-                    map: map, renderer: renderer, files: WebFiles(mapLibre: configuration.mapLibreFiles),
+                    map: map, past: PastMaps(map: map) { try await store.loadPast(before: $0) }, renderer: renderer, cache: cache,
+                    files: WebFiles(mapLibre: configuration.mapLibreFiles, baseMapStyleURL: configuration.baseMapStyleURL),
                     sessions: Sessions(auth: AuthV1.AuthService.Client(auth)),
                     live: LiveStream(map: map, maxListeners: configuration.maxListeners),
+                    cases: CaseRoutes(notifier: NotificationsV1.NotifierService.Client(notifier), models: modelClient),
                     publicURL: configuration.publicURL ?? runtime.configuration.addresses[runtime.service.name]
                         ?? runtime.service.defaultAddress)
                 try await runtime.serve(
@@ -47,6 +50,7 @@ import ServiceRuntime
                     background: [
                         .init("the decisions' log") { try await follow(modelClient, with: decisionFollower) },
                         .init("the records' log") { try await follow(ingestionClient, with: recordFollower) },
+                        .init("the colours' scales") { try await cache.followScales(of: map, renderer) },
                     ])
             }
         }
@@ -71,7 +75,8 @@ import ServiceRuntime
             try await ingestion.tailEvents(.init(after: .init(position), maxBatch: maxBatch), options: tailOptions) { responses in
                 for try await response in responses {
                     try await deliver(response.events.map { logged in
-                        (position: LogPosition(logged.position), event: logged.event.flatMap { MapEvent($0) })
+                        let recordedAt = logged.recordedAt.flatMap { Timestamp($0) }
+                        return (position: LogPosition(logged.position), event: logged.event.flatMap { MapEvent($0, recordedAt: recordedAt) })
                     })
                 }
             }

@@ -8,14 +8,20 @@ import Records
 
 extension MapEvent {
     /// Nil for what the map does not show.
-    init?(_ event: IngestionV1.IngestionEvent) {
+    /// - Parameter recordedAt: when the gateway stored it.
+    init?(_ event: IngestionV1.IngestionEvent, recordedAt: Timestamp?) {
         switch event.event {
         case .complaintAccepted(let complaint):
             guard let time = complaint.occurredAt.flatMap({ Timestamp($0) }), let position = Position(complaint.location) else {
                 return nil
             }
             self = .complaint(ComplaintNote(
-                eventMicroseconds: time.microseconds, position: position, crimeType: complaint.crimeType))
+                eventMicroseconds: time.microseconds, position: position, crimeType: complaint.crimeType,
+                knownMicroseconds: recordedAt?.microseconds, reporterID: Self.identifier(event.senderID),
+                complaintID: Self.identifier(complaint.complaintID),
+                reportedMicroseconds: (complaint.reportedAt.flatMap { Timestamp($0) } ?? time).microseconds,
+                amountMinorUnits: complaint.amount?.minorUnits, currency: complaint.amount?.currency ?? "",
+                district: Self.identifier(complaint.district)))
         case .terminalRegistered(let terminal):
             guard let position = Position(terminal.location), terminal.terminalID.utf8.count <= MapState.maxTerminalBytes else {
                 return nil
@@ -47,8 +53,11 @@ extension MapEvent {
         }
         self = .decision(ScoredTransaction(
             eventMicroseconds: time.microseconds, position: position, terminalID: logged.terminalID, channel: channel,
-            risk: decision.riskScore.isFinite ? min(1, max(0, decision.riskScore)) : 0, isFraud: decision.label == .fraud, alert: alert))
+            risk: decision.riskScore.isFinite ? min(1, max(0, decision.riskScore)) : 0, isFraud: decision.label == .fraud, alert: alert,
+            knownMicroseconds: logged.recordedAt.flatMap { Timestamp($0) }?.microseconds))
     }
+
+    private static func identifier(_ text: String) -> String { text.utf8.count <= MapState.maxTerminalBytes ? text : "" }
 }
 
 extension Position {

@@ -36,7 +36,6 @@ enum Payload {
         var from: String?
         var to: String?
         var layers: [LayerInfo]
-        var terminals: Int
         var jurisdictions: Int
         /// The box around all cells and jurisdictions that may be seen; west, south, east, north.
         var bounds: [Double]?
@@ -72,7 +71,8 @@ enum Payload {
             self.bounds = bounds.map { [$0.west, $0.south, $0.east, $0.north] }
             let fields = [
                 "count": "Number of events", "risk": "Number: mean risk, 0 to 1", "expected": "Number: sum of the risks",
-                "heat": "Number, 0 to 1: how hot against the hottest cell in sight of this filter",
+                "heat": "Number, 0 to 1: how hot, on the same scale in all tiles of this filter",
+                "change": "Number: events more than in the span of the same length before; absent where from or to is",
             ]
             vector_layers = [.init(id: name, description: description, fields: fields, minzoom: minzoom, maxzoom: maxzoom)]
         }
@@ -108,6 +108,20 @@ enum Payload {
         var jurisdiction: String?
     }
 
+    struct Complaint: Encodable {
+        var reporterID: String
+        var complaintID: String
+        var crimeType: String
+        var occurredAt: String
+        var reportedAt: String
+        var latitude: Double
+        var longitude: Double
+        var jurisdiction: String?
+        var amountMinorUnits: Int64?
+        var currency: String
+        var district: String
+    }
+
     struct Alert: Encodable {
         var decisionID: String
         var eventTime: String
@@ -134,27 +148,30 @@ struct MapQueries {
     /// Buckets that a series may have.
     static let maxBuckets = 5000
     static let maxHotspots = 1000
-    static let maxGeoJSONCells = 20_000
+    static let maxCells = 20_000
+    static let tooManyCells = BadQuery(
+        field: "zoom", reason: "more than \(maxCells) cells; choose a lower zoom or a smaller bbox")
 
     func summary(_ parameters: QueryParameters) throws -> Payload.Summary {
+        let (hours, kinds) = extent()
         let layers = try Layer.allCases.map { layer -> Payload.Summary.LayerInfo in
             // Types are one layer's own; what is asked for one would be unknown to the others.
             let filter = try parameters.filter(layer: layer, permitted: permitted, state: state)
             let tally = state.cube.total(in: nil, renderer.prepare(filter, for: state))
             return .init(
-                name: layer.rawValue, summary: layer.summary, types: state.cube.kinds.types(of: layer.signal), count: tally.count,
+                name: layer.rawValue, summary: layer.summary, types: kinds.types(of: layer.signal), count: tally.count,
                 expected: tally.riskSum)
         }
         return Payload.Summary(
             revision: state.revision,
-            from: state.cube.hours.map { Payload.time(hour: $0.lowerBound) },
-            to: state.cube.hours.map { Payload.time(hour: $0.upperBound + 1) },
-            layers: layers, terminals: state.sites.count, jurisdictions: visibleAreas.count,
+            from: hours.map { Payload.time(hour: $0.lowerBound) },
+            to: hours.map { Payload.time(hour: $0.upperBound + 1) },
+            layers: layers, jurisdictions: visibleAreas.count,
             bounds: bounds().map { [$0.west, $0.south, $0.east, $0.north] })
     }
 
     func series(_ filter: CubeFilter, in box: BoundingBox?, bucketHours: Int?) throws -> Payload.Series {
-        guard let known = state.cube.hours else {
+        guard let known = extent().hours else {
             return Payload.Series(layer: filter.layer.rawValue, from: nil, bucketHours: bucketHours ?? 1, counts: [], expected: [])
         }
         // An open span is the span that has events.
@@ -186,10 +203,8 @@ struct MapQueries {
     /// The cells of a box as GeoJSON polygons.
     func cells(_ filter: CubeFilter, zoom: Int, in box: BoundingBox?) throws -> GeoJSON.FeatureCollection {
         let cells = state.cube.hotspots(
-            filter.layer, limit: Self.maxGeoJSONCells + 1, zoom: zoom, in: box, renderer.prepare(filter, for: state))
-        guard cells.count <= Self.maxGeoJSONCells else {
-            throw BadQuery(field: "zoom", reason: "more than \(Self.maxGeoJSONCells) cells; choose a lower zoom or a smaller bbox")
-        }
+            filter.layer, limit: Self.maxCells + 1, zoom: zoom, in: box, renderer.prepare(filter, for: state))
+        guard cells.count <= Self.maxCells else { throw Self.tooManyCells }
         return .init(features: try cells.compactMap { cell in
             guard let tile = Tile(zoom: zoom, code: cell.code) else { return nil }
             return .init(
@@ -229,11 +244,34 @@ struct MapQueries {
         }
     }
 
+    func complaints(limit: Int) -> [Payload.Complaint] {
+        let visible = state.complaints.lazy.filter { complaint in
+            permitted.map { state.isPosition(complaint.position, inAnyOf: $0) } ?? true
+        }
+        return visible.prefix(limit).map { complaint in
+            Payload.Complaint(
+                reporterID: complaint.reporterID, complaintID: complaint.complaintID, crimeType: complaint.crimeType,
+                occurredAt: Timestamp(microseconds: complaint.eventMicroseconds).iso8601,
+                reportedAt: Timestamp(microseconds: complaint.reportedMicroseconds).iso8601, latitude: complaint.position.latitude,
+                longitude: complaint.position.longitude, jurisdiction: jurisdiction(at: complaint.position),
+                amountMinorUnits: complaint.amountMinorUnits, currency: complaint.currency, district: complaint.district)
+        }
+    }
+
+    /// The hours that have events, and the kinds of these, as far as the caller may know.
+    private func extent() -> (hours: ClosedRange<Int>?, kinds: [Kind]) {
+        guard let permitted else { return (state.cube.hours, state.cube.kinds.kinds) }
+        var own = CubeFilter(layer: .transactions)
+        own.jurisdictions = permitted
+        let (hours, kinds) = state.cube.extent(of: renderer.prepare(own, for: state).cells ?? [])
+        return (hours, zip(state.cube.kinds.kinds, kinds).filter(\.1).map(\.0))
+    }
+
     private var visibleAreas: [Area] {
         state.areas.values.filter { permitted?.contains($0.id) != false }.sorted { $0.id < $1.id }
     }
 
-    private func jurisdiction(at position: Position) -> String? {
+    func jurisdiction(at position: Position) -> String? {
         visibleAreas.first { $0.contains(position) }?.name
     }
 

@@ -30,7 +30,7 @@ struct QueryParameters: Sendable {
 
     /// The names that make up a filter.
     static let filterNames: Set<String> = [
-        "from", "to", "types", "min_risk", "hours_of_day", "days_of_week", "utc_offset_minutes", "jurisdiction",
+        "from", "to", "at", "types", "min_risk", "hours_of_day", "days_of_week", "utc_offset_minutes", "jurisdiction",
     ]
 
     /// All parameters as a query with its question mark, in a fixed order; empty when there are none.
@@ -87,6 +87,7 @@ struct QueryParameters: Sendable {
     func filter(layer: Layer, permitted: Set<String>?, state: MapState) throws -> CubeFilter {
         var filter = CubeFilter(layer: layer)
         filter.hours = try hours()
+        filter.knownBefore = try knownBefore()
         filter.types = try types(layer: layer, known: Self.knownTypes(of: layer, state))
         if let text = self["min_risk"] {
             guard let risk = Double(text), (0...1).contains(risk) else {
@@ -108,18 +109,24 @@ struct QueryParameters: Sendable {
         return filter
     }
 
+    private func instant(_ name: String) throws -> Timestamp? {
+        guard let text = self[name] else { return nil }
+        guard text.utf8.count <= 40, let time = Timestamp(iso8601: text) else {
+            throw BadQuery(field: name, reason: "must be a time in ISO 8601, for example 2026-01-31T18:00:00Z")
+        }
+        guard time.microseconds >= 0, CubeHour.containing(microsecondsSince1970: time.microseconds) != nil else {
+            throw BadQuery(field: name, reason: "must lie in the years 1970 to 2089")
+        }
+        return time
+    }
+
+    /// The end of the hour in which `at` lies: what became known from then on is left out. Nil without `at`.
+    func knownBefore() throws -> Int? {
+        try instant("at").map { Int(($0.microseconds + CubeHour.microsecondsPerHour - 1) / CubeHour.microsecondsPerHour) }
+    }
+
     /// `from` is rounded down and `to` up to whole UTC hours; without them the span is open.
     private func hours() throws -> Range<Int> {
-        func instant(_ name: String) throws -> Timestamp? {
-            guard let text = self[name] else { return nil }
-            guard text.utf8.count <= 40, let time = Timestamp(iso8601: text) else {
-                throw BadQuery(field: name, reason: "must be a time in ISO 8601, for example 2026-01-31T18:00:00Z")
-            }
-            guard time.microseconds >= 0, CubeHour.containing(microsecondsSince1970: time.microseconds) != nil else {
-                throw BadQuery(field: name, reason: "must lie in the years 1970 to 2089")
-            }
-            return time
-        }
         let from = try instant("from"), to = try instant("to")
         let first = from.map { Int($0.microseconds / CubeHour.microsecondsPerHour) } ?? CubeHour.range.lowerBound
         let roundUp = CubeHour.microsecondsPerHour - 1

@@ -3,23 +3,28 @@ import Geo
 import Identity
 import Logging
 import RPC
+import Records
 
 /// The service's plain HTTP: the dashboard, its session, tiles, figures and the live stream.
 struct Routes: Sendable {
     let map: LiveMap
+    let past: PastMaps
     let renderer: TileRenderer
+    let cache: TileCache
     let files: WebFiles
     let sessions: Sessions
     let live: LiveStream
+    let cases: CaseRoutes
     /// Without a slash at its end.
     let publicURL: String
+    var now: @Sendable () -> Timestamp = { Timestamp.now() }
 
     /// Who may fetch what: the page, its files and the login are open, all that tells something needs the scope.
     static let rules: [String: AccessRule] = [
         "/": .open, "/login": .open, "/logout": .open, "/static/": .open, "/maplibre/": .open,
         "/session": .scope(Scope.readTiles), "/tiles/": .scope(Scope.readTiles), "/api/": .scope(Scope.readTiles),
         "/live": .scope(Scope.readTiles),
-    ]
+    ].merging(CaseRoutes.rules) { $1 }
 
     static let maxLoginBytes = 4096
 
@@ -32,15 +37,17 @@ struct Routes: Sendable {
             HTTPRoute("POST", "/logout", maxBodyBytes: Self.maxLoginBytes) { sessions.logout($0) },
             HTTPRoute("GET", "/session") { try sessions.current($0) },
             HTTPRoute("GET", "/live") { try live.response(to: $0) },
-            HTTPRoute("GET", "/tiles/{layer}.json") { request in try answer(request, tileJSON) },
+            HTTPRoute("GET", "/tiles/{layer}.json") { request in try await answer(request, tileJSON) },
             HTTPRoute("GET", "/tiles/{layer}/{z}/{x}/{y}.{format}") { try await tile($0) },
-            HTTPRoute("GET", "/api/summary") { request in try answer(request, summary) },
-            HTTPRoute("GET", "/api/series") { request in try answer(request, series) },
-            HTTPRoute("GET", "/api/hotspots") { request in try answer(request, hotspots) },
-            HTTPRoute("GET", "/api/cells") { request in try answer(request, cells) },
-            HTTPRoute("GET", "/api/areas") { request in try answer(request, areas) },
-            HTTPRoute("GET", "/api/alerts") { request in try answer(request, alerts) },
-        ]
+            HTTPRoute("GET", "/api/summary") { request in try await answer(request, summary) },
+            HTTPRoute("GET", "/api/series") { request in try await answer(request, series) },
+            HTTPRoute("GET", "/api/hotspots") { request in try await answer(request, hotspots) },
+            HTTPRoute("GET", "/api/cells") { request in try await answer(request, cells) },
+            HTTPRoute("GET", "/api/cells/{quadkey}") { request in try await answer(request, cell) },
+            HTTPRoute("GET", "/api/areas") { request in try await answer(request, areas) },
+            HTTPRoute("GET", "/api/alerts") { request in try await answer(request, alerts) },
+            HTTPRoute("GET", "/api/complaints") { request in try await answer(request, complaints) },
+        ] + cases.all
     }
 
     /// A body and its content type.
@@ -52,34 +59,52 @@ struct Routes: Sendable {
 
     // MARK: Tiles
 
-    /// Drawing takes milliseconds, so it leaves the connection's own thread to the others.
-    @concurrent
+    /// An answer made before goes out from the connection's own thread; what has to be drawn leaves that thread to the others.
     private func tile(_ request: HTTPRequest) async throws -> HTTPResponse {
-        try answer(request) { request, queries in
-            let path = request.pathParameters
-            let name = path["layer"] ?? ""
-            let (tile, isDouble) = try Self.address(path)
-            let format = path["format"] ?? ""
-            if name == SiteTile.layerName, format == "mvt" {
-                _ = try QueryParameters(request.query, allowed: [])
-                return (SiteTile.encode(queries.state, tile: tile, jurisdictions: queries.permitted), Self.vectorTile)
+        let principal = request.serviceContext.principal
+        let permitted = principal?.permittedJurisdictions
+        // A picture is compressed already.
+        let coding = request.pathParameters["format"] == "png" ? .identity : ContentCoding.preferred(by: request.headers)
+        let key = TileCache.key(request, coding: coding.rawValue, permitted: permitted)
+        if let answer = cache.hit(key) { return EntityTag.respond(answer, to: request) }
+        do {
+            let answer = try await cache.answer(key, for: principal?.subject ?? "") { () async throws -> TileCache.Answer in
+                let queries = try await queries(for: request)
+                let (content, extent) = try draw(request, queries)
+                return try TileCache.Answer(content.bytes, contentType: content.type, coding: coding, extent: extent)
             }
-            let layer = try Self.layer(name)
-            switch format {
-            case "mvt" where !isDouble:
-                let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.union(["geometry"]))
-                let filter = try parameters.filter(layer: layer, permitted: queries.permitted, state: queries.state)
-                let geometry = try parameters.choice("geometry", CellTile.Geometry.self) ?? .points
-                return (renderer.vectorTile(queries.state, filter, tile, geometry: geometry), Self.vectorTile)
-            case "png":
-                let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.union(["palette"]))
-                let filter = try parameters.filter(layer: layer, permitted: queries.permitted, state: queries.state)
-                let palette = try parameters.choice("palette", Palette.self) ?? .dark
-                let image = renderer.heatImage(queries.state, filter, tile, pixelsPerTile: isDouble ? 512 : 256, palette: palette)
-                guard let bytes = PNGEncoder.encode(image) else { throw RPCError(.internal, "the image cannot be encoded") }
-                return (bytes, "image/png")
-            default: throw BadQuery(field: "format", reason: "must be mvt or png; only png has @2x")
-            }
+            return EntityTag.respond(answer, to: request)
+        } catch let error as BadQuery {
+            return try Self.refusal(error)
+        }
+    }
+
+    private func draw(_ request: HTTPRequest, _ queries: MapQueries) throws -> (content: Content, extent: TileCache.Extent) {
+        let path = request.pathParameters
+        let name = path["layer"] ?? ""
+        let (tile, isDouble) = try Self.address(path)
+        let format = path["format"] ?? ""
+        if name == SiteTile.layerName, format == "mvt" {
+            _ = try QueryParameters(request.query, allowed: [])
+            let bytes = SiteTile.encode(queries.state, tile: tile, jurisdictions: queries.permitted)
+            return ((bytes, Self.vectorTile), TileCache.Extent(zoom: tile.zoom, codes: [tile.code]))
+        }
+        let layer = try Self.layer(name)
+        switch format {
+        case "mvt" where !isDouble:
+            let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.union(["geometry"]))
+            let filter = try parameters.filter(layer: layer, permitted: queries.permitted, state: queries.state)
+            let geometry = try parameters.choice("geometry", CellTile.Geometry.self) ?? .points
+            let drawn = renderer.vectorTile(queries.state, filter, tile, geometry: geometry)
+            return ((drawn.content, Self.vectorTile), drawn.extent)
+        case "png":
+            let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.union(["palette"]))
+            let filter = try parameters.filter(layer: layer, permitted: queries.permitted, state: queries.state)
+            let palette = try parameters.choice("palette", Palette.self) ?? .dark
+            let drawn = renderer.heatImage(queries.state, filter, tile, pixelsPerTile: isDouble ? 512 : 256, palette: palette)
+            guard let bytes = PNGEncoder.encode(drawn.content) else { throw RPCError(.internal, "the image cannot be encoded") }
+            return ((bytes, "image/png"), drawn.extent)
+        default: throw BadQuery(field: "format", reason: "must be mvt or png; only png has @2x")
         }
     }
 
@@ -144,9 +169,28 @@ struct Routes: Sendable {
     }
 
     private func cells(_ request: HTTPRequest, _ queries: MapQueries) throws -> Content {
-        let (parameters, filter) = try filtered(request, queries, and: ["bbox", "zoom"])
+        let (parameters, filter) = try filtered(request, queries, and: ["bbox", "zoom", "format"])
         let zoom = try parameters.integer("zoom", in: HeatmapTilesHandlers.zooms) ?? Cube.cellZoom
+        if try parameters.choice("format", CellFormat.self) == .json {
+            let spots = queries.hotspots(filter, limit: MapQueries.maxCells + 1, zoom: zoom, in: try parameters.boundingBox("bbox"))
+            guard spots.count <= MapQueries.maxCells else { throw MapQueries.tooManyCells }
+            return (try Payload.encode(spots), Self.json)
+        }
         return (try GeoJSON.write(queries.cells(filter, zoom: zoom, in: parameters.boundingBox("bbox"))), Self.geoJSON)
+    }
+
+    private func cell(_ request: HTTPRequest, _ queries: MapQueries) throws -> Content {
+        let zooms = HeatmapTilesHandlers.zooms
+        guard let cell = Tile(quadkey: request.pathParameters["quadkey"] ?? ""), zooms.contains(cell.zoom) else {
+            throw BadQuery(field: "quadkey", reason: "must be \(zooms.lowerBound) to \(zooms.upperBound) digits from 0 to 3")
+        }
+        let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.subtracting(["types"]))
+        return (try Payload.encode(queries.detail(of: cell, parameters)), Self.json)
+    }
+
+    private enum CellFormat: String, CaseIterable {
+        case geojson
+        case json
     }
 
     private func areas(_ request: HTTPRequest, _ queries: MapQueries) throws -> Content {
@@ -159,6 +203,12 @@ struct Routes: Sendable {
         return (try Payload.encode(queries.alerts(limit: try parameters.integer("limit", in: 1...MapState.maxAlerts) ?? 50)), Self.json)
     }
 
+    private func complaints(_ request: HTTPRequest, _ queries: MapQueries) throws -> Content {
+        let parameters = try QueryParameters(request.query, allowed: ["limit"])
+        let limit = try parameters.integer("limit", in: 1...MapState.maxComplaints) ?? 50
+        return (try Payload.encode(queries.complaints(limit: limit)), Self.json)
+    }
+
     private func filtered(
         _ request: HTTPRequest, _ queries: MapQueries, and others: Set<String>
     ) throws -> (QueryParameters, CubeFilter) {
@@ -169,16 +219,33 @@ struct Routes: Sendable {
 
     // MARK: Answering
 
-    /// Answers from the map as it is now and for this caller; a bad query is a 400 that says what is wrong.
-    private func answer(_ request: HTTPRequest, _ content: (HTTPRequest, MapQueries) throws -> Content) throws -> HTTPResponse {
-        let queries = MapQueries(
-            state: map.current, renderer: renderer, permitted: request.serviceContext.principal?.permittedJurisdictions)
+    /// The map that a request is about, as its caller may see it: as it is now, or as it was known `at` a moment.
+    private func queries(for request: HTTPRequest) async throws -> MapQueries {
+        let at = try QueryParameters(request.query.filter { $0.name == "at" }, allowed: ["at"]).knownBefore()
+        let thisHour = Int(now().microseconds / CubeHour.microsecondsPerHour)
+        let state: MapState
+        if let at, at <= thisHour { state = try await past.map(knownBefore: at) } else { state = map.current }
+        return MapQueries(
+            state: state, renderer: renderer, permitted: request.serviceContext.principal?.permittedJurisdictions)
+    }
+
+    /// Answers from the map and for this caller; a bad query is a 400 that says what is wrong.
+    private func answer(
+        _ request: HTTPRequest, _ content: @Sendable (HTTPRequest, MapQueries) throws -> Content
+    ) async throws -> HTTPResponse {
         do {
-            let (bytes, type) = try content(request, queries)
-            return EntityTag.respond(bytes, tag: EntityTag.of(bytes), contentType: type, to: request)
+            let (bytes, type) = try content(request, try await queries(for: request))
+            let coding = bytes.count < Self.minCompressedBytes ? .identity : ContentCoding.preferred(by: request.headers)
+            return EntityTag.respond(try TileCache.Answer(bytes, contentType: type, coding: coding), to: request)
         } catch let error as BadQuery {
-            return try Self.refusal(400, "invalid_argument", error.reason, field: error.field)
+            return try Self.refusal(error)
         }
+    }
+
+    private static let minCompressedBytes = 1024
+
+    static func refusal(_ error: BadQuery) throws -> HTTPResponse {
+        try refusal(400, "invalid_argument", error.reason, field: error.field)
     }
 
     static func refusal(_ status: Int, _ code: String, _ message: String, field: String? = nil) throws -> HTTPResponse {

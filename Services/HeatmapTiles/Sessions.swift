@@ -32,11 +32,15 @@ struct Sessions: Sendable {
         let token: AuthV1.IssueTokenResponse
         do {
             token = try await auth.issueToken(
-                .init(grant: .password(.init(username: credentials.username, password: credentials.password)), scope: Scope.readTiles),
+                .init(grant: .password(.init(username: credentials.username, password: credentials.password))),
                 options: CallOptions(timeout: Self.timeout))
         } catch let error as RPCError where [.unauthenticated, .invalidArgument].contains(error.code) {
             return try Routes.refusal(401, "unauthenticated", "user name or password is wrong")
         } catch let error as RPCError where error.code == .permissionDenied {
+            return try Routes.refusal(403, "permission_denied", "this user may not see the map")
+        }
+        // All that this person may do: the page acknowledges alerts and shows models for those who may.
+        guard token.scope.split(separator: " ").contains(where: { $0 == Scope.readTiles }) else {
             return try Routes.refusal(403, "permission_denied", "this user may not see the map")
         }
         var response = HTTPResponse(status: 204, headers: ["cache-control": "no-store"])

@@ -74,6 +74,7 @@ import Testing
         var rebuilt = Cube()
         for kind in grown.kinds.kinds { _ = rebuilt.number(for: kind) }
         for key in sums.keys.sorted(by: { $0.lexicographicallyPrecedes($1) }) { sums[key].map { rebuilt.append($0) } }
+        rebuilt.finish()
         #expect(rebuilt.codes == grown.codes)
         #expect(rebuilt.entryCount == grown.entryCount)
         #expect(rebuilt.hours == grown.hours)

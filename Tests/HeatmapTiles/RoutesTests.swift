@@ -10,12 +10,17 @@ import Testing
 
 @Suite struct RoutesTests {
     /// The routes over a map, as the server would call them.
-    static func withRoutes<R>(_ map: LiveMap = LiveMap(QueryTests.state), _ body: (Routes) async throws -> R) async throws -> R {
+    static func withRoutes<R>(
+        _ map: LiveMap = LiveMap(QueryTests.state), cache: TileCache = TileCache(maxBytes: 1 << 24), past: PastMaps? = nil,
+        _ body: (Routes) async throws -> R
+    ) async throws -> R {
         // No test here signs in, so nobody listens there.
         try await withChannel(ChannelConfiguration(target: "http://127.0.0.1:1"), logger: Logger(label: "test")) { channel in
             try await body(Routes(
-                map: map, renderer: TileRenderer(), files: WebFiles(mapLibre: [:]),
+                map: map, past: past ?? PastMaps(map: map) { _ in Cube() }, renderer: TileRenderer(), cache: cache,
+                files: WebFiles(mapLibre: [:]),
                 sessions: Sessions(auth: AuthV1.AuthService.Client(channel)), live: LiveStream(map: map, maxListeners: 2),
+                cases: CaseRoutes(notifier: .init(channel), models: .init(channel)),
                 publicURL: "https://tiles.example"))
         }
     }
@@ -27,8 +32,9 @@ import Testing
         let route = try #require(routes.all.first { $0.method == "GET" && $0.pattern == pattern })
         var context = ServiceContext.topLevel
         context.principal = Principal(subject: "asha", kind: .user, scopes: [Scope.readTiles], jurisdictions: jurisdictions)
+        let path = parameters.reduce(pattern) { $0.replacing("{\($1.key)}", with: $1.value) }
         return try await route.handler(HTTPRequest(
-            path: pattern, query: query, headers: headers, pathParameters: parameters, serviceContext: context))
+            path: path, query: query, headers: headers, pathParameters: parameters, serviceContext: context))
     }
 
     static let tilePattern = "/tiles/{layer}/{z}/{x}/{y}.{format}"

@@ -117,8 +117,8 @@ struct DecodedTile {
     @Test("The specification's example polygon is encoded to the specification's numbers")
     func specificationExample() throws {
         var layer = VectorTile.Layer(name: "example")
-        layer.addPolygon(id: 7, [[.init(x: 3, y: 6), .init(x: 8, y: 12), .init(x: 20, y: 34)]], ["name": .string("a"), "big": .bool(true)])
-        layer.addPoint(id: nil, .init(x: 25, y: 17), ["name": .string("b")])
+        layer.addPolygon(id: 7, [[.init(x: 3, y: 6), .init(x: 8, y: 12), .init(x: 20, y: 34)]], [("name", .string("a")), ("big", .bool(true))])
+        layer.addPoint(id: nil, .init(x: 25, y: 17), [("name", .string("b"))])
         var tile = VectorTile()
         tile.add(layer)
         let decoded = try DecodedTile(tile.bytes)
@@ -145,7 +145,7 @@ struct DecodedTile {
             let expected = CubeTests.bruteForce(events, filter).values.reduce(0) { $0 + $1.count }
             let prepared = filter.prepared(kinds: cube.kinds, cells: nil)
             let cellZoom = CellTile.cellZoom(forTileZoom: zoom)
-            let scale = HeatScale(hottest: cube.hottest(filter.layer, zoom: cellZoom, prepared))
+            let scale = HeatScale(hottest: cube.hottest(filter.layer, prepared)[cellZoom])
             var found = 0
             for code in Set(cube.codes.map { $0 >> UInt64(2 * (Cube.cellZoom - zoom)) }) {
                 let tile = try #require(Tile(zoom: zoom, code: code))

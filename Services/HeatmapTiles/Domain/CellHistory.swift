@@ -20,6 +20,7 @@ struct CellHistory: Sendable {
         let start = lowerBound(key, from: 0)
         if start == keys.count || keys[start] != key {
             let before = sums(before: start, kind: kind)
+            makeRoom()
             keys.insert(key, at: start)
             counts.insert(UInt32(clamping: before.count), at: start)
             riskSums.insert(before.riskSum, at: start)
@@ -35,15 +36,46 @@ struct CellHistory: Sendable {
     /// Adds an entry whose kind and hour come after all others': how a cube is rebuilt.
     mutating func append(kind: Int, hour: Int, _ tally: Tally) {
         let before = sums(before: keys.count, kind: kind)
+        makeRoom()
         keys.append(Self.key(kind: kind, hour: hour))
         counts.append(UInt32(clamping: before.count + tally.count))
         riskSums.append(before.riskSum + tally.riskSum)
     }
 
+    /// Arrays that double would leave a quarter of the cube's memory empty; these grow by an eighth.
+    private mutating func makeRoom() {
+        guard keys.count == keys.capacity else { return }
+        let capacity = keys.count + max(2, keys.count / 8)
+        keys.reserveCapacity(capacity)
+        counts.reserveCapacity(capacity)
+        riskSums.reserveCapacity(capacity)
+    }
+
+    /// From the first to the last hour of the entries of these kinds; nil when there is none.
+    func hours(ofKinds kinds: [Bool]) -> ClosedRange<Int>? {
+        var hours: ClosedRange<Int>?
+        for key in keys where kinds[Int(key >> 20)] {
+            let hour = Int(key & 0xF_FFFF)
+            hours = min(hours?.lowerBound ?? hour, hour)...max(hours?.upperBound ?? hour, hour)
+        }
+        return hours
+    }
+
+    /// Calls `body` with the number of each kind that has entries.
+    func forEachKind(_ body: (Int) -> Void) {
+        var index = 0
+        while index < keys.count {
+            let kind = Int(keys[index] >> 20)
+            body(kind)
+            index = lowerBound(UInt32(kind + 1) << 20, from: index)
+        }
+    }
+
     /// The sum of what a filter lets through.
-    func tally(_ filter: CubeFilter.Prepared) -> Tally {
+    /// - Parameter hours: instead of the filter's own.
+    func tally(_ filter: CubeFilter.Prepared, hours: Range<Int>? = nil) -> Tally {
         var result = Tally()
-        forEachRun(filter) { kind, run in
+        forEachRun(filter, hours ?? filter.hours) { kind, run in
             if let hours = filter.hoursOfWeek {
                 for index in run where hours[Int(keys[index] & 0xF_FFFF) % 168] {
                     result += entry(index, kind: kind)
@@ -58,24 +90,26 @@ struct CellHistory: Sendable {
     }
 
     /// Calls `body` with each entry that a filter lets through.
-    func forEachEntry(_ filter: CubeFilter.Prepared, _ body: (_ hour: Int, _ tally: Tally) -> Void) {
-        forEachRun(filter) { kind, run in
+    func forEachEntry(_ filter: CubeFilter.Prepared, _ body: (_ kind: Int, _ hour: Int, _ tally: Tally) -> Void) {
+        forEachRun(filter, filter.hours) { kind, run in
             for index in run {
                 let hour = Int(keys[index] & 0xF_FFFF)
                 if let hours = filter.hoursOfWeek, !hours[hour % 168] { continue }
-                body(hour, entry(index, kind: kind))
+                body(kind, hour, entry(index, kind: kind))
             }
         }
     }
 
-    /// Calls `body` with each selected kind's entries within the filter's hours; never with an empty run.
-    private func forEachRun(_ filter: CubeFilter.Prepared, _ body: (_ kind: Int, _ run: Range<Int>) -> Void) {
+    /// Calls `body` with each selected kind's entries within the hours; never with an empty run.
+    private func forEachRun(
+        _ filter: CubeFilter.Prepared, _ hours: Range<Int>, _ body: (_ kind: Int, _ run: Range<Int>) -> Void
+    ) {
         var index = 0
         while index < keys.count {
             let kind = Int(keys[index] >> 20)
             if kind < filter.kinds.count && filter.kinds[kind] {
-                let start = lowerBound(Self.key(kind: kind, hour: filter.hours.lowerBound), from: index)
-                let end = lowerBound(UInt32(kind) << 20 + UInt32(filter.hours.upperBound), from: start)
+                let start = lowerBound(Self.key(kind: kind, hour: hours.lowerBound), from: index)
+                let end = lowerBound(UInt32(kind) << 20 + UInt32(hours.upperBound), from: start)
                 if start < end { body(kind, start..<end) }
                 index = end
             }

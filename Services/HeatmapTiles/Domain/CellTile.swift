@@ -16,8 +16,9 @@ enum CellTile {
         case cells
     }
 
-    /// Encodes a tile's cells as one layer with the attributes `count`, `risk` (mean, 0…1), `expected` (sum of the risks) and
-    /// `heat` (0…1 against `scale`). A feature's id is its cell's code.
+    /// Encodes a tile's cells as one layer with the attributes `count`, `risk` (mean, 0…1), `expected` (sum of the risks),
+    /// `heat` (0…1 against `scale`) and, under a filter with both ends, `change` (events more than in the span of the same length before).
+    /// A feature's id is its cell's code.
     static func encode(_ cells: [Cube.Cell], layer: Layer, tile: Tile, geometry: Geometry, scale: HeatScale) -> [UInt8] {
         let cellZoom = cellZoom(forTileZoom: tile.zoom)
         let perSide = 1 << (cellZoom - tile.zoom)
@@ -26,12 +27,13 @@ enum CellTile {
         for cell in cells {
             guard let place = Tile(zoom: cellZoom, code: cell.code) else { continue }
             let (x, y) = ((place.x & (perSide - 1)) * unit, (place.y & (perSide - 1)) * unit)
-            let attributes: KeyValuePairs<String, VectorTile.Value> = [
-                "count": .unsigned(UInt64(cell.tally.count)),
-                "risk": .float(rounded(cell.tally.meanRisk, to: 1000)),
-                "expected": .float(rounded(cell.tally.riskSum, to: 100)),
-                "heat": .float(rounded(scale.share(of: layer.heat(of: cell.tally)), to: 1000)),
+            var attributes: [(String, VectorTile.Value)] = [
+                ("count", .unsigned(UInt64(cell.tally.count))),
+                ("risk", .float(rounded(cell.tally.meanRisk, to: 1000))),
+                ("expected", .float(rounded(cell.tally.riskSum, to: 100))),
+                ("heat", .float(rounded(scale.share(of: layer.heat(of: cell.tally)), to: 1000))),
             ]
+            if let change = cell.change { attributes.append(("change", .signed(Int64(change)))) }
             switch geometry {
             case .points:
                 encoded.addPoint(id: cell.code, .init(x: x + unit / 2, y: y + unit / 2), attributes)

@@ -10,6 +10,8 @@ struct Cube: Sendable {
     /// The cells' codes in rising order: everything inside a tile is one range of them.
     private(set) var codes: [UInt64] = []
     private(set) var histories: [CellHistory] = []
+    /// What happened in all cells together.
+    private(set) var world = CellHistory()
     private(set) var kinds = KindTable()
     /// Goes up with every change.
     private(set) var version: UInt64 = 0
@@ -41,13 +43,21 @@ struct Cube: Sendable {
         guard !increments.isEmpty else { return }
         version += 1
         insertCells(Set(increments.lazy.map(\.cell)))
+        var everywhere: [Slot: Tally] = [:]
         for increment in increments {
             histories[lowerBound(increment.cell)].add(kind: increment.kind, hour: increment.hour, increment.tally)
+            everywhere[Slot(kind: increment.kind, hour: increment.hour), default: Tally()] += increment.tally
             note(increment)
         }
+        for (slot, tally) in everywhere { world.add(kind: slot.kind, hour: slot.hour, tally) }
     }
 
-    /// Adds an increment that comes after all others in the order of cell, kind, hour: how a cube is rebuilt.
+    private struct Slot: Hashable {
+        var kind: Int
+        var hour: Int
+    }
+
+    /// Adds an increment that comes after all others in the order of cell, kind, hour: how a cube is rebuilt, until ``finish()``.
     mutating func append(_ increment: Increment) {
         if codes.last != increment.cell {
             codes.append(increment.cell)
@@ -55,6 +65,22 @@ struct Cube: Sendable {
         }
         histories[histories.count - 1].append(kind: increment.kind, hour: increment.hour, increment.tally)
         note(increment)
+    }
+
+    /// Ends a rebuild: sums up what was appended.
+    mutating func finish() {
+        guard let hours else { return }
+        var sums = [Tally](repeating: Tally(), count: kinds.kinds.count * hours.count)
+        let everything = CubeFilter.Prepared(
+            kinds: [Bool](repeating: true, count: kinds.kinds.count), hours: CubeHour.range, hoursBefore: nil, hoursOfWeek: nil,
+            minimumRisk: 0, cells: nil)
+        for history in histories {
+            history.forEachEntry(everything) { kind, hour, tally in sums[kind * hours.count + hour - hours.lowerBound] += tally }
+        }
+        world = CellHistory()
+        for (index, tally) in sums.enumerated() where tally.count > 0 {
+            world.append(kind: index / hours.count, hour: hours.lowerBound + index % hours.count, tally)
+        }
     }
 
     /// The first index whose code is not below `code`.

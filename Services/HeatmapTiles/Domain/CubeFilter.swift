@@ -3,6 +3,8 @@ struct CubeFilter: Sendable, Hashable {
     var layer: Layer
     /// Whole UTC hours since 1970.
     var hours: Range<Int> = CubeHour.range
+    /// As the map was known at the end of the hour before this one; nil for now.
+    var knownBefore: Int?
     /// Channels or crime types; nil for all.
     var types: Set<String>?
     /// 0…1: cells (at zoom 17) whose mean risk is below this are left out.
@@ -21,6 +23,8 @@ struct CubeFilter: Sendable, Hashable {
         /// By a kind's number.
         var kinds: [Bool]
         var hours: Range<Int>
+        /// As many hours just before them, to compare with; nil where the span is open.
+        var hoursBefore: Range<Int>?
         /// By hour since 1970 modulo 168; nil for all.
         var hoursOfWeek: [Bool]?
         var minimumRisk: Double
@@ -33,9 +37,12 @@ struct CubeFilter: Sendable, Hashable {
     }
 
     func prepared(kinds table: KindTable, cells: [Bool]?) -> Prepared {
-        Prepared(
+        let isOpen = hours.lowerBound <= CubeHour.range.lowerBound || hours.upperBound >= CubeHour.range.upperBound
+        let before = (hours.lowerBound - hours.count)..<hours.lowerBound
+        return Prepared(
             kinds: table.kinds.map { $0.signal == layer.signal && types?.contains($0.type) != false },
-            hours: hours.clamped(to: CubeHour.range), hoursOfWeek: hoursOfWeek, minimumRisk: minimumRisk, cells: cells)
+            hours: hours.clamped(to: CubeHour.range), hoursBefore: isOpen ? nil : before.clamped(to: CubeHour.range),
+            hoursOfWeek: hoursOfWeek, minimumRisk: minimumRisk, cells: cells)
     }
 
     private var hoursOfWeek: [Bool]? {

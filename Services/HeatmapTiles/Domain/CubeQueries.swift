@@ -7,6 +7,8 @@ extension Cube {
         /// A tile's code at the zoom that was asked for.
         var code: UInt64
         var tally: Tally
+        /// How many more events than in as many hours before; nil where the filter's span is open.
+        var change: Int?
     }
 
     /// A rectangle of cells at one zoom, as a dense grid of heat, row by row from the north-west.
@@ -19,12 +21,18 @@ extension Cube {
     /// The cells inside a tile, summed up to `zoom` (at most 17), in the order of their codes; only those that have events.
     func cells(in tile: Tile, zoom: Int, _ filter: CubeFilter.Prepared) -> [Cell] {
         var cells: [Cell] = []
-        forEachCell(tile.codes(atZoom: Self.cellZoom), filter) { code, tally in
-            let parent = code >> UInt64(2 * (Self.cellZoom - zoom))
+        let shift = UInt64(2 * (Self.cellZoom - zoom))
+        let range = tile.codes(atZoom: Self.cellZoom)
+        for index in lowerBound(range.lowerBound)..<lowerBound(range.upperBound) where filter.cells?[index] != false {
+            let tally = histories[index].tally(filter)
+            guard filter.accepts(tally) else { continue }
+            let parent = codes[index] >> shift
+            let change = filter.hoursBefore.map { tally.count - histories[index].tally(filter, hours: $0).count }
             if let last = cells.indices.last, cells[last].code == parent {
                 cells[last].tally += tally
+                if let change { cells[last].change? += change }
             } else {
-                cells.append(Cell(code: parent, tally: tally))
+                cells.append(Cell(code: parent, tally: tally, change: change))
             }
         }
         return cells
@@ -32,21 +40,49 @@ extension Cube {
 
     /// The sum over everything, or over the cells whose middles lie in a box.
     func total(in box: BoundingBox?, _ filter: CubeFilter.Prepared) -> Tally {
+        if isWorld(box, filter) { return world.tally(filter) }
         var total = Tally()
         forEachCell(in: box, filter) { _, tally in total += tally }
         return total
     }
 
-    /// The hottest value among all cells at a zoom; 0 when there is none.
-    func hottest(_ layer: Layer, zoom: Int, _ filter: CubeFilter.Prepared) -> Double {
-        var hottest = 0.0
-        for cell in cells(in: Self.world, zoom: zoom, filter) { hottest = max(hottest, layer.heat(of: cell.tally)) }
+    /// Whether every cell counts, so that the world's own history answers.
+    private func isWorld(_ box: BoundingBox?, _ filter: CubeFilter.Prepared) -> Bool {
+        box == nil && filter.cells == nil && filter.minimumRisk <= 0
+    }
+
+    /// The hottest value among all cells at each zoom from 0 to 17.
+    func hottest(_ layer: Layer, _ filter: CubeFilter.Prepared) -> [Double] {
+        var hottest = [Double](repeating: 0, count: Self.cellZoom + 1)
+        // The codes come in order, so each zoom has one cell at a time that is being summed up.
+        var sums = [(code: UInt64, tally: Tally)](repeating: (.max, Tally()), count: Self.cellZoom + 1)
+        forEachCell(Self.wholeWorld.codes(atZoom: Self.cellZoom), filter) { code, tally in
+            for zoom in 0...Self.cellZoom {
+                let parent = code >> UInt64(2 * (Self.cellZoom - zoom))
+                if sums[zoom].code != parent { sums[zoom] = (parent, Tally()) }
+                sums[zoom].tally += tally
+                hottest[zoom] = max(hottest[zoom], layer.heat(of: sums[zoom].tally))
+            }
+        }
         return hottest
+    }
+
+    /// From the first to the last hour with an event in the cells of a mask, and for each kind whether it is there.
+    func extent(of cells: [Bool]) -> (hours: ClosedRange<Int>?, kinds: [Bool]) {
+        var hours: ClosedRange<Int>?
+        var kinds = [Bool](repeating: false, count: self.kinds.kinds.count)
+        let every = [Bool](repeating: true, count: kinds.count)
+        for (index, history) in histories.enumerated() where cells[index] {
+            guard let own = history.hours(ofKinds: every) else { continue }
+            hours = min(hours?.lowerBound ?? own.lowerBound, own.lowerBound)...max(hours?.upperBound ?? own.upperBound, own.upperBound)
+            history.forEachKind { kinds[$0] = true }
+        }
+        return (hours, kinds)
     }
 
     /// The `limit` hottest cells at a zoom, hottest first; among equals the lower code first.
     func hotspots(_ layer: Layer, limit: Int, zoom: Int, in box: BoundingBox?, _ filter: CubeFilter.Prepared) -> [Cell] {
-        let cells = cells(in: Self.world, zoom: zoom, filter).filter { cell in
+        let cells = cells(in: Self.wholeWorld, zoom: zoom, filter).filter { cell in
             guard let box else { return true }
             return Tile(zoom: zoom, code: cell.code).map { box.contains($0.centre) } ?? false
         }
@@ -59,9 +95,13 @@ extension Cube {
     /// leaves out cells by their mean over all hours of the filter.
     func series(in box: BoundingBox?, hoursPerBucket: Int, _ filter: CubeFilter.Prepared) -> [Int: Tally] {
         var buckets: [Int: Tally] = [:]
+        if isWorld(box, filter) {
+            world.forEachEntry(filter) { _, hour, tally in buckets[hour - hour % hoursPerBucket, default: Tally()] += tally }
+            return buckets
+        }
         forEachIndex(in: box, filter) { index in
             if filter.minimumRisk > 0, !filter.accepts(histories[index].tally(filter)) { return }
-            histories[index].forEachEntry(filter) { hour, tally in
+            histories[index].forEachEntry(filter) { _, hour, tally in
                 buckets[hour - hour % hoursPerBucket, default: Tally()] += tally
             }
         }
@@ -94,7 +134,7 @@ extension Cube {
         codes.map { code in Tile(zoom: Self.cellZoom, code: code).map { contains($0.centre) } ?? false }
     }
 
-    private static let world = Tile(containing: Position(latitude: 0, longitude: 0), zoom: 0)
+    private static let wholeWorld = Tile(containing: Position(latitude: 0, longitude: 0), zoom: 0)
 
     private func forEachCell(_ range: Range<UInt64>, _ filter: CubeFilter.Prepared, _ body: (UInt64, Tally) -> Void) {
         for index in lowerBound(range.lowerBound)..<lowerBound(range.upperBound) where filter.cells?[index] != false {

@@ -8,10 +8,11 @@ import Geo
 struct HeatImage: Sendable, Hashable {
     let width: Int
     let height: Int
-    /// Red, green, blue, alpha; row by row from the top.
+    /// How hot each pixel is, as a step of the palette; row by row from the top. Zero is transparent.
     let pixels: [UInt8]
+    let palette: Palette
 
-    var isTransparent: Bool { stride(from: 3, to: pixels.count, by: 4).allSatisfy { pixels[$0] == 0 } }
+    var isTransparent: Bool { pixels.allSatisfy { $0 == 0 } }
 
     /// How a zoom's cells are laid over pixels.
     struct Raster: Sendable {
@@ -59,8 +60,10 @@ struct HeatImage: Sendable, Hashable {
         let grid = heat(x / size - reach, y / size - reach, columns + 2 * reach, rows + 2 * reach)
         self.width = width
         self.height = height
+        self.palette = palette
+        var pixels = [UInt8](repeating: 0, count: width * height)
         guard grid.values.contains(where: { $0 > 0 }) else {
-            pixels = [UInt8](repeating: 0, count: width * height * 4)
+            self.pixels = pixels
             return
         }
         // First along the rows of cells, then down the columns of pixels.
@@ -68,27 +71,34 @@ struct HeatImage: Sendable, Hashable {
         for row in 0..<grid.rows {
             let cells = grid.values[(row * grid.columns)..<((row + 1) * grid.columns)]
             guard cells.contains(where: { $0 > 0 }) else { continue }
-            for column in 0..<columns {
-                for phase in 0..<size {
-                    var sum: Float = 0
-                    let weights = raster.weights[phase]
-                    for tap in 0...(2 * reach) { sum += weights[tap] * cells[cells.startIndex + column + tap] }
-                    wide[row * width + column * size + phase] = sum
+            wide.withUnsafeMutableBufferPointer { wide in
+                cells.withUnsafeBufferPointer { cells in
+                    for phase in 0..<size {
+                        raster.weights[phase].withUnsafeBufferPointer { weights in
+                            for column in 0..<columns {
+                                var sum: Float = 0
+                                for tap in 0...(2 * reach) { sum += weights[tap] * cells[column + tap] }
+                                wide[row * width + column * size + phase] = sum
+                            }
+                        }
+                    }
                 }
             }
         }
         // A lone cell as hot as the scale, and a field of cells a few times cooler, both come out hot.
-        let full = Float(scale.full) * cbrt(raster.fieldSum)
-        let table = palette.table()
-        var pixels = [UInt8](repeating: 0, count: width * height * 4)
+        let perFull = 1 / (Float(scale.full) * cbrt(raster.fieldSum))
         var line = [Float](repeating: 0, count: width)
         for row in 0..<rows {
             for phase in 0..<size {
                 Self.sumColumns(of: wide, from: row, weights: raster.weights[phase], into: &line)
-                let start = (row * size + phase) * width * 4
-                for (column, value) in line.enumerated() where value > 0 {
-                    let step = Int((min(1, value / full).squareRoot() * 1023).rounded()) * 4
-                    for channel in 0..<4 { pixels[start + column * 4 + channel] = table[step + channel] }
+                let start = (row * size + phase) * width
+                pixels.withUnsafeMutableBufferPointer { pixels in
+                    line.withUnsafeBufferPointer { line in
+                        for column in 0..<width {
+                            let step = min(1, max(0, line[column] * perFull)).squareRoot() * Float(Palette.steps - 1)
+                            pixels[start + column] = UInt8(truncatingIfNeeded: Int32(step + 0.5))
+                        }
+                    }
                 }
             }
         }

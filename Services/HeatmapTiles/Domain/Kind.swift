@@ -49,7 +49,12 @@ struct KindTable: Sendable {
     }
 
     /// The types seen of a signal, in the order of the alphabet.
+    func types(of signal: Signal) -> [String] { kinds.types(of: signal) }
+}
+
+extension [Kind] {
+    /// The types of a signal, in the order of the alphabet.
     func types(of signal: Signal) -> [String] {
-        kinds.filter { $0.signal == signal }.map(\.type).sorted()
+        filter { $0.signal == signal }.map(\.type).sorted()
     }
 }

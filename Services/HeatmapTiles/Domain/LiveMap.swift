@@ -8,10 +8,20 @@ final class LiveMap: Sendable {
         var nextListener = 0
     }
 
-    private let state: Mutex<State>
+    /// What one change did to the map.
+    struct Effect: Sendable {
+        /// Codes at zoom 17.
+        var cells: Set<UInt64>
+        var areasChanged: Bool
+    }
 
-    init(_ map: MapState) {
+    private let state: Mutex<State>
+    private let changed: @Sendable (Effect) -> Void
+
+    /// - Parameter changed: called after each change, once readers see it.
+    init(_ map: MapState, changed: @escaping @Sendable (Effect) -> Void = { _ in }) {
         state = Mutex(State(map: map))
+        self.changed = changed
     }
 
     /// The map as it is now.
@@ -19,8 +29,9 @@ final class LiveMap: Sendable {
 
     func apply(_ change: MapState.Change) {
         guard !change.isEmpty else { return }
+        let cells = state.withLock { $0.map.apply(change) }
+        changed(Effect(cells: cells, areasChanged: !change.areas.isEmpty))
         state.withLock { state in
-            state.map.apply(change)
             for listener in state.listeners.values { listener.yield() }
         }
     }

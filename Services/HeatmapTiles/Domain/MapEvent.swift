@@ -22,12 +22,24 @@ struct ScoredTransaction: Sendable, Hashable {
     var isFraud: Bool
     /// Given when the decision is above the alert threshold.
     var alert: AlertNote?
+    /// When the service that tells it knew it, in microseconds since 1970; nil for when it happened.
+    var knownMicroseconds: Int64?
 }
 
-/// A complaint, without anything that a person said in it.
+/// A complaint, without anything that a person said in it and without the accounts it names.
 struct ComplaintNote: Sendable, Hashable {
     /// Microseconds since 1970.
     var eventMicroseconds: Int64
     var position: Position
     var crimeType: String
+    /// When it came in, in microseconds since 1970; nil for when it happened.
+    var knownMicroseconds: Int64?
+    /// Who took it down, and by which number; empty when unknown.
+    var reporterID = ""
+    var complaintID = ""
+    /// When it was reported.
+    var reportedMicroseconds: Int64 = 0
+    var amountMinorUnits: Int64?
+    var currency = ""
+    var district = ""
 }

@@ -9,12 +9,15 @@ struct MapState: Sendable {
     private(set) var areasRevision = 0
     /// The newest alerts, newest decision first, at most ``maxAlerts``.
     private(set) var alerts: [AlertNote] = []
+    /// The newest complaints, last reported first, at most ``maxComplaints``.
+    private(set) var complaints: [ComplaintNote] = []
     /// What happened at terminals whose place is not known yet.
     private(set) var unplaced: [String: [Slot: Tally]] = [:]
     /// Goes up with every change, over restarts too.
     private(set) var revision: UInt64
 
     static let maxAlerts = 500
+    static let maxComplaints = 500
     static let maxTerminalBytes = 128
 
     /// - Parameter revision: higher than any before; the wall clock's microseconds at the start will do.
@@ -40,15 +43,41 @@ struct MapState: Sendable {
         var slot: Slot
     }
 
+    /// A place, and the hour in which became known what happened there before that hour.
+    struct LatePlace: Sendable, Hashable {
+        var place: Place
+        var knownHour: Int
+    }
+
     /// What one batch of events changes.
     struct Change: Sendable {
         var placed: [Place: Tally] = [:]
+        /// The part of `placed` that became known in a later hour than it happened in.
+        var late: [LatePlace: Tally] = [:]
+        /// The last hour in which one of the events became known; 0 without events.
+        var knownHour = 0
         var unplaced: [UnknownPlace: Tally] = [:]
         var alerts: [AlertNote] = []
+        var complaints: [ComplaintNote] = []
         var sites: [Site] = []
         var areas: [Area] = []
 
-        var isEmpty: Bool { placed.isEmpty && unplaced.isEmpty && alerts.isEmpty && sites.isEmpty && areas.isEmpty }
+        var isEmpty: Bool {
+            placed.isEmpty && unplaced.isEmpty && alerts.isEmpty && complaints.isEmpty && sites.isEmpty && areas.isEmpty
+        }
+
+        /// Counts at a place.
+        fileprivate mutating func count(_ tally: Tally, at place: Place, knownHour: Int) {
+            placed[place, default: Tally()] += tally
+            if knownHour > place.slot.hour { late[LatePlace(place: place, knownHour: knownHour), default: Tally()] += tally }
+        }
+
+        /// The hour in which something became known; what happened then when that is not told.
+        fileprivate mutating func note(known: Int64?, hour: Int) -> Int {
+            let known = known.flatMap { CubeHour.containing(microsecondsSince1970: $0) } ?? hour
+            knownHour = max(knownHour, known)
+            return known
+        }
     }
 
     /// Adds up events. Those that the cube cannot hold (before 1970, after 2089, nowhere at all) change nothing.
@@ -62,8 +91,10 @@ struct MapState: Sendable {
             case .complaint(let complaint):
                 guard let hour = CubeHour.containing(microsecondsSince1970: complaint.eventMicroseconds) else { continue }
                 let kind = kinds.settled(Kind(signal: .complaint, type: complaint.crimeType))
-                change.placed[Place(cell: Self.cell(complaint.position), slot: Slot(hour: hour, kind: kind)), default: Tally()]
-                    += Tally(count: 1)
+                let known = change.note(known: complaint.knownMicroseconds, hour: hour)
+                change.count(
+                    Tally(count: 1), at: Place(cell: Self.cell(complaint.position), slot: Slot(hour: hour, kind: kind)), knownHour: known)
+                if !complaint.complaintID.isEmpty { change.complaints.append(complaint) }
             case .site(let site): sites[site.terminalID] = site
             case .area(let area): change.areas.append(area)
             }
@@ -75,6 +106,7 @@ struct MapState: Sendable {
     private func add(_ transaction: ScoredTransaction, to change: inout Change, sites: [String: Site], kinds: inout KindTable) {
         guard let hour = CubeHour.containing(microsecondsSince1970: transaction.eventMicroseconds) else { return }
         let position = transaction.position ?? sites[transaction.terminalID]?.position ?? self.sites[transaction.terminalID]?.position
+        let known = change.note(known: transaction.knownMicroseconds, hour: hour)
         var signals: [Signal] = [.transaction]
         if transaction.isFraud { signals.append(.fraud) }
         if transaction.alert != nil { signals.append(.alert) }
@@ -82,7 +114,7 @@ struct MapState: Sendable {
             let slot = Slot(hour: hour, kind: kinds.settled(Kind(signal: signal, type: transaction.channel)))
             let tally = Tally(count: 1, riskSum: transaction.risk)
             if let position {
-                change.placed[Place(cell: Self.cell(position), slot: slot), default: Tally()] += tally
+                change.count(tally, at: Place(cell: Self.cell(position), slot: slot), knownHour: known)
             } else if !transaction.terminalID.isEmpty, transaction.terminalID.utf8.count <= Self.maxTerminalBytes {
                 change.unplaced[UnknownPlace(terminalID: transaction.terminalID, slot: slot), default: Tally()] += tally
             }
@@ -93,9 +125,13 @@ struct MapState: Sendable {
         }
     }
 
-    mutating func apply(_ change: Change) {
-        guard !change.isEmpty else { return }
+    /// - Returns: the cells (codes at zoom 17) that look different now.
+    @discardableResult
+    mutating func apply(_ change: Change) -> Set<UInt64> {
+        guard !change.isEmpty else { return [] }
         revision += 1
+        var touched = Set(change.sites.map { Self.cell($0.position) })
+        for site in change.sites { if let before = sites[site.terminalID] { touched.insert(Self.cell(before.position)) } }
         sites.update(change.sites)
         for (place, tally) in change.unplaced { unplaced[place.terminalID, default: [:]][place.slot, default: Tally()] += tally }
         var placed = change.placed
@@ -105,6 +141,7 @@ struct MapState: Sendable {
         }
         var increments: [Cube.Increment] = []
         for (place, tally) in placed {
+            touched.insert(place.cell)
             increments.append(.init(cell: place.cell, hour: place.slot.hour, kind: cube.number(for: place.slot.kind), tally: tally))
         }
         cube.apply(increments)
@@ -113,6 +150,13 @@ struct MapState: Sendable {
             for area in change.areas { areas[area.id] = area }
         }
         add(change.alerts)
+        add(change.complaints)
+        return touched
+    }
+
+    private mutating func add(_ added: [ComplaintNote]) {
+        guard !added.isEmpty else { return }
+        complaints = Array((added + complaints).sorted { $0.reportedMicroseconds > $1.reportedMicroseconds }.prefix(Self.maxComplaints))
     }
 
     private mutating func add(_ added: [AlertNote]) {
@@ -121,12 +165,22 @@ struct MapState: Sendable {
     }
 
     /// Puts back what was stored, before anything else is applied.
-    mutating func restore(cube: Cube, unplaced: [UnknownPlace: Tally], alerts: [AlertNote], sites: [Site], areas: [Area]) {
+    mutating func restore(
+        cube: Cube, unplaced: [UnknownPlace: Tally], alerts: [AlertNote], complaints: [ComplaintNote], sites: [Site], areas: [Area]
+    ) {
         self.cube = cube
         for (place, tally) in unplaced { self.unplaced[place.terminalID, default: [:]][place.slot] = tally }
         self.sites.update(sites)
         for area in areas { self.areas[area.id] = area }
         add(alerts)
+        add(complaints)
+    }
+
+    /// The same map with other counts.
+    func with(_ cube: Cube) -> MapState {
+        var state = self
+        state.cube = cube
+        return state
     }
 
     /// Whether a position lies in one of the areas with these ids.

@@ -11,11 +11,13 @@ enum Palette: String, Sendable, Hashable, CaseIterable {
         return self == .dark ? stops : stops.reversed()
     }
 
-    /// 1024 steps of red, green, blue, alpha with the colours multiplied out (not premultiplied); the first is transparent.
+    static let steps = 256
+
+    /// ``steps`` colours as red, green, blue, alpha (not premultiplied); the first is transparent.
     func table() -> [UInt8] {
         let stops = stops
-        return (0..<1024).flatMap { step -> [UInt8] in
-            let heat = Double(step) / 1023
+        return (0..<Self.steps).flatMap { step -> [UInt8] in
+            let heat = Double(step) / Double(Self.steps - 1)
             let place = heat * Double(stops.count - 1)
             let index = min(stops.count - 2, Int(place))
             let part = place - Double(index)

@@ -19,8 +19,8 @@ enum SiteTile {
                 x: min(VectorTile.extent - 1, Int((place.x * side - Double(tile.x)) * extent)),
                 y: min(VectorTile.extent - 1, Int((place.y * side - Double(tile.y)) * extent)))
             layer.addPoint(id: nil, point, [
-                "terminal": .string(site.terminalID), "kind": .string(site.sort.rawValue),
-                "institution": .string(site.institution),
+                ("terminal", .string(site.terminalID)), ("kind", .string(site.sort.rawValue)),
+                ("institution", .string(site.institution)),
             ])
         }
         var encoded = VectorTile()

@@ -19,6 +19,7 @@ struct VectorTile {
         case string(String)
         case float(Float)
         case unsigned(UInt64)
+        case signed(Int64)
         case bool(Bool)
     }
 
@@ -45,7 +46,7 @@ struct VectorTile {
         }
 
         /// Appends a point.
-        mutating func addPoint(id: UInt64?, _ point: Point, _ attributes: KeyValuePairs<String, Value>) {
+        mutating func addPoint(id: UInt64?, _ point: Point, _ attributes: [(String, Value)]) {
             geometry.removeAll(keepingCapacity: true)
             var cursor = Point(x: 0, y: 0)
             appendMove([point][...], command: .moveTo, cursor: &cursor)
@@ -53,7 +54,7 @@ struct VectorTile {
         }
 
         /// Appends a polygon: rings without the closing point, the outer ones clockwise as seen on screen, holes the other way.
-        mutating func addPolygon(id: UInt64?, _ rings: [[Point]], _ attributes: KeyValuePairs<String, Value>) {
+        mutating func addPolygon(id: UInt64?, _ rings: [[Point]], _ attributes: [(String, Value)]) {
             geometry.removeAll(keepingCapacity: true)
             var cursor = Point(x: 0, y: 0)
             for ring in rings where ring.count >= 3 {
@@ -80,7 +81,7 @@ struct VectorTile {
             }
         }
 
-        private mutating func addFeature(id: UInt64?, type: UInt64, _ attributes: KeyValuePairs<String, Value>) {
+        private mutating func addFeature(id: UInt64?, type: UInt64, _ attributes: [(String, Value)]) {
             tags.removeAll(keepingCapacity: true)
             for (key, value) in attributes {
                 tags.appendVarint(index(of: key))
@@ -143,6 +144,8 @@ extension VectorTile.Value {
             withUnsafeBytes(of: number.bitPattern.littleEndian) { bytes.append(contentsOf: $0) }
         case .unsigned(let number):
             bytes.appendField(5, varint: number)
+        case .signed(let number):
+            bytes.appendField(6, varint: UInt64(bitPattern: number << 1 ^ number >> 63))
         case .bool(let flag):
             bytes.appendField(7, varint: flag ? 1 : 0)
         }

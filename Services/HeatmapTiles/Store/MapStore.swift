@@ -7,7 +7,9 @@ struct MapStore: Sendable {
     let pool: PostgresPool
 
     static let migrations = [
-        Migration(name: "0001_create", sql: String(decoding: PackageResources.V0001_create_sql, as: UTF8.self))
+        Migration(name: "0001_create", sql: String(decoding: PackageResources.V0001_create_sql, as: UTF8.self)),
+        Migration(
+            name: "0002_past_and_complaints", sql: String(decoding: PackageResources.V0002_past_and_complaints_sql, as: UTF8.self)),
     ]
 
     /// Separates the reasons of an alert in their column.
@@ -26,9 +28,11 @@ struct MapStore: Sendable {
         try await saveUnplaced(change.unplaced, in: transaction)
         try await saveSites(change.sites, in: transaction)
         let terminals = Set(change.sites.map(\.terminalID)).union(change.unplaced.keys.map(\.terminalID))
-        try await place(terminals.sorted(), in: transaction)
+        try await place(terminals.sorted(), knownHour: change.knownHour, in: transaction)
+        try await saveLate(change.late, in: transaction)
         try await saveAreas(change.areas, in: transaction)
         try await saveAlerts(change.alerts, in: transaction)
+        try await saveComplaints(change.complaints, in: transaction)
     }
 
     private func saveKinds(_ kinds: Set<Kind>, in transaction: PostgresTransaction) async throws {
@@ -95,7 +99,8 @@ struct MapStore: Sendable {
     }
 
     /// Moves what was counted at these terminals into their cells, where their places are known by now.
-    private func place(_ terminals: [String], in transaction: PostgresTransaction) async throws {
+    /// - Parameter knownHour: when the map learned of their places.
+    private func place(_ terminals: [String], knownHour: Int, in transaction: PostgresTransaction) async throws {
         guard !terminals.isEmpty else { return }
         try await transaction.execute(
             """
@@ -103,9 +108,16 @@ struct MapStore: Sendable {
                 DELETE FROM unplaced u USING sites s
                 WHERE u.terminal_id = s.terminal_id AND u.terminal_id = ANY (\(terminals))
                 RETURNING s.cell, u.kind, u.hour, u.count, u.risk_sum
+            ), placed AS (
+                SELECT cell, kind, hour, sum(count)::bigint AS count, sum(risk_sum) AS risk_sum FROM moved GROUP BY cell, kind, hour
+            ), remembered AS (
+                INSERT INTO late AS l (known_hour, cell, kind, hour, count, risk_sum)
+                SELECT \(Int32(knownHour)), cell, kind, hour, count, risk_sum FROM placed WHERE hour < \(Int32(knownHour))
+                ON CONFLICT (known_hour, cell, kind, hour) DO UPDATE
+                SET count = l.count + excluded.count, risk_sum = l.risk_sum + excluded.risk_sum
             )
             INSERT INTO cells AS c (cell, kind, hour, count, risk_sum)
-            SELECT cell, kind, hour, sum(count), sum(risk_sum) FROM moved GROUP BY cell, kind, hour ORDER BY cell, kind, hour
+            SELECT cell, kind, hour, count, risk_sum FROM placed ORDER BY cell, kind, hour
             ON CONFLICT (cell, kind, hour) DO UPDATE SET count = c.count + excluded.count, risk_sum = c.risk_sum + excluded.risk_sum
             """)
     }
@@ -161,13 +173,14 @@ struct MapStore: Sendable {
             let kinds = try await loadKinds(transaction)
             state.restore(
                 cube: try await loadCube(kinds, transaction), unplaced: try await loadUnplaced(kinds, transaction),
-                alerts: try await loadAlerts(transaction), sites: try await loadSites(transaction), areas: try await loadAreas(transaction))
+                alerts: try await loadAlerts(transaction), complaints: try await loadComplaints(transaction),
+                sites: try await loadSites(transaction), areas: try await loadAreas(transaction))
             return (state, positions)
         }
     }
 
     /// By number, in the order of the numbers.
-    private func loadKinds(_ transaction: PostgresTransaction) async throws -> [(number: Int32, kind: Kind)] {
+    func loadKinds(_ transaction: PostgresTransaction) async throws -> [(number: Int32, kind: Kind)] {
         let rows = try await transaction.query("SELECT kind, signal, type FROM kinds ORDER BY kind")
         return try rows.decode(Int32.self, String.self, String.self).compactMap { number, signal, type in
             Signal(rawValue: signal).map { (number, Kind(signal: $0, type: type)) }
@@ -175,15 +188,22 @@ struct MapStore: Sendable {
     }
 
     private func loadCube(_ kinds: [(number: Int32, kind: Kind)], _ transaction: PostgresTransaction) async throws -> Cube {
+        try await cube(
+            kinds: kinds, transaction, rows: "SELECT cell, kind, hour, count, risk_sum FROM cells ORDER BY cell, kind, hour")
+    }
+
+    /// A cube of rows of cell, kind, hour, count and sum of risks, in that order.
+    func cube(kinds: [(number: Int32, kind: Kind)], _ transaction: PostgresTransaction, rows query: SQL) async throws -> Cube {
         var cube = Cube()
         // Numbers in the cube rise as those in the table do, so rows in the table's order come in the cube's order too.
         let numbers = Dictionary(uniqueKeysWithValues: kinds.map { ($0.number, cube.number(for: $0.kind)) })
-        try await transaction.stream("SELECT cell, kind, hour, count, risk_sum FROM cells ORDER BY cell, kind, hour") { rows in
+        try await transaction.stream(query) { rows in
             for (cell, kind, hour, count, risk) in try rows.decode(Int64.self, Int32.self, Int32.self, Int64.self, Double.self) {
                 guard let number = numbers[kind] else { continue }
                 cube.append(.init(cell: UInt64(cell), hour: Int(hour), kind: number, tally: Tally(count: Int(count), riskSum: risk)))
             }
         }
+        cube.finish()
         return cube
     }
 

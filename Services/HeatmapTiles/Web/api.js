@@ -36,6 +36,15 @@ export const summary = (filter, signal) => request(`/api/summary${query(filter)}
 export const series = (parameters, signal) => request(`/api/series${query(parameters)}`, { signal });
 export const hotspots = (parameters, signal) => request(`/api/hotspots${query(parameters)}`, { signal });
 export const alerts = (limit) => request(`/api/alerts${query({ limit })}`);
+export const complaints = (limit) => request(`/api/complaints${query({ limit })}`);
+export const cell = (quadkey, parameters, signal) => request(`/api/cells/${quadkey}${query(parameters)}`, { signal });
+export const alertStates = () => request('/alerts/states');
+export const acknowledge = (id) =>
+  request(`/alerts/${encodeURIComponent(id)}/acknowledge`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
+export const cashOut = ({ reporterID, complaintID }, signal) =>
+  request(`/complaints/${encodeURIComponent(reporterID)}/${encodeURIComponent(complaintID)}/cash-out`, { signal });
+export const models = () => request('/models');
+export const baseMap = () => request('/static/basemap.json');
 export const areas = () => request('/api/areas');
 
 /** The address of a layer's vector tiles under a filter, for the map. */

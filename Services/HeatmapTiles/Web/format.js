@@ -1,15 +1,22 @@
-// Numbers and times as people read them, in the viewer's own zone.
-const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
-const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
-const fine = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
-const moment = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
-const date = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
-const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+// Numbers and times as people read them, in the viewer's own zone and language.
+import { languageCode, text } from './strings.js';
+
+const numbers = languageCode === 'hi' ? 'hi-IN' : 'en';
+const dates = languageCode === 'hi' ? 'hi-IN' : 'en-GB';
+const whole = new Intl.NumberFormat(numbers, { maximumFractionDigits: 0 });
+const short = new Intl.NumberFormat(numbers, { notation: 'compact', maximumFractionDigits: 1 });
+const fine = new Intl.NumberFormat(numbers, { maximumFractionDigits: 1 });
+const exact = new Intl.NumberFormat(numbers, { maximumSignificantDigits: 3 });
+const moment = new Intl.DateTimeFormat(dates, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+const date = new Intl.DateTimeFormat(dates, { day: 'numeric', month: 'short', year: 'numeric' });
+const day = new Intl.DateTimeFormat(dates, { day: 'numeric', month: 'short' });
+const clock = new Intl.DateTimeFormat(dates, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 
 export const HOUR = 3600_000;
 
 export const formatCount = (number) => (number >= 100_000 ? short.format(number) : whole.format(number));
 export const formatFine = (number) => (number >= 100 ? formatCount(number) : fine.format(number));
+export const formatExact = (number) => exact.format(number);
 export const formatPercent = (share) => `${Math.round(share * 100)} %`;
 export const formatMoment = (time) => moment.format(time);
 export const formatDate = (time) => date.format(time);
@@ -23,11 +30,24 @@ export function formatSpan(from, to) {
 export function formatMoney(minorUnits, currency) {
   if (minorUnits === undefined || minorUnits === null || !currency) return '';
   try {
-    const format = new Intl.NumberFormat('en', { style: 'currency', currency });
+    const format = new Intl.NumberFormat(numbers, { style: 'currency', currency });
     return format.format(minorUnits / 10 ** format.resolvedOptions().maximumFractionDigits);
   } catch {
     return `${minorUnits} ${currency}`;
   }
 }
+
+/** A length of time in the largest unit that it fills. */
+export function formatDuration(milliseconds) {
+  const minutes = Math.max(0, Math.round(milliseconds / 60_000));
+  if (minutes < 90) return text('duration.minutes', { count: minutes });
+  if (minutes < 48 * 60) return text('duration.hours', { count: Math.round(minutes / 60) });
+  return text('duration.days', { count: Math.round(minutes / 1440) });
+}
+
+/** A change with its sign. */
+export const formatChange = (number) => (number > 0 ? '+' : number < 0 ? '−' : '±') + formatCount(Math.abs(number));
+
+export const formatDay = (time) => day.format(time);
 
 export const zoneName = () => Intl.DateTimeFormat().resolvedOptions().timeZone;

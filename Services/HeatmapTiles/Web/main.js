@@ -1,15 +1,19 @@
 // Puts the page together: who is signed in, what is chosen, and what is shown for it.
+import { AlertList } from './alerts.js';
 import * as api from './api.js';
+import { Detail } from './detail.js';
 import { formatClock, formatPercent, formatSpan, zoneName } from './format.js';
 import { Live } from './live.js';
 import { RiskMap } from './map.js';
+import { ModelsPage } from './models.js';
 import { themes } from './palette.js';
-import { Counters, fillSelect, segments, showAlerts, showFailure, showHotspots } from './panels.js';
+import { Counters, fillSelect, segments, showFailure, showHotspots, showLoading } from './panels.js';
 import { LAYERS, PRESETS, ViewState, dayTimes } from './state.js';
-import { fillTexts, text, typeName } from './strings.js';
+import { fillTexts, switchLanguage, text, typeName } from './strings.js';
 import { Timeline } from './timeline.js';
 
-const ALERTS_SHOWN = 30;
+const COMPLAINTS_SHOWN = 200;
+const CLOSE_ZOOM = 16;
 const HOTSPOTS_SHOWN = 8;
 const PLAY_MILLISECONDS = 700;
 const EVENTS_WORTH_SEEING = 300;
@@ -35,7 +39,10 @@ class Dashboard {
   #timeline;
   #counters;
   #mark = {};
-  #seenAlerts = null;
+  #alerts;
+  #detail;
+  #models;
+  #complaints = [];
   #playing = null;
   #isFitted = false;
   #summary = null;
@@ -43,6 +50,7 @@ class Dashboard {
   start(session) {
     element('app').hidden = false;
     element('user').textContent = session.subject;
+    if (session.jurisdictions.length) element('user').title = text('user.scope', { areas: session.jurisdictions.join(', ') });
     this.#setTheme(localStorage.getItem('theme') ?? (matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark'));
     try {
       this.#map = new RiskMap(element('map'), document.documentElement.dataset.theme);
@@ -51,13 +59,68 @@ class Dashboard {
     }
     this.#timeline = new Timeline(element('histogram'));
     this.#counters = new Counters(element('counters'), LAYERS, (layer) => this.#state.set({ layer }));
+    this.#alerts = new AlertList(element('alerts'), session.scopes);
+    this.#detail = new Detail(element('detail'));
+    this.#models = new ModelsPage(element('models'), () => this.#state.set({ page: 'map' }));
+    for (const id of ['alerts', 'hotspots']) showLoading(element(id));
     this.#wireControls();
+    this.#wireDetails();
     this.#wireLive();
     this.#loadSummary().then(() => this.#chooseSpan()).then(() => {
       this.#showAll();
       this.#live.start();
     });
     this.#loadAreas();
+    if (this.#map) api.baseMap().then(({ style }) => this.#map.setBaseMap(style)).catch(() => this.#note(text('map.failed')));
+  }
+
+  #wireDetails() {
+    const state = this.#state;
+    this.#alerts.addEventListener('choose', ({ detail: alert }) => this.#showAlert(alert));
+    this.#alerts.addEventListener('fault', ({ detail }) => this.#note(detail));
+    this.#alerts.addEventListener('new', ({ detail: alert }) => {
+      if (alert.latitude !== undefined) this.#map?.pulse(alert.longitude, alert.latitude);
+    });
+    this.#detail.addEventListener('close', () => {
+      this.#map?.mark(null);
+      if (state.alert) state.set({ alert: '' });
+    });
+    this.#map?.addEventListener('cell', ({ detail: { quadkey, longitude, latitude } }) => {
+      const place = `${latitude.toFixed(3)}, ${longitude.toFixed(3)}`;
+      this.#detail.showCell(quadkey, state.layer, state.filter(), state.facets(), place);
+    });
+    this.#map?.addEventListener('complaint', ({ detail }) => {
+      const complaint = this.#complaints[detail];
+      if (complaint) this.#detail.showComplaint(complaint);
+    });
+    element('models-open').addEventListener('click', () => state.set({ page: 'models' }));
+    element('language').addEventListener('click', () => {
+      switchLanguage();
+      location.reload();
+    });
+    // A link that is opened in this tab changes only what follows the #.
+    window.addEventListener('hashchange', () => {
+      const alert = new URLSearchParams(location.hash.slice(1)).get('alert') ?? '';
+      if (alert && alert !== state.alert) {
+        state.alert = alert;
+        this.#openLinked();
+      }
+    });
+  }
+
+  #showAlert(alert) {
+    this.#state.set({ alert: alert.decisionID });
+    if (alert.latitude === undefined) return;
+    this.#map?.goTo(alert.longitude, alert.latitude);
+    this.#map?.showCell(alert.longitude, alert.latitude, CLOSE_ZOOM);
+  }
+
+  /** Opens the alert that the address names. */
+  #openLinked() {
+    if (!this.#state.alert) return;
+    const alert = this.#alerts.choose(this.#state.alert);
+    if (alert) this.#showAlert(alert);
+    else this.#note(text('alerts.gone'));
   }
 
   #wireControls() {
@@ -89,7 +152,9 @@ class Dashboard {
     });
     state.addEventListener('change', ({ detail }) => {
       // The bars show all of time: they stay when only the span moves.
-      const isSpanOnly = Object.keys(detail).every((key) => ['preset', 'from', 'to'].includes(key));
+      const changes = Object.keys(detail);
+      if (changes.every((key) => ['alert', 'page'].includes(key))) return this.#showPage();
+      const isSpanOnly = changes.every((key) => ['preset', 'from', 'to'].includes(key));
       this.#showAll(!isSpanOnly);
     });
     this.#map?.addEventListener('move', () => this.#loadHotspots());
@@ -141,9 +206,21 @@ class Dashboard {
     if (!isRefresh) this.#loadSummary();
     this.#loadHotspots();
     this.#loadAlerts();
+    this.#loadComplaints();
+    this.#showPage();
+  }
+
+  #showPage() {
+    const isModels = this.#state.page === 'models';
+    if (isModels && !this.#models.isOpen) this.#models.show();
+    if (!isModels && this.#models.isOpen) {
+      this.#models.hide();
+      element('models-open').focus();
+    }
   }
 
   #fillChoices() {
+    element('type-label').textContent = text(this.#state.layer === 'complaints' ? 'filters.crimeType' : 'filters.channel');
     const info = this.#summary?.layers.find((layer) => layer.name === this.#state.layer);
     const types = (info?.types ?? []).map((value) => ({ value, label: typeName(value) }));
     fillSelect(element('type'), [{ value: '', label: text('filters.allTypes') }, ...types], this.#state.type);
@@ -193,21 +270,30 @@ class Dashboard {
       const spots = await api.hotspots({ layer, bbox, zoom: 15, limit: HOTSPOTS_SHOWN, ...this.#state.filter() });
       showHotspots(element('hotspots'), spots, layer, (longitude, latitude) => this.#map?.goTo(longitude, latitude));
     } catch (error) {
-      this.#failed(error, element('hotspots'));
+      this.#failed(error, element('hotspots'), () => this.#loadHotspots());
     }
   });
 
   #loadAlerts = latest(async () => {
     try {
-      const alerts = await api.alerts(ALERTS_SHOWN);
-      showAlerts(element('alerts'), alerts, (longitude, latitude) => this.#map?.goTo(longitude, latitude));
-      const seen = this.#seenAlerts;
-      for (const alert of seen ? alerts.filter((alert) => !seen.has(alert.decisionID)) : []) {
-        if (alert.latitude !== undefined) this.#map?.pulse(alert.longitude, alert.latitude);
+      await this.#alerts.load();
+      if (!this.#isLinkOpened) {
+        this.#isLinkOpened = true;
+        this.#openLinked();
       }
-      this.#seenAlerts = new Set(alerts.map((alert) => alert.decisionID));
     } catch (error) {
-      this.#failed(error, element('alerts'));
+      this.#failed(error, element('alerts'), () => this.#loadAlerts());
+    }
+  });
+
+  #isLinkOpened = false;
+
+  #loadComplaints = latest(async () => {
+    try {
+      this.#complaints = await api.complaints(COMPLAINTS_SHOWN);
+      this.#map?.setComplaints(this.#complaints);
+    } catch (error) {
+      this.#failed(error);
     }
   });
 
@@ -223,9 +309,9 @@ class Dashboard {
     }
   }
 
-  #failed(error, list) {
+  #failed(error, list, retry) {
     if (error.status === 401) return this.#signedOut();
-    if (list) showFailure(list);
+    if (list) showFailure(list, error, retry);
   }
 
   #signedOut() {

@@ -1,6 +1,5 @@
 // The map: a style of our own layers, heat from the service's vector tiles, and what moves on it.
 import { tilesURL } from './api.js';
-import { formatFine, formatPercent } from './format.js';
 import { cellRamp, heatRamp, themes } from './palette.js';
 import { text } from './strings.js';
 
@@ -34,7 +33,9 @@ export class RiskMap extends EventTarget {
   #labels = [];
   #pulses = [];
   #view = null;
-  #popup = null;
+  #marked = null;
+  #complaints = EMPTY;
+  #baseMap = null;
   #isLoaded = false;
   /** Whether the theme's own layers are there; between a change of theme and then, nothing can be added. */
   #isStyled = false;
@@ -70,8 +71,11 @@ export class RiskMap extends EventTarget {
     this.#map.on('error', (event) => this.dispatchEvent(new CustomEvent('fault', { detail: event.error })));
     this.#map.on('idle', () => this.dispatchEvent(new CustomEvent('idle')));
     this.#map.on('click', (event) => this.#describe(event));
-    this.#map.on('mousemove', 'terminals', () => { this.#map.getCanvas().style.cursor = 'pointer'; });
-    this.#map.on('mouseleave', 'terminals', () => { this.#map.getCanvas().style.cursor = ''; });
+    for (const layer of ['terminals', 'complaints']) {
+      this.#map.on('mousemove', layer, () => { this.#map.getCanvas().style.cursor = 'pointer'; });
+      this.#map.on('mouseleave', layer, () => { this.#map.getCanvas().style.cursor = ''; });
+    }
+    this.#map.getCanvas().setAttribute('aria-label', text('map.label'));
     for (const name of ['render', 'sourcedata', 'idle']) this.#map.on(name, () => this.#advance());
   }
 
@@ -154,6 +158,26 @@ export class RiskMap extends EventTarget {
     }
   }
 
+  /** Complaints as the service lists them; a click on one tells of it. */
+  setComplaints(complaints) {
+    this.#complaints = {
+      type: 'FeatureCollection',
+      features: complaints.map((complaint, index) => ({
+        type: 'Feature', properties: { index }, geometry: { type: 'Point', coordinates: [complaint.longitude, complaint.latitude] },
+      })),
+    };
+    this.#map.getSource?.('complaints')?.setData(this.#complaints);
+  }
+
+  /** A MapLibre style to draw under everything; null for none. */
+  async setBaseMap(url) {
+    if (!url) return;
+    const response = await fetch(url, { referrerPolicy: 'no-referrer' });
+    if (!response.ok) throw new Error(response.statusText);
+    this.#baseMap = await response.json();
+    if (this.#isLoaded) this.#rebuild();
+  }
+
   setAreas(collection) {
     this.#areas = collection;
     this.#map.getSource?.('areas')?.setData(collection);
@@ -217,17 +241,22 @@ export class RiskMap extends EventTarget {
   }
 
   #style() {
-    const theme = this.#theme;
+    const theme = this.#theme, base = this.#baseMap;
+    const ground = base ? base.layers : [{ id: 'ground', type: 'background', paint: { 'background-color': theme.ground } }];
     return {
+      ...base,
       version: 8,
       sources: {
+        ...base?.sources,
+        complaints: { type: 'geojson', data: this.#complaints },
+        marked: { type: 'geojson', data: this.#frame() },
         grid: { type: 'geojson', data: this.#grid },
         areas: { type: 'geojson', data: this.#areas },
         terminals: { type: 'vector', tiles: [`${location.origin}/tiles/terminals/{z}/{x}/{y}.mvt`], minzoom: 11, maxzoom: 14 },
       },
       layers: [
-        { id: 'ground', type: 'background', paint: { 'background-color': theme.ground } },
-        { id: 'areas', type: 'fill', source: 'areas', paint: { 'fill-color': theme.district } },
+        ...ground,
+        { id: 'areas', type: 'fill', source: 'areas', paint: { 'fill-color': theme.district, 'fill-opacity': base ? 0.15 : 1 } },
         { id: 'grid', type: 'line', source: 'grid', paint: { 'line-color': theme.grid, 'line-width': 1 } },
         {
           id: 'outlines', type: 'line', source: 'areas',
@@ -239,6 +268,15 @@ export class RiskMap extends EventTarget {
             'circle-color': ['case', ['==', ['get', 'kind'], 'atm'], theme.atm, theme.terminal],
             'circle-radius': ['interpolate', ['exponential', 1.6], ['zoom'], 11, 0.9, 14, 2.2, 17, 6],
             'circle-opacity': ['interpolate', ['linear'], ['zoom'], 11, 0.35, 14, 0.9],
+          },
+        },
+        { id: 'marked', type: 'line', source: 'marked', paint: { 'line-color': theme.alert, 'line-width': 2 } },
+        {
+          id: 'complaints', type: 'circle', source: 'complaints', minzoom: 9,
+          paint: {
+            'circle-color': theme.complaint, 'circle-stroke-color': theme.alert,
+            'circle-radius': ['interpolate', ['linear'], ['zoom'], 9, 2.5, 14, 6],
+            'circle-stroke-width': ['interpolate', ['linear'], ['zoom'], 9, 0.6, 14, 1.5],
           },
         },
       ],
@@ -286,31 +324,48 @@ export class RiskMap extends EventTarget {
     };
   }
 
+  /** Tells what a click met: a complaint, else the cell under it. */
   #describe(event) {
-    this.#popup?.remove();
-    if (!this.#view) return;
-    const found = this.#map.queryRenderedFeatures(
-      [[event.point.x - 4, event.point.y - 4], [event.point.x + 4, event.point.y + 4]],
-      { layers: ['terminals', `cells-${this.#drawn}`].filter((id) => this.#map.getLayer(id)) });
-    const terminal = found.find((feature) => feature.layer.id === 'terminals');
-    const cell = this.#map.getZoom() >= 13 ? found.find((feature) => feature.layer.id !== 'terminals') : undefined;
-    if (!terminal && !cell) return;
-    const box = document.createElement('div');
-    const line = (words, className) => {
-      const element = document.createElement('div');
-      element.textContent = words;
-      element.className = className ?? '';
-      box.append(element);
-    };
-    if (terminal) {
-      line(text(`terminal.${terminal.properties.kind}`, { terminal: terminal.properties.terminal }), 'popup-title');
-      if (terminal.properties.institution) line(terminal.properties.institution);
-    }
-    if (cell) {
-      line(text('cell.title'), terminal ? 'muted' : 'popup-title');
-      line(text('cell.count', { count: formatFine(cell.properties.count) }));
-      line(text('cell.risk', { risk: formatPercent(cell.properties.risk) }));
-    }
-    this.#popup = new maplibregl.Popup({ closeButton: false, maxWidth: '260px' }).setLngLat(event.lngLat).setDOMContent(box).addTo(this.#map);
+    const near = [[event.point.x - 5, event.point.y - 5], [event.point.x + 5, event.point.y + 5]];
+    const found = this.#map.getLayer('complaints') ? this.#map.queryRenderedFeatures(near, { layers: ['complaints'] }) : [];
+    if (found.length) return this.dispatchEvent(new CustomEvent('complaint', { detail: found[0].properties.index }));
+    // From far off a click means the neighbourhood, from near the cell itself.
+    const zoom = Math.max(11, Math.min(17, Math.round(this.#map.getZoom()) + 3));
+    this.showCell(event.lngLat.lng, event.lngLat.lat, zoom);
   }
+
+  /** Marks a cell and tells that it is looked at. */
+  showCell(longitude, latitude, zoom) {
+    const [x, y] = tileAt(longitude, latitude, zoom);
+    this.mark([longitudeAt(x, zoom), latitudeAt(y + 1, zoom), longitudeAt(x + 1, zoom), latitudeAt(y, zoom)]);
+    this.dispatchEvent(new CustomEvent('cell', { detail: { quadkey: quadkey(x, y, zoom), longitude, latitude } }));
+  }
+
+  #frame() {
+    return this.#marked ? { type: 'Feature', properties: {}, geometry: { type: 'Polygon', coordinates: [ring(this.#marked)] } } : EMPTY;
+  }
+
+  /** Draws a frame round a box; none for null. */
+  mark(box) {
+    this.#marked = box;
+    this.#map.getSource?.('marked')?.setData(this.#frame());
+  }
+}
+
+const ring = ([west, south, east, north]) => [[west, south], [east, south], [east, north], [west, north], [west, south]];
+
+// Web Mercator tiles, as the service cuts them.
+const longitudeAt = (x, zoom) => (x / 2 ** zoom) * 360 - 180;
+const latitudeAt = (y, zoom) => (Math.atan(Math.sinh(Math.PI * (1 - (2 * y) / 2 ** zoom))) * 180) / Math.PI;
+
+function tileAt(longitude, latitude, zoom) {
+  const radians = (latitude * Math.PI) / 180, side = 2 ** zoom;
+  const inside = (part) => Math.max(0, Math.min(side - 1, Math.floor(part * side)));
+  return [inside((longitude + 180) / 360), inside((1 - Math.asinh(Math.tan(radians)) / Math.PI) / 2)];
+}
+
+function quadkey(x, y, zoom) {
+  let key = '';
+  for (let level = zoom - 1; level >= 0; level -= 1) key += ((x >> level) & 1) + 2 * ((y >> level) & 1);
+  return key;
 }

@@ -3,11 +3,11 @@ const heat = ['#2b0b57', '#63117a', '#9c2476', '#d13f5c', '#f26b3a', '#fba423', 
 
 export const themes = {
   dark: {
-    ground: '#0a0e16', district: '#121926', outline: '#34435c', grid: '#141c2a', terminal: '#5c6f8f', atm: '#7fb4ff', alert: '#ffffff',
+    ground: '#0a0e16', district: '#121926', outline: '#34435c', grid: '#141c2a', terminal: '#5c6f8f', atm: '#7fb4ff', complaint: '#2aa198', alert: '#ffffff',
     heat,
   },
   light: {
-    ground: '#e9edf3', district: '#f7f9fc', outline: '#9aa8bd', grid: '#dde3ec', terminal: '#8593a8', atm: '#2563b8', alert: '#1a2233',
+    ground: '#e9edf3', district: '#f7f9fc', outline: '#9aa8bd', grid: '#dde3ec', terminal: '#8593a8', atm: '#2563b8', complaint: '#0b7a70', alert: '#1a2233',
     heat: [...heat].reverse(),
   },
 };

@@ -1,5 +1,5 @@
 // The lists and figures beside the map. Everything shown is set as text, never as markup.
-import { formatCount, formatFine, formatMoment, formatMoney, formatPercent } from './format.js';
+import { formatCount, formatFine } from './format.js';
 import { text, typeName } from './strings.js';
 
 export function make(name, className, words) {
@@ -76,7 +76,7 @@ export class Counters {
   }
 }
 
-function row(parts, onClick) {
+export function row(parts, onClick) {
   const item = make('li');
   const button = make('button', 'row');
   button.type = 'button';
@@ -95,21 +95,8 @@ function meter(share) {
   return bar;
 }
 
-const note = (words) => make('li', 'muted empty', words);
+export const note = (words) => make('li', 'muted empty', words);
 
-export function showAlerts(root, alerts, goTo) {
-  if (!alerts.length) return root.replaceChildren(note(text('alerts.none')));
-  root.replaceChildren(...alerts.map((alert) => {
-    const head = make('span', 'row-head');
-    head.append(make('strong', '', alert.reasons[0] ?? typeName(alert.channel)), make('span', 'risk', formatPercent(alert.risk)));
-    const place = alert.jurisdiction ?? (alert.terminal || text('alerts.nowhere'));
-    const facts = [formatMoment(Date.parse(alert.eventTime)), typeName(alert.channel), formatMoney(alert.amountMinorUnits, alert.currency), place];
-    const foot = make('span', 'muted', facts.filter(Boolean).join(' · '));
-    const hasPlace = alert.latitude !== undefined && alert.longitude !== undefined;
-    head.title = alert.reasons.join('; ');
-    return row([head, foot], hasPlace ? () => goTo(alert.longitude, alert.latitude) : null);
-  }));
-}
 
 export function showHotspots(root, hotspots, layer, goTo) {
   if (!hotspots.length) return root.replaceChildren(note(text('hotspots.none')));
@@ -124,8 +111,21 @@ export function showHotspots(root, hotspots, layer, goTo) {
   }));
 }
 
-export function showFailure(root) {
-  root.replaceChildren(note(text('failed')));
+/** What stands in a list that cannot be shown: why, and for a failure a way to try again. */
+export function showFailure(root, error, retry) {
+  if (error?.status === 403) return root.replaceChildren(note(text('forbidden')));
+  const item = note(text('failed'));
+  if (retry) {
+    const button = make('button', 'retry', text('retry'));
+    button.type = 'button';
+    button.addEventListener('click', retry);
+    item.append(' ', button);
+  }
+  root.replaceChildren(item);
+}
+
+export function showLoading(root) {
+  root.replaceChildren(note(text('loading')));
 }
 
 /** Fills a select without losing what was chosen. */

@@ -23,6 +23,10 @@ export class ViewState extends EventTarget {
   jurisdiction = '';
   minRisk = 0;
   daytime = 'all';
+  /** The identifier of the alert that is looked at; it comes in links from mails. It names no person. */
+  alert = '';
+  /** `map` or `models`. */
+  page = 'map';
   /** Whether the span is the page's own choice, not the viewer's. */
   isSpanOpen = true;
   /** The first hour with data and the end of the last, in milliseconds; null while there is none. */
@@ -43,6 +47,8 @@ export class ViewState extends EventTarget {
     this.isSpanOpen = !parameters.has('span') && this.preset !== null;
     this.type = parameters.get('type') ?? '';
     this.jurisdiction = parameters.get('district') ?? '';
+    this.alert = parameters.get('alert') ?? '';
+    this.page = choice('page', ['map', 'models'], 'map');
     this.minRisk = Math.min(0.9, Math.max(0, Number(parameters.get('risk')) || 0));
   }
 
@@ -65,6 +71,8 @@ export class ViewState extends EventTarget {
     if (this.type) parameters.set('type', this.type);
     if (this.jurisdiction) parameters.set('district', this.jurisdiction);
     if (this.minRisk) parameters.set('risk', this.minRisk);
+    if (this.alert) parameters.set('alert', this.alert);
+    if (this.page !== 'map') parameters.set('page', this.page);
     if (this.daytime !== 'all') parameters.set('daytime', this.daytime);
     history.replaceState(null, '', `#${parameters}`);
   }

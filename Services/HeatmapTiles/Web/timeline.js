@@ -1,5 +1,5 @@
 // Bars of events through time, and a span over them that is dragged, typed or moved with the arrow keys.
-import { HOUR, formatMoment } from './format.js';
+import { HOUR, formatDay, formatMoment } from './format.js';
 import { text } from './strings.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
@@ -160,7 +160,7 @@ export class Timeline extends EventTarget {
       if (mark < start) continue;
       const x = ((mark - start) / (end - start)) * width;
       const label = shape('text', { x: x + 3, y: 10 });
-      label.textContent = mark.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
+      label.textContent = formatDay(mark);
       this.#bars.append(shape('line', { x1: x, x2: x, y1: 0, y2: 12 }));
       if (x < width - DATE_PIXELS) this.#bars.append(label);
     }

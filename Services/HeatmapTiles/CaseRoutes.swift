@@ -1,0 +1,96 @@
+import Contracts
+import Identity
+import RPC
+import RecordCoding
+import Records
+
+/// What the page shows that other services know: asked for with the caller's own token, so that those services decide what the caller
+/// may see and do, and record it.
+struct CaseRoutes: Sendable {
+    let notifier: NotificationsV1.NotifierService.Client
+    let models: ModelsV1.ModelService.Client
+
+    static let rules: [String: AccessRule] = [
+        "/alerts/states": .scope(Scope.readAlerts), "/alerts/{id}/acknowledge": .scope(Scope.writeAlerts), "/models": .scope(Scope.readModels),
+    ]
+
+    static let timeout: Duration = .seconds(5)
+    static let maxAlerts: UInt32 = 1000
+
+    var all: [HTTPRoute] {
+        [
+            HTTPRoute("GET", "/alerts/states") { try await alertStates($0) },
+            HTTPRoute("POST", "/alerts/{id}/acknowledge", maxBodyBytes: 1024) { try await acknowledge($0) },
+            HTTPRoute("GET", "/models") { try await listModels($0) },
+        ]
+    }
+
+    private struct AlertState: Encodable {
+        var alertID: String
+        var isAcknowledged: Bool
+        var acknowledgedBy: String?
+        var acknowledgedAt: String?
+
+        init(_ alert: NotificationsV1.Alert) {
+            alertID = alert.alertID
+            isAcknowledged = alert.state == .acknowledged
+            acknowledgedBy = alert.acknowledgedBy.isEmpty ? nil : alert.acknowledgedBy
+            acknowledgedAt = alert.acknowledgedAt.flatMap { Timestamp($0) }?.iso8601
+        }
+    }
+
+    /// Where the notifier's alerts stand. No subject or text of theirs comes along.
+    private func alertStates(_ request: HTTPRequest) async throws -> HTTPResponse {
+        let answer = try await notifier.listAlerts(.init(limit: Self.maxAlerts), options: try Self.options(request))
+        return try Self.json(answer.alerts.map { AlertState($0) })
+    }
+
+    private func acknowledge(_ request: HTTPRequest) async throws -> HTTPResponse {
+        // A form of another site cannot send JSON.
+        guard request.headers["content-type"]?.split(separator: ";").first == "application/json" else {
+            return try Routes.refusal(415, "invalid_argument", "send JSON")
+        }
+        let answer = try await notifier.acknowledgeAlert(
+            .init(alertID: request.pathParameters["id"] ?? ""), options: try Self.options(request))
+        guard let alert = answer.alert else { throw RPCError(.internal, "the notifier did not say which alert it acknowledged") }
+        return try Self.json(AlertState(alert))
+    }
+
+    private struct Model: Encodable {
+        var version: String
+        var stage: String
+        var featureSetVersion: String
+        var trainedAt: String?
+        var promotedAt: String?
+        var metrics: [String: Double]
+        var alertThreshold: Double
+    }
+
+    private func listModels(_ request: HTTPRequest) async throws -> HTTPResponse {
+        let answer = try await models.listModels(.init(), options: try Self.options(request))
+        return try Self.json(answer.models.map { model in
+            let stage = switch model.stage {
+            case .champion: "champion"
+            case .challenger: "challenger"
+            case .retired: "retired"
+            case .unspecified, .unrecognized: "unknown"
+            }
+            return Model(
+                version: model.version, stage: stage, featureSetVersion: model.featureSetVersion,
+                trainedAt: model.trainedAt.flatMap { Timestamp($0) }?.iso8601,
+                promotedAt: model.promotedAt.flatMap { Timestamp($0) }?.iso8601, metrics: model.metrics.filter { $0.value.isFinite },
+                alertThreshold: model.alertThreshold)
+        })
+    }
+
+    private static func options(_ request: HTTPRequest) throws -> CallOptions {
+        guard let token = request.serviceContext.bearerToken else { throw RPCError(.unauthenticated, "this needs a person's token") }
+        return CallOptions(timeout: timeout, metadata: ["authorization": "Bearer \(token.value)"])
+    }
+
+    private static func json(_ value: some Encodable) throws -> HTTPResponse {
+        var response = HTTPResponse.json(try Payload.encode(value))
+        response.headers["cache-control"] = "no-store"
+        return response
+    }
+}

@@ -1,0 +1,92 @@
+import Geo
+import Records
+
+/// All that is known of one cell under a filter.
+struct CellDetail: Encodable {
+    struct LayerCount: Encodable {
+        var name: String
+        var count: Int
+        var risk: Double
+        var expected: Double
+        /// Events more than in the span of the same length before; absent where the span is open.
+        var change: Int?
+    }
+
+    struct TypeCount: Encodable {
+        var layer: String
+        var type: String
+        var count: Int
+    }
+
+    struct Reason: Encodable {
+        var text: String
+        /// Of the newest alerts in the cell.
+        var alerts: Int
+    }
+
+    struct Terminal: Encodable {
+        var terminal: String
+        var kind: String
+        var institution: String
+        var latitude: Double
+        var longitude: Double
+    }
+
+    var quadkey: String
+    /// West, south, east, north.
+    var bounds: [Double]
+    var jurisdiction: String?
+    var layers: [LayerCount]
+    var types: [TypeCount]
+    var reasons: [Reason]
+    var terminals: [Terminal]
+    var alerts: [Payload.Alert]
+
+    static let maxReasons = 5
+    static let maxTerminals = 50
+    static let maxAlerts = 20
+}
+
+extension MapQueries {
+    /// - Parameters:
+    ///   - cell: at zoom 8 to 17.
+    ///   - parameters: a filter, without types; what of it is by type is counted for all.
+    func detail(of cell: Tile, _ parameters: QueryParameters) throws -> CellDetail {
+        var layers: [CellDetail.LayerCount] = []
+        var types: [CellDetail.TypeCount] = []
+        for layer in Layer.allCases {
+            let filter = try parameters.filter(layer: layer, permitted: permitted, state: state)
+            let found = state.cube.cells(in: cell, zoom: cell.zoom, renderer.prepare(filter, for: state)).first
+            let tally = found?.tally ?? Tally()
+            layers.append(.init(
+                name: layer.rawValue, count: tally.count, risk: tally.meanRisk, expected: tally.riskSum, change: found?.change))
+            guard tally.count > 0, layer != .risk else { continue }
+            for type in state.cube.kinds.types(of: layer.signal) {
+                var own = filter
+                own.types = [type]
+                let count = state.cube.cells(in: cell, zoom: cell.zoom, renderer.prepare(own, for: state)).first?.tally.count ?? 0
+                if count > 0 { types.append(.init(layer: layer.rawValue, type: type, count: count)) }
+            }
+        }
+        let alerts = alerts(limit: MapState.maxAlerts).filter { alert in
+            guard let latitude = alert.latitude, let longitude = alert.longitude else { return false }
+            return Tile(containing: Position(latitude: latitude, longitude: longitude), zoom: cell.zoom) == cell
+        }
+        let reasons = Dictionary(alerts.flatMap { Set($0.reasons) }.map { ($0, 1) }, uniquingKeysWith: +)
+            .sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+        let sites = state.sites.sites(in: cell, limit: SiteTile.maxSitesPerTile).map(\.site)
+            .filter { site in permitted.map { state.isPosition(site.position, inAnyOf: $0) } ?? true }
+            .sorted { ($0.sort == .atm ? 0 : 1, $0.terminalID) < ($1.sort == .atm ? 0 : 1, $1.terminalID) }
+        let box = cell.bounds
+        return CellDetail(
+            quadkey: cell.quadkey, bounds: [box.west, box.south, box.east, box.north], jurisdiction: jurisdiction(at: cell.centre),
+            layers: layers, types: types,
+            reasons: reasons.prefix(CellDetail.maxReasons).map { .init(text: $0.key, alerts: $0.value) },
+            terminals: sites.prefix(CellDetail.maxTerminals).map {
+                .init(
+                    terminal: $0.terminalID, kind: $0.sort.rawValue, institution: $0.institution, latitude: $0.position.latitude,
+                    longitude: $0.position.longitude)
+            },
+            alerts: Array(alerts.prefix(CellDetail.maxAlerts)))
+    }
+}

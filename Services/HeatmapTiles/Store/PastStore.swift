@@ -1,0 +1,80 @@
+import Geo
+import Postgres
+
+// The map as it was known before, and the newest complaints.
+extension MapStore {
+    /// The cube as it was known at the end of the hour before `hour`: without what happened or became known from then on.
+    ///
+    /// - Parameter kinds: numbered as in the map that it is to stand in for, which may know more of them.
+    func loadPast(before hour: Int) async throws -> Cube {
+        try await pool.withTransaction(isolation: .repeatableRead) { transaction in
+            try await cube(kinds: try await loadKinds(transaction), transaction, rows: """
+                SELECT c.cell, c.kind, c.hour, c.count - coalesce(l.count, 0), c.risk_sum - coalesce(l.risk_sum, 0)
+                FROM cells c
+                LEFT JOIN (
+                    SELECT cell, kind, hour, sum(count)::bigint AS count, sum(risk_sum) AS risk_sum
+                    FROM late WHERE known_hour >= \(Int32(hour)) GROUP BY cell, kind, hour
+                ) l USING (cell, kind, hour)
+                WHERE c.hour < \(Int32(hour)) AND c.count > coalesce(l.count, 0)
+                ORDER BY c.cell, c.kind, c.hour
+                """)
+        }
+    }
+
+    func saveLate(_ late: [MapState.LatePlace: Tally], in transaction: PostgresTransaction) async throws {
+        guard !late.isEmpty else { return }
+        let rows = Array(late)
+        try await transaction.execute(
+            """
+            INSERT INTO late AS l (known_hour, cell, kind, hour, count, risk_sum)
+            SELECT new.known_hour, new.cell, k.kind, new.hour, new.count, new.risk_sum
+            FROM unnest(
+                \(rows.map { Int32($0.key.knownHour) }), \(rows.map { Int64($0.key.place.cell) }),
+                \(rows.map(\.key.place.slot.kind.signal.rawValue)), \(rows.map(\.key.place.slot.kind.type)),
+                \(rows.map { Int32($0.key.place.slot.hour) }), \(rows.map { Int64($0.value.count) }), \(rows.map(\.value.riskSum))
+            ) AS new (known_hour, cell, signal, type, hour, count, risk_sum)
+            JOIN kinds k USING (signal, type)
+            ORDER BY new.known_hour, new.cell, k.kind, new.hour
+            ON CONFLICT (known_hour, cell, kind, hour) DO UPDATE
+            SET count = l.count + excluded.count, risk_sum = l.risk_sum + excluded.risk_sum
+            """)
+    }
+
+    func saveComplaints(_ complaints: [ComplaintNote], in transaction: PostgresTransaction) async throws {
+        guard !complaints.isEmpty else { return }
+        func time(_ microseconds: Int64) -> PostgresTimestamp { PostgresTimestamp(microsecondsSince1970: microseconds) }
+        try await transaction.execute(
+            """
+            INSERT INTO complaints (
+                reporter_id, complaint_id, crime_type, occurred_at, reported_at, latitude, longitude, amount_minor_units, currency, district)
+            SELECT * FROM unnest(
+                \(complaints.map(\.reporterID)), \(complaints.map(\.complaintID)), \(complaints.map(\.crimeType)),
+                \(complaints.map { time($0.eventMicroseconds) }), \(complaints.map { time($0.reportedMicroseconds) }),
+                \(complaints.map(\.position.latitude)), \(complaints.map(\.position.longitude)),
+                \(complaints.map(\.amountMinorUnits)), \(complaints.map(\.currency)), \(complaints.map(\.district)))
+            ON CONFLICT (reporter_id, complaint_id) DO NOTHING
+            """)
+        try await transaction.execute(
+            """
+            DELETE FROM complaints WHERE reported_at <
+                (SELECT reported_at FROM complaints ORDER BY reported_at DESC OFFSET \(MapState.maxComplaints - 1) LIMIT 1)
+            """)
+    }
+
+    func loadComplaints(_ transaction: PostgresTransaction) async throws -> [ComplaintNote] {
+        let rows = try await transaction.query(
+            """
+            SELECT reporter_id, complaint_id, crime_type, occurred_at, reported_at, latitude, longitude, amount_minor_units, currency, district
+            FROM complaints ORDER BY reported_at DESC LIMIT \(MapState.maxComplaints)
+            """)
+        return try rows.decode(
+            String.self, String.self, String.self, PostgresTimestamp.self, PostgresTimestamp.self, Double.self, Double.self, Int64?.self,
+            String.self, String.self
+        ).map { reporter, id, type, occurredAt, reportedAt, latitude, longitude, amount, currency, district in
+            ComplaintNote(
+                eventMicroseconds: occurredAt.microsecondsSince1970, position: Position(latitude: latitude, longitude: longitude),
+                crimeType: type, reporterID: reporter, complaintID: id, reportedMicroseconds: reportedAt.microsecondsSince1970,
+                amountMinorUnits: amount, currency: currency, district: district)
+        }
+    }
+}

@@ -1,0 +1,183 @@
+// What is known of one place: a cell of the map, or a complaint.
+import * as api from './api.js';
+import { bars } from './chart.js';
+import { formatChange, formatDuration, formatFine, formatMoment, formatMoney, formatPercent } from './format.js';
+import { make, note, showFailure, showLoading } from './panels.js';
+import { text, typeName } from './strings.js';
+
+const GOLDEN_MILLISECONDS = 60 * 60_000;
+const CLOCK_MILLISECONDS = 30_000;
+
+export class Detail extends EventTarget {
+  #root;
+  #title;
+  #body;
+  #opener = null;
+  #asked = null;
+  #ticking = null;
+
+  constructor(root) {
+    super();
+    this.#root = root;
+    this.#title = root.querySelector('h2');
+    this.#body = root.querySelector('.detail-body');
+    root.querySelector('.close').addEventListener('click', () => this.close());
+    root.addEventListener('keydown', (event) => { if (event.key === 'Escape') this.close(); });
+  }
+
+  get isOpen() {
+    return !this.#root.hidden;
+  }
+
+  close() {
+    if (!this.isOpen) return;
+    this.#stop();
+    this.#root.hidden = true;
+    this.#opener?.focus?.();
+    this.#opener = null;
+    this.dispatchEvent(new CustomEvent('close'));
+  }
+
+  #open(title) {
+    this.#stop();
+    if (!this.isOpen) this.#opener = document.activeElement;
+    this.#title.textContent = title;
+    this.#root.hidden = false;
+    this.#title.focus();
+    showLoading(this.#body);
+    this.#asked = new AbortController();
+    return this.#asked.signal;
+  }
+
+  #stop() {
+    this.#asked?.abort();
+    clearInterval(this.#ticking);
+  }
+
+  /** A cell by its quadkey, under the view's filter. */
+  async showCell(quadkey, layer, filter, facets, place) {
+    const signal = this.#open(text('cell.titleNowhere', { place }));
+    const { types, ...wide } = filter;
+    try {
+      const cell = await api.cell(quadkey, wide, signal);
+      // The history is of all time, so that the span chosen has something beside it.
+      const { jurisdiction, ...rest } = facets;
+      const history = await api.series({ layer, bbox: cell.bounds.join(','), ...rest }, signal);
+      if (cell.jurisdiction) this.#title.textContent = text('cell.title', { place: cell.jurisdiction });
+      this.#body.replaceChildren(
+        ...this.#counts(cell), ...this.#history(history, layer), ...section('cell.forecast', [make('p', 'muted', text('cell.noForecast'))]),
+        ...section('cell.reasons', reasons(cell)), ...section('cell.atms', terminals(cell)));
+    } catch (error) {
+      if (error.name === 'AbortError') return;
+      showFailure(this.#body, error, () => this.showCell(quadkey, layer, filter, facets, place));
+    }
+  }
+
+  #counts(cell) {
+    const list = make('dl', 'facts');
+    for (const info of cell.layers) {
+      if (info.name === 'transactions') continue;
+      const value = info.name === 'risk' ? formatFine(info.expected) : formatFine(info.count);
+      list.append(make('dt', '', text(`unit.${info.name}`)));
+      const words = [value];
+      if (info.name === 'risk' && info.count) words.push(text('cell.risk', { risk: formatPercent(info.risk) }));
+      if (info.name !== 'risk' && info.change !== undefined) words.push(text('cell.change', { change: formatChange(info.change) }));
+      list.append(make('dd', '', words.join(' · ')));
+    }
+    const types = make('p', 'muted', cell.types.filter(({ layer }) => layer === 'transactions' || layer === 'complaints')
+      .map(({ type, count }) => `${typeName(type)} ${formatFine(count)}`).join(' · '));
+    return section('cell.counts', [list, types]);
+  }
+
+  #history(series, layer) {
+    const values = layer === 'risk' ? series.expected : series.counts;
+    if (!series.from || !values.some((value) => value > 0)) return section('cell.history', [make('p', 'muted', text('cell.noHistory'))]);
+    const start = Date.parse(series.from), step = series.bucketHours * 3600_000;
+    // Empty time before the first event says nothing.
+    const first = values.findIndex((value) => value > 0), shown = values.slice(first);
+    const label = text('cell.historyLabel', {
+      unit: text(`unit.${layer}`), from: formatMoment(start + first * step), to: formatMoment(start + values.length * step),
+      most: formatFine(Math.max(...shown)), hours: series.bucketHours,
+    });
+    return section('cell.history', [bars(shown, label), make('p', 'muted small', label)]);
+  }
+
+  /** A complaint as the service lists it. */
+  async showComplaint(complaint) {
+    const signal = this.#open(text('complaint.title', { type: typeName(complaint.crimeType) }));
+    const occurred = Date.parse(complaint.occurredAt);
+    const clock = make('p', 'golden');
+    clock.setAttribute('role', 'timer');
+    const tick = () => {
+      const left = occurred + GOLDEN_MILLISECONDS - Date.now();
+      clock.classList.toggle('is-over', left <= 0);
+      clock.textContent = left > 0
+        ? text('complaint.golden', { left: Math.ceil(left / 60_000) }) : text('complaint.goldenOver', { past: formatDuration(-left) });
+    };
+    tick();
+    this.#ticking = setInterval(tick, CLOCK_MILLISECONDS);
+    const facts = [
+      text('complaint.occurred', { when: formatMoment(occurred) }),
+      text('complaint.reported', { when: formatMoment(Date.parse(complaint.reportedAt)) }),
+      complaint.amountMinorUnits === undefined
+        ? null : text('complaint.amount', { amount: formatMoney(complaint.amountMinorUnits, complaint.currency) }),
+      complaint.jurisdiction ?? complaint.district,
+    ].filter(Boolean);
+    const list = make('ul', 'plain');
+    list.append(...facts.map((words) => make('li', '', words)));
+    const ranking = make('div');
+    showLoading(ranking);
+    this.#body.replaceChildren(clock, ...section('complaint.facts', [list]), ...section('complaint.atms', [ranking]));
+    try {
+      ranking.replaceChildren(...cashOut(await api.cashOut(complaint, signal)));
+    } catch (error) {
+      if (error.name === 'AbortError') return;
+      if (error.status === 404 || error.status === 501) ranking.replaceChildren(make('p', 'muted', text('complaint.noAtms')));
+      else showFailure(ranking, error, () => this.showComplaint(complaint));
+    }
+  }
+}
+
+function section(title, parts) {
+  return [make('h3', '', text(title)), ...parts];
+}
+
+/** Where and when the money may be taken out, likeliest first. */
+function cashOut(answer) {
+  const gone = make('p', '', text('complaint.already', { probability: formatPercent(answer.goneProbability) }));
+  if (!answer.atms.length) return [gone, make('p', 'muted', text('complaint.noAtms'))];
+  const list = make('ol', 'plain');
+  list.append(...answer.atms.map((atm) => {
+    const item = make('li', '', text('complaint.atm', { terminal: atm.terminal, probability: formatPercent(atm.probability) }));
+    const best = atm.windows.indexOf(Math.max(...atm.windows));
+    const window = answer.windows[best];
+    if (window) {
+      const words = text('complaint.window', { from: formatMoment(Date.parse(window.startsAt)), to: formatMoment(Date.parse(window.endsAt)) });
+      item.append(make('div', 'muted small', words), bars(atm.windows, words, { height: 24 }));
+    }
+    return item;
+  }));
+  return [gone, list];
+}
+
+function reasons(cell) {
+  if (!cell.reasons.length) return [make('p', 'muted', text('cell.noReasons'))];
+  const list = make('ol', 'plain');
+  list.append(...cell.reasons.map((reason) => {
+    const item = make('li', '', reason.text);
+    if (reason.alerts > 1) item.append(' ', make('span', 'muted', text('cell.reasonAlerts', { count: formatFine(reason.alerts) })));
+    return item;
+  }));
+  return [list];
+}
+
+function terminals(cell) {
+  const list = make('ul', 'plain');
+  if (!cell.terminals.length) list.append(note(text('cell.noAtms')));
+  list.append(...cell.terminals.map((terminal) => {
+    const item = make('li', terminal.kind, text(`terminal.${terminal.kind}`, { terminal: terminal.terminal }));
+    if (terminal.institution) item.append(' ', make('span', 'muted', terminal.institution));
+    return item;
+  }));
+  return [list];
+}

@@ -1,0 +1,112 @@
+// The models: which there are, how good they were found, and how their scores run through time.
+import * as api from './api.js';
+import { lines } from './chart.js';
+import { formatDay, formatExact, formatFine, formatMoment, formatPercent } from './format.js';
+import { make, note, showFailure, showLoading } from './panels.js';
+import { text } from './strings.js';
+
+export class ModelsPage {
+  #root;
+  #body;
+
+  constructor(root, onClose) {
+    this.#root = root;
+    this.#body = root.querySelector('.models-body');
+    root.querySelector('.close').addEventListener('click', onClose);
+    root.addEventListener('keydown', (event) => { if (event.key === 'Escape') onClose(); });
+  }
+
+  get isOpen() {
+    return !this.#root.hidden;
+  }
+
+  hide() {
+    this.#root.hidden = true;
+  }
+
+  async show() {
+    if (!this.isOpen) {
+      this.#root.hidden = false;
+      this.#root.querySelector('h2').focus();
+    }
+    showLoading(this.#body);
+    const [models, scored, fraud] = await Promise.allSettled([
+      api.models(), api.series({ layer: 'transactions', bucket_hours: 24 }), api.series({ layer: 'fraud', bucket_hours: 24 }),
+    ]);
+    this.#body.replaceChildren();
+    const register = make('section');
+    if (models.status === 'rejected') showFailure(register, models.reason, () => this.show());
+    else this.#showModels(register, models.value);
+    this.#body.append(register);
+    const plots = make('section', 'plots');
+    const failed = [scored, fraud].find((answer) => answer.status === 'rejected');
+    if (failed) showFailure(plots, failed.reason, () => this.show());
+    else this.#showPlots(plots, scored.value, fraud.value);
+    this.#body.append(plots);
+  }
+
+  #showModels(root, models) {
+    if (!models.length) return root.append(note(text('models.none')));
+    const table = make('table');
+    const names = [...new Set(models.flatMap((model) => Object.keys(model.metrics)))].sort();
+    const columns = ['version', 'stage', 'trained', 'promoted', 'threshold'];
+    const head = make('tr');
+    const heading = (words) => { const cell = make('th', '', words); cell.scope = 'col'; return cell; };
+    head.append(...columns.map((name) => heading(text(`models.${name}`))), ...names.map((name) => heading(metricName(name))));
+    const when = (time) => (time ? formatMoment(Date.parse(time)) : '–');
+    const rows = models.map((model) => {
+      const line = make('tr', `is-${model.stage}`);
+      const version = make('th', '', model.version);
+      version.scope = 'row';
+      line.append(
+        version, make('td', '', text(`models.stage.${model.stage}`)), make('td', '', when(model.trainedAt)), make('td', '', when(model.promotedAt)),
+        make('td', 'number', formatPercent(model.alertThreshold)),
+        ...names.map((name) => make('td', 'number', model.metrics[name] === undefined ? '–' : formatExact(model.metrics[name]))));
+      return line;
+    });
+    const top = make('thead'), body = make('tbody');
+    top.append(head);
+    body.append(...rows);
+    table.append(make('caption', '', text('models.metrics')), top, body);
+    const scroller = make('div', 'scroller');
+    scroller.tabIndex = 0;
+    scroller.setAttribute('role', 'region');
+    scroller.setAttribute('aria-label', text('models.title'));
+    scroller.append(table);
+    root.append(scroller);
+  }
+
+  #showPlots(root, scored, fraud) {
+    if (!scored.from || !scored.counts.length) return root.append(note(text('models.noEvents')));
+    const start = Date.parse(scored.from), step = scored.bucketHours * 3600_000;
+    const times = make('p', 'axis muted');
+    times.append(make('span', '', formatDay(start)), make('span', '', formatDay(start + scored.counts.length * step)));
+    // The layers' series need not begin on the same day.
+    const shift = fraud.from ? Math.round((Date.parse(fraud.from) - start) / step) : 0;
+    const decided = scored.counts.map((_, index) => fraud.counts[index - shift] ?? 0);
+    const sum = (values) => formatFine(values.reduce((total, value) => total + value, 0));
+    const calibration = text('models.calibrationLabel', { expected: sum(scored.expected), fraud: sum(decided) });
+    const means = scored.counts.map((count, index) => (count ? scored.expected[index] / count : null));
+    const known = means.filter((mean) => mean !== null);
+    const drift = text('models.driftLabel', { low: formatExact(Math.min(...known)), high: formatExact(Math.max(...known)) });
+    const key = make('p', 'key');
+    key.append(make('span', 'swatch expected', text('models.expected')), make('span', 'swatch decided', text('models.decided')));
+    root.append(
+      figure('models.calibration', [
+        lines([{ values: scored.expected, name: 'expected' }, { values: decided, name: 'decided' }], calibration), times, key,
+        make('p', 'muted small', calibration),
+      ]),
+      figure('models.drift', [lines([{ values: means, name: 'expected' }], drift), times.cloneNode(true), make('p', 'muted small', drift)]));
+  }
+}
+
+function figure(title, parts) {
+  const box = make('figure', 'card');
+  box.append(make('figcaption', '', text(title)), ...parts);
+  return box;
+}
+
+function metricName(name) {
+  const known = text(`metric.${name}`);
+  return known === `metric.${name}` ? name.replaceAll('_', ' ') : known;
+}

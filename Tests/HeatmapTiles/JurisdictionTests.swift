@@ -1,0 +1,89 @@
+import Foundation
+import Geo
+import Identity
+import RPC
+import Testing
+
+@testable import HeatmapTiles
+
+/// What a caller of one jurisdiction is told must be what a map that holds nothing but that jurisdiction would tell everybody.
+@Suite struct JurisdictionTests {
+    /// Events, alerts, complaints and terminals in `north` and `south`, or in one of them alone.
+    static func state(only area: String? = nil) -> MapState {
+        func isIn(_ position: Position) -> Bool { area == nil || (position.latitude >= Sample.centre.latitude) == (area == "north") }
+        var events: [MapEvent] = ["north", "south"].enumerated().compactMap { index, id in
+            guard area == nil || area == id else { return nil }
+            let south = Sample.centre.latitude + (index == 0 ? 0 : -1)
+            let box = BoundingBox(west: Sample.centre.longitude - 1, south: south, east: Sample.centre.longitude + 1, north: south + 1)
+            return MapEvent.area(Area(id: id, name: id, outline: try? MultiPolygon([Polygon(box: box)])))
+        }
+        for (number, event) in Sample.events(1200, seed: 81).enumerated() {
+            // A cell belongs to where its middle lies.
+            let cell = Tile(containing: event.position, zoom: Cube.cellZoom)
+            guard isIn(cell.centre) else { continue }
+            // Sums of these are exact, in whichever order they are added up.
+            let risk = (event.risk * 1024).rounded() / 1024
+            let time = Int64(event.hour) * CubeHour.microsecondsPerHour
+            let channel = cell.centre.latitude >= Sample.centre.latitude ? event.kind.type : event.kind.type + "_south"
+            switch event.kind.signal {
+            case .complaint:
+                events.append(.complaint(.init(
+                    eventMicroseconds: time, position: cell.centre, crimeType: channel, reporterID: "police", complaintID: "c\(number)",
+                    reportedMicroseconds: time + Int64(number))))
+            case .transaction, .alert, .fraud:
+                let alert = risk < 0.5 ? nil : AlertNote(
+                    decisionID: "d\(number)", eventMicroseconds: time, decidedMicroseconds: time + Int64(number), position: cell.centre,
+                    terminalID: "", channel: channel, amountMinorUnits: 5, currency: "INR", risk: risk, reasons: [])
+                events.append(.decision(.init(
+                    eventMicroseconds: time, position: cell.centre, terminalID: "", channel: channel, risk: risk,
+                    isFraud: risk > 0.4, alert: alert)))
+                events.append(.site(Site(terminalID: "T\(number)", sort: .atm, position: cell.centre, institution: "I")))
+            }
+        }
+        var state = MapState()
+        state.apply(state.change(for: events))
+        return state
+    }
+
+    @Test("Every layer, tile, list and sum tells a limited caller what there is in its jurisdiction, and nothing of the rest")
+    func nothingElse() async throws {
+        let whole = LiveMap(Self.state()), alone = LiveMap(Self.state(only: "north"))
+        try await RoutesTests.withRoutes(whole) { limited in
+            try await RoutesTests.withRoutes(alone) { own in
+                func compare(
+                    _ pattern: String, _ path: [String: String] = [:], _ query: [(name: String, value: String)] = []
+                ) async throws {
+                    let one = try await RoutesTests.get(limited, pattern, path, query: query, jurisdictions: ["north"])
+                    let other = try await RoutesTests.get(own, pattern, path, query: query, jurisdictions: ["north"])
+                    #expect(one.status == 200 && other.status == 200, "\(pattern) \(path)")
+                    #expect(one.bytes == other.bytes, "\(pattern) \(path) \(query)")
+                    let everything = try await RoutesTests.get(limited, pattern, path, query: query)
+                    // Colours alone may look the same: they are measured against the hottest cell in sight.
+                    #expect(path["format"] == "png" || everything.bytes != one.bytes, "\(pattern) \(path) \(query)")
+                }
+                for layer in Layer.allCases.map(\.rawValue) {
+                    for zoom in [0, 7, 11] {
+                        let tile = Tile(containing: Sample.centre, zoom: zoom)
+                        let path = ["layer": layer, "z": "\(zoom)", "x": "\(tile.x)", "y": "\(tile.y)"]
+                        for format in ["mvt", "png"] { try await compare(RoutesTests.tilePattern, path.merging(["format": format]) { $1 }) }
+                    }
+                    try await compare("/tiles/{layer}.json", ["layer": layer])
+                    for query in [[], [(name: "bucket_hours", value: "24")]] {
+                        try await compare("/api/series", [:], [(name: "layer", value: layer)] + query)
+                    }
+                    try await compare("/api/hotspots", [:], [(name: "layer", value: layer), (name: "limit", value: "1000")])
+                    for format in ["json", "geojson"] {
+                        try await compare("/api/cells", [:], [("layer", layer), ("zoom", "14"), ("format", format)])
+                    }
+                }
+                let tile = Tile(containing: Sample.centre, zoom: 11)
+                try await compare(RoutesTests.tilePattern, [
+                    "layer": "terminals", "z": "11", "x": "\(tile.x)", "y": "\(tile.y + 1)", "format": "mvt",
+                ])
+                for list in ["/api/alerts", "/api/complaints"] { try await compare(list, [:], [(name: "limit", value: "500")]) }
+                try await compare("/api/areas")
+                try await compare("/api/summary")
+            }
+        }
+    }
+}

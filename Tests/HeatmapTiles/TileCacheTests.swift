@@ -1,0 +1,158 @@
+import Geo
+import RPC
+import Synchronization
+import Testing
+
+@testable import HeatmapTiles
+
+@Suite struct TileCacheTests {
+    static func answer(_ tile: Tile? = nil, byteCount: Int = 10, view: TileRenderer.View? = nil, scale: HeatScale? = nil) -> TileCache.Answer {
+        TileCache.Answer(
+            bytes: [UInt8](repeating: 7, count: byteCount), contentType: "x/y", coding: "", tag: "\"t\"",
+            extent: tile.map { TileCache.Extent(zoom: $0.zoom, codes: [$0.code], view: view, scale: scale) })
+    }
+
+    final class Count: Sendable {
+        let value = Mutex(0)
+    }
+
+    @Test("A changed cell takes away the answers that show it, at every zoom, and leaves all others")
+    func invalidation() async throws {
+        let cache = TileCache(maxBytes: 1 << 20)
+        let far = Sample.centre.moved(metres: 30_000, bearingDegrees: 90)
+        for zoom in 0...17 {
+            for (name, place) in [("near", Sample.centre), ("far", far)] {
+                let tile = Tile(containing: place, zoom: zoom)
+                _ = try await cache.answer("\(name) \(zoom)", for: "asha") { Self.answer(tile) }
+            }
+        }
+        cache.forget(cells: [MapState.cell(Sample.centre)])
+        for zoom in 0...17 {
+            let isShared = Tile(containing: far, zoom: zoom) == Tile(containing: Sample.centre, zoom: zoom)
+            #expect(cache.hit("near \(zoom)") == nil)
+            #expect((cache.hit("far \(zoom)") == nil) == isShared)
+        }
+    }
+
+    @Test("Who asks for what is being made waits for it, and it is made once")
+    func coalescing() async throws {
+        let cache = TileCache(maxBytes: 1 << 20)
+        let (gate, open) = AsyncStream.makeStream(of: Void.self)
+        let (begun, begin) = AsyncStream.makeStream(of: Void.self)
+        let made = Count()
+        try await withThrowingTaskGroup(of: [UInt8].self) { group in
+            @Sendable func ask() async throws -> [UInt8] {
+                try await cache.answer("same", for: "asha") {
+                    made.value.withLock { $0 += 1 }
+                    begin.yield()
+                    for await _ in gate { break }
+                    return Self.answer()
+                }.bytes
+            }
+            group.addTask { try await ask() }
+            for await _ in begun { break }
+            for _ in 0..<20 { group.addTask { try await ask() } }
+            open.finish()
+            for try await bytes in group { #expect(bytes.count == 10) }
+        }
+        #expect(made.value.withLock { $0 } == 1)
+    }
+
+    @Test("An answer whose cells change while it is made is given, but not kept")
+    func changeMeanwhile() async throws {
+        let cache = TileCache(maxBytes: 1 << 20)
+        _ = try await cache.answer("k", for: "asha") {
+            cache.forget(cells: [1])
+            return Self.answer(Tile(containing: Sample.centre, zoom: 3))
+        }
+        #expect(cache.hit("k") == nil && cache.count == 0)
+    }
+
+    @Test("A failure reaches all who waited, and is not kept")
+    func failures() async throws {
+        let cache = TileCache(maxBytes: 1 << 20)
+        await #expect(throws: BadQuery.self) {
+            try await cache.answer("k", for: "asha") { throw BadQuery(field: "x", reason: "no") }
+        }
+        #expect(try await cache.answer("k", for: "asha") { Self.answer() }.bytes.count == 10)
+    }
+
+    @Test("Memory is bounded, and what is used stays longer than what is not")
+    func bounded() async throws {
+        let cache = TileCache(maxBytes: 100_000)
+        _ = try await cache.answer("used", for: "asha") { Self.answer(byteCount: 1000) }
+        for number in 0..<1000 {
+            _ = try await cache.answer("\(number)", for: "asha") { Self.answer(Tile(zoom: 17, code: UInt64(number)), byteCount: 1000) }
+            #expect(cache.byteCount <= 100_000)
+            #expect(cache.hit("used") != nil)
+        }
+        #expect(cache.hit("0") == nil && cache.hit("999") != nil)
+        cache.forgetAll()
+        #expect(cache.count == 0 && cache.byteCount == 0)
+    }
+
+    @Test("A caller who asks for too much at once is refused with a time to come again; others are served")
+    func floods() async throws {
+        let cache = TileCache(maxBytes: 1 << 20)
+        let (gate, open) = AsyncStream.makeStream(of: Void.self)
+        let (begun, begin) = AsyncStream.makeStream(of: Void.self)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<TileCache.maxFlightsOfSubject {
+                group.addTask {
+                    _ = try await cache.answer("\(number)", for: "flood") {
+                        begin.yield()
+                        for await _ in gate { break }
+                        return Self.answer()
+                    }
+                }
+            }
+            var running = 0
+            for await _ in begun { running += 1; if running == TileCache.maxFlightsOfSubject { break } }
+            let error = await #expect(throws: RPCError.self) { try await cache.answer("more", for: "flood") { Self.answer() } }
+            #expect(error?.code == .resourceExhausted && error?.retryDelay == .seconds(1))
+            #expect(try await cache.answer("mine", for: "asha") { Self.answer() }.bytes.count == 10)
+            open.finish()
+            try await group.waitForAll()
+        }
+        #expect(try await cache.answer("more", for: "flood") { Self.answer() }.bytes.count == 10)
+    }
+
+    @Test("Answers of a view go when its scale has moved on, and those of others stay")
+    func scales() async throws {
+        let cache = TileCache(maxBytes: 1 << 20)
+        let tile = Tile(containing: Sample.centre, zoom: 9), scale = HeatScale(hottest: 5)
+        for layer in [Layer.risk, .alerts] {
+            let view = TileRenderer.View(filter: CubeFilter(layer: layer), cellZoom: 15)
+            _ = try await cache.answer(layer.rawValue, for: "asha") { Self.answer(tile, view: view, scale: scale) }
+        }
+        cache.forgetViews { view, _ in view.filter.layer == .risk }
+        #expect(cache.hit("risk") == nil && cache.hit("alerts") != nil)
+    }
+
+    @Test("Two callers of different jurisdictions never share an answer")
+    func scopes() {
+        let request = HTTPRequest(path: "/tiles/risk/0/0/0.mvt", query: [("from", "2026-01-01T00:00:00Z")])
+        let scopes: [Set<String>?] = [nil, [], ["north"], ["south"], ["north", "south"], ["north 5 south"], ["north/tiles"]]
+        let keys = scopes.map { TileCache.key(request, coding: "br", permitted: $0) }
+        #expect(Set(keys).count == scopes.count)
+        #expect(TileCache.key(request, coding: "gzip", permitted: nil) != keys[0])
+    }
+
+    @Test("A tile that nobody touched is answered from the cache, and a new event in it shows in the next answer")
+    func freshTiles() async throws {
+        let cache = TileCache(maxBytes: 1 << 20)
+        let map = LiveMap(QueryTests.state) { cache.forget($0) }
+        try await RoutesTests.withRoutes(map, cache: cache) { routes in
+            func count() async throws -> Int {
+                let response = try await RoutesTests.tile(routes, "transactions", "0", "0", "0", "mvt")
+                return try DecodedTile(response.bytes).layers["transactions"]?.reduce(0) { $0 + Int($1.attributes["count"] ?? 0) } ?? 0
+            }
+            let first = try await count()
+            #expect(cache.count == 1)
+            #expect(try await count() == first)
+            map.apply(map.current.change(for: [MapStateTests.decision(1)]))
+            #expect(cache.count == 0)
+            #expect(try await count() == first + 1)
+        }
+    }
+}
