@@ -93,16 +93,19 @@ public struct BetaCalibration: Sendable, Hashable, Codable {
         }
 
         func derivatives(_ theta: [Double]) -> (gradient: [Double], hessian: [[Double]]) {
-            var gradient = [0.0, 0, 0]
-            var hessian = [[Double]](repeating: [0, 0, 0], count: 3)
+            let slope = SIMD3(theta[0], theta[1], theta[2])
+            var sum = SIMD3<Double>()
+            var rows = (SIMD3<Double>(), SIMD3<Double>(), SIMD3<Double>())
             for (x, y) in terms {
-                let p = 1 / (1 + exp(-(theta[0] * x[0] + theta[1] * x[1] + theta[2])))
-                let weight = max(p * (1 - p), 1e-12)
-                for i in 0..<3 {
-                    gradient[i] += (p - y) * x[i]
-                    for j in 0..<3 { hessian[i][j] += weight * x[i] * x[j] }
-                }
+                let p = 1 / (1 + exp(-(slope * x).sum()))
+                let weighted = max(p * (1 - p), 1e-12) * x
+                sum += (p - y) * x
+                rows.0 += weighted[0] * x
+                rows.1 += weighted[1] * x
+                rows.2 += weighted[2] * x
             }
+            var gradient = (0..<3).map { sum[$0] }
+            var hessian = [rows.0, rows.1, rows.2].map { row in (0..<3).map { row[$0] } }
             for i in 0..<3 {
                 gradient[i] += Self.ridge * (theta[i] - Self.center[i])
                 hessian[i][i] += Self.ridge

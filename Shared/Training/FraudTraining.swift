@@ -103,9 +103,15 @@ public struct FraudTraining: Sendable {
         ].filter { $0.value.isFinite }
     }
 
+    /// Rows that the reference distributions rest on, evenly spread: more would not tell more.
+    private static let maxReferenceRows = 10_000
+
     private func reference(_ table: FeatureTable) -> [ReferenceDistribution] {
-        set.names.enumerated().map { index, name in
-            ReferenceDistribution(name: name, values: stride(from: index, to: table.values.count, by: set.count).map { table.values[$0] })
+        let step = max(1, table.rowCount / Self.maxReferenceRows)
+        return set.names.enumerated().map { index, name in
+            ReferenceDistribution(
+                name: name,
+                values: stride(from: 0, to: table.rowCount, by: step).map { table.values[$0 * set.count + index] })
         }
     }
 
