@@ -67,6 +67,9 @@ final class FakeModelServer: ModelsV1.ModelService.Handlers {
         try unused()
     }
     func promoteModel(_ request: ModelsV1.PromoteModelRequest, context: CallContext) async throws -> ModelsV1.PromoteModelResponse { try unused() }
+    func predictCashOut(_ request: ModelsV1.PredictCashOutRequest, context: CallContext) async throws -> ModelsV1.PredictCashOutResponse {
+        try unused()
+    }
     func listModels(_ request: ModelsV1.ListModelsRequest, context: CallContext) async throws -> ModelsV1.ListModelsResponse { try unused() }
     func getStatistics(_ request: ModelsV1.GetStatisticsRequest, context: CallContext) async throws -> ModelsV1.GetStatisticsResponse {
         try unused()
