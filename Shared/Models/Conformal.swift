@@ -1,7 +1,7 @@
 /// Prediction sets of a stated coverage: which of genuine and fraud cannot be ruled out for a payment.
 ///
-/// Split-conformal and label-conditional (Mondrian): each class has a threshold from scores that training held out, so that among payments
-/// of that class the stated share has it in its set, as long as payments to come are like those held out.
+/// Split-conformal and label-conditional (Mondrian): each class has a threshold from scores of known payments, so that among payments
+/// of that class the stated share has it in its set, as long as payments to come are like those.
 /// Source: Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random World", 2005, section 4.5.
 public struct ConformalThresholds: Sendable, Hashable, Codable {
     /// The share of payments whose set is to hold the truth, 0…1.
@@ -23,7 +23,7 @@ public struct ConformalThresholds: Sendable, Hashable, Codable {
         public func contains(isFraud: Bool) -> Bool { isFraud ? hasFraud : hasGenuine }
     }
 
-    /// - Parameter probabilities: calibrated, each from a model that never saw the payment's customer.
+    /// - Parameter probabilities: calibrated, as they would be had the payment been new.
     /// - Returns: nil where a class has too few scores for the coverage.
     public init?(fitting probabilities: [Double], isFraud: [Bool], coverage: Double = 0.95) {
         precondition(probabilities.count == isFraud.count, "one label a probability")

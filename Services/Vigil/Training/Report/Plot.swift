@@ -58,7 +58,7 @@ struct Plot {
                 parts.append(
                     """
                     <text x="\(Self.width - Self.margin.right - 4)" y="\(top + 12)" text-anchor="end" \
-                    fill="\(Self.colours[index % Self.colours.count])">\(HTML.escaped(one.name))</text>
+                    style="fill: \(Self.colours[index % Self.colours.count])">\(HTML.escaped(one.name))</text>
                     """)
             }
         }
