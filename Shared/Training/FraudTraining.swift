@@ -89,10 +89,20 @@ public struct FraudTraining: Sendable {
         let bundle = try ModelBundle(
             forest: result.forest, features: set, calibration: calibration, thresholds: thresholds, training: record,
             metrics: metrics(probabilities, isFraud, prefix: isHeldOut ? "held_out" : "training"),
-            conformal: isHeldOut ? ConformalThresholds(fitting: probabilities, isFraud: isFraud, coverage: options.coverage) : nil,
+            conformal: isHeldOut ? conformal(result.forest, table, calibration, heldOut: probabilities, isFraud) : nil,
             reference: reference(table), districts: DistrictTable(history, table).records(probabilities, isFraud, thresholds),
             createdAt: createdAt)
         return TrainedModel(bundle: bundle, probabilities: probabilities, isFraud: isFraud, isHeldOut: isHeldOut)
+    }
+
+    /// Sets are made of scores of the whole ensemble, whose parts' errors average out; so genuine payments, of which it sees too many to
+    /// learn any by heart, are judged by it. It knows its training's frauds, so these are judged by the part that does not.
+    private func conformal(
+        _ forest: Forest, _ table: FeatureTable, _ calibration: BetaCalibration, heldOut: [Double], _ isFraud: [Bool]
+    ) -> ConformalThresholds? {
+        let margins = forest.margins(rows: table.values)
+        let scores = margins.indices.map { isFraud[$0] ? heldOut[$0] : calibration.probability(margin: Double(margins[$0])) }
+        return ConformalThresholds(fitting: scores, isFraud: isFraud, coverage: options.coverage)
     }
 
     private func metrics(_ probabilities: [Double], _ isFraud: [Bool], prefix: String) -> [String: Double] {
