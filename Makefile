@@ -36,6 +36,14 @@ bench:
 	Support/setup.sh test
 	Tests/Benchmarks/run.sh $(AREA)
 
+# Kills gateway, feature store and PostgreSQL at random moments under load, and counts; TORTURE_ROUNDS=50 TORTURE_SEED=1.
+.PHONY: torture
+torture:
+	Support/setup.sh test
+	Tests/Benchmarks/ingestion/setup.sh
+	VIGIL_BENCHMARKS=1 swift build --configuration release --product torture
+	.build/release/torture
+
 # The tests of RPC and Protobuf under the Thread and the Address Sanitizer; and every parser of foreign input, FUZZ_SECONDS each.
 .PHONY: sanitize fuzz
 sanitize:

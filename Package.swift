@@ -95,6 +95,7 @@ let package = Package(
         library("CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
         library("CXGBoost", pkgConfig: nil, apt: "libxgboost-dev"),
         library("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
+        library("CLibXML2", pkgConfig: "libxml-2.0", apt: "libxml2-dev"),
         library("CPNG", pkgConfig: "libpng", apt: "libpng-dev"),
         library("CBrotli", pkgConfig: "libbrotlienc", apt: "libbrotli-dev"),
         library("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
@@ -121,18 +122,19 @@ let package = Package(
             "ShippedMappings", path: "Mappings", [],
             resources: [
                 .embedInCode("handbook-customers.yaml"), .embedInCode("handbook-labels.yaml"), .embedInCode("handbook-terminals.yaml"),
-                .embedInCode("handbook-transactions.yaml"), .embedInCode("houston-crimes.yaml"), .embedInCode("newyork-atms.yaml"),
+                .embedInCode("handbook-transactions.yaml"), .embedInCode("houston-crimes.yaml"), .embedInCode("iso20022-pacs002.yaml"),
+                .embedInCode("iso20022-pacs008.yaml"), .embedInCode("iso20022-pain001.yaml"), .embedInCode("newyork-atms.yaml"),
                 .embedInCode("simulated-atms.yaml"), .embedInCode("simulated-complaints.yaml"), .embedInCode("simulated-labels.yaml"),
                 .embedInCode("simulated-transactions.yaml"),
             ], exclude: ["README.md"]),
-        module("Datasets", ["CZlib", "Records", "ShippedMappings", yams]),
+        module("Datasets", ["CLibXML2", "CZlib", "Records", "ShippedMappings", yams]),
         module("Features", ["Records", "Geo"]),
         module("Models", ["Features", "Geo", "Records", crypto]),
         module("Training", ["CXGBoost", "Models", "Features", "Records", crypto]),
         module("Simulation", ["Records", "Geo"]),
 
         // Services
-        service("IngestionGateway", [crypto, asyncAlgorithms, "Geo"]),
+        service("IngestionGateway", [crypto, asyncAlgorithms, "Geo", "Datasets"]),
         service("FeatureStore", ["Features", "Geo"]),
         service("ModelServer", ["Models", "Features", "Geo", crypto]),
         service("AuthGateway", [crypto, cryptoExtras]),
@@ -161,9 +163,9 @@ let package = Package(
         tests("Simulation", ["Simulation", "Records", "Geo"]),
         tests("IngestionGateway", [
             "IngestionGateway", "FeatureStore", "ModelServer", "TestSupport", "Contracts", "StandardContracts", "RPC", "Postgres", "EventLog",
-            "Identity", "Records", "RecordCoding", "ServiceRuntime", "Simulation", "Training", "Models", "Features",
+            "Identity", "Records", "RecordCoding", "ServiceRuntime", "Simulation", "Training", "Models", "Features", crypto,
         ]),
-        tests("FeatureStore", ["FeatureStore", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog", "Features", "Records", "RecordCoding"]),
+        tests("FeatureStore", ["FeatureStore", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog", "Features", "Records", "RecordCoding", "Simulation"]),
         tests("ModelServer", [
             "ModelServer", "TestSupport", "Contracts", "StandardContracts", "RPC", "Identity", "ServiceRuntime", "Postgres", "Models", "Records", "RecordCoding",
             logging,
@@ -174,7 +176,7 @@ let package = Package(
             logging, serviceContext,
         ], exclude: ["Clients"]),
         tests("Notifier", ["Notifier", "TestSupport", "Contracts", "StandardContracts", "RecordCoding", "Records", "RPC", "Postgres", "EventLog", "ServiceRuntime", logging]),
-        tests("Vigil", ["Vigil", "TestSupport", "Contracts", "RPC", "Datasets", "Records", "Simulation", "Training", "Models", argumentParser, logging]),
+        tests("Vigil", ["Vigil", "TestSupport", "Contracts", "Postgres", "RPC", "Datasets", "Records", "Simulation", "Training", "Models", argumentParser, logging]),
         tests("Tidy", []),
         tests("Fuzz", ["RPC", "Protobuf", "Contracts", "StandardContracts", "Geo", nioCore], exclude: ["run.sh"]),
         tests("EndToEnd", [], exclude: ["Clients"]),
@@ -193,6 +195,18 @@ func benchmark(_ area: String, _ dependencies: [Target.Dependency], exclude: [St
 
 if Context.environment["VIGIL_BENCHMARKS"] != nil {
     package.targets.append(.target(name: "BenchmarkSupport", path: "Tests/Benchmarks/Support", swiftSettings: settings))
+    package.targets.append(
+        .target(
+            name: "SuiteProcesses",
+            dependencies: [
+                "BenchmarkSupport", "Contracts", "DevelopmentCertificates", "Models", "RPC", "RecordCoding", "Records", "ServiceRuntime",
+                "Simulation", "StandardContracts", "Training", logging,
+            ], path: "Tests/SuiteProcesses", swiftSettings: settings))
+    package.targets.append(
+        .executableTarget(
+            name: "torture", dependencies: ["BenchmarkSupport", "SuiteProcesses", "Contracts", "StandardContracts", "RPC", "ServiceRuntime"],
+            path: "Tests/Torture", swiftSettings: settings))
+    benchmark("ingestion", ["SuiteProcesses", "Contracts", "Postgres", "RPC", "ServiceRuntime"], exclude: ["setup.sh"])
     benchmark("models", ["CXGBoost", "Datasets", "Features", "Geo", "Models", "Records", "Simulation", "Training"], exclude: ["compile_forest.py", "handbook_baseline.py", "handbook_features.py", "nab_score.py", "setup.sh", "spatial_score.py"])
     benchmark(
         "rpc", ["Contracts", "StandardContracts", "Protobuf", "RPC", "ServiceRuntime", logging], exclude: ["codec.c", "peer.cc", "setup.sh"])

@@ -15,6 +15,7 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
     let database: FeatureStoreDatabase
     /// Between calls and the writer: a caller that goes away must not cancel a commit that memory is already ahead of.
     let observations: Batcher<Transaction, FeaturesV1.Observation>
+    let writer: ObservationWriter
     let featureSet: FeatureSet
 
     func observe(_ request: FeaturesV1.ObserveRequest, context: CallContext) async throws -> FeaturesV1.ObserveResponse {
@@ -40,10 +41,34 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
 
     func getFeatures(_ request: FeaturesV1.GetFeaturesRequest, context: CallContext) async throws -> FeaturesV1.GetFeaturesResponse {
         try Self.check(count: request.keys.count, "keys")
+        try Self.check(count: request.entities.count, "entities")
         let keys = request.keys.map(TransactionKey.init)
-        let found = try await database.observations(of: keys)
+        let found = try await answeringStoreErrors { try await database.observations(of: keys) }
         return FeaturesV1.GetFeaturesResponse(
-            observations: try keys.compactMap { found[$0] }.map { try Payload.decode(FeaturesV1.Observation.self, $0) })
+            observations: try keys.compactMap { found[$0] }.map { try FeaturesV1.Observation(entry: $0) },
+            entities: try await features(of: request.entities, at: Self.time(request.at, "at") ?? .now()),
+            featureSetVersion: featureSet.version)
+    }
+
+    private func features(of messages: [FeaturesV1.EntityKey], at time: Timestamp) async throws -> [FeaturesV1.EntityFeatures] {
+        guard !messages.isEmpty else { return [] }
+        let entities = try messages.enumerated().map { index, message -> ObservedEntity in
+            switch message.entity {
+            case .customerID(let id): return .customer(id)
+            case .terminalID(let id): return .terminal(id)
+            case nil:
+                throw RPCError.invalidArgument([FieldViolation(field: "entities[\(index)]", description: "names no entity")])
+            }
+        }
+        do {
+            return zip(messages, try await writer.features(of: entities, at: time)).map { message, features in
+                guard let features else { return FeaturesV1.EntityFeatures(entity: message) }
+                return FeaturesV1.EntityFeatures(
+                    entity: message, found: true, values: features.values, newestEventTime: features.newest.map { .init($0) })
+            }
+        } catch BatchError.closed {
+            throw RPCError(.unavailable, "the feature store is starting anew")
+        }
     }
 
     func describeFeatureSet(
@@ -52,7 +77,10 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
         FeaturesV1.DescribeFeatureSetResponse(
             version: featureSet.version,
             features: featureSet.definitions.map { definition in
-                FeaturesV1.Feature(name: definition.name, entity: definition.entity.rawValue, description: definition.description)
+                FeaturesV1.Feature(
+                    name: definition.name, entity: definition.entity.rawValue, description: definition.description,
+                    aggregation: definition.aggregation.rawValue, windowSeconds: definition.window.microseconds / 1_000_000,
+                    delaySeconds: definition.delay.microseconds / 1_000_000, owner: definition.owner, type: "double")
             })
     }
 
@@ -66,11 +94,49 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
         try await database.forEachHistoricalBatch(from: from, to: to, knownBy: knownBy, batchRows: Self.historyBatchRows) { batch in
             let rows = try batch.map { item in
                 FeaturesV1.HistoricalRow(
-                    observation: try Payload.decode(FeaturesV1.Observation.self, item.message),
+                    observation: try FeaturesV1.Observation(entry: item.payload),
                     label: item.label.map { .init($0) })
             }
             try await responses.write(FeaturesV1.GetHistoricalFeaturesResponse(rows: rows))
         }
+    }
+
+    func getFeatureHealth(
+        _ request: FeaturesV1.GetFeatureHealthRequest, context: CallContext
+    ) async throws -> FeaturesV1.GetFeatureHealthResponse {
+        let window = await writer.latest()
+        let reference = try await answeringStoreErrors { try await database.reference(version: featureSet.version) }
+        let health = window.health(of: featureSet.names, reference: reference)
+        return FeaturesV1.GetFeatureHealthResponse(
+            featureSetVersion: featureSet.version, observations: Int64(window.count), newestEventTime: window.newest.map { .init($0) },
+            features: health.map {
+                FeaturesV1.FeatureHealth(
+                    name: $0.name, nullRate: $0.nullRate, referenceNullRate: $0.referenceNullRate,
+                    populationStabilityIndex: $0.stabilityIndex, mean: $0.mean)
+            },
+            referenceFrom: reference?.from.map { .init($0) }, referenceTo: reference?.to.map { .init($0) })
+    }
+
+    func setFeatureReference(
+        _ request: FeaturesV1.SetFeatureReferenceRequest, context: CallContext
+    ) async throws -> FeaturesV1.SetFeatureReferenceResponse {
+        let from = try Self.time(request.from, "from")
+        let to = try Self.time(request.to, "to")
+        var sample = FeatureSample(featureCount: featureSet.count)
+        try await answeringStoreErrors {
+            try await database.forEachHistoricalBatch(from: from, to: to, knownBy: nil, batchRows: Self.historyBatchRows) { batch in
+                for item in batch {
+                    let observation = try FeaturesV1.Observation(entry: item.payload)
+                    // Values of another feature set are not comparable.
+                    if observation.featureSetVersion == featureSet.version { sample.add(observation.values) }
+                }
+            }
+        }
+        guard let reference = sample.reference(names: featureSet.names, from: from, to: to) else {
+            throw RPCError(.failedPrecondition, "there are no observations of this feature set in that span")
+        }
+        try await answeringStoreErrors { try await database.setReference(reference, version: featureSet.version) }
+        return .init(observations: Int64(reference.observations))
     }
 
     func tailObservations(

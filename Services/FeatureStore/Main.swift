@@ -28,11 +28,18 @@ enum FeatureStore {
                 let observations = Batcher<Transaction, FeaturesV1.Observation> { try await writer.observe($0) }
                 try await runtime.serve(
                     services: [
-                        FeatureStoreHandlers(database: database, observations: observations, featureSet: configuration.featureSet)
+                        FeatureStoreHandlers(
+                            database: database, observations: observations, writer: writer, featureSet: configuration.featureSet)
                     ],
                     background: [
                         .init("ingestion's log") { try await follow(gateway, with: consumer, into: writer) },
                         .init("observations") { await observations.run() },
+                        .init("health of features") {
+                            try await HealthReport(
+                                writer: writer, database: database, featureSet: configuration.featureSet, metrics: runtime.metrics,
+                                logger: runtime.logger
+                            ).run()
+                        },
                         .init("memory") { try await writer.waitForBreakage() },
                     ])
             }

@@ -1,6 +1,7 @@
 import Contracts
 import RecordCoding
 import Records
+import ServiceRuntime
 import StandardContracts
 
 extension FeaturesV1.Observation {
@@ -10,6 +11,16 @@ extension FeaturesV1.Observation {
             key: .init(transaction.key), eventTime: .init(transaction.eventTime), amount: .init(transaction.amount),
             location: observed.location.map { .init($0) }, customerID: transaction.customerID, terminalID: transaction.terminalID ?? "",
             channel: .init(transaction.channel), featureSetVersion: version, values: observed.values)
+    }
+}
+
+extension FeaturesV1.Observation {
+    /// - Parameter entry: a line of the store's log that is an observation.
+    init(entry: [UInt8]) throws {
+        guard case .observed(let observation) = try Payload.decode(FeaturesV1.FeatureEvent.self, entry).event else {
+            throw ServiceError("a line of the log is no observation")
+        }
+        self = observation
     }
 }
 

@@ -14,6 +14,8 @@ import ServiceRuntime
 actor ObservationWriter {
     private let database: FeatureStoreDatabase
     private var memory: ObservationMemory
+    /// The latest observations, for health.
+    private var window: FeatureWindow
     private let turnstile = Turnstile()
     private var isBroken = false
     private let breakage = AsyncStream.makeStream(of: String.self)
@@ -22,6 +24,7 @@ actor ObservationWriter {
         self.database = database
         version = featureSet.version
         memory = ObservationMemory(featureSet: featureSet)
+        window = FeatureWindow(featureCount: featureSet.count)
     }
 
     nonisolated let version: String
@@ -40,7 +43,9 @@ actor ObservationWriter {
 
     private func replay(_ payload: [UInt8]) throws {
         switch try Payload.decode(FeaturesV1.FeatureEvent.self, payload).event {
-        case .observed(let message): _ = memory.observe(try Transaction(observation: message))
+        case .observed(let message):
+            let observed = memory.observe(try Transaction(observation: message))
+            window.add(observed.values, at: observed.transaction.eventTime)
         case .labelled(let message): memory.learn(try Label(message))
         case .terminalPlaced(let message): memory.place(try Terminal(message))
         case .customerPlaced(let message): memory.place(try Customer(message))
@@ -51,7 +56,7 @@ actor ObservationWriter {
     /// Observes transactions in order; those observed before keep their first features.
     func observe(_ transactions: [Transaction]) async throws -> [FeaturesV1.Observation] {
         try await turnstile.pass {
-            let observations = try await commit { _ in transactions.map(FeatureChange.transaction) }
+            let observations = try await commit(transactions)
             return try transactions.map { transaction in
                 guard let observation = observations[transaction.key] else { throw BatchError.incomplete }
                 return observation
@@ -64,29 +69,57 @@ actor ObservationWriter {
         try await turnstile.pass { _ = try await commit(claim) }
     }
 
+    /// The features of customers and terminals, as memory has them.
+    func features(of entities: [ObservedEntity], at time: Timestamp) throws -> [(values: [Double], newest: Timestamp?)?] {
+        if isBroken { throw BatchError.closed }
+        return entities.map { memory.features(of: $0, at: time) }
+    }
+
+    /// The latest observations.
+    func latest() -> FeatureWindow { window }
+
     /// Throws once memory and schema have parted.
     nonisolated func waitForBreakage() async throws {
         for await reason in breakage.stream { throw ServiceError("memory is ahead of the schema: \(reason)") }
     }
 
-    private func commit(
-        _ changes: (PostgresTransaction) async throws -> [FeatureChange]
-    ) async throws -> [TransactionKey: FeaturesV1.Observation] {
+    /// Commits in a transaction that others have a part in.
+    private func commit(_ changes: (PostgresTransaction) async throws -> [FeatureChange]) async throws {
+        try await guarding { isAhead in
+            try await database.pool.withTransaction { transaction in
+                let changes = try await changes(transaction)
+                var observations = try await self.observedBefore(changes, in: transaction)
+                isAhead = !changes.isEmpty
+                let effect = try self.remember(changes, &observations)
+                try await database.append(effect.lines, labels: effect.labels, in: transaction)
+            }
+        }
+    }
+
+    /// Commits what a call brings: mostly new, and then without a look into the schema.
+    private func commit(_ transactions: [Transaction]) async throws -> [TransactionKey: FeaturesV1.Observation] {
+        let changes = transactions.map(FeatureChange.transaction)
+        return try await guarding { isAhead in
+            var observations = try await self.observedBefore(changes, in: nil)
+            isAhead = true
+            let effect = try self.remember(changes, &observations)
+            if effect.lines.count >= FeatureStoreDatabase.minCopyLines {
+                try await database.pool.withTransaction { try await database.append(effect.lines, labels: [], in: $0) }
+            } else if !effect.lines.isEmpty {
+                try await database.append(effect.lines)
+            }
+            return observations
+        }
+    }
+
+    /// - Parameter body: sets its argument as soon as memory may differ from the schema.
+    private func guarding<R>(_ body: (inout Bool) async throws -> R) async throws -> R {
         if isBroken { throw BatchError.closed }
         var isAhead = false
         do {
-            let observations = try await database.pool.withTransaction { transaction in
-                let changes = try await changes(transaction)
-                let keys = changes.compactMap { if case .transaction(let transaction) = $0 { transaction.key } else { nil } }
-                var observations = try await database.observations(of: keys, in: transaction)
-                    .mapValues { try Payload.decode(FeaturesV1.Observation.self, $0) }
-                isAhead = !changes.isEmpty
-                let effect = try self.remember(changes, &observations)
-                try await database.append(observations: effect.observations, labels: effect.labels, entries: effect.entries, in: transaction)
-                return observations
-            }
+            let result = try await body(&isAhead)
             database.log.notifyCommitted()
-            return observations
+            return result
         } catch {
             if isAhead {
                 isBroken = true
@@ -96,10 +129,20 @@ actor ObservationWriter {
         }
     }
 
+    /// The first observations of those transactions that have any. Memory knows of most that they have none.
+    private func observedBefore(
+        _ changes: [FeatureChange], in transaction: PostgresTransaction?
+    ) async throws -> [TransactionKey: FeaturesV1.Observation] {
+        let keys = changes.compactMap { change -> TransactionKey? in
+            guard case .transaction(let transaction) = change, memory.mayHaveObserved(transaction) else { return nil }
+            return transaction.key
+        }
+        return try await database.observations(of: keys, in: transaction).mapValues { try FeaturesV1.Observation(entry: $0) }
+    }
+
     private struct Effect {
-        var observations: [StoredObservation] = []
+        var lines: [LogLine] = []
         var labels: [Label] = []
-        var entries: [[UInt8]] = []
     }
 
     /// Applies the changes to memory; `observations` holds those made before and gains the new ones.
@@ -112,9 +155,12 @@ actor ObservationWriter {
                 if observations[transaction.key] != nil { continue }
                 let observation = FeaturesV1.Observation(memory.observe(transaction), version: version)
                 observations[transaction.key] = observation
-                effect.observations.append(
-                    StoredObservation(key: transaction.key, eventTime: transaction.eventTime, message: Payload.encode(observation)))
-                event = .observed(observation)
+                window.add(observation.values, at: transaction.eventTime)
+                effect.lines.append(
+                    LogLine(
+                        payload: Payload.encode(FeaturesV1.FeatureEvent(event: .observed(observation))),
+                        observed: (transaction.key, transaction.eventTime)))
+                continue
             case .label(let label):
                 memory.learn(label)
                 effect.labels.append(label)
@@ -126,7 +172,7 @@ actor ObservationWriter {
                 memory.place(customer)
                 event = .customerPlaced(.init(customer))
             }
-            effect.entries.append(Payload.encode(FeaturesV1.FeatureEvent(event: event)))
+            effect.lines.append(LogLine(payload: Payload.encode(FeaturesV1.FeatureEvent(event: event)), observed: nil))
         }
         return effect
     }

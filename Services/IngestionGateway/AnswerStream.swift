@@ -9,11 +9,14 @@ extension IngestionGatewayHandlers {
     /// Hands each request to `handle` in order and writes the answers as they come, with at most so many unanswered: then
     /// nothing more is read, and flow control holds the client back.
     ///
-    /// - Parameter handle: calls `answer` once, now or later. A failure ends the whole stream: the client connects again and
-    ///   sends what has no answer.
+    /// - Parameters:
+    ///   - admit: called before each request is read; what it waits for, the client waits for.
+    ///   - handle: calls `answer` once, now or later. A failure ends the whole stream: the client connects again and sends what
+    ///     has no answer.
     func answerEach<Request: Sendable, Response: Sendable>(
         _ requests: RequestStream<Request>, to responses: ResponseWriter<Response>,
-        _ handle: (Request, _ answer: @escaping @Sendable (Result<Response, any Error>) -> Void) -> Void
+        admit: () async throws -> Void = {},
+        handle: (Request, _ answer: @escaping @Sendable (Result<Response, any Error>) -> Void) -> Void
     ) async throws {
         let window = Window(size: limits.maxInFlightPerStream)
         let (answers, continuation) = AsyncThrowingStream.makeStream(of: Response.self)
@@ -28,6 +31,7 @@ extension IngestionGatewayHandlers {
             }
             for try await request in requests {
                 await window.acquire()
+                try await admit()
                 handle(request) { result in
                     switch result {
                     case .success(let answer): continuation.yield(answer)

@@ -4,6 +4,11 @@ import ServiceRuntime
 /// What the ingestion gateway reads from its environment beside the shared variables.
 struct IngestionGatewayConfiguration: Sendable {
     let tokens: KeyedTokens?
+    /// For raw identifiers.
+    let vault: Vault?
+    /// Days for which the log is kept at least; nil for ever.
+    let retentionDays: Int?
+    let quotas: Quotas
     /// How long the feature store and the model server may take together before a transaction is answered PENDING.
     let decisionTimeoutSeconds: Double
     let limits: IntakeLimits
@@ -14,10 +19,22 @@ struct IngestionGatewayConfiguration: Sendable {
         let text = file.isEmpty ? nil : try? String(contentsOfFile: file, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
         tokens = text.flatMap(KeyedTokens.init(hexadecimal:))
         if text != nil, tokens == nil { reader.fail(name, "does not hold 64 hexadecimal digits") }
+        vault = Self.vault(from: reader) ?? tokens?.derivedVault
+        let days = reader.int(
+            "VIGIL_INGESTION_RETENTION_DAYS", default: 0, in: 0...36_500, "days that the log is kept at least, 62 or more; 0 keeps it for ever")
+        if (1..<62).contains(days) { reader.fail("VIGIL_INGESTION_RETENTION_DAYS", "is less than 62: names of transactions are checked that far back") }
+        retentionDays = days == 0 ? nil : days
+        quotas = Quotas(
+            perSecond: reader.double(
+                "VIGIL_INGESTION_QUOTA_PER_SECOND", default: 0, in: 0...10_000_000, "transactions a second that one bank may send; 0 for any"),
+            burst: reader.double(
+                "VIGIL_INGESTION_QUOTA_BURST", default: 10_000, in: 1...10_000_000, "transactions that one bank may send at once"))
         decisionTimeoutSeconds = reader.double(
-            "VIGIL_INGESTION_DECISION_TIMEOUT_SECONDS", default: 2, in: 0.01...60, "after which a transaction is answered PENDING")
+            "VIGIL_INGESTION_DECISION_TIMEOUT_SECONDS", default: 2, in: 0...60,
+            "after which a transaction is answered PENDING; 0 answers so at once, and decisions follow from the logs")
         limits = IntakeLimits(
-            maxBatchItems: reader.int("VIGIL_INGESTION_MAX_BATCH", default: 500, in: 1...1_000, "transactions in one commit at most"),
+            maxBatchItems: reader.int("VIGIL_INGESTION_MAX_BATCH", default: 500, in: 1...1_000, "transactions decided on at once at most"),
+            maxCommitItems: reader.int("VIGIL_INGESTION_MAX_COMMIT", default: 4_000, in: 1...100_000, "transactions in one commit at most"),
             maxQueuedItems: reader.int(
                 "VIGIL_INGESTION_MAX_QUEUED", default: 20_000, in: 1...1_000_000, "transactions that wait for a commit at most"),
             maxInFlightPerStream: reader.int(
@@ -25,8 +42,21 @@ struct IngestionGatewayConfiguration: Sendable {
     }
 }
 
+extension IngestionGatewayConfiguration {
+    private static func vault(from reader: ConfigurationReader) -> Vault? {
+        let name = "VIGIL_INGESTION_VAULT_KEYS_FILE"
+        guard let file = reader.optionalFile(
+            name, "keys for raw identifiers: lines of a name and 64 hexadecimal digits, the active key last; derived from the token key if none")
+        else { return nil }
+        let vault = (try? String(contentsOfFile: file, encoding: .utf8)).flatMap(Vault.init(lines:))
+        if vault == nil { reader.fail(name, "does not hold lines of a name and 64 hexadecimal digits") }
+        return vault
+    }
+}
+
 struct IntakeLimits: Sendable {
     var maxBatchItems = 500
+    var maxCommitItems = 4_000
     var maxQueuedItems = 20_000
     var maxInFlightPerStream = 2_000
 }

@@ -14,7 +14,12 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
     let database: IngestionDatabase
     let transactions: TransactionPipeline
     let records: RecordPipeline
+    let privacy: PrivacyDatabase
+    let files: FileIntake
+    let keeper: IdentifierKeeper
     let tokeniser: Tokeniser
+    let quotas: Quotas
+    let retentionDays: Int?
     let limits: IntakeLimits
 
     // MARK: Transactions
@@ -28,6 +33,9 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
             transaction = try accept(request.transaction, from: sender)
         } catch {
             throw error.rpcError(within: "transaction")
+        }
+        if let wait = quotas.take(transaction.key.bankID) {
+            throw RPCError.resourceExhausted("the bank's quota is used up", retryAfter: wait)
         }
         let answer = await withCheckedContinuation { continuation in
             submit(transaction) { continuation.resume(returning: $0) }
@@ -44,7 +52,10 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         to responses: ResponseWriter<IngestionV1.StreamTransactionsResponse>, context: CallContext
     ) async throws {
         let sender = try Sender(context)
-        try await answerEach(requests, to: responses) { request, answer in
+        try await answerEach(requests, to: responses) {
+            // A stream above its quota is read more slowly, and flow control holds the client back.
+            while let wait = quotas.take(sender.id) { try await Task.sleep(for: wait) }
+        } handle: { request, answer in
             do throws(InvalidRecord) {
                 let transaction = try accept(request.transaction, from: sender)
                 submit(transaction) { stored in answer(IngestionV1.StreamTransactionsResponse.result(stored, sequence: request.sequence)) }
@@ -54,9 +65,13 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         }
     }
 
-    private func submit(_ transaction: Transaction, complete: @escaping @Sendable (TransactionAnswer) -> Void) {
+    /// Sends a valid transaction on its way.
+    func submit(_ transaction: Transaction, complete: @escaping @Sendable (TransactionAnswer) -> Void) {
         let tokenised = tokeniser.tokenised(transaction)
-        transactions.submit(.init(transaction: tokenised, message: .init(tokenised), complete: complete))
+        transactions.submit(
+            IncomingTransaction(
+                key: tokenised.key, message: .init(tokenised),
+                identifiers: keeper.unknown(tokeniser.identifiers(raw: transaction, tokenised: tokenised)), complete: complete))
     }
 
     private func accept(_ message: RecordsV1.Transaction?, from sender: Sender) throws(InvalidRecord) -> Transaction {
@@ -84,7 +99,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         context: CallContext
     ) async throws {
         let sender = try Sender(context)
-        try await answerEach(requests, to: responses) { request, answer in
+        try await answerEach(requests, to: responses, handle: { request, answer in
             do {
                 let storable = try accept(request.record, from: sender)
                 try sender.check(mayWrite: storable.record.kind)
@@ -96,7 +111,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
             } catch {
                 answer(.failure(error))
             }
-        }
+        })
     }
 
     private func store(
@@ -124,7 +139,15 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         }
         let violations = incoming.validate(now: .now())
         guard violations.isEmpty else { throw InvalidRecord(violations) }
-        return StorableRecord(record: tokeniser.tokenised(incoming, sender: sender.id), senderID: sender.id)
+        return storable(incoming, from: sender)
+    }
+
+    /// A valid record, ready to be stored.
+    func storable(_ record: IncomingRecord, from sender: Sender) -> StorableRecord {
+        let tokenised = tokeniser.tokenised(record, sender: sender.id)
+        return StorableRecord(
+            record: tokenised, senderID: sender.id,
+            identifiers: keeper.unknown(tokeniser.identifiers(raw: record, tokenised: tokenised)))
     }
 
     // MARK: For the other services

@@ -10,15 +10,12 @@ struct KeyedTokens: Sendable {
 
     /// - Parameter hexadecimal: 64 digits; nil for anything else.
     init?(hexadecimal: String) {
-        let digits = Array(hexadecimal.utf8)
-        guard digits.count == 2 * Self.keyBytes else { return nil }
-        var bytes: [UInt8] = []
-        for index in stride(from: 0, to: digits.count, by: 2) {
-            guard let byte = UInt8(String(decoding: digits[index...index + 1], as: UTF8.self), radix: 16) else { return nil }
-            bytes.append(byte)
-        }
+        guard let bytes = hexadecimalBytes(hexadecimal, count: Self.keyBytes) else { return nil }
         key = SymmetricKey(data: bytes)
     }
+
+    /// A vault with a key of its own, for installations that give none.
+    var derivedVault: Vault { Vault(derivedFrom: key) }
 
     var tokeniser: Tokeniser { Tokeniser { token($0, $1) } }
 

@@ -14,9 +14,12 @@ import ServiceRuntime
 /// Takes in what banks and agencies send: durable first, decided on next.
 enum IngestionGateway {
     static func run(_ configuration: IngestionGatewayConfiguration, _ runtime: ServiceRuntime) async throws {
-        guard let tokens = configuration.tokens else { throw ServiceError("there is no key for tokens") }
+        guard let tokens = configuration.tokens, let vault = configuration.vault else { throw ServiceError("there is no key for tokens") }
         try await runtime.withDatabase(migrations: IngestionDatabase.migrations) { pool in
             let database = IngestionDatabase(pool: pool)
+            let privacy = PrivacyDatabase(pool: pool)
+            let keeper = IdentifierKeeper(vault: vault)
+            try await privacy.createPartitions()
             try await runtime.withChannels(to: [.featureStore, .modelServer]) { channels in
                 guard let store = channels[ServiceIdentity.featureStore.name], let models = channels[ServiceIdentity.modelServer.name]
                 else { throw ServiceError("a channel is missing") }
@@ -24,17 +27,23 @@ enum IngestionGateway {
                     store: FeaturesV1.FeatureStoreService.Client(store), models: ModelsV1.ModelService.Client(models),
                     timeout: .seconds(configuration.decisionTimeoutSeconds), logger: runtime.logger)
                 let transactions = TransactionPipeline(
-                    database: database, decider: decider, limits: configuration.limits, logger: runtime.logger)
-                let records = RecordPipeline(database: database, limits: configuration.limits, logger: runtime.logger)
+                    database: database, keeper: keeper, decider: decider, limits: configuration.limits, logger: runtime.logger)
+                let records = RecordPipeline(database: database, keeper: keeper, limits: configuration.limits, logger: runtime.logger)
                 try await runtime.serve(
                     services: [
                         IngestionGatewayHandlers(
-                            database: database, transactions: transactions, records: records, tokeniser: tokens.tokeniser,
-                            limits: configuration.limits)
+                            database: database, transactions: transactions, records: records, privacy: privacy,
+                            files: FileIntake(database: FileDatabase(pool: pool)), keeper: keeper, tokeniser: tokens.tokeniser,
+                            quotas: configuration.quotas, retentionDays: configuration.retentionDays, limits: configuration.limits)
                     ],
                     background: [
                         .init("transactions") { await transactions.run() },
                         .init("records") { await records.run() },
+                        .init("partitions") {
+                            try await Housekeeping(
+                                privacy: privacy, keeper: keeper, retentionDays: configuration.retentionDays, logger: runtime.logger
+                            ).run()
+                        },
                     ])
             }
         }

@@ -10,16 +10,17 @@ import ServiceRuntime
 struct StorableRecord: Sendable {
     let record: IncomingRecord
     let senderID: String
+    let identifiers: [RawIdentifier]
 }
 
 /// Makes everything but transactions durable, a batch at a time in the order of arrival.
 final class RecordPipeline: Sendable {
     private let batcher: Batcher<StorableRecord, IngestionV1.Outcome>
 
-    init(database: IngestionDatabase, limits: IntakeLimits, logger: Logger) {
+    init(database: IngestionDatabase, keeper: IdentifierKeeper, limits: IntakeLimits, logger: Logger) {
         batcher = Batcher(limits: BatchLimits(maxBatchItems: limits.maxBatchItems, maxQueuedItems: limits.maxQueuedItems)) { batch in
             do {
-                return try await Self.store(batch, database)
+                return try await Self.store(batch, database, keeper)
             } catch {
                 logger.error("records could not be stored", metadata: ["count": "\(batch.count)", "reason": "\(error)"])
                 throw RPCError(.unavailable, "the record could not be stored; send it again")
@@ -46,7 +47,10 @@ final class RecordPipeline: Sendable {
     func run() async { await batcher.run() }
 
     /// Writes the batch in rounds in which no name comes twice, so that of two versions the later stands.
-    private static func store(_ batch: [StorableRecord], _ database: IngestionDatabase) async throws -> [IngestionV1.Outcome] {
+    private static func store(
+        _ batch: [StorableRecord], _ database: IngestionDatabase, _ keeper: IdentifierKeeper
+    ) async throws -> [IngestionV1.Outcome] {
+        let sealed = try keeper.seal(batch.lazy.flatMap(\.identifiers))
         let rows = batch.map(RecordRow.init)
         var outcomes = [IngestionV1.Outcome](repeating: .duplicate, count: batch.count)
         var waiting = Array(rows.indices)
@@ -57,10 +61,11 @@ final class RecordPipeline: Sendable {
             for index in waiting {
                 if names.insert(rows[index].name).inserted { round.append(index) } else { later.append(index) }
             }
-            let written = try await database.upsert(round.map { rows[$0] })
+            let written = try await database.upsert(round.map { rows[$0] }, sealed: sealed)
             for index in round where written.contains(rows[index].name) { outcomes[index] = .accepted }
             waiting = later
         }
+        keeper.remember(sealed)
         database.log.notifyCommitted()
         return outcomes
     }

@@ -14,6 +14,9 @@ struct Sender: Sendable {
     /// The bank whose transactions and labels these are; nil for an operator, who names the bank in each key.
     var bankID: String? { principal.bankID }
 
+    /// Who it is, for the record.
+    var subject: String { principal.subject }
+
     /// What records are kept under.
     var id: String { principal.bankID ?? principal.subject }
 
@@ -23,15 +26,17 @@ struct Sender: Sendable {
 
     /// A stream of records may hold all kinds; each asks for its own scope.
     func check(mayWrite kind: IncomingRecord.Kind) throws {
-        if principal.kind == .service, principal.subject == ServiceName.operator { return }
         let scope =
             switch kind {
             case .label: Scope.writeLabels
             case .complaint: Scope.writeComplaints
             case .terminal, .customer, .jurisdiction, .contextSignal: Scope.writeRegistry
             }
-        guard principal.scopes.contains(scope) else {
-            throw RPCError(.permissionDenied, "a \(kind.rawValue) needs the scope \(scope)")
-        }
+        try check(scope: scope, for: "a \(kind.rawValue)")
+    }
+
+    func check(scope: String, for what: String) throws {
+        if principal.kind == .service, principal.subject == ServiceName.operator { return }
+        guard principal.scopes.contains(scope) else { throw RPCError(.permissionDenied, "\(what) needs the scope \(scope)") }
     }
 }

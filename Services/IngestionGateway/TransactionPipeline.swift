@@ -15,44 +15,70 @@ enum TransactionAnswer: Sendable {
 
 /// A valid, tokenised transaction on its way, with whom to tell.
 struct IncomingTransaction: Sendable {
-    let transaction: Transaction
+    let key: TransactionKey
     let message: RecordsV1.Transaction
+    let identifiers: [RawIdentifier]
     let complete: @Sendable (TransactionAnswer) -> Void
 }
 
-/// Transactions first become durable, then are decided on: two stages, each a batch at a time in the order of arrival,
-/// so that while one batch is decided on the next is written.
+/// Transactions first become durable, then are observed, then scored: three stages, each a batch at a time in the order of
+/// arrival, so that while one batch is scored the next is observed and the one after it written.
 final class TransactionPipeline: Sendable {
     private struct Durable: Sendable {
         let incoming: IncomingTransaction
         let outcome: IngestionV1.Outcome
     }
 
-    private let commits: Batcher<IncomingTransaction, Void>
-    private let decisions: Batcher<Durable, Void>
+    /// A batch that has been observed, and now wants a score.
+    private struct Observed: Sendable {
+        let batch: [Durable]
+        let observations: [FeaturesV1.Observation]
+        /// Of the time for a decision, without what it waits for its turn.
+        let left: Duration
+    }
 
-    init(database: IngestionDatabase, decider: Decider, limits: IntakeLimits, logger: Logger) {
-        let batches = BatchLimits(maxBatchItems: limits.maxBatchItems, maxQueuedItems: limits.maxQueuedItems)
-        let decisions = Batcher<Durable, Void>(limits: batches) { batch in
-            let accepted = batch.filter { $0.outcome == .accepted }.map(\.incoming)
-            let duplicates = batch.filter { $0.outcome != .accepted }.map(\.incoming)
-            let decided = await decider.decide(accepted.map(\.message)).merging(await decider.recall(duplicates.map(\.transaction.key))) { $1 }
-            for item in batch {
-                let key = item.incoming.transaction.key
-                item.incoming.complete(.stored(outcome: item.outcome, decision: decided[key] ?? .pending(key)))
+    private let commits: Batcher<IncomingTransaction, Void>
+    private let observations: Batcher<Durable, Void>
+    private let scores: Batcher<Observed, Void>
+
+    init(database: IngestionDatabase, keeper: IdentifierKeeper, decider: Decider, limits: IntakeLimits, logger: Logger) {
+        let size = limits.maxBatchItems
+        let scores = Batcher<Observed, Void>(
+            limits: BatchLimits(maxBatchItems: 1, maxQueuedItems: max(1, limits.maxQueuedItems / size))
+        ) { observed in
+            for observed in observed {
+                let duplicates = observed.batch.filter { $0.outcome != .accepted }.map(\.incoming.key)
+                let decided = await decider.score(observed.observations, within: observed.left)
+                Self.answer(observed.batch, decided.merging(await decider.recall(duplicates)) { $1 })
             }
+            return observed.map { _ in }
+        }
+        let observations = Batcher<Durable, Void>(
+            limits: BatchLimits(maxBatchItems: size, maxQueuedItems: limits.maxQueuedItems)
+        ) { batch in
+            let started = ContinuousClock.now
+            let observed = await decider.observe(batch.filter { $0.outcome == .accepted }.map(\.incoming.message))
+            let left = decider.timeout - (ContinuousClock.now - started)
+            let queued: Void? = try? scores.enqueue([Observed(batch: batch, observations: observed, left: left)]) { result in
+                if case .failure = result { Self.answer(batch, [:]) }
+            }
+            if queued == nil { Self.answer(batch, [:]) }
             return batch.map { _ in }
         }
-        commits = Batcher(limits: batches) { batch in
+        commits = Batcher(limits: BatchLimits(maxBatchItems: limits.maxCommitItems, maxQueuedItems: limits.maxQueuedItems)) { batch in
             do {
-                for durable in try await Self.commit(batch, database) {
-                    // What is durable is acknowledged, even where nobody can decide on it now.
-                    do throws(BatchError) {
-                        try decisions.enqueue([durable]) { _ in }
-                    } catch {
-                        let key = durable.incoming.transaction.key
-                        durable.incoming.complete(.stored(outcome: durable.outcome, decision: .pending(key)))
+                let durable = try await Self.commit(batch, database, keeper)
+                // What is durable is acknowledged, even where nobody can decide on it now, or should.
+                guard decider.isAsked else {
+                    Self.answer(durable, [:])
+                    return batch.map { _ in }
+                }
+                for start in stride(from: 0, to: durable.count, by: size) {
+                    let part = Array(durable[start..<min(start + size, durable.count)])
+                    let queued: Void? = try? observations.enqueue(part) { result in
+                        if case .failure = result { Self.answer(part, [:]) }
                     }
+                    if queued == nil { Self.answer(part, [:]) }
                 }
             } catch {
                 logger.error("transactions could not be stored", metadata: ["count": "\(batch.count)", "reason": "\(error)"])
@@ -60,7 +86,16 @@ final class TransactionPipeline: Sendable {
             }
             return batch.map { _ in }
         }
-        self.decisions = decisions
+        self.observations = observations
+        self.scores = scores
+    }
+
+    /// Those without a decision are pending: it follows from the logs.
+    private static func answer(_ batch: [Durable], _ decided: [TransactionKey: RecordsV1.Decision]) {
+        for item in batch {
+            let key = item.incoming.key
+            item.incoming.complete(.stored(outcome: item.outcome, decision: decided[key] ?? .pending(key)))
+        }
     }
 
     /// Tells `incoming.complete` once what became of it.
@@ -78,32 +113,39 @@ final class TransactionPipeline: Sendable {
     func run() async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.commits.run() }
-            group.addTask { await self.decisions.run() }
+            group.addTask { await self.observations.run() }
+            group.addTask { await self.scores.run() }
         }
     }
 
     /// Writes what is new; answers refusals; returns what is durable, in order.
-    private static func commit(_ batch: [IncomingTransaction], _ database: IngestionDatabase) async throws -> [Durable] {
-        var first: [TransactionKey: [UInt8]] = [:]
+    private static func commit(
+        _ batch: [IncomingTransaction], _ database: IngestionDatabase, _ keeper: IdentifierKeeper
+    ) async throws -> [Durable] {
+        var first: [TransactionKey: Int] = [:]
+        first.reserveCapacity(batch.count)
         var rows: [TransactionRow] = []
-        let messages = batch.map { Payload.encode($0.message) }
-        for (incoming, message) in zip(batch, messages) where first[incoming.transaction.key] == nil {
-            first[incoming.transaction.key] = message
-            let event = IngestionV1.IngestionEvent(event: .transactionAccepted(incoming.message), senderID: incoming.transaction.key.bankID)
-            rows.append(
-                TransactionRow(
-                    key: incoming.transaction.key, eventTime: incoming.transaction.eventTime, message: message,
-                    logEntry: Payload.encode(event)))
+        rows.reserveCapacity(batch.count)
+        let entries = batch.map { incoming in
+            Payload.encode(IngestionV1.IngestionEvent(event: .transactionAccepted(incoming.message), senderID: incoming.key.bankID))
         }
-        var fresh = try await database.insert(rows)
+        for (index, incoming) in batch.enumerated() where first[incoming.key] == nil {
+            first[incoming.key] = index
+            rows.append(TransactionRow(key: incoming.key, logEntry: entries[index]))
+        }
+        let sealed = try keeper.seal(batch.lazy.flatMap(\.identifiers))
+        let fresh = try await database.insert(rows, sealed: sealed, now: .now())
+        keeper.remember(sealed)
         if !fresh.isEmpty { database.log.notifyCommitted() }
-        let earlier = try await database.messages(of: rows.map(\.key).filter { !fresh.contains($0) })
+        if fresh.count == batch.count { return batch.map { Durable(incoming: $0, outcome: .accepted) } }
+        let earlier = try await database.entries(of: rows.map(\.key).filter { !fresh.contains($0) })
         var durable: [Durable] = []
-        for (incoming, message) in zip(batch, messages) {
-            let key = incoming.transaction.key
-            if fresh.remove(key) != nil {
+        durable.reserveCapacity(batch.count)
+        for (index, incoming) in batch.enumerated() {
+            let key = incoming.key
+            if first[key] == index, fresh.contains(key) {
                 durable.append(Durable(incoming: incoming, outcome: .accepted))
-            } else if message == earlier[key] ?? first[key] {
+            } else if entries[index] == earlier[key] ?? first[key].map({ entries[$0] }) {
                 durable.append(Durable(incoming: incoming, outcome: .duplicate))
             } else {
                 incoming.complete(.refused([Violation(field: "key.transaction_id", reason: "was used for a different transaction")]))
@@ -117,20 +159,31 @@ final class TransactionPipeline: Sendable {
 struct Decider: Sendable {
     let store: FeaturesV1.FeatureStoreService.Client
     let models: ModelsV1.ModelService.Client
+    /// Zero where nobody is to be asked: all decisions then come by the logs.
     let timeout: Duration
     let logger: Logger
 
-    /// Decisions by key; those that could not be made in time are missing and follow from the logs.
-    func decide(_ transactions: [RecordsV1.Transaction]) async -> [TransactionKey: RecordsV1.Decision] {
-        guard !transactions.isEmpty else { return [:] }
-        let deadline = ContinuousClock.now + timeout
+    var isAsked: Bool { timeout > .zero }
+
+    /// What the feature store knows of transactions; nothing where it could not say in time.
+    func observe(_ transactions: [RecordsV1.Transaction]) async -> [FeaturesV1.Observation] {
+        guard !transactions.isEmpty else { return [] }
         do {
-            let observed = try await store.observe(.init(transactions: transactions), options: CallOptions(timeout: timeout))
-            let left = ContinuousClock.now.duration(to: deadline)
-            let scored = try await models.score(.init(observations: observed.observations), options: CallOptions(timeout: left))
-            return Self.byKey(scored.decisions)
+            return try await store.observe(.init(transactions: transactions), options: CallOptions(timeout: timeout)).observations
         } catch {
             logger.warning("answering PENDING", metadata: ["count": "\(transactions.count)", "reason": "\(error)"])
+            return []
+        }
+    }
+
+    /// Decisions by key; those that could not be made in time are missing and follow from the logs.
+    func score(_ observations: [FeaturesV1.Observation], within left: Duration) async -> [TransactionKey: RecordsV1.Decision] {
+        guard !observations.isEmpty else { return [:] }
+        do {
+            let options = CallOptions(timeout: max(.milliseconds(1), left))
+            return Self.byKey(try await models.score(.init(observations: observations), options: options).decisions)
+        } catch {
+            logger.warning("answering PENDING", metadata: ["count": "\(observations.count)", "reason": "\(error)"])
             return [:]
         }
     }

@@ -65,6 +65,15 @@ final class FieldReader {
 
     func text(_ plan: FieldPlan?) -> String? {
         guard let plan else { return nil }
+        guard let check = plan.mapping.check else { return unchecked(plan) }
+        guard let text = unchecked(plan) else { return nil }
+        if let reason = check.fault(text), !rejections.contains(where: { $0.field == plan.target.name }) {
+            reject(plan, value: text, reason)
+        }
+        return text
+    }
+
+    private func unchecked(_ plan: FieldPlan) -> String? {
         if let constant = plan.constant { return constant }
         if plan.isPlain { return plain(plan).map { encoding.decode($0) } ?? plan.fallback }
         return composed(plan)
@@ -127,6 +136,7 @@ final class FieldReader {
             let word = encoding.decode(bytes).lowercased()
             if plan.mapping.trueWords.contains(word) { return true }
             if plan.mapping.falseWords.contains(word) { return false }
+            if plan.mapping.ignoresUnknown { return nil }
             let known = plan.mapping.trueWords + plan.mapping.falseWords
             reject(plan, bytes, "is neither true nor false; known are \(known.joined(separator: ", "))")
             return nil
@@ -302,6 +312,17 @@ final class FieldReader {
         rejections.append(
             Rejection(
                 field: plan.target.name, column: plan.columnLabel, value: shown(value, isPersonal: plan.target.isPersonal), reason: reason))
+    }
+}
+
+extension FieldMapping.Check {
+    /// What is wrong with a value; nil when nothing is.
+    func fault(_ text: String) -> String? {
+        switch self {
+        case .iban: IBAN(text) == nil ? "is not an IBAN, or its check digits are wrong" : nil
+        case .account: IBAN.hasForm(text) && IBAN(text) == nil ? "is an IBAN with wrong check digits" : nil
+        case .bic: BIC(text) == nil ? "is not a BIC of ISO 9362" : nil
+        }
     }
 }
 

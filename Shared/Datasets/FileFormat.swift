@@ -6,6 +6,8 @@ public struct FileFormat: Sendable, Hashable {
         case ndjson
         /// A list of JSON objects, at the top or under the keys of `records`.
         case json
+        /// An element a row, below the element of a message: ISO 20022.
+        case xml
     }
 
     public enum Encoding: String, Sendable, Hashable, CaseIterable {
@@ -16,7 +18,7 @@ public struct FileFormat: Sendable, Hashable {
         case windows1252 = "windows-1252"
     }
 
-    /// Nil: by the first byte, `[` is a JSON list, `{` is NDJSON, anything else CSV.
+    /// Nil: by the first byte, `[` is a JSON list, `{` is NDJSON, `<` XML, anything else CSV.
     public var kind: Kind?
     /// Nil: whichever of comma, semicolon, tab and bar the first line has most of.
     public var delimiter: UInt8?
@@ -26,7 +28,7 @@ public struct FileFormat: Sendable, Hashable {
     public var columns: [String]
     /// Values that mean "none", beside the empty one: `NA`, `NULL`.
     public var missing: [String]
-    /// Keys that lead to the list in a JSON file: `features` in GeoJSON.
+    /// Keys that lead to the list in a JSON file: `features` in GeoJSON. In XML, the names of the elements that are rows.
     public var records: [String]
 
     public init(

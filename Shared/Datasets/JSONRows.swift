@@ -73,6 +73,9 @@ final class JSONListRows {
         window.consume(1)
     }
 
+    /// The value that `next` met last, as it is written.
+    var currentBytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: window.bytes, count: pendingLength) }
+
     func skip(to position: RowPosition) throws(DatasetError) {
         try window.skip(to: position.byteOffset)
         row = position.row - 1

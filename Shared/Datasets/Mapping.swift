@@ -60,8 +60,19 @@ public struct FieldMapping: Sendable, Hashable {
         case pattern(String)
     }
 
+    /// What a text is checked to be, beside its field's own rules.
+    public enum Check: String, Sendable, Hashable, CaseIterable {
+        /// An IBAN with right check digits.
+        case iban
+        /// An IBAN with right check digits where it looks like one; any other account number as it is.
+        case account
+        /// A business identifier code of ISO 9362.
+        case bic
+    }
+
     public var target: String
     public var source: Source
+    public var check: Check?
     public var separator = ""
     public var prefix = ""
     public var suffix = ""
@@ -80,6 +91,8 @@ public struct FieldMapping: Sendable, Hashable {
     public var isNegated = false
     public var trueWords: [String] = ["1", "true", "t", "yes", "y"]
     public var falseWords: [String] = ["0", "false", "f", "no", "n"]
+    /// A word that is neither true nor false says nothing, instead of being refused.
+    public var ignoresUnknown = false
     /// The file's words to ours.
     public var words: [String: String] = [:]
     /// What a word that `words` lacks means; nil refuses it.

@@ -160,7 +160,9 @@ private struct MappingLoader {
             throw fail(node, "`columns` names the columns of a file with `header: false`, and only of such")
         }
         if !format.records.isEmpty, format.kind == nil { format.kind = .json }
-        if format.kind != nil, format.kind != .csv, format.encoding != .utf8 { throw fail(node, "JSON is always in UTF-8") }
+        if format.kind != nil, format.kind != .csv, format.encoding != .utf8 {
+            throw fail(node, "JSON is always in UTF-8, and XML says itself what it is in")
+        }
         return format
     }
 
@@ -204,7 +206,7 @@ private struct MappingLoader {
     }
 
     static let sourceKeys = ["column", "columns", "path", "constant", "row_number"]
-    static let textKeys = ["prefix", "suffix", "separator", "default"]
+    static let textKeys = ["prefix", "suffix", "separator", "default", "check"]
 
     static func keys(for form: Target.Form) -> [String] {
         switch form {
@@ -213,7 +215,7 @@ private struct MappingLoader {
         case .amount: ["decimal", "group", "unit", "negate"]
         case .currency, .choice: ["map", "otherwise"]
         case .number: ["decimal"]
-        case .boolean: ["true_words", "false_words"]
+        case .boolean: ["true_words", "false_words", "unknown"]
         case .merchantCategoryCode: []
         case .list: ["split"]
         }
@@ -239,6 +241,7 @@ private struct MappingLoader {
         case "suffix": field.suffix = try text(node, key)
         case "separator": field.separator = try text(node, key)
         case "default": field.fallback = try text(node, key)
+        case "check": field.check = try choice(node, key, FieldMapping.Check.self)
         case "format": field.timeFormat = try timeFormat(node)
         case "zone": field.zone = try text(node, key)
         case "plus": field.plusMicroseconds = try span(node)
@@ -253,6 +256,9 @@ private struct MappingLoader {
         case "negate": field.isNegated = try flag(node, key)
         case "true_words": field.trueWords = try texts(node, key).map { $0.lowercased() }
         case "false_words": field.falseWords = try texts(node, key).map { $0.lowercased() }
+        case "unknown":
+            guard try text(node, key) == "missing" else { throw fail(node, "`unknown` can only be `missing`") }
+            field.ignoresUnknown = true
         case "split": field.listSeparator = try text(node, key)
         case "otherwise": field.otherwise = try text(node, key)
         default:
@@ -284,6 +290,9 @@ private struct MappingLoader {
 
     /// What is only wrong when the keys are seen together, or when the value is.
     func check(_ field: FieldMapping, _ target: Target, _ node: Node) throws(DatasetError) {
+        if field.check != nil, case .text = target.form {} else if field.check != nil {
+            throw fail(node, "`check` is for text, not for `\(target.name)`")
+        }
         switch target.form {
         case .time:
             do { _ = try TimeReader(field) } catch { throw fail(node, error.reason) }

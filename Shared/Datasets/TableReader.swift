@@ -15,6 +15,7 @@ public final class TableReader {
         case csv(CSVRows)
         case lines(JSONLineRows)
         case list(JSONListRows)
+        case xml(XMLRows)
     }
 
     private let window: ByteWindow
@@ -55,6 +56,13 @@ public final class TableReader {
             buffer = RowBuffer(cellCount: columns.count)
         case .json:
             rows = .list(try JSONListRows(window, paths: columns, records: format.records, name: name))
+            cells = Array(columns.indices)
+            buffer = RowBuffer(cellCount: columns.count)
+        case .xml:
+            guard !format.records.isEmpty else {
+                throw DatasetError(.mapping, "\(name) is XML; say which elements are rows with `records:` in the mapping's format")
+            }
+            rows = .xml(try XMLRows(window, columns: columns, records: format.records, name: name))
             cells = Array(columns.indices)
             buffer = RowBuffer(cellCount: columns.count)
         }
@@ -113,6 +121,7 @@ public final class TableReader {
         case .csv(let rows): try rows.next(into: buffer)
         case .lines(let rows): try rows.next(into: buffer)
         case .list(let rows): try rows.next(into: buffer)
+        case .xml(let rows): try rows.next(into: buffer)
         }
     }
 
@@ -121,6 +130,7 @@ public final class TableReader {
         case .csv(let rows): try rows.skip(to: position)
         case .lines(let rows): try rows.skip(to: position)
         case .list(let rows): try rows.skip(to: position)
+        case .xml(let rows): try rows.skip(to: position)
         }
     }
 
@@ -136,6 +146,7 @@ public final class TableReader {
         switch window.bytes[index] {
         case UInt8(ascii: "["): return .json
         case UInt8(ascii: "{"): return .ndjson
+        case UInt8(ascii: "<"): return .xml
         default: return .csv
         }
     }

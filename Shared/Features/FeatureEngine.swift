@@ -150,6 +150,13 @@ public struct FeatureEngine: Sendable {
         terminalIndex[terminalID].flatMap { terminals[Int($0)].events.last }.map { Timestamp(microseconds: $0.time) }
     }
 
+    /// False only for a transaction that was surely never observed. Of one so old that it would have been forgotten, nobody here knows.
+    public func mayHaveObserved(_ transaction: Transaction) -> Bool {
+        if labelTargets[Self.fingerprint(of: transaction.key)] != nil { return true }
+        guard let newest = customerIndex[transaction.customerID].flatMap({ customers[Int($0)].events.last }) else { return false }
+        return transaction.eventTime.microseconds <= newest.time &- horizonMicroseconds
+    }
+
     // MARK: - Inside
 
     private func evaluation(

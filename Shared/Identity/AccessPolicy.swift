@@ -104,10 +104,11 @@ public enum Scope {
     public static let readTiles = "tiles:read"
     public static let readAudit = "audit:read"
     public static let readMetrics = "metrics:read"
+    public static let writePrivacy = "privacy:write"
 
     public static let all: Set<String> = [
         writeTransactions, writeComplaints, writeLabels, writeRegistry, readDecisions, writeModels, readModels,
-        readFeatures, readAlerts, writeAlerts, readTiles, readAudit, readMetrics,
+        readFeatures, readAlerts, writeAlerts, readTiles, readAudit, readMetrics, writePrivacy,
     ]
 }
 

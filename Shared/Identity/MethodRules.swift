@@ -16,6 +16,19 @@ public enum MethodRules {
             .scope(Scope.writeTransactions), .scope(Scope.writeComplaints), .scope(Scope.writeLabels), .scope(Scope.writeRegistry),
             .peers([ServiceName.operator]),
         ]),
+        // Rows of every kind; the handler asks for the scope of the mapping's own.
+        "ImportFile": .anyOf([
+            .scope(Scope.writeTransactions), .scope(Scope.writeComplaints), .scope(Scope.writeLabels), .scope(Scope.writeRegistry),
+            .peers([ServiceName.operator]),
+        ]),
+        "GetFileImport": .anyOf([
+            .scope(Scope.writeTransactions), .scope(Scope.writeComplaints), .scope(Scope.writeLabels), .scope(Scope.writeRegistry),
+            .peers([ServiceName.operator]),
+        ]),
+        "EraseIdentifiers": either(scope: Scope.writePrivacy, peers: [ServiceName.operator]),
+        "RevealIdentifier": either(scope: Scope.writePrivacy, peers: [ServiceName.operator]),
+        "ApplyRetention": either(scope: Scope.writePrivacy, peers: [ServiceName.operator]),
+        "ListPrivacyRecords": either(scope: Scope.readAudit, peers: [ServiceName.operator]),
         "TailEvents": .peers([
             ServiceName.featureStore, ServiceName.modelServer, ServiceName.heatmapTiles, ServiceName.notifier, ServiceName.operator,
         ]),
@@ -26,6 +39,8 @@ public enum MethodRules {
         "Observe": .peers([ServiceName.ingestionGateway, ServiceName.operator]),
         "GetFeatures": either(
             scope: Scope.readFeatures, peers: [ServiceName.ingestionGateway, ServiceName.modelServer, ServiceName.operator]),
+        "GetFeatureHealth": either(scope: Scope.readFeatures, peers: everyPeer),
+        "SetFeatureReference": either(scope: Scope.writeModels, peers: [ServiceName.operator]),
         "DescribeFeatureSet": either(scope: Scope.readFeatures, peers: everyPeer),
         "GetHistoricalFeatures": either(scope: Scope.readFeatures, peers: [ServiceName.modelServer, ServiceName.operator]),
         "TailObservations": .peers([ServiceName.modelServer, ServiceName.operator]),

@@ -17,7 +17,8 @@ import Testing
     @Test func everyShippedMappingLoads() throws {
         #expect(
             Mapping.shippedNames == [
-                "handbook-customers", "handbook-labels", "handbook-terminals", "handbook-transactions", "houston-crimes", "newyork-atms",
+                "handbook-customers", "handbook-labels", "handbook-terminals", "handbook-transactions", "houston-crimes",
+                "iso20022-pacs002", "iso20022-pacs008", "iso20022-pain001", "newyork-atms",
                 "simulated-atms", "simulated-complaints", "simulated-labels", "simulated-transactions",
             ])
         for name in Mapping.shippedNames { #expect(try Mapping.load(name).name == name) }
@@ -59,7 +60,7 @@ import Testing
         ("record: labels\nfields: {transaction_id: a, is_fraud: b, known_at: {column: c, format: dd/MM/qqqq}}", "mean nothing"),
         ("record: terminals\nfields: {terminal_id: a, kind: {constant: till}}", "`till` is no kind"),
         ("record: customers\nformat: {header: false}\nfields: {customer_id: a}", "`columns`"),
-        ("record: customers\nformat: {type: xml}\nfields: {customer_id: a}", "none of csv, ndjson, json"),
+        ("record: customers\nformat: {type: parquet}\nfields: {customer_id: a}", "none of csv, ndjson, json, xml"),
         ("[1, 2", "is not YAML"), ("", "is empty"), ("- a", "must be a list of `key: value`"),
     ])
     func aMappingThatBreaksARuleIsRefused(yaml: String, words: String) {

@@ -67,17 +67,43 @@ import Testing
             let reborn = try await writer(database)
             let next = transaction(400)
             let expected = try await lived.observe([next])
-            try await database.pool.execute("DELETE FROM observations WHERE transaction_id = 't-400'")
+            try await database.pool.execute("DELETE FROM event_log WHERE bank_transaction_id = 't-400'")
             let actual = try await reborn.observe([next])
             #expect(encoded(actual) == encoded(expected))
             #expect(actual.first?.location?.latitude == 17.2)
         }
     }
 
+    @Test func aTransactionTooOldToBeRememberedIsStillObservedOnce() async throws {
+        try await withDatabase { database in
+            let writer = try await writer(database)
+            let old = transaction(0)
+            let first = try await writer.observe([old])
+            // Of the same customer, so long after that the first is forgotten.
+            _ = try await writer.observe((0..<40).map { transaction(24 * 400 + 3 * $0) })
+            let again = try await writer.observe([old])
+            #expect(encoded(again) == encoded(first))
+        }
+    }
+
+    @Test func entitiesAreAnsweredWithTheirNewestPayment() async throws {
+        try await withDatabase { database in
+            let writer = try await writer(database)
+            _ = try await writer.observe((0..<6).map { transaction($0) })
+            let answers = try await writer.features(
+                of: [.customer("C1"), .terminal("T1"), .customer("nobody")], at: Self.start + .hours(10))
+            #expect(answers.map { $0?.newest } == [Self.start + .hours(4), Self.start + .hours(5), nil])
+            let names = FeatureSet.payments.names
+            let count = try #require(names.firstIndex(of: "customer_count_1d"))
+            #expect(answers[0]?.values[count] == 2)
+            #expect(answers[2] == nil)
+        }
+    }
+
     @Test func aFailedCommitEndsTheWriter() async throws {
         try await withDatabase { database in
             let writer = try await writer(database)
-            try await database.pool.execute("ALTER TABLE observations ADD CHECK (transaction_id <> 't-1')")
+            try await database.pool.execute("ALTER TABLE event_log ADD CHECK (bank_transaction_id <> 't-1')")
             await #expect(throws: (any Error).self) { try await writer.observe([transaction(1)]) }
             await #expect(throws: (any Error).self) { try await writer.observe([transaction(2)]) }
             await #expect(throws: (any Error).self) { try await writer.waitForBreakage() }

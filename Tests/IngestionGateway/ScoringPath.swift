@@ -20,7 +20,7 @@ struct ScoringPath: Sendable {
     static let bank = "test-bank"
     static let scopes: Set<String> = [
         Scope.writeTransactions, Scope.writeLabels, Scope.writeComplaints, Scope.writeRegistry, Scope.readDecisions, Scope.readModels,
-        Scope.readFeatures,
+        Scope.readFeatures, Scope.writePrivacy, Scope.readAudit,
     ]
 
     let gateway: TestService
@@ -28,7 +28,9 @@ struct ScoringPath: Sendable {
     let models: TestService
 
     /// Runs all three, and `body` beside them.
-    static func run(_ body: (ScoringPath) async throws -> Void) async throws {
+    ///
+    /// - Parameter own: further variables of the gateway.
+    static func run(_ own: [String: String] = [:], _ body: (ScoringPath) async throws -> Void) async throws {
         let gatewayPort = try freePort()
         let gatewayAddress = "https://127.0.0.1:\(gatewayPort)"
         try await withTokenKey { keyFile in
@@ -42,10 +44,10 @@ struct ScoringPath: Sendable {
                 ) { models in
                     let environment = [
                         "VIGIL_LISTEN_PORT": "\(gatewayPort)", "VIGIL_FEATURES_URL": store.address, "VIGIL_MODELS_URL": models.address,
-                        "VIGIL_INGESTION_TOKEN_KEY_FILE": keyFile,
+                        "VIGIL_INGESTION_TOKEN_KEY_FILE": keyFile, "VIGIL_INGESTION_DECISION_TIMEOUT_SECONDS": "30",
                     ]
                     try await withTestService(
-                        .ingestionGateway, environment: environment, configuration: IngestionGatewayConfiguration.init(from:),
+                        .ingestionGateway, environment: environment.merging(own) { $1 }, configuration: IngestionGatewayConfiguration.init(from:),
                         run: IngestionGateway.run
                     ) { gateway in
                         try await body(ScoringPath(gateway: gateway, store: store, models: models))

@@ -17,6 +17,7 @@ struct ImportTests {
         "CCurl": ["Services/Notifier/Channels/"],
         "CPNG": ["Services/HeatmapTiles/"],
         "CBrotli": ["Shared/RPC/Internal/"],
+        "CLibXML2": ["Shared/Datasets/"],
         "CZlib": ["Services/HeatmapTiles/", "Shared/RPC/Internal/", "Shared/Datasets/"],
     ]
 

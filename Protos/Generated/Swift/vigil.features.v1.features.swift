@@ -294,13 +294,21 @@ extension FeaturesV1 {
     public struct GetFeaturesRequest: Message {
         /// At most 1,000.
         public var keys: [RecordsV1.TransactionKey] = []
+        /// Customers and terminals, at most 1,000.
+        public var entities: [FeaturesV1.EntityKey] = []
+        /// As of when the entities' features are wanted; absent for now.
+        public var at: GoogleProtobuf.Timestamp?
 
         public init() {}
 
         public init(
-            keys: [RecordsV1.TransactionKey] = []
+            keys: [RecordsV1.TransactionKey] = [],
+            entities: [FeaturesV1.EntityKey] = [],
+            at: GoogleProtobuf.Timestamp? = nil
         ) {
             self.keys = keys
+            self.entities = entities
+            self.at = at
         }
 
         public static let fullName = "vigil.features.v1.GetFeaturesRequest"
@@ -316,6 +324,8 @@ extension FeaturesV1 {
 
         package init(unpacked: UnsafePointer<Vigil__Features__V1__GetFeaturesRequest>) throws {
             self.keys = try Unpacked.list(unpacked.pointee.keys, unpacked.pointee.n_keys) { try RecordsV1.TransactionKey(unpacked: Unpacked.message($0)) }
+            self.entities = try Unpacked.list(unpacked.pointee.entities, unpacked.pointee.n_entities) { try FeaturesV1.EntityKey(unpacked: Unpacked.message($0)) }
+            if let message = unpacked.pointee.at { self.at = try GoogleProtobuf.Timestamp(unpacked: message) }
         }
 
         public var protobufByteCount: Int {
@@ -329,6 +339,8 @@ extension FeaturesV1 {
         @inline(__always)
         private func send(to sink: inout some ProtobufSink) {
             for value in self.keys { sink.message(1, value) }
+            for value in self.entities { sink.message(2, value) }
+            if let value = self.at { sink.message(3, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -339,6 +351,13 @@ extension FeaturesV1 {
                 for value in self.keys { writer.write(value) }
                 writer.endArray()
             }
+            if !self.entities.isEmpty {
+                writer.field("entities")
+                writer.beginArray()
+                for value in self.entities { writer.write(value) }
+                writer.endArray()
+            }
+            if let value = self.at { writer.field("at"); writer.write(value) }
             writer.endObject()
         }
 
@@ -351,6 +370,97 @@ extension FeaturesV1 {
                     while try reader.nextElement() {
                         self.keys.append(try RecordsV1.TransactionKey(json: &reader))
                     }
+                case "entities":
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.entities.append(try FeaturesV1.EntityKey(json: &reader))
+                    }
+                case "at":
+                    self.at = try GoogleProtobuf.Timestamp(json: &reader)
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension FeaturesV1 {
+    /// A customer (by token) or a terminal.
+    public struct EntityKey: Message {
+        /// What `entity` may be.
+        public enum Entity: Sendable, Hashable {
+            case customerID(String)
+            case terminalID(String)
+        }
+
+        public var entity: Entity?
+
+        public init() {}
+
+        public init(
+            entity: Entity? = nil
+        ) {
+            self.entity = entity
+        }
+
+        public static let fullName = "vigil.features.v1.EntityKey"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Features__V1__EntityKey(), { vigil__features__v1__entity_key__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Features__V1__EntityKey.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Features__V1__EntityKey>) throws {
+            switch unpacked.pointee.entity_case.rawValue {
+            case 1: self.entity = .customerID(try Unpacked.string(unpacked.pointee.customer_id, "vigil.features.v1.EntityKey.customer_id"))
+            case 2: self.entity = .terminalID(try Unpacked.string(unpacked.pointee.terminal_id, "vigil.features.v1.EntityKey.terminal_id"))
+            default: break
+            }
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            switch self.entity {
+            case .customerID(let value)?: sink.string(1, value)
+            case .terminalID(let value)?: sink.string(2, value)
+            case nil: break
+            }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            switch self.entity {
+            case .customerID(let value)?:
+                writer.field("customerId"); writer.write(value)
+            case .terminalID(let value)?:
+                writer.field("terminalId"); writer.write(value)
+            case nil: break
+            }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "customerId", "customer_id":
+                    if self.entity != nil { throw reader.invalid("only one of entity may be set") }
+                    self.entity = .customerID(try reader.readString())
+                case "terminalId", "terminal_id":
+                    if self.entity != nil { throw reader.invalid("only one of entity may be set") }
+                    self.entity = .terminalID(try reader.readString())
                 default: try reader.skipUnknown()
                 }
             }
@@ -363,13 +473,20 @@ extension FeaturesV1 {
     public struct GetFeaturesResponse: Message {
         /// Only those found.
         public var observations: [FeaturesV1.Observation] = []
+        /// One for each entity of the request, in its order.
+        public var entities: [FeaturesV1.EntityFeatures] = []
+        public var featureSetVersion: String = ""
 
         public init() {}
 
         public init(
-            observations: [FeaturesV1.Observation] = []
+            observations: [FeaturesV1.Observation] = [],
+            entities: [FeaturesV1.EntityFeatures] = [],
+            featureSetVersion: String = ""
         ) {
             self.observations = observations
+            self.entities = entities
+            self.featureSetVersion = featureSetVersion
         }
 
         public static let fullName = "vigil.features.v1.GetFeaturesResponse"
@@ -385,6 +502,8 @@ extension FeaturesV1 {
 
         package init(unpacked: UnsafePointer<Vigil__Features__V1__GetFeaturesResponse>) throws {
             self.observations = try Unpacked.list(unpacked.pointee.observations, unpacked.pointee.n_observations) { try FeaturesV1.Observation(unpacked: Unpacked.message($0)) }
+            self.entities = try Unpacked.list(unpacked.pointee.entities, unpacked.pointee.n_entities) { try FeaturesV1.EntityFeatures(unpacked: Unpacked.message($0)) }
+            self.featureSetVersion = try Unpacked.string(unpacked.pointee.feature_set_version, "vigil.features.v1.GetFeaturesResponse.feature_set_version")
         }
 
         public var protobufByteCount: Int {
@@ -398,6 +517,8 @@ extension FeaturesV1 {
         @inline(__always)
         private func send(to sink: inout some ProtobufSink) {
             for value in self.observations { sink.message(1, value) }
+            for value in self.entities { sink.message(2, value) }
+            if !self.featureSetVersion.isEmpty { sink.string(3, self.featureSetVersion) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -408,6 +529,13 @@ extension FeaturesV1 {
                 for value in self.observations { writer.write(value) }
                 writer.endArray()
             }
+            if !self.entities.isEmpty {
+                writer.field("entities")
+                writer.beginArray()
+                for value in self.entities { writer.write(value) }
+                writer.endArray()
+            }
+            if !self.featureSetVersion.isEmpty { writer.field("featureSetVersion"); writer.write(self.featureSetVersion) }
             writer.endObject()
         }
 
@@ -420,6 +548,487 @@ extension FeaturesV1 {
                     while try reader.nextElement() {
                         self.observations.append(try FeaturesV1.Observation(json: &reader))
                     }
+                case "entities":
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.entities.append(try FeaturesV1.EntityFeatures(json: &reader))
+                    }
+                case "featureSetVersion", "feature_set_version":
+                    self.featureSetVersion = try reader.readString()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension FeaturesV1 {
+    /// `vigil.features.v1.EntityFeatures`
+    public struct EntityFeatures: Message {
+        public var entity: FeaturesV1.EntityKey?
+        /// False for an entity never seen; then there are no values.
+        public var found: Bool = false
+        /// In the order of the feature set; NaN where a feature is another entity's or unknown.
+        public var values: [Double] = []
+        /// Event time of the newest payment that the values rest on; absent without any.
+        public var newestEventTime: GoogleProtobuf.Timestamp?
+
+        public init() {}
+
+        public init(
+            entity: FeaturesV1.EntityKey? = nil,
+            found: Bool = false,
+            values: [Double] = [],
+            newestEventTime: GoogleProtobuf.Timestamp? = nil
+        ) {
+            self.entity = entity
+            self.found = found
+            self.values = values
+            self.newestEventTime = newestEventTime
+        }
+
+        public static let fullName = "vigil.features.v1.EntityFeatures"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Features__V1__EntityFeatures(), { vigil__features__v1__entity_features__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Features__V1__EntityFeatures.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Features__V1__EntityFeatures>) throws {
+            if let message = unpacked.pointee.entity { self.entity = try FeaturesV1.EntityKey(unpacked: message) }
+            self.found = unpacked.pointee.found != 0
+            self.values = Unpacked.list(unpacked.pointee.values, unpacked.pointee.n_values)
+            if let message = unpacked.pointee.newest_event_time { self.newestEventTime = try GoogleProtobuf.Timestamp(unpacked: message) }
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if let value = self.entity { sink.message(1, value) }
+            if self.found { sink.bool(2, self.found) }
+            sink.packedFixed64(3, self.values) { $0.bitPattern }
+            if let value = self.newestEventTime { sink.message(4, value) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if let value = self.entity { writer.field("entity"); writer.write(value) }
+            if self.found { writer.field("found"); writer.write(self.found) }
+            if !self.values.isEmpty {
+                writer.field("values")
+                writer.beginArray()
+                for value in self.values { writer.write(value) }
+                writer.endArray()
+            }
+            if let value = self.newestEventTime { writer.field("newestEventTime"); writer.write(value) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "entity":
+                    self.entity = try FeaturesV1.EntityKey(json: &reader)
+                case "found":
+                    self.found = try reader.readBool()
+                case "values":
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.values.append(try reader.readDouble())
+                    }
+                case "newestEventTime", "newest_event_time":
+                    self.newestEventTime = try GoogleProtobuf.Timestamp(json: &reader)
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension FeaturesV1 {
+    /// `vigil.features.v1.GetFeatureHealthRequest`
+    public struct GetFeatureHealthRequest: Message {
+        public init() {}
+
+        public static let fullName = "vigil.features.v1.GetFeatureHealthRequest"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Features__V1__GetFeatureHealthRequest(), { vigil__features__v1__get_feature_health_request__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Features__V1__GetFeatureHealthRequest.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Features__V1__GetFeatureHealthRequest>) throws {
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                _ = name
+                try reader.skipUnknown()
+            }
+        }
+    }
+}
+
+extension FeaturesV1 {
+    /// `vigil.features.v1.GetFeatureHealthResponse`
+    public struct GetFeatureHealthResponse: Message {
+        public var featureSetVersion: String = ""
+        /// How many of the latest observations the figures are over.
+        public var observations: Int64 = 0
+        public var newestEventTime: GoogleProtobuf.Timestamp?
+        public var features: [FeaturesV1.FeatureHealth] = []
+        /// The span that drift is measured against; absent without a reference.
+        public var referenceFrom: GoogleProtobuf.Timestamp?
+        public var referenceTo: GoogleProtobuf.Timestamp?
+
+        public init() {}
+
+        public init(
+            featureSetVersion: String = "",
+            observations: Int64 = 0,
+            newestEventTime: GoogleProtobuf.Timestamp? = nil,
+            features: [FeaturesV1.FeatureHealth] = [],
+            referenceFrom: GoogleProtobuf.Timestamp? = nil,
+            referenceTo: GoogleProtobuf.Timestamp? = nil
+        ) {
+            self.featureSetVersion = featureSetVersion
+            self.observations = observations
+            self.newestEventTime = newestEventTime
+            self.features = features
+            self.referenceFrom = referenceFrom
+            self.referenceTo = referenceTo
+        }
+
+        public static let fullName = "vigil.features.v1.GetFeatureHealthResponse"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Features__V1__GetFeatureHealthResponse(), { vigil__features__v1__get_feature_health_response__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Features__V1__GetFeatureHealthResponse.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Features__V1__GetFeatureHealthResponse>) throws {
+            self.featureSetVersion = try Unpacked.string(unpacked.pointee.feature_set_version, "vigil.features.v1.GetFeatureHealthResponse.feature_set_version")
+            self.observations = unpacked.pointee.observations
+            if let message = unpacked.pointee.newest_event_time { self.newestEventTime = try GoogleProtobuf.Timestamp(unpacked: message) }
+            self.features = try Unpacked.list(unpacked.pointee.features, unpacked.pointee.n_features) { try FeaturesV1.FeatureHealth(unpacked: Unpacked.message($0)) }
+            if let message = unpacked.pointee.reference_from { self.referenceFrom = try GoogleProtobuf.Timestamp(unpacked: message) }
+            if let message = unpacked.pointee.reference_to { self.referenceTo = try GoogleProtobuf.Timestamp(unpacked: message) }
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.featureSetVersion.isEmpty { sink.string(1, self.featureSetVersion) }
+            if self.observations != 0 { sink.int64(2, self.observations) }
+            if let value = self.newestEventTime { sink.message(3, value) }
+            for value in self.features { sink.message(4, value) }
+            if let value = self.referenceFrom { sink.message(5, value) }
+            if let value = self.referenceTo { sink.message(6, value) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.featureSetVersion.isEmpty { writer.field("featureSetVersion"); writer.write(self.featureSetVersion) }
+            if self.observations != 0 { writer.field("observations"); writer.write(self.observations) }
+            if let value = self.newestEventTime { writer.field("newestEventTime"); writer.write(value) }
+            if !self.features.isEmpty {
+                writer.field("features")
+                writer.beginArray()
+                for value in self.features { writer.write(value) }
+                writer.endArray()
+            }
+            if let value = self.referenceFrom { writer.field("referenceFrom"); writer.write(value) }
+            if let value = self.referenceTo { writer.field("referenceTo"); writer.write(value) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "featureSetVersion", "feature_set_version":
+                    self.featureSetVersion = try reader.readString()
+                case "observations":
+                    self.observations = try reader.readInt64()
+                case "newestEventTime", "newest_event_time":
+                    self.newestEventTime = try GoogleProtobuf.Timestamp(json: &reader)
+                case "features":
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.features.append(try FeaturesV1.FeatureHealth(json: &reader))
+                    }
+                case "referenceFrom", "reference_from":
+                    self.referenceFrom = try GoogleProtobuf.Timestamp(json: &reader)
+                case "referenceTo", "reference_to":
+                    self.referenceTo = try GoogleProtobuf.Timestamp(json: &reader)
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension FeaturesV1 {
+    /// `vigil.features.v1.FeatureHealth`
+    public struct FeatureHealth: Message {
+        public var name: String = ""
+        /// Share of observations without a value.
+        public var nullRate: Double = 0
+        public var referenceNullRate: Double = 0
+        /// Population stability index over the reference's deciles; NaN without a reference.
+        public var populationStabilityIndex: Double = 0
+        public var mean: Double = 0
+
+        public init() {}
+
+        public init(
+            name: String = "",
+            nullRate: Double = 0,
+            referenceNullRate: Double = 0,
+            populationStabilityIndex: Double = 0,
+            mean: Double = 0
+        ) {
+            self.name = name
+            self.nullRate = nullRate
+            self.referenceNullRate = referenceNullRate
+            self.populationStabilityIndex = populationStabilityIndex
+            self.mean = mean
+        }
+
+        public static let fullName = "vigil.features.v1.FeatureHealth"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Features__V1__FeatureHealth(), { vigil__features__v1__feature_health__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Features__V1__FeatureHealth.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Features__V1__FeatureHealth>) throws {
+            self.name = try Unpacked.string(unpacked.pointee.name, "vigil.features.v1.FeatureHealth.name")
+            self.nullRate = unpacked.pointee.null_rate
+            self.referenceNullRate = unpacked.pointee.reference_null_rate
+            self.populationStabilityIndex = unpacked.pointee.population_stability_index
+            self.mean = unpacked.pointee.mean
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.name.isEmpty { sink.string(1, self.name) }
+            if self.nullRate.bitPattern != 0 { sink.double(2, self.nullRate) }
+            if self.referenceNullRate.bitPattern != 0 { sink.double(3, self.referenceNullRate) }
+            if self.populationStabilityIndex.bitPattern != 0 { sink.double(4, self.populationStabilityIndex) }
+            if self.mean.bitPattern != 0 { sink.double(5, self.mean) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.name.isEmpty { writer.field("name"); writer.write(self.name) }
+            if self.nullRate.bitPattern != 0 { writer.field("nullRate"); writer.write(self.nullRate) }
+            if self.referenceNullRate.bitPattern != 0 { writer.field("referenceNullRate"); writer.write(self.referenceNullRate) }
+            if self.populationStabilityIndex.bitPattern != 0 { writer.field("populationStabilityIndex"); writer.write(self.populationStabilityIndex) }
+            if self.mean.bitPattern != 0 { writer.field("mean"); writer.write(self.mean) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "name":
+                    self.name = try reader.readString()
+                case "nullRate", "null_rate":
+                    self.nullRate = try reader.readDouble()
+                case "referenceNullRate", "reference_null_rate":
+                    self.referenceNullRate = try reader.readDouble()
+                case "populationStabilityIndex", "population_stability_index":
+                    self.populationStabilityIndex = try reader.readDouble()
+                case "mean":
+                    self.mean = try reader.readDouble()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension FeaturesV1 {
+    /// `vigil.features.v1.SetFeatureReferenceRequest`
+    public struct SetFeatureReferenceRequest: Message {
+        public var from: GoogleProtobuf.Timestamp?
+        public var to: GoogleProtobuf.Timestamp?
+
+        public init() {}
+
+        public init(
+            from: GoogleProtobuf.Timestamp? = nil,
+            to: GoogleProtobuf.Timestamp? = nil
+        ) {
+            self.from = from
+            self.to = to
+        }
+
+        public static let fullName = "vigil.features.v1.SetFeatureReferenceRequest"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Features__V1__SetFeatureReferenceRequest(), { vigil__features__v1__set_feature_reference_request__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Features__V1__SetFeatureReferenceRequest.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Features__V1__SetFeatureReferenceRequest>) throws {
+            if let message = unpacked.pointee.from { self.from = try GoogleProtobuf.Timestamp(unpacked: message) }
+            if let message = unpacked.pointee.to { self.to = try GoogleProtobuf.Timestamp(unpacked: message) }
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if let value = self.from { sink.message(1, value) }
+            if let value = self.to { sink.message(2, value) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if let value = self.from { writer.field("from"); writer.write(value) }
+            if let value = self.to { writer.field("to"); writer.write(value) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "from":
+                    self.from = try GoogleProtobuf.Timestamp(json: &reader)
+                case "to":
+                    self.to = try GoogleProtobuf.Timestamp(json: &reader)
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension FeaturesV1 {
+    /// `vigil.features.v1.SetFeatureReferenceResponse`
+    public struct SetFeatureReferenceResponse: Message {
+        /// How many observations the reference is made of.
+        public var observations: Int64 = 0
+
+        public init() {}
+
+        public init(
+            observations: Int64 = 0
+        ) {
+            self.observations = observations
+        }
+
+        public static let fullName = "vigil.features.v1.SetFeatureReferenceResponse"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Features__V1__SetFeatureReferenceResponse(), { vigil__features__v1__set_feature_reference_response__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Features__V1__SetFeatureReferenceResponse.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Features__V1__SetFeatureReferenceResponse>) throws {
+            self.observations = unpacked.pointee.observations
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if self.observations != 0 { sink.int64(1, self.observations) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if self.observations != 0 { writer.field("observations"); writer.write(self.observations) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "observations":
+                    self.observations = try reader.readInt64()
                 default: try reader.skipUnknown()
                 }
             }
@@ -555,17 +1164,35 @@ extension FeaturesV1 {
         public var name: String = ""
         public var entity: String = ""
         public var description: String = ""
+        public var aggregation: String = ""
+        /// How far back it looks; 0 for what has no window.
+        public var windowSeconds: Int64 = 0
+        /// How old an event must be to count.
+        public var delaySeconds: Int64 = 0
+        public var owner: String = ""
+        /// Always "double".
+        public var type: String = ""
 
         public init() {}
 
         public init(
             name: String = "",
             entity: String = "",
-            description: String = ""
+            description: String = "",
+            aggregation: String = "",
+            windowSeconds: Int64 = 0,
+            delaySeconds: Int64 = 0,
+            owner: String = "",
+            type: String = ""
         ) {
             self.name = name
             self.entity = entity
             self.description = description
+            self.aggregation = aggregation
+            self.windowSeconds = windowSeconds
+            self.delaySeconds = delaySeconds
+            self.owner = owner
+            self.type = type
         }
 
         public static let fullName = "vigil.features.v1.Feature"
@@ -583,6 +1210,11 @@ extension FeaturesV1 {
             self.name = try Unpacked.string(unpacked.pointee.name, "vigil.features.v1.Feature.name")
             self.entity = try Unpacked.string(unpacked.pointee.entity, "vigil.features.v1.Feature.entity")
             self.description = try Unpacked.string(unpacked.pointee.description, "vigil.features.v1.Feature.description")
+            self.aggregation = try Unpacked.string(unpacked.pointee.aggregation, "vigil.features.v1.Feature.aggregation")
+            self.windowSeconds = unpacked.pointee.window_seconds
+            self.delaySeconds = unpacked.pointee.delay_seconds
+            self.owner = try Unpacked.string(unpacked.pointee.owner, "vigil.features.v1.Feature.owner")
+            self.type = try Unpacked.string(unpacked.pointee.type, "vigil.features.v1.Feature.type")
         }
 
         public var protobufByteCount: Int {
@@ -598,6 +1230,11 @@ extension FeaturesV1 {
             if !self.name.isEmpty { sink.string(1, self.name) }
             if !self.entity.isEmpty { sink.string(2, self.entity) }
             if !self.description.isEmpty { sink.string(3, self.description) }
+            if !self.aggregation.isEmpty { sink.string(4, self.aggregation) }
+            if self.windowSeconds != 0 { sink.int64(5, self.windowSeconds) }
+            if self.delaySeconds != 0 { sink.int64(6, self.delaySeconds) }
+            if !self.owner.isEmpty { sink.string(7, self.owner) }
+            if !self.type.isEmpty { sink.string(8, self.type) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -605,6 +1242,11 @@ extension FeaturesV1 {
             if !self.name.isEmpty { writer.field("name"); writer.write(self.name) }
             if !self.entity.isEmpty { writer.field("entity"); writer.write(self.entity) }
             if !self.description.isEmpty { writer.field("description"); writer.write(self.description) }
+            if !self.aggregation.isEmpty { writer.field("aggregation"); writer.write(self.aggregation) }
+            if self.windowSeconds != 0 { writer.field("windowSeconds"); writer.write(self.windowSeconds) }
+            if self.delaySeconds != 0 { writer.field("delaySeconds"); writer.write(self.delaySeconds) }
+            if !self.owner.isEmpty { writer.field("owner"); writer.write(self.owner) }
+            if !self.type.isEmpty { writer.field("type"); writer.write(self.type) }
             writer.endObject()
         }
 
@@ -618,6 +1260,16 @@ extension FeaturesV1 {
                     self.entity = try reader.readString()
                 case "description":
                     self.description = try reader.readString()
+                case "aggregation":
+                    self.aggregation = try reader.readString()
+                case "windowSeconds", "window_seconds":
+                    self.windowSeconds = try reader.readInt64()
+                case "delaySeconds", "delay_seconds":
+                    self.delaySeconds = try reader.readInt64()
+                case "owner":
+                    self.owner = try reader.readString()
+                case "type":
+                    self.type = try reader.readString()
                 default: try reader.skipUnknown()
                 }
             }
@@ -1172,9 +1824,13 @@ extension FeaturesV1 {
                 service: fullName, name: "DescribeFeatureSet", kind: .unary, idempotency: .noSideEffects)
             public static let getHistoricalFeatures = MethodDescriptor(
                 service: fullName, name: "GetHistoricalFeatures", kind: .serverStreaming, idempotency: .none)
+            public static let getFeatureHealth = MethodDescriptor(
+                service: fullName, name: "GetFeatureHealth", kind: .unary, idempotency: .noSideEffects)
+            public static let setFeatureReference = MethodDescriptor(
+                service: fullName, name: "SetFeatureReference", kind: .unary, idempotency: .none)
             public static let tailObservations = MethodDescriptor(
                 service: fullName, name: "TailObservations", kind: .serverStreaming, idempotency: .none)
-            public static var all: [MethodDescriptor] { [observe, getFeatures, describeFeatureSet, getHistoricalFeatures, tailObservations] }
+            public static var all: [MethodDescriptor] { [observe, getFeatures, describeFeatureSet, getHistoricalFeatures, getFeatureHealth, setFeatureReference, tailObservations] }
         }
 
         /// What a server implements; an instance of it is what the server is given.
@@ -1182,12 +1838,17 @@ extension FeaturesV1 {
             /// Observes transactions in the order given and returns each one's features as they were just before it. Observing one
             /// again returns the first features. Services only.
             func observe(_ request: FeaturesV1.ObserveRequest, context: CallContext) async throws -> FeaturesV1.ObserveResponse
-            /// The features of transactions already observed.
+            /// The features of transactions already observed, and of customers and terminals as they are.
             func getFeatures(_ request: FeaturesV1.GetFeaturesRequest, context: CallContext) async throws -> FeaturesV1.GetFeaturesResponse
             /// Names and meaning of the features, in the order of the vectors.
             func describeFeatureSet(_ request: FeaturesV1.DescribeFeatureSetRequest, context: CallContext) async throws -> FeaturesV1.DescribeFeatureSetResponse
             /// All observations of a span of time with the labels known by `known_by`, point-in-time correct, by event time.
             func getHistoricalFeatures(_ request: FeaturesV1.GetHistoricalFeaturesRequest, to responses: ResponseWriter<FeaturesV1.GetHistoricalFeaturesResponse>, context: CallContext) async throws
+            /// How fresh and complete each feature is, and how far from the reference.
+            func getFeatureHealth(_ request: FeaturesV1.GetFeatureHealthRequest, context: CallContext) async throws -> FeaturesV1.GetFeatureHealthResponse
+            /// Makes the observations of a span of event time, that of the training set, what drift is measured against. Scope
+            /// models:write.
+            func setFeatureReference(_ request: FeaturesV1.SetFeatureReferenceRequest, context: CallContext) async throws -> FeaturesV1.SetFeatureReferenceResponse
             /// The store's event log, from a position onward. Services only.
             func tailObservations(_ request: FeaturesV1.TailObservationsRequest, to responses: ResponseWriter<FeaturesV1.TailObservationsResponse>, context: CallContext) async throws
         }
@@ -1204,7 +1865,7 @@ extension FeaturesV1 {
                 try await channel.unary(Methods.observe, request, options: options)
             }
 
-            /// The features of transactions already observed.
+            /// The features of transactions already observed, and of customers and terminals as they are.
             public func getFeatures(_ request: FeaturesV1.GetFeaturesRequest, options: CallOptions = CallOptions()) async throws -> FeaturesV1.GetFeaturesResponse {
                 try await channel.unary(Methods.getFeatures, request, options: options)
             }
@@ -1220,6 +1881,17 @@ extension FeaturesV1 {
                 _ read: (ResponseStream<FeaturesV1.GetHistoricalFeaturesResponse>) async throws -> R
             ) async throws -> R {
                 try await channel.serverStreaming(Methods.getHistoricalFeatures, request, options: options, read)
+            }
+
+            /// How fresh and complete each feature is, and how far from the reference.
+            public func getFeatureHealth(_ request: FeaturesV1.GetFeatureHealthRequest, options: CallOptions = CallOptions()) async throws -> FeaturesV1.GetFeatureHealthResponse {
+                try await channel.unary(Methods.getFeatureHealth, request, options: options)
+            }
+
+            /// Makes the observations of a span of event time, that of the training set, what drift is measured against. Scope
+            /// models:write.
+            public func setFeatureReference(_ request: FeaturesV1.SetFeatureReferenceRequest, options: CallOptions = CallOptions()) async throws -> FeaturesV1.SetFeatureReferenceResponse {
+                try await channel.unary(Methods.setFeatureReference, request, options: options)
             }
 
             /// The store's event log, from a position onward. Services only.
@@ -1256,6 +1928,14 @@ extension FeaturesV1.FeatureStoreService.Handlers {
                 (request: FeaturesV1.GetHistoricalFeaturesRequest, responses: ResponseWriter<FeaturesV1.GetHistoricalFeaturesResponse>, context: CallContext) async throws -> Void in
                 try await self.getHistoricalFeatures(request, to: responses, context: context)
             },
+            .unary(FeaturesV1.FeatureStoreService.Methods.getFeatureHealth) {
+                (request: FeaturesV1.GetFeatureHealthRequest, context: CallContext) async throws -> FeaturesV1.GetFeatureHealthResponse in
+                try await self.getFeatureHealth(request, context: context)
+            },
+            .unary(FeaturesV1.FeatureStoreService.Methods.setFeatureReference) {
+                (request: FeaturesV1.SetFeatureReferenceRequest, context: CallContext) async throws -> FeaturesV1.SetFeatureReferenceResponse in
+                try await self.setFeatureReference(request, context: context)
+            },
             .serverStreaming(FeaturesV1.FeatureStoreService.Methods.tailObservations) {
                 (request: FeaturesV1.TailObservationsRequest, responses: ResponseWriter<FeaturesV1.TailObservationsResponse>, context: CallContext) async throws -> Void in
                 try await self.tailObservations(request, to: responses, context: context)
@@ -1278,30 +1958,48 @@ extension FileDescriptor {
             X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUglldmVudFRpbWUSLwoGYW1vdW50GAMgASgLMhcudmlnaWwucmVjb3Jkcy52MS5Nb25l\
             eVIGYW1vdW50EjYKCGxvY2F0aW9uGAQgASgLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIIbG9jYXRpb24SHwoLY3VzdG9tZXJfaWQYBSABKAlSCmN1\
             c3RvbWVySWQSHwoLdGVybWluYWxfaWQYBiABKAlSCnRlcm1pbmFsSWQSMwoHY2hhbm5lbBgHIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hhbm5lbFIHY2hh\
-            bm5lbBIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAggASgJUhFmZWF0dXJlU2V0VmVyc2lvbhIWCgZ2YWx1ZXMYCSADKAFSBnZhbHVlcyJKChJHZXRGZWF0dXJl\
-            c1JlcXVlc3QSNAoEa2V5cxgBIAMoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25LZXlSBGtleXMiWQoTR2V0RmVhdHVyZXNSZXNwb25zZRJCCgxv\
-            YnNlcnZhdGlvbnMYASADKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zIhsKGURlc2NyaWJlRmVhdHVyZVNldFJlcXVl\
-            c3QibgoaRGVzY3JpYmVGZWF0dXJlU2V0UmVzcG9uc2USGAoHdmVyc2lvbhgBIAEoCVIHdmVyc2lvbhI2CghmZWF0dXJlcxgCIAMoCzIaLnZpZ2lsLmZlYXR1\
-            cmVzLnYxLkZlYXR1cmVSCGZlYXR1cmVzIlcKB0ZlYXR1cmUSEgoEbmFtZRgBIAEoCVIEbmFtZRIWCgZlbnRpdHkYAiABKAlSBmVudGl0eRIgCgtkZXNjcmlw\
-            dGlvbhgDIAEoCVILZGVzY3JpcHRpb24isQEKHEdldEhpc3RvcmljYWxGZWF0dXJlc1JlcXVlc3QSLgoEZnJvbRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5U\
-            aW1lc3RhbXBSBGZyb20SKgoCdG8YAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJ0bxI1Cghrbm93bl9ieRgDIAEoCzIaLmdvb2dsZS5wcm90\
-            b2J1Zi5UaW1lc3RhbXBSB2tub3duQnkiVQodR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVzcG9uc2USNAoEcm93cxgBIAMoCzIgLnZpZ2lsLmZlYXR1cmVzLnYx\
-            Lkhpc3RvcmljYWxSb3dSBHJvd3MikQEKDUhpc3RvcmljYWxSb3cSQAoLb2JzZXJ2YXRpb24YASABKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlv\
-            blILb2JzZXJ2YXRpb24SLwoFbGFiZWwYAiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSBWxhYmVsQg0KC2tub3duX2xhYmVsImwKF1RhaWxPYnNl\
-            cnZhdGlvbnNSZXF1ZXN0EjQKBWFmdGVyGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SBWFmdGVyEhsKCW1heF9iYXRjaBgCIAEoDVII\
-            bWF4QmF0Y2giZAoYVGFpbE9ic2VydmF0aW9uc1Jlc3BvbnNlEkgKDG9ic2VydmF0aW9ucxgBIAMoCzIkLnZpZ2lsLmZlYXR1cmVzLnYxLkxvZ2dlZE9ic2Vy\
-            dmF0aW9uUgxvYnNlcnZhdGlvbnMizgEKEUxvZ2dlZE9ic2VydmF0aW9uEjoKCHBvc2l0aW9uGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRp\
-            b25SCHBvc2l0aW9uEjsKC3JlY29yZGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIKcmVjb3JkZWRBdBJACgtvYnNlcnZhdGlvbhgD\
-            IAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgtvYnNlcnZhdGlvbiKaAgoMRmVhdHVyZUV2ZW50EjwKCG9ic2VydmVkGAEgASgLMh4udmln\
-            aWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25IAFIIb2JzZXJ2ZWQSNQoIbGFiZWxsZWQYAiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSCGxhYmVs\
-            bGVkEkUKD3Rlcm1pbmFsX3BsYWNlZBgDIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuVGVybWluYWxIAFIOdGVybWluYWxQbGFjZWQSRQoPY3VzdG9tZXJfcGxh\
-            Y2VkGAQgASgLMhoudmlnaWwucmVjb3Jkcy52MS5DdXN0b21lckgAUg5jdXN0b21lclBsYWNlZEIHCgVldmVudDK0BAoTRmVhdHVyZVN0b3JlU2VydmljZRJV\
-            CgdPYnNlcnZlEiEudmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZVJlcXVlc3QaIi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlUmVzcG9uc2UiA5ACAhJhCgtH\
-            ZXRGZWF0dXJlcxIlLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1cmVzUmVxdWVzdBomLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1cmVzUmVzcG9uc2Ui\
-            A5ACARJ2ChJEZXNjcmliZUZlYXR1cmVTZXQSLC52aWdpbC5mZWF0dXJlcy52MS5EZXNjcmliZUZlYXR1cmVTZXRSZXF1ZXN0Gi0udmlnaWwuZmVhdHVyZXMu\
-            djEuRGVzY3JpYmVGZWF0dXJlU2V0UmVzcG9uc2UiA5ACARJ8ChVHZXRIaXN0b3JpY2FsRmVhdHVyZXMSLy52aWdpbC5mZWF0dXJlcy52MS5HZXRIaXN0b3Jp\
-            Y2FsRmVhdHVyZXNSZXF1ZXN0GjAudmlnaWwuZmVhdHVyZXMudjEuR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVzcG9uc2UwARJtChBUYWlsT2JzZXJ2YXRpb25z\
-            EioudmlnaWwuZmVhdHVyZXMudjEuVGFpbE9ic2VydmF0aW9uc1JlcXVlc3QaKy52aWdpbC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVzcG9uc2Uw\
-            AWIGcHJvdG8z
+            bm5lbBIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAggASgJUhFmZWF0dXJlU2V0VmVyc2lvbhIWCgZ2YWx1ZXMYCSADKAFSBnZhbHVlcyKwAQoSR2V0RmVhdHVy\
+            ZXNSZXF1ZXN0EjQKBGtleXMYASADKAsyIC52aWdpbC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uS2V5UgRrZXlzEjgKCGVudGl0aWVzGAIgAygLMhwudmlnaWwu\
+            ZmVhdHVyZXMudjEuRW50aXR5S2V5UghlbnRpdGllcxIqCgJhdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0IlsKCUVudGl0eUtleRIh\
+            CgtjdXN0b21lcl9pZBgBIAEoCUgAUgpjdXN0b21lcklkEiEKC3Rlcm1pbmFsX2lkGAIgASgJSABSCnRlcm1pbmFsSWRCCAoGZW50aXR5IsgBChNHZXRGZWF0\
+            dXJlc1Jlc3BvbnNlEkIKDG9ic2VydmF0aW9ucxgBIAMoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMSPQoIZW50aXRp\
+            ZXMYAiADKAsyIS52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlGZWF0dXJlc1IIZW50aXRpZXMSLgoTZmVhdHVyZV9zZXRfdmVyc2lvbhgDIAEoCVIRZmVhdHVy\
+            ZVNldFZlcnNpb24ivAEKDkVudGl0eUZlYXR1cmVzEjQKBmVudGl0eRgBIAEoCzIcLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0eUtleVIGZW50aXR5EhQKBWZv\
+            dW5kGAIgASgIUgVmb3VuZBIWCgZ2YWx1ZXMYAyADKAFSBnZhbHVlcxJGChFuZXdlc3RfZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1l\
+            c3RhbXBSD25ld2VzdEV2ZW50VGltZSIZChdHZXRGZWF0dXJlSGVhbHRoUmVxdWVzdCL2AgoYR2V0RmVhdHVyZUhlYWx0aFJlc3BvbnNlEi4KE2ZlYXR1cmVf\
+            c2V0X3ZlcnNpb24YASABKAlSEWZlYXR1cmVTZXRWZXJzaW9uEiIKDG9ic2VydmF0aW9ucxgCIAEoA1IMb2JzZXJ2YXRpb25zEkYKEW5ld2VzdF9ldmVudF90\
+            aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIPbmV3ZXN0RXZlbnRUaW1lEjwKCGZlYXR1cmVzGAQgAygLMiAudmlnaWwuZmVhdHVyZXMu\
+            djEuRmVhdHVyZUhlYWx0aFIIZmVhdHVyZXMSQQoOcmVmZXJlbmNlX2Zyb20YBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg1yZWZlcmVuY2VG\
+            cm9tEj0KDHJlZmVyZW5jZV90bxgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSC3JlZmVyZW5jZVRvIsIBCg1GZWF0dXJlSGVhbHRoEhIKBG5h\
+            bWUYASABKAlSBG5hbWUSGwoJbnVsbF9yYXRlGAIgASgBUghudWxsUmF0ZRIuChNyZWZlcmVuY2VfbnVsbF9yYXRlGAMgASgBUhFyZWZlcmVuY2VOdWxsUmF0\
+            ZRI8Chpwb3B1bGF0aW9uX3N0YWJpbGl0eV9pbmRleBgEIAEoAVIYcG9wdWxhdGlvblN0YWJpbGl0eUluZGV4EhIKBG1lYW4YBSABKAFSBG1lYW4ieAoaU2V0\
+            RmVhdHVyZVJlZmVyZW5jZVJlcXVlc3QSLgoEZnJvbRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBGZyb20SKgoCdG8YAiABKAsyGi5nb29n\
+            bGUucHJvdG9idWYuVGltZXN0YW1wUgJ0byJBChtTZXRGZWF0dXJlUmVmZXJlbmNlUmVzcG9uc2USIgoMb2JzZXJ2YXRpb25zGAEgASgDUgxvYnNlcnZhdGlv\
+            bnMiGwoZRGVzY3JpYmVGZWF0dXJlU2V0UmVxdWVzdCJuChpEZXNjcmliZUZlYXR1cmVTZXRSZXNwb25zZRIYCgd2ZXJzaW9uGAEgASgJUgd2ZXJzaW9uEjYK\
+            CGZlYXR1cmVzGAIgAygLMhoudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVyZVIIZmVhdHVyZXMi7wEKB0ZlYXR1cmUSEgoEbmFtZRgBIAEoCVIEbmFtZRIWCgZl\
+            bnRpdHkYAiABKAlSBmVudGl0eRIgCgtkZXNjcmlwdGlvbhgDIAEoCVILZGVzY3JpcHRpb24SIAoLYWdncmVnYXRpb24YBCABKAlSC2FnZ3JlZ2F0aW9uEiUK\
+            DndpbmRvd19zZWNvbmRzGAUgASgDUg13aW5kb3dTZWNvbmRzEiMKDWRlbGF5X3NlY29uZHMYBiABKANSDGRlbGF5U2Vjb25kcxIUCgVvd25lchgHIAEoCVIF\
+            b3duZXISEgoEdHlwZRgIIAEoCVIEdHlwZSKxAQocR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVxdWVzdBIuCgRmcm9tGAEgASgLMhouZ29vZ2xlLnByb3RvYnVm\
+            LlRpbWVzdGFtcFIEZnJvbRIqCgJ0bxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAnRvEjUKCGtub3duX2J5GAMgASgLMhouZ29vZ2xlLnBy\
+            b3RvYnVmLlRpbWVzdGFtcFIHa25vd25CeSJVCh1HZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXNwb25zZRI0CgRyb3dzGAEgAygLMiAudmlnaWwuZmVhdHVyZXMu\
+            djEuSGlzdG9yaWNhbFJvd1IEcm93cyKRAQoNSGlzdG9yaWNhbFJvdxJACgtvYnNlcnZhdGlvbhgBIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0\
+            aW9uUgtvYnNlcnZhdGlvbhIvCgVsYWJlbBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFIFbGFiZWxCDQoLa25vd25fbGFiZWwibAoXVGFpbE9i\
+            c2VydmF0aW9uc1JlcXVlc3QSNAoFYWZ0ZXIYASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIFYWZ0ZXISGwoJbWF4X2JhdGNoGAIgASgN\
+            UghtYXhCYXRjaCJkChhUYWlsT2JzZXJ2YXRpb25zUmVzcG9uc2USSAoMb2JzZXJ2YXRpb25zGAEgAygLMiQudmlnaWwuZmVhdHVyZXMudjEuTG9nZ2VkT2Jz\
+            ZXJ2YXRpb25SDG9ic2VydmF0aW9ucyLOAQoRTG9nZ2VkT2JzZXJ2YXRpb24SOgoIcG9zaXRpb24YASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3Np\
+            dGlvblIIcG9zaXRpb24SOwoLcmVjb3JkZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgpyZWNvcmRlZEF0EkAKC29ic2VydmF0aW9u\
+            GAMgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SC29ic2VydmF0aW9uIpoCCgxGZWF0dXJlRXZlbnQSPAoIb2JzZXJ2ZWQYASABKAsyHi52\
+            aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvbkgAUghvYnNlcnZlZBI1CghsYWJlbGxlZBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFIIbGFi\
+            ZWxsZWQSRQoPdGVybWluYWxfcGxhY2VkGAMgASgLMhoudmlnaWwucmVjb3Jkcy52MS5UZXJtaW5hbEgAUg50ZXJtaW5hbFBsYWNlZBJFCg9jdXN0b21lcl9w\
+            bGFjZWQYBCABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkN1c3RvbWVySABSDmN1c3RvbWVyUGxhY2VkQgcKBWV2ZW50MpwGChNGZWF0dXJlU3RvcmVTZXJ2aWNl\
+            ElUKB09ic2VydmUSIS52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlUmVxdWVzdBoiLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXNwb25zZSIDkAICEmEK\
+            C0dldEZlYXR1cmVzEiUudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZXNSZXF1ZXN0GiYudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZXNSZXNwb25z\
+            ZSIDkAIBEnYKEkRlc2NyaWJlRmVhdHVyZVNldBIsLnZpZ2lsLmZlYXR1cmVzLnYxLkRlc2NyaWJlRmVhdHVyZVNldFJlcXVlc3QaLS52aWdpbC5mZWF0dXJl\
+            cy52MS5EZXNjcmliZUZlYXR1cmVTZXRSZXNwb25zZSIDkAIBEnwKFUdldEhpc3RvcmljYWxGZWF0dXJlcxIvLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEhpc3Rv\
+            cmljYWxGZWF0dXJlc1JlcXVlc3QaMC52aWdpbC5mZWF0dXJlcy52MS5HZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXNwb25zZTABEnAKEEdldEZlYXR1cmVIZWFs\
+            dGgSKi52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlSGVhbHRoUmVxdWVzdBorLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1cmVIZWFsdGhSZXNwb25z\
+            ZSIDkAIBEnQKE1NldEZlYXR1cmVSZWZlcmVuY2USLS52aWdpbC5mZWF0dXJlcy52MS5TZXRGZWF0dXJlUmVmZXJlbmNlUmVxdWVzdBouLnZpZ2lsLmZlYXR1\
+            cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXNwb25zZRJtChBUYWlsT2JzZXJ2YXRpb25zEioudmlnaWwuZmVhdHVyZXMudjEuVGFpbE9ic2VydmF0aW9u\
+            c1JlcXVlc3QaKy52aWdpbC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVzcG9uc2UwAWIGcHJvdG8z
             """)
 }

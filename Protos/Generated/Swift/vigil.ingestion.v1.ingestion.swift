@@ -69,6 +69,72 @@ extension IngestionV1 {
 }
 
 extension IngestionV1 {
+    /// How far a file has come.
+    public enum FileState: ProtobufEnum {
+        case unspecified
+        /// Pieces are missing.
+        case receiving
+        /// All of it is here, and rows are being stored.
+        case storing
+        /// Every row has its outcome.
+        case done
+        /// It cannot be read; `error` says why.
+        case failed
+        /// A number that this version of the contract does not know.
+        case unrecognized(Int32)
+
+        public static let fullName = "vigil.ingestion.v1.FileState"
+        public static var allKnown: [Self] { [.unspecified, .receiving, .storing, .done, .failed] }
+
+        public init() { self = Self(rawValue: 0) }
+
+        public init(rawValue: Int32) {
+            switch rawValue {
+            case 0: self = .unspecified
+            case 1: self = .receiving
+            case 2: self = .storing
+            case 3: self = .done
+            case 4: self = .failed
+            default: self = .unrecognized(rawValue)
+            }
+        }
+
+        public var rawValue: Int32 {
+            switch self {
+            case .unspecified: 0
+            case .receiving: 1
+            case .storing: 2
+            case .done: 3
+            case .failed: 4
+            case .unrecognized(let number): number
+            }
+        }
+
+        public init?(name: String) {
+            switch name {
+            case "FILE_STATE_UNSPECIFIED": self = .unspecified
+            case "FILE_STATE_RECEIVING": self = .receiving
+            case "FILE_STATE_STORING": self = .storing
+            case "FILE_STATE_DONE": self = .done
+            case "FILE_STATE_FAILED": self = .failed
+            default: return nil
+            }
+        }
+
+        public var name: String? {
+            switch self {
+            case .unspecified: "FILE_STATE_UNSPECIFIED"
+            case .receiving: "FILE_STATE_RECEIVING"
+            case .storing: "FILE_STATE_STORING"
+            case .done: "FILE_STATE_DONE"
+            case .failed: "FILE_STATE_FAILED"
+            case .unrecognized: nil
+            }
+        }
+    }
+}
+
+extension IngestionV1 {
     /// Why a record was refused.
     public struct Violation: Message {
         /// Path of the field, for example "transaction.amount.currency".
@@ -1378,6 +1444,1183 @@ extension IngestionV1 {
 }
 
 extension IngestionV1 {
+    /// `vigil.ingestion.v1.ImportFileRequest`
+    public struct ImportFileRequest: Message {
+        /// What `part` may be.
+        public enum Part: Sendable, Hashable {
+            case header(IngestionV1.FileHeader)
+            /// At most 1 MiB, at the offset that the header and the pieces before it give.
+            case chunk([UInt8])
+        }
+
+        public var part: Part?
+
+        public init() {}
+
+        public init(
+            part: Part? = nil
+        ) {
+            self.part = part
+        }
+
+        public static let fullName = "vigil.ingestion.v1.ImportFileRequest"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Ingestion__V1__ImportFileRequest(), { vigil__ingestion__v1__import_file_request__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Ingestion__V1__ImportFileRequest.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Ingestion__V1__ImportFileRequest>) throws {
+            switch unpacked.pointee.part_case.rawValue {
+            case 1: self.part = .header(try IngestionV1.FileHeader(unpacked: Unpacked.message(unpacked.pointee.header)))
+            case 2: self.part = .chunk(Unpacked.bytes(unpacked.pointee.chunk))
+            default: break
+            }
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            switch self.part {
+            case .header(let value)?: sink.message(1, value)
+            case .chunk(let value)?: sink.bytes(2, value)
+            case nil: break
+            }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            switch self.part {
+            case .header(let value)?:
+                writer.field("header"); writer.write(value)
+            case .chunk(let value)?:
+                writer.field("chunk"); writer.write(value)
+            case nil: break
+            }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "header":
+                    if self.part != nil { throw reader.invalid("only one of part may be set") }
+                    self.part = .header(try IngestionV1.FileHeader(json: &reader))
+                case "chunk":
+                    if self.part != nil { throw reader.invalid("only one of part may be set") }
+                    self.part = .chunk(try reader.readBytes())
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension IngestionV1 {
+    /// Comes first.
+    public struct FileHeader: Message {
+        /// SHA-256 of the whole file, 32 bytes: what the file goes by.
+        public var contentSha256: [UInt8] = []
+        public var sizeBytes: UInt64 = 0
+        /// Where this stream's first piece belongs: received_bytes of the last answer, or 0.
+        public var offsetBytes: UInt64 = 0
+        /// A mapping in YAML or JSON, or the name of a shipped one.
+        public var mapping: String = ""
+        /// For messages about rows.
+        public var fileName: String = ""
+
+        public init() {}
+
+        public init(
+            contentSha256: [UInt8] = [],
+            sizeBytes: UInt64 = 0,
+            offsetBytes: UInt64 = 0,
+            mapping: String = "",
+            fileName: String = ""
+        ) {
+            self.contentSha256 = contentSha256
+            self.sizeBytes = sizeBytes
+            self.offsetBytes = offsetBytes
+            self.mapping = mapping
+            self.fileName = fileName
+        }
+
+        public static let fullName = "vigil.ingestion.v1.FileHeader"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Ingestion__V1__FileHeader(), { vigil__ingestion__v1__file_header__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Ingestion__V1__FileHeader.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Ingestion__V1__FileHeader>) throws {
+            self.contentSha256 = Unpacked.bytes(unpacked.pointee.content_sha256)
+            self.sizeBytes = unpacked.pointee.size_bytes
+            self.offsetBytes = unpacked.pointee.offset_bytes
+            self.mapping = try Unpacked.string(unpacked.pointee.mapping, "vigil.ingestion.v1.FileHeader.mapping")
+            self.fileName = try Unpacked.string(unpacked.pointee.file_name, "vigil.ingestion.v1.FileHeader.file_name")
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.contentSha256.isEmpty { sink.bytes(1, self.contentSha256) }
+            if self.sizeBytes != 0 { sink.uint64(2, self.sizeBytes) }
+            if self.offsetBytes != 0 { sink.uint64(3, self.offsetBytes) }
+            if !self.mapping.isEmpty { sink.string(4, self.mapping) }
+            if !self.fileName.isEmpty { sink.string(5, self.fileName) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.contentSha256.isEmpty { writer.field("contentSha256"); writer.write(self.contentSha256) }
+            if self.sizeBytes != 0 { writer.field("sizeBytes"); writer.write(self.sizeBytes) }
+            if self.offsetBytes != 0 { writer.field("offsetBytes"); writer.write(self.offsetBytes) }
+            if !self.mapping.isEmpty { writer.field("mapping"); writer.write(self.mapping) }
+            if !self.fileName.isEmpty { writer.field("fileName"); writer.write(self.fileName) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "contentSha256", "content_sha256":
+                    self.contentSha256 = try reader.readBytes()
+                case "sizeBytes", "size_bytes":
+                    self.sizeBytes = try reader.readUInt64()
+                case "offsetBytes", "offset_bytes":
+                    self.offsetBytes = try reader.readUInt64()
+                case "mapping":
+                    self.mapping = try reader.readString()
+                case "fileName", "file_name":
+                    self.fileName = try reader.readString()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension IngestionV1 {
+    /// `vigil.ingestion.v1.ImportFileResponse`
+    public struct ImportFileResponse: Message {
+        public var state: IngestionV1.FileState = IngestionV1.FileState()
+        /// How many bytes are kept durably, from the first on.
+        public var receivedBytes: UInt64 = 0
+        /// accepted + duplicates + rejected + empty = rows.
+        public var rows: Int64 = 0
+        public var accepted: Int64 = 0
+        public var duplicates: Int64 = 0
+        public var rejected: Int64 = 0
+        public var empty: Int64 = 0
+        /// The first 100 refused rows.
+        public var rejectedRows: [IngestionV1.RejectedRow] = []
+        public var error: String = ""
+
+        public init() {}
+
+        public init(
+            state: IngestionV1.FileState = IngestionV1.FileState(),
+            receivedBytes: UInt64 = 0,
+            rows: Int64 = 0,
+            accepted: Int64 = 0,
+            duplicates: Int64 = 0,
+            rejected: Int64 = 0,
+            empty: Int64 = 0,
+            rejectedRows: [IngestionV1.RejectedRow] = [],
+            error: String = ""
+        ) {
+            self.state = state
+            self.receivedBytes = receivedBytes
+            self.rows = rows
+            self.accepted = accepted
+            self.duplicates = duplicates
+            self.rejected = rejected
+            self.empty = empty
+            self.rejectedRows = rejectedRows
+            self.error = error
+        }
+
+        public static let fullName = "vigil.ingestion.v1.ImportFileResponse"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Ingestion__V1__ImportFileResponse(), { vigil__ingestion__v1__import_file_response__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Ingestion__V1__ImportFileResponse.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Ingestion__V1__ImportFileResponse>) throws {
+            self.state = IngestionV1.FileState(rawValue: Int32(truncatingIfNeeded: unpacked.pointee.state.rawValue))
+            self.receivedBytes = unpacked.pointee.received_bytes
+            self.rows = unpacked.pointee.rows
+            self.accepted = unpacked.pointee.accepted
+            self.duplicates = unpacked.pointee.duplicates
+            self.rejected = unpacked.pointee.rejected
+            self.empty = unpacked.pointee.empty
+            self.rejectedRows = try Unpacked.list(unpacked.pointee.rejected_rows, unpacked.pointee.n_rejected_rows) { try IngestionV1.RejectedRow(unpacked: Unpacked.message($0)) }
+            self.error = try Unpacked.string(unpacked.pointee.error, "vigil.ingestion.v1.ImportFileResponse.error")
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if self.state.rawValue != 0 { sink.enumeration(1, self.state) }
+            if self.receivedBytes != 0 { sink.uint64(2, self.receivedBytes) }
+            if self.rows != 0 { sink.int64(3, self.rows) }
+            if self.accepted != 0 { sink.int64(4, self.accepted) }
+            if self.duplicates != 0 { sink.int64(5, self.duplicates) }
+            if self.rejected != 0 { sink.int64(6, self.rejected) }
+            if self.empty != 0 { sink.int64(7, self.empty) }
+            for value in self.rejectedRows { sink.message(8, value) }
+            if !self.error.isEmpty { sink.string(9, self.error) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if self.state.rawValue != 0 { writer.field("state"); writer.write(self.state) }
+            if self.receivedBytes != 0 { writer.field("receivedBytes"); writer.write(self.receivedBytes) }
+            if self.rows != 0 { writer.field("rows"); writer.write(self.rows) }
+            if self.accepted != 0 { writer.field("accepted"); writer.write(self.accepted) }
+            if self.duplicates != 0 { writer.field("duplicates"); writer.write(self.duplicates) }
+            if self.rejected != 0 { writer.field("rejected"); writer.write(self.rejected) }
+            if self.empty != 0 { writer.field("empty"); writer.write(self.empty) }
+            if !self.rejectedRows.isEmpty {
+                writer.field("rejectedRows")
+                writer.beginArray()
+                for value in self.rejectedRows { writer.write(value) }
+                writer.endArray()
+            }
+            if !self.error.isEmpty { writer.field("error"); writer.write(self.error) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "state":
+                    if let value = try reader.readEnum(IngestionV1.FileState.self) { self.state = value }
+                case "receivedBytes", "received_bytes":
+                    self.receivedBytes = try reader.readUInt64()
+                case "rows":
+                    self.rows = try reader.readInt64()
+                case "accepted":
+                    self.accepted = try reader.readInt64()
+                case "duplicates":
+                    self.duplicates = try reader.readInt64()
+                case "rejected":
+                    self.rejected = try reader.readInt64()
+                case "empty":
+                    self.empty = try reader.readInt64()
+                case "rejectedRows", "rejected_rows":
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.rejectedRows.append(try IngestionV1.RejectedRow(json: &reader))
+                    }
+                case "error":
+                    self.error = try reader.readString()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension IngestionV1 {
+    /// A row of a file that was refused.
+    public struct RejectedRow: Message {
+        /// The first row of data is 1.
+        public var row: Int64 = 0
+        public var field: String = ""
+        /// As it stands in the file; masked where it may name a person.
+        public var value: String = ""
+        public var reason: String = ""
+
+        public init() {}
+
+        public init(
+            row: Int64 = 0,
+            field: String = "",
+            value: String = "",
+            reason: String = ""
+        ) {
+            self.row = row
+            self.field = field
+            self.value = value
+            self.reason = reason
+        }
+
+        public static let fullName = "vigil.ingestion.v1.RejectedRow"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Ingestion__V1__RejectedRow(), { vigil__ingestion__v1__rejected_row__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Ingestion__V1__RejectedRow.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Ingestion__V1__RejectedRow>) throws {
+            self.row = unpacked.pointee.row
+            self.field = try Unpacked.string(unpacked.pointee.field, "vigil.ingestion.v1.RejectedRow.field")
+            self.value = try Unpacked.string(unpacked.pointee.value, "vigil.ingestion.v1.RejectedRow.value")
+            self.reason = try Unpacked.string(unpacked.pointee.reason, "vigil.ingestion.v1.RejectedRow.reason")
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if self.row != 0 { sink.int64(1, self.row) }
+            if !self.field.isEmpty { sink.string(2, self.field) }
+            if !self.value.isEmpty { sink.string(3, self.value) }
+            if !self.reason.isEmpty { sink.string(4, self.reason) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if self.row != 0 { writer.field("row"); writer.write(self.row) }
+            if !self.field.isEmpty { writer.field("field"); writer.write(self.field) }
+            if !self.value.isEmpty { writer.field("value"); writer.write(self.value) }
+            if !self.reason.isEmpty { writer.field("reason"); writer.write(self.reason) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "row":
+                    self.row = try reader.readInt64()
+                case "field":
+                    self.field = try reader.readString()
+                case "value":
+                    self.value = try reader.readString()
+                case "reason":
+                    self.reason = try reader.readString()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension IngestionV1 {
+    /// `vigil.ingestion.v1.GetFileImportRequest`
+    public struct GetFileImportRequest: Message {
+        public var contentSha256: [UInt8] = []
+
+        public init() {}
+
+        public init(
+            contentSha256: [UInt8] = []
+        ) {
+            self.contentSha256 = contentSha256
+        }
+
+        public static let fullName = "vigil.ingestion.v1.GetFileImportRequest"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Ingestion__V1__GetFileImportRequest(), { vigil__ingestion__v1__get_file_import_request__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Ingestion__V1__GetFileImportRequest.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Ingestion__V1__GetFileImportRequest>) throws {
+            self.contentSha256 = Unpacked.bytes(unpacked.pointee.content_sha256)
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.contentSha256.isEmpty { sink.bytes(1, self.contentSha256) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.contentSha256.isEmpty { writer.field("contentSha256"); writer.write(self.contentSha256) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "contentSha256", "content_sha256":
+                    self.contentSha256 = try reader.readBytes()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension IngestionV1 {
+    /// `vigil.ingestion.v1.EraseIdentifiersRequest`
+    public struct EraseIdentifiersRequest: Message {
+        /// The bank's own identifier of its customer: raw, as the bank sends it.
+        public var customerID: String = ""
+        /// Whose customer; a bank may leave it empty.
+        public var bankID: String = ""
+        /// Why, for the record.
+        public var reason: String = ""
+
+        public init() {}
+
+        public init(
+            customerID: String = "",
+            bankID: String = "",
+            reason: String = ""
+        ) {
+            self.customerID = customerID
+            self.bankID = bankID
+            self.reason = reason
+        }
+
+        public static let fullName = "vigil.ingestion.v1.EraseIdentifiersRequest"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Ingestion__V1__EraseIdentifiersRequest(), { vigil__ingestion__v1__erase_identifiers_request__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Ingestion__V1__EraseIdentifiersRequest.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Ingestion__V1__EraseIdentifiersRequest>) throws {
+            self.customerID = try Unpacked.string(unpacked.pointee.customer_id, "vigil.ingestion.v1.EraseIdentifiersRequest.customer_id")
+            self.bankID = try Unpacked.string(unpacked.pointee.bank_id, "vigil.ingestion.v1.EraseIdentifiersRequest.bank_id")
+            self.reason = try Unpacked.string(unpacked.pointee.reason, "vigil.ingestion.v1.EraseIdentifiersRequest.reason")
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.customerID.isEmpty { sink.string(1, self.customerID) }
+            if !self.bankID.isEmpty { sink.string(2, self.bankID) }
+            if !self.reason.isEmpty { sink.string(3, self.reason) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.customerID.isEmpty { writer.field("customerId"); writer.write(self.customerID) }
+            if !self.bankID.isEmpty { writer.field("bankId"); writer.write(self.bankID) }
+            if !self.reason.isEmpty { writer.field("reason"); writer.write(self.reason) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "customerId", "customer_id":
+                    self.customerID = try reader.readString()
+                case "bankId", "bank_id":
+                    self.bankID = try reader.readString()
+                case "reason":
+                    self.reason = try reader.readString()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension IngestionV1 {
+    /// `vigil.ingestion.v1.EraseIdentifiersResponse`
+    public struct EraseIdentifiersResponse: Message {
+        /// Raw identifiers erased: the customer's own, and those of accounts, cards and devices seen with the customer.
+        public var erased: Int64 = 0
+
+        public init() {}
+
+        public init(
+            erased: Int64 = 0
+        ) {
+            self.erased = erased
+        }
+
+        public static let fullName = "vigil.ingestion.v1.EraseIdentifiersResponse"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Ingestion__V1__EraseIdentifiersResponse(), { vigil__ingestion__v1__erase_identifiers_response__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Ingestion__V1__EraseIdentifiersResponse.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Ingestion__V1__EraseIdentifiersResponse>) throws {
+            self.erased = unpacked.pointee.erased
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if self.erased != 0 { sink.int64(1, self.erased) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if self.erased != 0 { writer.field("erased"); writer.write(self.erased) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "erased":
+                    self.erased = try reader.readInt64()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension IngestionV1 {
+    /// `vigil.ingestion.v1.RevealIdentifierRequest`
+    public struct RevealIdentifierRequest: Message {
+        public var token: String = ""
+        public var reason: String = ""
+
+        public init() {}
+
+        public init(
+            token: String = "",
+            reason: String = ""
+        ) {
+            self.token = token
+            self.reason = reason
+        }
+
+        public static let fullName = "vigil.ingestion.v1.RevealIdentifierRequest"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Ingestion__V1__RevealIdentifierRequest(), { vigil__ingestion__v1__reveal_identifier_request__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Ingestion__V1__RevealIdentifierRequest.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Ingestion__V1__RevealIdentifierRequest>) throws {
+            self.token = try Unpacked.string(unpacked.pointee.token, "vigil.ingestion.v1.RevealIdentifierRequest.token")
+            self.reason = try Unpacked.string(unpacked.pointee.reason, "vigil.ingestion.v1.RevealIdentifierRequest.reason")
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.token.isEmpty { sink.string(1, self.token) }
+            if !self.reason.isEmpty { sink.string(2, self.reason) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.token.isEmpty { writer.field("token"); writer.write(self.token) }
+            if !self.reason.isEmpty { writer.field("reason"); writer.write(self.reason) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "token":
+                    self.token = try reader.readString()
+                case "reason":
+                    self.reason = try reader.readString()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension IngestionV1 {
+    /// `vigil.ingestion.v1.RevealIdentifierResponse`
+    public struct RevealIdentifierResponse: Message {
+        /// "customer", "account", "card" or "device".
+        public var kind: String = ""
+        public var identifier: String = ""
+
+        public init() {}
+
+        public init(
+            kind: String = "",
+            identifier: String = ""
+        ) {
+            self.kind = kind
+            self.identifier = identifier
+        }
+
+        public static let fullName = "vigil.ingestion.v1.RevealIdentifierResponse"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Ingestion__V1__RevealIdentifierResponse(), { vigil__ingestion__v1__reveal_identifier_response__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Ingestion__V1__RevealIdentifierResponse.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Ingestion__V1__RevealIdentifierResponse>) throws {
+            self.kind = try Unpacked.string(unpacked.pointee.kind, "vigil.ingestion.v1.RevealIdentifierResponse.kind")
+            self.identifier = try Unpacked.string(unpacked.pointee.identifier, "vigil.ingestion.v1.RevealIdentifierResponse.identifier")
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.kind.isEmpty { sink.string(1, self.kind) }
+            if !self.identifier.isEmpty { sink.string(2, self.identifier) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.kind.isEmpty { writer.field("kind"); writer.write(self.kind) }
+            if !self.identifier.isEmpty { writer.field("identifier"); writer.write(self.identifier) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "kind":
+                    self.kind = try reader.readString()
+                case "identifier":
+                    self.identifier = try reader.readString()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension IngestionV1 {
+    /// `vigil.ingestion.v1.ApplyRetentionRequest`
+    public struct ApplyRetentionRequest: Message {
+        /// Keep at least this many days, 31 or more; 0 for the configured number.
+        public var keepDays: UInt32 = 0
+        /// Only say what would be dropped.
+        public var dryRun: Bool = false
+
+        public init() {}
+
+        public init(
+            keepDays: UInt32 = 0,
+            dryRun: Bool = false
+        ) {
+            self.keepDays = keepDays
+            self.dryRun = dryRun
+        }
+
+        public static let fullName = "vigil.ingestion.v1.ApplyRetentionRequest"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Ingestion__V1__ApplyRetentionRequest(), { vigil__ingestion__v1__apply_retention_request__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Ingestion__V1__ApplyRetentionRequest.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Ingestion__V1__ApplyRetentionRequest>) throws {
+            self.keepDays = unpacked.pointee.keep_days
+            self.dryRun = unpacked.pointee.dry_run != 0
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if self.keepDays != 0 { sink.uint32(1, self.keepDays) }
+            if self.dryRun { sink.bool(2, self.dryRun) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if self.keepDays != 0 { writer.field("keepDays"); writer.write(self.keepDays) }
+            if self.dryRun { writer.field("dryRun"); writer.write(self.dryRun) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "keepDays", "keep_days":
+                    self.keepDays = try reader.readUInt32()
+                case "dryRun", "dry_run":
+                    self.dryRun = try reader.readBool()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension IngestionV1 {
+    /// `vigil.ingestion.v1.ApplyRetentionResponse`
+    public struct ApplyRetentionResponse: Message {
+        public var dropped: [IngestionV1.DroppedPartition] = []
+
+        public init() {}
+
+        public init(
+            dropped: [IngestionV1.DroppedPartition] = []
+        ) {
+            self.dropped = dropped
+        }
+
+        public static let fullName = "vigil.ingestion.v1.ApplyRetentionResponse"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Ingestion__V1__ApplyRetentionResponse(), { vigil__ingestion__v1__apply_retention_response__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Ingestion__V1__ApplyRetentionResponse.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Ingestion__V1__ApplyRetentionResponse>) throws {
+            self.dropped = try Unpacked.list(unpacked.pointee.dropped, unpacked.pointee.n_dropped) { try IngestionV1.DroppedPartition(unpacked: Unpacked.message($0)) }
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            for value in self.dropped { sink.message(1, value) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.dropped.isEmpty {
+                writer.field("dropped")
+                writer.beginArray()
+                for value in self.dropped { writer.write(value) }
+                writer.endArray()
+            }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "dropped":
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.dropped.append(try IngestionV1.DroppedPartition(json: &reader))
+                    }
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension IngestionV1 {
+    /// `vigil.ingestion.v1.DroppedPartition`
+    public struct DroppedPartition: Message {
+        public var name: String = ""
+        public var until: GoogleProtobuf.Timestamp?
+
+        public init() {}
+
+        public init(
+            name: String = "",
+            until: GoogleProtobuf.Timestamp? = nil
+        ) {
+            self.name = name
+            self.until = until
+        }
+
+        public static let fullName = "vigil.ingestion.v1.DroppedPartition"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Ingestion__V1__DroppedPartition(), { vigil__ingestion__v1__dropped_partition__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Ingestion__V1__DroppedPartition.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Ingestion__V1__DroppedPartition>) throws {
+            self.name = try Unpacked.string(unpacked.pointee.name, "vigil.ingestion.v1.DroppedPartition.name")
+            if let message = unpacked.pointee.until { self.until = try GoogleProtobuf.Timestamp(unpacked: message) }
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.name.isEmpty { sink.string(1, self.name) }
+            if let value = self.until { sink.message(2, value) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.name.isEmpty { writer.field("name"); writer.write(self.name) }
+            if let value = self.until { writer.field("until"); writer.write(value) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "name":
+                    self.name = try reader.readString()
+                case "until":
+                    self.until = try GoogleProtobuf.Timestamp(json: &reader)
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension IngestionV1 {
+    /// `vigil.ingestion.v1.ListPrivacyRecordsRequest`
+    public struct ListPrivacyRecordsRequest: Message {
+        /// At most 1,000; 0 for 100.
+        public var limit: UInt32 = 0
+
+        public init() {}
+
+        public init(
+            limit: UInt32 = 0
+        ) {
+            self.limit = limit
+        }
+
+        public static let fullName = "vigil.ingestion.v1.ListPrivacyRecordsRequest"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Ingestion__V1__ListPrivacyRecordsRequest(), { vigil__ingestion__v1__list_privacy_records_request__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Ingestion__V1__ListPrivacyRecordsRequest.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Ingestion__V1__ListPrivacyRecordsRequest>) throws {
+            self.limit = unpacked.pointee.limit
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if self.limit != 0 { sink.uint32(1, self.limit) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if self.limit != 0 { writer.field("limit"); writer.write(self.limit) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "limit":
+                    self.limit = try reader.readUInt32()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension IngestionV1 {
+    /// `vigil.ingestion.v1.ListPrivacyRecordsResponse`
+    public struct ListPrivacyRecordsResponse: Message {
+        public var records: [IngestionV1.PrivacyRecord] = []
+
+        public init() {}
+
+        public init(
+            records: [IngestionV1.PrivacyRecord] = []
+        ) {
+            self.records = records
+        }
+
+        public static let fullName = "vigil.ingestion.v1.ListPrivacyRecordsResponse"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Ingestion__V1__ListPrivacyRecordsResponse(), { vigil__ingestion__v1__list_privacy_records_response__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Ingestion__V1__ListPrivacyRecordsResponse.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Ingestion__V1__ListPrivacyRecordsResponse>) throws {
+            self.records = try Unpacked.list(unpacked.pointee.records, unpacked.pointee.n_records) { try IngestionV1.PrivacyRecord(unpacked: Unpacked.message($0)) }
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            for value in self.records { sink.message(1, value) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.records.isEmpty {
+                writer.field("records")
+                writer.beginArray()
+                for value in self.records { writer.write(value) }
+                writer.endArray()
+            }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "records":
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.records.append(try IngestionV1.PrivacyRecord(json: &reader))
+                    }
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension IngestionV1 {
+    /// One thing that was done to personal data.
+    public struct PrivacyRecord: Message {
+        public var at: GoogleProtobuf.Timestamp?
+        /// "erasure", "reveal" or "retention".
+        public var action: String = ""
+        /// Who asked for it.
+        public var actor: String = ""
+        /// The token, or the partition.
+        public var subject: String = ""
+        public var reason: String = ""
+        public var count: Int64 = 0
+
+        public init() {}
+
+        public init(
+            at: GoogleProtobuf.Timestamp? = nil,
+            action: String = "",
+            actor: String = "",
+            subject: String = "",
+            reason: String = "",
+            count: Int64 = 0
+        ) {
+            self.at = at
+            self.action = action
+            self.actor = actor
+            self.subject = subject
+            self.reason = reason
+            self.count = count
+        }
+
+        public static let fullName = "vigil.ingestion.v1.PrivacyRecord"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Ingestion__V1__PrivacyRecord(), { vigil__ingestion__v1__privacy_record__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Ingestion__V1__PrivacyRecord.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Ingestion__V1__PrivacyRecord>) throws {
+            if let message = unpacked.pointee.at { self.at = try GoogleProtobuf.Timestamp(unpacked: message) }
+            self.action = try Unpacked.string(unpacked.pointee.action, "vigil.ingestion.v1.PrivacyRecord.action")
+            self.actor = try Unpacked.string(unpacked.pointee.actor, "vigil.ingestion.v1.PrivacyRecord.actor")
+            self.subject = try Unpacked.string(unpacked.pointee.subject, "vigil.ingestion.v1.PrivacyRecord.subject")
+            self.reason = try Unpacked.string(unpacked.pointee.reason, "vigil.ingestion.v1.PrivacyRecord.reason")
+            self.count = unpacked.pointee.count
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if let value = self.at { sink.message(1, value) }
+            if !self.action.isEmpty { sink.string(2, self.action) }
+            if !self.actor.isEmpty { sink.string(3, self.actor) }
+            if !self.subject.isEmpty { sink.string(4, self.subject) }
+            if !self.reason.isEmpty { sink.string(5, self.reason) }
+            if self.count != 0 { sink.int64(6, self.count) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if let value = self.at { writer.field("at"); writer.write(value) }
+            if !self.action.isEmpty { writer.field("action"); writer.write(self.action) }
+            if !self.actor.isEmpty { writer.field("actor"); writer.write(self.actor) }
+            if !self.subject.isEmpty { writer.field("subject"); writer.write(self.subject) }
+            if !self.reason.isEmpty { writer.field("reason"); writer.write(self.reason) }
+            if self.count != 0 { writer.field("count"); writer.write(self.count) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "at":
+                    self.at = try GoogleProtobuf.Timestamp(json: &reader)
+                case "action":
+                    self.action = try reader.readString()
+                case "actor":
+                    self.actor = try reader.readString()
+                case "subject":
+                    self.subject = try reader.readString()
+                case "reason":
+                    self.reason = try reader.readString()
+                case "count":
+                    self.count = try reader.readInt64()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension IngestionV1 {
     /// The partner bank's face. The bank is the caller's identity (its token's `bank` claim); a key's bank_id may be left
     /// empty and is refused when it names another bank.
     public enum IngestionService {
@@ -1395,11 +2638,23 @@ extension IngestionV1 {
                 service: fullName, name: "SubmitLabel", kind: .unary, idempotency: .none)
             public static let importRecords = MethodDescriptor(
                 service: fullName, name: "ImportRecords", kind: .bidirectional, idempotency: .none)
+            public static let importFile = MethodDescriptor(
+                service: fullName, name: "ImportFile", kind: .clientStreaming, idempotency: .none)
+            public static let getFileImport = MethodDescriptor(
+                service: fullName, name: "GetFileImport", kind: .unary, idempotency: .noSideEffects)
+            public static let eraseIdentifiers = MethodDescriptor(
+                service: fullName, name: "EraseIdentifiers", kind: .unary, idempotency: .none)
+            public static let revealIdentifier = MethodDescriptor(
+                service: fullName, name: "RevealIdentifier", kind: .unary, idempotency: .none)
+            public static let applyRetention = MethodDescriptor(
+                service: fullName, name: "ApplyRetention", kind: .unary, idempotency: .none)
+            public static let listPrivacyRecords = MethodDescriptor(
+                service: fullName, name: "ListPrivacyRecords", kind: .unary, idempotency: .noSideEffects)
             public static let tailEvents = MethodDescriptor(
                 service: fullName, name: "TailEvents", kind: .serverStreaming, idempotency: .none)
             public static let getStatistics = MethodDescriptor(
                 service: fullName, name: "GetStatistics", kind: .unary, idempotency: .noSideEffects)
-            public static var all: [MethodDescriptor] { [submitTransaction, streamTransactions, submitComplaint, submitLabel, importRecords, tailEvents, getStatistics] }
+            public static var all: [MethodDescriptor] { [submitTransaction, streamTransactions, submitComplaint, submitLabel, importRecords, importFile, getFileImport, eraseIdentifiers, revealIdentifier, applyRetention, listPrivacyRecords, tailEvents, getStatistics] }
         }
 
         /// What a server implements; an instance of it is what the server is given.
@@ -1415,6 +2670,20 @@ extension IngestionV1 {
             /// Stores registry entries, labels, complaints and context signals as they stream in; one answer for each. The scope is
             /// that of each record: registry:write, labels:write, complaints:write.
             func importRecords(_ requests: RequestStream<IngestionV1.ImportRecordsRequest>, to responses: ResponseWriter<IngestionV1.ImportRecordsResponse>, context: CallContext) async throws
+            /// Takes a whole file in pieces and stores its rows as they would be stored one by one. A file that broke off is sent again
+            /// from `received_bytes`, which GetFileImport tells. Scope transactions:write or that of the rows' kind.
+            func importFile(_ requests: RequestStream<IngestionV1.ImportFileRequest>, context: CallContext) async throws -> IngestionV1.ImportFileResponse
+            /// How far a file has come, by the hash of its content.
+            func getFileImport(_ request: IngestionV1.GetFileImportRequest, context: CallContext) async throws -> IngestionV1.ImportFileResponse
+            /// Erases what is kept of one person's raw identifiers and keeps none of them from then on; tokens stay, and lead nowhere.
+            /// Audited. Scope privacy:write.
+            func eraseIdentifiers(_ request: IngestionV1.EraseIdentifiersRequest, context: CallContext) async throws -> IngestionV1.EraseIdentifiersResponse
+            /// The raw identifier behind a token, for a purpose that is written down. Audited. Scope privacy:write.
+            func revealIdentifier(_ request: IngestionV1.RevealIdentifierRequest, context: CallContext) async throws -> IngestionV1.RevealIdentifierResponse
+            /// Drops what is older than the retention, a partition at a time. Audited. Scope privacy:write.
+            func applyRetention(_ request: IngestionV1.ApplyRetentionRequest, context: CallContext) async throws -> IngestionV1.ApplyRetentionResponse
+            /// What was erased, revealed and dropped, newest first. Scope audit:read.
+            func listPrivacyRecords(_ request: IngestionV1.ListPrivacyRecordsRequest, context: CallContext) async throws -> IngestionV1.ListPrivacyRecordsResponse
             /// The gateway's event log, from a position onward. Services only.
             func tailEvents(_ request: IngestionV1.TailEventsRequest, to responses: ResponseWriter<IngestionV1.TailEventsResponse>, context: CallContext) async throws
             /// How many rows are stored.
@@ -1459,6 +2728,40 @@ extension IngestionV1 {
                 try await channel.bidirectional(Methods.importRecords, options: options, write: write, read: read)
             }
 
+            /// Takes a whole file in pieces and stores its rows as they would be stored one by one. A file that broke off is sent again
+            /// from `received_bytes`, which GetFileImport tells. Scope transactions:write or that of the rows' kind.
+            public func importFile(
+                options: CallOptions = CallOptions(), _ write: (RequestWriter<IngestionV1.ImportFileRequest>) async throws -> Void
+            ) async throws -> IngestionV1.ImportFileResponse {
+                try await channel.clientStreaming(Methods.importFile, options: options, write)
+            }
+
+            /// How far a file has come, by the hash of its content.
+            public func getFileImport(_ request: IngestionV1.GetFileImportRequest, options: CallOptions = CallOptions()) async throws -> IngestionV1.ImportFileResponse {
+                try await channel.unary(Methods.getFileImport, request, options: options)
+            }
+
+            /// Erases what is kept of one person's raw identifiers and keeps none of them from then on; tokens stay, and lead nowhere.
+            /// Audited. Scope privacy:write.
+            public func eraseIdentifiers(_ request: IngestionV1.EraseIdentifiersRequest, options: CallOptions = CallOptions()) async throws -> IngestionV1.EraseIdentifiersResponse {
+                try await channel.unary(Methods.eraseIdentifiers, request, options: options)
+            }
+
+            /// The raw identifier behind a token, for a purpose that is written down. Audited. Scope privacy:write.
+            public func revealIdentifier(_ request: IngestionV1.RevealIdentifierRequest, options: CallOptions = CallOptions()) async throws -> IngestionV1.RevealIdentifierResponse {
+                try await channel.unary(Methods.revealIdentifier, request, options: options)
+            }
+
+            /// Drops what is older than the retention, a partition at a time. Audited. Scope privacy:write.
+            public func applyRetention(_ request: IngestionV1.ApplyRetentionRequest, options: CallOptions = CallOptions()) async throws -> IngestionV1.ApplyRetentionResponse {
+                try await channel.unary(Methods.applyRetention, request, options: options)
+            }
+
+            /// What was erased, revealed and dropped, newest first. Scope audit:read.
+            public func listPrivacyRecords(_ request: IngestionV1.ListPrivacyRecordsRequest, options: CallOptions = CallOptions()) async throws -> IngestionV1.ListPrivacyRecordsResponse {
+                try await channel.unary(Methods.listPrivacyRecords, request, options: options)
+            }
+
             /// The gateway's event log, from a position onward. Services only.
             public func tailEvents<R>(
                 _ request: IngestionV1.TailEventsRequest, options: CallOptions = CallOptions(),
@@ -1501,6 +2804,30 @@ extension IngestionV1.IngestionService.Handlers {
             .bidirectional(IngestionV1.IngestionService.Methods.importRecords) {
                 (requests: RequestStream<IngestionV1.ImportRecordsRequest>, responses: ResponseWriter<IngestionV1.ImportRecordsResponse>, context: CallContext) async throws -> Void in
                 try await self.importRecords(requests, to: responses, context: context)
+            },
+            .clientStreaming(IngestionV1.IngestionService.Methods.importFile) {
+                (requests: RequestStream<IngestionV1.ImportFileRequest>, context: CallContext) async throws -> IngestionV1.ImportFileResponse in
+                try await self.importFile(requests, context: context)
+            },
+            .unary(IngestionV1.IngestionService.Methods.getFileImport) {
+                (request: IngestionV1.GetFileImportRequest, context: CallContext) async throws -> IngestionV1.ImportFileResponse in
+                try await self.getFileImport(request, context: context)
+            },
+            .unary(IngestionV1.IngestionService.Methods.eraseIdentifiers) {
+                (request: IngestionV1.EraseIdentifiersRequest, context: CallContext) async throws -> IngestionV1.EraseIdentifiersResponse in
+                try await self.eraseIdentifiers(request, context: context)
+            },
+            .unary(IngestionV1.IngestionService.Methods.revealIdentifier) {
+                (request: IngestionV1.RevealIdentifierRequest, context: CallContext) async throws -> IngestionV1.RevealIdentifierResponse in
+                try await self.revealIdentifier(request, context: context)
+            },
+            .unary(IngestionV1.IngestionService.Methods.applyRetention) {
+                (request: IngestionV1.ApplyRetentionRequest, context: CallContext) async throws -> IngestionV1.ApplyRetentionResponse in
+                try await self.applyRetention(request, context: context)
+            },
+            .unary(IngestionV1.IngestionService.Methods.listPrivacyRecords) {
+                (request: IngestionV1.ListPrivacyRecordsRequest, context: CallContext) async throws -> IngestionV1.ListPrivacyRecordsResponse in
+                try await self.listPrivacyRecords(request, context: context)
             },
             .serverStreaming(IngestionV1.IngestionService.Methods.tailEvents) {
                 (request: IngestionV1.TailEventsRequest, responses: ResponseWriter<IngestionV1.TailEventsResponse>, context: CallContext) async throws -> Void in
@@ -1553,16 +2880,43 @@ extension FileDescriptor {
             GAggASgJUghzZW5kZXJJZEIHCgVldmVudCIWChRHZXRTdGF0aXN0aWNzUmVxdWVzdCL+AQoVR2V0U3RhdGlzdGljc1Jlc3BvbnNlEiIKDHRyYW5zYWN0aW9u\
             cxgBIAEoA1IMdHJhbnNhY3Rpb25zEhYKBmxhYmVscxgCIAEoA1IGbGFiZWxzEh4KCmNvbXBsYWludHMYAyABKANSCmNvbXBsYWludHMSHAoJdGVybWluYWxz\
             GAQgASgDUgl0ZXJtaW5hbHMSHAoJY3VzdG9tZXJzGAUgASgDUgljdXN0b21lcnMSJAoNanVyaXNkaWN0aW9ucxgGIAEoA1INanVyaXNkaWN0aW9ucxInCg9j\
-            b250ZXh0X3NpZ25hbHMYByABKANSDmNvbnRleHRTaWduYWxzKmUKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhQKEE9VVENPTUVfQUNDRVBU\
-            RUQQARIVChFPVVRDT01FX0RVUExJQ0FURRACEhQKEE9VVENPTUVfUkVKRUNURUQQAzL9BQoQSW5nZXN0aW9uU2VydmljZRJwChFTdWJtaXRUcmFuc2FjdGlv\
-            bhIsLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRUcmFuc2FjdGlvblJlcXVlc3QaLS52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0VHJhbnNhY3Rpb25SZXNw\
-            b25zZRJ3ChJTdHJlYW1UcmFuc2FjdGlvbnMSLS52aWdpbC5pbmdlc3Rpb24udjEuU3RyZWFtVHJhbnNhY3Rpb25zUmVxdWVzdBouLnZpZ2lsLmluZ2VzdGlv\
-            bi52MS5TdHJlYW1UcmFuc2FjdGlvbnNSZXNwb25zZSgBMAESagoPU3VibWl0Q29tcGxhaW50EioudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdENvbXBsYWlu\
-            dFJlcXVlc3QaKy52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0Q29tcGxhaW50UmVzcG9uc2USXgoLU3VibWl0TGFiZWwSJi52aWdpbC5pbmdlc3Rpb24udjEu\
-            U3VibWl0TGFiZWxSZXF1ZXN0GicudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdExhYmVsUmVzcG9uc2USaAoNSW1wb3J0UmVjb3JkcxIoLnZpZ2lsLmluZ2Vz\
-            dGlvbi52MS5JbXBvcnRSZWNvcmRzUmVxdWVzdBopLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRSZWNvcmRzUmVzcG9uc2UoATABEl0KClRhaWxFdmVudHMS\
-            JS52aWdpbC5pbmdlc3Rpb24udjEuVGFpbEV2ZW50c1JlcXVlc3QaJi52aWdpbC5pbmdlc3Rpb24udjEuVGFpbEV2ZW50c1Jlc3BvbnNlMAESaQoNR2V0U3Rh\
-            dGlzdGljcxIoLnZpZ2lsLmluZ2VzdGlvbi52MS5HZXRTdGF0aXN0aWNzUmVxdWVzdBopLnZpZ2lsLmluZ2VzdGlvbi52MS5HZXRTdGF0aXN0aWNzUmVzcG9u\
-            c2UiA5ACAWIGcHJvdG8z
+            b250ZXh0X3NpZ25hbHMYByABKANSDmNvbnRleHRTaWduYWxzIm0KEUltcG9ydEZpbGVSZXF1ZXN0EjgKBmhlYWRlchgBIAEoCzIeLnZpZ2lsLmluZ2VzdGlv\
+            bi52MS5GaWxlSGVhZGVySABSBmhlYWRlchIWCgVjaHVuaxgCIAEoDEgAUgVjaHVua0IGCgRwYXJ0IqwBCgpGaWxlSGVhZGVyEiUKDmNvbnRlbnRfc2hhMjU2\
+            GAEgASgMUg1jb250ZW50U2hhMjU2Eh0KCnNpemVfYnl0ZXMYAiABKARSCXNpemVCeXRlcxIhCgxvZmZzZXRfYnl0ZXMYAyABKARSC29mZnNldEJ5dGVzEhgK\
+            B21hcHBpbmcYBCABKAlSB21hcHBpbmcSGwoJZmlsZV9uYW1lGAUgASgJUghmaWxlTmFtZSLOAgoSSW1wb3J0RmlsZVJlc3BvbnNlEjMKBXN0YXRlGAEgASgO\
+            Mh0udmlnaWwuaW5nZXN0aW9uLnYxLkZpbGVTdGF0ZVIFc3RhdGUSJQoOcmVjZWl2ZWRfYnl0ZXMYAiABKARSDXJlY2VpdmVkQnl0ZXMSEgoEcm93cxgDIAEo\
+            A1IEcm93cxIaCghhY2NlcHRlZBgEIAEoA1IIYWNjZXB0ZWQSHgoKZHVwbGljYXRlcxgFIAEoA1IKZHVwbGljYXRlcxIaCghyZWplY3RlZBgGIAEoA1IIcmVq\
+            ZWN0ZWQSFAoFZW1wdHkYByABKANSBWVtcHR5EkQKDXJlamVjdGVkX3Jvd3MYCCADKAsyHy52aWdpbC5pbmdlc3Rpb24udjEuUmVqZWN0ZWRSb3dSDHJlamVj\
+            dGVkUm93cxIUCgVlcnJvchgJIAEoCVIFZXJyb3IiYwoLUmVqZWN0ZWRSb3cSEAoDcm93GAEgASgDUgNyb3cSFAoFZmllbGQYAiABKAlSBWZpZWxkEhQKBXZh\
+            bHVlGAMgASgJUgV2YWx1ZRIWCgZyZWFzb24YBCABKAlSBnJlYXNvbiI9ChRHZXRGaWxlSW1wb3J0UmVxdWVzdBIlCg5jb250ZW50X3NoYTI1NhgBIAEoDFIN\
+            Y29udGVudFNoYTI1NiJrChdFcmFzZUlkZW50aWZpZXJzUmVxdWVzdBIfCgtjdXN0b21lcl9pZBgBIAEoCVIKY3VzdG9tZXJJZBIXCgdiYW5rX2lkGAIgASgJ\
+            UgZiYW5rSWQSFgoGcmVhc29uGAMgASgJUgZyZWFzb24iMgoYRXJhc2VJZGVudGlmaWVyc1Jlc3BvbnNlEhYKBmVyYXNlZBgBIAEoA1IGZXJhc2VkIkcKF1Jl\
+            dmVhbElkZW50aWZpZXJSZXF1ZXN0EhQKBXRva2VuGAEgASgJUgV0b2tlbhIWCgZyZWFzb24YAiABKAlSBnJlYXNvbiJOChhSZXZlYWxJZGVudGlmaWVyUmVz\
+            cG9uc2USEgoEa2luZBgBIAEoCVIEa2luZBIeCgppZGVudGlmaWVyGAIgASgJUgppZGVudGlmaWVyIk0KFUFwcGx5UmV0ZW50aW9uUmVxdWVzdBIbCglrZWVw\
+            X2RheXMYASABKA1SCGtlZXBEYXlzEhcKB2RyeV9ydW4YAiABKAhSBmRyeVJ1biJYChZBcHBseVJldGVudGlvblJlc3BvbnNlEj4KB2Ryb3BwZWQYASADKAsy\
+            JC52aWdpbC5pbmdlc3Rpb24udjEuRHJvcHBlZFBhcnRpdGlvblIHZHJvcHBlZCJYChBEcm9wcGVkUGFydGl0aW9uEhIKBG5hbWUYASABKAlSBG5hbWUSMAoF\
+            dW50aWwYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgV1bnRpbCIxChlMaXN0UHJpdmFjeVJlY29yZHNSZXF1ZXN0EhQKBWxpbWl0GAEgASgN\
+            UgVsaW1pdCJZChpMaXN0UHJpdmFjeVJlY29yZHNSZXNwb25zZRI7CgdyZWNvcmRzGAEgAygLMiEudmlnaWwuaW5nZXN0aW9uLnYxLlByaXZhY3lSZWNvcmRS\
+            B3JlY29yZHMisQEKDVByaXZhY3lSZWNvcmQSKgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJhdBIWCgZhY3Rpb24YAiABKAlSBmFj\
+            dGlvbhIUCgVhY3RvchgDIAEoCVIFYWN0b3ISGAoHc3ViamVjdBgEIAEoCVIHc3ViamVjdBIWCgZyZWFzb24YBSABKAlSBnJlYXNvbhIUCgVjb3VudBgGIAEo\
+            A1IFY291bnQqZQoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9BQ0NFUFRFRBABEhUKEU9VVENPTUVfRFVQTElDQVRFEAIS\
+            FAoQT1VUQ09NRV9SRUpFQ1RFRBADKoUBCglGaWxlU3RhdGUSGgoWRklMRV9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEZJTEVfU1RBVEVfUkVDRUlWSU5HEAES\
+            FgoSRklMRV9TVEFURV9TVE9SSU5HEAISEwoPRklMRV9TVEFURV9ET05FEAMSFQoRRklMRV9TVEFURV9GQUlMRUQQBDKFCwoQSW5nZXN0aW9uU2VydmljZRJw\
+            ChFTdWJtaXRUcmFuc2FjdGlvbhIsLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRUcmFuc2FjdGlvblJlcXVlc3QaLS52aWdpbC5pbmdlc3Rpb24udjEuU3Vi\
+            bWl0VHJhbnNhY3Rpb25SZXNwb25zZRJ3ChJTdHJlYW1UcmFuc2FjdGlvbnMSLS52aWdpbC5pbmdlc3Rpb24udjEuU3RyZWFtVHJhbnNhY3Rpb25zUmVxdWVz\
+            dBouLnZpZ2lsLmluZ2VzdGlvbi52MS5TdHJlYW1UcmFuc2FjdGlvbnNSZXNwb25zZSgBMAESagoPU3VibWl0Q29tcGxhaW50EioudmlnaWwuaW5nZXN0aW9u\
+            LnYxLlN1Ym1pdENvbXBsYWludFJlcXVlc3QaKy52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0Q29tcGxhaW50UmVzcG9uc2USXgoLU3VibWl0TGFiZWwSJi52\
+            aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0TGFiZWxSZXF1ZXN0GicudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdExhYmVsUmVzcG9uc2USaAoNSW1wb3J0UmVj\
+            b3JkcxIoLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRSZWNvcmRzUmVxdWVzdBopLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRSZWNvcmRzUmVzcG9uc2Uo\
+            ATABEl0KCkltcG9ydEZpbGUSJS52aWdpbC5pbmdlc3Rpb24udjEuSW1wb3J0RmlsZVJlcXVlc3QaJi52aWdpbC5pbmdlc3Rpb24udjEuSW1wb3J0RmlsZVJl\
+            c3BvbnNlKAESZgoNR2V0RmlsZUltcG9ydBIoLnZpZ2lsLmluZ2VzdGlvbi52MS5HZXRGaWxlSW1wb3J0UmVxdWVzdBomLnZpZ2lsLmluZ2VzdGlvbi52MS5J\
+            bXBvcnRGaWxlUmVzcG9uc2UiA5ACARJtChBFcmFzZUlkZW50aWZpZXJzEisudmlnaWwuaW5nZXN0aW9uLnYxLkVyYXNlSWRlbnRpZmllcnNSZXF1ZXN0Giwu\
+            dmlnaWwuaW5nZXN0aW9uLnYxLkVyYXNlSWRlbnRpZmllcnNSZXNwb25zZRJtChBSZXZlYWxJZGVudGlmaWVyEisudmlnaWwuaW5nZXN0aW9uLnYxLlJldmVh\
+            bElkZW50aWZpZXJSZXF1ZXN0GiwudmlnaWwuaW5nZXN0aW9uLnYxLlJldmVhbElkZW50aWZpZXJSZXNwb25zZRJnCg5BcHBseVJldGVudGlvbhIpLnZpZ2ls\
+            LmluZ2VzdGlvbi52MS5BcHBseVJldGVudGlvblJlcXVlc3QaKi52aWdpbC5pbmdlc3Rpb24udjEuQXBwbHlSZXRlbnRpb25SZXNwb25zZRJ4ChJMaXN0UHJp\
+            dmFjeVJlY29yZHMSLS52aWdpbC5pbmdlc3Rpb24udjEuTGlzdFByaXZhY3lSZWNvcmRzUmVxdWVzdBouLnZpZ2lsLmluZ2VzdGlvbi52MS5MaXN0UHJpdmFj\
+            eVJlY29yZHNSZXNwb25zZSIDkAIBEl0KClRhaWxFdmVudHMSJS52aWdpbC5pbmdlc3Rpb24udjEuVGFpbEV2ZW50c1JlcXVlc3QaJi52aWdpbC5pbmdlc3Rp\
+            b24udjEuVGFpbEV2ZW50c1Jlc3BvbnNlMAESaQoNR2V0U3RhdGlzdGljcxIoLnZpZ2lsLmluZ2VzdGlvbi52MS5HZXRTdGF0aXN0aWNzUmVxdWVzdBopLnZp\
+            Z2lsLmluZ2VzdGlvbi52MS5HZXRTdGF0aXN0aWNzUmVzcG9uc2UiA5ACAWIGcHJvdG8z
             """)
 }

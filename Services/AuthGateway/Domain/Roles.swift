@@ -20,7 +20,7 @@ enum Role: String, CaseIterable, Sendable {
         case .monitor: ["metrics:read"]
         case .administrator: [
             "transactions:write", "complaints:write", "labels:write", "registry:write", "decisions:read", "models:write",
-            "models:read", "features:read", "alerts:read", "alerts:write", "tiles:read", "audit:read", "metrics:read",
+            "models:read", "features:read", "alerts:read", "alerts:write", "tiles:read", "audit:read", "metrics:read", "privacy:write",
         ]
         }
     }

@@ -9,6 +9,12 @@ enum FeatureChange: Sendable, Hashable {
     case customer(Customer)
 }
 
+/// Whose features may be asked for.
+enum ObservedEntity: Sendable, Hashable {
+    case customer(String)
+    case terminal(String)
+}
+
 /// A transaction with its features as they were just before it.
 struct ObservedTransaction: Sendable, Hashable {
     let transaction: Transaction
@@ -35,6 +41,19 @@ struct ObservationMemory: Sendable {
     mutating func observe(_ transaction: Transaction) -> ObservedTransaction {
         let location = transaction.location ?? transaction.terminalID.flatMap { terminalPlaces[$0] }
         return ObservedTransaction(transaction: transaction, location: location, values: engine.observe(transaction))
+    }
+
+    /// Whether a transaction may have been observed before, so that it has features already.
+    func mayHaveObserved(_ transaction: Transaction) -> Bool { engine.mayHaveObserved(transaction) }
+
+    /// A customer's or terminal's features at a time, and the newest payment behind them; nil if it was never seen.
+    func features(of entity: ObservedEntity, at time: Timestamp) -> (values: [Double], newest: Timestamp?)? {
+        switch entity {
+        case .customer(let id):
+            engine.features(ofCustomer: id, at: time).map { ($0, engine.newestEventTime(ofCustomer: id)) }
+        case .terminal(let id):
+            engine.features(terminal: id, at: time).map { ($0, engine.newestEventTime(ofTerminal: id)) }
+        }
     }
 
     mutating func learn(_ label: Label) { engine.learn(label) }

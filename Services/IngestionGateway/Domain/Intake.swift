@@ -53,6 +53,15 @@ enum IdentifierKind: String, Sendable, CaseIterable {
     case customer, account, card, device
 }
 
+/// An identifier as the bank sent it, with its token.
+struct RawIdentifier: Sendable, Hashable {
+    let kind: IdentifierKind
+    let token: String
+    let value: String
+    /// The token of the customer it was seen with; nil for customers themselves and for counterparties.
+    let owner: String?
+}
+
 /// Turns identifiers of people and their instruments into tokens.
 ///
 /// A customer's identifier means something to one bank only, so the bank is part of what is tokenised; accounts, cards and
@@ -69,6 +78,36 @@ struct Tokeniser: Sendable {
         result.counterpartyAccountID = transaction.counterpartyAccountID.map { token(.account, $0) }
         result.deviceID = transaction.deviceID.map { token(.device, $0) }
         return result
+    }
+
+    /// The token of a bank's customer.
+    func customerToken(bankID: String, customerID: String) -> String { token(.customer, bankID: bankID, customerID) }
+
+    /// What a transaction's tokens stand for.
+    func identifiers(raw: Transaction, tokenised: Transaction) -> [RawIdentifier] {
+        let owner = tokenised.customerID
+        var found = [RawIdentifier(kind: .customer, token: owner, value: raw.customerID, owner: nil)]
+        func add(_ kind: IdentifierKind, _ token: String?, _ value: String?, owner: String?) {
+            if let token, let value { found.append(RawIdentifier(kind: kind, token: token, value: value, owner: owner)) }
+        }
+        add(.account, tokenised.accountID, raw.accountID, owner: owner)
+        add(.card, tokenised.cardID, raw.cardID, owner: owner)
+        add(.device, tokenised.deviceID, raw.deviceID, owner: owner)
+        add(.account, tokenised.counterpartyAccountID, raw.counterpartyAccountID, owner: nil)
+        return found
+    }
+
+    /// What a record's tokens stand for.
+    func identifiers(raw: IncomingRecord, tokenised: IncomingRecord) -> [RawIdentifier] {
+        switch (raw, tokenised) {
+        case (.customer(let raw), .customer(let tokenised)):
+            [RawIdentifier(kind: .customer, token: tokenised.customerID, value: raw.customerID, owner: nil)]
+        case (.complaint(let raw), .complaint(let tokenised)):
+            zip(raw.suspectAccountIDs, tokenised.suspectAccountIDs).map {
+                RawIdentifier(kind: .account, token: $1, value: $0, owner: nil)
+            }
+        default: []
+        }
     }
 
     /// - Parameter sender: the bank whose customer it is.

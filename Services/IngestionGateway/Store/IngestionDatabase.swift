@@ -2,11 +2,9 @@ import EventLog
 import Postgres
 import Records
 
-/// A transaction ready to be written; the messages are opaque here.
+/// A transaction ready to be written; the log entry is opaque here.
 struct TransactionRow: Sendable {
     let key: TransactionKey
-    let eventTime: Timestamp
-    let message: [UInt8]
     let logEntry: [UInt8]
 }
 
@@ -26,13 +24,22 @@ struct RecordName: Sendable, Hashable {
     let recordID: String
 }
 
-/// All SQL of the ingestion gateway. Each write is one statement: row and log entry become durable together.
+/// The SQL of what is sent. Row and log entry become durable together; a transaction is its log entry.
 struct IngestionDatabase: Sendable {
     let pool: PostgresPool
     let log: EventLog
 
+    /// From so many rows on COPY is quicker than a statement, for all its round trips.
+    static let minCopyRows = 24
+    /// So near to a partition's end, by whichever clock, writers take turns: a name must not land on both sides.
+    static let boundaryMicroseconds: Int64 = 600 * 1_000_000
+    private static let partitionMicroseconds: Int64 = 31 * 86_400 * 1_000_000
+
     static let migrations = [
-        Migration(name: "0001_create", sql: String(decoding: PackageResources.V0001_create_sql, as: UTF8.self))
+        Migration(name: "0001_create", sql: String(decoding: PackageResources.V0001_create_sql, as: UTF8.self)),
+        Migration(
+            name: "0002_log_holds_transactions",
+            sql: String(decoding: PackageResources.V0002_log_holds_transactions_sql, as: UTF8.self)),
     ]
 
     init(pool: PostgresPool) {
@@ -40,51 +47,97 @@ struct IngestionDatabase: Sendable {
         log = EventLog(pool: pool)
     }
 
-    /// Writes those that are new, in order, and returns their keys. No key may come twice.
-    func insert(_ rows: [TransactionRow]) async throws -> Set<TransactionKey> {
-        let inserted = try await pool.query(
-            """
-            WITH incoming AS (
-                SELECT * FROM unnest(
-                    \(rows.map(\.key.bankID)), \(rows.map(\.key.transactionID)),
-                    \(rows.map { PostgresTimestamp(microsecondsSince1970: $0.eventTime.microseconds) }),
-                    \(rows.map(\.message)), \(rows.map(\.logEntry))
-                ) WITH ORDINALITY AS row (bank_id, transaction_id, event_time, message, log_entry, place)
-            ), inserted AS (
-                INSERT INTO transactions (bank_id, transaction_id, event_time, message)
-                SELECT bank_id, transaction_id, event_time, message FROM incoming ORDER BY place
-                ON CONFLICT DO NOTHING
-                RETURNING bank_id, transaction_id
-            ), logged AS (
-                INSERT INTO event_log (payload)
-                SELECT log_entry FROM incoming JOIN inserted USING (bank_id, transaction_id) ORDER BY place
-            )
-            SELECT bank_id, transaction_id FROM inserted
-            """)
+    // MARK: Transactions
+
+    /// Writes those that are new, in order, and returns their keys; with them, what is kept of raw identifiers. No key may
+    /// come twice.
+    func insert(_ rows: [TransactionRow], sealed: [SealedIdentifier], now: Timestamp) async throws -> Set<TransactionKey> {
+        guard !rows.isEmpty else { return [] }
+        let isNearBoundary = Self.isNearBoundary(now)
+        if rows.count >= Self.minCopyRows, !isNearBoundary, try await copy(rows, sealed) { return Set(rows.map(\.key)) }
+        var statements = PrivacyDatabase.keep(sealed).map { [$0] } ?? []
+        if isNearBoundary { statements.append("SELECT pg_advisory_xact_lock(hashtextextended('vigil.log_boundary', 0))") }
+        statements.append(Self.insert(rows, looksAround: isNearBoundary))
+        guard let inserted = try await pool.pipeline(statements).last else { return [] }
         return Set(try inserted.decode(String.self, String.self).map { TransactionKey(bankID: $0, transactionID: $1) })
     }
 
-    /// Transactions as they were accepted, by key.
-    func messages(of keys: [TransactionKey]) async throws -> [TransactionKey: [UInt8]] {
+    static func isNearBoundary(_ now: Timestamp) -> Bool {
+        let since = now.microseconds % partitionMicroseconds
+        return since < boundaryMicroseconds || since > partitionMicroseconds - boundaryMicroseconds
+    }
+
+    /// Writes all rows, or none and returns false where one of them is not new.
+    private func copy(_ rows: [TransactionRow], _ sealed: [SealedIdentifier]) async throws -> Bool {
+        let probe: SQL = """
+            SELECT FROM unnest(\(rows.map(\.key.bankID)), \(rows.map(\.key.transactionID))) AS wanted (bank_id, transaction_id)
+            JOIN event_log e ON e.bank_id = wanted.bank_id AND e.bank_transaction_id = wanted.transaction_id
+            WHERE e.recorded_at >= log_partition_start(now()) - interval '744 hours' AND e.recorded_at < log_partition_start(now())
+            LIMIT 1
+            """
+        do {
+            return try await pool.withTransaction { transaction in
+                let results = try await transaction.pipeline((PrivacyDatabase.keep(sealed).map { [$0] } ?? []) + [probe])
+                guard results.last?.isEmpty == true else { throw NotNew() }
+                try await transaction.copyIn(table: "event_log", columns: ["payload", "bank_id", "bank_transaction_id"]) { writer in
+                    for row in rows { try await writer.write(row.logEntry, row.key.bankID, row.key.transactionID) }
+                }
+                return true
+            }
+        } catch is NotNew {
+            return false
+        } catch let error as PostgresError where error.sqlState == "23505" {
+            return false
+        }
+    }
+
+    private struct NotNew: Error {}
+
+    /// - Parameter looksAround: also into the partitions before and after, where another writer's clock may have put the name.
+    private static func insert(_ rows: [TransactionRow], looksAround: Bool) -> SQL {
+        let days = looksAround ? 62 : 0
+        return """
+            WITH incoming AS (
+                SELECT * FROM unnest(
+                    \(rows.map(\.key.bankID)), \(rows.map(\.key.transactionID)), \(rows.map(\.logEntry))
+                ) WITH ORDINALITY AS row (bank_id, transaction_id, log_entry, place)
+            )
+            INSERT INTO event_log (payload, bank_id, bank_transaction_id)
+            SELECT log_entry, bank_id, transaction_id FROM incoming i
+            WHERE NOT EXISTS (
+                SELECT FROM event_log e WHERE e.bank_id = i.bank_id AND e.bank_transaction_id = i.transaction_id
+                AND e.recorded_at >= log_partition_start(now()) - interval '744 hours'
+                AND e.recorded_at < log_partition_start(now()) + make_interval(hours => 24 * \(Int32(days)))
+            )
+            ORDER BY place
+            ON CONFLICT DO NOTHING
+            RETURNING bank_id, bank_transaction_id
+            """
+    }
+
+    /// The log entries of transactions, by key, as far back as a name is taken.
+    func entries(of keys: [TransactionKey]) async throws -> [TransactionKey: [UInt8]] {
         guard !keys.isEmpty else { return [:] }
         let rows = try await pool.query(
             """
-            SELECT t.bank_id, t.transaction_id, t.message
+            SELECT e.bank_id, e.bank_transaction_id, e.payload
             FROM unnest(\(keys.map(\.bankID)), \(keys.map(\.transactionID))) AS wanted (bank_id, transaction_id)
-            JOIN transactions t USING (bank_id, transaction_id)
+            JOIN event_log e ON e.bank_id = wanted.bank_id AND e.bank_transaction_id = wanted.transaction_id
+            WHERE e.recorded_at >= log_partition_start(now()) - interval '744 hours'
             """)
         var found: [TransactionKey: [UInt8]] = [:]
-        for (bank, transaction, message) in try rows.decode(String.self, String.self, [UInt8].self) {
-            found[TransactionKey(bankID: bank, transactionID: transaction)] = message
+        for (bank, transaction, entry) in try rows.decode(String.self, String.self, [UInt8].self) {
+            found[TransactionKey(bankID: bank, transactionID: transaction)] = entry
         }
         return found
     }
 
+    // MARK: Records of other kinds
+
     /// Writes those that are new or say something else than before, in order, and returns their names. No name may come
     /// twice.
-    func upsert(_ rows: [RecordRow]) async throws -> Set<RecordName> {
-        let written = try await pool.query(
-            """
+    func upsert(_ rows: [RecordRow], sealed: [SealedIdentifier]) async throws -> Set<RecordName> {
+        let write: SQL = """
             WITH incoming AS (
                 SELECT * FROM unnest(
                     \(rows.map(\.kind.rawValue))::record_kind[], \(rows.map(\.senderID)), \(rows.map(\.recordID)),
@@ -102,7 +155,8 @@ struct IngestionDatabase: Sendable {
                 SELECT log_entry FROM incoming JOIN written USING (kind, sender_id, record_id) ORDER BY place
             )
             SELECT kind::text, sender_id, record_id FROM written
-            """)
+            """
+        guard let written = try await pool.pipeline((PrivacyDatabase.keep(sealed).map { [$0] } ?? []) + [write]).last else { return [] }
         return Set(
             try written.decode(String.self, String.self, String.self).compactMap { kind, sender, record in
                 IncomingRecord.Kind(rawValue: kind).map { RecordName(kind: $0, senderID: sender, recordID: record) }
@@ -111,7 +165,7 @@ struct IngestionDatabase: Sendable {
 
     /// How many transactions, and how many records of each kind.
     func counts() async throws -> (transactions: Int64, records: [IncomingRecord.Kind: Int64]) {
-        let transactions = try await pool.query("SELECT count(*) FROM transactions").first?.decode(Int64.self) ?? 0
+        let transactions = try await pool.query("SELECT count(bank_id) FROM event_log").first?.decode(Int64.self) ?? 0
         let rows = try await pool.query("SELECT kind::text, count(*) FROM records GROUP BY kind")
         var records: [IncomingRecord.Kind: Int64] = [:]
         for (kind, count) in try rows.decode(String.self, Int64.self) {

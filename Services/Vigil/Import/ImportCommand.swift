@@ -10,14 +10,23 @@ extension SuiteConnection.Identity: ExpressibleByArgument {}
 struct ImportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import",
-        abstract: "Send a file to the running suite: terminals, customers, transactions, labels, complaints or context signals.",
+        abstract: "Send rows to the running suite: terminals, customers, transactions, labels, complaints or context signals.",
         discussion: """
-            The file is CSV, NDJSON or a JSON list, gzip or not; `-` is the standard input. A mapping says which column is which field:
+            The file is CSV, NDJSON, a JSON list or ISO 20022 XML, gzip or not; `-` is the standard input. A mapping says which column is \
+            which field:
 
               vigil import terminals terminals.csv --mapping handbook-terminals
               vigil import transactions tx.csv.gz --mapping handbook-transactions
               vigil import labels tx.csv.gz --mapping handbook-labels
               vigil import complaints crimes.csv --mapping ./ours.yaml --dry-run
+              vigil import transactions payments.xml --mapping iso20022-pacs008
+              vigil import transactions unknown.csv --propose-mapping > ours.yaml
+
+            Rows may come from another database, and a later run takes only what is new; or from an HTTP API, which is asked \
+            whether anything has changed:
+
+              vigil import transactions --sql postgresql://reader@core/bank --query 'SELECT * FROM payments' --watermark id --mapping ours.yaml
+              vigil import terminals https://data.example/atms.geojson --mapping newyork-atms --paging link --every 1h
 
             Shipped mappings: \(Mapping.shippedNames.joined(separator: ", ")).
 
@@ -35,11 +44,16 @@ struct ImportCommand: AsyncParsableCommand {
     @Argument(help: "What the rows are: \(Self.kinds).", transform: ImportCommand.kind)
     var kind: RecordKind
 
-    @Argument(help: "The file, or - for the standard input.")
-    var file: String
+    @Argument(help: "The file, an http or https URL, or - for the standard input; left out with --sql.")
+    var file: String?
 
     @Option(name: [.short, .long], help: ArgumentHelp("A shipped mapping's name, or a .yaml or .json file.", valueName: "name|file"))
-    var mapping: String
+    var mapping: String?
+
+    @Flag(help: "Look at the file, print the mapping that fits it best, and send nothing.")
+    var proposeMapping = false
+
+    @OptionGroup(title: "Other sources") var source: ImportSourceOptions
 
     @Option(help: ArgumentHelp("Where refused rows are written; FILE.rejects.csv unless given.", valueName: "file"))
     var rejects: String?
@@ -74,18 +88,37 @@ struct ImportCommand: AsyncParsableCommand {
         return kind
     }
 
+    private static func fileName(_ label: String) -> String {
+        String(label.map { $0.isLetter || $0.isNumber || $0 == "." || $0 == "-" ? $0 : "-" })
+    }
+
     func validate() throws {
+        guard (file == nil) != (source.sql == nil) else { throw ValidationError("Give a file, or --sql with --query.") }
+        guard proposeMapping || mapping != nil else {
+            throw ValidationError("Missing expected argument '--mapping <name|file>'; --propose-mapping makes one.")
+        }
+        if source.paging != nil, webURL == nil { throw ValidationError("--paging is for a URL.") }
+        if source.every != nil, webURL == nil, source.sql == nil { throw ValidationError("--every is for --sql or a URL.") }
         if let limit, limit < 1 { throw ValidationError("--limit must be at least 1.") }
         guard (1...100_000).contains(inFlight) else { throw ValidationError("--in-flight must be 1 to 100000.") }
         guard (1...86_400).contains(patience) else { throw ValidationError("--patience must be 1 to 86400 seconds.") }
     }
 
     func run() async throws {
-        let started = ContinuousClock.now
         do {
-            let result = try await perform(started)
-            try result.show(as: format)
-            if result.status != 0 { throw ExitCode(result.status) }
+            if proposeMapping {
+                guard let file, webURL == nil else { throw ValidationError("--propose-mapping looks at a file.") }
+                return print(try MappingProposal(file: file, kind: kind).yaml, terminator: "")
+            }
+            while true {
+                let result = try await once()
+                try result.show(as: format)
+                guard let every = source.every, result.status != 130 else {
+                    if result.status != 0 { throw ExitCode(result.status) }
+                    return
+                }
+                try await Task.sleep(for: .seconds(every.seconds))
+            }
         } catch let code as ExitCode {
             throw code
         } catch let error as ValidationError {
@@ -96,8 +129,48 @@ struct ImportCommand: AsyncParsableCommand {
         }
     }
 
-    private func perform(_ started: ContinuousClock.Instant) async throws -> ImportResult {
-        let mapping = try Mapping.load(mapping)
+    var webURL: URL? {
+        guard let file, file.hasPrefix("http://") || file.hasPrefix("https://") else { return nil }
+        return URL(string: file)
+    }
+
+    private func once() async throws -> ImportResult {
+        let started = ContinuousClock.now
+        var mapping = try Mapping.load(mapping ?? "")
+        if let file, webURL == nil { return try await perform(file, mapping, started) }
+        let path = FileManager.default.temporaryDirectory.appending(path: "vigil-import-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let statePath = source.state ?? "\(SuiteHome(explicit: connection.home).path)/import-state.json"
+        var state = try ImportState.read(from: statePath)
+        guard let spooled = try await spool(to: path, mapping, state) else {
+            var nothing = ImportResult(kind: kind.rawValue, file: file ?? "", mapping: mapping.name, dryRun: dryRun, rowsBefore: 0)
+            nothing.note = "nothing has changed"
+            return nothing
+        }
+        if spooled.isLines { mapping.format = FileFormat(kind: .ndjson, missing: mapping.format.missing) }
+        var result = try await perform(path, mapping, started, label: spooled.label)
+        result.file = spooled.label
+        // Only what is in, or was refused for good, is not asked for again.
+        if [0, 3].contains(result.status), !dryRun, limit == nil, let entry = spooled.entry {
+            state.sources[spooled.key] = entry
+            try state.write(to: statePath)
+        }
+        return result
+    }
+
+    private func spool(to path: String, _ mapping: Mapping, _ state: ImportState) async throws -> SpooledRows? {
+        if let webURL {
+            let web = WebSource(url: webURL, paging: source.paging, records: mapping.format.records)
+            return try await web.spool(to: path, etag: restart ? nil : state.sources[web.key]?.etag)
+        }
+        let sql = SQLSource(url: source.sql ?? "", query: source.query ?? "", watermark: source.watermark)
+        return try await sql.spool(to: path, since: restart ? nil : state.sources[sql.key]?.watermark)
+    }
+
+    /// - Parameter label: what a file that is only passing through is called.
+    private func perform(
+        _ file: String, _ mapping: Mapping, _ started: ContinuousClock.Instant, label: String? = nil
+    ) async throws -> ImportResult {
         guard mapping.kind == kind else {
             throw SuiteConnection.Problem(
                 description: "the mapping \(mapping.name) is for \(mapping.kind.rawValue), not for \(kind.rawValue)")
@@ -105,8 +178,8 @@ struct ImportCommand: AsyncParsableCommand {
         let suite = dryRun ? nil : try connection.connection()
         let identity = self.as ?? (kind == .complaints ? .agency : .bank)
         let channel = try suite?.channelConfiguration(Importer.gateway)
-        var files = ImportFiles.place(file: file, rejects: rejects)
-        if let channel { files.source = .init(kind: kind, file: file, mapping: mapping, gateway: channel.target) }
+        var files = ImportFiles.place(file: label == nil ? file : "-", rejects: rejects ?? label.map { "./\(Self.fileName($0)).rejects.csv" })
+        if let channel, label == nil { files.source = .init(kind: kind, file: file, mapping: mapping, gateway: channel.target) }
         if files.source == nil { files.checkpoint = nil }
         let bankID = suite?.suite.bank.bankID ?? suite?.suite.bank.subject ?? "bank"
         let session = try ImportSession(

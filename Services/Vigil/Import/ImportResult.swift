@@ -20,6 +20,7 @@ struct ImportResult: Encodable {
     var seconds = 0.0
     var rowsPerSecond = 0.0
     var rejectsFile: String?
+    var note: String?
     var error: String?
 
     init(kind: String, file: String, mapping: String, dryRun: Bool, rowsBefore: Int) {
@@ -65,6 +66,7 @@ struct ImportResult: Encodable {
     private var lines: [String] {
         let number = ImportProgress.grouped
         let time = seconds < 10 ? "\((seconds * 10).rounded() / 10) s" : ImportProgress.span(seconds: seconds)
+        if let note { return [note] }
         var lines = ["\(number(rows)) rows in \(time), \(number(Int(rowsPerSecond))) a second"]
         if dryRun {
             lines.append("  \(number(rows - rejected - empty)) would be sent")

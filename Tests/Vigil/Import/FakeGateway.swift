@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import RPC
 import Synchronization
+import TestSupport
 
 /// A gateway that keeps rows in memory and breaks the connection when told to, and an auth gateway that gives everyone a token.
 final class FakeGateway: Sendable {

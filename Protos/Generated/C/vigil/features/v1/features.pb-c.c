@@ -187,6 +187,51 @@ void   vigil__features__v1__get_features_request__free_unpacked
   assert(message->base.descriptor == &vigil__features__v1__get_features_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   vigil__features__v1__entity_key__init
+                     (Vigil__Features__V1__EntityKey         *message)
+{
+  static const Vigil__Features__V1__EntityKey init_value = VIGIL__FEATURES__V1__ENTITY_KEY__INIT;
+  *message = init_value;
+}
+size_t vigil__features__v1__entity_key__get_packed_size
+                     (const Vigil__Features__V1__EntityKey *message)
+{
+  assert(message->base.descriptor == &vigil__features__v1__entity_key__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__features__v1__entity_key__pack
+                     (const Vigil__Features__V1__EntityKey *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__features__v1__entity_key__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__features__v1__entity_key__pack_to_buffer
+                     (const Vigil__Features__V1__EntityKey *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__features__v1__entity_key__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Features__V1__EntityKey *
+       vigil__features__v1__entity_key__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Features__V1__EntityKey *)
+     protobuf_c_message_unpack (&vigil__features__v1__entity_key__descriptor,
+                                allocator, len, data);
+}
+void   vigil__features__v1__entity_key__free_unpacked
+                     (Vigil__Features__V1__EntityKey *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__features__v1__entity_key__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   vigil__features__v1__get_features_response__init
                      (Vigil__Features__V1__GetFeaturesResponse         *message)
 {
@@ -230,6 +275,276 @@ void   vigil__features__v1__get_features_response__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &vigil__features__v1__get_features_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__features__v1__entity_features__init
+                     (Vigil__Features__V1__EntityFeatures         *message)
+{
+  static const Vigil__Features__V1__EntityFeatures init_value = VIGIL__FEATURES__V1__ENTITY_FEATURES__INIT;
+  *message = init_value;
+}
+size_t vigil__features__v1__entity_features__get_packed_size
+                     (const Vigil__Features__V1__EntityFeatures *message)
+{
+  assert(message->base.descriptor == &vigil__features__v1__entity_features__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__features__v1__entity_features__pack
+                     (const Vigil__Features__V1__EntityFeatures *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__features__v1__entity_features__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__features__v1__entity_features__pack_to_buffer
+                     (const Vigil__Features__V1__EntityFeatures *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__features__v1__entity_features__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Features__V1__EntityFeatures *
+       vigil__features__v1__entity_features__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Features__V1__EntityFeatures *)
+     protobuf_c_message_unpack (&vigil__features__v1__entity_features__descriptor,
+                                allocator, len, data);
+}
+void   vigil__features__v1__entity_features__free_unpacked
+                     (Vigil__Features__V1__EntityFeatures *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__features__v1__entity_features__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__features__v1__get_feature_health_request__init
+                     (Vigil__Features__V1__GetFeatureHealthRequest         *message)
+{
+  static const Vigil__Features__V1__GetFeatureHealthRequest init_value = VIGIL__FEATURES__V1__GET_FEATURE_HEALTH_REQUEST__INIT;
+  *message = init_value;
+}
+size_t vigil__features__v1__get_feature_health_request__get_packed_size
+                     (const Vigil__Features__V1__GetFeatureHealthRequest *message)
+{
+  assert(message->base.descriptor == &vigil__features__v1__get_feature_health_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__features__v1__get_feature_health_request__pack
+                     (const Vigil__Features__V1__GetFeatureHealthRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__features__v1__get_feature_health_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__features__v1__get_feature_health_request__pack_to_buffer
+                     (const Vigil__Features__V1__GetFeatureHealthRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__features__v1__get_feature_health_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Features__V1__GetFeatureHealthRequest *
+       vigil__features__v1__get_feature_health_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Features__V1__GetFeatureHealthRequest *)
+     protobuf_c_message_unpack (&vigil__features__v1__get_feature_health_request__descriptor,
+                                allocator, len, data);
+}
+void   vigil__features__v1__get_feature_health_request__free_unpacked
+                     (Vigil__Features__V1__GetFeatureHealthRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__features__v1__get_feature_health_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__features__v1__get_feature_health_response__init
+                     (Vigil__Features__V1__GetFeatureHealthResponse         *message)
+{
+  static const Vigil__Features__V1__GetFeatureHealthResponse init_value = VIGIL__FEATURES__V1__GET_FEATURE_HEALTH_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t vigil__features__v1__get_feature_health_response__get_packed_size
+                     (const Vigil__Features__V1__GetFeatureHealthResponse *message)
+{
+  assert(message->base.descriptor == &vigil__features__v1__get_feature_health_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__features__v1__get_feature_health_response__pack
+                     (const Vigil__Features__V1__GetFeatureHealthResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__features__v1__get_feature_health_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__features__v1__get_feature_health_response__pack_to_buffer
+                     (const Vigil__Features__V1__GetFeatureHealthResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__features__v1__get_feature_health_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Features__V1__GetFeatureHealthResponse *
+       vigil__features__v1__get_feature_health_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Features__V1__GetFeatureHealthResponse *)
+     protobuf_c_message_unpack (&vigil__features__v1__get_feature_health_response__descriptor,
+                                allocator, len, data);
+}
+void   vigil__features__v1__get_feature_health_response__free_unpacked
+                     (Vigil__Features__V1__GetFeatureHealthResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__features__v1__get_feature_health_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__features__v1__feature_health__init
+                     (Vigil__Features__V1__FeatureHealth         *message)
+{
+  static const Vigil__Features__V1__FeatureHealth init_value = VIGIL__FEATURES__V1__FEATURE_HEALTH__INIT;
+  *message = init_value;
+}
+size_t vigil__features__v1__feature_health__get_packed_size
+                     (const Vigil__Features__V1__FeatureHealth *message)
+{
+  assert(message->base.descriptor == &vigil__features__v1__feature_health__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__features__v1__feature_health__pack
+                     (const Vigil__Features__V1__FeatureHealth *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__features__v1__feature_health__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__features__v1__feature_health__pack_to_buffer
+                     (const Vigil__Features__V1__FeatureHealth *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__features__v1__feature_health__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Features__V1__FeatureHealth *
+       vigil__features__v1__feature_health__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Features__V1__FeatureHealth *)
+     protobuf_c_message_unpack (&vigil__features__v1__feature_health__descriptor,
+                                allocator, len, data);
+}
+void   vigil__features__v1__feature_health__free_unpacked
+                     (Vigil__Features__V1__FeatureHealth *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__features__v1__feature_health__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__features__v1__set_feature_reference_request__init
+                     (Vigil__Features__V1__SetFeatureReferenceRequest         *message)
+{
+  static const Vigil__Features__V1__SetFeatureReferenceRequest init_value = VIGIL__FEATURES__V1__SET_FEATURE_REFERENCE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t vigil__features__v1__set_feature_reference_request__get_packed_size
+                     (const Vigil__Features__V1__SetFeatureReferenceRequest *message)
+{
+  assert(message->base.descriptor == &vigil__features__v1__set_feature_reference_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__features__v1__set_feature_reference_request__pack
+                     (const Vigil__Features__V1__SetFeatureReferenceRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__features__v1__set_feature_reference_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__features__v1__set_feature_reference_request__pack_to_buffer
+                     (const Vigil__Features__V1__SetFeatureReferenceRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__features__v1__set_feature_reference_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Features__V1__SetFeatureReferenceRequest *
+       vigil__features__v1__set_feature_reference_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Features__V1__SetFeatureReferenceRequest *)
+     protobuf_c_message_unpack (&vigil__features__v1__set_feature_reference_request__descriptor,
+                                allocator, len, data);
+}
+void   vigil__features__v1__set_feature_reference_request__free_unpacked
+                     (Vigil__Features__V1__SetFeatureReferenceRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__features__v1__set_feature_reference_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__features__v1__set_feature_reference_response__init
+                     (Vigil__Features__V1__SetFeatureReferenceResponse         *message)
+{
+  static const Vigil__Features__V1__SetFeatureReferenceResponse init_value = VIGIL__FEATURES__V1__SET_FEATURE_REFERENCE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t vigil__features__v1__set_feature_reference_response__get_packed_size
+                     (const Vigil__Features__V1__SetFeatureReferenceResponse *message)
+{
+  assert(message->base.descriptor == &vigil__features__v1__set_feature_reference_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__features__v1__set_feature_reference_response__pack
+                     (const Vigil__Features__V1__SetFeatureReferenceResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__features__v1__set_feature_reference_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__features__v1__set_feature_reference_response__pack_to_buffer
+                     (const Vigil__Features__V1__SetFeatureReferenceResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__features__v1__set_feature_reference_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Features__V1__SetFeatureReferenceResponse *
+       vigil__features__v1__set_feature_reference_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Features__V1__SetFeatureReferenceResponse *)
+     protobuf_c_message_unpack (&vigil__features__v1__set_feature_reference_response__descriptor,
+                                allocator, len, data);
+}
+void   vigil__features__v1__set_feature_reference_response__free_unpacked
+                     (Vigil__Features__V1__SetFeatureReferenceResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__features__v1__set_feature_reference_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   vigil__features__v1__describe_feature_set_request__init
@@ -913,7 +1228,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__observation__descriptor =
   (ProtobufCMessageInit) vigil__features__v1__observation__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__get_features_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor vigil__features__v1__get_features_request__field_descriptors[3] =
 {
   {
     "keys",
@@ -927,14 +1242,40 @@ static const ProtobufCFieldDescriptor vigil__features__v1__get_features_request_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "entities",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Features__V1__GetFeaturesRequest, n_entities),
+    offsetof(Vigil__Features__V1__GetFeaturesRequest, entities),
+    &vigil__features__v1__entity_key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__GetFeaturesRequest, at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__get_features_request__field_indices_by_name[] = {
+  2,   /* field[2] = at */
+  1,   /* field[1] = entities */
   0,   /* field[0] = keys */
 };
 static const ProtobufCIntRange vigil__features__v1__get_features_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__get_features_request__descriptor =
 {
@@ -944,14 +1285,65 @@ const ProtobufCMessageDescriptor vigil__features__v1__get_features_request__desc
   "Vigil__Features__V1__GetFeaturesRequest",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__GetFeaturesRequest),
-  1,
+  3,
   vigil__features__v1__get_features_request__field_descriptors,
   vigil__features__v1__get_features_request__field_indices_by_name,
   1,  vigil__features__v1__get_features_request__number_ranges,
   (ProtobufCMessageInit) vigil__features__v1__get_features_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__get_features_response__field_descriptors[1] =
+static const ProtobufCFieldDescriptor vigil__features__v1__entity_key__field_descriptors[2] =
+{
+  {
+    "customer_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Vigil__Features__V1__EntityKey, entity_case),
+    offsetof(Vigil__Features__V1__EntityKey, customer_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "terminal_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Vigil__Features__V1__EntityKey, entity_case),
+    offsetof(Vigil__Features__V1__EntityKey, terminal_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__features__v1__entity_key__field_indices_by_name[] = {
+  0,   /* field[0] = customer_id */
+  1,   /* field[1] = terminal_id */
+};
+static const ProtobufCIntRange vigil__features__v1__entity_key__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor vigil__features__v1__entity_key__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.features.v1.EntityKey",
+  "EntityKey",
+  "Vigil__Features__V1__EntityKey",
+  "vigil.features.v1",
+  sizeof(Vigil__Features__V1__EntityKey),
+  2,
+  vigil__features__v1__entity_key__field_descriptors,
+  vigil__features__v1__entity_key__field_indices_by_name,
+  1,  vigil__features__v1__entity_key__number_ranges,
+  (ProtobufCMessageInit) vigil__features__v1__entity_key__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__features__v1__get_features_response__field_descriptors[3] =
 {
   {
     "observations",
@@ -965,14 +1357,40 @@ static const ProtobufCFieldDescriptor vigil__features__v1__get_features_response
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "entities",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Features__V1__GetFeaturesResponse, n_entities),
+    offsetof(Vigil__Features__V1__GetFeaturesResponse, entities),
+    &vigil__features__v1__entity_features__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "feature_set_version",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__GetFeaturesResponse, feature_set_version),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__get_features_response__field_indices_by_name[] = {
+  1,   /* field[1] = entities */
+  2,   /* field[2] = feature_set_version */
   0,   /* field[0] = observations */
 };
 static const ProtobufCIntRange vigil__features__v1__get_features_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__get_features_response__descriptor =
 {
@@ -982,11 +1400,388 @@ const ProtobufCMessageDescriptor vigil__features__v1__get_features_response__des
   "Vigil__Features__V1__GetFeaturesResponse",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__GetFeaturesResponse),
-  1,
+  3,
   vigil__features__v1__get_features_response__field_descriptors,
   vigil__features__v1__get_features_response__field_indices_by_name,
   1,  vigil__features__v1__get_features_response__number_ranges,
   (ProtobufCMessageInit) vigil__features__v1__get_features_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__features__v1__entity_features__field_descriptors[4] =
+{
+  {
+    "entity",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__EntityFeatures, entity),
+    &vigil__features__v1__entity_key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "found",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__EntityFeatures, found),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "values",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Vigil__Features__V1__EntityFeatures, n_values),
+    offsetof(Vigil__Features__V1__EntityFeatures, values),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "newest_event_time",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__EntityFeatures, newest_event_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__features__v1__entity_features__field_indices_by_name[] = {
+  0,   /* field[0] = entity */
+  1,   /* field[1] = found */
+  3,   /* field[3] = newest_event_time */
+  2,   /* field[2] = values */
+};
+static const ProtobufCIntRange vigil__features__v1__entity_features__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor vigil__features__v1__entity_features__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.features.v1.EntityFeatures",
+  "EntityFeatures",
+  "Vigil__Features__V1__EntityFeatures",
+  "vigil.features.v1",
+  sizeof(Vigil__Features__V1__EntityFeatures),
+  4,
+  vigil__features__v1__entity_features__field_descriptors,
+  vigil__features__v1__entity_features__field_indices_by_name,
+  1,  vigil__features__v1__entity_features__number_ranges,
+  (ProtobufCMessageInit) vigil__features__v1__entity_features__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define vigil__features__v1__get_feature_health_request__field_descriptors NULL
+#define vigil__features__v1__get_feature_health_request__field_indices_by_name NULL
+#define vigil__features__v1__get_feature_health_request__number_ranges NULL
+const ProtobufCMessageDescriptor vigil__features__v1__get_feature_health_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.features.v1.GetFeatureHealthRequest",
+  "GetFeatureHealthRequest",
+  "Vigil__Features__V1__GetFeatureHealthRequest",
+  "vigil.features.v1",
+  sizeof(Vigil__Features__V1__GetFeatureHealthRequest),
+  0,
+  vigil__features__v1__get_feature_health_request__field_descriptors,
+  vigil__features__v1__get_feature_health_request__field_indices_by_name,
+  0,  vigil__features__v1__get_feature_health_request__number_ranges,
+  (ProtobufCMessageInit) vigil__features__v1__get_feature_health_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__features__v1__get_feature_health_response__field_descriptors[6] =
+{
+  {
+    "feature_set_version",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__GetFeatureHealthResponse, feature_set_version),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "observations",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__GetFeatureHealthResponse, observations),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "newest_event_time",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__GetFeatureHealthResponse, newest_event_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "features",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Features__V1__GetFeatureHealthResponse, n_features),
+    offsetof(Vigil__Features__V1__GetFeatureHealthResponse, features),
+    &vigil__features__v1__feature_health__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reference_from",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__GetFeatureHealthResponse, reference_from),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reference_to",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__GetFeatureHealthResponse, reference_to),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__features__v1__get_feature_health_response__field_indices_by_name[] = {
+  0,   /* field[0] = feature_set_version */
+  3,   /* field[3] = features */
+  2,   /* field[2] = newest_event_time */
+  1,   /* field[1] = observations */
+  4,   /* field[4] = reference_from */
+  5,   /* field[5] = reference_to */
+};
+static const ProtobufCIntRange vigil__features__v1__get_feature_health_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor vigil__features__v1__get_feature_health_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.features.v1.GetFeatureHealthResponse",
+  "GetFeatureHealthResponse",
+  "Vigil__Features__V1__GetFeatureHealthResponse",
+  "vigil.features.v1",
+  sizeof(Vigil__Features__V1__GetFeatureHealthResponse),
+  6,
+  vigil__features__v1__get_feature_health_response__field_descriptors,
+  vigil__features__v1__get_feature_health_response__field_indices_by_name,
+  1,  vigil__features__v1__get_feature_health_response__number_ranges,
+  (ProtobufCMessageInit) vigil__features__v1__get_feature_health_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__features__v1__feature_health__field_descriptors[5] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__FeatureHealth, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "null_rate",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__FeatureHealth, null_rate),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reference_null_rate",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__FeatureHealth, reference_null_rate),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "population_stability_index",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__FeatureHealth, population_stability_index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mean",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__FeatureHealth, mean),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__features__v1__feature_health__field_indices_by_name[] = {
+  4,   /* field[4] = mean */
+  0,   /* field[0] = name */
+  1,   /* field[1] = null_rate */
+  3,   /* field[3] = population_stability_index */
+  2,   /* field[2] = reference_null_rate */
+};
+static const ProtobufCIntRange vigil__features__v1__feature_health__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor vigil__features__v1__feature_health__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.features.v1.FeatureHealth",
+  "FeatureHealth",
+  "Vigil__Features__V1__FeatureHealth",
+  "vigil.features.v1",
+  sizeof(Vigil__Features__V1__FeatureHealth),
+  5,
+  vigil__features__v1__feature_health__field_descriptors,
+  vigil__features__v1__feature_health__field_indices_by_name,
+  1,  vigil__features__v1__feature_health__number_ranges,
+  (ProtobufCMessageInit) vigil__features__v1__feature_health__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__features__v1__set_feature_reference_request__field_descriptors[2] =
+{
+  {
+    "from",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__SetFeatureReferenceRequest, from),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "to",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__SetFeatureReferenceRequest, to),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__features__v1__set_feature_reference_request__field_indices_by_name[] = {
+  0,   /* field[0] = from */
+  1,   /* field[1] = to */
+};
+static const ProtobufCIntRange vigil__features__v1__set_feature_reference_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor vigil__features__v1__set_feature_reference_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.features.v1.SetFeatureReferenceRequest",
+  "SetFeatureReferenceRequest",
+  "Vigil__Features__V1__SetFeatureReferenceRequest",
+  "vigil.features.v1",
+  sizeof(Vigil__Features__V1__SetFeatureReferenceRequest),
+  2,
+  vigil__features__v1__set_feature_reference_request__field_descriptors,
+  vigil__features__v1__set_feature_reference_request__field_indices_by_name,
+  1,  vigil__features__v1__set_feature_reference_request__number_ranges,
+  (ProtobufCMessageInit) vigil__features__v1__set_feature_reference_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__features__v1__set_feature_reference_response__field_descriptors[1] =
+{
+  {
+    "observations",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__SetFeatureReferenceResponse, observations),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__features__v1__set_feature_reference_response__field_indices_by_name[] = {
+  0,   /* field[0] = observations */
+};
+static const ProtobufCIntRange vigil__features__v1__set_feature_reference_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor vigil__features__v1__set_feature_reference_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.features.v1.SetFeatureReferenceResponse",
+  "SetFeatureReferenceResponse",
+  "Vigil__Features__V1__SetFeatureReferenceResponse",
+  "vigil.features.v1",
+  sizeof(Vigil__Features__V1__SetFeatureReferenceResponse),
+  1,
+  vigil__features__v1__set_feature_reference_response__field_descriptors,
+  vigil__features__v1__set_feature_reference_response__field_indices_by_name,
+  1,  vigil__features__v1__set_feature_reference_response__number_ranges,
+  (ProtobufCMessageInit) vigil__features__v1__set_feature_reference_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 #define vigil__features__v1__describe_feature_set_request__field_descriptors NULL
@@ -1058,7 +1853,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__describe_feature_set_respo
   (ProtobufCMessageInit) vigil__features__v1__describe_feature_set_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__feature__field_descriptors[3] =
+static const ProtobufCFieldDescriptor vigil__features__v1__feature__field_descriptors[8] =
 {
   {
     "name",
@@ -1096,16 +1891,81 @@ static const ProtobufCFieldDescriptor vigil__features__v1__feature__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "aggregation",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__Feature, aggregation),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "window_seconds",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__Feature, window_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "delay_seconds",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__Feature, delay_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "owner",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__Feature, owner),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "type",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__Feature, type),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__feature__field_indices_by_name[] = {
+  3,   /* field[3] = aggregation */
+  5,   /* field[5] = delay_seconds */
   2,   /* field[2] = description */
   1,   /* field[1] = entity */
   0,   /* field[0] = name */
+  6,   /* field[6] = owner */
+  7,   /* field[7] = type */
+  4,   /* field[4] = window_seconds */
 };
 static const ProtobufCIntRange vigil__features__v1__feature__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__feature__descriptor =
 {
@@ -1115,7 +1975,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__feature__descriptor =
   "Vigil__Features__V1__Feature",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__Feature),
-  3,
+  8,
   vigil__features__v1__feature__field_descriptors,
   vigil__features__v1__feature__field_indices_by_name,
   1,  vigil__features__v1__feature__number_ranges,
@@ -1505,20 +2365,24 @@ const ProtobufCMessageDescriptor vigil__features__v1__feature_event__descriptor 
   (ProtobufCMessageInit) vigil__features__v1__feature_event__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor vigil__features__v1__feature_store_service__method_descriptors[5] =
+static const ProtobufCMethodDescriptor vigil__features__v1__feature_store_service__method_descriptors[7] =
 {
   { "Observe", &vigil__features__v1__observe_request__descriptor, &vigil__features__v1__observe_response__descriptor },
   { "GetFeatures", &vigil__features__v1__get_features_request__descriptor, &vigil__features__v1__get_features_response__descriptor },
   { "DescribeFeatureSet", &vigil__features__v1__describe_feature_set_request__descriptor, &vigil__features__v1__describe_feature_set_response__descriptor },
   { "GetHistoricalFeatures", &vigil__features__v1__get_historical_features_request__descriptor, &vigil__features__v1__get_historical_features_response__descriptor },
+  { "GetFeatureHealth", &vigil__features__v1__get_feature_health_request__descriptor, &vigil__features__v1__get_feature_health_response__descriptor },
+  { "SetFeatureReference", &vigil__features__v1__set_feature_reference_request__descriptor, &vigil__features__v1__set_feature_reference_response__descriptor },
   { "TailObservations", &vigil__features__v1__tail_observations_request__descriptor, &vigil__features__v1__tail_observations_response__descriptor },
 };
 const unsigned vigil__features__v1__feature_store_service__method_indices_by_name[] = {
   2,        /* DescribeFeatureSet */
+  4,        /* GetFeatureHealth */
   1,        /* GetFeatures */
   3,        /* GetHistoricalFeatures */
   0,        /* Observe */
-  4         /* TailObservations */
+  5,        /* SetFeatureReference */
+  6         /* TailObservations */
 };
 const ProtobufCServiceDescriptor vigil__features__v1__feature_store_service__descriptor =
 {
@@ -1527,7 +2391,7 @@ const ProtobufCServiceDescriptor vigil__features__v1__feature_store_service__des
   "FeatureStoreService",
   "Vigil__Features__V1__FeatureStoreService",
   "vigil.features.v1",
-  5,
+  7,
   vigil__features__v1__feature_store_service__method_descriptors,
   vigil__features__v1__feature_store_service__method_indices_by_name
 };
@@ -1563,13 +2427,29 @@ void vigil__features__v1__feature_store_service__get_historical_features(Protobu
   assert(service->descriptor == &vigil__features__v1__feature_store_service__descriptor);
   service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void vigil__features__v1__feature_store_service__get_feature_health(ProtobufCService *service,
+                                                                    const Vigil__Features__V1__GetFeatureHealthRequest *input,
+                                                                    Vigil__Features__V1__GetFeatureHealthResponse_Closure closure,
+                                                                    void *closure_data)
+{
+  assert(service->descriptor == &vigil__features__v1__feature_store_service__descriptor);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void vigil__features__v1__feature_store_service__set_feature_reference(ProtobufCService *service,
+                                                                       const Vigil__Features__V1__SetFeatureReferenceRequest *input,
+                                                                       Vigil__Features__V1__SetFeatureReferenceResponse_Closure closure,
+                                                                       void *closure_data)
+{
+  assert(service->descriptor == &vigil__features__v1__feature_store_service__descriptor);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void vigil__features__v1__feature_store_service__tail_observations(ProtobufCService *service,
                                                                    const Vigil__Features__V1__TailObservationsRequest *input,
                                                                    Vigil__Features__V1__TailObservationsResponse_Closure closure,
                                                                    void *closure_data)
 {
   assert(service->descriptor == &vigil__features__v1__feature_store_service__descriptor);
-  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__features__v1__feature_store_service__init (Vigil__Features__V1__FeatureStoreService_Service *service,
                                                        Vigil__Features__V1__FeatureStoreService_ServiceDestroy destroy)

@@ -772,6 +772,681 @@ void   vigil__ingestion__v1__get_statistics_response__free_unpacked
   assert(message->base.descriptor == &vigil__ingestion__v1__get_statistics_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   vigil__ingestion__v1__import_file_request__init
+                     (Vigil__Ingestion__V1__ImportFileRequest         *message)
+{
+  static const Vigil__Ingestion__V1__ImportFileRequest init_value = VIGIL__INGESTION__V1__IMPORT_FILE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t vigil__ingestion__v1__import_file_request__get_packed_size
+                     (const Vigil__Ingestion__V1__ImportFileRequest *message)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__import_file_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__ingestion__v1__import_file_request__pack
+                     (const Vigil__Ingestion__V1__ImportFileRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__import_file_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__ingestion__v1__import_file_request__pack_to_buffer
+                     (const Vigil__Ingestion__V1__ImportFileRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__import_file_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Ingestion__V1__ImportFileRequest *
+       vigil__ingestion__v1__import_file_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Ingestion__V1__ImportFileRequest *)
+     protobuf_c_message_unpack (&vigil__ingestion__v1__import_file_request__descriptor,
+                                allocator, len, data);
+}
+void   vigil__ingestion__v1__import_file_request__free_unpacked
+                     (Vigil__Ingestion__V1__ImportFileRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__ingestion__v1__import_file_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__ingestion__v1__file_header__init
+                     (Vigil__Ingestion__V1__FileHeader         *message)
+{
+  static const Vigil__Ingestion__V1__FileHeader init_value = VIGIL__INGESTION__V1__FILE_HEADER__INIT;
+  *message = init_value;
+}
+size_t vigil__ingestion__v1__file_header__get_packed_size
+                     (const Vigil__Ingestion__V1__FileHeader *message)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__file_header__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__ingestion__v1__file_header__pack
+                     (const Vigil__Ingestion__V1__FileHeader *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__file_header__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__ingestion__v1__file_header__pack_to_buffer
+                     (const Vigil__Ingestion__V1__FileHeader *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__file_header__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Ingestion__V1__FileHeader *
+       vigil__ingestion__v1__file_header__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Ingestion__V1__FileHeader *)
+     protobuf_c_message_unpack (&vigil__ingestion__v1__file_header__descriptor,
+                                allocator, len, data);
+}
+void   vigil__ingestion__v1__file_header__free_unpacked
+                     (Vigil__Ingestion__V1__FileHeader *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__ingestion__v1__file_header__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__ingestion__v1__import_file_response__init
+                     (Vigil__Ingestion__V1__ImportFileResponse         *message)
+{
+  static const Vigil__Ingestion__V1__ImportFileResponse init_value = VIGIL__INGESTION__V1__IMPORT_FILE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t vigil__ingestion__v1__import_file_response__get_packed_size
+                     (const Vigil__Ingestion__V1__ImportFileResponse *message)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__import_file_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__ingestion__v1__import_file_response__pack
+                     (const Vigil__Ingestion__V1__ImportFileResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__import_file_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__ingestion__v1__import_file_response__pack_to_buffer
+                     (const Vigil__Ingestion__V1__ImportFileResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__import_file_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Ingestion__V1__ImportFileResponse *
+       vigil__ingestion__v1__import_file_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Ingestion__V1__ImportFileResponse *)
+     protobuf_c_message_unpack (&vigil__ingestion__v1__import_file_response__descriptor,
+                                allocator, len, data);
+}
+void   vigil__ingestion__v1__import_file_response__free_unpacked
+                     (Vigil__Ingestion__V1__ImportFileResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__ingestion__v1__import_file_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__ingestion__v1__rejected_row__init
+                     (Vigil__Ingestion__V1__RejectedRow         *message)
+{
+  static const Vigil__Ingestion__V1__RejectedRow init_value = VIGIL__INGESTION__V1__REJECTED_ROW__INIT;
+  *message = init_value;
+}
+size_t vigil__ingestion__v1__rejected_row__get_packed_size
+                     (const Vigil__Ingestion__V1__RejectedRow *message)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__rejected_row__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__ingestion__v1__rejected_row__pack
+                     (const Vigil__Ingestion__V1__RejectedRow *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__rejected_row__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__ingestion__v1__rejected_row__pack_to_buffer
+                     (const Vigil__Ingestion__V1__RejectedRow *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__rejected_row__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Ingestion__V1__RejectedRow *
+       vigil__ingestion__v1__rejected_row__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Ingestion__V1__RejectedRow *)
+     protobuf_c_message_unpack (&vigil__ingestion__v1__rejected_row__descriptor,
+                                allocator, len, data);
+}
+void   vigil__ingestion__v1__rejected_row__free_unpacked
+                     (Vigil__Ingestion__V1__RejectedRow *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__ingestion__v1__rejected_row__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__ingestion__v1__get_file_import_request__init
+                     (Vigil__Ingestion__V1__GetFileImportRequest         *message)
+{
+  static const Vigil__Ingestion__V1__GetFileImportRequest init_value = VIGIL__INGESTION__V1__GET_FILE_IMPORT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t vigil__ingestion__v1__get_file_import_request__get_packed_size
+                     (const Vigil__Ingestion__V1__GetFileImportRequest *message)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__get_file_import_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__ingestion__v1__get_file_import_request__pack
+                     (const Vigil__Ingestion__V1__GetFileImportRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__get_file_import_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__ingestion__v1__get_file_import_request__pack_to_buffer
+                     (const Vigil__Ingestion__V1__GetFileImportRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__get_file_import_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Ingestion__V1__GetFileImportRequest *
+       vigil__ingestion__v1__get_file_import_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Ingestion__V1__GetFileImportRequest *)
+     protobuf_c_message_unpack (&vigil__ingestion__v1__get_file_import_request__descriptor,
+                                allocator, len, data);
+}
+void   vigil__ingestion__v1__get_file_import_request__free_unpacked
+                     (Vigil__Ingestion__V1__GetFileImportRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__ingestion__v1__get_file_import_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__ingestion__v1__erase_identifiers_request__init
+                     (Vigil__Ingestion__V1__EraseIdentifiersRequest         *message)
+{
+  static const Vigil__Ingestion__V1__EraseIdentifiersRequest init_value = VIGIL__INGESTION__V1__ERASE_IDENTIFIERS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t vigil__ingestion__v1__erase_identifiers_request__get_packed_size
+                     (const Vigil__Ingestion__V1__EraseIdentifiersRequest *message)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__erase_identifiers_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__ingestion__v1__erase_identifiers_request__pack
+                     (const Vigil__Ingestion__V1__EraseIdentifiersRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__erase_identifiers_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__ingestion__v1__erase_identifiers_request__pack_to_buffer
+                     (const Vigil__Ingestion__V1__EraseIdentifiersRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__erase_identifiers_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Ingestion__V1__EraseIdentifiersRequest *
+       vigil__ingestion__v1__erase_identifiers_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Ingestion__V1__EraseIdentifiersRequest *)
+     protobuf_c_message_unpack (&vigil__ingestion__v1__erase_identifiers_request__descriptor,
+                                allocator, len, data);
+}
+void   vigil__ingestion__v1__erase_identifiers_request__free_unpacked
+                     (Vigil__Ingestion__V1__EraseIdentifiersRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__ingestion__v1__erase_identifiers_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__ingestion__v1__erase_identifiers_response__init
+                     (Vigil__Ingestion__V1__EraseIdentifiersResponse         *message)
+{
+  static const Vigil__Ingestion__V1__EraseIdentifiersResponse init_value = VIGIL__INGESTION__V1__ERASE_IDENTIFIERS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t vigil__ingestion__v1__erase_identifiers_response__get_packed_size
+                     (const Vigil__Ingestion__V1__EraseIdentifiersResponse *message)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__erase_identifiers_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__ingestion__v1__erase_identifiers_response__pack
+                     (const Vigil__Ingestion__V1__EraseIdentifiersResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__erase_identifiers_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__ingestion__v1__erase_identifiers_response__pack_to_buffer
+                     (const Vigil__Ingestion__V1__EraseIdentifiersResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__erase_identifiers_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Ingestion__V1__EraseIdentifiersResponse *
+       vigil__ingestion__v1__erase_identifiers_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Ingestion__V1__EraseIdentifiersResponse *)
+     protobuf_c_message_unpack (&vigil__ingestion__v1__erase_identifiers_response__descriptor,
+                                allocator, len, data);
+}
+void   vigil__ingestion__v1__erase_identifiers_response__free_unpacked
+                     (Vigil__Ingestion__V1__EraseIdentifiersResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__ingestion__v1__erase_identifiers_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__ingestion__v1__reveal_identifier_request__init
+                     (Vigil__Ingestion__V1__RevealIdentifierRequest         *message)
+{
+  static const Vigil__Ingestion__V1__RevealIdentifierRequest init_value = VIGIL__INGESTION__V1__REVEAL_IDENTIFIER_REQUEST__INIT;
+  *message = init_value;
+}
+size_t vigil__ingestion__v1__reveal_identifier_request__get_packed_size
+                     (const Vigil__Ingestion__V1__RevealIdentifierRequest *message)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__reveal_identifier_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__ingestion__v1__reveal_identifier_request__pack
+                     (const Vigil__Ingestion__V1__RevealIdentifierRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__reveal_identifier_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__ingestion__v1__reveal_identifier_request__pack_to_buffer
+                     (const Vigil__Ingestion__V1__RevealIdentifierRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__reveal_identifier_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Ingestion__V1__RevealIdentifierRequest *
+       vigil__ingestion__v1__reveal_identifier_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Ingestion__V1__RevealIdentifierRequest *)
+     protobuf_c_message_unpack (&vigil__ingestion__v1__reveal_identifier_request__descriptor,
+                                allocator, len, data);
+}
+void   vigil__ingestion__v1__reveal_identifier_request__free_unpacked
+                     (Vigil__Ingestion__V1__RevealIdentifierRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__ingestion__v1__reveal_identifier_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__ingestion__v1__reveal_identifier_response__init
+                     (Vigil__Ingestion__V1__RevealIdentifierResponse         *message)
+{
+  static const Vigil__Ingestion__V1__RevealIdentifierResponse init_value = VIGIL__INGESTION__V1__REVEAL_IDENTIFIER_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t vigil__ingestion__v1__reveal_identifier_response__get_packed_size
+                     (const Vigil__Ingestion__V1__RevealIdentifierResponse *message)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__reveal_identifier_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__ingestion__v1__reveal_identifier_response__pack
+                     (const Vigil__Ingestion__V1__RevealIdentifierResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__reveal_identifier_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__ingestion__v1__reveal_identifier_response__pack_to_buffer
+                     (const Vigil__Ingestion__V1__RevealIdentifierResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__reveal_identifier_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Ingestion__V1__RevealIdentifierResponse *
+       vigil__ingestion__v1__reveal_identifier_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Ingestion__V1__RevealIdentifierResponse *)
+     protobuf_c_message_unpack (&vigil__ingestion__v1__reveal_identifier_response__descriptor,
+                                allocator, len, data);
+}
+void   vigil__ingestion__v1__reveal_identifier_response__free_unpacked
+                     (Vigil__Ingestion__V1__RevealIdentifierResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__ingestion__v1__reveal_identifier_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__ingestion__v1__apply_retention_request__init
+                     (Vigil__Ingestion__V1__ApplyRetentionRequest         *message)
+{
+  static const Vigil__Ingestion__V1__ApplyRetentionRequest init_value = VIGIL__INGESTION__V1__APPLY_RETENTION_REQUEST__INIT;
+  *message = init_value;
+}
+size_t vigil__ingestion__v1__apply_retention_request__get_packed_size
+                     (const Vigil__Ingestion__V1__ApplyRetentionRequest *message)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__apply_retention_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__ingestion__v1__apply_retention_request__pack
+                     (const Vigil__Ingestion__V1__ApplyRetentionRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__apply_retention_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__ingestion__v1__apply_retention_request__pack_to_buffer
+                     (const Vigil__Ingestion__V1__ApplyRetentionRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__apply_retention_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Ingestion__V1__ApplyRetentionRequest *
+       vigil__ingestion__v1__apply_retention_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Ingestion__V1__ApplyRetentionRequest *)
+     protobuf_c_message_unpack (&vigil__ingestion__v1__apply_retention_request__descriptor,
+                                allocator, len, data);
+}
+void   vigil__ingestion__v1__apply_retention_request__free_unpacked
+                     (Vigil__Ingestion__V1__ApplyRetentionRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__ingestion__v1__apply_retention_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__ingestion__v1__apply_retention_response__init
+                     (Vigil__Ingestion__V1__ApplyRetentionResponse         *message)
+{
+  static const Vigil__Ingestion__V1__ApplyRetentionResponse init_value = VIGIL__INGESTION__V1__APPLY_RETENTION_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t vigil__ingestion__v1__apply_retention_response__get_packed_size
+                     (const Vigil__Ingestion__V1__ApplyRetentionResponse *message)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__apply_retention_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__ingestion__v1__apply_retention_response__pack
+                     (const Vigil__Ingestion__V1__ApplyRetentionResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__apply_retention_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__ingestion__v1__apply_retention_response__pack_to_buffer
+                     (const Vigil__Ingestion__V1__ApplyRetentionResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__apply_retention_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Ingestion__V1__ApplyRetentionResponse *
+       vigil__ingestion__v1__apply_retention_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Ingestion__V1__ApplyRetentionResponse *)
+     protobuf_c_message_unpack (&vigil__ingestion__v1__apply_retention_response__descriptor,
+                                allocator, len, data);
+}
+void   vigil__ingestion__v1__apply_retention_response__free_unpacked
+                     (Vigil__Ingestion__V1__ApplyRetentionResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__ingestion__v1__apply_retention_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__ingestion__v1__dropped_partition__init
+                     (Vigil__Ingestion__V1__DroppedPartition         *message)
+{
+  static const Vigil__Ingestion__V1__DroppedPartition init_value = VIGIL__INGESTION__V1__DROPPED_PARTITION__INIT;
+  *message = init_value;
+}
+size_t vigil__ingestion__v1__dropped_partition__get_packed_size
+                     (const Vigil__Ingestion__V1__DroppedPartition *message)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__dropped_partition__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__ingestion__v1__dropped_partition__pack
+                     (const Vigil__Ingestion__V1__DroppedPartition *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__dropped_partition__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__ingestion__v1__dropped_partition__pack_to_buffer
+                     (const Vigil__Ingestion__V1__DroppedPartition *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__dropped_partition__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Ingestion__V1__DroppedPartition *
+       vigil__ingestion__v1__dropped_partition__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Ingestion__V1__DroppedPartition *)
+     protobuf_c_message_unpack (&vigil__ingestion__v1__dropped_partition__descriptor,
+                                allocator, len, data);
+}
+void   vigil__ingestion__v1__dropped_partition__free_unpacked
+                     (Vigil__Ingestion__V1__DroppedPartition *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__ingestion__v1__dropped_partition__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__ingestion__v1__list_privacy_records_request__init
+                     (Vigil__Ingestion__V1__ListPrivacyRecordsRequest         *message)
+{
+  static const Vigil__Ingestion__V1__ListPrivacyRecordsRequest init_value = VIGIL__INGESTION__V1__LIST_PRIVACY_RECORDS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t vigil__ingestion__v1__list_privacy_records_request__get_packed_size
+                     (const Vigil__Ingestion__V1__ListPrivacyRecordsRequest *message)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__list_privacy_records_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__ingestion__v1__list_privacy_records_request__pack
+                     (const Vigil__Ingestion__V1__ListPrivacyRecordsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__list_privacy_records_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__ingestion__v1__list_privacy_records_request__pack_to_buffer
+                     (const Vigil__Ingestion__V1__ListPrivacyRecordsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__list_privacy_records_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Ingestion__V1__ListPrivacyRecordsRequest *
+       vigil__ingestion__v1__list_privacy_records_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Ingestion__V1__ListPrivacyRecordsRequest *)
+     protobuf_c_message_unpack (&vigil__ingestion__v1__list_privacy_records_request__descriptor,
+                                allocator, len, data);
+}
+void   vigil__ingestion__v1__list_privacy_records_request__free_unpacked
+                     (Vigil__Ingestion__V1__ListPrivacyRecordsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__ingestion__v1__list_privacy_records_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__ingestion__v1__list_privacy_records_response__init
+                     (Vigil__Ingestion__V1__ListPrivacyRecordsResponse         *message)
+{
+  static const Vigil__Ingestion__V1__ListPrivacyRecordsResponse init_value = VIGIL__INGESTION__V1__LIST_PRIVACY_RECORDS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t vigil__ingestion__v1__list_privacy_records_response__get_packed_size
+                     (const Vigil__Ingestion__V1__ListPrivacyRecordsResponse *message)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__list_privacy_records_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__ingestion__v1__list_privacy_records_response__pack
+                     (const Vigil__Ingestion__V1__ListPrivacyRecordsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__list_privacy_records_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__ingestion__v1__list_privacy_records_response__pack_to_buffer
+                     (const Vigil__Ingestion__V1__ListPrivacyRecordsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__list_privacy_records_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Ingestion__V1__ListPrivacyRecordsResponse *
+       vigil__ingestion__v1__list_privacy_records_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Ingestion__V1__ListPrivacyRecordsResponse *)
+     protobuf_c_message_unpack (&vigil__ingestion__v1__list_privacy_records_response__descriptor,
+                                allocator, len, data);
+}
+void   vigil__ingestion__v1__list_privacy_records_response__free_unpacked
+                     (Vigil__Ingestion__V1__ListPrivacyRecordsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__ingestion__v1__list_privacy_records_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__ingestion__v1__privacy_record__init
+                     (Vigil__Ingestion__V1__PrivacyRecord         *message)
+{
+  static const Vigil__Ingestion__V1__PrivacyRecord init_value = VIGIL__INGESTION__V1__PRIVACY_RECORD__INIT;
+  *message = init_value;
+}
+size_t vigil__ingestion__v1__privacy_record__get_packed_size
+                     (const Vigil__Ingestion__V1__PrivacyRecord *message)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__privacy_record__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__ingestion__v1__privacy_record__pack
+                     (const Vigil__Ingestion__V1__PrivacyRecord *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__privacy_record__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__ingestion__v1__privacy_record__pack_to_buffer
+                     (const Vigil__Ingestion__V1__PrivacyRecord *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__privacy_record__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Ingestion__V1__PrivacyRecord *
+       vigil__ingestion__v1__privacy_record__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Ingestion__V1__PrivacyRecord *)
+     protobuf_c_message_unpack (&vigil__ingestion__v1__privacy_record__descriptor,
+                                allocator, len, data);
+}
+void   vigil__ingestion__v1__privacy_record__free_unpacked
+                     (Vigil__Ingestion__V1__PrivacyRecord *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__ingestion__v1__privacy_record__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor vigil__ingestion__v1__violation__field_descriptors[2] =
 {
   {
@@ -1788,6 +2463,927 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__get_statistics_response__
   (ProtobufCMessageInit) vigil__ingestion__v1__get_statistics_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__import_file_request__field_descriptors[2] =
+{
+  {
+    "header",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Ingestion__V1__ImportFileRequest, part_case),
+    offsetof(Vigil__Ingestion__V1__ImportFileRequest, header),
+    &vigil__ingestion__v1__file_header__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "chunk",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Vigil__Ingestion__V1__ImportFileRequest, part_case),
+    offsetof(Vigil__Ingestion__V1__ImportFileRequest, chunk),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__ingestion__v1__import_file_request__field_indices_by_name[] = {
+  1,   /* field[1] = chunk */
+  0,   /* field[0] = header */
+};
+static const ProtobufCIntRange vigil__ingestion__v1__import_file_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor vigil__ingestion__v1__import_file_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.ingestion.v1.ImportFileRequest",
+  "ImportFileRequest",
+  "Vigil__Ingestion__V1__ImportFileRequest",
+  "vigil.ingestion.v1",
+  sizeof(Vigil__Ingestion__V1__ImportFileRequest),
+  2,
+  vigil__ingestion__v1__import_file_request__field_descriptors,
+  vigil__ingestion__v1__import_file_request__field_indices_by_name,
+  1,  vigil__ingestion__v1__import_file_request__number_ranges,
+  (ProtobufCMessageInit) vigil__ingestion__v1__import_file_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__file_header__field_descriptors[5] =
+{
+  {
+    "content_sha256",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__FileHeader, content_sha256),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "size_bytes",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__FileHeader, size_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offset_bytes",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__FileHeader, offset_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mapping",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__FileHeader, mapping),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "file_name",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__FileHeader, file_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__ingestion__v1__file_header__field_indices_by_name[] = {
+  0,   /* field[0] = content_sha256 */
+  4,   /* field[4] = file_name */
+  3,   /* field[3] = mapping */
+  2,   /* field[2] = offset_bytes */
+  1,   /* field[1] = size_bytes */
+};
+static const ProtobufCIntRange vigil__ingestion__v1__file_header__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor vigil__ingestion__v1__file_header__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.ingestion.v1.FileHeader",
+  "FileHeader",
+  "Vigil__Ingestion__V1__FileHeader",
+  "vigil.ingestion.v1",
+  sizeof(Vigil__Ingestion__V1__FileHeader),
+  5,
+  vigil__ingestion__v1__file_header__field_descriptors,
+  vigil__ingestion__v1__file_header__field_indices_by_name,
+  1,  vigil__ingestion__v1__file_header__number_ranges,
+  (ProtobufCMessageInit) vigil__ingestion__v1__file_header__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__import_file_response__field_descriptors[9] =
+{
+  {
+    "state",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__ImportFileResponse, state),
+    &vigil__ingestion__v1__file_state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "received_bytes",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__ImportFileResponse, received_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rows",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__ImportFileResponse, rows),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "accepted",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__ImportFileResponse, accepted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "duplicates",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__ImportFileResponse, duplicates),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rejected",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__ImportFileResponse, rejected),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "empty",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__ImportFileResponse, empty),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rejected_rows",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Ingestion__V1__ImportFileResponse, n_rejected_rows),
+    offsetof(Vigil__Ingestion__V1__ImportFileResponse, rejected_rows),
+    &vigil__ingestion__v1__rejected_row__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "error",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__ImportFileResponse, error),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__ingestion__v1__import_file_response__field_indices_by_name[] = {
+  3,   /* field[3] = accepted */
+  4,   /* field[4] = duplicates */
+  6,   /* field[6] = empty */
+  8,   /* field[8] = error */
+  1,   /* field[1] = received_bytes */
+  5,   /* field[5] = rejected */
+  7,   /* field[7] = rejected_rows */
+  2,   /* field[2] = rows */
+  0,   /* field[0] = state */
+};
+static const ProtobufCIntRange vigil__ingestion__v1__import_file_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 9 }
+};
+const ProtobufCMessageDescriptor vigil__ingestion__v1__import_file_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.ingestion.v1.ImportFileResponse",
+  "ImportFileResponse",
+  "Vigil__Ingestion__V1__ImportFileResponse",
+  "vigil.ingestion.v1",
+  sizeof(Vigil__Ingestion__V1__ImportFileResponse),
+  9,
+  vigil__ingestion__v1__import_file_response__field_descriptors,
+  vigil__ingestion__v1__import_file_response__field_indices_by_name,
+  1,  vigil__ingestion__v1__import_file_response__number_ranges,
+  (ProtobufCMessageInit) vigil__ingestion__v1__import_file_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__rejected_row__field_descriptors[4] =
+{
+  {
+    "row",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__RejectedRow, row),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "field",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__RejectedRow, field),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__RejectedRow, value),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__RejectedRow, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__ingestion__v1__rejected_row__field_indices_by_name[] = {
+  1,   /* field[1] = field */
+  3,   /* field[3] = reason */
+  0,   /* field[0] = row */
+  2,   /* field[2] = value */
+};
+static const ProtobufCIntRange vigil__ingestion__v1__rejected_row__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor vigil__ingestion__v1__rejected_row__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.ingestion.v1.RejectedRow",
+  "RejectedRow",
+  "Vigil__Ingestion__V1__RejectedRow",
+  "vigil.ingestion.v1",
+  sizeof(Vigil__Ingestion__V1__RejectedRow),
+  4,
+  vigil__ingestion__v1__rejected_row__field_descriptors,
+  vigil__ingestion__v1__rejected_row__field_indices_by_name,
+  1,  vigil__ingestion__v1__rejected_row__number_ranges,
+  (ProtobufCMessageInit) vigil__ingestion__v1__rejected_row__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__get_file_import_request__field_descriptors[1] =
+{
+  {
+    "content_sha256",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__GetFileImportRequest, content_sha256),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__ingestion__v1__get_file_import_request__field_indices_by_name[] = {
+  0,   /* field[0] = content_sha256 */
+};
+static const ProtobufCIntRange vigil__ingestion__v1__get_file_import_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor vigil__ingestion__v1__get_file_import_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.ingestion.v1.GetFileImportRequest",
+  "GetFileImportRequest",
+  "Vigil__Ingestion__V1__GetFileImportRequest",
+  "vigil.ingestion.v1",
+  sizeof(Vigil__Ingestion__V1__GetFileImportRequest),
+  1,
+  vigil__ingestion__v1__get_file_import_request__field_descriptors,
+  vigil__ingestion__v1__get_file_import_request__field_indices_by_name,
+  1,  vigil__ingestion__v1__get_file_import_request__number_ranges,
+  (ProtobufCMessageInit) vigil__ingestion__v1__get_file_import_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__erase_identifiers_request__field_descriptors[3] =
+{
+  {
+    "customer_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__EraseIdentifiersRequest, customer_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bank_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__EraseIdentifiersRequest, bank_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__EraseIdentifiersRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__ingestion__v1__erase_identifiers_request__field_indices_by_name[] = {
+  1,   /* field[1] = bank_id */
+  0,   /* field[0] = customer_id */
+  2,   /* field[2] = reason */
+};
+static const ProtobufCIntRange vigil__ingestion__v1__erase_identifiers_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor vigil__ingestion__v1__erase_identifiers_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.ingestion.v1.EraseIdentifiersRequest",
+  "EraseIdentifiersRequest",
+  "Vigil__Ingestion__V1__EraseIdentifiersRequest",
+  "vigil.ingestion.v1",
+  sizeof(Vigil__Ingestion__V1__EraseIdentifiersRequest),
+  3,
+  vigil__ingestion__v1__erase_identifiers_request__field_descriptors,
+  vigil__ingestion__v1__erase_identifiers_request__field_indices_by_name,
+  1,  vigil__ingestion__v1__erase_identifiers_request__number_ranges,
+  (ProtobufCMessageInit) vigil__ingestion__v1__erase_identifiers_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__erase_identifiers_response__field_descriptors[1] =
+{
+  {
+    "erased",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__EraseIdentifiersResponse, erased),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__ingestion__v1__erase_identifiers_response__field_indices_by_name[] = {
+  0,   /* field[0] = erased */
+};
+static const ProtobufCIntRange vigil__ingestion__v1__erase_identifiers_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor vigil__ingestion__v1__erase_identifiers_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.ingestion.v1.EraseIdentifiersResponse",
+  "EraseIdentifiersResponse",
+  "Vigil__Ingestion__V1__EraseIdentifiersResponse",
+  "vigil.ingestion.v1",
+  sizeof(Vigil__Ingestion__V1__EraseIdentifiersResponse),
+  1,
+  vigil__ingestion__v1__erase_identifiers_response__field_descriptors,
+  vigil__ingestion__v1__erase_identifiers_response__field_indices_by_name,
+  1,  vigil__ingestion__v1__erase_identifiers_response__number_ranges,
+  (ProtobufCMessageInit) vigil__ingestion__v1__erase_identifiers_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__reveal_identifier_request__field_descriptors[2] =
+{
+  {
+    "token",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__RevealIdentifierRequest, token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__RevealIdentifierRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__ingestion__v1__reveal_identifier_request__field_indices_by_name[] = {
+  1,   /* field[1] = reason */
+  0,   /* field[0] = token */
+};
+static const ProtobufCIntRange vigil__ingestion__v1__reveal_identifier_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor vigil__ingestion__v1__reveal_identifier_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.ingestion.v1.RevealIdentifierRequest",
+  "RevealIdentifierRequest",
+  "Vigil__Ingestion__V1__RevealIdentifierRequest",
+  "vigil.ingestion.v1",
+  sizeof(Vigil__Ingestion__V1__RevealIdentifierRequest),
+  2,
+  vigil__ingestion__v1__reveal_identifier_request__field_descriptors,
+  vigil__ingestion__v1__reveal_identifier_request__field_indices_by_name,
+  1,  vigil__ingestion__v1__reveal_identifier_request__number_ranges,
+  (ProtobufCMessageInit) vigil__ingestion__v1__reveal_identifier_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__reveal_identifier_response__field_descriptors[2] =
+{
+  {
+    "kind",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__RevealIdentifierResponse, kind),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "identifier",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__RevealIdentifierResponse, identifier),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__ingestion__v1__reveal_identifier_response__field_indices_by_name[] = {
+  1,   /* field[1] = identifier */
+  0,   /* field[0] = kind */
+};
+static const ProtobufCIntRange vigil__ingestion__v1__reveal_identifier_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor vigil__ingestion__v1__reveal_identifier_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.ingestion.v1.RevealIdentifierResponse",
+  "RevealIdentifierResponse",
+  "Vigil__Ingestion__V1__RevealIdentifierResponse",
+  "vigil.ingestion.v1",
+  sizeof(Vigil__Ingestion__V1__RevealIdentifierResponse),
+  2,
+  vigil__ingestion__v1__reveal_identifier_response__field_descriptors,
+  vigil__ingestion__v1__reveal_identifier_response__field_indices_by_name,
+  1,  vigil__ingestion__v1__reveal_identifier_response__number_ranges,
+  (ProtobufCMessageInit) vigil__ingestion__v1__reveal_identifier_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__apply_retention_request__field_descriptors[2] =
+{
+  {
+    "keep_days",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__ApplyRetentionRequest, keep_days),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dry_run",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__ApplyRetentionRequest, dry_run),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__ingestion__v1__apply_retention_request__field_indices_by_name[] = {
+  1,   /* field[1] = dry_run */
+  0,   /* field[0] = keep_days */
+};
+static const ProtobufCIntRange vigil__ingestion__v1__apply_retention_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor vigil__ingestion__v1__apply_retention_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.ingestion.v1.ApplyRetentionRequest",
+  "ApplyRetentionRequest",
+  "Vigil__Ingestion__V1__ApplyRetentionRequest",
+  "vigil.ingestion.v1",
+  sizeof(Vigil__Ingestion__V1__ApplyRetentionRequest),
+  2,
+  vigil__ingestion__v1__apply_retention_request__field_descriptors,
+  vigil__ingestion__v1__apply_retention_request__field_indices_by_name,
+  1,  vigil__ingestion__v1__apply_retention_request__number_ranges,
+  (ProtobufCMessageInit) vigil__ingestion__v1__apply_retention_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__apply_retention_response__field_descriptors[1] =
+{
+  {
+    "dropped",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Ingestion__V1__ApplyRetentionResponse, n_dropped),
+    offsetof(Vigil__Ingestion__V1__ApplyRetentionResponse, dropped),
+    &vigil__ingestion__v1__dropped_partition__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__ingestion__v1__apply_retention_response__field_indices_by_name[] = {
+  0,   /* field[0] = dropped */
+};
+static const ProtobufCIntRange vigil__ingestion__v1__apply_retention_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor vigil__ingestion__v1__apply_retention_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.ingestion.v1.ApplyRetentionResponse",
+  "ApplyRetentionResponse",
+  "Vigil__Ingestion__V1__ApplyRetentionResponse",
+  "vigil.ingestion.v1",
+  sizeof(Vigil__Ingestion__V1__ApplyRetentionResponse),
+  1,
+  vigil__ingestion__v1__apply_retention_response__field_descriptors,
+  vigil__ingestion__v1__apply_retention_response__field_indices_by_name,
+  1,  vigil__ingestion__v1__apply_retention_response__number_ranges,
+  (ProtobufCMessageInit) vigil__ingestion__v1__apply_retention_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__dropped_partition__field_descriptors[2] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__DroppedPartition, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "until",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__DroppedPartition, until),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__ingestion__v1__dropped_partition__field_indices_by_name[] = {
+  0,   /* field[0] = name */
+  1,   /* field[1] = until */
+};
+static const ProtobufCIntRange vigil__ingestion__v1__dropped_partition__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor vigil__ingestion__v1__dropped_partition__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.ingestion.v1.DroppedPartition",
+  "DroppedPartition",
+  "Vigil__Ingestion__V1__DroppedPartition",
+  "vigil.ingestion.v1",
+  sizeof(Vigil__Ingestion__V1__DroppedPartition),
+  2,
+  vigil__ingestion__v1__dropped_partition__field_descriptors,
+  vigil__ingestion__v1__dropped_partition__field_indices_by_name,
+  1,  vigil__ingestion__v1__dropped_partition__number_ranges,
+  (ProtobufCMessageInit) vigil__ingestion__v1__dropped_partition__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__list_privacy_records_request__field_descriptors[1] =
+{
+  {
+    "limit",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__ListPrivacyRecordsRequest, limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__ingestion__v1__list_privacy_records_request__field_indices_by_name[] = {
+  0,   /* field[0] = limit */
+};
+static const ProtobufCIntRange vigil__ingestion__v1__list_privacy_records_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor vigil__ingestion__v1__list_privacy_records_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.ingestion.v1.ListPrivacyRecordsRequest",
+  "ListPrivacyRecordsRequest",
+  "Vigil__Ingestion__V1__ListPrivacyRecordsRequest",
+  "vigil.ingestion.v1",
+  sizeof(Vigil__Ingestion__V1__ListPrivacyRecordsRequest),
+  1,
+  vigil__ingestion__v1__list_privacy_records_request__field_descriptors,
+  vigil__ingestion__v1__list_privacy_records_request__field_indices_by_name,
+  1,  vigil__ingestion__v1__list_privacy_records_request__number_ranges,
+  (ProtobufCMessageInit) vigil__ingestion__v1__list_privacy_records_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__list_privacy_records_response__field_descriptors[1] =
+{
+  {
+    "records",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Ingestion__V1__ListPrivacyRecordsResponse, n_records),
+    offsetof(Vigil__Ingestion__V1__ListPrivacyRecordsResponse, records),
+    &vigil__ingestion__v1__privacy_record__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__ingestion__v1__list_privacy_records_response__field_indices_by_name[] = {
+  0,   /* field[0] = records */
+};
+static const ProtobufCIntRange vigil__ingestion__v1__list_privacy_records_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor vigil__ingestion__v1__list_privacy_records_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.ingestion.v1.ListPrivacyRecordsResponse",
+  "ListPrivacyRecordsResponse",
+  "Vigil__Ingestion__V1__ListPrivacyRecordsResponse",
+  "vigil.ingestion.v1",
+  sizeof(Vigil__Ingestion__V1__ListPrivacyRecordsResponse),
+  1,
+  vigil__ingestion__v1__list_privacy_records_response__field_descriptors,
+  vigil__ingestion__v1__list_privacy_records_response__field_indices_by_name,
+  1,  vigil__ingestion__v1__list_privacy_records_response__number_ranges,
+  (ProtobufCMessageInit) vigil__ingestion__v1__list_privacy_records_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__privacy_record__field_descriptors[6] =
+{
+  {
+    "at",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__PrivacyRecord, at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "action",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__PrivacyRecord, action),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "actor",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__PrivacyRecord, actor),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "subject",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__PrivacyRecord, subject),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__PrivacyRecord, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "count",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__PrivacyRecord, count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__ingestion__v1__privacy_record__field_indices_by_name[] = {
+  1,   /* field[1] = action */
+  2,   /* field[2] = actor */
+  0,   /* field[0] = at */
+  5,   /* field[5] = count */
+  4,   /* field[4] = reason */
+  3,   /* field[3] = subject */
+};
+static const ProtobufCIntRange vigil__ingestion__v1__privacy_record__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor vigil__ingestion__v1__privacy_record__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.ingestion.v1.PrivacyRecord",
+  "PrivacyRecord",
+  "Vigil__Ingestion__V1__PrivacyRecord",
+  "vigil.ingestion.v1",
+  sizeof(Vigil__Ingestion__V1__PrivacyRecord),
+  6,
+  vigil__ingestion__v1__privacy_record__field_descriptors,
+  vigil__ingestion__v1__privacy_record__field_indices_by_name,
+  1,  vigil__ingestion__v1__privacy_record__number_ranges,
+  (ProtobufCMessageInit) vigil__ingestion__v1__privacy_record__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCEnumValue vigil__ingestion__v1__outcome__enum_values_by_number[4] =
 {
   { "OUTCOME_UNSPECIFIED", "VIGIL__INGESTION__V1__OUTCOME__OUTCOME_UNSPECIFIED", 0 },
@@ -1820,24 +3416,70 @@ const ProtobufCEnumDescriptor vigil__ingestion__v1__outcome__descriptor =
   vigil__ingestion__v1__outcome__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor vigil__ingestion__v1__ingestion_service__method_descriptors[7] =
+static const ProtobufCEnumValue vigil__ingestion__v1__file_state__enum_values_by_number[5] =
+{
+  { "FILE_STATE_UNSPECIFIED", "VIGIL__INGESTION__V1__FILE_STATE__FILE_STATE_UNSPECIFIED", 0 },
+  { "FILE_STATE_RECEIVING", "VIGIL__INGESTION__V1__FILE_STATE__FILE_STATE_RECEIVING", 1 },
+  { "FILE_STATE_STORING", "VIGIL__INGESTION__V1__FILE_STATE__FILE_STATE_STORING", 2 },
+  { "FILE_STATE_DONE", "VIGIL__INGESTION__V1__FILE_STATE__FILE_STATE_DONE", 3 },
+  { "FILE_STATE_FAILED", "VIGIL__INGESTION__V1__FILE_STATE__FILE_STATE_FAILED", 4 },
+};
+static const ProtobufCIntRange vigil__ingestion__v1__file_state__value_ranges[] = {
+{0, 0},{0, 5}
+};
+static const ProtobufCEnumValueIndex vigil__ingestion__v1__file_state__enum_values_by_name[5] =
+{
+  { "FILE_STATE_DONE", 3 },
+  { "FILE_STATE_FAILED", 4 },
+  { "FILE_STATE_RECEIVING", 1 },
+  { "FILE_STATE_STORING", 2 },
+  { "FILE_STATE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor vigil__ingestion__v1__file_state__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "vigil.ingestion.v1.FileState",
+  "FileState",
+  "Vigil__Ingestion__V1__FileState",
+  "vigil.ingestion.v1",
+  5,
+  vigil__ingestion__v1__file_state__enum_values_by_number,
+  5,
+  vigil__ingestion__v1__file_state__enum_values_by_name,
+  1,
+  vigil__ingestion__v1__file_state__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCMethodDescriptor vigil__ingestion__v1__ingestion_service__method_descriptors[13] =
 {
   { "SubmitTransaction", &vigil__ingestion__v1__submit_transaction_request__descriptor, &vigil__ingestion__v1__submit_transaction_response__descriptor },
   { "StreamTransactions", &vigil__ingestion__v1__stream_transactions_request__descriptor, &vigil__ingestion__v1__stream_transactions_response__descriptor },
   { "SubmitComplaint", &vigil__ingestion__v1__submit_complaint_request__descriptor, &vigil__ingestion__v1__submit_complaint_response__descriptor },
   { "SubmitLabel", &vigil__ingestion__v1__submit_label_request__descriptor, &vigil__ingestion__v1__submit_label_response__descriptor },
   { "ImportRecords", &vigil__ingestion__v1__import_records_request__descriptor, &vigil__ingestion__v1__import_records_response__descriptor },
+  { "ImportFile", &vigil__ingestion__v1__import_file_request__descriptor, &vigil__ingestion__v1__import_file_response__descriptor },
+  { "GetFileImport", &vigil__ingestion__v1__get_file_import_request__descriptor, &vigil__ingestion__v1__import_file_response__descriptor },
+  { "EraseIdentifiers", &vigil__ingestion__v1__erase_identifiers_request__descriptor, &vigil__ingestion__v1__erase_identifiers_response__descriptor },
+  { "RevealIdentifier", &vigil__ingestion__v1__reveal_identifier_request__descriptor, &vigil__ingestion__v1__reveal_identifier_response__descriptor },
+  { "ApplyRetention", &vigil__ingestion__v1__apply_retention_request__descriptor, &vigil__ingestion__v1__apply_retention_response__descriptor },
+  { "ListPrivacyRecords", &vigil__ingestion__v1__list_privacy_records_request__descriptor, &vigil__ingestion__v1__list_privacy_records_response__descriptor },
   { "TailEvents", &vigil__ingestion__v1__tail_events_request__descriptor, &vigil__ingestion__v1__tail_events_response__descriptor },
   { "GetStatistics", &vigil__ingestion__v1__get_statistics_request__descriptor, &vigil__ingestion__v1__get_statistics_response__descriptor },
 };
 const unsigned vigil__ingestion__v1__ingestion_service__method_indices_by_name[] = {
-  6,        /* GetStatistics */
+  9,        /* ApplyRetention */
+  7,        /* EraseIdentifiers */
+  6,        /* GetFileImport */
+  12,        /* GetStatistics */
+  5,        /* ImportFile */
   4,        /* ImportRecords */
+  10,        /* ListPrivacyRecords */
+  8,        /* RevealIdentifier */
   1,        /* StreamTransactions */
   2,        /* SubmitComplaint */
   3,        /* SubmitLabel */
   0,        /* SubmitTransaction */
-  5         /* TailEvents */
+  11         /* TailEvents */
 };
 const ProtobufCServiceDescriptor vigil__ingestion__v1__ingestion_service__descriptor =
 {
@@ -1846,7 +3488,7 @@ const ProtobufCServiceDescriptor vigil__ingestion__v1__ingestion_service__descri
   "IngestionService",
   "Vigil__Ingestion__V1__IngestionService",
   "vigil.ingestion.v1",
-  7,
+  13,
   vigil__ingestion__v1__ingestion_service__method_descriptors,
   vigil__ingestion__v1__ingestion_service__method_indices_by_name
 };
@@ -1890,13 +3532,61 @@ void vigil__ingestion__v1__ingestion_service__import_records(ProtobufCService *s
   assert(service->descriptor == &vigil__ingestion__v1__ingestion_service__descriptor);
   service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void vigil__ingestion__v1__ingestion_service__import_file(ProtobufCService *service,
+                                                          const Vigil__Ingestion__V1__ImportFileRequest *input,
+                                                          Vigil__Ingestion__V1__ImportFileResponse_Closure closure,
+                                                          void *closure_data)
+{
+  assert(service->descriptor == &vigil__ingestion__v1__ingestion_service__descriptor);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void vigil__ingestion__v1__ingestion_service__get_file_import(ProtobufCService *service,
+                                                              const Vigil__Ingestion__V1__GetFileImportRequest *input,
+                                                              Vigil__Ingestion__V1__ImportFileResponse_Closure closure,
+                                                              void *closure_data)
+{
+  assert(service->descriptor == &vigil__ingestion__v1__ingestion_service__descriptor);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void vigil__ingestion__v1__ingestion_service__erase_identifiers(ProtobufCService *service,
+                                                                const Vigil__Ingestion__V1__EraseIdentifiersRequest *input,
+                                                                Vigil__Ingestion__V1__EraseIdentifiersResponse_Closure closure,
+                                                                void *closure_data)
+{
+  assert(service->descriptor == &vigil__ingestion__v1__ingestion_service__descriptor);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void vigil__ingestion__v1__ingestion_service__reveal_identifier(ProtobufCService *service,
+                                                                const Vigil__Ingestion__V1__RevealIdentifierRequest *input,
+                                                                Vigil__Ingestion__V1__RevealIdentifierResponse_Closure closure,
+                                                                void *closure_data)
+{
+  assert(service->descriptor == &vigil__ingestion__v1__ingestion_service__descriptor);
+  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void vigil__ingestion__v1__ingestion_service__apply_retention(ProtobufCService *service,
+                                                              const Vigil__Ingestion__V1__ApplyRetentionRequest *input,
+                                                              Vigil__Ingestion__V1__ApplyRetentionResponse_Closure closure,
+                                                              void *closure_data)
+{
+  assert(service->descriptor == &vigil__ingestion__v1__ingestion_service__descriptor);
+  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void vigil__ingestion__v1__ingestion_service__list_privacy_records(ProtobufCService *service,
+                                                                   const Vigil__Ingestion__V1__ListPrivacyRecordsRequest *input,
+                                                                   Vigil__Ingestion__V1__ListPrivacyRecordsResponse_Closure closure,
+                                                                   void *closure_data)
+{
+  assert(service->descriptor == &vigil__ingestion__v1__ingestion_service__descriptor);
+  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void vigil__ingestion__v1__ingestion_service__tail_events(ProtobufCService *service,
                                                           const Vigil__Ingestion__V1__TailEventsRequest *input,
                                                           Vigil__Ingestion__V1__TailEventsResponse_Closure closure,
                                                           void *closure_data)
 {
   assert(service->descriptor == &vigil__ingestion__v1__ingestion_service__descriptor);
-  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__ingestion__v1__ingestion_service__get_statistics(ProtobufCService *service,
                                                              const Vigil__Ingestion__V1__GetStatisticsRequest *input,
@@ -1904,7 +3594,7 @@ void vigil__ingestion__v1__ingestion_service__get_statistics(ProtobufCService *s
                                                              void *closure_data)
 {
   assert(service->descriptor == &vigil__ingestion__v1__ingestion_service__descriptor);
-  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__ingestion__v1__ingestion_service__init (Vigil__Ingestion__V1__IngestionService_Service *service,
                                                     Vigil__Ingestion__V1__IngestionService_ServiceDestroy destroy)

@@ -22,7 +22,14 @@ typedef struct Vigil__Features__V1__ObserveRequest Vigil__Features__V1__ObserveR
 typedef struct Vigil__Features__V1__ObserveResponse Vigil__Features__V1__ObserveResponse;
 typedef struct Vigil__Features__V1__Observation Vigil__Features__V1__Observation;
 typedef struct Vigil__Features__V1__GetFeaturesRequest Vigil__Features__V1__GetFeaturesRequest;
+typedef struct Vigil__Features__V1__EntityKey Vigil__Features__V1__EntityKey;
 typedef struct Vigil__Features__V1__GetFeaturesResponse Vigil__Features__V1__GetFeaturesResponse;
+typedef struct Vigil__Features__V1__EntityFeatures Vigil__Features__V1__EntityFeatures;
+typedef struct Vigil__Features__V1__GetFeatureHealthRequest Vigil__Features__V1__GetFeatureHealthRequest;
+typedef struct Vigil__Features__V1__GetFeatureHealthResponse Vigil__Features__V1__GetFeatureHealthResponse;
+typedef struct Vigil__Features__V1__FeatureHealth Vigil__Features__V1__FeatureHealth;
+typedef struct Vigil__Features__V1__SetFeatureReferenceRequest Vigil__Features__V1__SetFeatureReferenceRequest;
+typedef struct Vigil__Features__V1__SetFeatureReferenceResponse Vigil__Features__V1__SetFeatureReferenceResponse;
 typedef struct Vigil__Features__V1__DescribeFeatureSetRequest Vigil__Features__V1__DescribeFeatureSetRequest;
 typedef struct Vigil__Features__V1__DescribeFeatureSetResponse Vigil__Features__V1__DescribeFeatureSetResponse;
 typedef struct Vigil__Features__V1__Feature Vigil__Features__V1__Feature;
@@ -87,10 +94,34 @@ struct  Vigil__Features__V1__GetFeaturesRequest
   ProtobufCMessage base;
   size_t n_keys;
   Vigil__Records__V1__TransactionKey **keys;
+  size_t n_entities;
+  Vigil__Features__V1__EntityKey **entities;
+  Google__Protobuf__Timestamp *at;
 };
 #define VIGIL__FEATURES__V1__GET_FEATURES_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__get_features_request__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0,NULL, NULL }
+
+
+typedef enum {
+  VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY__NOT_SET = 0,
+  VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY_CUSTOMER_ID = 1,
+  VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY_TERMINAL_ID = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY__CASE)
+} Vigil__Features__V1__EntityKey__EntityCase;
+
+struct  Vigil__Features__V1__EntityKey
+{
+  ProtobufCMessage base;
+  Vigil__Features__V1__EntityKey__EntityCase entity_case;
+  union {
+    char *customer_id;
+    char *terminal_id;
+  };
+};
+#define VIGIL__FEATURES__V1__ENTITY_KEY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__entity_key__descriptor) \
+    , VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY__NOT_SET, {0} }
 
 
 struct  Vigil__Features__V1__GetFeaturesResponse
@@ -98,10 +129,87 @@ struct  Vigil__Features__V1__GetFeaturesResponse
   ProtobufCMessage base;
   size_t n_observations;
   Vigil__Features__V1__Observation **observations;
+  size_t n_entities;
+  Vigil__Features__V1__EntityFeatures **entities;
+  char *feature_set_version;
 };
 #define VIGIL__FEATURES__V1__GET_FEATURES_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__get_features_response__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0,NULL, (char *)protobuf_c_empty_string }
+
+
+struct  Vigil__Features__V1__EntityFeatures
+{
+  ProtobufCMessage base;
+  Vigil__Features__V1__EntityKey *entity;
+  protobuf_c_boolean found;
+  size_t n_values;
+  double *values;
+  Google__Protobuf__Timestamp *newest_event_time;
+};
+#define VIGIL__FEATURES__V1__ENTITY_FEATURES__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__entity_features__descriptor) \
+    , NULL, 0, 0,NULL, NULL }
+
+
+struct  Vigil__Features__V1__GetFeatureHealthRequest
+{
+  ProtobufCMessage base;
+};
+#define VIGIL__FEATURES__V1__GET_FEATURE_HEALTH_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__get_feature_health_request__descriptor) \
+     }
+
+
+struct  Vigil__Features__V1__GetFeatureHealthResponse
+{
+  ProtobufCMessage base;
+  char *feature_set_version;
+  int64_t observations;
+  Google__Protobuf__Timestamp *newest_event_time;
+  size_t n_features;
+  Vigil__Features__V1__FeatureHealth **features;
+  Google__Protobuf__Timestamp *reference_from;
+  Google__Protobuf__Timestamp *reference_to;
+};
+#define VIGIL__FEATURES__V1__GET_FEATURE_HEALTH_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__get_feature_health_response__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, NULL, 0,NULL, NULL, NULL }
+
+
+struct  Vigil__Features__V1__FeatureHealth
+{
+  ProtobufCMessage base;
+  char *name;
+  double null_rate;
+  double reference_null_rate;
+  double population_stability_index;
+  double mean;
+};
+#define VIGIL__FEATURES__V1__FEATURE_HEALTH__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__feature_health__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0, 0, 0 }
+
+
+struct  Vigil__Features__V1__SetFeatureReferenceRequest
+{
+  ProtobufCMessage base;
+  Google__Protobuf__Timestamp *from;
+  Google__Protobuf__Timestamp *to;
+};
+#define VIGIL__FEATURES__V1__SET_FEATURE_REFERENCE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__set_feature_reference_request__descriptor) \
+    , NULL, NULL }
+
+
+struct  Vigil__Features__V1__SetFeatureReferenceResponse
+{
+  ProtobufCMessage base;
+  int64_t observations;
+};
+#define VIGIL__FEATURES__V1__SET_FEATURE_REFERENCE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__set_feature_reference_response__descriptor) \
+    , 0 }
 
 
 struct  Vigil__Features__V1__DescribeFeatureSetRequest
@@ -131,10 +239,15 @@ struct  Vigil__Features__V1__Feature
   char *name;
   char *entity;
   char *description;
+  char *aggregation;
+  int64_t window_seconds;
+  int64_t delay_seconds;
+  char *owner;
+  char *type;
 };
 #define VIGIL__FEATURES__V1__FEATURE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__feature__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Vigil__Features__V1__GetHistoricalFeaturesRequest
@@ -315,6 +428,25 @@ Vigil__Features__V1__GetFeaturesRequest *
 void   vigil__features__v1__get_features_request__free_unpacked
                      (Vigil__Features__V1__GetFeaturesRequest *message,
                       ProtobufCAllocator *allocator);
+/* Vigil__Features__V1__EntityKey methods */
+void   vigil__features__v1__entity_key__init
+                     (Vigil__Features__V1__EntityKey         *message);
+size_t vigil__features__v1__entity_key__get_packed_size
+                     (const Vigil__Features__V1__EntityKey   *message);
+size_t vigil__features__v1__entity_key__pack
+                     (const Vigil__Features__V1__EntityKey   *message,
+                      uint8_t             *out);
+size_t vigil__features__v1__entity_key__pack_to_buffer
+                     (const Vigil__Features__V1__EntityKey   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Features__V1__EntityKey *
+       vigil__features__v1__entity_key__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__features__v1__entity_key__free_unpacked
+                     (Vigil__Features__V1__EntityKey *message,
+                      ProtobufCAllocator *allocator);
 /* Vigil__Features__V1__GetFeaturesResponse methods */
 void   vigil__features__v1__get_features_response__init
                      (Vigil__Features__V1__GetFeaturesResponse         *message);
@@ -333,6 +465,120 @@ Vigil__Features__V1__GetFeaturesResponse *
                       const uint8_t       *data);
 void   vigil__features__v1__get_features_response__free_unpacked
                      (Vigil__Features__V1__GetFeaturesResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Features__V1__EntityFeatures methods */
+void   vigil__features__v1__entity_features__init
+                     (Vigil__Features__V1__EntityFeatures         *message);
+size_t vigil__features__v1__entity_features__get_packed_size
+                     (const Vigil__Features__V1__EntityFeatures   *message);
+size_t vigil__features__v1__entity_features__pack
+                     (const Vigil__Features__V1__EntityFeatures   *message,
+                      uint8_t             *out);
+size_t vigil__features__v1__entity_features__pack_to_buffer
+                     (const Vigil__Features__V1__EntityFeatures   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Features__V1__EntityFeatures *
+       vigil__features__v1__entity_features__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__features__v1__entity_features__free_unpacked
+                     (Vigil__Features__V1__EntityFeatures *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Features__V1__GetFeatureHealthRequest methods */
+void   vigil__features__v1__get_feature_health_request__init
+                     (Vigil__Features__V1__GetFeatureHealthRequest         *message);
+size_t vigil__features__v1__get_feature_health_request__get_packed_size
+                     (const Vigil__Features__V1__GetFeatureHealthRequest   *message);
+size_t vigil__features__v1__get_feature_health_request__pack
+                     (const Vigil__Features__V1__GetFeatureHealthRequest   *message,
+                      uint8_t             *out);
+size_t vigil__features__v1__get_feature_health_request__pack_to_buffer
+                     (const Vigil__Features__V1__GetFeatureHealthRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Features__V1__GetFeatureHealthRequest *
+       vigil__features__v1__get_feature_health_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__features__v1__get_feature_health_request__free_unpacked
+                     (Vigil__Features__V1__GetFeatureHealthRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Features__V1__GetFeatureHealthResponse methods */
+void   vigil__features__v1__get_feature_health_response__init
+                     (Vigil__Features__V1__GetFeatureHealthResponse         *message);
+size_t vigil__features__v1__get_feature_health_response__get_packed_size
+                     (const Vigil__Features__V1__GetFeatureHealthResponse   *message);
+size_t vigil__features__v1__get_feature_health_response__pack
+                     (const Vigil__Features__V1__GetFeatureHealthResponse   *message,
+                      uint8_t             *out);
+size_t vigil__features__v1__get_feature_health_response__pack_to_buffer
+                     (const Vigil__Features__V1__GetFeatureHealthResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Features__V1__GetFeatureHealthResponse *
+       vigil__features__v1__get_feature_health_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__features__v1__get_feature_health_response__free_unpacked
+                     (Vigil__Features__V1__GetFeatureHealthResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Features__V1__FeatureHealth methods */
+void   vigil__features__v1__feature_health__init
+                     (Vigil__Features__V1__FeatureHealth         *message);
+size_t vigil__features__v1__feature_health__get_packed_size
+                     (const Vigil__Features__V1__FeatureHealth   *message);
+size_t vigil__features__v1__feature_health__pack
+                     (const Vigil__Features__V1__FeatureHealth   *message,
+                      uint8_t             *out);
+size_t vigil__features__v1__feature_health__pack_to_buffer
+                     (const Vigil__Features__V1__FeatureHealth   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Features__V1__FeatureHealth *
+       vigil__features__v1__feature_health__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__features__v1__feature_health__free_unpacked
+                     (Vigil__Features__V1__FeatureHealth *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Features__V1__SetFeatureReferenceRequest methods */
+void   vigil__features__v1__set_feature_reference_request__init
+                     (Vigil__Features__V1__SetFeatureReferenceRequest         *message);
+size_t vigil__features__v1__set_feature_reference_request__get_packed_size
+                     (const Vigil__Features__V1__SetFeatureReferenceRequest   *message);
+size_t vigil__features__v1__set_feature_reference_request__pack
+                     (const Vigil__Features__V1__SetFeatureReferenceRequest   *message,
+                      uint8_t             *out);
+size_t vigil__features__v1__set_feature_reference_request__pack_to_buffer
+                     (const Vigil__Features__V1__SetFeatureReferenceRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Features__V1__SetFeatureReferenceRequest *
+       vigil__features__v1__set_feature_reference_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__features__v1__set_feature_reference_request__free_unpacked
+                     (Vigil__Features__V1__SetFeatureReferenceRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Features__V1__SetFeatureReferenceResponse methods */
+void   vigil__features__v1__set_feature_reference_response__init
+                     (Vigil__Features__V1__SetFeatureReferenceResponse         *message);
+size_t vigil__features__v1__set_feature_reference_response__get_packed_size
+                     (const Vigil__Features__V1__SetFeatureReferenceResponse   *message);
+size_t vigil__features__v1__set_feature_reference_response__pack
+                     (const Vigil__Features__V1__SetFeatureReferenceResponse   *message,
+                      uint8_t             *out);
+size_t vigil__features__v1__set_feature_reference_response__pack_to_buffer
+                     (const Vigil__Features__V1__SetFeatureReferenceResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Features__V1__SetFeatureReferenceResponse *
+       vigil__features__v1__set_feature_reference_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__features__v1__set_feature_reference_response__free_unpacked
+                     (Vigil__Features__V1__SetFeatureReferenceResponse *message,
                       ProtobufCAllocator *allocator);
 /* Vigil__Features__V1__DescribeFeatureSetRequest methods */
 void   vigil__features__v1__describe_feature_set_request__init
@@ -538,8 +784,29 @@ typedef void (*Vigil__Features__V1__Observation_Closure)
 typedef void (*Vigil__Features__V1__GetFeaturesRequest_Closure)
                  (const Vigil__Features__V1__GetFeaturesRequest *message,
                   void *closure_data);
+typedef void (*Vigil__Features__V1__EntityKey_Closure)
+                 (const Vigil__Features__V1__EntityKey *message,
+                  void *closure_data);
 typedef void (*Vigil__Features__V1__GetFeaturesResponse_Closure)
                  (const Vigil__Features__V1__GetFeaturesResponse *message,
+                  void *closure_data);
+typedef void (*Vigil__Features__V1__EntityFeatures_Closure)
+                 (const Vigil__Features__V1__EntityFeatures *message,
+                  void *closure_data);
+typedef void (*Vigil__Features__V1__GetFeatureHealthRequest_Closure)
+                 (const Vigil__Features__V1__GetFeatureHealthRequest *message,
+                  void *closure_data);
+typedef void (*Vigil__Features__V1__GetFeatureHealthResponse_Closure)
+                 (const Vigil__Features__V1__GetFeatureHealthResponse *message,
+                  void *closure_data);
+typedef void (*Vigil__Features__V1__FeatureHealth_Closure)
+                 (const Vigil__Features__V1__FeatureHealth *message,
+                  void *closure_data);
+typedef void (*Vigil__Features__V1__SetFeatureReferenceRequest_Closure)
+                 (const Vigil__Features__V1__SetFeatureReferenceRequest *message,
+                  void *closure_data);
+typedef void (*Vigil__Features__V1__SetFeatureReferenceResponse_Closure)
+                 (const Vigil__Features__V1__SetFeatureReferenceResponse *message,
                   void *closure_data);
 typedef void (*Vigil__Features__V1__DescribeFeatureSetRequest_Closure)
                  (const Vigil__Features__V1__DescribeFeatureSetRequest *message,
@@ -594,6 +861,14 @@ struct Vigil__Features__V1__FeatureStoreService_Service
                                   const Vigil__Features__V1__GetHistoricalFeaturesRequest *input,
                                   Vigil__Features__V1__GetHistoricalFeaturesResponse_Closure closure,
                                   void *closure_data);
+  void (*get_feature_health)(Vigil__Features__V1__FeatureStoreService_Service *service,
+                             const Vigil__Features__V1__GetFeatureHealthRequest *input,
+                             Vigil__Features__V1__GetFeatureHealthResponse_Closure closure,
+                             void *closure_data);
+  void (*set_feature_reference)(Vigil__Features__V1__FeatureStoreService_Service *service,
+                                const Vigil__Features__V1__SetFeatureReferenceRequest *input,
+                                Vigil__Features__V1__SetFeatureReferenceResponse_Closure closure,
+                                void *closure_data);
   void (*tail_observations)(Vigil__Features__V1__FeatureStoreService_Service *service,
                             const Vigil__Features__V1__TailObservationsRequest *input,
                             Vigil__Features__V1__TailObservationsResponse_Closure closure,
@@ -610,6 +885,8 @@ void vigil__features__v1__feature_store_service__init (Vigil__Features__V1__Feat
       function_prefix__ ## get_features,\
       function_prefix__ ## describe_feature_set,\
       function_prefix__ ## get_historical_features,\
+      function_prefix__ ## get_feature_health,\
+      function_prefix__ ## set_feature_reference,\
       function_prefix__ ## tail_observations  }
 void vigil__features__v1__feature_store_service__observe(ProtobufCService *service,
                                                          const Vigil__Features__V1__ObserveRequest *input,
@@ -627,6 +904,14 @@ void vigil__features__v1__feature_store_service__get_historical_features(Protobu
                                                                          const Vigil__Features__V1__GetHistoricalFeaturesRequest *input,
                                                                          Vigil__Features__V1__GetHistoricalFeaturesResponse_Closure closure,
                                                                          void *closure_data);
+void vigil__features__v1__feature_store_service__get_feature_health(ProtobufCService *service,
+                                                                    const Vigil__Features__V1__GetFeatureHealthRequest *input,
+                                                                    Vigil__Features__V1__GetFeatureHealthResponse_Closure closure,
+                                                                    void *closure_data);
+void vigil__features__v1__feature_store_service__set_feature_reference(ProtobufCService *service,
+                                                                       const Vigil__Features__V1__SetFeatureReferenceRequest *input,
+                                                                       Vigil__Features__V1__SetFeatureReferenceResponse_Closure closure,
+                                                                       void *closure_data);
 void vigil__features__v1__feature_store_service__tail_observations(ProtobufCService *service,
                                                                    const Vigil__Features__V1__TailObservationsRequest *input,
                                                                    Vigil__Features__V1__TailObservationsResponse_Closure closure,
@@ -638,7 +923,14 @@ extern const ProtobufCMessageDescriptor vigil__features__v1__observe_request__de
 extern const ProtobufCMessageDescriptor vigil__features__v1__observe_response__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__observation__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__get_features_request__descriptor;
+extern const ProtobufCMessageDescriptor vigil__features__v1__entity_key__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__get_features_response__descriptor;
+extern const ProtobufCMessageDescriptor vigil__features__v1__entity_features__descriptor;
+extern const ProtobufCMessageDescriptor vigil__features__v1__get_feature_health_request__descriptor;
+extern const ProtobufCMessageDescriptor vigil__features__v1__get_feature_health_response__descriptor;
+extern const ProtobufCMessageDescriptor vigil__features__v1__feature_health__descriptor;
+extern const ProtobufCMessageDescriptor vigil__features__v1__set_feature_reference_request__descriptor;
+extern const ProtobufCMessageDescriptor vigil__features__v1__set_feature_reference_response__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__describe_feature_set_request__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__describe_feature_set_response__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__feature__descriptor;

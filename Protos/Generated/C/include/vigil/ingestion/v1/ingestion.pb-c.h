@@ -35,6 +35,21 @@ typedef struct Vigil__Ingestion__V1__LoggedEvent Vigil__Ingestion__V1__LoggedEve
 typedef struct Vigil__Ingestion__V1__IngestionEvent Vigil__Ingestion__V1__IngestionEvent;
 typedef struct Vigil__Ingestion__V1__GetStatisticsRequest Vigil__Ingestion__V1__GetStatisticsRequest;
 typedef struct Vigil__Ingestion__V1__GetStatisticsResponse Vigil__Ingestion__V1__GetStatisticsResponse;
+typedef struct Vigil__Ingestion__V1__ImportFileRequest Vigil__Ingestion__V1__ImportFileRequest;
+typedef struct Vigil__Ingestion__V1__FileHeader Vigil__Ingestion__V1__FileHeader;
+typedef struct Vigil__Ingestion__V1__ImportFileResponse Vigil__Ingestion__V1__ImportFileResponse;
+typedef struct Vigil__Ingestion__V1__RejectedRow Vigil__Ingestion__V1__RejectedRow;
+typedef struct Vigil__Ingestion__V1__GetFileImportRequest Vigil__Ingestion__V1__GetFileImportRequest;
+typedef struct Vigil__Ingestion__V1__EraseIdentifiersRequest Vigil__Ingestion__V1__EraseIdentifiersRequest;
+typedef struct Vigil__Ingestion__V1__EraseIdentifiersResponse Vigil__Ingestion__V1__EraseIdentifiersResponse;
+typedef struct Vigil__Ingestion__V1__RevealIdentifierRequest Vigil__Ingestion__V1__RevealIdentifierRequest;
+typedef struct Vigil__Ingestion__V1__RevealIdentifierResponse Vigil__Ingestion__V1__RevealIdentifierResponse;
+typedef struct Vigil__Ingestion__V1__ApplyRetentionRequest Vigil__Ingestion__V1__ApplyRetentionRequest;
+typedef struct Vigil__Ingestion__V1__ApplyRetentionResponse Vigil__Ingestion__V1__ApplyRetentionResponse;
+typedef struct Vigil__Ingestion__V1__DroppedPartition Vigil__Ingestion__V1__DroppedPartition;
+typedef struct Vigil__Ingestion__V1__ListPrivacyRecordsRequest Vigil__Ingestion__V1__ListPrivacyRecordsRequest;
+typedef struct Vigil__Ingestion__V1__ListPrivacyRecordsResponse Vigil__Ingestion__V1__ListPrivacyRecordsResponse;
+typedef struct Vigil__Ingestion__V1__PrivacyRecord Vigil__Ingestion__V1__PrivacyRecord;
 
 
 /* --- enums --- */
@@ -46,6 +61,14 @@ typedef enum _Vigil__Ingestion__V1__Outcome {
   VIGIL__INGESTION__V1__OUTCOME__OUTCOME_REJECTED = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(VIGIL__INGESTION__V1__OUTCOME)
 } Vigil__Ingestion__V1__Outcome;
+typedef enum _Vigil__Ingestion__V1__FileState {
+  VIGIL__INGESTION__V1__FILE_STATE__FILE_STATE_UNSPECIFIED = 0,
+  VIGIL__INGESTION__V1__FILE_STATE__FILE_STATE_RECEIVING = 1,
+  VIGIL__INGESTION__V1__FILE_STATE__FILE_STATE_STORING = 2,
+  VIGIL__INGESTION__V1__FILE_STATE__FILE_STATE_DONE = 3,
+  VIGIL__INGESTION__V1__FILE_STATE__FILE_STATE_FAILED = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(VIGIL__INGESTION__V1__FILE_STATE)
+} Vigil__Ingestion__V1__FileState;
 
 /* --- messages --- */
 
@@ -278,6 +301,196 @@ struct  Vigil__Ingestion__V1__GetStatisticsResponse
 #define VIGIL__INGESTION__V1__GET_STATISTICS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__get_statistics_response__descriptor) \
     , 0, 0, 0, 0, 0, 0, 0 }
+
+
+typedef enum {
+  VIGIL__INGESTION__V1__IMPORT_FILE_REQUEST__PART__NOT_SET = 0,
+  VIGIL__INGESTION__V1__IMPORT_FILE_REQUEST__PART_HEADER = 1,
+  VIGIL__INGESTION__V1__IMPORT_FILE_REQUEST__PART_CHUNK = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(VIGIL__INGESTION__V1__IMPORT_FILE_REQUEST__PART__CASE)
+} Vigil__Ingestion__V1__ImportFileRequest__PartCase;
+
+struct  Vigil__Ingestion__V1__ImportFileRequest
+{
+  ProtobufCMessage base;
+  Vigil__Ingestion__V1__ImportFileRequest__PartCase part_case;
+  union {
+    Vigil__Ingestion__V1__FileHeader *header;
+    ProtobufCBinaryData chunk;
+  };
+};
+#define VIGIL__INGESTION__V1__IMPORT_FILE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__import_file_request__descriptor) \
+    , VIGIL__INGESTION__V1__IMPORT_FILE_REQUEST__PART__NOT_SET, {0} }
+
+
+struct  Vigil__Ingestion__V1__FileHeader
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData content_sha256;
+  uint64_t size_bytes;
+  uint64_t offset_bytes;
+  char *mapping;
+  char *file_name;
+};
+#define VIGIL__INGESTION__V1__FILE_HEADER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__file_header__descriptor) \
+    , {0,NULL}, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Vigil__Ingestion__V1__ImportFileResponse
+{
+  ProtobufCMessage base;
+  Vigil__Ingestion__V1__FileState state;
+  uint64_t received_bytes;
+  int64_t rows;
+  int64_t accepted;
+  int64_t duplicates;
+  int64_t rejected;
+  int64_t empty;
+  size_t n_rejected_rows;
+  Vigil__Ingestion__V1__RejectedRow **rejected_rows;
+  char *error;
+};
+#define VIGIL__INGESTION__V1__IMPORT_FILE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__import_file_response__descriptor) \
+    , VIGIL__INGESTION__V1__FILE_STATE__FILE_STATE_UNSPECIFIED, 0, 0, 0, 0, 0, 0, 0,NULL, (char *)protobuf_c_empty_string }
+
+
+struct  Vigil__Ingestion__V1__RejectedRow
+{
+  ProtobufCMessage base;
+  int64_t row;
+  char *field;
+  char *value;
+  char *reason;
+};
+#define VIGIL__INGESTION__V1__REJECTED_ROW__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__rejected_row__descriptor) \
+    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Vigil__Ingestion__V1__GetFileImportRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData content_sha256;
+};
+#define VIGIL__INGESTION__V1__GET_FILE_IMPORT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__get_file_import_request__descriptor) \
+    , {0,NULL} }
+
+
+struct  Vigil__Ingestion__V1__EraseIdentifiersRequest
+{
+  ProtobufCMessage base;
+  char *customer_id;
+  char *bank_id;
+  char *reason;
+};
+#define VIGIL__INGESTION__V1__ERASE_IDENTIFIERS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__erase_identifiers_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Vigil__Ingestion__V1__EraseIdentifiersResponse
+{
+  ProtobufCMessage base;
+  int64_t erased;
+};
+#define VIGIL__INGESTION__V1__ERASE_IDENTIFIERS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__erase_identifiers_response__descriptor) \
+    , 0 }
+
+
+struct  Vigil__Ingestion__V1__RevealIdentifierRequest
+{
+  ProtobufCMessage base;
+  char *token;
+  char *reason;
+};
+#define VIGIL__INGESTION__V1__REVEAL_IDENTIFIER_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__reveal_identifier_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Vigil__Ingestion__V1__RevealIdentifierResponse
+{
+  ProtobufCMessage base;
+  char *kind;
+  char *identifier;
+};
+#define VIGIL__INGESTION__V1__REVEAL_IDENTIFIER_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__reveal_identifier_response__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Vigil__Ingestion__V1__ApplyRetentionRequest
+{
+  ProtobufCMessage base;
+  uint32_t keep_days;
+  protobuf_c_boolean dry_run;
+};
+#define VIGIL__INGESTION__V1__APPLY_RETENTION_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__apply_retention_request__descriptor) \
+    , 0, 0 }
+
+
+struct  Vigil__Ingestion__V1__ApplyRetentionResponse
+{
+  ProtobufCMessage base;
+  size_t n_dropped;
+  Vigil__Ingestion__V1__DroppedPartition **dropped;
+};
+#define VIGIL__INGESTION__V1__APPLY_RETENTION_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__apply_retention_response__descriptor) \
+    , 0,NULL }
+
+
+struct  Vigil__Ingestion__V1__DroppedPartition
+{
+  ProtobufCMessage base;
+  char *name;
+  Google__Protobuf__Timestamp *until;
+};
+#define VIGIL__INGESTION__V1__DROPPED_PARTITION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__dropped_partition__descriptor) \
+    , (char *)protobuf_c_empty_string, NULL }
+
+
+struct  Vigil__Ingestion__V1__ListPrivacyRecordsRequest
+{
+  ProtobufCMessage base;
+  uint32_t limit;
+};
+#define VIGIL__INGESTION__V1__LIST_PRIVACY_RECORDS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__list_privacy_records_request__descriptor) \
+    , 0 }
+
+
+struct  Vigil__Ingestion__V1__ListPrivacyRecordsResponse
+{
+  ProtobufCMessage base;
+  size_t n_records;
+  Vigil__Ingestion__V1__PrivacyRecord **records;
+};
+#define VIGIL__INGESTION__V1__LIST_PRIVACY_RECORDS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__list_privacy_records_response__descriptor) \
+    , 0,NULL }
+
+
+struct  Vigil__Ingestion__V1__PrivacyRecord
+{
+  ProtobufCMessage base;
+  Google__Protobuf__Timestamp *at;
+  char *action;
+  char *actor;
+  char *subject;
+  char *reason;
+  int64_t count;
+};
+#define VIGIL__INGESTION__V1__PRIVACY_RECORD__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__privacy_record__descriptor) \
+    , NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
 
 
 /* Vigil__Ingestion__V1__Violation methods */
@@ -603,6 +816,291 @@ Vigil__Ingestion__V1__GetStatisticsResponse *
 void   vigil__ingestion__v1__get_statistics_response__free_unpacked
                      (Vigil__Ingestion__V1__GetStatisticsResponse *message,
                       ProtobufCAllocator *allocator);
+/* Vigil__Ingestion__V1__ImportFileRequest methods */
+void   vigil__ingestion__v1__import_file_request__init
+                     (Vigil__Ingestion__V1__ImportFileRequest         *message);
+size_t vigil__ingestion__v1__import_file_request__get_packed_size
+                     (const Vigil__Ingestion__V1__ImportFileRequest   *message);
+size_t vigil__ingestion__v1__import_file_request__pack
+                     (const Vigil__Ingestion__V1__ImportFileRequest   *message,
+                      uint8_t             *out);
+size_t vigil__ingestion__v1__import_file_request__pack_to_buffer
+                     (const Vigil__Ingestion__V1__ImportFileRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Ingestion__V1__ImportFileRequest *
+       vigil__ingestion__v1__import_file_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__ingestion__v1__import_file_request__free_unpacked
+                     (Vigil__Ingestion__V1__ImportFileRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Ingestion__V1__FileHeader methods */
+void   vigil__ingestion__v1__file_header__init
+                     (Vigil__Ingestion__V1__FileHeader         *message);
+size_t vigil__ingestion__v1__file_header__get_packed_size
+                     (const Vigil__Ingestion__V1__FileHeader   *message);
+size_t vigil__ingestion__v1__file_header__pack
+                     (const Vigil__Ingestion__V1__FileHeader   *message,
+                      uint8_t             *out);
+size_t vigil__ingestion__v1__file_header__pack_to_buffer
+                     (const Vigil__Ingestion__V1__FileHeader   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Ingestion__V1__FileHeader *
+       vigil__ingestion__v1__file_header__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__ingestion__v1__file_header__free_unpacked
+                     (Vigil__Ingestion__V1__FileHeader *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Ingestion__V1__ImportFileResponse methods */
+void   vigil__ingestion__v1__import_file_response__init
+                     (Vigil__Ingestion__V1__ImportFileResponse         *message);
+size_t vigil__ingestion__v1__import_file_response__get_packed_size
+                     (const Vigil__Ingestion__V1__ImportFileResponse   *message);
+size_t vigil__ingestion__v1__import_file_response__pack
+                     (const Vigil__Ingestion__V1__ImportFileResponse   *message,
+                      uint8_t             *out);
+size_t vigil__ingestion__v1__import_file_response__pack_to_buffer
+                     (const Vigil__Ingestion__V1__ImportFileResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Ingestion__V1__ImportFileResponse *
+       vigil__ingestion__v1__import_file_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__ingestion__v1__import_file_response__free_unpacked
+                     (Vigil__Ingestion__V1__ImportFileResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Ingestion__V1__RejectedRow methods */
+void   vigil__ingestion__v1__rejected_row__init
+                     (Vigil__Ingestion__V1__RejectedRow         *message);
+size_t vigil__ingestion__v1__rejected_row__get_packed_size
+                     (const Vigil__Ingestion__V1__RejectedRow   *message);
+size_t vigil__ingestion__v1__rejected_row__pack
+                     (const Vigil__Ingestion__V1__RejectedRow   *message,
+                      uint8_t             *out);
+size_t vigil__ingestion__v1__rejected_row__pack_to_buffer
+                     (const Vigil__Ingestion__V1__RejectedRow   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Ingestion__V1__RejectedRow *
+       vigil__ingestion__v1__rejected_row__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__ingestion__v1__rejected_row__free_unpacked
+                     (Vigil__Ingestion__V1__RejectedRow *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Ingestion__V1__GetFileImportRequest methods */
+void   vigil__ingestion__v1__get_file_import_request__init
+                     (Vigil__Ingestion__V1__GetFileImportRequest         *message);
+size_t vigil__ingestion__v1__get_file_import_request__get_packed_size
+                     (const Vigil__Ingestion__V1__GetFileImportRequest   *message);
+size_t vigil__ingestion__v1__get_file_import_request__pack
+                     (const Vigil__Ingestion__V1__GetFileImportRequest   *message,
+                      uint8_t             *out);
+size_t vigil__ingestion__v1__get_file_import_request__pack_to_buffer
+                     (const Vigil__Ingestion__V1__GetFileImportRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Ingestion__V1__GetFileImportRequest *
+       vigil__ingestion__v1__get_file_import_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__ingestion__v1__get_file_import_request__free_unpacked
+                     (Vigil__Ingestion__V1__GetFileImportRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Ingestion__V1__EraseIdentifiersRequest methods */
+void   vigil__ingestion__v1__erase_identifiers_request__init
+                     (Vigil__Ingestion__V1__EraseIdentifiersRequest         *message);
+size_t vigil__ingestion__v1__erase_identifiers_request__get_packed_size
+                     (const Vigil__Ingestion__V1__EraseIdentifiersRequest   *message);
+size_t vigil__ingestion__v1__erase_identifiers_request__pack
+                     (const Vigil__Ingestion__V1__EraseIdentifiersRequest   *message,
+                      uint8_t             *out);
+size_t vigil__ingestion__v1__erase_identifiers_request__pack_to_buffer
+                     (const Vigil__Ingestion__V1__EraseIdentifiersRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Ingestion__V1__EraseIdentifiersRequest *
+       vigil__ingestion__v1__erase_identifiers_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__ingestion__v1__erase_identifiers_request__free_unpacked
+                     (Vigil__Ingestion__V1__EraseIdentifiersRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Ingestion__V1__EraseIdentifiersResponse methods */
+void   vigil__ingestion__v1__erase_identifiers_response__init
+                     (Vigil__Ingestion__V1__EraseIdentifiersResponse         *message);
+size_t vigil__ingestion__v1__erase_identifiers_response__get_packed_size
+                     (const Vigil__Ingestion__V1__EraseIdentifiersResponse   *message);
+size_t vigil__ingestion__v1__erase_identifiers_response__pack
+                     (const Vigil__Ingestion__V1__EraseIdentifiersResponse   *message,
+                      uint8_t             *out);
+size_t vigil__ingestion__v1__erase_identifiers_response__pack_to_buffer
+                     (const Vigil__Ingestion__V1__EraseIdentifiersResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Ingestion__V1__EraseIdentifiersResponse *
+       vigil__ingestion__v1__erase_identifiers_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__ingestion__v1__erase_identifiers_response__free_unpacked
+                     (Vigil__Ingestion__V1__EraseIdentifiersResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Ingestion__V1__RevealIdentifierRequest methods */
+void   vigil__ingestion__v1__reveal_identifier_request__init
+                     (Vigil__Ingestion__V1__RevealIdentifierRequest         *message);
+size_t vigil__ingestion__v1__reveal_identifier_request__get_packed_size
+                     (const Vigil__Ingestion__V1__RevealIdentifierRequest   *message);
+size_t vigil__ingestion__v1__reveal_identifier_request__pack
+                     (const Vigil__Ingestion__V1__RevealIdentifierRequest   *message,
+                      uint8_t             *out);
+size_t vigil__ingestion__v1__reveal_identifier_request__pack_to_buffer
+                     (const Vigil__Ingestion__V1__RevealIdentifierRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Ingestion__V1__RevealIdentifierRequest *
+       vigil__ingestion__v1__reveal_identifier_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__ingestion__v1__reveal_identifier_request__free_unpacked
+                     (Vigil__Ingestion__V1__RevealIdentifierRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Ingestion__V1__RevealIdentifierResponse methods */
+void   vigil__ingestion__v1__reveal_identifier_response__init
+                     (Vigil__Ingestion__V1__RevealIdentifierResponse         *message);
+size_t vigil__ingestion__v1__reveal_identifier_response__get_packed_size
+                     (const Vigil__Ingestion__V1__RevealIdentifierResponse   *message);
+size_t vigil__ingestion__v1__reveal_identifier_response__pack
+                     (const Vigil__Ingestion__V1__RevealIdentifierResponse   *message,
+                      uint8_t             *out);
+size_t vigil__ingestion__v1__reveal_identifier_response__pack_to_buffer
+                     (const Vigil__Ingestion__V1__RevealIdentifierResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Ingestion__V1__RevealIdentifierResponse *
+       vigil__ingestion__v1__reveal_identifier_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__ingestion__v1__reveal_identifier_response__free_unpacked
+                     (Vigil__Ingestion__V1__RevealIdentifierResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Ingestion__V1__ApplyRetentionRequest methods */
+void   vigil__ingestion__v1__apply_retention_request__init
+                     (Vigil__Ingestion__V1__ApplyRetentionRequest         *message);
+size_t vigil__ingestion__v1__apply_retention_request__get_packed_size
+                     (const Vigil__Ingestion__V1__ApplyRetentionRequest   *message);
+size_t vigil__ingestion__v1__apply_retention_request__pack
+                     (const Vigil__Ingestion__V1__ApplyRetentionRequest   *message,
+                      uint8_t             *out);
+size_t vigil__ingestion__v1__apply_retention_request__pack_to_buffer
+                     (const Vigil__Ingestion__V1__ApplyRetentionRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Ingestion__V1__ApplyRetentionRequest *
+       vigil__ingestion__v1__apply_retention_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__ingestion__v1__apply_retention_request__free_unpacked
+                     (Vigil__Ingestion__V1__ApplyRetentionRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Ingestion__V1__ApplyRetentionResponse methods */
+void   vigil__ingestion__v1__apply_retention_response__init
+                     (Vigil__Ingestion__V1__ApplyRetentionResponse         *message);
+size_t vigil__ingestion__v1__apply_retention_response__get_packed_size
+                     (const Vigil__Ingestion__V1__ApplyRetentionResponse   *message);
+size_t vigil__ingestion__v1__apply_retention_response__pack
+                     (const Vigil__Ingestion__V1__ApplyRetentionResponse   *message,
+                      uint8_t             *out);
+size_t vigil__ingestion__v1__apply_retention_response__pack_to_buffer
+                     (const Vigil__Ingestion__V1__ApplyRetentionResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Ingestion__V1__ApplyRetentionResponse *
+       vigil__ingestion__v1__apply_retention_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__ingestion__v1__apply_retention_response__free_unpacked
+                     (Vigil__Ingestion__V1__ApplyRetentionResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Ingestion__V1__DroppedPartition methods */
+void   vigil__ingestion__v1__dropped_partition__init
+                     (Vigil__Ingestion__V1__DroppedPartition         *message);
+size_t vigil__ingestion__v1__dropped_partition__get_packed_size
+                     (const Vigil__Ingestion__V1__DroppedPartition   *message);
+size_t vigil__ingestion__v1__dropped_partition__pack
+                     (const Vigil__Ingestion__V1__DroppedPartition   *message,
+                      uint8_t             *out);
+size_t vigil__ingestion__v1__dropped_partition__pack_to_buffer
+                     (const Vigil__Ingestion__V1__DroppedPartition   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Ingestion__V1__DroppedPartition *
+       vigil__ingestion__v1__dropped_partition__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__ingestion__v1__dropped_partition__free_unpacked
+                     (Vigil__Ingestion__V1__DroppedPartition *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Ingestion__V1__ListPrivacyRecordsRequest methods */
+void   vigil__ingestion__v1__list_privacy_records_request__init
+                     (Vigil__Ingestion__V1__ListPrivacyRecordsRequest         *message);
+size_t vigil__ingestion__v1__list_privacy_records_request__get_packed_size
+                     (const Vigil__Ingestion__V1__ListPrivacyRecordsRequest   *message);
+size_t vigil__ingestion__v1__list_privacy_records_request__pack
+                     (const Vigil__Ingestion__V1__ListPrivacyRecordsRequest   *message,
+                      uint8_t             *out);
+size_t vigil__ingestion__v1__list_privacy_records_request__pack_to_buffer
+                     (const Vigil__Ingestion__V1__ListPrivacyRecordsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Ingestion__V1__ListPrivacyRecordsRequest *
+       vigil__ingestion__v1__list_privacy_records_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__ingestion__v1__list_privacy_records_request__free_unpacked
+                     (Vigil__Ingestion__V1__ListPrivacyRecordsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Ingestion__V1__ListPrivacyRecordsResponse methods */
+void   vigil__ingestion__v1__list_privacy_records_response__init
+                     (Vigil__Ingestion__V1__ListPrivacyRecordsResponse         *message);
+size_t vigil__ingestion__v1__list_privacy_records_response__get_packed_size
+                     (const Vigil__Ingestion__V1__ListPrivacyRecordsResponse   *message);
+size_t vigil__ingestion__v1__list_privacy_records_response__pack
+                     (const Vigil__Ingestion__V1__ListPrivacyRecordsResponse   *message,
+                      uint8_t             *out);
+size_t vigil__ingestion__v1__list_privacy_records_response__pack_to_buffer
+                     (const Vigil__Ingestion__V1__ListPrivacyRecordsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Ingestion__V1__ListPrivacyRecordsResponse *
+       vigil__ingestion__v1__list_privacy_records_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__ingestion__v1__list_privacy_records_response__free_unpacked
+                     (Vigil__Ingestion__V1__ListPrivacyRecordsResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Ingestion__V1__PrivacyRecord methods */
+void   vigil__ingestion__v1__privacy_record__init
+                     (Vigil__Ingestion__V1__PrivacyRecord         *message);
+size_t vigil__ingestion__v1__privacy_record__get_packed_size
+                     (const Vigil__Ingestion__V1__PrivacyRecord   *message);
+size_t vigil__ingestion__v1__privacy_record__pack
+                     (const Vigil__Ingestion__V1__PrivacyRecord   *message,
+                      uint8_t             *out);
+size_t vigil__ingestion__v1__privacy_record__pack_to_buffer
+                     (const Vigil__Ingestion__V1__PrivacyRecord   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Ingestion__V1__PrivacyRecord *
+       vigil__ingestion__v1__privacy_record__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__ingestion__v1__privacy_record__free_unpacked
+                     (Vigil__Ingestion__V1__PrivacyRecord *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Vigil__Ingestion__V1__Violation_Closure)
@@ -656,6 +1154,51 @@ typedef void (*Vigil__Ingestion__V1__GetStatisticsRequest_Closure)
 typedef void (*Vigil__Ingestion__V1__GetStatisticsResponse_Closure)
                  (const Vigil__Ingestion__V1__GetStatisticsResponse *message,
                   void *closure_data);
+typedef void (*Vigil__Ingestion__V1__ImportFileRequest_Closure)
+                 (const Vigil__Ingestion__V1__ImportFileRequest *message,
+                  void *closure_data);
+typedef void (*Vigil__Ingestion__V1__FileHeader_Closure)
+                 (const Vigil__Ingestion__V1__FileHeader *message,
+                  void *closure_data);
+typedef void (*Vigil__Ingestion__V1__ImportFileResponse_Closure)
+                 (const Vigil__Ingestion__V1__ImportFileResponse *message,
+                  void *closure_data);
+typedef void (*Vigil__Ingestion__V1__RejectedRow_Closure)
+                 (const Vigil__Ingestion__V1__RejectedRow *message,
+                  void *closure_data);
+typedef void (*Vigil__Ingestion__V1__GetFileImportRequest_Closure)
+                 (const Vigil__Ingestion__V1__GetFileImportRequest *message,
+                  void *closure_data);
+typedef void (*Vigil__Ingestion__V1__EraseIdentifiersRequest_Closure)
+                 (const Vigil__Ingestion__V1__EraseIdentifiersRequest *message,
+                  void *closure_data);
+typedef void (*Vigil__Ingestion__V1__EraseIdentifiersResponse_Closure)
+                 (const Vigil__Ingestion__V1__EraseIdentifiersResponse *message,
+                  void *closure_data);
+typedef void (*Vigil__Ingestion__V1__RevealIdentifierRequest_Closure)
+                 (const Vigil__Ingestion__V1__RevealIdentifierRequest *message,
+                  void *closure_data);
+typedef void (*Vigil__Ingestion__V1__RevealIdentifierResponse_Closure)
+                 (const Vigil__Ingestion__V1__RevealIdentifierResponse *message,
+                  void *closure_data);
+typedef void (*Vigil__Ingestion__V1__ApplyRetentionRequest_Closure)
+                 (const Vigil__Ingestion__V1__ApplyRetentionRequest *message,
+                  void *closure_data);
+typedef void (*Vigil__Ingestion__V1__ApplyRetentionResponse_Closure)
+                 (const Vigil__Ingestion__V1__ApplyRetentionResponse *message,
+                  void *closure_data);
+typedef void (*Vigil__Ingestion__V1__DroppedPartition_Closure)
+                 (const Vigil__Ingestion__V1__DroppedPartition *message,
+                  void *closure_data);
+typedef void (*Vigil__Ingestion__V1__ListPrivacyRecordsRequest_Closure)
+                 (const Vigil__Ingestion__V1__ListPrivacyRecordsRequest *message,
+                  void *closure_data);
+typedef void (*Vigil__Ingestion__V1__ListPrivacyRecordsResponse_Closure)
+                 (const Vigil__Ingestion__V1__ListPrivacyRecordsResponse *message,
+                  void *closure_data);
+typedef void (*Vigil__Ingestion__V1__PrivacyRecord_Closure)
+                 (const Vigil__Ingestion__V1__PrivacyRecord *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -683,6 +1226,30 @@ struct Vigil__Ingestion__V1__IngestionService_Service
                          const Vigil__Ingestion__V1__ImportRecordsRequest *input,
                          Vigil__Ingestion__V1__ImportRecordsResponse_Closure closure,
                          void *closure_data);
+  void (*import_file)(Vigil__Ingestion__V1__IngestionService_Service *service,
+                      const Vigil__Ingestion__V1__ImportFileRequest *input,
+                      Vigil__Ingestion__V1__ImportFileResponse_Closure closure,
+                      void *closure_data);
+  void (*get_file_import)(Vigil__Ingestion__V1__IngestionService_Service *service,
+                          const Vigil__Ingestion__V1__GetFileImportRequest *input,
+                          Vigil__Ingestion__V1__ImportFileResponse_Closure closure,
+                          void *closure_data);
+  void (*erase_identifiers)(Vigil__Ingestion__V1__IngestionService_Service *service,
+                            const Vigil__Ingestion__V1__EraseIdentifiersRequest *input,
+                            Vigil__Ingestion__V1__EraseIdentifiersResponse_Closure closure,
+                            void *closure_data);
+  void (*reveal_identifier)(Vigil__Ingestion__V1__IngestionService_Service *service,
+                            const Vigil__Ingestion__V1__RevealIdentifierRequest *input,
+                            Vigil__Ingestion__V1__RevealIdentifierResponse_Closure closure,
+                            void *closure_data);
+  void (*apply_retention)(Vigil__Ingestion__V1__IngestionService_Service *service,
+                          const Vigil__Ingestion__V1__ApplyRetentionRequest *input,
+                          Vigil__Ingestion__V1__ApplyRetentionResponse_Closure closure,
+                          void *closure_data);
+  void (*list_privacy_records)(Vigil__Ingestion__V1__IngestionService_Service *service,
+                               const Vigil__Ingestion__V1__ListPrivacyRecordsRequest *input,
+                               Vigil__Ingestion__V1__ListPrivacyRecordsResponse_Closure closure,
+                               void *closure_data);
   void (*tail_events)(Vigil__Ingestion__V1__IngestionService_Service *service,
                       const Vigil__Ingestion__V1__TailEventsRequest *input,
                       Vigil__Ingestion__V1__TailEventsResponse_Closure closure,
@@ -704,6 +1271,12 @@ void vigil__ingestion__v1__ingestion_service__init (Vigil__Ingestion__V1__Ingest
       function_prefix__ ## submit_complaint,\
       function_prefix__ ## submit_label,\
       function_prefix__ ## import_records,\
+      function_prefix__ ## import_file,\
+      function_prefix__ ## get_file_import,\
+      function_prefix__ ## erase_identifiers,\
+      function_prefix__ ## reveal_identifier,\
+      function_prefix__ ## apply_retention,\
+      function_prefix__ ## list_privacy_records,\
       function_prefix__ ## tail_events,\
       function_prefix__ ## get_statistics  }
 void vigil__ingestion__v1__ingestion_service__submit_transaction(ProtobufCService *service,
@@ -726,6 +1299,30 @@ void vigil__ingestion__v1__ingestion_service__import_records(ProtobufCService *s
                                                              const Vigil__Ingestion__V1__ImportRecordsRequest *input,
                                                              Vigil__Ingestion__V1__ImportRecordsResponse_Closure closure,
                                                              void *closure_data);
+void vigil__ingestion__v1__ingestion_service__import_file(ProtobufCService *service,
+                                                          const Vigil__Ingestion__V1__ImportFileRequest *input,
+                                                          Vigil__Ingestion__V1__ImportFileResponse_Closure closure,
+                                                          void *closure_data);
+void vigil__ingestion__v1__ingestion_service__get_file_import(ProtobufCService *service,
+                                                              const Vigil__Ingestion__V1__GetFileImportRequest *input,
+                                                              Vigil__Ingestion__V1__ImportFileResponse_Closure closure,
+                                                              void *closure_data);
+void vigil__ingestion__v1__ingestion_service__erase_identifiers(ProtobufCService *service,
+                                                                const Vigil__Ingestion__V1__EraseIdentifiersRequest *input,
+                                                                Vigil__Ingestion__V1__EraseIdentifiersResponse_Closure closure,
+                                                                void *closure_data);
+void vigil__ingestion__v1__ingestion_service__reveal_identifier(ProtobufCService *service,
+                                                                const Vigil__Ingestion__V1__RevealIdentifierRequest *input,
+                                                                Vigil__Ingestion__V1__RevealIdentifierResponse_Closure closure,
+                                                                void *closure_data);
+void vigil__ingestion__v1__ingestion_service__apply_retention(ProtobufCService *service,
+                                                              const Vigil__Ingestion__V1__ApplyRetentionRequest *input,
+                                                              Vigil__Ingestion__V1__ApplyRetentionResponse_Closure closure,
+                                                              void *closure_data);
+void vigil__ingestion__v1__ingestion_service__list_privacy_records(ProtobufCService *service,
+                                                                   const Vigil__Ingestion__V1__ListPrivacyRecordsRequest *input,
+                                                                   Vigil__Ingestion__V1__ListPrivacyRecordsResponse_Closure closure,
+                                                                   void *closure_data);
 void vigil__ingestion__v1__ingestion_service__tail_events(ProtobufCService *service,
                                                           const Vigil__Ingestion__V1__TailEventsRequest *input,
                                                           Vigil__Ingestion__V1__TailEventsResponse_Closure closure,
@@ -738,6 +1335,7 @@ void vigil__ingestion__v1__ingestion_service__get_statistics(ProtobufCService *s
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    vigil__ingestion__v1__outcome__descriptor;
+extern const ProtobufCEnumDescriptor    vigil__ingestion__v1__file_state__descriptor;
 extern const ProtobufCMessageDescriptor vigil__ingestion__v1__violation__descriptor;
 extern const ProtobufCMessageDescriptor vigil__ingestion__v1__submit_transaction_request__descriptor;
 extern const ProtobufCMessageDescriptor vigil__ingestion__v1__submit_transaction_response__descriptor;
@@ -755,6 +1353,21 @@ extern const ProtobufCMessageDescriptor vigil__ingestion__v1__logged_event__desc
 extern const ProtobufCMessageDescriptor vigil__ingestion__v1__ingestion_event__descriptor;
 extern const ProtobufCMessageDescriptor vigil__ingestion__v1__get_statistics_request__descriptor;
 extern const ProtobufCMessageDescriptor vigil__ingestion__v1__get_statistics_response__descriptor;
+extern const ProtobufCMessageDescriptor vigil__ingestion__v1__import_file_request__descriptor;
+extern const ProtobufCMessageDescriptor vigil__ingestion__v1__file_header__descriptor;
+extern const ProtobufCMessageDescriptor vigil__ingestion__v1__import_file_response__descriptor;
+extern const ProtobufCMessageDescriptor vigil__ingestion__v1__rejected_row__descriptor;
+extern const ProtobufCMessageDescriptor vigil__ingestion__v1__get_file_import_request__descriptor;
+extern const ProtobufCMessageDescriptor vigil__ingestion__v1__erase_identifiers_request__descriptor;
+extern const ProtobufCMessageDescriptor vigil__ingestion__v1__erase_identifiers_response__descriptor;
+extern const ProtobufCMessageDescriptor vigil__ingestion__v1__reveal_identifier_request__descriptor;
+extern const ProtobufCMessageDescriptor vigil__ingestion__v1__reveal_identifier_response__descriptor;
+extern const ProtobufCMessageDescriptor vigil__ingestion__v1__apply_retention_request__descriptor;
+extern const ProtobufCMessageDescriptor vigil__ingestion__v1__apply_retention_response__descriptor;
+extern const ProtobufCMessageDescriptor vigil__ingestion__v1__dropped_partition__descriptor;
+extern const ProtobufCMessageDescriptor vigil__ingestion__v1__list_privacy_records_request__descriptor;
+extern const ProtobufCMessageDescriptor vigil__ingestion__v1__list_privacy_records_response__descriptor;
+extern const ProtobufCMessageDescriptor vigil__ingestion__v1__privacy_record__descriptor;
 extern const ProtobufCServiceDescriptor vigil__ingestion__v1__ingestion_service__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -1,0 +1,185 @@
+import Contracts
+import Crypto
+import Datasets
+import Foundation
+import RPC
+import RecordCoding
+import Records
+import Synchronization
+
+/// Files that come in pieces: kept in the database until they are whole, then read row by row.
+///
+/// Reading again what was read in part is safe: rows stored before are duplicates. So a gateway that is killed loses nothing,
+/// and the client that sends the header once more gets the file's outcome.
+struct FileIntake: Sendable {
+    static let maxFileBytes: UInt64 = 4 << 30
+    static let maxChunkBytes = 1 << 20
+    static let maxRowsInFlight = 4_000
+    static let maxRejectedRows = 100
+
+    let database: FileDatabase
+
+    /// What a client is told of a file; nil for one never begun.
+    func state(of name: FileName) async throws -> IngestionV1.ImportFileResponse? {
+        guard let file = try await database.file(name) else { return nil }
+        if let result = file.result { return try Payload.decode(IngestionV1.ImportFileResponse.self, result) }
+        return .init(
+            state: file.receivedBytes < file.sizeBytes ? .receiving : .storing, receivedBytes: UInt64(file.receivedBytes))
+    }
+
+    /// Takes what a stream brings.
+    ///
+    /// - Returns: the file's name, and whether all of it is here.
+    func receive(
+        _ requests: RequestStream<IngestionV1.ImportFileRequest>, from senderID: String
+    ) async throws -> (name: FileName, header: IngestionV1.FileHeader) {
+        var current: (name: FileName, header: IngestionV1.FileHeader, offset: UInt64)?
+        for try await request in requests {
+            switch (request.part, current) {
+            case (.header(let header), nil):
+                try Self.check(header)
+                let name = FileName(senderID: senderID, contentSHA256: header.contentSha256)
+                try await database.begin(
+                    name, sizeBytes: Int64(header.sizeBytes), mapping: header.mapping, title: header.fileName)
+                current = (name, header, header.offsetBytes)
+            case (.chunk(let chunk), let file?):
+                guard (1...Self.maxChunkBytes).contains(chunk.count) else {
+                    throw Self.invalid("chunk", "is empty or longer than \(Self.maxChunkBytes) bytes")
+                }
+                guard try await database.append(chunk, at: Int64(file.offset), to: file.name) else {
+                    let received = try await database.file(file.name)?.receivedBytes ?? 0
+                    throw RPCError(
+                        .failedPrecondition, "the piece at \(file.offset) does not go on where \(received) bytes are kept; ask GetFileImport")
+                }
+                current?.offset += UInt64(chunk.count)
+            case (.header, _?): throw Self.invalid("header", "comes twice")
+            case (.chunk, nil): throw Self.invalid("header", "must come first")
+            case (nil, _): throw Self.invalid("part", "is missing")
+            }
+        }
+        guard let current else { throw Self.invalid("header", "is missing") }
+        return (current.name, current.header)
+    }
+
+    /// Reads a whole file, hands each row to `store`, and keeps what came of it.
+    func process(
+        _ name: FileName, _ header: IngestionV1.FileHeader, options: ReadOptions, mapping: Mapping,
+        store: (DatasetRecord, _ complete: @escaping @Sendable (RowOutcome) -> Void) -> Void
+    ) async throws -> IngestionV1.ImportFileResponse {
+        let path = FileManager.default.temporaryDirectory.appending(path: "vigil-import-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        guard try await assemble(name, at: path) else {
+            try await database.discard(name)
+            throw Self.invalid("header.content_sha256", "is not the hash of what was sent; send the file again from the beginning")
+        }
+        let tally = Tally()
+        let window = Window(size: Self.maxRowsInFlight)
+        var problem = ""
+        do {
+            let reader = try DatasetReader(file: path, mapping: mapping, options: options)
+            while let item = try reader.next() {
+                switch item.outcome {
+                case .nothing: tally.add(.empty, row: item.position.row)
+                case .rejected(let rejections): tally.add(.rejected(rejections), row: item.position.row)
+                case .record(let record):
+                    await window.acquire()
+                    try Task.checkCancellation()
+                    let row = item.position.row
+                    store(record) { outcome in
+                        tally.add(outcome, row: row)
+                        window.release()
+                    }
+                }
+            }
+        } catch let error as DatasetError {
+            // Told by the file's given name: the temporary one means nothing to anybody.
+            problem = error.message.replacing(path, with: header.fileName.isEmpty ? "the file" : header.fileName)
+        }
+        await window.waitUntilIdle()
+        if let failure = tally.failure { throw failure }
+        var response = tally.response
+        response.receivedBytes = header.sizeBytes
+        response.state = problem.isEmpty ? .done : .failed
+        response.error = problem
+        try await database.finish(name, result: Payload.encode(response))
+        return response
+    }
+
+    /// False if the content has another hash.
+    private func assemble(_ name: FileName, at path: String) async throws -> Bool {
+        guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]),
+            let handle = FileHandle(forWritingAtPath: path)
+        else { throw RPCError(.internal, "there is no room for the file") }
+        defer { try? handle.close() }
+        var hash = SHA256()
+        try await database.forEachChunk(of: name) { chunk in
+            hash.update(data: chunk)
+            try handle.write(contentsOf: chunk)
+        }
+        return Array(hash.finalize()) == name.contentSHA256
+    }
+
+    private static func check(_ header: IngestionV1.FileHeader) throws {
+        guard header.contentSha256.count == 32 else { throw invalid("header.content_sha256", "is not 32 bytes") }
+        guard (1...maxFileBytes).contains(header.sizeBytes) else {
+            throw invalid("header.size_bytes", "is not 1 to \(maxFileBytes)")
+        }
+        guard header.offsetBytes <= header.sizeBytes else { throw invalid("header.offset_bytes", "lies beyond the file's end") }
+        guard header.fileName.utf8.count <= 1_024 else { throw invalid("header.file_name", "is longer than 1024 bytes") }
+        _ = try mapping(header)
+    }
+
+    /// The mapping that a header carries or names. Never a path: what lies on this machine is nobody's business.
+    static func mapping(_ header: IngestionV1.FileHeader) throws -> Mapping {
+        guard header.mapping.utf8.count <= DatasetLimits.maxMappingBytes else { throw invalid("header.mapping", "is too long") }
+        do {
+            let text = Mapping.shippedText(header.mapping)
+            return try Mapping(parsing: text ?? header.mapping, name: text == nil ? "of the request" : header.mapping)
+        } catch {
+            throw invalid("header.mapping", error.message)
+        }
+    }
+
+    private static func invalid(_ field: String, _ description: String) -> RPCError {
+        RPCError.invalidArgument([FieldViolation(field: field, description: description)])
+    }
+}
+
+/// What became of one row.
+enum RowOutcome: Sendable {
+    case accepted, duplicate, empty
+    case rejected([Rejection])
+    /// It must be sent again.
+    case failed(RPCError)
+}
+
+/// Counts rows as their outcomes come, in any order.
+private final class Tally: Sendable {
+    private struct State {
+        var response = IngestionV1.ImportFileResponse()
+        var failure: RPCError?
+    }
+
+    private let state = Mutex(State())
+
+    var response: IngestionV1.ImportFileResponse { state.withLock { $0.response } }
+    var failure: RPCError? { state.withLock { $0.failure } }
+
+    func add(_ outcome: RowOutcome, row: Int) {
+        state.withLock { state in
+            state.response.rows += 1
+            switch outcome {
+            case .accepted: state.response.accepted += 1
+            case .duplicate: state.response.duplicates += 1
+            case .empty: state.response.empty += 1
+            case .failed(let error): state.failure = error
+            case .rejected(let rejections):
+                state.response.rejected += 1
+                for rejection in rejections where state.response.rejectedRows.count < FileIntake.maxRejectedRows {
+                    state.response.rejectedRows.append(
+                        .init(row: Int64(row), field: rejection.field, value: rejection.value, reason: rejection.reason))
+                }
+            }
+        }
+    }
+}

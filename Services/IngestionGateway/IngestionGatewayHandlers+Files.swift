@@ -1,0 +1,94 @@
+import Contracts
+import Datasets
+import Identity
+import RPC
+import RecordCoding
+import Records
+import ServiceRuntime
+
+extension IngestionGatewayHandlers {
+    func importFile(
+        _ requests: RequestStream<IngestionV1.ImportFileRequest>, context: CallContext
+    ) async throws -> IngestionV1.ImportFileResponse {
+        let sender = try Sender(context)
+        return try await answeringStoreErrors {
+            let (name, header) = try await files.receive(requests, from: sender.id)
+            guard let state = try await files.state(of: name) else { throw RPCError(.aborted, "the file was given up meanwhile") }
+            // Pieces are missing, or there is nothing more to do.
+            guard state.state == .storing else { return state }
+            let mapping = try FileIntake.mapping(header)
+            try sender.check(mayImport: mapping.kind)
+            let options = ReadOptions(bankID: sender.id, reporter: sender.reporter)
+            return try await files.process(name, header, options: options, mapping: mapping) { record, complete in
+                store(record, from: sender, namesBank: mapping.maps("bank_id"), complete)
+            }
+        }
+    }
+
+    func getFileImport(
+        _ request: IngestionV1.GetFileImportRequest, context: CallContext
+    ) async throws -> IngestionV1.ImportFileResponse {
+        let name = FileName(senderID: try Sender(context).id, contentSHA256: request.contentSha256)
+        guard let state = try await answeringStoreErrors({ try await files.state(of: name) }) else {
+            throw RPCError(.notFound, "no file with this hash was begun")
+        }
+        return state
+    }
+
+    private func store(
+        _ record: DatasetRecord, from sender: Sender, namesBank: Bool, _ complete: @escaping @Sendable (RowOutcome) -> Void
+    ) {
+        let incoming: IncomingRecord
+        switch record {
+        case .transaction(let row):
+            if namesBank, let own = sender.bankID, row.transaction.key.bankID != own {
+                return complete(.rejected([Rejection(field: "bank_id", column: "", value: "", reason: "is not the caller's bank")]))
+            }
+            return submit(row.transaction) { complete(RowOutcome($0)) }
+        case .label(let label):
+            if namesBank, let own = sender.bankID, label.key.bankID != own {
+                return complete(.rejected([Rejection(field: "bank_id", column: "", value: "", reason: "is not the caller's bank")]))
+            }
+            incoming = .label(label)
+        case .terminal(let terminal): incoming = .terminal(terminal)
+        case .customer(let customer): incoming = .customer(customer)
+        case .complaint(var complaint):
+            // Whoever reports is who calls, whatever the file says.
+            complaint.reporter = sender.reporter
+            incoming = .complaint(complaint)
+        case .contextSignal(let signal): incoming = .contextSignal(signal)
+        }
+        records.enqueue(storable(incoming, from: sender)) { result in
+            switch result {
+            case .success(.accepted): complete(.accepted)
+            case .success: complete(.duplicate)
+            case .failure(let error): complete(.failed(error as? RPCError ?? RPCError(.unavailable, "a row could not be stored; send it again")))
+            }
+        }
+    }
+}
+
+extension RowOutcome {
+    init(_ answer: TransactionAnswer) {
+        switch answer {
+        case .stored(.accepted, _): self = .accepted
+        case .stored: self = .duplicate
+        case .refused(let violations):
+            self = .rejected(violations.map { Rejection(field: $0.field, column: "", value: "", reason: $0.reason) })
+        case .failed(let error): self = .failed(error)
+        }
+    }
+}
+
+extension Sender {
+    func check(mayImport kind: RecordKind) throws {
+        switch kind {
+        case .transactions: try check(scope: Scope.writeTransactions, for: "a file of transactions")
+        case .labels: try check(mayWrite: .label)
+        case .terminals: try check(mayWrite: .terminal)
+        case .customers: try check(mayWrite: .customer)
+        case .complaints: try check(mayWrite: .complaint)
+        case .context: try check(mayWrite: .contextSignal)
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import Postgres
+
+/// A file on its way, by its sender and the hash of its content.
+struct FileName: Sendable, Hashable {
+    let senderID: String
+    let contentSHA256: [UInt8]
+}
+
+/// What is known of a file.
+struct StoredFile: Sendable, Hashable {
+    let sizeBytes: Int64
+    let receivedBytes: Int64
+    let mapping: String
+    let name: String
+    /// The answer, once there is nothing more to do; opaque here.
+    let result: [UInt8]?
+}
+
+/// The SQL of files that are sent in pieces.
+struct FileDatabase: Sendable {
+    let pool: PostgresPool
+
+    func file(_ name: FileName) async throws -> StoredFile? {
+        let rows = try await pool.query(
+            """
+            SELECT size_bytes, received_bytes, mapping, name, result FROM files
+            WHERE sender_id = \(name.senderID) AND content_sha256 = \(name.contentSHA256)
+            """)
+        return try rows.first.map { row in
+            let (size, received, mapping, title, result) = try row.decode(Int64.self, Int64.self, String.self, String.self, [UInt8]?.self)
+            return StoredFile(sizeBytes: size, receivedBytes: received, mapping: mapping, name: title, result: result)
+        }
+    }
+
+    /// Puts a file down, or finds it; a new mapping takes the old one's place, and what came of that is forgotten.
+    func begin(_ name: FileName, sizeBytes: Int64, mapping: String, title: String) async throws {
+        try await pool.execute(
+            """
+            INSERT INTO files (sender_id, content_sha256, size_bytes, mapping, name)
+            VALUES (\(name.senderID), \(name.contentSHA256), \(sizeBytes), \(mapping), \(title))
+            ON CONFLICT (sender_id, content_sha256) DO UPDATE SET mapping = excluded.mapping, name = excluded.name, result = NULL
+            WHERE files.mapping <> excluded.mapping
+            """)
+    }
+
+    /// Keeps a piece that goes on where the pieces before it end.
+    ///
+    /// - Returns: false if it does not, or goes beyond the file's size.
+    func append(_ chunk: [UInt8], at offset: Int64, to name: FileName) async throws -> Bool {
+        let rows = try await pool.query(
+            """
+            WITH grown AS (
+                UPDATE files SET received_bytes = received_bytes + \(Int64(chunk.count))
+                WHERE sender_id = \(name.senderID) AND content_sha256 = \(name.contentSHA256) AND received_bytes = \(offset)
+                  AND received_bytes + \(Int64(chunk.count)) <= size_bytes
+                RETURNING sender_id, content_sha256
+            )
+            INSERT INTO file_chunks (sender_id, content_sha256, offset_bytes, chunk)
+            SELECT sender_id, content_sha256, \(offset), \(chunk) FROM grown
+            RETURNING offset_bytes
+            """)
+        return !rows.isEmpty
+    }
+
+    /// The pieces in order.
+    func forEachChunk(of name: FileName, _ body: ([UInt8]) throws -> Void) async throws {
+        try await pool.withTransaction { transaction in
+            try await transaction.stream(
+                """
+                SELECT chunk FROM file_chunks WHERE sender_id = \(name.senderID) AND content_sha256 = \(name.contentSHA256)
+                ORDER BY offset_bytes
+                """, batchRows: 4
+            ) { rows in
+                for row in rows { try body(try row.decode([UInt8].self)) }
+            }
+        }
+    }
+
+    /// Keeps what came of it, and the pieces no longer.
+    func finish(_ name: FileName, result: [UInt8]) async throws {
+        _ = try await pool.pipeline([
+            "UPDATE files SET result = \(result) WHERE sender_id = \(name.senderID) AND content_sha256 = \(name.contentSHA256)",
+            "DELETE FROM file_chunks WHERE sender_id = \(name.senderID) AND content_sha256 = \(name.contentSHA256)",
+        ])
+    }
+
+    /// Forgets a file whose content is not what its hash says.
+    func discard(_ name: FileName) async throws {
+        try await pool.execute("DELETE FROM files WHERE sender_id = \(name.senderID) AND content_sha256 = \(name.contentSHA256)")
+    }
+}

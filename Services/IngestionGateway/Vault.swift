@@ -1,0 +1,83 @@
+import Crypto
+import Foundation
+
+/// Encrypts raw identifiers with AES-256-GCM, each with its token as authenticated data, so that none can be put under another's.
+///
+/// Keys have names. New identifiers are sealed with the active key, which is the last; those sealed with an earlier one stay
+/// readable for as long as that key is here, and are sealed anew in the background.
+struct Vault: Sendable {
+    enum Problem: Error, Sendable, Hashable {
+        case unknownKey(String)
+        case forged
+    }
+
+    let activeKeyID: String
+    private let keys: [String: SymmetricKey]
+
+    /// - Parameter text: lines of a key's name and 64 hexadecimal digits, the active key last. Nil for anything else.
+    init?(lines text: String) {
+        var keys: [String: SymmetricKey] = [:]
+        var last: String?
+        for line in text.split(whereSeparator: \.isNewline) {
+            let words = line.split(separator: " ", omittingEmptySubsequences: true)
+            if words.isEmpty { continue }
+            guard words.count == 2, words[0].utf8.count <= 64, keys[String(words[0])] == nil,
+                let bytes = hexadecimalBytes(String(words[1]), count: 32)
+            else { return nil }
+            last = String(words[0])
+            keys[String(words[0])] = SymmetricKey(data: bytes)
+        }
+        guard let last else { return nil }
+        activeKeyID = last
+        self.keys = keys
+    }
+
+    /// One key, derived from another secret, for installations that give no keys of their own.
+    init(derivedFrom secret: SymmetricKey) {
+        activeKeyID = "derived"
+        keys = ["derived": HKDF<SHA256>.deriveKey(inputKeyMaterial: secret, info: Array("vigil identifiers".utf8), outputByteCount: 32)]
+    }
+
+    func seal(_ identifier: RawIdentifier) throws -> SealedIdentifier {
+        guard let key = keys[activeKeyID] else { throw Problem.unknownKey(activeKeyID) }
+        let box = try AES.GCM.seal(Array(identifier.value.utf8), using: key, authenticating: Array(identifier.token.utf8))
+        guard let combined = box.combined else { throw Problem.forged }
+        return SealedIdentifier(
+            token: identifier.token, kind: identifier.kind, owner: identifier.owner, keyID: activeKeyID, sealed: Array(combined))
+    }
+
+    func open(_ sealed: SealedIdentifier) throws -> RawIdentifier {
+        guard let key = keys[sealed.keyID] else { throw Problem.unknownKey(sealed.keyID) }
+        do {
+            let bytes = try AES.GCM.open(AES.GCM.SealedBox(combined: sealed.sealed), using: key, authenticating: Array(sealed.token.utf8))
+            return RawIdentifier(
+                kind: sealed.kind, token: sealed.token, value: String(decoding: bytes, as: UTF8.self), owner: sealed.owner)
+        } catch {
+            throw Problem.forged
+        }
+    }
+}
+
+/// Exactly `count` bytes from twice as many hexadecimal digits; nil for anything else.
+func hexadecimalBytes(_ text: String, count: Int) -> [UInt8]? {
+    let digits = Array(text.utf8)
+    guard digits.count == 2 * count else { return nil }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count)
+    for index in stride(from: 0, to: digits.count, by: 2) {
+        guard let high = digits[index].hexadecimalValue, let low = digits[index + 1].hexadecimalValue else { return nil }
+        bytes.append(high << 4 | low)
+    }
+    return bytes
+}
+
+extension UInt8 {
+    fileprivate var hexadecimalValue: UInt8? {
+        switch self {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): self - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): self - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): self - UInt8(ascii: "A") + 10
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,114 @@
+import Contracts
+import Foundation
+import RecordCoding
+import Records
+
+/// A feature set as it is printed and kept.
+struct Catalogue: Codable, Hashable {
+    struct Feature: Codable, Hashable {
+        var name: String
+        var entity: String
+        var aggregation: String
+        var windowSeconds: Int64
+        var delaySeconds: Int64
+        var type: String
+        var owner: String
+        var description: String
+
+        var lines: [String] {
+            [
+                "name         \(name)", "entity       \(entity)", "aggregation  \(aggregation)", "window       \(Self.span(windowSeconds))",
+                "delay        \(Self.span(delaySeconds))", "type         \(type)", "owner        \(owner)", "description  \(description)",
+            ]
+        }
+
+        private static func span(_ seconds: Int64) -> String {
+            if seconds == 0 { return "none" }
+            return seconds % 86_400 == 0 ? "\(seconds / 86_400) d" : "\(seconds) s"
+        }
+    }
+
+    struct Change: Codable, Hashable {
+        /// `added`, `removed`, `changed` or `moved`.
+        var kind: String
+        var feature: String
+        var what: String
+    }
+
+    var version: String
+    var features: [Feature]
+
+    /// What is another feature or the same one otherwise; in the order of the names.
+    func changes(since old: Catalogue) -> [Change] {
+        let before = Dictionary(old.features.enumerated().map { ($1.name, (place: $0, feature: $1)) }, uniquingKeysWith: { first, _ in first })
+        var changes: [Change] = []
+        for (place, feature) in features.enumerated() {
+            guard let (oldPlace, was) = before[feature.name] else {
+                changes.append(Change(kind: "added", feature: feature.name, what: ""))
+                continue
+            }
+            if was != feature {
+                changes.append(Change(kind: "changed", feature: feature.name, what: Self.difference(was, feature)))
+            } else if oldPlace != place {
+                changes.append(Change(kind: "moved", feature: feature.name, what: "from \(oldPlace) to \(place)"))
+            }
+        }
+        let now = Set(features.map(\.name))
+        changes += old.features.filter { !now.contains($0.name) }.map { Change(kind: "removed", feature: $0.name, what: "") }
+        return changes.sorted { $0.feature < $1.feature }
+    }
+
+    private static func difference(_ old: Feature, _ new: Feature) -> String {
+        zip(old.lines, new.lines).filter { $0 != $1 }.map { "\($0) → \($1.drop { $0 != " " }.drop { $0 == " " })" }.joined(separator: "; ")
+    }
+}
+
+extension Catalogue {
+    init(_ response: FeaturesV1.DescribeFeatureSetResponse) {
+        self.init(
+            version: response.version,
+            features: response.features.map {
+                Feature(
+                    name: $0.name, entity: $0.entity, aggregation: $0.aggregation, windowSeconds: $0.windowSeconds,
+                    delaySeconds: $0.delaySeconds, type: $0.type, owner: $0.owner, description: $0.description)
+            })
+    }
+}
+
+/// The health of features as it is printed.
+struct HealthReport: Encodable {
+    struct Feature: Encodable {
+        var name: String
+        var nullRate: Double
+        var referenceNullRate: Double?
+        var populationStabilityIndex: Double?
+        var mean: Double?
+    }
+
+    var featureSetVersion: String
+    var observations: Int64
+    var newestEventTime: String?
+    var referenceFrom: String?
+    var referenceTo: String?
+    var features: [Feature]
+
+    init(_ response: FeaturesV1.GetFeatureHealthResponse) {
+        func known(_ value: Double) -> Double? { value.isNaN ? nil : value }
+        featureSetVersion = response.featureSetVersion
+        observations = response.observations
+        newestEventTime = response.newestEventTime.flatMap(Timestamp.init)?.iso8601
+        referenceFrom = response.referenceFrom.flatMap(Timestamp.init)?.iso8601
+        referenceTo = response.referenceTo.flatMap(Timestamp.init)?.iso8601
+        features = response.features.map {
+            Feature(
+                name: $0.name, nullRate: $0.nullRate, referenceNullRate: known($0.referenceNullRate),
+                populationStabilityIndex: known($0.populationStabilityIndex), mean: known($0.mean))
+        }
+    }
+
+    var lines: [String] {
+        func short(_ value: Double?) -> String { value.map { String(format: "%.3f", $0) } ?? "–" }
+        let head = "\(observations) latest observations, newest event \(newestEventTime ?? "none")"
+        return [head] + features.map { "  \($0.name)  null \(short($0.nullRate))  psi \(short($0.populationStabilityIndex))  mean \(short($0.mean))" }
+    }
+}

@@ -1,0 +1,148 @@
+import ArgumentParser
+import Contracts
+import Foundation
+import RPC
+import RecordCoding
+import Records
+import StandardContracts
+
+/// `vigil features …`
+struct FeaturesCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "features", abstract: "What the running feature store computes, and how its features are.",
+        subcommands: [List.self, Describe.self, Diff.self, Health.self, Reference.self], defaultSubcommand: List.self)
+
+    enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
+        case text, json
+    }
+
+    struct Target: ParsableArguments {
+        @Option(help: "text or json.")
+        var format: OutputFormat = .text
+
+        @OptionGroup var connection: ConnectionOptions
+
+        func call<R>(_ body: (FeaturesV1.FeatureStoreService.Client) async throws -> R) async throws -> R {
+            let configuration = try connection.connection().operatorConfiguration("feature-store")
+            do {
+                return try await withChannel(configuration, logger: SuiteConnection.quiet) {
+                    try await body(FeaturesV1.FeatureStoreService.Client($0))
+                }
+            } catch let error as RPCError {
+                throw SuiteConnection.Problem(description: "the feature store answered: \(error.message)")
+            }
+        }
+
+        func catalogue() async throws -> Catalogue {
+            Catalogue(try await call { try await $0.describeFeatureSet(.init(), options: CallOptions(timeout: .seconds(10))) })
+        }
+    }
+
+    static func printJSON(_ value: some Encodable) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "All features in the order of the vectors.",
+            discussion: "`vigil features list --format json > before.json` keeps what `vigil features diff before.json` compares with.")
+        @OptionGroup var target: Target
+
+        func run() async throws {
+            let catalogue = try await target.catalogue()
+            switch target.format {
+            case .json: try FeaturesCommand.printJSON(catalogue)
+            case .text:
+                print("feature set \(catalogue.version), \(catalogue.features.count) features")
+                for feature in catalogue.features { print("  \(feature.name)  \(feature.entity)  \(feature.description)") }
+            }
+        }
+    }
+
+    struct Describe: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Everything about one feature.")
+        @Argument(help: "The feature's name.")
+        var name: String
+
+        @OptionGroup var target: Target
+
+        func run() async throws {
+            let catalogue = try await target.catalogue()
+            guard let feature = catalogue.features.first(where: { $0.name == name }) else {
+                throw SuiteConnection.Problem(description: "there is no feature \(name); `vigil features list` names all")
+            }
+            switch target.format {
+            case .json: try FeaturesCommand.printJSON(feature)
+            case .text: for line in feature.lines { print(line) }
+            }
+        }
+    }
+
+    struct Diff: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "What has changed since a list was kept.", discussion: "Exit status 0 when nothing has, 1 when something has.")
+        @Argument(help: "What `vigil features list --format json` printed.")
+        var before: String
+
+        @OptionGroup var target: Target
+
+        func run() async throws {
+            guard let data = FileManager.default.contents(atPath: before), let old = try? JSONDecoder().decode(Catalogue.self, from: data)
+            else { throw SuiteConnection.Problem(description: "\(before) is not what `vigil features list --format json` prints") }
+            let changes = try await target.catalogue().changes(since: old)
+            switch target.format {
+            case .json: try FeaturesCommand.printJSON(changes)
+            case .text: for change in changes { print("\(change.kind)  \(change.feature)\(change.what.isEmpty ? "" : "  \(change.what)")") }
+            }
+            if !changes.isEmpty { throw ExitCode(1) }
+        }
+    }
+
+    struct Health: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "How fresh and complete the latest observations are, and how far from the training set.",
+            discussion: """
+                PSI is the population stability index over the reference's deciles: above 0.1 look, above 0.25 it is another population. \
+                `vigil features reference` says which span is the reference.
+                """)
+        @OptionGroup var target: Target
+
+        func run() async throws {
+            let health = HealthReport(
+                try await target.call { try await $0.getFeatureHealth(.init(), options: CallOptions(timeout: .seconds(30))) })
+            switch target.format {
+            case .json: try FeaturesCommand.printJSON(health)
+            case .text: for line in health.lines { print(line) }
+            }
+        }
+    }
+
+    struct Reference: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Make the observations of a span what drift is measured against.")
+        @Option(help: ArgumentHelp("Event times from, ISO 8601; from the first unless given.", valueName: "time"))
+        var from: String?
+
+        @Option(help: ArgumentHelp("Event times before, ISO 8601; to the last unless given.", valueName: "time"))
+        var to: String?
+
+        @OptionGroup var target: Target
+
+        func run() async throws {
+            let request = FeaturesV1.SetFeatureReferenceRequest(from: try Self.time(from, "--from"), to: try Self.time(to, "--to"))
+            let answer = try await target.call { try await $0.setFeatureReference(request, options: CallOptions(timeout: .seconds(600))) }
+            switch target.format {
+            case .json: try FeaturesCommand.printJSON(["observations": answer.observations])
+            case .text: print("the reference is made of \(answer.observations) observations")
+            }
+        }
+
+        private static func time(_ text: String?, _ option: String) throws -> GoogleProtobuf.Timestamp? {
+            guard let text else { return nil }
+            guard let time = Timestamp(iso8601: text) else { throw ValidationError("\(option) is not a date and time in ISO 8601.") }
+            return .init(time)
+        }
+    }
+}

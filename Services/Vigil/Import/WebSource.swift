@@ -1,0 +1,128 @@
+import ArgumentParser
+import Datasets
+import Foundation
+
+#if canImport(FoundationNetworking)
+import FoundationNetworking
+#endif
+
+/// What an HTTP API answers: one file, or JSON page by page.
+struct WebSource {
+    /// How one page leads to the next.
+    enum Paging: ExpressibleByArgument, Equatable {
+        /// The header `Link: <…>; rel="next"`.
+        case link
+        /// A parameter that counts pages from 1.
+        case page(parameter: String)
+        /// A parameter that counts rows.
+        case offset(parameter: String, size: Int)
+
+        init?(argument: String) {
+            let words = argument.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+            switch (words.first, words.count) {
+            case ("link", 1): self = .link
+            case ("page", 2) where !words[1].isEmpty: self = .page(parameter: words[1])
+            case ("offset", 3):
+                guard !words[1].isEmpty, let size = Int(words[2]), size > 0 else { return nil }
+                self = .offset(parameter: words[1], size: size)
+            default: return nil
+            }
+        }
+    }
+
+    static let maxPageBytes = 256 << 20
+    static let maxPages = 10_000
+    static let timeoutSeconds = 120.0
+
+    let url: URL
+    let paging: Paging?
+    /// Where the list is in a page.
+    let records: [String]
+
+    var key: String { "http \(url.absoluteString)" }
+
+    /// Writes what the API has to `path`; nil where it says that nothing has changed.
+    func spool(to path: String, etag: String?) async throws -> SpooledRows? {
+        guard var page = try await get(try address(page: 0), etag: etag) else { return nil }
+        let entry = page.etag.map { ImportState.Entry(etag: $0) }
+        guard let paging else {
+            try Data(page.body).write(to: URL(fileURLWithPath: path))
+            return SpooledRows(path: path, label: url.host ?? "", key: key, entry: entry, rows: 0, isLines: false)
+        }
+        let writer = try LineWriter(path: path)
+        var count = 0
+        var number = 0
+        while true {
+            let before = count
+            let file = path + ".page"
+            try Data(page.body).write(to: URL(fileURLWithPath: file))
+            defer { try? FileManager.default.removeItem(atPath: file) }
+            try JSONPage.forEachRecord(in: file, records: records, name: "page \(number + 1) of \(url.host ?? "")") { bytes in
+                try writer.write(bytes)
+                count += 1
+            }
+            number += 1
+            guard number < Self.maxPages else { throw SuiteConnection.Problem(description: "there are more than \(Self.maxPages) pages") }
+            let next: URL?
+            switch paging {
+            case .link: next = page.next
+            case .page, .offset: next = count == before ? nil : try address(page: number)
+            }
+            guard let next, let following = try await get(next, etag: nil) else { break }
+            page = following
+        }
+        try writer.finish()
+        return SpooledRows(path: path, label: url.host ?? "", key: key, entry: entry, rows: count, isLines: true)
+    }
+
+    func address(page: Int) throws -> URL {
+        let item: URLQueryItem
+        switch paging {
+        case nil, .link: return url
+        case .page(let parameter): item = URLQueryItem(name: parameter, value: "\(page + 1)")
+        case .offset(let parameter, let size): item = URLQueryItem(name: parameter, value: "\(page * size)")
+        }
+        guard var parts = URLComponents(url: url, resolvingAgainstBaseURL: true) else {
+            throw SuiteConnection.Problem(description: "\(url) is no URL")
+        }
+        parts.queryItems = (parts.queryItems ?? []).filter { $0.name != item.name } + [item]
+        guard let address = parts.url else { throw SuiteConnection.Problem(description: "\(url) is no URL") }
+        return address
+    }
+
+    private struct Page {
+        let body: Data
+        let etag: String?
+        let next: URL?
+    }
+
+    /// Nil for 304.
+    private func get(_ address: URL, etag: String?) async throws -> Page? {
+        var request = URLRequest(url: address, cachePolicy: .reloadIgnoringLocalCacheData, timeoutInterval: Self.timeoutSeconds)
+        request.setValue("application/geo+json, application/json, text/csv;q=0.8", forHTTPHeaderField: "Accept")
+        if let etag { request.setValue(etag, forHTTPHeaderField: "If-None-Match") }
+        let (body, response) = try await URLSession.shared.data(for: request)
+        guard let answer = response as? HTTPURLResponse else { throw SuiteConnection.Problem(description: "\(address) did not answer") }
+        if answer.statusCode == 304 { return nil }
+        guard answer.statusCode == 200 else {
+            throw SuiteConnection.Problem(description: "\(address.host ?? "") answered with status \(answer.statusCode)")
+        }
+        guard body.count <= Self.maxPageBytes else {
+            throw SuiteConnection.Problem(description: "\(address.host ?? "") answered with more than \(Self.maxPageBytes) bytes")
+        }
+        let link = answer.value(forHTTPHeaderField: "Link").flatMap { Self.next(in: $0) }
+        return Page(
+            body: body, etag: answer.value(forHTTPHeaderField: "ETag"),
+            next: link.flatMap { URL(string: $0, relativeTo: address)?.absoluteURL })
+    }
+
+    /// The target with the relation `next` in a Link header. Source: RFC 8288, section 3.
+    static func next(in header: String) -> String? {
+        for part in header.split(separator: ",") {
+            guard let start = part.firstIndex(of: "<"), let end = part.firstIndex(of: ">"), start < end else { continue }
+            let parameters = part[part.index(after: end)...].split(separator: ";").map { $0.trimmingCharacters(in: .whitespaces) }
+            if parameters.contains(where: { $0 == "rel=\"next\"" || $0 == "rel=next" }) { return String(part[part.index(after: start)..<end]) }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,132 @@
+import ArgumentParser
+import Contracts
+import Foundation
+import RPC
+import RecordCoding
+import Records
+import StandardContracts
+
+/// `vigil privacy …`
+struct PrivacyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "privacy", abstract: "Raw identifiers and old data: erase, reveal, drop; each time on the record.",
+        subcommands: [Erase.self, Reveal.self, Retention.self, Log.self])
+
+    struct Target: ParsableArguments {
+        @Flag(help: "Print JSON.")
+        var json = false
+
+        @OptionGroup var connection: ConnectionOptions
+
+        func call<R>(_ body: (IngestionV1.IngestionService.Client) async throws -> R) async throws -> R {
+            let configuration = try connection.connection().operatorConfiguration("ingestion-gateway")
+            do {
+                return try await withChannel(configuration, logger: SuiteConnection.quiet) {
+                    try await body(IngestionV1.IngestionService.Client($0))
+                }
+            } catch let error as RPCError {
+                throw SuiteConnection.Problem(description: "the gateway answered: \(error.message)")
+            }
+        }
+
+        func show(_ message: some Encodable, _ text: String) throws {
+            guard json else { return print(text) }
+            try FeaturesCommand.printJSON(message)
+        }
+    }
+
+    struct Erase: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Erase what is kept of one person's raw identifiers, for good.",
+            discussion: """
+                Erases the customer's own identifier and those of accounts, cards and devices seen with the customer, and keeps none of them \
+                again. What was stored of payments stays under tokens, which lead nowhere from then on.
+                """)
+        @Argument(help: "The bank's own identifier of the customer.")
+        var customer: String
+
+        @Option(help: "Whose customer.")
+        var bank: String
+
+        @Option(help: "Why, for the record.")
+        var reason: String
+
+        @OptionGroup var target: Target
+
+        func run() async throws {
+            let answer = try await target.call {
+                try await $0.eraseIdentifiers(
+                    .init(customerID: customer, bankID: bank, reason: reason), options: CallOptions(timeout: .seconds(60)))
+            }
+            try target.show(["erased": answer.erased], "\(answer.erased) identifiers erased")
+        }
+    }
+
+    struct Reveal: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show the raw identifier behind a token.")
+        @Argument(help: "The token.")
+        var token: String
+
+        @Option(help: "Why, for the record.")
+        var reason: String
+
+        @OptionGroup var target: Target
+
+        func run() async throws {
+            let answer = try await target.call {
+                try await $0.revealIdentifier(.init(token: token, reason: reason), options: CallOptions(timeout: .seconds(10)))
+            }
+            try target.show(["kind": answer.kind, "identifier": answer.identifier], "\(answer.kind) \(answer.identifier)")
+        }
+    }
+
+    struct Retention: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Drop the gateway's log where it is older than the retention.")
+        @Option(help: ArgumentHelp("Keep at least so many days; what the gateway is configured with unless given.", valueName: "days"))
+        var keepDays: UInt32 = 0
+
+        @Flag(help: "Only say what would be dropped.")
+        var dryRun = false
+
+        @OptionGroup var target: Target
+
+        func run() async throws {
+            let answer = try await target.call {
+                try await $0.applyRetention(.init(keepDays: keepDays, dryRun: dryRun), options: CallOptions(timeout: .seconds(600)))
+            }
+            let lines = answer.dropped.map { "\($0.name), until \($0.until.flatMap(Timestamp.init)?.iso8601 ?? "")" }
+            let verb = dryRun ? "would be dropped" : "dropped"
+            try target.show(answer.dropped.map(\.name), (["\(lines.count) partitions \(verb)"] + lines).joined(separator: "\n  "))
+        }
+    }
+
+    struct Log: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show what was erased, revealed and dropped, newest first.")
+        @Option(help: "How many at most.")
+        var limit: UInt32 = 100
+
+        @OptionGroup var target: Target
+
+        private struct Row: Encodable {
+            let at: String
+            let action: String
+            let actor: String
+            let subject: String
+            let reason: String
+            let count: Int64
+        }
+
+        func run() async throws {
+            let answer = try await target.call {
+                try await $0.listPrivacyRecords(.init(limit: limit), options: CallOptions(timeout: .seconds(10)))
+            }
+            let rows = answer.records.map {
+                Row(
+                    at: $0.at.flatMap(Timestamp.init)?.iso8601 ?? "", action: $0.action, actor: $0.actor, subject: $0.subject,
+                    reason: $0.reason, count: $0.count)
+            }
+            let lines = rows.map { "\($0.at)  \($0.action)  \($0.subject)  \($0.count)  by \($0.actor): \($0.reason)" }
+            try target.show(rows, lines.isEmpty ? "nothing yet" : lines.joined(separator: "\n"))
+        }
+    }
+}

@@ -1,0 +1,288 @@
+import Foundation
+import Records
+
+/// The mapping that fits an unknown file best, by its columns' names and what is in its first rows; for a person to look at.
+public struct MappingProposal: Sendable {
+    static let maxRows = 200
+
+    /// The mapping's text. What could not be found is in it as a comment that says so.
+    public let yaml: String
+    /// Required fields for which no column was found.
+    public let open: [String]
+
+    /// - Throws: `DatasetError` when the file cannot be read, or has no columns.
+    public init(file: String, kind: RecordKind) throws(DatasetError) {
+        let sample = try FileSample(file: file, maxRows: Self.maxRows)
+        guard !sample.columns.isEmpty else { throw DatasetError(.unsupported, "\(file) has no columns to look at") }
+        var lines: [String] = []
+        var open: [String] = []
+        let isMoneyKnown = Self.column(for: "amount", form: .amount, in: sample) != nil
+        for target in Target.all(for: kind) where !target.name.hasPrefix("label.") && !target.name.hasPrefix("reporter.") {
+            let found = Self.column(for: target.name, form: target.form, in: sample)
+            if let found, let line = Self.line(target, found) {
+                lines.append("  \(target.name): \(line)")
+            } else if let line = Self.substitute(target, isMoneyKnown: isMoneyKnown) {
+                lines.append("  \(target.name): \(line)")
+            } else if target.isRequired {
+                open.append(target.name)
+                lines.append("  # \(target.name): which column? It is required.")
+            }
+        }
+        // Half a place says nothing, and is refused.
+        for place in ["location", "home"] {
+            let parts = lines.indices.filter { lines[$0].hasPrefix("  \(place).") }
+            if parts.count == 1 { lines.remove(at: parts[0]) }
+        }
+        let unused = sample.columns.map(\.name).filter { name in !lines.contains { $0.contains(Self.quoted(name)) } }
+        var text = "# Proposed from the first \(sample.rowCount) rows; look at every line.\nrecord: \(kind.rawValue)\n"
+        if let format = sample.formatLine { text += "format: \(format)\n" }
+        text += "fields:\n" + lines.joined(separator: "\n") + "\n"
+        if !unused.isEmpty { text += "# Not used: \(unused.joined(separator: ", "))\n" }
+        yaml = text
+        self.open = open
+    }
+
+    // MARK: Choosing
+
+    /// Names under which fields are known, without anything but letters and digits; the best first.
+    private static let synonyms: [String: [String]] = [
+        "bank_id": ["bankid", "bankcode"],
+        "transaction_id": ["transactionid", "txid", "txnid", "transid", "transnum", "transactionreference", "reference", "utr", "uetr", "id"],
+        "event_time": [
+            "eventtime", "txdatetime", "transactiontime", "transactiondate", "transdatetranstime", "timestamp", "datetime", "transdate",
+            "createdat", "bookingdate", "valuedate", "time", "date",
+        ],
+        "time_zone": ["timezone", "tz"],
+        "customer_id": ["customerid", "custid", "clientid", "nameorig", "userid", "customer", "client", "cardholder"],
+        "account_id": ["accountid", "accountnumber", "debtoraccount", "debitaccount", "iban", "account", "fromaccount", "sender"],
+        "card_id": ["cardid", "cardnumber", "ccnum", "pan", "card1", "card"],
+        "terminal_id": ["terminalid", "atmid", "posid", "terminal", "merchantid", "merchant", "objectid"],
+        "merchant_category_code": ["merchantcategorycode", "mcc"],
+        "counterparty_account_id": [
+            "counterpartyaccountid", "counterpartyaccount", "creditoraccount", "beneficiaryaccount", "namedest", "toaccount", "payeeaccount",
+            "receiver",
+        ],
+        "device_id": ["deviceid", "device", "imei", "deviceinfo"],
+        "channel": ["channel", "type", "paymentchannel"],
+        "amount": ["amount", "txamount", "transactionamount", "transactionamt", "amt", "sum", "value", "loss"],
+        "currency": ["currency", "currencycode", "ccy"],
+        "is_fraud": ["isfraud", "txfraud", "fraud", "label", "class"],
+        "known_at": ["knownat", "reportedat", "chargebackdate"],
+        "source": ["source"],
+        "kind": ["kind", "type"],
+        "institution": ["institution", "bank", "bankname", "operator", "brand", "nameofinstitution"],
+        "address": ["address", "streetaddress", "street"],
+        "city": ["city", "town"],
+        "complaint_id": ["complaintid", "incidentid", "incident", "casenumber", "caseid", "offenseid", "id"],
+        "crime_type": ["crimetype", "nibrsdescription", "offense", "offence", "primarytype", "category", "type"],
+        "occurred_at": ["occurredat", "occurrencedate", "incidentdate", "date", "datetime", "rmsoccurrencedate"],
+        "reported_at": ["reportedat", "reportdate", "reporteddate"],
+        "district": ["district", "beat", "precinct", "division"],
+        "signal_id": ["signalid", "eventid", "id"],
+        "starts_at": ["startsat", "startdate", "start", "date"],
+        "ends_at": ["endsat", "enddate", "end"],
+        "value": ["value", "level"],
+    ]
+
+    private static func names(of target: String) -> [String] {
+        if target.hasSuffix(".latitude") { return ["latitude", "lat", "maplatitude", "y", "ycoord"] }
+        if target.hasSuffix(".longitude") { return ["longitude", "lon", "lng", "long", "maplongitude", "x", "xcoord"] }
+        return synonyms[target] ?? [plain(target)]
+    }
+
+    static func plain(_ name: String) -> String {
+        String(name.lowercased().filter { ($0.isLetter || $0.isNumber) && $0.isASCII })
+    }
+
+    /// A column by its own name first, then by the last part of its path, then by what its name contains, among those whose values fit.
+    private static func column(for target: String, form: Target.Form, in sample: FileSample) -> FileSample.Column? {
+        let fitting = sample.columns.filter { fits($0, form, target) }
+        for name in names(of: target) {
+            if let column = fitting.first(where: { plain($0.name) == name || plain($0.leaf) == name }) { return column }
+        }
+        for name in names(of: target).prefix(3) where name.count >= 5 {
+            if let column = fitting.first(where: { plain($0.name).contains(name) }) { return column }
+        }
+        return nil
+    }
+
+    private static func fits(_ column: FileSample.Column, _ form: Target.Form, _ target: String) -> Bool {
+        let values = column.values
+        guard !values.isEmpty else { return false }
+        switch form {
+        case .text, .choice, .list: return true
+        case .time: return timeFormat(values) != nil
+        case .amount: return numberStyle(values) != nil
+        case .number:
+            let limit = target.hasSuffix("latitude") ? 90.0 : target.hasSuffix("longitude") ? 180 : .infinity
+            return values.allSatisfy { Double($0).map { abs($0) <= limit } ?? false }
+        case .currency: return values.allSatisfy { Currency($0) != nil }
+        case .boolean:
+            let words: Set = ["1", "true", "t", "yes", "y", "0", "false", "f", "no", "n"]
+            return values.allSatisfy { words.contains($0.lowercased()) }
+        case .merchantCategoryCode: return values.allSatisfy { MerchantCategoryCode($0) != nil }
+        }
+    }
+
+    // MARK: Writing
+
+    private static func line(_ target: Target, _ column: FileSample.Column) -> String? {
+        let name = quoted(column.name)
+        switch target.form {
+        case .time:
+            guard let format = timeFormat(column.values) else { return nil }
+            return format.key == "iso8601" ? name : "{column: \(name), format: \(quoted(format.key))}" + (format.note.map { "   # \($0)" } ?? "")
+        case .amount:
+            guard let style = numberStyle(column.values) else { return nil }
+            return style.isEmpty ? name : "{column: \(name), \(style)}"
+        case .choice(let words):
+            let distinct = Set(column.values.map { $0.lowercased() }).sorted()
+            if distinct.allSatisfy(words.contains) { return name }
+            let map = distinct.prefix(20).map { "\(quoted($0)): \(suggestion(for: $0, among: words) ?? words.last ?? "")" }
+            return "{column: \(name), map: {\(map.joined(separator: ", "))}, otherwise: \(words.last ?? "")}   # say which is which"
+        default: return name
+        }
+    }
+
+    /// What can stand in for a column that is not there.
+    private static func substitute(_ target: Target, isMoneyKnown: Bool) -> String? {
+        switch target.name {
+        case "transaction_id", "complaint_id", "signal_id": "{row_number: true}   # no column of names was found"
+        case "currency" where isMoneyKnown || target.isRequired: "{constant: EUR}   # which currency is it?"
+        case "crime_type": "{constant: unknown}   # what kind of crime?"
+        case "kind" where target.isRequired:
+            if case .choice = target.form { "{constant: pos}   # pos, atm or online?" } else { "{constant: unknown}   # what kind of signal?" }
+        default: nil
+        }
+    }
+
+    static func quoted(_ text: String) -> String {
+        let isPlain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == "." || $0 == "-") }
+        // A bare word may read as a number or as true.
+        let isWord = text.first?.isLetter == true && !["true", "false", "yes", "no", "null", "on", "off", "y", "n"].contains(text.lowercased())
+        return isPlain && isWord ? text : "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+    }
+
+    private static let patterns = [
+        "yyyy/MM/dd HH:mm:ss", "dd/MM/yyyy HH:mm:ss", "MM/dd/yyyy HH:mm:ss", "dd/MM/yyyy HH:mm", "MM/dd/yyyy HH:mm", "MM/dd/yyyy hh:mm:ss a",
+        "dd-MM-yyyy HH:mm:ss", "dd.MM.yyyy HH:mm:ss", "dd.MM.yyyy HH:mm", "dd MMM yyyy HH:mm:ss", "dd/MM/yyyy", "MM/dd/yyyy", "dd.MM.yyyy",
+        "dd-MM-yyyy", "dd-MMM-yyyy", "yyyy/MM/dd", "yyyyMMdd",
+    ]
+
+    /// The first format that reads all values.
+    private static func timeFormat(_ values: [String]) -> (key: String, note: String?)? {
+        func reads(_ format: FieldMapping.TimeFormat) -> Bool {
+            var field = FieldMapping(target: "time", source: .rowNumber)
+            field.timeFormat = format
+            guard let reader = try? TimeReader(field) else { return false }
+            return values.allSatisfy { value in
+                var value = value
+                return value.withUTF8 { reader.read($0) != nil }
+            }
+        }
+        if values.allSatisfy({ $0.count >= 9 && $0.allSatisfy(\.isNumber) && Int64($0) != nil }), let longest = values.map(\.count).max() {
+            switch longest {
+            case 9...10: return ("unix", nil)
+            case 12...13: return ("unix_ms", nil)
+            case 15...16: return ("unix_us", nil)
+            default: break
+            }
+        }
+        if reads(.iso8601) { return ("iso8601", nil) }
+        let fitting = patterns.filter { reads(.pattern($0)) }
+        guard let first = fitting.first else { return nil }
+        let isAmbiguous = fitting.contains { $0.hasPrefix("dd/MM") } && fitting.contains { $0.hasPrefix("MM/dd") }
+        return (first, isAmbiguous ? "or MM/dd: no value tells" : nil)
+    }
+
+    /// What a mapping must say of numbers written so: empty for plain ones, nil for what are none.
+    private static func numberStyle(_ values: [String]) -> String? {
+        func are(decimal: Character, group: Character) -> Bool {
+            values.allSatisfy { value in
+                let parts = value.drop { $0 == "-" || $0 == "+" }.split(separator: decimal, omittingEmptySubsequences: false)
+                let groups = parts.first?.split(separator: group, omittingEmptySubsequences: false) ?? []
+                let areDigits = (groups + parts.dropFirst()).allSatisfy { !$0.isEmpty && $0.allSatisfy(\.isNumber) }
+                return areDigits && parts.count <= 2 && groups.dropFirst().allSatisfy { $0.count == 3 }
+            }
+        }
+        if values.allSatisfy({ Double($0) != nil }) { return "" }
+        if are(decimal: ".", group: ",") { return "group: \",\"" }
+        if are(decimal: ",", group: ".") { return values.contains { $0.contains(".") } ? "decimal: \",\", group: \".\"" : "decimal: \",\"" }
+        return nil
+    }
+}
+
+/// A file's columns with the values of its first rows.
+struct FileSample {
+    struct Column {
+        let name: String
+        /// Not empty ones.
+        var values: [String] = []
+
+        /// The last part of a path.
+        var leaf: String { name.split(separator: ".").last.map(String.init) ?? name }
+    }
+
+    private(set) var columns: [Column] = []
+    private(set) var rowCount = 0
+    /// What a mapping must say of the file.
+    private(set) var formatLine: String?
+
+    init(file: String, maxRows: Int) throws(DatasetError) {
+        let header = try TableReader(file: file, columns: []).header
+        if header.isEmpty {
+            try readJSON(file, maxRows)
+        } else {
+            // A column whose name comes twice cannot be mapped.
+            let names = header.filter { name in !name.isEmpty && header.filter { $0 == name }.count == 1 }
+            try readRows(file, names, FileFormat(), maxRows)
+        }
+    }
+
+    private mutating func readRows(_ file: String, _ names: [String], _ format: FileFormat, _ maxRows: Int) throws(DatasetError) {
+        columns = names.map { Column(name: $0) }
+        let table = try TableReader(file: file, columns: names, format: format)
+        while rowCount < maxRows, try table.next() {
+            rowCount += 1
+            for index in names.indices {
+                if let value = table.text(index), !value.isEmpty { columns[index].values.append(value) }
+            }
+        }
+    }
+
+    private mutating func readJSON(_ file: String, _ maxRows: Int) throws(DatasetError) {
+        let window = ByteWindow(try ByteSource(path: file))
+        while window.count < DatasetLimits.chunkBytes, try window.fill() {}
+        let start = Array(UnsafeBufferPointer(start: window.bytes, count: window.count))
+        let isList = start.first { !isJSONSpace($0) } == UInt8(ascii: "[")
+        var format = FileFormat(kind: isList ? .json : .ndjson)
+        var first: Any?
+        if isList {
+            let rows = try JSONListRows(ByteWindow(try ByteSource(path: file)), paths: [], records: [], name: file)
+            if try rows.next(into: RowBuffer(cellCount: 0)) != nil { first = Self.object(Array(rows.currentBytes)) }
+        } else if let line = start.split(separator: UInt8(ascii: "\n")).first, let object = Self.object(Array(line)) {
+            first = object
+        } else if let key = Self.listKeys.first(where: { key in String(decoding: start, as: UTF8.self).contains("\"\(key)\"") }) {
+            format = FileFormat(kind: .json, records: [key])
+            formatLine = "{records: \(key)}"
+            let rows = try JSONListRows(ByteWindow(try ByteSource(path: file)), paths: [], records: [key], name: file)
+            if try rows.next(into: RowBuffer(cellCount: 0)) != nil { first = Self.object(Array(rows.currentBytes)) }
+        }
+        guard let first else { throw DatasetError(.unsupported, "\(file) has no JSON objects to look at") }
+        try readRows(file, Self.paths(first, "").sorted(), format, maxRows)
+    }
+
+    /// Where APIs keep their lists.
+    private static let listKeys = ["features", "data", "results", "records", "items", "transactions"]
+
+    private static func object(_ bytes: [UInt8]) -> [String: Any]? {
+        (try? JSONSerialization.jsonObject(with: Data(bytes))) as? [String: Any]
+    }
+
+    private static func paths(_ value: Any, _ prefix: String) -> [String] {
+        func path(_ key: String) -> String { prefix.isEmpty ? key : "\(prefix).\(key)" }
+        if let object = value as? [String: Any] { return object.flatMap { paths($0.value, path($0.key)) } }
+        if let list = value as? [Any] { return list.prefix(4).enumerated().flatMap { paths($0.element, path("\($0.offset)")) } }
+        return [prefix]
+    }
+}

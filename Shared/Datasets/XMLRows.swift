@@ -1,0 +1,243 @@
+import CLibXML2
+import Foundation
+
+/// Rows of an XML file: each element of one name is a row, read as they come. Namespaces are passed over.
+///
+/// A column is a path of element names below the message, such as `CdtTrfTxInf/PmtId/EndToEndId`, an attribute at its end as
+/// `…/IntrBkSttlmAmt/@Ccy`; several, of which the first that is there counts, are joined by `|`. What stands before the row in
+/// the elements around it belongs to the row too: a group's header, a batch's debtor.
+///
+/// A document type declaration is refused, so there are no entities to expand and nothing to fetch.
+final class XMLRows {
+    private let input: XMLInput
+    private let reader: OpaquePointer
+    private let name: String
+    /// For each column its paths, the best first.
+    private let columns: [[String]]
+    private let wanted: Set<String>
+    private let recordPath: [String]
+    /// Names of the open elements.
+    private var open: [String] = []
+    /// How many of `open` are the envelope: up to the message's own element.
+    private var envelope: Int?
+    private var values: [String: [UInt8]] = [:]
+    private var text: [UInt8] = []
+    private var row = 0
+    private var rowStart = RowPosition(row: 0, line: 0, byteOffset: 0)
+    private var fault: (column: String, reason: String)?
+    private var bytes: UnsafeMutableBufferPointer<UInt8> = .allocate(capacity: 4_096)
+
+    init(_ window: ByteWindow, columns: [String], records: [String], name: String) throws(DatasetError) {
+        self.name = name
+        recordPath = records
+        self.columns = columns.map { $0.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) } }
+        wanted = Set(self.columns.joined())
+        let input = XMLInput(window)
+        self.input = input
+        let made = xmlReaderForIO(
+            { context, buffer, count in
+                guard let context, let buffer else { return -1 }
+                return Unmanaged<XMLInput>.fromOpaque(context).takeUnretainedValue().read(buffer, count)
+            }, { _ in 0 }, Unmanaged.passUnretained(input).toOpaque(), nil, nil,
+            CInt(VIGIL_XML_PARSE_NONET) | CInt(VIGIL_XML_PARSE_NOCDATA))
+        guard let made else { throw DatasetError(.unreadable, "there is no memory to read \(name)") }
+        reader = made
+        xmlTextReaderSetErrorHandler(
+            made,
+            { context, message, _, _ in
+                guard let context, let message else { return }
+                Unmanaged<XMLInput>.fromOpaque(context).takeUnretainedValue().note(String(cString: message))
+            }, Unmanaged.passUnretained(input).toOpaque())
+    }
+
+    deinit {
+        xmlFreeTextReader(reader)
+        bytes.deallocate()
+    }
+
+    /// There is no way into the middle of an XML file but through what comes before.
+    func skip(to position: RowPosition) throws(DatasetError) {
+        while row < position.row - 1, try nextRow() {}
+    }
+
+    func next(into buffer: RowBuffer) throws(DatasetError) -> RowEvent? {
+        guard try nextRow() else { return nil }
+        if let fault { return .refused(rowStart, column: fault.column, reason: fault.reason) }
+        buffer.clear()
+        var offset = 0
+        for (index, paths) in columns.enumerated() {
+            guard let value = paths.lazy.compactMap({ self.values[$0] }).first else { continue }
+            reserve(offset + value.count)
+            for (place, byte) in value.enumerated() { bytes[offset + place] = byte }
+            buffer.cells[index] = Cell(start: Int32(offset), count: Int32(value.count), kind: .text)
+            offset += value.count
+        }
+        buffer.bytes = bytes.baseAddress
+        return .row(rowStart)
+    }
+
+    private func reserve(_ count: Int) {
+        guard count > bytes.count else { return }
+        let larger = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: max(count, 2 * bytes.count))
+        larger.initialize(repeating: 0)
+        _ = larger.update(fromContentsOf: bytes)
+        bytes.deallocate()
+        bytes = larger
+    }
+
+    /// Reads to the end of the next row's element; false at the end of the file. The row's values stay until the next call.
+    private func nextRow() throws(DatasetError) -> Bool {
+        clearRow()
+        while true {
+            switch xmlTextReaderRead(reader) {
+            case 1: if try take() { return true }
+            case 0:
+                if let error = input.error { throw error }
+                return false
+            default: throw broken()
+            }
+        }
+    }
+
+    /// Takes in the node that the reader is at; true at the end of a row.
+    private func take() throws(DatasetError) -> Bool {
+        switch Int(xmlTextReaderNodeType(reader)) {
+        case Int(VIGIL_XML_ELEMENT):
+            let isEmpty = xmlTextReaderIsEmptyElement(reader) == 1
+            try begin(elementName())
+            return isEmpty ? end() : false
+        case Int(VIGIL_XML_END_ELEMENT): return end()
+        case Int(VIGIL_XML_TEXT), Int(VIGIL_XML_CDATA), Int(VIGIL_XML_SIGNIFICANT_WHITESPACE):
+            if text.count <= DatasetLimits.maxFieldBytes, let value = xmlTextReaderConstValue(reader) {
+                text.append(contentsOf: UnsafeBufferPointer(start: value, count: length(value)))
+            }
+        case Int(VIGIL_XML_DOCUMENT_TYPE), Int(VIGIL_XML_ENTITY_REFERENCE), Int(VIGIL_XML_ENTITY):
+            throw DatasetError(
+                .unsupported, "\(name), line \(line), has a document type declaration or an entity; such files are refused unread")
+        default: break
+        }
+        return false
+    }
+
+    private func elementName() -> String { xmlTextReaderConstLocalName(reader).map { String(cString: $0) } ?? "" }
+    private var line: Int { Int(xmlTextReaderGetParserLineNumber(reader)) }
+
+    private func begin(_ element: String) throws(DatasetError) {
+        guard open.count < DatasetLimits.maxJSONDepth else {
+            throw DatasetError(.unsupported, "\(name), line \(line), is nested more than \(DatasetLimits.maxJSONDepth) deep")
+        }
+        open.append(element)
+        text.removeAll(keepingCapacity: true)
+        // Document/Message is the envelope; without a Document the root is.
+        if envelope == nil {
+            if open.count == 2, open[0] == "Document" { envelope = 2 }
+            if open.count >= 2, open[open.count - 2] == "Document" { envelope = open.count }
+            if open.count == 1, element != "Document", element != "BusMsg", element != "Envelope" { envelope = 1 }
+        }
+        guard let path = path() else { return }
+        if isRecord {
+            row += 1
+            rowStart = RowPosition(row: row, line: line, byteOffset: Int64(xmlTextReaderByteConsumed(reader)))
+        }
+        // A new element of a name takes the place of the last one.
+        let within = path + "/"
+        for key in values.keys where key == path || key.hasPrefix(within) { values[key] = nil }
+        for attribute in wanted where attribute.hasPrefix(within + "@") {
+            let name = attribute.dropFirst(within.utf8.count + 1)
+            guard let value = xmlTextReaderGetAttribute(reader, String(name)) else { continue }
+            values[attribute] = Array(UnsafeBufferPointer(start: value, count: length(value)))
+            vigil_xml_free(value)
+        }
+    }
+
+    /// True when the element that ends is a row.
+    private func end() -> Bool {
+        defer {
+            open.removeLast()
+            text.removeAll(keepingCapacity: true)
+        }
+        guard let path = path() else { return false }
+        if wanted.contains(path), values[path] == nil {
+            let value = trimmed(text)
+            if value.count > DatasetLimits.maxFieldBytes {
+                fault = (path, "is longer than \(DatasetLimits.maxFieldBytes) bytes")
+            } else if !value.isEmpty {
+                values[path] = value
+            }
+        }
+        return isRecord
+    }
+
+    private var isRecord: Bool {
+        guard let envelope, open.count - envelope >= recordPath.count else { return false }
+        return open.suffix(recordPath.count).elementsEqual(recordPath) && !recordPath.isEmpty
+    }
+
+    /// Of the innermost open element, below the message; nil in the envelope.
+    private func path() -> String? {
+        guard let envelope, open.count > envelope else { return nil }
+        return open[envelope...].joined(separator: "/")
+    }
+
+    private func clearRow() {
+        fault = nil
+        guard row > 0 else { return }
+        let record = recordPath.joined(separator: "/")
+        for key in values.keys where key == record || key.contains(record + "/") { values[key] = nil }
+    }
+
+    private func trimmed(_ bytes: [UInt8]) -> [UInt8] {
+        guard let first = bytes.firstIndex(where: { $0 > 0x20 }), let last = bytes.lastIndex(where: { $0 > 0x20 }) else { return [] }
+        return Array(bytes[first...last])
+    }
+
+    private func broken() -> DatasetError {
+        if let error = input.error { return error }
+        let message = input.firstMessage ?? "it is not XML"
+        // Where everything has been read and elements are open, the rest is missing.
+        let isCut = !open.isEmpty && input.isAtEnd && Int64(xmlTextReaderByteConsumed(reader)) >= input.bytesHandedOut
+        return DatasetError(isCut ? .truncated : .corrupt, "\(name) is not XML: line \(line): \(message)")
+    }
+
+    private func length(_ text: UnsafePointer<UInt8>) -> Int {
+        var count = 0
+        while text[count] != 0 { count += 1 }
+        return count
+    }
+}
+
+/// Hands the bytes of a window to libxml2.
+private final class XMLInput {
+    private let window: ByteWindow
+    /// Why reading stopped.
+    private(set) var error: DatasetError?
+    private(set) var isAtEnd = false
+    private(set) var bytesHandedOut: Int64 = 0
+    /// What libxml2 said first; the rest follows from that.
+    private(set) var firstMessage: String?
+
+    init(_ window: ByteWindow) {
+        self.window = window
+    }
+
+    func note(_ message: String) {
+        if firstMessage == nil { firstMessage = message.trimmingCharacters(in: .whitespacesAndNewlines) }
+    }
+
+    func read(_ target: UnsafeMutablePointer<CChar>, _ count: CInt) -> CInt {
+        do {
+            if window.count == 0, try !window.fill() {
+                isAtEnd = true
+                return 0
+            }
+        } catch {
+            self.error = error
+            return -1
+        }
+        let taken = min(Int(count), window.count)
+        UnsafeMutableRawPointer(target).copyMemory(from: window.bytes, byteCount: taken)
+        window.consume(taken)
+        bytesHandedOut += Int64(taken)
+        return CInt(taken)
+    }
+}

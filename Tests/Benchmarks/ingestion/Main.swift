@@ -1,0 +1,206 @@
+import BenchmarkSupport
+import Contracts
+import Foundation
+import Postgres
+import RPC
+import ServiceRuntime
+import SuiteProcesses
+
+/// What it costs to take transactions in, beside what PostgreSQL itself can do on the same disk in the same run.
+@main enum Main {
+    static let clients = 8
+
+    static func main() async throws {
+        let quick = ProcessInfo.processInfo.environment["BENCH_QUICK"] != nil
+        let server = try DatabaseServer()
+        defer { server.end() }
+        let suite = try SuiteProcesses(server: server)
+        defer { suite.end() }
+        var report = BenchmarkReport(area: "ingestion")
+        let rows = quick ? 40_000 : 160_000
+        try await durable(suite, rows: rows, rounds: quick ? 1 : 3, &report)
+        try await scored(suite, rows: rows / 8, rounds: quick ? 1 : 3, &report)
+        try report.write()
+    }
+
+    private static func durable(_ suite: SuiteProcesses, rows: Int, rounds: Int, _ report: inout BenchmarkReport) async throws {
+        try suite.start(.ingestionGateway, ["VIGIL_INGESTION_DECISION_TIMEOUT_SECONDS": "0"])
+        var ours: [Double] = []
+        var copies: [Double] = []
+        for round in 0...rounds {
+            // The first round warms up, and makes the rows that COPY then brings in under other names.
+            let rate = try await stream(suite, rows: rows, prefix: "r\(round)", decided: false).perSecond
+            let copied = try copy(suite.server, rows: rows, round: round)
+            if round > 0 {
+                ours.append(rate)
+                copies.append(copied)
+            }
+        }
+        let commits = try pgbench(suite.server)
+        let latency = try await latency(suite)
+        report.compare(
+            "durable, streaming, \(clients) clients", unit: "rows/s", ours: median(ours), peer: median(copies), "COPY FROM", .atLeast(0.5))
+        report.compare(
+            "durable, streaming, \(clients) clients", unit: "rows/s", ours: median(ours), peer: commits, "pgbench single-row commits",
+            .atLeast(10))
+        report.compare(
+            "unary, one client, p50", unit: "ms", ours: latency.ours, peer: latency.peer, "a bare single-row commit", .atMost(2))
+        suite.stop(.ingestionGateway)
+    }
+
+    private static func scored(_ suite: SuiteProcesses, rows: Int, rounds: Int, _ report: inout BenchmarkReport) async throws {
+        try suite.start(.ingestionGateway, ["VIGIL_INGESTION_DECISION_TIMEOUT_SECONDS": "60"])
+        try suite.start(.featureStore)
+        try suite.start(.modelServer)
+        // All that the first part has stored is observed and decided on first.
+        try await suite.promoteModel()
+        try await caughtUp(suite)
+        var ours: [Double] = []
+        var copies: [Double] = []
+        for round in 0..<rounds {
+            let services: [ServiceIdentity] = [.ingestionGateway, .featureStore, .modelServer]
+            let before = services.map(suite.cpuSeconds)
+            let result = try await stream(suite, rows: rows, prefix: "s\(round)", decided: true)
+            ours.append(result.perSecond)
+            let spent = zip(services, before).map { "\($0.name) \(micros(suite.cpuSeconds($0) - $1, rows))" }
+            print("  scored: us CPU a transaction: \(spent.joined(separator: ", ")), clients \(micros(result.cpuSeconds, rows))")
+            copies.append(try copy(suite.server, rows: rows, round: 100 + round))
+        }
+        report.compare(
+            "scored, decision stored, \(clients) clients", unit: "rows/s", ours: median(ours), peer: median(copies), "COPY FROM",
+            .atLeast(0.25))
+    }
+
+    private static func micros(_ seconds: Double, _ rows: Int) -> String { String(format: "%.1f", seconds / Double(rows) * 1_000_000) }
+
+    // MARK: Ours
+
+    private static func stream(
+        _ suite: SuiteProcesses, rows: Int, prefix: String, decided: Bool
+    ) async throws -> (perSecond: Double, cpuSeconds: Double) {
+        let share = rows / clients
+        let cpu = processorSeconds()
+        let gatewayCPU = suite.cpuSeconds(.ingestionGateway)
+        let started = ContinuousClock.now
+        let caller = suite.caller
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for client in 0..<clients {
+                group.addTask {
+                    try await caller.withChannel(to: .ingestionGateway) { channel in
+                        try await stream(channel, Payments(prefix: "\(prefix)-\(client)"), count: share, decided: decided)
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        let seconds = (ContinuousClock.now - started) / .seconds(1)
+        if !decided {
+            let gateway = micros(suite.cpuSeconds(.ingestionGateway) - gatewayCPU, rows)
+            print("  durable: us CPU a row: gateway \(gateway), clients \(micros(processorSeconds() - cpu, rows))")
+        }
+        return (Double(share * clients) / seconds, processorSeconds() - cpu)
+    }
+
+    private static func stream(_ channel: RPCChannel, _ payments: Payments, count: Int, decided: Bool) async throws {
+        let client = IngestionV1.IngestionService.Client(channel)
+        let answered = try await client.streamTransactions(options: CallOptions(timeout: .seconds(600), waitForReady: true)) { writer in
+            for number in 0..<count {
+                try await writer.write(.init(sequence: UInt64(number), transaction: payments.message(number)))
+            }
+        } read: { answers in
+            var accepted = 0
+            var states = 0
+            for try await answer in answers {
+                if answer.outcome == .accepted { accepted += 1 }
+                if answer.decision?.state == .decided { states += 1 }
+            }
+            return (accepted, states)
+        }
+        guard answered.0 == count else { throw BenchmarkProblem("\(count - answered.0) of \(count) rows were not accepted") }
+        guard !decided || answered.1 == count else { throw BenchmarkProblem("\(count - answered.1) of \(count) rows were not decided on") }
+    }
+
+    private static func caughtUp(_ suite: SuiteProcesses) async throws {
+        let deadline = ContinuousClock.now + .seconds(900)
+        try await suite.caller.withChannel(to: .modelServer) { channel in
+            let client = ModelsV1.ModelService.Client(channel)
+            let total = Int64(try suite.server.psql("SELECT count(bank_id) FROM ingestion.event_log").trimmed) ?? 0
+            let copied = Int64(try suite.server.psql("SELECT count(*) FROM ingestion.event_log WHERE bank_id = 'copy'").trimmed) ?? 0
+            var decided: Int64 = 0
+            while decided < total - copied, ContinuousClock.now < deadline {
+                decided = try await client.getStatistics(.init(), options: CallOptions(waitForReady: true)).decisions
+                try await Task.sleep(for: .milliseconds(250))
+            }
+        }
+    }
+
+    // MARK: Peers
+
+    /// Rows a second that COPY brings into the gateway's own table; they are taken out again.
+    private static func copy(_ server: DatabaseServer, rows: Int, round: Int) throws -> Double {
+        let file = server.folder + "/copy-\(round)"
+        _ = try server.psql(
+            """
+            COPY (SELECT payload, 'copy', 'c\(round)-' || bank_transaction_id FROM ingestion.event_log
+                  WHERE bank_id = 'bench-bank' LIMIT \(rows)) TO '\(file)' (FORMAT binary)
+            """)
+        let started = ContinuousClock.now
+        _ = try server.psql("COPY ingestion.event_log (payload, bank_id, bank_transaction_id) FROM '\(file)' (FORMAT binary)")
+        let seconds = (ContinuousClock.now - started) / .seconds(1)
+        _ = try server.psql("DELETE FROM ingestion.event_log WHERE bank_id = 'copy'")
+        return Double(rows) / seconds
+    }
+
+    private static func pgbench(_ server: DatabaseServer) throws -> Double {
+        let script = server.folder + "/insert.sql"
+        try Data(
+            """
+            \\set n random(1, 1000000000000)
+            INSERT INTO ingestion.event_log (payload, bank_id, bank_transaction_id)
+            VALUES (decode(repeat('ab', 180), 'hex'), 'copy', :n::text || random()::text)
+
+            """.utf8
+        ).write(to: URL(fileURLWithPath: script))
+        let text = try server.run("pgbench", ["-n", "-M", "prepared", "-c", "8", "-j", "2", "-T", "5", "-f", script, "postgres"])
+        _ = try server.psql("DELETE FROM ingestion.event_log WHERE bank_id = 'copy'")
+        let line = text.split(separator: "\n").first { $0.hasPrefix("tps = ") } ?? ""
+        guard let rate = line.split(separator: " ").dropFirst(2).first.flatMap({ Double($0) }) else {
+            throw BenchmarkProblem("pgbench told no rate: \(text)")
+        }
+        return rate
+    }
+
+    /// Medians of single calls and of bare commits, in milliseconds, in turns.
+    private static func latency(_ suite: SuiteProcesses) async throws -> (ours: Double, peer: Double) {
+        let configuration = try PostgresConfiguration(url: suite.server.url)
+        return try await withPostgresPool(configuration) { pool in
+            try await suite.caller.withChannel(to: .ingestionGateway) { channel in
+                let client = IngestionV1.IngestionService.Client(channel)
+                let payments = Payments(prefix: "u")
+                let payload = [UInt8](repeating: 7, count: 180)
+                var ours: [Double] = []
+                var peer: [Double] = []
+                for number in 0..<600 {
+                    let started = ContinuousClock.now
+                    _ = try await client.submitTransaction(.init(transaction: payments.message(number)))
+                    let between = ContinuousClock.now
+                    try await pool.execute(
+                        """
+                        INSERT INTO ingestion.event_log (payload, bank_id, bank_transaction_id)
+                        VALUES (\(payload), 'copy', \("u-\(number)"))
+                        """)
+                    if number >= 100 {
+                        ours.append((between - started) / .milliseconds(1))
+                        peer.append((ContinuousClock.now - between) / .milliseconds(1))
+                    }
+                }
+                try await pool.execute("DELETE FROM ingestion.event_log WHERE bank_id = 'copy'")
+                return (median(ours), median(peer))
+            }
+        }
+    }
+}
+
+extension String {
+    var trimmed: String { trimmingCharacters(in: .whitespacesAndNewlines) }
+}

@@ -1,0 +1,61 @@
+import Foundation
+import Records
+import Testing
+
+@testable import Datasets
+
+@Suite struct ProposalTests {
+    private func withFile<R>(_ text: String, _ body: (String) throws -> R) throws -> R {
+        let file = FileManager.default.temporaryDirectory.appending(path: "vigil-proposal-\(UUID().uuidString)")
+        try Data(text.utf8).write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }
+        return try body(file.path)
+    }
+
+    @Test func aProposedMappingReadsTheFileItWasMadeFor() throws {
+        let text = """
+            txn_id;Booking Date;cust_id;Amount;Currency;MCC;Remark
+            A-1;28.02.2026 10:11:12;C1;1.250,50;EUR;5411;x
+            A-2;01.03.2026 23:59:59;C2;3,00;EUR;6011;
+            """
+        try withFile(text) { path in
+            let proposal = try MappingProposal(file: path, kind: .transactions)
+            #expect(proposal.open == [])
+            #expect(proposal.yaml.contains("# Not used: Remark"))
+            let mapping = try Mapping(parsing: proposal.yaml, name: "proposed")
+            let rows = try Dataset.transactions(file: path, mapping: mapping, options: ReadOptions(now: Timestamp(seconds: 1_800_000_000)))
+            #expect(rows.map(\.transaction.amount.minorUnits) == [125_050, 300])
+            #expect(rows[0].transaction.key.transactionID == "A-1")
+            #expect(rows[1].transaction.merchantCategoryCode?.description == "6011")
+            #expect(rows[1].transaction.eventTime == Timestamp(iso8601: "2026-03-01T23:59:59Z"))
+        }
+    }
+
+    @Test func geoJSONIsReadUnderItsFeatures() throws {
+        let text = """
+            {"type": "FeatureCollection", "features": [
+              {"type": "Feature", "geometry": {"type": "Point", "coordinates": [-73.9, 40.7]}, "properties": {"atm_id": "T1", "bank": "B"}}]}
+            """
+        try withFile(text) { path in
+            let proposal = try MappingProposal(file: path, kind: .terminals)
+            #expect(proposal.yaml.contains("format: {records: features}"))
+            #expect(proposal.yaml.contains("terminal_id: properties.atm_id"))
+        }
+    }
+
+    @Test func whatIsRequiredAndNotFoundIsNamed() throws {
+        try withFile("a,b\n1,2\n") { path in
+            let proposal = try MappingProposal(file: path, kind: .transactions)
+            #expect(proposal.open == ["event_time", "customer_id", "amount"])
+            #expect(proposal.yaml.contains("# event_time: which column? It is required."))
+        }
+    }
+
+    @Test func recordsOfAPageKeepTheirBytes() throws {
+        try withFile("{\"data\": [{\"a\": 0.10,\n \"b\": \"x\\ny\"}, {\"a\": 2}]}") { path in
+            var lines: [String] = []
+            try JSONPage.forEachRecord(in: path, records: ["data"], name: "page") { lines.append(String(decoding: $0, as: UTF8.self)) }
+            #expect(lines == ["{\"a\": 0.10,  \"b\": \"x\\ny\"}", "{\"a\": 2}"])
+        }
+    }
+}

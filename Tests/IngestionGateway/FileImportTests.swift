@@ -1,0 +1,113 @@
+import Contracts
+import Crypto
+import Foundation
+import RPC
+import RecordCoding
+import Records
+import TestSupport
+import Testing
+
+@testable import IngestionGateway
+
+@Suite(.serialized) struct FileImportTests {
+    private static let mapping = """
+        record: transactions
+        fields: {transaction_id: id, event_time: at, customer_id: who, amount: sum, currency: {constant: INR}}
+        """
+
+    private static func file(rows: Int) -> [UInt8] {
+        var text = "id,at,who,sum\n"
+        for row in 1...rows { text += "f-\(row),2026-02-0\(row % 9 + 1)T10:00:00Z,customer \(row % 7),\(row % 10 == 0 ? "much" : "12.50")\n" }
+        return Array(text.utf8)
+    }
+
+    private static func header(_ file: [UInt8], offset: Int = 0, mapping: String = mapping) -> IngestionV1.FileHeader {
+        .init(
+            contentSha256: Array(SHA256.hash(data: file)), sizeBytes: UInt64(file.count), offsetBytes: UInt64(offset), mapping: mapping,
+            fileName: "payments.csv")
+    }
+
+    private func send(
+        _ client: IngestionV1.IngestionService.Client, _ options: CallOptions, _ header: IngestionV1.FileHeader, _ pieces: [[UInt8]]
+    ) async throws -> IngestionV1.ImportFileResponse {
+        try await client.importFile(options: options) { writer in
+            try await writer.write(.init(part: .header(header)))
+            for piece in pieces { try await writer.write(.init(part: .chunk(piece))) }
+        }
+    }
+
+    private static let quick = ["VIGIL_INGESTION_DECISION_TIMEOUT_SECONDS": "0"]
+
+    @Test func aFileThatBrokeOffGoesOnWhereItStoppedAndItsCountsAddUp() async throws {
+        try await ScoringPath.run(Self.quick) { path in
+            try await path.asBank { client, options in
+                let file = Self.file(rows: 200)
+                let half = file.count / 2
+                let first = try await send(client, options, Self.header(file), [Array(file[..<100]), Array(file[100..<half])])
+                #expect(first.state == .receiving && first.receivedBytes == UInt64(half))
+                let hash = Self.header(file).contentSha256
+                let state = try await client.getFileImport(.init(contentSha256: hash), options: options)
+                #expect(state.receivedBytes == UInt64(half))
+                let wrong = await #expect(throws: RPCError.self) {
+                    try await send(client, options, Self.header(file, offset: 7), [Array(file[7..<20])])
+                }
+                #expect(wrong?.code == .failedPrecondition)
+                let done = try await send(client, options, Self.header(file, offset: half), [Array(file[half...])])
+                #expect(done.state == .done && done.error.isEmpty)
+                #expect(done.rows == 200 && done.accepted == 180 && done.rejected == 20 && done.duplicates == 0)
+                #expect(done.rows == done.accepted + done.duplicates + done.rejected + done.empty)
+                #expect(done.rejectedRows.first == .init(row: 10, field: "amount", value: "much", reason: done.rejectedRows.first?.reason ?? ""))
+                // Sent again, it is known; its rows under another hash are duplicates.
+                let again = try await send(client, options, Self.header(file, offset: file.count), [])
+                #expect(again == done)
+                let longer = file + Array("f-201,2026-02-01T10:00:00Z,x,1\n".utf8)
+                let more = try await send(client, options, Self.header(longer), [longer])
+                #expect(more.accepted == 1 && more.duplicates == 180 && more.rejected == 20)
+                let stored = try await client.getStatistics(.init(), options: options)
+                #expect(stored.transactions == 181)
+            }
+        }
+    }
+
+    @Test func whatIsNotTheFileItSaysIsRefused() async throws {
+        try await ScoringPath.run(Self.quick) { path in
+            try await path.asBank { client, options in
+                let file = Self.file(rows: 5)
+                var forged = file
+                forged[30] ^= 1
+                func refusal(_ header: IngestionV1.FileHeader, _ pieces: [[UInt8]]) async -> RPCError? {
+                    await #expect(throws: RPCError.self) { try await send(client, options, header, pieces) }
+                }
+                #expect(await refusal(Self.header(file), [forged])?.message.contains("content_sha256") == true)
+                let state = await #expect(throws: RPCError.self) {
+                    try await client.getFileImport(.init(contentSha256: Self.header(file).contentSha256), options: options)
+                }
+                #expect(state?.code == .notFound, "a forged file is not kept")
+                var short = Self.header(file)
+                short.contentSha256 = [1, 2]
+                #expect(await refusal(short, [])?.code == .invalidArgument)
+                #expect(await refusal(Self.header(file, mapping: "/etc/passwd"), [file])?.message.contains("mapping") == true)
+                #expect(await refusal(Self.header(file, mapping: "record: transactions\nfields: {amount: a}"), [file])?.code == .invalidArgument)
+                #expect(await refusal(Self.header(file), [[]])?.code == .invalidArgument)
+                let tooMuch = await refusal(Self.header(file), [file + [1]])
+                #expect(tooMuch?.code == .failedPrecondition)
+            }
+            try await path.asBank(scopes: ["labels:write"]) { client, options in
+                let file = Self.file(rows: 5)
+                let error = await #expect(throws: RPCError.self) { try await send(client, options, Self.header(file), [file]) }
+                #expect(error?.code == .permissionDenied)
+            }
+        }
+    }
+
+    @Test func aFileThatIsNoneSaysWhyAndStoresNothing() async throws {
+        try await ScoringPath.run(Self.quick) { path in
+            try await path.asBank { client, options in
+                let file = Array("a,b\n1,2\n".utf8)
+                let answer = try await send(client, options, Self.header(file), [file])
+                #expect(answer.state == .failed && answer.rows == 0)
+                #expect(answer.error.contains("payments.csv") && answer.error.contains("id"))
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+import Contracts
+import EventLog
+import Postgres
+import RecordCoding
+import Records
+import TestSupport
+import Testing
+
+@testable import IngestionGateway
+
+@Suite struct LogPartitionTests {
+    private func withDatabase(_ body: (IngestionDatabase) async throws -> Void) async throws {
+        try await TemporaryPostgres.withPool { pool in
+            try await migrate(pool, migrations: IngestionDatabase.migrations)
+            try await body(IngestionDatabase(pool: pool))
+        }
+    }
+
+    private func rows(_ range: Range<Int>) -> [TransactionRow] {
+        range.map { TransactionRow(key: TransactionKey(bankID: "b", transactionID: "t-\($0)"), logEntry: [UInt8($0 % 251)]) }
+    }
+
+    /// The middle of a partition, and a moment before one's end.
+    private let quiet = Timestamp(seconds: 31 * 86_400 * 600 + 86_400 * 10)
+    private let boundary = Timestamp(seconds: 31 * 86_400 * 601 - 30)
+
+    @Test(arguments: [5, 200]) func whatIsNewIsWrittenInOrderAndWhatIsNotIsLeftOut(count: Int) async throws {
+        try await withDatabase { database in
+            let first = try await database.insert(rows(0..<count), sealed: [], now: quiet)
+            #expect(first.count == count)
+            let second = try await database.insert(rows(count - 2..<count + 60), sealed: [], now: quiet)
+            #expect(second.count == 60)
+            let logged = try await database.log.read(after: .start, limit: 1_000)
+            #expect(logged.map(\.payload) == rows(0..<count + 60).map(\.logEntry))
+            let found = try await database.entries(of: rows(0..<3).map(\.key))
+            #expect(found.count == 3)
+        }
+    }
+
+    @Test func aNameFromThePartitionBeforeIsStillTaken() async throws {
+        try await withDatabase { database in
+            try await database.pool.execute("SELECT create_log_partition(now() - interval '31 days')")
+            _ = try await database.insert(rows(0..<100), sealed: [], now: quiet)
+            try await database.pool.execute("UPDATE event_log SET recorded_at = recorded_at - interval '31 days'")
+            for count in [3, 50] {
+                let fresh = try await database.insert(rows(100 - count..<100 + count), sealed: [], now: quiet)
+                #expect(fresh.count == count)
+                try await database.pool.execute("DELETE FROM event_log WHERE recorded_at > now() - interval '1 hour'")
+            }
+            let old = try await database.entries(of: rows(0..<100).map(\.key))
+            #expect(old.count == 100)
+        }
+    }
+
+    @Test func nearAPartitionsEndBothSidesAreLookedAt() async throws {
+        #expect(IngestionDatabase.isNearBoundary(boundary) && !IngestionDatabase.isNearBoundary(quiet))
+        try await withDatabase { database in
+            _ = try await database.insert(rows(0..<40), sealed: [], now: boundary)
+            // As another writer's clock may have put them.
+            try await database.pool.execute("UPDATE event_log SET recorded_at = recorded_at + interval '31 days'")
+            let fresh = try await database.insert(rows(0..<41), sealed: [], now: boundary)
+            #expect(fresh == [TransactionKey(bankID: "b", transactionID: "t-40")])
+        }
+    }
+
+    @Test func whatTheFirstReleaseStoredIsFoundUnderItsName() async throws {
+        try await TemporaryPostgres.withPool { pool in
+            try await migrate(pool, migrations: Array(IngestionDatabase.migrations.prefix(1)))
+            let messages = [12_550, 7, 99_999_999].enumerated().map { index, units in
+                RecordsV1.Transaction(
+                    key: .init(bankID: "bank-\(index)", transactionID: "t-\(index)"), customerID: String(repeating: "x", count: 60 * index + 1),
+                    amount: .init(minorUnits: Int64(units), currency: "INR"))
+            }
+            for message in messages {
+                let bank = message.key?.bankID ?? ""
+                let entry = Payload.encode(IngestionV1.IngestionEvent(event: .transactionAccepted(message), senderID: bank))
+                try await pool.execute("INSERT INTO event_log (payload) VALUES (\(entry))")
+                try await pool.execute(
+                    """
+                    INSERT INTO transactions (bank_id, transaction_id, event_time, message)
+                    VALUES (\(bank), \(message.key?.transactionID ?? ""), now(), \(Payload.encode(message)))
+                    """)
+            }
+            try await migrate(pool, migrations: IngestionDatabase.migrations)
+            let database = IngestionDatabase(pool: pool)
+            let keys = messages.compactMap { $0.key.map { TransactionKey($0) } }
+            let found = try await database.entries(of: keys)
+            #expect(Set(found.keys) == Set(keys))
+            let fresh = try await database.insert(keys.map { TransactionRow(key: $0, logEntry: [1]) }, sealed: [], now: quiet)
+            #expect(fresh.isEmpty)
+        }
+    }
+}

@@ -1,0 +1,144 @@
+import Contracts
+import Crypto
+import Foundation
+import Postgres
+import RPC
+import RecordCoding
+import Records
+import ServiceRuntime
+import TestSupport
+import Testing
+
+@testable import IngestionGateway
+
+@Suite(.serialized) struct PrivacyTests {
+    private func vault(_ names: String...) throws -> Vault {
+        let lines = names.map { name in "\(name) " + String(repeating: name == "k1" ? "1a" : "2B", count: 32) }
+        return try #require(Vault(lines: lines.joined(separator: "\n") + "\n"))
+    }
+
+    @Test func whatIsSealedOpensUnderItsOwnTokenOnly() throws {
+        let vault = try vault("k1")
+        let identifier = RawIdentifier(kind: .account, token: "a.1", value: "DE89 3704", owner: "c.1")
+        let sealed = try vault.seal(identifier)
+        #expect(sealed.keyID == "k1" && sealed.sealed.count == 12 + "DE89 3704".utf8.count + 16)
+        #expect(!String(decoding: sealed.sealed, as: UTF8.self).contains("3704"))
+        #expect(try vault.open(sealed) == identifier)
+        #expect(try vault.seal(identifier).sealed != sealed.sealed, "a nonce is used once")
+        let moved = SealedIdentifier(token: "a.2", kind: .account, owner: nil, keyID: "k1", sealed: sealed.sealed)
+        #expect(throws: Vault.Problem.forged) { try vault.open(moved) }
+    }
+
+    @Test func aNewKeySealsAndTheOldOneStillOpens() throws {
+        let sealed = try vault("k1").seal(RawIdentifier(kind: .card, token: "c", value: "4111", owner: nil))
+        let rotated = try vault("k1", "k2")
+        #expect(rotated.activeKeyID == "k2")
+        #expect(try rotated.open(sealed).value == "4111")
+        #expect(try rotated.seal(rotated.open(sealed)).keyID == "k2")
+        #expect(throws: Vault.Problem.unknownKey("k1")) { try vault("k2").open(sealed) }
+        #expect(Vault(lines: "") == nil && Vault(lines: "k1 12") == nil && Vault(lines: "k1 \(String(repeating: "g", count: 64))") == nil)
+    }
+
+    @Test func theBackgroundSealsWithTheActiveKeyWhatAnEarlierOneSealed() async throws {
+        try await TemporaryPostgres.withPool { pool in
+            try await migrate(pool, migrations: IngestionDatabase.migrations)
+            let database = PrivacyDatabase(pool: pool)
+            let old = try vault("k1")
+            for number in 0..<25 {
+                let sealed = try old.seal(RawIdentifier(kind: .card, token: "t\(number)", value: "v\(number)", owner: nil))
+                if let keep = PrivacyDatabase.keep([sealed]) { try await pool.execute(keep) }
+            }
+            try await IdentifierKeeper(vault: vault("k1", "k2")).reseal(database, logger: testLogger, batchRows: 10)
+            #expect(try await database.sealed(notUnder: "k2", limit: 100).isEmpty)
+            let kept = try await database.sealed(notUnder: "none", limit: 100)
+            #expect(kept.count == 25)
+            let values = try kept.map { try vault("k2").open($0).value }
+            #expect(Set(values) == Set((0..<25).map { "v\($0)" }))
+        }
+    }
+
+    @Test func erasureTakesAllOfOnePersonAndKeepsNothingOfItAgain() async throws {
+        try await ScoringPath.run { path in
+            try await path.asBank { client, options in
+                _ = try await client.submitTransaction(.init(transaction: payment("t-1", customer: "Asha Rao")), options: options)
+                _ = try await client.submitTransaction(.init(transaction: payment("t-2", customer: "Ravi")), options: options)
+                let tokens = try await tokens(path)
+                let customer = try #require(tokens.first)
+                let revealed = try await client.revealIdentifier(.init(token: customer, reason: "court order 7"), options: options)
+                #expect(revealed.kind == "customer" && revealed.identifier == "Asha Rao")
+
+                let erasure = IngestionV1.EraseIdentifiersRequest(customerID: "Asha Rao", reason: "asked for it")
+                let erased = try await client.eraseIdentifiers(erasure, options: options)
+                #expect(erased.erased == 3, "customer, account and card")
+                let gone = await #expect(throws: RPCError.self) {
+                    try await client.revealIdentifier(.init(token: customer, reason: "again"), options: options)
+                }
+                #expect(gone?.code == .notFound)
+                _ = try await client.submitTransaction(.init(transaction: payment("t-3", customer: "Asha Rao")), options: options)
+                _ = await #expect(throws: RPCError.self) {
+                    try await client.revealIdentifier(.init(token: customer, reason: "later"), options: options)
+                }
+                let log = try await client.listPrivacyRecords(.init(), options: options).records
+                #expect(log.map(\.action) == ["reveal", "reveal", "erasure", "reveal"])
+                #expect(log[2].subject == customer && log[2].count == 3 && log[2].actor == ScoringPath.bank)
+                #expect(!log.contains { $0.subject.contains("Asha") })
+            }
+        }
+    }
+
+    @Test func erasureOfAnotherBanksCustomerAndWithoutAReasonIsRefused() async throws {
+        try await ScoringPath.run { path in
+            try await path.asBank { client, options in
+                for request in [
+                    IngestionV1.EraseIdentifiersRequest(customerID: "C", bankID: "other", reason: "x"),
+                    IngestionV1.EraseIdentifiersRequest(customerID: "C"), IngestionV1.EraseIdentifiersRequest(reason: "x"),
+                ] {
+                    let error = await #expect(throws: RPCError.self) { try await client.eraseIdentifiers(request, options: options) }
+                    #expect(error?.code == .invalidArgument)
+                }
+            }
+            try await path.asBank(scopes: ["transactions:write"]) { client, options in
+                let error = await #expect(throws: RPCError.self) {
+                    try await client.eraseIdentifiers(.init(customerID: "C", reason: "x"), options: options)
+                }
+                #expect(error?.code == .permissionDenied)
+            }
+        }
+    }
+
+    @Test func retentionDropsWholePartitionsAndSaysSo() async throws {
+        try await TemporaryPostgres.withPool { pool in
+            try await migrate(pool, migrations: IngestionDatabase.migrations)
+            let database = PrivacyDatabase(pool: pool)
+            try await pool.execute("SELECT create_log_partition(now() - interval '200 days')")
+            try await pool.execute("INSERT INTO event_log (recorded_at, payload) VALUES (now() - interval '200 days', 'x'), (now(), 'y')")
+            let wouldDrop = try await database.applyRetention(keepDays: 100, dryRun: true, actor: "test")
+            #expect(wouldDrop.count == 1)
+            let before = try await pool.query("SELECT count(*) FROM event_log").first?.decode(Int64.self)
+            #expect(before == 2)
+            let dropped = try await database.applyRetention(keepDays: 100, dryRun: false, actor: "test")
+            #expect(dropped == wouldDrop)
+            let after = try await pool.query("SELECT count(*) FROM event_log").first?.decode(Int64.self)
+            #expect(after == 1)
+            let records = try await database.records(limit: 10)
+            #expect(records.map(\.action) == ["retention"] && records[0].subject == dropped[0].name && records[0].count == 1)
+            #expect(try await database.applyRetention(keepDays: 100, dryRun: false, actor: "test").isEmpty)
+        }
+    }
+
+    /// Customers' tokens in the order of the log.
+    private func tokens(_ path: ScoringPath) async throws -> [String] {
+        try await path.gateway.withChannel(as: .peer("feature-store")) { channel in
+            try await IngestionV1.IngestionService.Client(channel).tailEvents(.init()) { responses in
+                var tokens: [String] = []
+                for try await response in responses {
+                    for event in response.events {
+                        if case .transactionAccepted(let transaction) = event.event?.event { tokens.append(transaction.customerID) }
+                    }
+                    if tokens.count >= 2 { return tokens }
+                }
+                return tokens
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+public import BenchmarkSupport
+public import Contracts
+import DevelopmentCertificates
+import Foundation
+import Logging
+import Models
+public import RPC
+import RecordCoding
+import Records
+public import ServiceRuntime
+import Simulation
+import StandardContracts
+import Training
+
+/// Services as processes on one PostgreSQL, and the operator's certificate to call them with.
+public final class SuiteProcesses {
+    public let server: DatabaseServer
+    private let folder: URL
+    private let certificates: CertificateFolder
+    private var services: [String: ServiceProcess] = [:]
+    private let ports: [String: Int]
+
+    public init(server: DatabaseServer) throws {
+        self.server = server
+        folder = FileManager.default.temporaryDirectory.appending(path: "vigil-bench-\(UUID().uuidString)")
+        certificates = CertificateFolder(folder.appending(path: "certificates"))
+        _ = try certificates.prepare(names: ServiceIdentity.all.map(\.name) + ["operator"])
+        try Data((String(repeating: "0123456789abcdef", count: 4)).utf8).write(to: folder.appending(path: "token-key"))
+        ports = try Dictionary(uniqueKeysWithValues: ServiceIdentity.all.map { ($0.name, try freePort()) })
+    }
+
+    public func start(_ service: ServiceIdentity, _ own: [String: String] = [:]) throws {
+        var variables = [
+            "VIGIL_LISTEN_PORT": "\(ports[service.name] ?? 0)", "VIGIL_DATABASE_URL": server.url,
+            "VIGIL_TLS_CERTIFICATE_FILE": certificates.certificateFile(service.name),
+            "VIGIL_TLS_KEY_FILE": certificates.keyFile(service.name),
+            "VIGIL_TLS_TRUST_FILE": certificates.certificateFile(CertificateFolder.authorityName),
+            "VIGIL_INGESTION_TOKEN_KEY_FILE": folder.appending(path: "token-key").path,
+        ]
+        for other in ServiceIdentity.all { variables[other.addressVariable] = "https://127.0.0.1:\(ports[other.name] ?? 0)" }
+        services[service.name] = try ServiceProcess(service.name, environment: variables.merging(own) { $1 })
+    }
+
+    /// Ends a service as a crash would, and starts it again.
+    public func crash(_ service: ServiceIdentity, _ own: [String: String] = [:]) throws {
+        services.removeValue(forKey: service.name)?.kill()
+        try start(service, own)
+    }
+
+    /// Starts a service again that has ended by itself.
+    ///
+    /// - Returns: whether it had.
+    public func revive(_ service: ServiceIdentity, _ own: [String: String] = [:]) throws -> Bool {
+        guard services[service.name]?.isRunning != true else { return false }
+        try start(service, own)
+        return true
+    }
+
+    public func residentBytes(_ service: ServiceIdentity) -> Int { services[service.name].flatMap { BenchmarkSupport.residentBytes(of: $0.pid) } ?? 0 }
+
+    public func stop(_ service: ServiceIdentity) { services.removeValue(forKey: service.name)?.end() }
+
+    public func cpuSeconds(_ service: ServiceIdentity) -> Double { services[service.name]?.cpuSeconds ?? 0 }
+
+    /// For tasks of their own, which may call but not start and end services.
+    public var caller: SuiteCaller {
+        SuiteCaller(
+            ports: ports, trustFile: certificates.certificateFile(CertificateFolder.authorityName),
+            certificateFile: certificates.certificateFile("operator"), keyFile: certificates.keyFile("operator"))
+    }
+
+    /// Trains a model on a small world and makes it the champion.
+    public func promoteModel() async throws {
+        let start = Timestamp(CivilTime(year: 2026, month: 3, day: 1))
+        let world = World(WorldConfiguration(start: start, days: 25, customers: 400))
+        let history = PaymentHistory(
+            transactions: world.transactions, labels: world.labels, customers: world.customers, terminals: world.terminals)
+        let now = start + .days(40)
+        let files = try FraudTraining(options: TrainingOptions()).train(on: history, asOf: now, source: "bench", createdAt: now).files
+        try await caller.withChannel(to: .modelServer) { channel in
+            let client = ModelsV1.ModelService.Client(channel)
+            let uploaded = try await client.uploadModel(options: CallOptions(timeout: .seconds(60), waitForReady: true)) { writer in
+                for (name, content) in files.sorted(by: { $0.key < $1.key }) {
+                    try await writer.write(.init(fileName: name, chunk: content))
+                }
+            }
+            _ = try await client.promoteModel(.init(version: uploaded.model?.version ?? ""))
+        }
+    }
+
+    public func end() {
+        for service in services.values { service.end() }
+        try? FileManager.default.removeItem(at: folder)
+    }
+}
+
+/// Calls the services of a ``SuiteProcesses`` as the operator.
+public struct SuiteCaller: Sendable {
+    let ports: [String: Int]
+    let trustFile: String
+    let certificateFile: String
+    let keyFile: String
+
+    public func withChannel<R>(to service: ServiceIdentity, _ body: (RPCChannel) async throws -> R) async throws -> R {
+        var configuration = ChannelConfiguration(target: "https://127.0.0.1:\(ports[service.name] ?? 0)")
+        var tls = TLSClientConfiguration(trustRootsFile: trustFile)
+        tls.clientCertificateChainFile = certificateFile
+        tls.clientPrivateKeyFile = keyFile
+        configuration.tls = tls
+        return try await RPC.withChannel(configuration, logger: Logger(label: "suite") { _ in SwiftLogNoOpLogHandler() }, body)
+    }
+}
+
+/// Payments as a card bank's: some thousand customers and terminals.
+public struct Payments: Sendable {
+    public let prefix: String
+
+    public init(prefix: String) {
+        self.prefix = prefix
+    }
+
+    public func message(_ number: Int) -> RecordsV1.Transaction {
+        let customer = (number &* 2_654_435_761) % 5_000
+        return RecordsV1.Transaction(
+            key: .init(bankID: "bench-bank", transactionID: "\(prefix)-\(number)"),
+            eventTime: .init(seconds: 1_773_000_000 + Int64(number) / 50, nanos: 0), customerID: "customer-\(customer)",
+            cardID: "card-\(customer)", terminalID: "terminal-\((number &* 40_503) % 10_000)", channel: .pos,
+            amount: .init(minorUnits: Int64(500 + number % 9_000), currency: "EUR"))
+    }
+}

@@ -1,0 +1,115 @@
+import Datasets
+import Foundation
+import Postgres
+import Records
+import TestSupport
+import Testing
+
+@testable import Vigil
+
+@Suite struct SourceTests {
+    private func withFile<R>(_ body: (String) async throws -> R) async throws -> R {
+        let path = FileManager.default.temporaryDirectory.appending(path: "vigil-source-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        return try await body(path)
+    }
+
+    private static let mapping = """
+        record: transactions
+        format: {type: ndjson}
+        fields: {transaction_id: id, event_time: made_at, customer_id: customer, amount: amount, currency: currency}
+        """
+
+    @Test func aQueriesRowsAreReadAndTheNextRunTakesOnlyWhatIsNew() async throws {
+        try await TemporaryPostgres.withDatabase { configuration in
+            try await withPostgresPool(configuration, logger: testLogger) { pool in
+                try await pool.execute(
+                    "CREATE TABLE payments (id bigint, made_at timestamptz, customer text, amount numeric, currency text)")
+                try await pool.execute(
+                    """
+                    INSERT INTO payments SELECT g, timestamptz '2026-01-01 10:00:00+05:30' + g * interval '1 minute', 'O''Hara "' || g, 1.10 * g, 'INR'
+                    FROM generate_series(1, 12000) g
+                    """)
+                let source = SQLSource(url: configuration.url, query: "SELECT * FROM payments;", watermark: "id")
+                try await withFile { path in
+                    let first = try await source.spool(to: path, since: nil)
+                    #expect(first.rows == 12_000 && first.entry?.watermark == "12000")
+                    let rows = try Dataset.transactions(file: path, mapping: Mapping(parsing: Self.mapping, name: "test"))
+                    #expect(rows.count == 12_000)
+                    #expect(rows[99].transaction.amount == Money(minorUnits: 11_000, currency: .inr))
+                    #expect(rows[99].transaction.customerID == "O'Hara \"100")
+                    #expect(rows[0].transaction.eventTime == Timestamp(iso8601: "2026-01-01T04:31:00Z"))
+                }
+                try await pool.execute("INSERT INTO payments VALUES (12001, now(), 'new', 5, 'INR'), (7, now(), 'old', 5, 'INR')")
+                try await withFile { path in
+                    let next = try await source.spool(to: path, since: "12000")
+                    #expect(next.rows == 1 && next.entry?.watermark == "12001")
+                    let none = try await source.spool(to: path, since: "12001")
+                    #expect(none.rows == 0 && none.entry?.watermark == "12001")
+                }
+            }
+        }
+    }
+
+    @Test func rowsOfOtherTypesAreRefusedOneByOne() async throws {
+        try await TemporaryPostgres.withDatabase { configuration in
+            let query = """
+                SELECT * FROM (VALUES (1, now() - interval '1 day', 'c', '12.50', 'INR'), (2, now(), NULL, 'NaN', 'INR'),
+                    (3, NULL, 'c', '1e400', 'rupees')) AS t (id, made_at, customer, amount, currency)
+                """
+            try await withFile { path in
+                let spooled = try await SQLSource(url: configuration.url, query: query, watermark: nil).spool(to: path, since: nil)
+                #expect(spooled.rows == 3 && spooled.entry == nil)
+                var refused: [[String]] = []
+                let rows = try Dataset.transactions(file: path, mapping: Mapping(parsing: Self.mapping, name: "test")) {
+                    refused.append($0.rejections.map(\.field).sorted())
+                }
+                #expect(rows.count == 1)
+                #expect(refused.count == 2)
+                #expect(refused[0].contains("amount") && refused[0].contains("customer_id"))
+                #expect(refused[1].contains("currency") && refused[1].contains("event_time"))
+            }
+        }
+    }
+
+    @Test func aQueryCannotWriteAndABadOneSaysSo() async throws {
+        try await TemporaryPostgres.withDatabase { configuration in
+            try await withFile { path in
+                for query in ["SELECT nothing", "SELECT 1) AS q; DROP TABLE x; --", "SELECT set_config('a.b', 'c', false) FROM nowhere"] {
+                    await #expect(throws: PostgresError.self) {
+                        try await SQLSource(url: configuration.url, query: query, watermark: nil).spool(to: path, since: nil)
+                    }
+                }
+                try await withPostgresPool(configuration, logger: testLogger) { try await $0.execute("CREATE SEQUENCE numbers") }
+                let writing = SQLSource(url: configuration.url, query: "SELECT nextval('numbers') AS id", watermark: nil)
+                await #expect(throws: PostgresError.self) { try await writing.spool(to: path, since: nil) }
+            }
+        }
+    }
+
+    @Test func aQuoteInAWatermarkStaysText() {
+        let source = SQLSource(url: "postgresql://reader:secret@core.example/bank", query: "SELECT 1", watermark: "at\"x")
+        let text = source.statement(since: "2026'; DROP TABLE t; --").text
+        #expect(text.contains("> '2026''; DROP TABLE t; --'") && text.contains("q.\"at\"\"x\""))
+        #expect(!source.key.contains("secret") && source.label == "core.example/bank")
+    }
+
+    @Test func pagesFollowAsTheAPISays() throws {
+        #expect(WebSource.next(in: "<https://a/x?p=1>; rel=\"prev\", <https://a/x?p=3>; rel=\"next\"") == "https://a/x?p=3")
+        #expect(WebSource.next(in: "<https://a/x>; rel=\"last\"") == nil && WebSource.next(in: "nonsense") == nil)
+        #expect(WebSource.Paging(argument: "link") == .link)
+        #expect(WebSource.Paging(argument: "page:p") == .page(parameter: "p"))
+        #expect(WebSource.Paging(argument: "offset:$offset:1000") == .offset(parameter: "$offset", size: 1_000))
+        for wrong in ["", "page", "page:", "offset:a", "offset:a:0", "offset:a:x"] { #expect(WebSource.Paging(argument: wrong) == nil) }
+        let url = try #require(URL(string: "https://a.example/x?q=1"))
+        let paged = WebSource(url: url, paging: .offset(parameter: "start", size: 50), records: [])
+        #expect(try paged.address(page: 3).absoluteString == "https://a.example/x?q=1&start=150")
+        let counted = WebSource(url: url, paging: .page(parameter: "q"), records: [])
+        #expect(try counted.address(page: 0).absoluteString == "https://a.example/x?q=1")
+    }
+
+    @Test func intervalsAreWords() {
+        #expect(ImportSourceOptions.Interval(argument: "15m")?.seconds == 900)
+        for wrong in ["", "m", "0s", "-1h", "5", "1w"] { #expect(ImportSourceOptions.Interval(argument: wrong) == nil) }
+    }
+}
