@@ -181,6 +181,8 @@ struct ImportCommand: AsyncParsableCommand {
         var files = ImportFiles.place(file: label == nil ? file : "-", rejects: rejects ?? label.map { "./\(Self.fileName($0)).rejects.csv" })
         if let channel, label == nil { files.source = .init(kind: kind, file: file, mapping: mapping, gateway: channel.target) }
         if files.source == nil { files.checkpoint = nil }
+        // What a dry run refuses is not what an import that may go on later has refused.
+        if dryRun, rejects == nil { files.rejects += ".dry-run.csv" }
         let bankID = suite?.suite.bank.bankID ?? suite?.suite.bank.subject ?? "bank"
         let session = try ImportSession(
             file: file, mapping: mapping, options: ReadOptions(bankID: bankID), limit: limit, files: files, maxInFlight: inFlight,

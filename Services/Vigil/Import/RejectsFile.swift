@@ -13,8 +13,11 @@ final class RejectsFile {
     private(set) var bytesWritten: Int64 = 0
 
     /// - Parameter keptBytes: how much of an existing file belongs to this import; the rest is cut off.
+    /// - Throws: when what lies there is no rejects file, so that no other file is ever lost to a slip of the pen, or is shorter than
+    ///   what this import had written.
     init(path: String, keptBytes: Int64 = 0) throws {
         self.path = path
+        if FileManager.default.fileExists(atPath: path) { try Self.requireRejectsFile(path, ofBytes: keptBytes) }
         guard keptBytes > 0 else {
             if FileManager.default.fileExists(atPath: path) { try FileManager.default.removeItem(atPath: path) }
             return
@@ -25,6 +28,25 @@ final class RejectsFile {
         try handle.truncate(atOffset: UInt64(keptBytes))
         self.handle = handle
         bytesWritten = keptBytes
+    }
+
+    private static func requireRejectsFile(_ path: String, ofBytes keptBytes: Int64) throws {
+        guard let handle = FileHandle(forReadingAtPath: path), let size = try? handle.seekToEnd() else {
+            throw SuiteConnection.Problem(description: "cannot read \(path), where the rejects go; choose another place with --rejects")
+        }
+        defer { try? handle.close() }
+        var header = CSVWriter()
+        header.row(Self.header)
+        let expected = header.take()
+        try handle.seek(toOffset: 0)
+        let start = try handle.read(upToCount: expected.count) ?? Data()
+        guard size == 0 || start.elementsEqual(expected) else {
+            throw SuiteConnection.Problem(description: "\(path) is there and is no file of rejects; choose another place with --rejects")
+        }
+        guard size >= UInt64(keptBytes) else {
+            throw SuiteConnection.Problem(
+                description: "\(path) is shorter than when the import stopped, so rejects are missing; use --restart to begin anew")
+        }
     }
 
     deinit { try? handle?.close() }

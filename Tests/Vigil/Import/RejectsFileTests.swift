@@ -1,0 +1,52 @@
+import Datasets
+import Foundation
+import Testing
+@testable import Vigil
+
+@Suite("The rejects file")
+struct RejectsFileTests {
+    /// A path in a folder that is removed after the test.
+    private func withPath(_ body: (String) throws -> Void) throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "rejects-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try body(folder.appending(path: "rejects.csv").path)
+    }
+
+    private let rejection = Rejection(field: "amount", column: "TX_AMOUNT", value: "-1", reason: "is negative")
+
+    @Test func takesThePlaceOfAnEarlierRunsRejects() throws {
+        try withPath { path in
+            let first = try RejectsFile(path: path)
+            first.append(RowPosition(row: 1, line: 2, byteOffset: 0), [rejection])
+            try first.flush()
+            let second = try RejectsFile(path: path)
+            second.append(RowPosition(row: 7, line: 8, byteOffset: 0), [rejection])
+            try second.flush()
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            #expect(text.split(separator: "\n").count == 2)
+            #expect(text.contains("7,8,amount"))
+        }
+    }
+
+    @Test(arguments: ["TRANSACTION_ID,TX_DATETIME\n1,2018-04-01\n", "my notes", "row"])
+    func leavesAnyOtherFileAlone(content: String) throws {
+        try withPath { path in
+            try content.write(toFile: path, atomically: true, encoding: .utf8)
+            #expect(throws: (any Error).self) { _ = try RejectsFile(path: path) }
+            let kept = try String(contentsOfFile: path, encoding: .utf8)
+            #expect(kept == content)
+        }
+    }
+
+    @Test func refusesToGoOnWithAFileThatHasLostItsEnd() throws {
+        try withPath { path in
+            let first = try RejectsFile(path: path)
+            first.append(RowPosition(row: 1, line: 2, byteOffset: 0), [rejection])
+            try first.flush()
+            #expect(throws: (any Error).self) { _ = try RejectsFile(path: path, keptBytes: first.bytesWritten + 1) }
+            let again = try RejectsFile(path: path, keptBytes: first.bytesWritten)
+            #expect(again.exists)
+        }
+    }
+}
