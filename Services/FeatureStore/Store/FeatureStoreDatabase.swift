@@ -19,6 +19,7 @@ struct FeatureStoreDatabase: Sendable {
         Migration(
             name: "0002_log_holds_observations",
             sql: String(decoding: PackageResources.V0002_log_holds_observations_sql, as: UTF8.self)),
+        Migration(name: "0003_observations_view", sql: String(decoding: PackageResources.V0003_observations_view_sql, as: UTF8.self)),
     ]
 
     /// From so many lines on COPY is quicker than a statement, for all its round trips.
