@@ -75,15 +75,18 @@ public struct ReadOptions: Sendable, Hashable {
     public var now: Timestamp
     /// Whether records are checked by their own rules, beside being readable.
     public var validates: Bool
+    /// Whether a CSV file of transactions may lack columns that only its labels need; it then has no labels.
+    public var mayLackLabels: Bool
 
     public init(
         bankID: String = "local", reporter: Complaint.Reporter = .init(kind: .agency, id: "local"), now: Timestamp = .now(),
-        validates: Bool = true
+        validates: Bool = true, mayLackLabels: Bool = false
     ) {
         self.bankID = bankID
         self.reporter = reporter
         self.now = now
         self.validates = validates
+        self.mayLackLabels = mayLackLabels
     }
 }
 
@@ -109,15 +112,21 @@ public final class DatasetReader {
     /// - Throws: `DatasetError`: the file cannot be opened, or has not the columns that the mapping names.
     public init(file: String, mapping: Mapping, options: ReadOptions = ReadOptions()) throws(DatasetError) {
         var columns: [String] = []
+        var needed: Set<String> = []
         for field in mapping.fields {
-            if case .columns(let names) = field.source { columns += names.filter { !columns.contains($0) } }
+            guard case .columns(let names) = field.source else { continue }
+            for name in names where !columns.contains(name) { columns.append(name) }
+            if !(options.mayLackLabels && field.isOfLabel) { needed.formUnion(names) }
         }
-        let table = try TableReader(file: file, columns: columns, format: mapping.format, mappingName: mapping.name)
+        let optional = Set(columns).subtracting(needed)
+        let table = try TableReader(
+            file: file, columns: columns, optional: optional, format: mapping.format, mappingName: mapping.name)
+        let lacksLabels = optional.contains { table.cell(ofColumn: $0) == nil }
         let buffer = table.buffer
         self.table = table
         let targets = Target.all(for: mapping.kind)
         var plans: [FieldPlan] = []
-        for field in mapping.fields {
+        for field in mapping.fields where !(lacksLabels && field.isOfLabel) {
             let target = targets.first { $0.name == field.target } ?? Target(name: field.target)
             var cells: [Int] = []
             if case .columns(let names) = field.source { cells = names.compactMap { table.cell(ofColumn: $0) } }

@@ -100,6 +100,9 @@ public struct FieldMapping: Sendable, Hashable {
     /// Splits one value into a list.
     public var listSeparator: String?
 
+    /// A transaction's label, which comes to be known only later.
+    var isOfLabel: Bool { target.hasPrefix("label.") }
+
     public init(target: String, source: Source) {
         self.target = target
         self.source = source

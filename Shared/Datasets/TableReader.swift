@@ -39,7 +39,10 @@ public final class TableReader {
         try self.init(file: file, columns: columns, format: format, mappingName: nil)
     }
 
-    init(file: String, columns: [String], format: FileFormat, mappingName: String?) throws(DatasetError) {
+    /// - Parameter optional: columns that the file may lack; they have no cell then.
+    init(
+        file: String, columns: [String], optional: Set<String> = [], format: FileFormat, mappingName: String?
+    ) throws(DatasetError) {
         window = ByteWindow(try ByteSource(path: file))
         self.columns = columns
         encoding = format.encoding
@@ -47,7 +50,7 @@ public final class TableReader {
         switch try TableReader.kind(format, window) {
         case .csv:
             let csv = try CSVRows(window, format: format, name: name)
-            cells = try TableReader.find(columns, in: csv.header, name: name, mappingName: mappingName)
+            cells = try TableReader.find(columns, optional: optional, in: csv.header, name: name, mappingName: mappingName)
             buffer = RowBuffer(cellCount: csv.header.count)
             rows = .csv(csv)
         case .ndjson:
@@ -134,7 +137,8 @@ public final class TableReader {
         }
     }
 
-    func cell(ofColumn name: String) -> Int? { columns.firstIndex(of: name).map { cells[$0] } }
+    /// Nil where the file lacks the column.
+    func cell(ofColumn name: String) -> Int? { columns.firstIndex(of: name).flatMap { cells[$0] < 0 ? nil : cells[$0] } }
 
     private static func kind(_ format: FileFormat, _ window: ByteWindow) throws(DatasetError) -> FileFormat.Kind {
         if let kind = format.kind { return kind }
@@ -151,10 +155,17 @@ public final class TableReader {
         }
     }
 
-    private static func find(_ columns: [String], in header: [String], name: String, mappingName: String?) throws(DatasetError) -> [Int] {
+    /// -1 for an optional column that is not there.
+    private static func find(
+        _ columns: [String], optional: Set<String>, in header: [String], name: String, mappingName: String?
+    ) throws(DatasetError) -> [Int] {
         var cells: [Int] = []
         for column in columns {
             let found = header.indices.filter { header[$0] == column }
+            if found.isEmpty, optional.contains(column) {
+                cells.append(-1)
+                continue
+            }
             let place = mappingName.map { "the mapping \($0) names" } ?? "this needs"
             guard let first = found.first else {
                 throw DatasetError(.mapping, "\(place) the column `\(column)`, which \(name) lacks" + hint(for: column, among: header))

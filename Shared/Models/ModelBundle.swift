@@ -62,7 +62,7 @@ public struct ModelBundle: Sendable {
         do {
             manifest = try decoder.decode(BundleManifest.self, from: Data(manifestBytes))
         } catch {
-            throw BundleError(.malformed, "\(Self.manifestName): \(error)")
+            throw BundleError(.malformed, "\(Self.manifestName) \(Self.explain(error))")
         }
         for file in manifest.files {
             guard let bytes = files[file.name] else { throw BundleError(.missingFile, "\(file.name) is missing") }
@@ -86,7 +86,12 @@ public struct ModelBundle: Sendable {
     }
 
     /// Reads a bundle's directory.
+    /// - Throws: `BundleError`, which names the folder and what in it is at fault.
     public init(directory path: String) throws(BundleError) {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+            throw BundleError(.missingFile, "there is no folder \(path)")
+        }
         var files: [String: [UInt8]] = [:]
         for name in [Self.manifestName, Self.forestName, Self.signatureName] {
             let file = URL(fileURLWithPath: path).appendingPathComponent(name)
@@ -100,7 +105,11 @@ public struct ModelBundle: Sendable {
             guard let data = try? Data(contentsOf: file) else { throw BundleError(.missingFile, "\(file.path) cannot be read") }
             files[name] = [UInt8](data)
         }
-        try self.init(files: files)
+        do {
+            try self.init(files: files)
+        } catch {
+            throw BundleError(error.code, "the bundle \(path): \(error.description)")
+        }
     }
 
     public var version: String { manifest.version }
@@ -112,8 +121,28 @@ public struct ModelBundle: Sendable {
         return files
     }
 
-    /// Writes the bundle and its card as a directory, which appears whole or not at all; one that was there is replaced.
+    /// Refuses a place whose content a bundle must not replace: anything but an empty folder and a bundle with nothing beside it.
+    public static func requireReplaceable(_ path: String) throws(BundleError) {
+        let manager = FileManager.default
+        var isFolder: ObjCBool = false
+        guard manager.fileExists(atPath: path, isDirectory: &isFolder) else { return }
+        guard isFolder.boolValue else { throw BundleError(.occupied, "\(path) is a file; name a folder for the bundle") }
+        guard let names = try? manager.contentsOfDirectory(atPath: path) else { throw BundleError(.occupied, "\(path) cannot be read") }
+        guard !names.isEmpty else { return }
+        if let other = names.sorted().first(where: { ![manifestName, forestName, signatureName, cardName].contains($0) }) {
+            throw BundleError(.occupied, "\(path) holds \(other), which is no part of a bundle; name an empty or a new folder")
+        }
+        let manifest = try? Data(contentsOf: URL(fileURLWithPath: path).appendingPathComponent(manifestName))
+        guard let manifest, (try? JSONDecoder().decode(FormatOnly.self, from: manifest)) != nil else {
+            throw BundleError(.occupied, "\(path) holds files, but no bundle's \(manifestName); name an empty or a new folder")
+        }
+    }
+
+    /// Writes the bundle and its card as a directory, which appears whole or not at all; a bundle that was there is replaced.
+    ///
+    /// - Throws: `BundleError` where `requireReplaceable` refuses the place.
     public func write(to path: String) throws {
+        try Self.requireReplaceable(path)
         let target = URL(fileURLWithPath: path)
         let parent = target.deletingLastPathComponent()
         let temporary = parent.appendingPathComponent(".\(target.lastPathComponent).\(UUID().uuidString)")
@@ -170,6 +199,18 @@ public struct ModelBundle: Sendable {
             version: manifest.version, features: manifest.features.list, forest: forest, calibration: calibration, thresholds: thresholds)
     }
 
+    /// What is wrong with a manifest, by the path of the key.
+    private static func explain(_ error: any Error) -> String {
+        func name(_ path: [any CodingKey]) -> String { "`" + path.map(\.stringValue).joined(separator: ".") + "`" }
+        switch error as? DecodingError {
+        case .keyNotFound(let key, let context): return "lacks \(name(context.codingPath + [key]))"
+        case .valueNotFound(_, let context): return "has no value for \(name(context.codingPath))"
+        case .typeMismatch(_, let context): return "has a value of another kind for \(name(context.codingPath))"
+        case .dataCorrupted(let context) where !context.codingPath.isEmpty: return "has an impossible value for \(name(context.codingPath))"
+        default: return "is no bundle manifest"
+        }
+    }
+
     private static func version(of manifest: BundleManifest) -> String {
         var unversioned = manifest
         unversioned.version = ""
@@ -210,6 +251,8 @@ public struct BundleError: Error, Sendable, Hashable, CustomStringConvertible {
         case badSignature
         /// A key that is none.
         case badKey
+        /// A place where something else lies.
+        case occupied
     }
 
     public let code: Code

@@ -83,6 +83,7 @@ struct ForecastCommand: ParsableCommand {
 
     func run() throws {
         var progress = ProgressLine()
+        try OutputPlaces(inputs: [events, mapping, cells], files: ["--output": output, "--timeline": timeline]).check()
         let mapping = try Mapping.load(mapping)
         guard mapping.kind == .complaints else {
             throw ValidationError("The mapping \(mapping.name) is for \(mapping.kind.rawValue), not for complaints.")

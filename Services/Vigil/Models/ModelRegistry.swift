@@ -1,6 +1,7 @@
 import Contracts
 import Foundation
 import Logging
+import Models
 import RPC
 
 /// The running model server's registry, as the operator sees it.
@@ -11,7 +12,10 @@ struct ModelRegistry {
 
     /// Sends a bundle's files. A bundle that is registered already stays as it is.
     func upload(directory: String) async throws -> ModelsV1.Model? {
-        let names = try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+        let names = try OptionFile.names(inFolder: directory)
+        guard names.contains(ModelBundle.manifestName) else {
+            throw PlaceFault(description: "\(directory) is no bundle: it has no \(ModelBundle.manifestName)")
+        }
         return try await withClient { client in
             let response = try await client.uploadModel { writer in
                 for name in names {

@@ -79,6 +79,7 @@ struct SimulateCommand: ParsableCommand {
     }
 
     func run() throws {
+        try OutputPlaces.requireFolder(output)
         var progress = ProgressLine()
         let configuration = WorldConfiguration(
             start: start.time, seed: seed, days: days, customers: customers, shops: shops, atms: atms)

@@ -57,7 +57,10 @@ struct BacktestCommand: ParsableCommand {
 
     func run() throws {
         var progress = ProgressLine()
-        let history = try history.load(&progress)
+        let options = self.history
+        try OutputPlaces(inputs: options.inputs, files: ["--report": report, "--rejects": options.more.rejects]).check()
+        let files = try options.more.files()
+        let history = try options.load(files, &progress)
         guard let last = history.transactions.last?.eventTime else { throw ValidationError("There are no payments.") }
         let source = URL(fileURLWithPath: self.history.transactions).lastPathComponent
         var runs: [Run] = []
@@ -85,6 +88,7 @@ struct BacktestCommand: ParsableCommand {
         case .text: print("mean        " + Self.columns(mean(runs)))
         case .json: try JSONLine.print(Result(runs: runs.map { EvaluationResult($0.outcome, $0.weeks) }, mean: Means(mean(runs))))
         }
+        try files.finish()
     }
 
     private struct Means: Encodable {

@@ -60,7 +60,13 @@ struct EvaluateCommand: ParsableCommand {
 
         func run() throws {
             var progress = ProgressLine()
-            let history = try history.load(&progress)
+            let options = self.history
+            try OutputPlaces(
+                inputs: options.inputs, files: ["--scores": scores, "--report": report, "--rejects": options.more.rejects],
+                bundle: bundle.map { ("--bundle", $0) }
+            ).check()
+            let files = try options.more.files()
+            let history = try options.load(files, &progress)
             let weeks = HandbookProtocol(start: start.time, trainingDays: trainDays.value, delayDays: delayDays, testDays: testDays)
             let outcome = try weeks.run(
                 history, training: FraudTraining(options: tuning.options()),
@@ -71,6 +77,7 @@ struct EvaluateCommand: ParsableCommand {
             if let report { try FraudReport(outcome, weeks).write(to: report) }
             progress.end()
             try show(outcome, weeks)
+            try files.finish()
         }
 
         private func write(_ scores: [HandbookProtocol.Outcome.Score], to path: String) throws {

@@ -9,6 +9,9 @@ struct HistoryOptions: ParsableArguments {
     static let help = """
         Files are CSV, NDJSON or a JSON list, gzip or not. A mapping says which column is which field; it is a shipped mapping's name or a \
         .yaml or .json file. Shipped mappings: \(Mapping.shippedNames.joined(separator: ", ")).
+
+        Rows that cannot be read are left out; the first ten are named on the standard error, all of them in the file of --rejects. Exit \
+        status: 0 all rows were read, 3 some were left out (the result is written), another: nothing was done.
         """
 
     @Option(help: ArgumentHelp("Payments, with their labels where the mapping names them.", valueName: "file"))
@@ -19,9 +22,13 @@ struct HistoryOptions: ParsableArguments {
 
     @OptionGroup var more: LabelAndPlaceOptions
 
-    func load(_ progress: inout ProgressLine) throws -> PaymentHistory {
-        let files = DatasetFiles()
-        let rows = try files.transactions(transactions, mapping: mapping, progress: &progress)
+    /// What the command reads.
+    var inputs: [String?] { [transactions, mapping] + more.inputs }
+
+    /// - Parameter mayLackLabels: whether the payments' file may have no column of labels. With --labels it always may.
+    func load(_ files: DatasetFiles, mayLackLabels: Bool = false, _ progress: inout ProgressLine) throws -> PaymentHistory {
+        let rows = try files.transactions(
+            transactions, mapping: mapping, mayLackLabels: mayLackLabels || more.labels != nil, progress: &progress)
         return try more.history(rows, files: files, progress: &progress)
     }
 }
@@ -46,66 +53,21 @@ struct LabelAndPlaceOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Mapping of the terminals.", valueName: "name|file"))
     var terminalsMapping = "handbook-terminals"
 
+    @Option(help: ArgumentHelp("Where all rows that are left out go, with the reasons, CSV.", valueName: "file"))
+    var rejects: String?
+
+    var inputs: [String?] { [labels, labelsMapping, customers, customersMapping, terminals, terminalsMapping] }
+
+    func files() throws -> DatasetFiles { try DatasetFiles(rejects: rejects) }
+
     func history(_ rows: [LabelledTransaction], files: DatasetFiles, progress: inout ProgressLine) throws -> PaymentHistory {
         var known = rows.compactMap(\.label)
         if let labels { known = try files.labels(labels, mapping: labelsMapping, progress: &progress) }
-        let homes = try customers.map { try Dataset.customers(file: $0, mapping: .load(customersMapping)) } ?? []
-        let places = try terminals.map { try Dataset.terminals(file: $0, mapping: .load(terminalsMapping)) } ?? []
+        let homes = try customers.map { try files.customers($0, mapping: customersMapping, progress: &progress) } ?? []
+        let places = try terminals.map { try files.terminals($0, mapping: terminalsMapping, progress: &progress) } ?? []
         let history = PaymentHistory(transactions: rows.map(\.transaction), labels: known, customers: homes, terminals: places)
         if history.duplicateCount > 0 { progress.note("left out \(history.duplicateCount) payments whose id was there before") }
         return history
-    }
-}
-
-/// Reads files whole, telling of refused rows.
-struct DatasetFiles {
-    /// So many refused rows are told one by one.
-    private static let maxToldRows = 5
-
-    func transactions(_ file: String, mapping: String, progress: inout ProgressLine) throws -> [LabelledTransaction] {
-        var rows: [LabelledTransaction] = []
-        try read(file, mapping: mapping, as: .transactions, progress: &progress) { record in
-            if case .transaction(let row) = record { rows.append(row) }
-        }
-        return rows
-    }
-
-    func labels(_ file: String, mapping: String, progress: inout ProgressLine) throws -> [Label] {
-        var labels: [Label] = []
-        try read(file, mapping: mapping, as: .labels, progress: &progress) { record in
-            if case .label(let label) = record { labels.append(label) }
-        }
-        return labels
-    }
-
-    private func read(
-        _ file: String, mapping name: String, as kind: RecordKind, progress: inout ProgressLine, _ take: (DatasetRecord) -> Void
-    ) throws {
-        let mapping = try Mapping.load(name)
-        guard mapping.kind == kind else {
-            throw ValidationError("The mapping \(mapping.name) is for \(mapping.kind.rawValue), not for \(kind.rawValue).")
-        }
-        let reader = try DatasetReader(file: file, mapping: mapping)
-        var rejected = 0
-        var count = 0
-        while let item = try reader.next() {
-            count += 1
-            if count % 8_192 == 0 {
-                progress.show("reading \(URL(fileURLWithPath: file).lastPathComponent)", fraction: reader.totalBytes.map {
-                    Double(reader.bytesRead) / Double(max(1, $0))
-                })
-            }
-            switch item.outcome {
-            case .record(let record): take(record)
-            case .nothing: break
-            case .rejected(let why):
-                rejected += 1
-                if rejected <= Self.maxToldRows, let first = why.first {
-                    progress.note("\(file): row \(item.position.row) is left out: \(first.field) \(first.reason)")
-                }
-            }
-        }
-        if rejected > Self.maxToldRows { progress.note("\(file): \(rejected) rows are left out in all") }
     }
 }
 

@@ -49,13 +49,18 @@ struct PredictCommand: ParsableCommand {
     }
 
     func run() throws {
-        let bundle = try ModelBundle(directory: bundle)
-        if let trustedKeys { try bundle.requireSignature(byKeysIn: try String(contentsOfFile: trustedKeys, encoding: .utf8)) }
+        try OutputPlaces(
+            inputs: [input, mapping, history, trustedKeys] + more.inputs, files: ["--output": output, "--rejects": more.rejects]
+        ).check()
+        let bundle = try loadBundle()
         let set = try bundle.featureSet()
         var progress = ProgressLine()
-        let files = DatasetFiles()
-        let before = try history.map { try files.transactions($0, mapping: mapping, progress: &progress) } ?? []
-        let new = try files.transactions(input, mapping: mapping, progress: &progress)
+        let files = try more.files()
+        // Of the past, labels matter; what is new may well have none.
+        let before = try history.map {
+            try files.transactions($0, mapping: mapping, mayLackLabels: more.labels != nil, progress: &progress)
+        } ?? []
+        let new = try files.transactions(input, mapping: mapping, mayLackLabels: true, progress: &progress)
         let history = try more.history(before + new, files: files, progress: &progress)
         let wanted = Set(new.map(\.transaction.key))
         var scored: [ScoredPayment] = []
@@ -73,6 +78,18 @@ struct PredictCommand: ParsableCommand {
         progress.end()
         let flagged = scored.reduce(0) { $0 + ($1.label == .fraud ? 1 : 0) }
         progress.note("\(scored.count) payments scored by \(bundle.version), \(flagged) labelled fraud, in \(output)")
+        try files.finish()
+    }
+
+    private func loadBundle() throws -> ModelBundle {
+        let loaded = try ModelBundle(directory: bundle)
+        guard let trustedKeys else { return loaded }
+        do {
+            try loaded.requireSignature(byKeysIn: try OptionFile.text(trustedKeys, for: "--trusted-keys"))
+        } catch let error as BundleError {
+            throw PlaceFault(description: "the bundle \(bundle), by the keys in \(trustedKeys): \(error)")
+        }
+        return loaded
     }
 }
 

@@ -25,7 +25,10 @@ struct PreprocessCommand: ParsableCommand {
 
     func run() throws {
         var progress = ProgressLine()
-        let history = try history.load(&progress)
+        let options = self.history
+        try OutputPlaces(inputs: options.inputs, files: ["--output": output, "--rejects": options.more.rejects]).check()
+        let files = try options.more.files()
+        let history = try options.load(files, mayLackLabels: true, &progress)
         let set = FeatureSet.payments
         let table = try TableFile(path: output, header: ["transaction_id", "event_time", "is_fraud"] + set.names)
         let outcomes = history.outcomes(knownBy: Timestamp(microseconds: .max), labelDelay: set.labelDelay)
@@ -41,6 +44,7 @@ struct PreprocessCommand: ParsableCommand {
         try table.close()
         progress.end()
         progress.note("\(done) payments with \(set.count) features (\(set.name) \(set.version)) in \(output)")
+        try files.finish()
     }
 }
 

@@ -42,7 +42,9 @@ struct TrainCommand: AsyncParsableCommand {
             valueName: "time"))
     var from: Moment?
 
-    @Option(name: [.short, .long], help: ArgumentHelp("The bundle's folder; one that is there is replaced.", valueName: "dir"))
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp("The bundle's folder: a new or an empty one, or a bundle, which is replaced.", valueName: "dir"))
     var output = "bundle"
 
     @Option(help: ArgumentHelp("Sign the bundle with this P-256 private key (PEM); `vigil models new-key` makes one.", valueName: "file"))
@@ -60,25 +62,39 @@ struct TrainCommand: AsyncParsableCommand {
 
     func run() async throws {
         var progress = ProgressLine()
-        let history = try await history(&progress)
+        try OutputPlaces(
+            inputs: [transactions, mapping, signWith] + more.inputs, files: ["--report": report, "--rejects": more.rejects],
+            bundle: ("--output", output)
+        ).check()
+        let signingKey = try signWith.map { try OptionFile.text($0, for: "--sign-with") }
+        let files = try more.files()
+        let history = try await history(files, &progress)
         guard let last = history.transactions.last?.eventTime else { throw ValidationError("There are no payments to learn from.") }
         let asOf = asOf?.time ?? last
+        let period = try Self.period(from: from?.time, asOf: asOf, last: last)
         let source = transactions.map { URL(fileURLWithPath: $0).lastPathComponent } ?? "suite"
-        let signingKey = try signWith.map { try String(contentsOfFile: $0, encoding: .utf8) }
         let model = try FraudTraining(options: tuning.options()).fit(
-            on: history, period: from.map { $0.time..<(asOf + TimeSpan(microseconds: 1)) }, asOf: asOf, source: source, createdAt: .now(),
+            on: history, period: period, asOf: asOf, source: source, createdAt: .now(),
             progress: { progress.show($0) })
         let bundle = try signingKey.map { try model.bundle.signed(withKey: $0) } ?? model.bundle
         try bundle.write(to: output)
         if let report { try FraudReport(model).write(to: report) }
         progress.end()
         try show(bundle)
+        try files.finish()
     }
 
-    private func history(_ progress: inout ProgressLine) async throws -> PaymentHistory {
+    /// What to train on; nil for all but the warm-up.
+    static func period(from: Timestamp?, asOf: Timestamp, last: Timestamp) throws -> Range<Timestamp>? {
+        guard let from else { return nil }
+        guard from <= last else { throw ValidationError("--from \(from) is after the newest payment, \(last).") }
+        guard from <= asOf else { throw ValidationError("--from \(from) is after --as-of \(asOf).") }
+        return from..<(asOf + TimeSpan(microseconds: 1))
+    }
+
+    private func history(_ files: DatasetFiles, _ progress: inout ProgressLine) async throws -> PaymentHistory {
         guard let transactions else { return try await SuiteHistory(connection: try connection.connection()).load(&progress) }
-        let files = DatasetFiles()
-        let rows = try files.transactions(transactions, mapping: mapping, progress: &progress)
+        let rows = try files.transactions(transactions, mapping: mapping, mayLackLabels: more.labels != nil, progress: &progress)
         return try more.history(rows, files: files, progress: &progress)
     }
 
