@@ -21,14 +21,7 @@ compile:
 test:
 	Support/setup.sh test
 	swift build --build-tests
-	swift test --skip-build --no-parallel --skip EndToEndTests
-
-# Starts the built suite several times and kills its parts; wants the machine for itself.
-.PHONY: end-to-end
-end-to-end:
-	Support/setup.sh test
-	swift build --build-tests
-	swift test --skip-build --filter EndToEndTests
+	swift test --skip-build --no-parallel
 
 # Our figures beside the peers' in the same run; AREA=rpc runs one area. See Tests/Benchmarks.
 .PHONY: bench
