@@ -11,7 +11,8 @@
 /// ```
 public struct JSONReader {
     public struct Options: Sendable, Hashable {
-        /// Whether a field that the contract does not know is an error, rather than passed over.
+        /// Whether a field or an enum's name that the contract does not know is an error, rather than passed over, and
+        /// whether a name that comes twice in one object is, rather than its last value standing.
         public var refusesUnknownFields: Bool
 
         public init(refusesUnknownFields: Bool = false) {
@@ -30,6 +31,8 @@ public struct JSONReader {
     /// Whether the object or array being read has had a value.
     private var needsComma = false
     private var path: [PathStep] = []
+    /// The names that each open object or array has had; kept only where a name that comes twice is an error.
+    private var names: [Set<String>] = []
 
     /// The caller keeps `input` alive while the reader is in use.
     init(_ input: UnsafeRawBufferPointer, options: Options) {
@@ -74,11 +77,17 @@ public struct JSONReader {
 
     /// The next name in the object, or nil at its end.
     public mutating func nextKey() throws -> String? {
+        try nextName { $0 }
+    }
+
+    /// - Parameter identity: what two names have in common that stand for the same.
+    private mutating func nextName(_ identity: (String) -> String) throws -> String? {
         guard try advance(closing: "}") else { return nil }
         path[path.count - 1] = .field("")
         guard try peek() == UInt8(ascii: "\"") else { throw invalid("expected a name in quotes") }
         let key = try scanString()
         path[path.count - 1] = .field(key)
+        if options.refusesUnknownFields, !names[names.count - 1].insert(identity(key)).inserted { throw invalid("given twice") }
         guard try peek() == UInt8(ascii: ":") else { throw invalid("expected a colon") }
         offset += 1
         return key
@@ -86,10 +95,22 @@ public struct JSONReader {
 
     /// The next name in the object whose value is not null (null stands for a field's default), or nil at its end.
     public mutating func nextField() throws -> String? {
-        while let key = try nextKey() {
+        while let key = try nextName(Self.lowerCamelCase) {
             guard try readNullIfNext() else { return key }
         }
         return nil
+    }
+
+    /// A field's name in JSON, from that or from its name in the .proto file.
+    private static func lowerCamelCase(_ name: String) -> String {
+        guard name.utf8.contains(UInt8(ascii: "_")) else { return name }
+        var isAfterUnderscore = false
+        var text = ""
+        for character in name {
+            if character != "_" { text += isAfterUnderscore ? character.uppercased() : String(character) }
+            isAfterUnderscore = character == "_"
+        }
+        return text
     }
 
     public mutating func beginArray() throws {
@@ -203,6 +224,7 @@ public struct JSONReader {
         }
         offset += 1
         path.append(step)
+        if options.refusesUnknownFields { names.append([]) }
         needsComma = false
     }
 
@@ -212,6 +234,7 @@ public struct JSONReader {
         if next == UInt8(ascii: bracket) {
             offset += 1
             path.removeLast()
+            if options.refusesUnknownFields { names.removeLast() }
             needsComma = true
             return false
         }

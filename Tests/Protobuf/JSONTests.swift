@@ -85,8 +85,27 @@ struct JSONTests {
         #expect(error?.fieldPath == "extra")
     }
 
-    @Test("an enum's name that nobody knows is passed over, its number kept")
+    @Test("a name that comes twice is refused where typing errors are, whichever of its forms it has; a map's names are as they are")
+    func repeatedNames() throws {
+        for json in [#"{"int32Value": 1, "int32Value": 2}"#, #"{"int32Value": null, "int32_value": 2}"#] {
+            #expect(try fromJSON(json) == TestingV1.Scalars(int32Value: 2))
+            let error = protobufError { try fromJSON(json, as: TestingV1.Scalars.self, refusesUnknownFields: true) }
+            #expect(error?.code == .invalidJSON && error?.fieldPath?.hasPrefix("int32") == true)
+        }
+        let lists = #"{"scalars": [{"int32Value": 1}, {"int32Value": 2}]}"#
+        #expect(try fromJSON(lists, as: TestingV1.Lists.self, refusesUnknownFields: true).scalars.count == 2)
+        let twice = protobufError {
+            try fromJSON(#"{"messages": {"7": {}, "7": {}}}"#, as: TestingV1.Maps.self, refusesUnknownFields: true)
+        }
+        #expect(twice?.fieldPath == "messages.7")
+    }
+
+    @Test("an enum's name that nobody knows is passed over or, where asked, refused; its number is kept")
     func unknownEnums() throws {
+        let error = protobufError {
+            try fromJSON(#"{"colour": "COLOUR_MAUVE"}"#, as: TestingV1.Scalars.self, refusesUnknownFields: true)
+        }
+        #expect(error?.fieldPath == "colour")
         #expect(try fromJSON(#"{"colour": "COLOUR_MAUVE"}"#) == TestingV1.Scalars())
         #expect(try fromJSON(#"{"colour": 77}"#) == TestingV1.Scalars(colour: .unrecognized(77)))
         #expect(text(TestingV1.Scalars(colour: .unrecognized(77))) == #"{"colour":77}"#)

@@ -198,6 +198,22 @@ import Testing
             #expect(count == 3000)
         }
     }
+
+    @Test(arguments: ["no model ", " no model", "  ", "50% "])
+    func aMessageWithSpacesAtItsEndsArrives(_ message: String) async throws {
+        let refuse = RPCMethod.unary(method("Refuse", .unary)) { (_: Echo, _: CallContext) async throws -> Reply in
+            throw RPCError(.notFound, message, metadata: ["x-said": " \t both \t", "x-after": "yes"])
+        }
+        try await withServerAndChannel([refuse]) { channel, _ in
+            let error = await #expect(throws: RPCError.self) {
+                let _: Reply = try await channel.unary(method("Refuse", .unary), request(""))
+            }
+            #expect(error?.code == .notFound)
+            #expect(error?.message == message)
+            #expect(error?.metadata["x-said"] == "both")
+            #expect(error?.metadata["x-after"] == "yes")
+        }
+    }
 }
 
 /// Answers each message at once with its own payload.

@@ -69,6 +69,20 @@ import Testing
         }
     }
 
+    @Test func whiteSpaceRoundAFieldsValueIsNoPartOfIt() async throws {
+        let tell = HTTPRoute("GET", "/tell") { .text("[\($0.headers["authorization"] ?? "none")]") }
+        try await withServerAndChannel([], routes: [tell]) { _, server in
+            for value in ["Bearer ", "\t Bearer"] {
+                let fields = [(":method", "GET"), (":scheme", "http"), (":path", "/tell"), (":authority", "test"), ("authorization", value)]
+                let answer = try await exchange(server, opening + Frame.headers(1, fields, end: true)) { received in
+                    Frame.parse(received).contains { $0.stream == 1 && ($0.type == 3 || $0.flags & 1 == 1) }
+                }
+                let body = Frame.parse(answer).filter { $0.stream == 1 && $0.type == 0 }.flatMap(\.payload)
+                #expect(String(decoding: body, as: UTF8.self) == "[Bearer]")
+            }
+        }
+    }
+
     @Test func aMessageCutInTheMiddleIsRefused() async throws {
         try await withServerAndChannel([echo]) { _, server in
             let cut = opening + Frame.request(1) + Frame.data(1, [0, 0, 0, 0, 9, 1, 2], end: true)

@@ -15,6 +15,10 @@ import Testing
     }
 
     private func curl(_ arguments: String...) async throws -> String {
+        try await curl(arguments)
+    }
+
+    private func curl(_ arguments: [String]) async throws -> String {
         let (status, output) = try await runInBackground(
             "/usr/bin/curl", ["-sS", "--http2-prior-knowledge", "--max-time", "20"] + arguments)
         #expect(status == 0, "\(output)")
@@ -54,6 +58,48 @@ import Testing
             let output = try await curl(
                 "-w", " %{http_code}", "-H", "content-type: application/json", "-d", "{", "http://\(server.address)/test.Test/Echo")
             #expect(output.hasPrefix(#"{"code":"invalid_argument""#) && output.hasSuffix(" 400"))
+        }
+    }
+
+    @Test(arguments: [
+        (#"{"nonsense":1}"#, "nonsense"), (#"{"payload":{"body":"","extra":{}}}"#, "payload.extra"),
+        (#"{"responseSize":1,"responseSize":2}"#, "responseSize"), (#"{"responseSize":1,"response_size":2}"#, "response_size"),
+    ])
+    func aTypingErrorInJSONIsNamedByItsPath(_ body: String, _ path: String) async throws {
+        try await withServerAndChannel([echo]) { _, server in
+            let output = try await curl(
+                "-w", " %{http_code}", "-H", "content-type: application/json", "-d", body, "http://\(server.address)/test.Test/Echo")
+            #expect(output.hasPrefix(#"{"code":"invalid_argument","message":"\#(path): "#) && output.hasSuffix(" 400"))
+        }
+    }
+
+    @Test(arguments: [1001, 5 << 20])
+    func aBodyAboveTheLimitIsAnsweredInConnectsForm(_ byteCount: Int) async throws {
+        let body = FileManager.default.temporaryDirectory.appending(path: "body-\(UUID().uuidString)")
+        try Data(repeating: UInt8(ascii: " "), count: byteCount).write(to: body)
+        defer { try? FileManager.default.removeItem(at: body) }
+        try await withServerAndChannel([echo], configure: { $0.limits.maxMessageBytes = 1000 }) { _, server in
+            let output = try await curl(
+                "-w", " %{http_code}", "-H", "content-type: application/json", "--data-binary", "@\(body.path)",
+                "http://\(server.address)/test.Test/Echo")
+            #expect(output == #"{"code":"resource_exhausted","message":"the request is larger than the 1000 bytes allowed"} 429"#)
+        }
+    }
+
+    @Test func aMethodCalledInAnotherWayIsToldHow() async throws {
+        try await withServerAndChannel([echo, count]) { _, server in
+            func status(_ arguments: String...) async throws -> String {
+                try await curl(["-w", " %{http_code} %header{allow}"] + arguments)
+            }
+            let url = "http://\(server.address)/test.Test"
+            let byGet = try await status("\(url)/Count")
+            #expect(byGet == #"{"code":"unimplemented","message":"a method is called by POST, not by GET"} 405 POST"#)
+            let asForm = try await status("-d", "a=1", "\(url)/Echo")
+            let form = "application/x-www-form-urlencoded"
+            let advice = "a method does not take content type \(form): send application/json"
+            #expect(asForm == #"{"code":"unimplemented","message":"\#(advice)"} 415 "#)
+            let misspelt = try await status("-H", "content-type: application/json", "-d", "{}", "\(url)/Ecko")
+            #expect(misspelt == #"{"code":"unimplemented","message":"there is no method /test.Test/Ecko"} 404 "#)
         }
     }
 

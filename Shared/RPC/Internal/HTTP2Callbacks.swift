@@ -27,6 +27,8 @@ enum HTTP2Callbacks {
         nghttp2_option_set_no_auto_window_update(option, 1)
         nghttp2_option_set_no_closed_streams(option, 1)
         nghttp2_option_set_peer_max_concurrent_streams(option, 100)
+        // White space round a value (`authorization: Bearer `) is taken off, not answered with a reset that says nothing.
+        nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1)
         var handle: OpaquePointer?
         let userData = Unmanaged.passUnretained(session).toOpaque()
         let result =
@@ -99,7 +101,7 @@ enum HTTP2Callbacks {
         else { return 0 }
         stream.localEnded = true
         // A server that has answered wants no more of the request (RFC 9113, section 8.1).
-        if session(userData).role == .server, !stream.remoteEnded {
+        if session(userData).role == .server, !stream.remoteEnded, stream.drainBytesLeft == 0 {
             nghttp2_submit_rst_stream(handle, 0, stream.id, NGHTTP2_NO_ERROR.rawValue)
         }
         return 0

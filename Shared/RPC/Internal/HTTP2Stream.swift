@@ -28,6 +28,10 @@ class HTTP2Stream {
     /// The header block that is no interim response (1xx) has come.
     final var hasFinalHeaders = false
 
+    /// How much of the request is still let in, to be thrown away, once it is answered: some clients drop an answer that
+    /// a reset follows while they send.
+    final var drainBytesLeft = 0
+
     // MARK: what goes out
 
     final var output = OutputQueue()
@@ -143,14 +147,15 @@ struct HeaderList {
     }
 
     /// Adds a field that came from outside the protocol, unless its name or value may not stand in a header (RFC 9113,
-    /// section 8.2.1): one bad field must not cost the whole call.
+    /// section 8.2.1): one bad field must not cost the whole call. White space round a value is no part of it (RFC 9110,
+    /// section 5.5) and is left away.
     mutating func addChecked(_ field: Metadata.Field) {
         let nameIsToken = field.name.utf8.allSatisfy { byte in
             byte > 0x20 && byte < 0x7F && byte != UInt8(ascii: ":") && !(UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
         }
         let valueIsText = field.value.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }
         guard !field.name.isEmpty, nameIsToken, valueIsText else { return }
-        add(field.name, field.value)
+        add(field.name, HeaderStrings.trimmed(field.value))
     }
 
     private static func isReserved(_ name: String) -> Bool {

@@ -36,7 +36,17 @@ struct HeaderStrings {
     }
 
     private static func string(_ bytes: nghttp2_vec) -> String {
-        String(decoding: UnsafeBufferPointer(start: bytes.base, count: bytes.len), as: UTF8.self)
+        trimmed(String(decoding: UnsafeBufferPointer(start: bytes.base, count: bytes.len), as: UTF8.self))
+    }
+
+    /// A value without the white space round it, which is no part of it (RFC 9110, section 5.5).
+    static func trimmed(_ value: String) -> String {
+        func isSpace(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+        guard let first = value.utf8.first, let last = value.utf8.last, isSpace(first) || isSpace(last) else { return value }
+        var bytes = value.utf8[...]
+        while bytes.first.map(isSpace) == true { bytes.removeFirst() }
+        while bytes.last.map(isSpace) == true { bytes.removeLast() }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// Lets the buffers go; to be called before the session is.

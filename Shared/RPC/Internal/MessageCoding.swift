@@ -77,25 +77,26 @@ struct MessageCoding: Sendable, Hashable {
     /// On the server: what is no message is the caller's fault.
     func decodeRequest<M: Message>(_ type: M.Type, _ bytes: UnsafeRawBufferPointer) throws -> M {
         do {
-            return try decode(type, bytes)
+            // A typing error in JSON must not be taken for a field that is not given.
+            return try decode(type, bytes, JSONReader.Options(refusesUnknownFields: true))
         } catch let error as ProtobufError {
             throw RPCError.malformedRequest(error)
         }
     }
 
-    /// On the client: what is no message is the server's fault.
+    /// On the client: what is no message is the server's fault. A newer server may say more in JSON than is known here.
     func decodeResponse<M: Message>(_ type: M.Type, _ bytes: UnsafeRawBufferPointer) throws -> M {
         do {
-            return try decode(type, bytes)
+            return try decode(type, bytes, JSONReader.Options())
         } catch let error as ProtobufError {
             throw RPCError(.internal, "the response is no \(M.fullName): \(error.message)")
         }
     }
 
-    private func decode<M: Message>(_ type: M.Type, _ bytes: UnsafeRawBufferPointer) throws -> M {
+    private func decode<M: Message>(_ type: M.Type, _ bytes: UnsafeRawBufferPointer, _ options: JSONReader.Options) throws -> M {
         switch form {
         case .protobuf: try M(protobuf: bytes)
-        case .json: try M(jsonBytes: bytes)
+        case .json: try M(jsonBytes: bytes, options: options)
         }
     }
 }

@@ -89,7 +89,7 @@ final class ServerCall: CallStream, @unchecked Sendable {
         madeProgress()
         guard !isAnswered, !gathersBody else {
             session?.consume(self, unconsumedBytes)
-            guard !isAnswered else { return body = [] }
+            guard !isAnswered else { return drainBody() }
             if body.count > maxBodyBytes || announcesTooMuch { refuseLargeBody() }
             return
         }
@@ -110,8 +110,23 @@ final class ServerCall: CallStream, @unchecked Sendable {
         return body[1..<5].reduce(0) { $0 << 8 | Int($1) } > core.limits.maxMessageBytes
     }
 
+    private static let maxDrainedBytes = 16 << 20
+
+    /// Throws away what came after the answer; a caller that goes on and on is reset.
+    private func drainBody() {
+        let count = takeBody().count
+        guard drainBytesLeft > 0 else { return }
+        drainBytesLeft = max(drainBytesLeft - count, 0)
+        guard drainBytesLeft == 0, localEnded else { return }
+        session?.reset(self, .noError)
+        markDirty()
+    }
+
     private func refuseLargeBody() {
-        let error = RPCError(.resourceExhausted, "the request is larger than \(maxBodyBytes) bytes")
+        drainBytesLeft = dialect == .grpc ? 0 : Self.maxDrainedBytes
+        body = []
+        let limit = dialect == .plain ? maxBodyBytes : core.limits.maxMessageBytes
+        let error = RPCError(.resourceExhausted, "the request is larger than the \(limit) bytes allowed")
         if dialect == .plain { refuse(http: 413, error) } else { finish(error) }
     }
 
@@ -139,7 +154,7 @@ final class ServerCall: CallStream, @unchecked Sendable {
 
     /// Bytes have not moved for `ticks` though they should. Loop only.
     func isStalled(for ticks: Int) -> Bool {
-        let waits = !output.isEmpty || (gathersBody && !remoteEnded && !isAnswered)
+        let waits = !output.isEmpty || (!remoteEnded && (drainBytesLeft > 0 || (gathersBody && !isAnswered)))
         return waits && connection.tick - lastTick >= ticks
     }
 
@@ -328,6 +343,7 @@ final class ServerCall: CallStream, @unchecked Sendable {
         isAnswered = true
         failure = error
         deadlineNanoseconds = .max
+        drainBytesLeft = Self.maxDrainedBytes
         ServerAnswer.refuse(self, session, status, error)
         markDirty()
     }

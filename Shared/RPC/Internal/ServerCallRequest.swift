@@ -28,6 +28,9 @@ extension ServerCall {
         switch Self.mediaType(contentType) {
         case "application/json" where isPost && isRPCPath(path):
             beginConnect(.connectUnary, .json)
+        case "application/json" where isPost && looksLikeMethod(path), "application/proto" where isPost && looksLikeMethod(path):
+            dialect = .connectUnary
+            refuse(http: 404, RPCError(.unimplemented, "there is no method \(path)"))
         case "application/proto" where isPost && isRPCPath(path):
             beginConnect(.connectUnary, .protobuf)
         case "application/connect+json" where isPost:
@@ -37,10 +40,34 @@ extension ServerCall {
         default:
             if pseudo.method == "GET", core.router.method(String(path))?.descriptor.idempotency == .noSideEffects {
                 beginConnectGet(String(path))
+            } else if isMethodPath(path) {
+                refuseMisfit(contentType)
             } else {
                 beginRoute(path)
             }
         }
+    }
+
+    /// Whether the path is a method's, known here or to whom calls are forwarded; `/package.Service/Method` at least.
+    private func isMethodPath(_ path: Substring) -> Bool {
+        core.router.method(String(path)) != nil || (core.rawFallback != nil && looksLikeMethod(path))
+    }
+
+    private func looksLikeMethod(_ path: Substring) -> Bool {
+        let segments = path.split(separator: "/", omittingEmptySubsequences: false)
+        guard segments.count == 3, segments[1].contains("."), !segments[2].isEmpty else { return false }
+        return if case .none = core.router.route(pseudo.method, String(path)) { true } else { false }
+    }
+
+    /// A method is there, but this is no way to call it.
+    private func refuseMisfit(_ contentType: String) {
+        dialect = .connectUnary
+        guard pseudo.method == "POST" else {
+            responseMetadata.update { $0.initial["allow"] = "POST" }
+            return refuse(http: 405, RPCError(.unimplemented, "a method is called by POST, not by \(pseudo.method)"))
+        }
+        let given = contentType.isEmpty ? "no content type" : "content type \(Self.mediaType(contentType))"
+        refuse(http: 415, RPCError(.unimplemented, "a method does not take \(given): send application/json"))
     }
 
     private func isRPCPath(_ path: Substring) -> Bool {
@@ -92,18 +119,26 @@ extension ServerCall {
             target = .method(method)
             switch method.implementation {
             case .unary:
-                guard dialect != .connectStream else { return refuse(http: 415, RPCError(.unimplemented, "the method is unary")) }
-                gather(maxBytes: core.limits.maxMessageBytes + MessageCoding.envelopeByteCount)
+                guard dialect != .connectStream else {
+                    return refuse(http: 415, RPCError(.unimplemented, "the method is unary: send application/json"))
+                }
+                gatherMessage()
             case .streaming:
-                guard dialect != .connectUnary else { return refuse(http: 415, RPCError(.unimplemented, "the method streams")) }
+                guard dialect != .connectUnary else {
+                    return refuse(http: 415, RPCError(.unimplemented, "the method streams: send application/connect+json"))
+                }
                 start(on: method.execution)
             }
         } else if core.rawFallback != nil, dialect != .connectStream {
             target = .raw
-            gather(maxBytes: core.limits.maxMessageBytes + MessageCoding.envelopeByteCount)
+            gatherMessage()
         } else {
             finish(RPCError(.unimplemented, "there is no method \(path)"))
         }
+    }
+
+    private func gatherMessage() {
+        gather(maxBytes: core.limits.maxMessageBytes + (coding.hasEnvelope ? MessageCoding.envelopeByteCount : 0))
     }
 
     private func beginRoute(_ path: Substring) {

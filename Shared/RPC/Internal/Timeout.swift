@@ -35,10 +35,18 @@ enum Timeout {
 /// Percent-encoding of `grpc-message` and of URLs.
 enum PercentEncoding {
     private static let hex = Array("0123456789ABCDEF".utf8)
+    private static let space = UInt8(ascii: " ")
 
-    /// Leaves printable ASCII but the percent sign, as gRPC has it.
+    /// Leaves printable ASCII but the percent sign, as gRPC has it; a space at either end is encoded all the same, for no
+    /// header value may begin or end with one (RFC 9113, section 8.2.1).
     static func encode(_ text: String) -> String {
-        encode(text) { $0 >= 0x20 && $0 <= 0x7E && $0 != UInt8(ascii: "%") }
+        let encoded = encode(text) { $0 >= 0x20 && $0 <= 0x7E && $0 != UInt8(ascii: "%") }
+        guard encoded.utf8.first == space || encoded.utf8.last == space else { return encoded }
+        let inner = encoded.utf8.drop { $0 == space }
+        let leading = encoded.utf8.count - inner.count
+        let trailing = inner.reversed().prefix { $0 == space }.count
+        return String(repeating: "%20", count: leading) + String(decoding: inner.dropLast(trailing), as: UTF8.self)
+            + String(repeating: "%20", count: trailing)
     }
 
     /// Leaves what may stand in a path or a query's value.
