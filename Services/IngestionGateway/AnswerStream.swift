@@ -15,8 +15,8 @@ extension IngestionGatewayHandlers {
     ///     has no answer.
     func answerEach<Request: Sendable, Response: Sendable>(
         _ requests: RequestStream<Request>, to responses: ResponseWriter<Response>,
-        admit: () async throws -> Void = {},
-        handle: (Request, _ answer: @escaping @Sendable (Result<Response, any Error>) -> Void) -> Void
+        admit: @escaping @Sendable () async throws -> Void = {},
+        handle: @escaping @Sendable (Request, _ answer: @escaping @Sendable (Result<Response, any Error>) -> Void) -> Void
     ) async throws {
         let window = Window(size: limits.maxInFlightPerStream)
         let (answers, continuation) = AsyncThrowingStream.makeStream(of: Response.self)
@@ -29,21 +29,24 @@ extension IngestionGatewayHandlers {
                     window.release()
                 }
             }
-            for try await request in requests {
-                await window.acquire()
-                try await admit()
-                handle(request) { result in
-                    switch result {
-                    case .success(let answer): continuation.yield(answer)
-                    case .failure(let error):
-                        continuation.finish(throwing: error)
-                        window.open()
+            // A task of its own, so that a failed answer ends the reading too, even of a client that waits in silence for answers.
+            group.addTask {
+                for try await request in requests {
+                    await window.acquire()
+                    try await admit()
+                    handle(request) { result in
+                        switch result {
+                        case .success(let answer): continuation.yield(answer)
+                        case .failure(let error):
+                            continuation.finish(throwing: error)
+                            window.open()
+                        }
                     }
+                    if window.isOpen { break }
                 }
-                if window.isOpen { break }
+                await window.waitUntilIdle()
+                continuation.finish()
             }
-            await window.waitUntilIdle()
-            continuation.finish()
             try await group.waitForAll()
         }
     }
