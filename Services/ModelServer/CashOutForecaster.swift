@@ -115,11 +115,15 @@ actor CashOutForecaster {
         let movements = try await store.movements(after: marks.movements, limit: Self.pageRows)
         let encoded = try await store.complaints(after: marks.complaints, limit: Self.pageRows)
         guard !movements.movements.isEmpty || !encoded.complaints.isEmpty else { return nil }
-        let complaints = try encoded.complaints.map { reporter, bytes in
-            try Complaint(try Payload.decode(RecordsV1.Complaint.self, bytes), reporter: .init(kind: .agency, id: reporter))
-        }
         return Page(
-            movements: movements.movements, complaints: complaints,
+            movements: movements.movements, complaints: try Self.decoded(encoded.complaints),
             marks: (machines: marks.machines, movements: movements.last, complaints: encoded.last))
+    }
+
+    /// Apart from `page`, because Swift 6.3 crashes when it optimises a throwing closure inside that asynchronous function.
+    private static func decoded(_ rows: [(reporter: String, encoded: [UInt8])]) throws -> [Complaint] {
+        try rows.map { row in
+            try Complaint(try Payload.decode(RecordsV1.Complaint.self, row.encoded), reporter: .init(kind: .agency, id: row.reporter))
+        }
     }
 }
