@@ -89,7 +89,7 @@ extension ModelServerHandlers {
     }
 
     /// The areas that the caller is limited to; nil for one who is not.
-    private func areas(of principal: Principal?) async throws -> [Geo.Polygon]? {
+    func areas(of principal: Principal?) async throws -> [Geo.Polygon]? {
         guard let ids = principal?.jurisdictions, !ids.isEmpty else { return nil }
         return try await records.jurisdictions(ids).map { encoded in
             let jurisdiction = try Jurisdiction(try Payload.decode(RecordsV1.Jurisdiction.self, encoded))
@@ -101,7 +101,7 @@ extension ModelServerHandlers {
     }
 
     /// Whether a place lies in one of the areas; anywhere counts for one who is not limited to areas, and no place for one who is.
-    private static func contains(_ areas: [Geo.Polygon]?, _ place: Coordinate?) -> Bool {
+    static func contains(_ areas: [Geo.Polygon]?, _ place: Coordinate?) -> Bool {
         guard let areas else { return true }
         guard let place else { return false }
         return areas.contains { $0.contains(Position(latitude: place.latitude, longitude: place.longitude)) }

@@ -37,7 +37,7 @@ enum ModelServer {
                     services: [
                         ModelServerHandlers(
                             database: database, champion: champion, writer: writer, records: records, cashOuts: cashOuts,
-                            trustedKeys: configuration.trustedKeys)
+                            cells: CellForecasts(store: records, logger: runtime.logger), trustedKeys: configuration.trustedKeys)
                     ],
                     background: [
                         .init("feature store's log") { try await follower.run() },

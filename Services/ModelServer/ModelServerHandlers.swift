@@ -16,6 +16,7 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
     let writer: DecisionWriter
     let records: RecordStore
     let cashOuts: CashOutForecaster
+    let cells: CellForecasts
     /// See `ModelServerConfiguration.trustedKeys`.
     var trustedKeys: String?
 

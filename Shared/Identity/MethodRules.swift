@@ -57,6 +57,8 @@ public enum MethodRules {
         "ListModels": either(scope: Scope.readModels, peers: everyPeer),
         "PredictCashOut": either(
             scope: Scope.readModels, peers: [ServiceName.heatmapTiles, ServiceName.notifier, ServiceName.operator]),
+        "ForecastCells": either(
+            scope: Scope.readModels, peers: [ServiceName.heatmapTiles, ServiceName.notifier, ServiceName.operator]),
         "TailDecisions": .peers([ServiceName.heatmapTiles, ServiceName.notifier, ServiceName.operator]),
         "GetStatistics": either(scope: Scope.readModels, peers: everyPeer),
     ])

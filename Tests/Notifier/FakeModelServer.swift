@@ -70,6 +70,9 @@ final class FakeModelServer: ModelsV1.ModelService.Handlers {
     func predictCashOut(_ request: ModelsV1.PredictCashOutRequest, context: CallContext) async throws -> ModelsV1.PredictCashOutResponse {
         try unused()
     }
+    func forecastCells(_ request: ModelsV1.ForecastCellsRequest, context: CallContext) async throws -> ModelsV1.ForecastCellsResponse {
+        try unused()
+    }
     func listModels(_ request: ModelsV1.ListModelsRequest, context: CallContext) async throws -> ModelsV1.ListModelsResponse { try unused() }
     func getStatistics(_ request: ModelsV1.GetStatisticsRequest, context: CallContext) async throws -> ModelsV1.GetStatisticsResponse {
         try unused()

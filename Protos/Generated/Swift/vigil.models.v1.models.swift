@@ -1879,6 +1879,585 @@ extension ModelsV1 {
 }
 
 extension ModelsV1 {
+    /// What is asked of a forecast of incidents.
+    public struct ForecastCellsRequest: Message {
+        /// In degrees; across the 180th meridian where west lies east of east.
+        public struct Area: Message {
+            public var west: Double = 0
+            public var south: Double = 0
+            public var east: Double = 0
+            public var north: Double = 0
+
+            public init() {}
+
+            public init(
+                west: Double = 0,
+                south: Double = 0,
+                east: Double = 0,
+                north: Double = 0
+            ) {
+                self.west = west
+                self.south = south
+                self.east = east
+                self.north = north
+            }
+
+            public static let fullName = "vigil.models.v1.ForecastCellsRequest.Area"
+
+            private static let descriptor = MessageDescriptor(
+                Vigil__Models__V1__ForecastCellsRequest__Area(), { vigil__models__v1__forecast_cells_request__area__init($0) }, isRecursive: false)
+
+            public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+                self = try withUnpacked(bytes, Self.descriptor) {
+                    try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__ForecastCellsRequest__Area.self))
+                }
+            }
+
+            package init(unpacked: UnsafePointer<Vigil__Models__V1__ForecastCellsRequest__Area>) throws {
+                self.west = unpacked.pointee.west
+                self.south = unpacked.pointee.south
+                self.east = unpacked.pointee.east
+                self.north = unpacked.pointee.north
+            }
+
+            public var protobufByteCount: Int {
+                var counter = ProtobufCounter()
+                send(to: &counter)
+                return counter.count
+            }
+
+            public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+            @inline(__always)
+            private func send(to sink: inout some ProtobufSink) {
+                if self.west.bitPattern != 0 { sink.double(1, self.west) }
+                if self.south.bitPattern != 0 { sink.double(2, self.south) }
+                if self.east.bitPattern != 0 { sink.double(3, self.east) }
+                if self.north.bitPattern != 0 { sink.double(4, self.north) }
+            }
+
+            public func writeJSON(to writer: inout JSONWriter) {
+                writer.beginObject()
+                if self.west.bitPattern != 0 { writer.field("west"); writer.write(self.west) }
+                if self.south.bitPattern != 0 { writer.field("south"); writer.write(self.south) }
+                if self.east.bitPattern != 0 { writer.field("east"); writer.write(self.east) }
+                if self.north.bitPattern != 0 { writer.field("north"); writer.write(self.north) }
+                writer.endObject()
+            }
+
+            public init(json reader: inout JSONReader) throws {
+                try reader.beginObject()
+                while let name = try reader.nextField() {
+                    switch name {
+                    case "west":
+                        self.west = try reader.readDouble()
+                    case "south":
+                        self.south = try reader.readDouble()
+                    case "east":
+                        self.east = try reader.readDouble()
+                    case "north":
+                        self.north = try reader.readDouble()
+                    default: try reader.skipUnknown()
+                    }
+                }
+            }
+        }
+
+        /// As complaints name it; empty for all types together.
+        public var crimeType: String = ""
+        /// Nothing is used that happened or was reported at it or later, and the hours begin here; absent for the last full five minutes.
+        public var at: GoogleProtobuf.Timestamp?
+        /// 1 to 72; 0 for 72.
+        public var hours: UInt32 = 0
+        /// Width of a cell, 100 to 20,000; 0 for 250.
+        public var cellMetres: UInt32 = 0
+        /// Only cells whose centre lies in it; absent for everywhere.
+        public var area: ModelsV1.ForecastCellsRequest.Area?
+        /// At most so many cells in the answer, those with most to expect, up to 2,000; 0 for 500.
+        public var maxCells: UInt32 = 0
+        /// Whether each cell comes with its hours.
+        public var withHours: Bool = false
+
+        public init() {}
+
+        public init(
+            crimeType: String = "",
+            at: GoogleProtobuf.Timestamp? = nil,
+            hours: UInt32 = 0,
+            cellMetres: UInt32 = 0,
+            area: ModelsV1.ForecastCellsRequest.Area? = nil,
+            maxCells: UInt32 = 0,
+            withHours: Bool = false
+        ) {
+            self.crimeType = crimeType
+            self.at = at
+            self.hours = hours
+            self.cellMetres = cellMetres
+            self.area = area
+            self.maxCells = maxCells
+            self.withHours = withHours
+        }
+
+        public static let fullName = "vigil.models.v1.ForecastCellsRequest"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Models__V1__ForecastCellsRequest(), { vigil__models__v1__forecast_cells_request__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__ForecastCellsRequest.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Models__V1__ForecastCellsRequest>) throws {
+            self.crimeType = try Unpacked.string(unpacked.pointee.crime_type, "vigil.models.v1.ForecastCellsRequest.crime_type")
+            if let message = unpacked.pointee.at { self.at = try GoogleProtobuf.Timestamp(unpacked: message) }
+            self.hours = unpacked.pointee.hours
+            self.cellMetres = unpacked.pointee.cell_metres
+            if let message = unpacked.pointee.area { self.area = try ModelsV1.ForecastCellsRequest.Area(unpacked: message) }
+            self.maxCells = unpacked.pointee.max_cells
+            self.withHours = unpacked.pointee.with_hours != 0
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.crimeType.isEmpty { sink.string(1, self.crimeType) }
+            if let value = self.at { sink.message(2, value) }
+            if self.hours != 0 { sink.uint32(3, self.hours) }
+            if self.cellMetres != 0 { sink.uint32(4, self.cellMetres) }
+            if let value = self.area { sink.message(5, value) }
+            if self.maxCells != 0 { sink.uint32(6, self.maxCells) }
+            if self.withHours { sink.bool(7, self.withHours) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.crimeType.isEmpty { writer.field("crimeType"); writer.write(self.crimeType) }
+            if let value = self.at { writer.field("at"); writer.write(value) }
+            if self.hours != 0 { writer.field("hours"); writer.write(self.hours) }
+            if self.cellMetres != 0 { writer.field("cellMetres"); writer.write(self.cellMetres) }
+            if let value = self.area { writer.field("area"); writer.write(value) }
+            if self.maxCells != 0 { writer.field("maxCells"); writer.write(self.maxCells) }
+            if self.withHours { writer.field("withHours"); writer.write(self.withHours) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "crimeType", "crime_type":
+                    self.crimeType = try reader.readString()
+                case "at":
+                    self.at = try GoogleProtobuf.Timestamp(json: &reader)
+                case "hours":
+                    self.hours = try reader.readUInt32()
+                case "cellMetres", "cell_metres":
+                    self.cellMetres = try reader.readUInt32()
+                case "area":
+                    self.area = try ModelsV1.ForecastCellsRequest.Area(json: &reader)
+                case "maxCells", "max_cells":
+                    self.maxCells = try reader.readUInt32()
+                case "withHours", "with_hours":
+                    self.withHours = try reader.readBool()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension ModelsV1 {
+    /// `vigil.models.v1.ForecastCellsResponse`
+    public struct ForecastCellsResponse: Message {
+        /// Those with most to expect first.
+        public var cells: [ModelsV1.CellForecast] = []
+        /// The moment that the hours begin at.
+        public var asOf: GoogleProtobuf.Timestamp?
+        /// Hours that the forecast is for.
+        public var hours: UInt32 = 0
+        public var cellMetres: UInt32 = 0
+        /// What is expected in all cells of the area that the caller may know of, listed or not, and how many they are.
+        public var totalExpected: Double = 0
+        public var totalCells: UInt32 = 0
+        /// Incidents of all types that were learned from; 0 when there is nothing to forecast from.
+        public var incidents: UInt32 = 0
+        /// The known types, the most frequent first.
+        public var crimeTypes: [String] = []
+
+        public init() {}
+
+        public init(
+            cells: [ModelsV1.CellForecast] = [],
+            asOf: GoogleProtobuf.Timestamp? = nil,
+            hours: UInt32 = 0,
+            cellMetres: UInt32 = 0,
+            totalExpected: Double = 0,
+            totalCells: UInt32 = 0,
+            incidents: UInt32 = 0,
+            crimeTypes: [String] = []
+        ) {
+            self.cells = cells
+            self.asOf = asOf
+            self.hours = hours
+            self.cellMetres = cellMetres
+            self.totalExpected = totalExpected
+            self.totalCells = totalCells
+            self.incidents = incidents
+            self.crimeTypes = crimeTypes
+        }
+
+        public static let fullName = "vigil.models.v1.ForecastCellsResponse"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Models__V1__ForecastCellsResponse(), { vigil__models__v1__forecast_cells_response__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__ForecastCellsResponse.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Models__V1__ForecastCellsResponse>) throws {
+            self.cells = try Unpacked.list(unpacked.pointee.cells, unpacked.pointee.n_cells) { try ModelsV1.CellForecast(unpacked: Unpacked.message($0)) }
+            if let message = unpacked.pointee.as_of { self.asOf = try GoogleProtobuf.Timestamp(unpacked: message) }
+            self.hours = unpacked.pointee.hours
+            self.cellMetres = unpacked.pointee.cell_metres
+            self.totalExpected = unpacked.pointee.total_expected
+            self.totalCells = unpacked.pointee.total_cells
+            self.incidents = unpacked.pointee.incidents
+            self.crimeTypes = try Unpacked.list(unpacked.pointee.crime_types, unpacked.pointee.n_crime_types) { try Unpacked.string($0, "vigil.models.v1.ForecastCellsResponse.crime_types") }
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            for value in self.cells { sink.message(1, value) }
+            if let value = self.asOf { sink.message(2, value) }
+            if self.hours != 0 { sink.uint32(3, self.hours) }
+            if self.cellMetres != 0 { sink.uint32(4, self.cellMetres) }
+            if self.totalExpected.bitPattern != 0 { sink.double(5, self.totalExpected) }
+            if self.totalCells != 0 { sink.uint32(6, self.totalCells) }
+            if self.incidents != 0 { sink.uint32(7, self.incidents) }
+            for value in self.crimeTypes { sink.string(8, value) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.cells.isEmpty {
+                writer.field("cells")
+                writer.beginArray()
+                for value in self.cells { writer.write(value) }
+                writer.endArray()
+            }
+            if let value = self.asOf { writer.field("asOf"); writer.write(value) }
+            if self.hours != 0 { writer.field("hours"); writer.write(self.hours) }
+            if self.cellMetres != 0 { writer.field("cellMetres"); writer.write(self.cellMetres) }
+            if self.totalExpected.bitPattern != 0 { writer.field("totalExpected"); writer.write(self.totalExpected) }
+            if self.totalCells != 0 { writer.field("totalCells"); writer.write(self.totalCells) }
+            if self.incidents != 0 { writer.field("incidents"); writer.write(self.incidents) }
+            if !self.crimeTypes.isEmpty {
+                writer.field("crimeTypes")
+                writer.beginArray()
+                for value in self.crimeTypes { writer.write(value) }
+                writer.endArray()
+            }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "cells":
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.cells.append(try ModelsV1.CellForecast(json: &reader))
+                    }
+                case "asOf", "as_of":
+                    self.asOf = try GoogleProtobuf.Timestamp(json: &reader)
+                case "hours":
+                    self.hours = try reader.readUInt32()
+                case "cellMetres", "cell_metres":
+                    self.cellMetres = try reader.readUInt32()
+                case "totalExpected", "total_expected":
+                    self.totalExpected = try reader.readDouble()
+                case "totalCells", "total_cells":
+                    self.totalCells = try reader.readUInt32()
+                case "incidents":
+                    self.incidents = try reader.readUInt32()
+                case "crimeTypes", "crime_types":
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.crimeTypes.append(try reader.readString())
+                    }
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension ModelsV1 {
+    /// A square cell, its sides along the meridians and parallels.
+    public struct CellForecast: Message {
+        /// `vigil.models.v1.CellForecast.Interval`
+        public struct Interval: Message {
+            public var lower: UInt32 = 0
+            public var upper: UInt32 = 0
+
+            public init() {}
+
+            public init(
+                lower: UInt32 = 0,
+                upper: UInt32 = 0
+            ) {
+                self.lower = lower
+                self.upper = upper
+            }
+
+            public static let fullName = "vigil.models.v1.CellForecast.Interval"
+
+            private static let descriptor = MessageDescriptor(
+                Vigil__Models__V1__CellForecast__Interval(), { vigil__models__v1__cell_forecast__interval__init($0) }, isRecursive: false)
+
+            public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+                self = try withUnpacked(bytes, Self.descriptor) {
+                    try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__CellForecast__Interval.self))
+                }
+            }
+
+            package init(unpacked: UnsafePointer<Vigil__Models__V1__CellForecast__Interval>) throws {
+                self.lower = unpacked.pointee.lower
+                self.upper = unpacked.pointee.upper
+            }
+
+            public var protobufByteCount: Int {
+                var counter = ProtobufCounter()
+                send(to: &counter)
+                return counter.count
+            }
+
+            public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+            @inline(__always)
+            private func send(to sink: inout some ProtobufSink) {
+                if self.lower != 0 { sink.uint32(1, self.lower) }
+                if self.upper != 0 { sink.uint32(2, self.upper) }
+            }
+
+            public func writeJSON(to writer: inout JSONWriter) {
+                writer.beginObject()
+                if self.lower != 0 { writer.field("lower"); writer.write(self.lower) }
+                if self.upper != 0 { writer.field("upper"); writer.write(self.upper) }
+                writer.endObject()
+            }
+
+            public init(json reader: inout JSONReader) throws {
+                try reader.beginObject()
+                while let name = try reader.nextField() {
+                    switch name {
+                    case "lower":
+                        self.lower = try reader.readUInt32()
+                    case "upper":
+                        self.upper = try reader.readUInt32()
+                    default: try reader.skipUnknown()
+                    }
+                }
+            }
+        }
+
+        /// `vigil.models.v1.CellForecast.Hour`
+        public struct Hour: Message {
+            public var expected: Double = 0
+            public var half: ModelsV1.CellForecast.Interval?
+            public var wide: ModelsV1.CellForecast.Interval?
+
+            public init() {}
+
+            public init(
+                expected: Double = 0,
+                half: ModelsV1.CellForecast.Interval? = nil,
+                wide: ModelsV1.CellForecast.Interval? = nil
+            ) {
+                self.expected = expected
+                self.half = half
+                self.wide = wide
+            }
+
+            public static let fullName = "vigil.models.v1.CellForecast.Hour"
+
+            private static let descriptor = MessageDescriptor(
+                Vigil__Models__V1__CellForecast__Hour(), { vigil__models__v1__cell_forecast__hour__init($0) }, isRecursive: false)
+
+            public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+                self = try withUnpacked(bytes, Self.descriptor) {
+                    try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__CellForecast__Hour.self))
+                }
+            }
+
+            package init(unpacked: UnsafePointer<Vigil__Models__V1__CellForecast__Hour>) throws {
+                self.expected = unpacked.pointee.expected
+                if let message = unpacked.pointee.half { self.half = try ModelsV1.CellForecast.Interval(unpacked: message) }
+                if let message = unpacked.pointee.wide { self.wide = try ModelsV1.CellForecast.Interval(unpacked: message) }
+            }
+
+            public var protobufByteCount: Int {
+                var counter = ProtobufCounter()
+                send(to: &counter)
+                return counter.count
+            }
+
+            public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+            @inline(__always)
+            private func send(to sink: inout some ProtobufSink) {
+                if self.expected.bitPattern != 0 { sink.double(1, self.expected) }
+                if let value = self.half { sink.message(2, value) }
+                if let value = self.wide { sink.message(3, value) }
+            }
+
+            public func writeJSON(to writer: inout JSONWriter) {
+                writer.beginObject()
+                if self.expected.bitPattern != 0 { writer.field("expected"); writer.write(self.expected) }
+                if let value = self.half { writer.field("half"); writer.write(value) }
+                if let value = self.wide { writer.field("wide"); writer.write(value) }
+                writer.endObject()
+            }
+
+            public init(json reader: inout JSONReader) throws {
+                try reader.beginObject()
+                while let name = try reader.nextField() {
+                    switch name {
+                    case "expected":
+                        self.expected = try reader.readDouble()
+                    case "half":
+                        self.half = try ModelsV1.CellForecast.Interval(json: &reader)
+                    case "wide":
+                        self.wide = try ModelsV1.CellForecast.Interval(json: &reader)
+                    default: try reader.skipUnknown()
+                    }
+                }
+            }
+        }
+
+        public var centre: RecordsV1.Location?
+        /// Incidents expected in all hours together.
+        public var expected: Double = 0
+        /// Between which counts they will lie with 50 % probability.
+        public var half: ModelsV1.CellForecast.Interval?
+        /// With 90 %.
+        public var wide: ModelsV1.CellForecast.Interval?
+        /// One for each hour from as_of on, if asked for.
+        public var hours: [ModelsV1.CellForecast.Hour] = []
+
+        public init() {}
+
+        public init(
+            centre: RecordsV1.Location? = nil,
+            expected: Double = 0,
+            half: ModelsV1.CellForecast.Interval? = nil,
+            wide: ModelsV1.CellForecast.Interval? = nil,
+            hours: [ModelsV1.CellForecast.Hour] = []
+        ) {
+            self.centre = centre
+            self.expected = expected
+            self.half = half
+            self.wide = wide
+            self.hours = hours
+        }
+
+        public static let fullName = "vigil.models.v1.CellForecast"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Models__V1__CellForecast(), { vigil__models__v1__cell_forecast__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__CellForecast.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Models__V1__CellForecast>) throws {
+            if let message = unpacked.pointee.centre { self.centre = try RecordsV1.Location(unpacked: message) }
+            self.expected = unpacked.pointee.expected
+            if let message = unpacked.pointee.half { self.half = try ModelsV1.CellForecast.Interval(unpacked: message) }
+            if let message = unpacked.pointee.wide { self.wide = try ModelsV1.CellForecast.Interval(unpacked: message) }
+            self.hours = try Unpacked.list(unpacked.pointee.hours, unpacked.pointee.n_hours) { try ModelsV1.CellForecast.Hour(unpacked: Unpacked.message($0)) }
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if let value = self.centre { sink.message(1, value) }
+            if self.expected.bitPattern != 0 { sink.double(2, self.expected) }
+            if let value = self.half { sink.message(3, value) }
+            if let value = self.wide { sink.message(4, value) }
+            for value in self.hours { sink.message(5, value) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if let value = self.centre { writer.field("centre"); writer.write(value) }
+            if self.expected.bitPattern != 0 { writer.field("expected"); writer.write(self.expected) }
+            if let value = self.half { writer.field("half"); writer.write(value) }
+            if let value = self.wide { writer.field("wide"); writer.write(value) }
+            if !self.hours.isEmpty {
+                writer.field("hours")
+                writer.beginArray()
+                for value in self.hours { writer.write(value) }
+                writer.endArray()
+            }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "centre":
+                    self.centre = try RecordsV1.Location(json: &reader)
+                case "expected":
+                    self.expected = try reader.readDouble()
+                case "half":
+                    self.half = try ModelsV1.CellForecast.Interval(json: &reader)
+                case "wide":
+                    self.wide = try ModelsV1.CellForecast.Interval(json: &reader)
+                case "hours":
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.hours.append(try ModelsV1.CellForecast.Hour(json: &reader))
+                    }
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension ModelsV1 {
     /// `vigil.models.v1.ModelService`
     public enum ModelService {
         public static let fullName = "vigil.models.v1.ModelService"
@@ -1899,11 +2478,13 @@ extension ModelsV1 {
                 service: fullName, name: "ListModels", kind: .unary, idempotency: .noSideEffects)
             public static let predictCashOut = MethodDescriptor(
                 service: fullName, name: "PredictCashOut", kind: .unary, idempotency: .noSideEffects)
+            public static let forecastCells = MethodDescriptor(
+                service: fullName, name: "ForecastCells", kind: .unary, idempotency: .noSideEffects)
             public static let tailDecisions = MethodDescriptor(
                 service: fullName, name: "TailDecisions", kind: .serverStreaming, idempotency: .none)
             public static let getStatistics = MethodDescriptor(
                 service: fullName, name: "GetStatistics", kind: .unary, idempotency: .noSideEffects)
-            public static var all: [MethodDescriptor] { [score, getDecisions, replayDecision, uploadModel, promoteModel, listModels, predictCashOut, tailDecisions, getStatistics] }
+            public static var all: [MethodDescriptor] { [score, getDecisions, replayDecision, uploadModel, promoteModel, listModels, predictCashOut, forecastCells, tailDecisions, getStatistics] }
         }
 
         /// What a server implements; an instance of it is what the server is given.
@@ -1924,6 +2505,9 @@ extension ModelsV1 {
             /// After a complaint: how likely the money is gone, and at which ATMs and in which hours it will be taken out. Scope
             /// models:read; a caller limited to jurisdictions is told of ATMs inside them only.
             func predictCashOut(_ request: ModelsV1.PredictCashOutRequest, context: CallContext) async throws -> ModelsV1.PredictCashOutResponse
+            /// Where and when incidents are expected in the hours to come, learned from the complaints so far. Scope models:read; a caller
+            /// limited to jurisdictions is told of cells inside them only.
+            func forecastCells(_ request: ModelsV1.ForecastCellsRequest, context: CallContext) async throws -> ModelsV1.ForecastCellsResponse
             /// The server's event log, from a position onward. Services only.
             func tailDecisions(_ request: ModelsV1.TailDecisionsRequest, to responses: ResponseWriter<ModelsV1.TailDecisionsResponse>, context: CallContext) async throws
             /// How many decisions and alerts are stored. Scope decisions:read.
@@ -1973,6 +2557,12 @@ extension ModelsV1 {
             /// models:read; a caller limited to jurisdictions is told of ATMs inside them only.
             public func predictCashOut(_ request: ModelsV1.PredictCashOutRequest, options: CallOptions = CallOptions()) async throws -> ModelsV1.PredictCashOutResponse {
                 try await channel.unary(Methods.predictCashOut, request, options: options)
+            }
+
+            /// Where and when incidents are expected in the hours to come, learned from the complaints so far. Scope models:read; a caller
+            /// limited to jurisdictions is told of cells inside them only.
+            public func forecastCells(_ request: ModelsV1.ForecastCellsRequest, options: CallOptions = CallOptions()) async throws -> ModelsV1.ForecastCellsResponse {
+                try await channel.unary(Methods.forecastCells, request, options: options)
             }
 
             /// The server's event log, from a position onward. Services only.
@@ -2025,6 +2615,10 @@ extension ModelsV1.ModelService.Handlers {
             .unary(ModelsV1.ModelService.Methods.predictCashOut) {
                 (request: ModelsV1.PredictCashOutRequest, context: CallContext) async throws -> ModelsV1.PredictCashOutResponse in
                 try await self.predictCashOut(request, context: context)
+            },
+            .unary(ModelsV1.ModelService.Methods.forecastCells) {
+                (request: ModelsV1.ForecastCellsRequest, context: CallContext) async throws -> ModelsV1.ForecastCellsResponse in
+                try await self.forecastCells(request, context: context)
             },
             .serverStreaming(ModelsV1.ModelService.Methods.tailDecisions) {
                 (request: ModelsV1.TailDecisionsRequest, responses: ResponseWriter<ModelsV1.TailDecisionsResponse>, context: CallContext) async throws -> Void in
@@ -2082,18 +2676,32 @@ extension FileDescriptor {
             aW50cyKfAQoNQ2FzaE91dFdpbmRvdxI3CglzdGFydHNfYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUghzdGFydHNBdBIzCgdlbmRzX2F0\
             GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIGZW5kc0F0EiAKC3Byb2JhYmlsaXR5GAMgASgBUgtwcm9iYWJpbGl0eSK6AQoKQ2FzaE91dEFU\
             TRIfCgt0ZXJtaW5hbF9pZBgBIAEoCVIKdGVybWluYWxJZBI2Cghsb2NhdGlvbhgCIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SCGxvY2F0aW9u\
-            EiAKC3Byb2JhYmlsaXR5GAMgASgBUgtwcm9iYWJpbGl0eRIxChR3aW5kb3dfcHJvYmFiaWxpdGllcxgEIAMoAVITd2luZG93UHJvYmFiaWxpdGllcyp4CgpN\
-            b2RlbFN0YWdlEhsKF01PREVMX1NUQUdFX1VOU1BFQ0lGSUVEEAASGgoWTU9ERUxfU1RBR0VfQ0hBTExFTkdFUhABEhgKFE1PREVMX1NUQUdFX0NIQU1QSU9O\
-            EAISFwoTTU9ERUxfU1RBR0VfUkVUSVJFRBADMukGCgxNb2RlbFNlcnZpY2USSwoFU2NvcmUSHS52aWdpbC5tb2RlbHMudjEuU2NvcmVSZXF1ZXN0Gh4udmln\
-            aWwubW9kZWxzLnYxLlNjb3JlUmVzcG9uc2UiA5ACAhJgCgxHZXREZWNpc2lvbnMSJC52aWdpbC5tb2RlbHMudjEuR2V0RGVjaXNpb25zUmVxdWVzdBolLnZp\
-            Z2lsLm1vZGVscy52MS5HZXREZWNpc2lvbnNSZXNwb25zZSIDkAIBEmYKDlJlcGxheURlY2lzaW9uEiYudmlnaWwubW9kZWxzLnYxLlJlcGxheURlY2lzaW9u\
-            UmVxdWVzdBonLnZpZ2lsLm1vZGVscy52MS5SZXBsYXlEZWNpc2lvblJlc3BvbnNlIgOQAgESWgoLVXBsb2FkTW9kZWwSIy52aWdpbC5tb2RlbHMudjEuVXBs\
-            b2FkTW9kZWxSZXF1ZXN0GiQudmlnaWwubW9kZWxzLnYxLlVwbG9hZE1vZGVsUmVzcG9uc2UoARJbCgxQcm9tb3RlTW9kZWwSJC52aWdpbC5tb2RlbHMudjEu\
-            UHJvbW90ZU1vZGVsUmVxdWVzdBolLnZpZ2lsLm1vZGVscy52MS5Qcm9tb3RlTW9kZWxSZXNwb25zZRJaCgpMaXN0TW9kZWxzEiIudmlnaWwubW9kZWxzLnYx\
-            Lkxpc3RNb2RlbHNSZXF1ZXN0GiMudmlnaWwubW9kZWxzLnYxLkxpc3RNb2RlbHNSZXNwb25zZSIDkAIBEmYKDlByZWRpY3RDYXNoT3V0EiYudmlnaWwubW9k\
-            ZWxzLnYxLlByZWRpY3RDYXNoT3V0UmVxdWVzdBonLnZpZ2lsLm1vZGVscy52MS5QcmVkaWN0Q2FzaE91dFJlc3BvbnNlIgOQAgESYAoNVGFpbERlY2lzaW9u\
-            cxIlLnZpZ2lsLm1vZGVscy52MS5UYWlsRGVjaXNpb25zUmVxdWVzdBomLnZpZ2lsLm1vZGVscy52MS5UYWlsRGVjaXNpb25zUmVzcG9uc2UwARJjCg1HZXRT\
-            dGF0aXN0aWNzEiUudmlnaWwubW9kZWxzLnYxLkdldFN0YXRpc3RpY3NSZXF1ZXN0GiYudmlnaWwubW9kZWxzLnYxLkdldFN0YXRpc3RpY3NSZXNwb25zZSID\
-            kAIBYgZwcm90bzM=
+            EiAKC3Byb2JhYmlsaXR5GAMgASgBUgtwcm9iYWJpbGl0eRIxChR3aW5kb3dfcHJvYmFiaWxpdGllcxgEIAMoAVITd2luZG93UHJvYmFiaWxpdGllcyLwAgoU\
+            Rm9yZWNhc3RDZWxsc1JlcXVlc3QSHQoKY3JpbWVfdHlwZRgBIAEoCVIJY3JpbWVUeXBlEioKAmF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFt\
+            cFICYXQSFAoFaG91cnMYAyABKA1SBWhvdXJzEh8KC2NlbGxfbWV0cmVzGAQgASgNUgpjZWxsTWV0cmVzEj4KBGFyZWEYBSABKAsyKi52aWdpbC5tb2RlbHMu\
+            djEuRm9yZWNhc3RDZWxsc1JlcXVlc3QuQXJlYVIEYXJlYRIbCgltYXhfY2VsbHMYBiABKA1SCG1heENlbGxzEh0KCndpdGhfaG91cnMYByABKAhSCXdpdGhI\
+            b3VycxpaCgRBcmVhEhIKBHdlc3QYASABKAFSBHdlc3QSFAoFc291dGgYAiABKAFSBXNvdXRoEhIKBGVhc3QYAyABKAFSBGVhc3QSFAoFbm9ydGgYBCABKAFS\
+            BW5vcnRoIrsCChVGb3JlY2FzdENlbGxzUmVzcG9uc2USMwoFY2VsbHMYASADKAsyHS52aWdpbC5tb2RlbHMudjEuQ2VsbEZvcmVjYXN0UgVjZWxscxIvCgVh\
+            c19vZhgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBGFzT2YSFAoFaG91cnMYAyABKA1SBWhvdXJzEh8KC2NlbGxfbWV0cmVzGAQgASgNUgpj\
+            ZWxsTWV0cmVzEiUKDnRvdGFsX2V4cGVjdGVkGAUgASgBUg10b3RhbEV4cGVjdGVkEh8KC3RvdGFsX2NlbGxzGAYgASgNUgp0b3RhbENlbGxzEhwKCWluY2lk\
+            ZW50cxgHIAEoDVIJaW5jaWRlbnRzEh8KC2NyaW1lX3R5cGVzGAggAygJUgpjcmltZVR5cGVzIuUDCgxDZWxsRm9yZWNhc3QSMgoGY2VudHJlGAEgASgLMhou\
+            dmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIGY2VudHJlEhoKCGV4cGVjdGVkGAIgASgBUghleHBlY3RlZBI6CgRoYWxmGAMgASgLMiYudmlnaWwubW9kZWxz\
+            LnYxLkNlbGxGb3JlY2FzdC5JbnRlcnZhbFIEaGFsZhI6CgR3aWRlGAQgASgLMiYudmlnaWwubW9kZWxzLnYxLkNlbGxGb3JlY2FzdC5JbnRlcnZhbFIEd2lk\
+            ZRI4CgVob3VycxgFIAMoCzIiLnZpZ2lsLm1vZGVscy52MS5DZWxsRm9yZWNhc3QuSG91clIFaG91cnMaNgoISW50ZXJ2YWwSFAoFbG93ZXIYASABKA1SBWxv\
+            d2VyEhQKBXVwcGVyGAIgASgNUgV1cHBlchqaAQoESG91chIaCghleHBlY3RlZBgBIAEoAVIIZXhwZWN0ZWQSOgoEaGFsZhgCIAEoCzImLnZpZ2lsLm1vZGVs\
+            cy52MS5DZWxsRm9yZWNhc3QuSW50ZXJ2YWxSBGhhbGYSOgoEd2lkZRgDIAEoCzImLnZpZ2lsLm1vZGVscy52MS5DZWxsRm9yZWNhc3QuSW50ZXJ2YWxSBHdp\
+            ZGUqeAoKTW9kZWxTdGFnZRIbChdNT0RFTF9TVEFHRV9VTlNQRUNJRklFRBAAEhoKFk1PREVMX1NUQUdFX0NIQUxMRU5HRVIQARIYChRNT0RFTF9TVEFHRV9D\
+            SEFNUElPThACEhcKE01PREVMX1NUQUdFX1JFVElSRUQQAzLOBwoMTW9kZWxTZXJ2aWNlEksKBVNjb3JlEh0udmlnaWwubW9kZWxzLnYxLlNjb3JlUmVxdWVz\
+            dBoeLnZpZ2lsLm1vZGVscy52MS5TY29yZVJlc3BvbnNlIgOQAgISYAoMR2V0RGVjaXNpb25zEiQudmlnaWwubW9kZWxzLnYxLkdldERlY2lzaW9uc1JlcXVl\
+            c3QaJS52aWdpbC5tb2RlbHMudjEuR2V0RGVjaXNpb25zUmVzcG9uc2UiA5ACARJmCg5SZXBsYXlEZWNpc2lvbhImLnZpZ2lsLm1vZGVscy52MS5SZXBsYXlE\
+            ZWNpc2lvblJlcXVlc3QaJy52aWdpbC5tb2RlbHMudjEuUmVwbGF5RGVjaXNpb25SZXNwb25zZSIDkAIBEloKC1VwbG9hZE1vZGVsEiMudmlnaWwubW9kZWxz\
+            LnYxLlVwbG9hZE1vZGVsUmVxdWVzdBokLnZpZ2lsLm1vZGVscy52MS5VcGxvYWRNb2RlbFJlc3BvbnNlKAESWwoMUHJvbW90ZU1vZGVsEiQudmlnaWwubW9k\
+            ZWxzLnYxLlByb21vdGVNb2RlbFJlcXVlc3QaJS52aWdpbC5tb2RlbHMudjEuUHJvbW90ZU1vZGVsUmVzcG9uc2USWgoKTGlzdE1vZGVscxIiLnZpZ2lsLm1v\
+            ZGVscy52MS5MaXN0TW9kZWxzUmVxdWVzdBojLnZpZ2lsLm1vZGVscy52MS5MaXN0TW9kZWxzUmVzcG9uc2UiA5ACARJmCg5QcmVkaWN0Q2FzaE91dBImLnZp\
+            Z2lsLm1vZGVscy52MS5QcmVkaWN0Q2FzaE91dFJlcXVlc3QaJy52aWdpbC5tb2RlbHMudjEuUHJlZGljdENhc2hPdXRSZXNwb25zZSIDkAIBEmMKDUZvcmVj\
+            YXN0Q2VsbHMSJS52aWdpbC5tb2RlbHMudjEuRm9yZWNhc3RDZWxsc1JlcXVlc3QaJi52aWdpbC5tb2RlbHMudjEuRm9yZWNhc3RDZWxsc1Jlc3BvbnNlIgOQ\
+            AgESYAoNVGFpbERlY2lzaW9ucxIlLnZpZ2lsLm1vZGVscy52MS5UYWlsRGVjaXNpb25zUmVxdWVzdBomLnZpZ2lsLm1vZGVscy52MS5UYWlsRGVjaXNpb25z\
+            UmVzcG9uc2UwARJjCg1HZXRTdGF0aXN0aWNzEiUudmlnaWwubW9kZWxzLnYxLkdldFN0YXRpc3RpY3NSZXF1ZXN0GiYudmlnaWwubW9kZWxzLnYxLkdldFN0\
+            YXRpc3RpY3NSZXNwb25zZSIDkAIBYgZwcm90bzM=
             """)
 }

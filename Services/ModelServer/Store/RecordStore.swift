@@ -134,6 +134,26 @@ struct RecordStore: Sendable {
         return (found.map { (reporter: $0.1, encoded: $0.2) }, found.last?.0 ?? number)
     }
 
+    func lastComplaintNumber() async throws -> Int64 {
+        try await pool.query("SELECT coalesce(max(number), 0) FROM complaints").first?.decode(Int64.self) ?? 0
+    }
+
+    /// The newest incidents with a place that had happened and been reported before a moment.
+    func incidents(before time: Timestamp, days: Int, limit: Int) async throws -> [Incident] {
+        let rows = try await pool.query(
+            """
+            SELECT crime_type, occurred_at, latitude, longitude FROM complaints
+            WHERE occurred_at < \(PostgresTimestamp(time)) AND reported_at < \(PostgresTimestamp(time))
+                AND occurred_at >= \(PostgresTimestamp(time - .days(days))) AND latitude IS NOT NULL AND longitude IS NOT NULL
+            ORDER BY occurred_at DESC LIMIT \(limit)
+            """)
+        return try rows.decode(String.self, PostgresTimestamp.self, Double.self, Double.self).map { type, time, latitude, longitude in
+            Incident(
+                time: Timestamp(microseconds: time.microsecondsSince1970), place: Coordinate(latitude: latitude, longitude: longitude),
+                type: type)
+        }
+    }
+
     /// The encoding of a submitted complaint.
     func complaint(reporter: String, id: String) async throws -> [UInt8]? {
         let rows = try await pool.query("SELECT complaint FROM complaints WHERE reporter_id = \(reporter) AND complaint_id = \(id)")

@@ -1054,6 +1054,159 @@ void   vigil__models__v1__cash_out_atm__free_unpacked
   assert(message->base.descriptor == &vigil__models__v1__cash_out_atm__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   vigil__models__v1__forecast_cells_request__area__init
+                     (Vigil__Models__V1__ForecastCellsRequest__Area         *message)
+{
+  static const Vigil__Models__V1__ForecastCellsRequest__Area init_value = VIGIL__MODELS__V1__FORECAST_CELLS_REQUEST__AREA__INIT;
+  *message = init_value;
+}
+void   vigil__models__v1__forecast_cells_request__init
+                     (Vigil__Models__V1__ForecastCellsRequest         *message)
+{
+  static const Vigil__Models__V1__ForecastCellsRequest init_value = VIGIL__MODELS__V1__FORECAST_CELLS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t vigil__models__v1__forecast_cells_request__get_packed_size
+                     (const Vigil__Models__V1__ForecastCellsRequest *message)
+{
+  assert(message->base.descriptor == &vigil__models__v1__forecast_cells_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__models__v1__forecast_cells_request__pack
+                     (const Vigil__Models__V1__ForecastCellsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__models__v1__forecast_cells_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__models__v1__forecast_cells_request__pack_to_buffer
+                     (const Vigil__Models__V1__ForecastCellsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__models__v1__forecast_cells_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Models__V1__ForecastCellsRequest *
+       vigil__models__v1__forecast_cells_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Models__V1__ForecastCellsRequest *)
+     protobuf_c_message_unpack (&vigil__models__v1__forecast_cells_request__descriptor,
+                                allocator, len, data);
+}
+void   vigil__models__v1__forecast_cells_request__free_unpacked
+                     (Vigil__Models__V1__ForecastCellsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__models__v1__forecast_cells_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__models__v1__forecast_cells_response__init
+                     (Vigil__Models__V1__ForecastCellsResponse         *message)
+{
+  static const Vigil__Models__V1__ForecastCellsResponse init_value = VIGIL__MODELS__V1__FORECAST_CELLS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t vigil__models__v1__forecast_cells_response__get_packed_size
+                     (const Vigil__Models__V1__ForecastCellsResponse *message)
+{
+  assert(message->base.descriptor == &vigil__models__v1__forecast_cells_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__models__v1__forecast_cells_response__pack
+                     (const Vigil__Models__V1__ForecastCellsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__models__v1__forecast_cells_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__models__v1__forecast_cells_response__pack_to_buffer
+                     (const Vigil__Models__V1__ForecastCellsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__models__v1__forecast_cells_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Models__V1__ForecastCellsResponse *
+       vigil__models__v1__forecast_cells_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Models__V1__ForecastCellsResponse *)
+     protobuf_c_message_unpack (&vigil__models__v1__forecast_cells_response__descriptor,
+                                allocator, len, data);
+}
+void   vigil__models__v1__forecast_cells_response__free_unpacked
+                     (Vigil__Models__V1__ForecastCellsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__models__v1__forecast_cells_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__models__v1__cell_forecast__interval__init
+                     (Vigil__Models__V1__CellForecast__Interval         *message)
+{
+  static const Vigil__Models__V1__CellForecast__Interval init_value = VIGIL__MODELS__V1__CELL_FORECAST__INTERVAL__INIT;
+  *message = init_value;
+}
+void   vigil__models__v1__cell_forecast__hour__init
+                     (Vigil__Models__V1__CellForecast__Hour         *message)
+{
+  static const Vigil__Models__V1__CellForecast__Hour init_value = VIGIL__MODELS__V1__CELL_FORECAST__HOUR__INIT;
+  *message = init_value;
+}
+void   vigil__models__v1__cell_forecast__init
+                     (Vigil__Models__V1__CellForecast         *message)
+{
+  static const Vigil__Models__V1__CellForecast init_value = VIGIL__MODELS__V1__CELL_FORECAST__INIT;
+  *message = init_value;
+}
+size_t vigil__models__v1__cell_forecast__get_packed_size
+                     (const Vigil__Models__V1__CellForecast *message)
+{
+  assert(message->base.descriptor == &vigil__models__v1__cell_forecast__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__models__v1__cell_forecast__pack
+                     (const Vigil__Models__V1__CellForecast *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__models__v1__cell_forecast__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__models__v1__cell_forecast__pack_to_buffer
+                     (const Vigil__Models__V1__CellForecast *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__models__v1__cell_forecast__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Models__V1__CellForecast *
+       vigil__models__v1__cell_forecast__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Models__V1__CellForecast *)
+     protobuf_c_message_unpack (&vigil__models__v1__cell_forecast__descriptor,
+                                allocator, len, data);
+}
+void   vigil__models__v1__cell_forecast__free_unpacked
+                     (Vigil__Models__V1__CellForecast *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__models__v1__cell_forecast__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor vigil__models__v1__score_request__field_descriptors[1] =
 {
   {
@@ -2471,6 +2624,533 @@ const ProtobufCMessageDescriptor vigil__models__v1__cash_out_atm__descriptor =
   (ProtobufCMessageInit) vigil__models__v1__cash_out_atm__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor vigil__models__v1__forecast_cells_request__area__field_descriptors[4] =
+{
+  {
+    "west",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ForecastCellsRequest__Area, west),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "south",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ForecastCellsRequest__Area, south),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "east",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ForecastCellsRequest__Area, east),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "north",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ForecastCellsRequest__Area, north),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__models__v1__forecast_cells_request__area__field_indices_by_name[] = {
+  2,   /* field[2] = east */
+  3,   /* field[3] = north */
+  1,   /* field[1] = south */
+  0,   /* field[0] = west */
+};
+static const ProtobufCIntRange vigil__models__v1__forecast_cells_request__area__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor vigil__models__v1__forecast_cells_request__area__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.ForecastCellsRequest.Area",
+  "Area",
+  "Vigil__Models__V1__ForecastCellsRequest__Area",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__ForecastCellsRequest__Area),
+  4,
+  vigil__models__v1__forecast_cells_request__area__field_descriptors,
+  vigil__models__v1__forecast_cells_request__area__field_indices_by_name,
+  1,  vigil__models__v1__forecast_cells_request__area__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__forecast_cells_request__area__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__models__v1__forecast_cells_request__field_descriptors[7] =
+{
+  {
+    "crime_type",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ForecastCellsRequest, crime_type),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ForecastCellsRequest, at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "hours",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ForecastCellsRequest, hours),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cell_metres",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ForecastCellsRequest, cell_metres),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "area",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ForecastCellsRequest, area),
+    &vigil__models__v1__forecast_cells_request__area__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_cells",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ForecastCellsRequest, max_cells),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "with_hours",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ForecastCellsRequest, with_hours),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__models__v1__forecast_cells_request__field_indices_by_name[] = {
+  4,   /* field[4] = area */
+  1,   /* field[1] = at */
+  3,   /* field[3] = cell_metres */
+  0,   /* field[0] = crime_type */
+  2,   /* field[2] = hours */
+  5,   /* field[5] = max_cells */
+  6,   /* field[6] = with_hours */
+};
+static const ProtobufCIntRange vigil__models__v1__forecast_cells_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor vigil__models__v1__forecast_cells_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.ForecastCellsRequest",
+  "ForecastCellsRequest",
+  "Vigil__Models__V1__ForecastCellsRequest",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__ForecastCellsRequest),
+  7,
+  vigil__models__v1__forecast_cells_request__field_descriptors,
+  vigil__models__v1__forecast_cells_request__field_indices_by_name,
+  1,  vigil__models__v1__forecast_cells_request__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__forecast_cells_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__models__v1__forecast_cells_response__field_descriptors[8] =
+{
+  {
+    "cells",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Models__V1__ForecastCellsResponse, n_cells),
+    offsetof(Vigil__Models__V1__ForecastCellsResponse, cells),
+    &vigil__models__v1__cell_forecast__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "as_of",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ForecastCellsResponse, as_of),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "hours",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ForecastCellsResponse, hours),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cell_metres",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ForecastCellsResponse, cell_metres),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "total_expected",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ForecastCellsResponse, total_expected),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "total_cells",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ForecastCellsResponse, total_cells),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "incidents",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ForecastCellsResponse, incidents),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "crime_types",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Vigil__Models__V1__ForecastCellsResponse, n_crime_types),
+    offsetof(Vigil__Models__V1__ForecastCellsResponse, crime_types),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__models__v1__forecast_cells_response__field_indices_by_name[] = {
+  1,   /* field[1] = as_of */
+  3,   /* field[3] = cell_metres */
+  0,   /* field[0] = cells */
+  7,   /* field[7] = crime_types */
+  2,   /* field[2] = hours */
+  6,   /* field[6] = incidents */
+  5,   /* field[5] = total_cells */
+  4,   /* field[4] = total_expected */
+};
+static const ProtobufCIntRange vigil__models__v1__forecast_cells_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor vigil__models__v1__forecast_cells_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.ForecastCellsResponse",
+  "ForecastCellsResponse",
+  "Vigil__Models__V1__ForecastCellsResponse",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__ForecastCellsResponse),
+  8,
+  vigil__models__v1__forecast_cells_response__field_descriptors,
+  vigil__models__v1__forecast_cells_response__field_indices_by_name,
+  1,  vigil__models__v1__forecast_cells_response__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__forecast_cells_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__models__v1__cell_forecast__interval__field_descriptors[2] =
+{
+  {
+    "lower",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__CellForecast__Interval, lower),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "upper",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__CellForecast__Interval, upper),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__models__v1__cell_forecast__interval__field_indices_by_name[] = {
+  0,   /* field[0] = lower */
+  1,   /* field[1] = upper */
+};
+static const ProtobufCIntRange vigil__models__v1__cell_forecast__interval__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor vigil__models__v1__cell_forecast__interval__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.CellForecast.Interval",
+  "Interval",
+  "Vigil__Models__V1__CellForecast__Interval",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__CellForecast__Interval),
+  2,
+  vigil__models__v1__cell_forecast__interval__field_descriptors,
+  vigil__models__v1__cell_forecast__interval__field_indices_by_name,
+  1,  vigil__models__v1__cell_forecast__interval__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__cell_forecast__interval__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__models__v1__cell_forecast__hour__field_descriptors[3] =
+{
+  {
+    "expected",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__CellForecast__Hour, expected),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "half",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__CellForecast__Hour, half),
+    &vigil__models__v1__cell_forecast__interval__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wide",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__CellForecast__Hour, wide),
+    &vigil__models__v1__cell_forecast__interval__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__models__v1__cell_forecast__hour__field_indices_by_name[] = {
+  0,   /* field[0] = expected */
+  1,   /* field[1] = half */
+  2,   /* field[2] = wide */
+};
+static const ProtobufCIntRange vigil__models__v1__cell_forecast__hour__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor vigil__models__v1__cell_forecast__hour__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.CellForecast.Hour",
+  "Hour",
+  "Vigil__Models__V1__CellForecast__Hour",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__CellForecast__Hour),
+  3,
+  vigil__models__v1__cell_forecast__hour__field_descriptors,
+  vigil__models__v1__cell_forecast__hour__field_indices_by_name,
+  1,  vigil__models__v1__cell_forecast__hour__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__cell_forecast__hour__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__models__v1__cell_forecast__field_descriptors[5] =
+{
+  {
+    "centre",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__CellForecast, centre),
+    &vigil__records__v1__location__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expected",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__CellForecast, expected),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "half",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__CellForecast, half),
+    &vigil__models__v1__cell_forecast__interval__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wide",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__CellForecast, wide),
+    &vigil__models__v1__cell_forecast__interval__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "hours",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Models__V1__CellForecast, n_hours),
+    offsetof(Vigil__Models__V1__CellForecast, hours),
+    &vigil__models__v1__cell_forecast__hour__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__models__v1__cell_forecast__field_indices_by_name[] = {
+  0,   /* field[0] = centre */
+  1,   /* field[1] = expected */
+  2,   /* field[2] = half */
+  4,   /* field[4] = hours */
+  3,   /* field[3] = wide */
+};
+static const ProtobufCIntRange vigil__models__v1__cell_forecast__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor vigil__models__v1__cell_forecast__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.CellForecast",
+  "CellForecast",
+  "Vigil__Models__V1__CellForecast",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__CellForecast),
+  5,
+  vigil__models__v1__cell_forecast__field_descriptors,
+  vigil__models__v1__cell_forecast__field_indices_by_name,
+  1,  vigil__models__v1__cell_forecast__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__cell_forecast__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCEnumValue vigil__models__v1__model_stage__enum_values_by_number[4] =
 {
   { "MODEL_STAGE_UNSPECIFIED", "VIGIL__MODELS__V1__MODEL_STAGE__MODEL_STAGE_UNSPECIFIED", 0 },
@@ -2503,7 +3183,7 @@ const ProtobufCEnumDescriptor vigil__models__v1__model_stage__descriptor =
   vigil__models__v1__model_stage__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor vigil__models__v1__model_service__method_descriptors[9] =
+static const ProtobufCMethodDescriptor vigil__models__v1__model_service__method_descriptors[10] =
 {
   { "Score", &vigil__models__v1__score_request__descriptor, &vigil__models__v1__score_response__descriptor },
   { "GetDecisions", &vigil__models__v1__get_decisions_request__descriptor, &vigil__models__v1__get_decisions_response__descriptor },
@@ -2512,18 +3192,20 @@ static const ProtobufCMethodDescriptor vigil__models__v1__model_service__method_
   { "PromoteModel", &vigil__models__v1__promote_model_request__descriptor, &vigil__models__v1__promote_model_response__descriptor },
   { "ListModels", &vigil__models__v1__list_models_request__descriptor, &vigil__models__v1__list_models_response__descriptor },
   { "PredictCashOut", &vigil__models__v1__predict_cash_out_request__descriptor, &vigil__models__v1__predict_cash_out_response__descriptor },
+  { "ForecastCells", &vigil__models__v1__forecast_cells_request__descriptor, &vigil__models__v1__forecast_cells_response__descriptor },
   { "TailDecisions", &vigil__models__v1__tail_decisions_request__descriptor, &vigil__models__v1__tail_decisions_response__descriptor },
   { "GetStatistics", &vigil__models__v1__get_statistics_request__descriptor, &vigil__models__v1__get_statistics_response__descriptor },
 };
 const unsigned vigil__models__v1__model_service__method_indices_by_name[] = {
+  7,        /* ForecastCells */
   1,        /* GetDecisions */
-  8,        /* GetStatistics */
+  9,        /* GetStatistics */
   5,        /* ListModels */
   6,        /* PredictCashOut */
   4,        /* PromoteModel */
   2,        /* ReplayDecision */
   0,        /* Score */
-  7,        /* TailDecisions */
+  8,        /* TailDecisions */
   3         /* UploadModel */
 };
 const ProtobufCServiceDescriptor vigil__models__v1__model_service__descriptor =
@@ -2533,7 +3215,7 @@ const ProtobufCServiceDescriptor vigil__models__v1__model_service__descriptor =
   "ModelService",
   "Vigil__Models__V1__ModelService",
   "vigil.models.v1",
-  9,
+  10,
   vigil__models__v1__model_service__method_descriptors,
   vigil__models__v1__model_service__method_indices_by_name
 };
@@ -2593,13 +3275,21 @@ void vigil__models__v1__model_service__predict_cash_out(ProtobufCService *servic
   assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
   service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void vigil__models__v1__model_service__forecast_cells(ProtobufCService *service,
+                                                      const Vigil__Models__V1__ForecastCellsRequest *input,
+                                                      Vigil__Models__V1__ForecastCellsResponse_Closure closure,
+                                                      void *closure_data)
+{
+  assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void vigil__models__v1__model_service__tail_decisions(ProtobufCService *service,
                                                       const Vigil__Models__V1__TailDecisionsRequest *input,
                                                       Vigil__Models__V1__TailDecisionsResponse_Closure closure,
                                                       void *closure_data)
 {
   assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
-  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__models__v1__model_service__get_statistics(ProtobufCService *service,
                                                       const Vigil__Models__V1__GetStatisticsRequest *input,
@@ -2607,7 +3297,7 @@ void vigil__models__v1__model_service__get_statistics(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
-  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__models__v1__model_service__init (Vigil__Models__V1__ModelService_Service *service,
                                              Vigil__Models__V1__ModelService_ServiceDestroy destroy)

@@ -44,6 +44,12 @@ typedef struct Vigil__Models__V1__ComplaintKey Vigil__Models__V1__ComplaintKey;
 typedef struct Vigil__Models__V1__PredictCashOutResponse Vigil__Models__V1__PredictCashOutResponse;
 typedef struct Vigil__Models__V1__CashOutWindow Vigil__Models__V1__CashOutWindow;
 typedef struct Vigil__Models__V1__CashOutATM Vigil__Models__V1__CashOutATM;
+typedef struct Vigil__Models__V1__ForecastCellsRequest Vigil__Models__V1__ForecastCellsRequest;
+typedef struct Vigil__Models__V1__ForecastCellsRequest__Area Vigil__Models__V1__ForecastCellsRequest__Area;
+typedef struct Vigil__Models__V1__ForecastCellsResponse Vigil__Models__V1__ForecastCellsResponse;
+typedef struct Vigil__Models__V1__CellForecast Vigil__Models__V1__CellForecast;
+typedef struct Vigil__Models__V1__CellForecast__Interval Vigil__Models__V1__CellForecast__Interval;
+typedef struct Vigil__Models__V1__CellForecast__Hour Vigil__Models__V1__CellForecast__Hour;
 
 
 /* --- enums --- */
@@ -364,6 +370,92 @@ struct  Vigil__Models__V1__CashOutATM
 #define VIGIL__MODELS__V1__CASH_OUT_ATM__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__cash_out_atm__descriptor) \
     , (char *)protobuf_c_empty_string, NULL, 0, 0,NULL }
+
+
+struct  Vigil__Models__V1__ForecastCellsRequest__Area
+{
+  ProtobufCMessage base;
+  double west;
+  double south;
+  double east;
+  double north;
+};
+#define VIGIL__MODELS__V1__FORECAST_CELLS_REQUEST__AREA__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__forecast_cells_request__area__descriptor) \
+    , 0, 0, 0, 0 }
+
+
+struct  Vigil__Models__V1__ForecastCellsRequest
+{
+  ProtobufCMessage base;
+  char *crime_type;
+  Google__Protobuf__Timestamp *at;
+  uint32_t hours;
+  uint32_t cell_metres;
+  Vigil__Models__V1__ForecastCellsRequest__Area *area;
+  uint32_t max_cells;
+  protobuf_c_boolean with_hours;
+};
+#define VIGIL__MODELS__V1__FORECAST_CELLS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__forecast_cells_request__descriptor) \
+    , (char *)protobuf_c_empty_string, NULL, 0, 0, NULL, 0, 0 }
+
+
+struct  Vigil__Models__V1__ForecastCellsResponse
+{
+  ProtobufCMessage base;
+  size_t n_cells;
+  Vigil__Models__V1__CellForecast **cells;
+  Google__Protobuf__Timestamp *as_of;
+  uint32_t hours;
+  uint32_t cell_metres;
+  double total_expected;
+  uint32_t total_cells;
+  uint32_t incidents;
+  size_t n_crime_types;
+  char **crime_types;
+};
+#define VIGIL__MODELS__V1__FORECAST_CELLS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__forecast_cells_response__descriptor) \
+    , 0,NULL, NULL, 0, 0, 0, 0, 0, 0,NULL }
+
+
+struct  Vigil__Models__V1__CellForecast__Interval
+{
+  ProtobufCMessage base;
+  uint32_t lower;
+  uint32_t upper;
+};
+#define VIGIL__MODELS__V1__CELL_FORECAST__INTERVAL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__cell_forecast__interval__descriptor) \
+    , 0, 0 }
+
+
+struct  Vigil__Models__V1__CellForecast__Hour
+{
+  ProtobufCMessage base;
+  double expected;
+  Vigil__Models__V1__CellForecast__Interval *half;
+  Vigil__Models__V1__CellForecast__Interval *wide;
+};
+#define VIGIL__MODELS__V1__CELL_FORECAST__HOUR__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__cell_forecast__hour__descriptor) \
+    , 0, NULL, NULL }
+
+
+struct  Vigil__Models__V1__CellForecast
+{
+  ProtobufCMessage base;
+  Vigil__Records__V1__Location *centre;
+  double expected;
+  Vigil__Models__V1__CellForecast__Interval *half;
+  Vigil__Models__V1__CellForecast__Interval *wide;
+  size_t n_hours;
+  Vigil__Models__V1__CellForecast__Hour **hours;
+};
+#define VIGIL__MODELS__V1__CELL_FORECAST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__cell_forecast__descriptor) \
+    , NULL, 0, NULL, NULL, 0,NULL }
 
 
 /* Vigil__Models__V1__ScoreRequest methods */
@@ -809,6 +901,72 @@ Vigil__Models__V1__CashOutATM *
 void   vigil__models__v1__cash_out_atm__free_unpacked
                      (Vigil__Models__V1__CashOutATM *message,
                       ProtobufCAllocator *allocator);
+/* Vigil__Models__V1__ForecastCellsRequest__Area methods */
+void   vigil__models__v1__forecast_cells_request__area__init
+                     (Vigil__Models__V1__ForecastCellsRequest__Area         *message);
+/* Vigil__Models__V1__ForecastCellsRequest methods */
+void   vigil__models__v1__forecast_cells_request__init
+                     (Vigil__Models__V1__ForecastCellsRequest         *message);
+size_t vigil__models__v1__forecast_cells_request__get_packed_size
+                     (const Vigil__Models__V1__ForecastCellsRequest   *message);
+size_t vigil__models__v1__forecast_cells_request__pack
+                     (const Vigil__Models__V1__ForecastCellsRequest   *message,
+                      uint8_t             *out);
+size_t vigil__models__v1__forecast_cells_request__pack_to_buffer
+                     (const Vigil__Models__V1__ForecastCellsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Models__V1__ForecastCellsRequest *
+       vigil__models__v1__forecast_cells_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__models__v1__forecast_cells_request__free_unpacked
+                     (Vigil__Models__V1__ForecastCellsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Models__V1__ForecastCellsResponse methods */
+void   vigil__models__v1__forecast_cells_response__init
+                     (Vigil__Models__V1__ForecastCellsResponse         *message);
+size_t vigil__models__v1__forecast_cells_response__get_packed_size
+                     (const Vigil__Models__V1__ForecastCellsResponse   *message);
+size_t vigil__models__v1__forecast_cells_response__pack
+                     (const Vigil__Models__V1__ForecastCellsResponse   *message,
+                      uint8_t             *out);
+size_t vigil__models__v1__forecast_cells_response__pack_to_buffer
+                     (const Vigil__Models__V1__ForecastCellsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Models__V1__ForecastCellsResponse *
+       vigil__models__v1__forecast_cells_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__models__v1__forecast_cells_response__free_unpacked
+                     (Vigil__Models__V1__ForecastCellsResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Models__V1__CellForecast__Interval methods */
+void   vigil__models__v1__cell_forecast__interval__init
+                     (Vigil__Models__V1__CellForecast__Interval         *message);
+/* Vigil__Models__V1__CellForecast__Hour methods */
+void   vigil__models__v1__cell_forecast__hour__init
+                     (Vigil__Models__V1__CellForecast__Hour         *message);
+/* Vigil__Models__V1__CellForecast methods */
+void   vigil__models__v1__cell_forecast__init
+                     (Vigil__Models__V1__CellForecast         *message);
+size_t vigil__models__v1__cell_forecast__get_packed_size
+                     (const Vigil__Models__V1__CellForecast   *message);
+size_t vigil__models__v1__cell_forecast__pack
+                     (const Vigil__Models__V1__CellForecast   *message,
+                      uint8_t             *out);
+size_t vigil__models__v1__cell_forecast__pack_to_buffer
+                     (const Vigil__Models__V1__CellForecast   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Models__V1__CellForecast *
+       vigil__models__v1__cell_forecast__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__models__v1__cell_forecast__free_unpacked
+                     (Vigil__Models__V1__CellForecast *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Vigil__Models__V1__ScoreRequest_Closure)
@@ -886,6 +1044,24 @@ typedef void (*Vigil__Models__V1__CashOutWindow_Closure)
 typedef void (*Vigil__Models__V1__CashOutATM_Closure)
                  (const Vigil__Models__V1__CashOutATM *message,
                   void *closure_data);
+typedef void (*Vigil__Models__V1__ForecastCellsRequest__Area_Closure)
+                 (const Vigil__Models__V1__ForecastCellsRequest__Area *message,
+                  void *closure_data);
+typedef void (*Vigil__Models__V1__ForecastCellsRequest_Closure)
+                 (const Vigil__Models__V1__ForecastCellsRequest *message,
+                  void *closure_data);
+typedef void (*Vigil__Models__V1__ForecastCellsResponse_Closure)
+                 (const Vigil__Models__V1__ForecastCellsResponse *message,
+                  void *closure_data);
+typedef void (*Vigil__Models__V1__CellForecast__Interval_Closure)
+                 (const Vigil__Models__V1__CellForecast__Interval *message,
+                  void *closure_data);
+typedef void (*Vigil__Models__V1__CellForecast__Hour_Closure)
+                 (const Vigil__Models__V1__CellForecast__Hour *message,
+                  void *closure_data);
+typedef void (*Vigil__Models__V1__CellForecast_Closure)
+                 (const Vigil__Models__V1__CellForecast *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -921,6 +1097,10 @@ struct Vigil__Models__V1__ModelService_Service
                            const Vigil__Models__V1__PredictCashOutRequest *input,
                            Vigil__Models__V1__PredictCashOutResponse_Closure closure,
                            void *closure_data);
+  void (*forecast_cells)(Vigil__Models__V1__ModelService_Service *service,
+                         const Vigil__Models__V1__ForecastCellsRequest *input,
+                         Vigil__Models__V1__ForecastCellsResponse_Closure closure,
+                         void *closure_data);
   void (*tail_decisions)(Vigil__Models__V1__ModelService_Service *service,
                          const Vigil__Models__V1__TailDecisionsRequest *input,
                          Vigil__Models__V1__TailDecisionsResponse_Closure closure,
@@ -944,6 +1124,7 @@ void vigil__models__v1__model_service__init (Vigil__Models__V1__ModelService_Ser
       function_prefix__ ## promote_model,\
       function_prefix__ ## list_models,\
       function_prefix__ ## predict_cash_out,\
+      function_prefix__ ## forecast_cells,\
       function_prefix__ ## tail_decisions,\
       function_prefix__ ## get_statistics  }
 void vigil__models__v1__model_service__score(ProtobufCService *service,
@@ -974,6 +1155,10 @@ void vigil__models__v1__model_service__predict_cash_out(ProtobufCService *servic
                                                         const Vigil__Models__V1__PredictCashOutRequest *input,
                                                         Vigil__Models__V1__PredictCashOutResponse_Closure closure,
                                                         void *closure_data);
+void vigil__models__v1__model_service__forecast_cells(ProtobufCService *service,
+                                                      const Vigil__Models__V1__ForecastCellsRequest *input,
+                                                      Vigil__Models__V1__ForecastCellsResponse_Closure closure,
+                                                      void *closure_data);
 void vigil__models__v1__model_service__tail_decisions(ProtobufCService *service,
                                                       const Vigil__Models__V1__TailDecisionsRequest *input,
                                                       Vigil__Models__V1__TailDecisionsResponse_Closure closure,
@@ -1011,6 +1196,12 @@ extern const ProtobufCMessageDescriptor vigil__models__v1__complaint_key__descri
 extern const ProtobufCMessageDescriptor vigil__models__v1__predict_cash_out_response__descriptor;
 extern const ProtobufCMessageDescriptor vigil__models__v1__cash_out_window__descriptor;
 extern const ProtobufCMessageDescriptor vigil__models__v1__cash_out_atm__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__forecast_cells_request__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__forecast_cells_request__area__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__forecast_cells_response__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__cell_forecast__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__cell_forecast__interval__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__cell_forecast__hour__descriptor;
 extern const ProtobufCServiceDescriptor vigil__models__v1__model_service__descriptor;
 
 PROTOBUF_C__END_DECLS
