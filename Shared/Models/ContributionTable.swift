@@ -42,7 +42,7 @@ struct ContributionTable: Sendable {
             withUnsafeTemporaryAllocation(of: Double.self, capacity: trees.slots.count) { sums in
                 sums.initialize(repeating: 0)
                 guard let keys = keys.baseAddress, let into = sums.baseAddress else { return }
-                trees.writeKeys(of: row, to: keys, stride: 1)
+                trees.writeKeys(of: row, to: keys)
                 switch trees.depth {
                 case 4: add(keys, to: into, depth: 4, SIMD4<Float>.self)
                 case ...4: add(keys, to: into, depth: trees.depth, SIMD4<Float>.self)

@@ -36,8 +36,10 @@ public struct Forest: Sendable, Hashable {
     /// Index of each tree's root; the last element is `nodes.count`.
     let roots: [Int]
     let depths: [Int]
-    /// The same trees in the form that scores fastest; nil where they are too deep for it.
+    /// The same trees in the form that scores one row fastest; nil where they are too deep for it.
     let padded: PaddedTrees?
+    /// The same in the form that scores many rows fastest.
+    let sliced: BitSlicedTrees?
 
     public var treeCount: Int { roots.count - 1 }
     public var nodeCount: Int { nodes.count }
@@ -93,6 +95,7 @@ public struct Forest: Sendable, Hashable {
         self.roots = roots
         self.depths = depths
         padded = PaddedTrees(nodes: nodes, roots: roots, depths: depths)
+        sliced = padded.flatMap { BitSlicedTrees($0, treeCount: depths.count) }
     }
 
     /// Deeper trees are refused: nobody trains them, and an attacker might send one.

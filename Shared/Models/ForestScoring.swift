@@ -30,7 +30,13 @@ extension Forest {
         precondition(rows.count == margins.count * featureCount, "a row has one value a feature")
         margins.update(repeating: baseMargin)
         guard let first = rows.baseAddress, featureCount > 0 else { return }
-        if let padded { return padded.add(rows: first, featureCount: featureCount, to: margins) }
+        if let sliced, margins.count >= BitSlicedTrees.minRows {
+            return sliced.add(rows: first, featureCount: featureCount, to: margins)
+        }
+        if let padded {
+            for row in margins.indices { margins[row] = padded.margin(first + row * featureCount, base: baseMargin) }
+            return
+        }
         nodes.withUnsafeBufferPointer { nodes in
             guard let nodes = nodes.baseAddress else { return }
             for row in margins.indices {

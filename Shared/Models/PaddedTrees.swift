@@ -21,7 +21,7 @@ struct PaddedTrees: Sendable, Hashable {
     static let maxDepth = 8
     /// A filled tree may have so many times the nodes that it had.
     private static let maxGrowth = 12
-    /// Trees walked in step, and rows.
+    /// Trees walked in step.
     static let lanes = 8
 
     let depth: Int
@@ -92,14 +92,14 @@ struct PaddedTrees: Sendable, Hashable {
         return value.isNaN ? missing : ordered
     }
 
-    /// Writes a row's keys, one every `stride`.
+    /// Writes a row's keys.
     @inline(__always)
-    func writeKeys(of row: UnsafePointer<Float>, to keys: UnsafeMutablePointer<UInt32>, stride: Int) {
+    func writeKeys(of row: UnsafePointer<Float>, to keys: UnsafeMutablePointer<UInt32>) {
         slots.withUnsafeBufferPointer { slots in
             var place = keys
             for slot in slots {
                 place.pointee = PaddedTrees.key(row[slot.feature], missing: slot.missing)
-                place += stride
+                place += 1
             }
         }
     }
@@ -108,7 +108,7 @@ struct PaddedTrees: Sendable, Hashable {
     func margin(_ row: UnsafePointer<Float>, base: Float) -> Float {
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: slots.count) { buffer in
             guard let keys = buffer.baseAddress else { return base }
-            writeKeys(of: row, to: keys, stride: 1)
+            writeKeys(of: row, to: keys)
             // A depth that the compiler knows saves a third.
             return switch depth {
             case 4: sum(keys, base: base, depth: 4)
@@ -155,88 +155,9 @@ struct PaddedTrees: Sendable, Hashable {
         }
     }
 
-    /// Adds each row's leaves to its element of `sums`, in the order of the trees.
-    func add(rows: UnsafePointer<Float>, featureCount: Int, to sums: UnsafeMutableBufferPointer<Float>) {
-        // A block's keys stay in the first-level cache while all trees go over it; a tree stays there for its block.
-        let blockRows = 64
-        let lanes = PaddedTrees.lanes
-        withUnsafeTemporaryAllocation(of: UInt32.self, capacity: slots.count * blockRows) { buffer in
-            buffer.initialize(repeating: 0)
-            guard let keys = buffer.baseAddress else { return }
-            withUnsafeTemporaryAllocation(of: Float.self, capacity: blockRows) { block in
-                block.initialize(repeating: 0)
-                guard let blockSums = block.baseAddress else { return }
-                for start in stride(from: 0, to: sums.count, by: blockRows) {
-                    let count = min(blockRows, sums.count - start)
-                    for row in 0..<count {
-                        // Eight rows' keys of a slot lie side by side.
-                        writeKeys(
-                            of: rows + (start + row) * featureCount, to: keys + (row / lanes * slots.count * lanes + row % lanes),
-                            stride: lanes)
-                        blockSums[row] = sums[start + row]
-                    }
-                    let groups = (count + lanes - 1) / lanes
-                    switch depth {
-                    case 4: add(keys, groups: groups, to: blockSums, depth: 4)
-                    case 6: add(keys, groups: groups, to: blockSums, depth: 6)
-                    default: add(keys, groups: groups, to: blockSums, depth: depth)
-                    }
-                    for row in 0..<count { sums[start + row] = blockSums[row] }
-                }
-            }
-        }
-    }
-
-    @inline(__always)
-    private func add(_ keys: UnsafePointer<UInt32>, groups: Int, to sums: UnsafeMutablePointer<Float>, depth: Int) {
-        splits.withUnsafeBufferPointer { splits in
-            leaves.withUnsafeBufferPointer { leaves in
-                guard var s = splits.baseAddress, var leaf = leaves.baseAddress else { return }
-                let w = 1 &<< depth
-                leaf -= w
-                for _ in 0..<paddedTreeCount {
-                    var k = keys
-                    var sum = sums
-                    for _ in 0..<groups {
-                        var (a, b, c, d, e, f, g, h) = (1, 1, 1, 1, 1, 1, 1, 1)
-                        for _ in 0..<depth {
-                            a = PaddedTrees.child(s, a, ofEight: k)
-                            b = PaddedTrees.child(s, b, ofEight: k + 1)
-                            c = PaddedTrees.child(s, c, ofEight: k + 2)
-                            d = PaddedTrees.child(s, d, ofEight: k + 3)
-                            e = PaddedTrees.child(s, e, ofEight: k + 4)
-                            f = PaddedTrees.child(s, f, ofEight: k + 5)
-                            g = PaddedTrees.child(s, g, ofEight: k + 6)
-                            h = PaddedTrees.child(s, h, ofEight: k + 7)
-                        }
-                        sum[0] += leaf[a]
-                        sum[1] += leaf[b]
-                        sum[2] += leaf[c]
-                        sum[3] += leaf[d]
-                        sum[4] += leaf[e]
-                        sum[5] += leaf[f]
-                        sum[6] += leaf[g]
-                        sum[7] += leaf[h]
-                        k += slots.count &* PaddedTrees.lanes
-                        sum += PaddedTrees.lanes
-                    }
-                    s += w
-                    leaf += w
-                }
-            }
-        }
-    }
-
     @inline(__always)
     static func child(_ splits: UnsafePointer<Split>, _ place: Int, _ keys: UnsafePointer<UInt32>) -> Int {
         let split = splits + place
         return place &+ place &+ (keys[Int(split.pointee.slot)] < split.pointee.threshold ? 1 : 0)
-    }
-
-    /// As `child(_:_:_:)`, where the keys of eight rows lie side by side.
-    @inline(__always)
-    private static func child(_ splits: UnsafePointer<Split>, _ place: Int, ofEight keys: UnsafePointer<UInt32>) -> Int {
-        let split = splits + place
-        return place &+ place &+ (keys[Int(split.pointee.slot) &* 8] < split.pointee.threshold ? 1 : 0)
     }
 }

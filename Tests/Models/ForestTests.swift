@@ -63,14 +63,17 @@ import Testing
         let special: [Float] = [.nan, .infinity, -.infinity, 0, -0.0, .greatestFiniteMagnitude, -.leastNonzeroMagnitude, 0.5]
         let trees = (0..<19).map { _ in Self.randomTree(depth: depth, features: 6, random: &random) }
         let forest = try Forest(trees: trees, featureCount: 6, baseMargin: 0.25, link: .identity)
-        for _ in 0..<50 {
+        var rows: [Float] = []
+        var expected: [Float] = []
+        for _ in 0..<150 {
             let row = (0..<6).map { _ in
                 Bool.random(using: &random) ? special[Int.random(in: 0..<8, using: &random)] : Float.random(in: 0...1, using: &random)
             }
-            let expected = trees.reduce(Float(0.25)) { $0 + Self.leaf($1, row) }
-            #expect(forest.margin(row) == expected)
-            #expect(forest.margins(rows: row + row) == [expected, expected])
+            rows += row
+            expected.append(trees.reduce(Float(0.25)) { $0 + Self.leaf($1, row) })
+            #expect(forest.margin(row) == expected.last)
         }
+        #expect(forest.margins(rows: rows) == expected)
     }
 
     private static func leaf(_ tree: Forest.Tree, _ row: [Float]) -> Float {
@@ -96,7 +99,7 @@ import Testing
     @Test func `a batch scores every row as it is scored alone`() throws {
         var random = SeededGenerator(state: 6)
         let forest = try Self.randomForest(trees: 21, depth: 6, features: 8, random: &random)
-        for count in [0, 1, 7, 8, 63, 64, 65, 200] {
+        for count in [0, 1, 23, 24, 63, 64, 65, 127, 128, 129, 300] {
             let rows = (0..<count * 8).map { _ in Float.random(in: 0...1, using: &random) }
             let margins = forest.margins(rows: rows)
             for row in 0..<count { #expect(margins[row] == forest.margin(Array(rows[row * 8..<row * 8 + 8]))) }
