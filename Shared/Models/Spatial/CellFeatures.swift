@@ -96,6 +96,12 @@ public struct CellFeatures: Sendable {
         return raster.lattice.nodes.map { counts.values[$0] }
     }
 
+    /// How often the target happened in each cell, ever.
+    func counts() -> [Float] {
+        let counts = raster.counts(type: target, olderThan: 0, upTo: .infinity)
+        return raster.lattice.nodes.map { counts.values[$0] }
+    }
+
     /// How many incidents of the target lie within that time on the lattice.
     public func targetCount(daysBefore age: Double, days: Double) -> Int {
         raster.indices(olderThan: age - days, upTo: age).reduce(0) {

@@ -30,6 +30,8 @@ public struct SpatialRisk: Sendable {
     /// Weeks that say how much is to be expected in all, the newest weighing most.
     static let levelWeeks = 8
     static let levelHalfLifeWeeks = 4.0
+    /// With so many incidents in a cell plain counts have as much to say as the model.
+    static let steadyingAbundance = 40.0
     /// Enough for a feature; the last digits take longer.
     static let triggeringIterations = 25
 
@@ -71,11 +73,27 @@ public struct SpatialRisk: Sendable {
     /// - Parameter rows: the features as they are now, `features.rows(daysBefore: 0)`.
     public func shares(rows: [Float]) -> [Double] { mixture.shares(rows: rows, columns: features.columnCount) }
 
+    /// Pulls shares towards plain counts (as logarithms) where incidents are so many that the counts say nearly all there is to say.
+    ///
+    /// The counts' part grows with how many incidents an incident's cell had besides it, `Σ c (c − 1) / Σ c`, which is unbiased for
+    /// Poisson counts and does not depend on the size of the city.
+    public func steadied(_ shares: [Double]) -> [Double] {
+        let counts = features.counts()
+        let total = counts.reduce(0) { $0 + Double($1) }
+        guard total > 0 else { return shares }
+        let abundance = counts.reduce(0) { $0 + Double($1) * (Double($1) - 1) } / total
+        let part = abundance / (abundance + Self.steadyingAbundance)
+        // Half an incident more in each cell, so that a cell that never had one is not ruled out.
+        let means = zip(shares, counts).map { share, count in exp((1 - part) * log(max(share, 1e-300)) + part * log(Double(count) + 0.5)) }
+        let sum = means.reduce(0, +)
+        return means.map { $0 / sum }
+    }
+
     /// What is expected in all cells in the hours from now on.
     public func total(hours: Int) -> Double { weeklyLevel * Double(hours) / 168 * profile.mean(from: asOf, hours: hours) }
 
     public func timeline(hours: Int = 72) -> EventTimeline {
-        let rates = shares(rows: features.rows(daysBefore: 0)).map { $0 * weeklyLevel }
+        let rates = steadied(shares(rows: features.rows(daysBefore: 0))).map { $0 * weeklyLevel }
         return EventTimeline(weeklyRates: rates, dispersion: dispersion, profile: profile, start: asOf, hours: hours)
     }
 

@@ -27,8 +27,8 @@ public struct CellForecast: Sendable {
 /// Forecasts how many incidents of a kind each cell will see.
 ///
 /// Two views of the same past weeks are averaged as logarithms: a mixture of maps (`KernelMixture`), which never strays far from plain
-/// counts, and boosted trees (`CellTrainer`), which learn how types and neighbours act together. What the cells expect in all is the
-/// level of the last weeks.
+/// counts, and boosted trees (`CellTrainer`), which learn how types and neighbours act together; kinds that are abundant are pulled towards
+/// plain counts (`SpatialRisk.steadied`). What the cells expect in all is the level of the last weeks.
 ///
 /// ```swift
 /// let known = Incidents(all, before: monday)
@@ -50,6 +50,7 @@ public struct CellForecaster: Sendable {
         var shares = risk.shares(rows: now)
         let trees = try CellTrainer(options: options).logRates(risk, now: now, progress: progress)
         if let trees { shares = Self.average(shares, logRates: trees) }
+        shares = risk.steadied(shares)
         let total = risk.total(hours: hours)
         let timeline = EventTimeline(
             weeklyRates: shares.map { $0 * risk.weeklyLevel }, dispersion: risk.dispersion, profile: risk.profile, start: risk.asOf,
