@@ -49,6 +49,14 @@ extension ModelBundle {
         try requireSignature(byOneOf: keys)
     }
 
+    /// The public key of a private one, both in PEM.
+    public static func publicKey(ofSigningKey privateKeyPEM: String) throws(BundleError) -> String {
+        guard let key = try? P256.Signing.PrivateKey(pemRepresentation: privateKeyPEM) else {
+            throw BundleError(.badKey, "the signing key is no P-256 private key in PEM")
+        }
+        return key.publicKey.pemRepresentation
+    }
+
     /// A new key pair in PEM.
     public static func newSigningKey() -> (privateKeyPEM: String, publicKeyPEM: String) {
         let key = P256.Signing.PrivateKey()

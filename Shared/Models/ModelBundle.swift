@@ -12,7 +12,8 @@ public import Records
 /// | `manifest.sig` | a signature over the manifest, if somebody signed it |
 /// | `card.md` | the manifest for people, see `ModelCard`; written along, never read |
 ///
-/// The version is made from the content: the first eight hexadecimal digits of the SHA-256 of the manifest with an empty version.
+/// The version is made from the content: the day of the last payment that it was trained on, and the first eight hexadecimal digits of the
+/// SHA-256 of the manifest with empty version and date. So the same data, options and seed make the same version whenever they do.
 public struct ModelBundle: Sendable {
     public let manifest: BundleManifest
     public let model: FraudModel
@@ -31,7 +32,7 @@ public struct ModelBundle: Sendable {
 
     /// Puts a bundle together and gives it its version.
     ///
-    /// - Parameter createdAt: the version's date.
+    /// - Parameter createdAt: for the record; the version does not depend on it.
     public init(
         forest: Forest, features: FeatureSet, calibration: BetaCalibration, thresholds: FraudModel.Thresholds, training: TrainingRecord,
         metrics: [String: Double], conformal: ConformalThresholds? = nil, reference: [ReferenceDistribution]? = nil,
@@ -73,7 +74,7 @@ public struct ModelBundle: Sendable {
                 throw BundleError(.corrupt, "\(file.name) is not what the manifest's hash says")
             }
         }
-        guard Self.version(of: manifest) == manifest.version else {
+        guard [Self.version(of: manifest), Self.datedVersion(of: manifest)].contains(manifest.version) else {
             throw BundleError(.corrupt, "version \(manifest.version) is not that of the manifest's content")
         }
         guard manifest.files.contains(where: { $0.name == Self.forestName }), let forestBytes = files[Self.forestName] else {
@@ -212,10 +213,18 @@ public struct ModelBundle: Sendable {
     }
 
     private static func version(of manifest: BundleManifest) -> String {
+        var undated = manifest
+        undated.createdAt = ""
+        return name(undated, date: manifest.training.to)
+    }
+
+    /// As builds before made it: of the moment of training too.
+    private static func datedVersion(of manifest: BundleManifest) -> String { name(manifest, date: manifest.createdAt) }
+
+    private static func name(_ manifest: BundleManifest, date: String) -> String {
         var unversioned = manifest
         unversioned.version = ""
-        let date = manifest.createdAt.prefix(10).replacing("-", with: ".")
-        return "\(manifest.kind)-\(date)-\(sha256(encode(unversioned)).prefix(8))"
+        return "\(manifest.kind)-\(date.prefix(10).replacing("-", with: "."))-\(sha256(encode(unversioned)).prefix(8))"
     }
 
     private static func encode(_ manifest: BundleManifest) -> [UInt8] {

@@ -29,7 +29,7 @@ public struct FraudTraining: Sendable {
     ///
     /// - Parameters:
     ///   - source: what data it is, for people.
-    ///   - createdAt: goes into the version.
+    ///   - createdAt: for the record.
     /// - Throws: `TrainingError`.
     public func train(
         on history: PaymentHistory, period: Range<Timestamp>? = nil, asOf: Timestamp, source: String, createdAt: Timestamp,

@@ -26,7 +26,7 @@ import Testing
     @Test func `a trained model tells fraud and says why`() throws {
         let world = SmallWorld()
         let bundle = try training.train(on: world.history, asOf: world.end, source: "test", createdAt: world.end)
-        #expect(bundle.version.hasPrefix("fraud-2018.05.07-"))
+        #expect(bundle.version.hasPrefix("fraud-\(bundle.manifest.training.to.prefix(10).replacing("-", with: "."))-"))
         #expect(try #require(bundle.manifest.metrics["held_out_average_precision"]) > 0.7)
         var replay = world.history.replay(set: .payments)
         replay.run(world.transactions, labels: world.labels) { _, _ in }
@@ -47,7 +47,8 @@ import Testing
     @Test func `the same data and seed give the same model, another seed another`() throws {
         let world = SmallWorld(count: 3_000)
         let a = try training.train(on: world.history, asOf: world.end, source: "test", createdAt: world.end)
-        let b = try training.train(on: world.history, asOf: world.end, source: "test", createdAt: world.end)
+        // Made on another day it is the same model.
+        let b = try training.train(on: world.history, asOf: world.end, source: "test", createdAt: world.end + .days(3))
         #expect(a.version == b.version)
         var other = training
         other.options.seed = 2

@@ -9,6 +9,8 @@ struct ModelRegistry {
     static let chunkBytes = 1 << 20
 
     let suite: SuiteDescription
+    /// Signs bundles that nobody has signed; PEM.
+    var signingKey: String?
 
     /// Sends a bundle's files. A bundle that is registered already stays as it is.
     func upload(directory: String) async throws -> ModelsV1.Model? {
@@ -16,10 +18,21 @@ struct ModelRegistry {
         guard names.contains(ModelBundle.manifestName) else {
             throw PlaceFault(description: "\(directory) is no bundle: it has no \(ModelBundle.manifestName)")
         }
-        return try await withClient { client in
+        var files: [(name: String, content: [UInt8])] = []
+        for name in names {
+            files.append((name, [UInt8](try Data(contentsOf: URL(fileURLWithPath: directory).appendingPathComponent(name)))))
+        }
+        if let signingKey, !names.contains(ModelBundle.signatureName) {
+            let bundle = try ModelBundle(directory: directory).signed(withKey: signingKey)
+            if let signature = bundle.files[ModelBundle.signatureName] { files.append((ModelBundle.signatureName, signature)) }
+        }
+        return try await send(files)
+    }
+
+    private func send(_ files: [(name: String, content: [UInt8])]) async throws -> ModelsV1.Model? {
+        try await withClient { client in
             let response = try await client.uploadModel { writer in
-                for name in names {
-                    let content = [UInt8](try Data(contentsOf: URL(fileURLWithPath: directory).appendingPathComponent(name)))
+                for (name, content) in files {
                     for start in stride(from: 0, to: max(content.count, 1), by: Self.chunkBytes) {
                         let chunk = Array(content[start..<min(start + Self.chunkBytes, content.count)])
                         try await writer.write(ModelsV1.UploadModelRequest(fileName: name, chunk: chunk))

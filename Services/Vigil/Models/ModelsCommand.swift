@@ -20,7 +20,11 @@ struct ModelsCommand: ParsableCommand {
         @Option(help: "text or json.")
         var format: OutputFormat = .text
 
-        func registry() throws -> ModelRegistry { ModelRegistry(suite: try SuiteDescription.read(from: SuiteHome(explicit: home))) }
+        func registry() throws -> ModelRegistry {
+            let home = SuiteHome(explicit: home)
+            return ModelRegistry(
+                suite: try SuiteDescription.read(from: home), signingKey: Secrets(folder: home.secrets).existingModelSigningKey)
+        }
     }
 
     enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
@@ -39,7 +43,12 @@ struct ModelsCommand: ParsableCommand {
     struct Upload: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Register a bundle.",
-            discussion: "The bundle is a challenger until it is promoted: `vigil models upload bundle --promote` does both.")
+            discussion: """
+                The bundle is a challenger until it is promoted: `vigil models upload bundle --promote` does both.
+
+                A server that `vigil run` started takes signed bundles only. One that nobody has signed is signed on the way with the key of \
+                the suite's home, if there is one, so who may read that key vouches for the bundle.
+                """)
         @Argument(help: "The bundle's folder, as `vigil train` wrote it.")
         var bundle: String
 
@@ -129,8 +138,10 @@ struct ModelsCommand: ParsableCommand {
         case .text:
             if rows.isEmpty { print("no models; train one with `vigil train` and send it with `vigil models upload`") }
             for row in rows {
-                let precision = row.metrics["average_precision"].map { "  average precision \(($0 * 1_000).rounded() / 1_000)" } ?? ""
-                print("\(row.version)  \(row.stage)  alerts from \((row.alertThreshold * 1_000).rounded() / 1_000)\(precision)")
+                let trained = row.trainedAt.map { "  trained \($0.prefix(16).replacing("T", with: " "))" } ?? ""
+                let metrics = row.metrics.sorted { $0.key < $1.key }.map { "\($0.key.replacing("_", with: " ")) \(Figure.text($0.value))" }
+                print("\(row.version)  \(row.stage)\(trained)  alerts from \(Figure.text(row.alertThreshold))")
+                if !metrics.isEmpty { print("    " + metrics.joined(separator: ", ")) }
             }
         }
     }

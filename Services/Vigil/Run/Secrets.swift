@@ -1,4 +1,5 @@
 import Foundation
+import Models
 import ServiceRuntime
 
 /// Passwords and keys, made once by the system's random generator and kept one a file, mode 0600.
@@ -12,12 +13,16 @@ struct Secrets {
         _ = try password(Self.postgresAdministrator)
         for service in Suite.services { _ = try password(Self.database(service)) }
         for name in [Self.ingestionToken, Self.authKeyEncryption] { _ = try key(name) }
+        try prepareModelSigning()
         try Principals(secrets: self).write(to: file(Principals.fileName))
     }
 
     static let postgresAdministrator = "postgres-admin.password"
     static let ingestionToken = "ingestion-token.key"
     static let authKeyEncryption = "auth-key-encryption.key"
+    static let modelSigning = "model-signing.key"
+    /// What the model server checks bundles with.
+    static let modelTrust = "model-signing.pub"
 
     static func database(_ service: ServiceIdentity) -> String { "database-\(service.defaultSchema).password" }
 
@@ -38,6 +43,16 @@ struct Secrets {
             }.joined()
         }
     }
+
+    /// A key pair for model bundles.
+    private func prepareModelSigning() throws {
+        let key = try existing(Self.modelSigning) { ModelBundle.newSigningKey().privateKeyPEM }
+        guard !FileManager.default.fileExists(atPath: file(Self.modelTrust)) else { return }
+        try SuiteHome.write(Array("\(try ModelBundle.publicKey(ofSigningKey: key))\n".utf8), to: file(Self.modelTrust))
+    }
+
+    /// Nil in a home from before there were such keys.
+    var existingModelSigningKey: String? { try? String(contentsOfFile: file(Self.modelSigning), encoding: .utf8) }
 
     private func existing(_ name: String, orMake make: () -> String) throws(LaunchError) -> String {
         let path = file(name)

@@ -44,6 +44,8 @@ struct ServiceEnvironment {
         case "auth-gateway":
             defaults["VIGIL_AUTH_PRINCIPALS_FILE"] = secrets.file(Principals.fileName)
             defaults["VIGIL_AUTH_KEY_ENCRYPTION_FILE"] = secrets.file(Secrets.authKeyEncryption)
+        case "model-server":
+            defaults["VIGIL_MODELS_TRUSTED_KEYS_FILE"] = secrets.file(Secrets.modelTrust)
         case "heatmap-tiles":
             defaults["VIGIL_TILES_MAPLIBRE_DIR"] = mapLibreFolder
         case "notifier":

@@ -25,7 +25,7 @@ struct SampleCommand: ParsableCommand {
         func run() async throws {
             let home = SuiteHome()
             let suite = try SuiteDescription.read(from: home)
-            let registry = ModelRegistry(suite: suite)
+            let registry = ModelRegistry(suite: suite, signingKey: Secrets(folder: home.secrets).existingModelSigningKey)
             let bundle = try String(contentsOfFile: FirstRun(home: home).modelMarker, encoding: .utf8)
             guard let model = try await registry.upload(directory: bundle) else { throw SampleError("the model was not registered") }
             _ = try await registry.promote(version: model.version)
