@@ -19,9 +19,15 @@ enum FeatureStore {
     static func run(_ configuration: FeatureStoreConfiguration, _ runtime: ServiceRuntime) async throws {
         try await runtime.withDatabase(migrations: FeatureStoreDatabase.migrations) { pool in
             let database = FeatureStoreDatabase(pool: pool)
-            let writer = ObservationWriter(database: database, featureSet: configuration.featureSet)
-            let entries = try await writer.rebuild()
-            runtime.logger.info("memory is whole", metadata: ["entries": "\(entries)"])
+            let writer = ObservationWriter(database: database, featureSet: configuration.featureSet, logger: runtime.logger)
+            let started = ContinuousClock.now
+            let rebuilt = try await writer.rebuild()
+            runtime.logger.info(
+                "memory is whole",
+                metadata: [
+                    "entries": "\(rebuilt.entries)", "snapshot": "\(rebuilt.snapshot.map { "\($0.number)" } ?? "none")",
+                    "seconds": "\((ContinuousClock.now - started) / .seconds(1))",
+                ])
             try await runtime.withChannel(to: .ingestionGateway) { channel in
                 let gateway = IngestionV1.IngestionService.Client(channel)
                 let consumer = LogConsumer(name: "ingestion", pool: pool, logger: runtime.logger)
@@ -37,6 +43,12 @@ enum FeatureStore {
                         .init("health of features") {
                             try await HealthReport(
                                 writer: writer, database: database, featureSet: configuration.featureSet, metrics: runtime.metrics,
+                                logger: runtime.logger
+                            ).run()
+                        },
+                        .init("snapshots") {
+                            try await SnapshotSchedule(
+                                writer: writer, database: database, intervalSeconds: configuration.snapshotIntervalSeconds,
                                 logger: runtime.logger
                             ).run()
                         },

@@ -20,8 +20,11 @@ actor ObservationWriter {
     private var isBroken = false
     private let breakage = AsyncStream.makeStream(of: String.self)
 
-    init(database: FeatureStoreDatabase, featureSet: FeatureSet) {
+    private let logger: Logger
+
+    init(database: FeatureStoreDatabase, featureSet: FeatureSet, logger: Logger = Logger(label: "feature-store")) {
         self.database = database
+        self.logger = logger
         version = featureSet.version
         memory = ObservationMemory(featureSet: featureSet)
         window = FeatureWindow(featureCount: featureSet.count)
@@ -29,29 +32,72 @@ actor ObservationWriter {
 
     nonisolated let version: String
 
-    /// Memory as it was: a replay of the store's own log. Before anything else.
+    /// Memory as it was: the newest snapshot that can be read, and a replay of the log behind it. Before anything else.
     ///
-    /// - Returns: how many entries were replayed.
-    func rebuild() async throws -> Int {
+    /// - Returns: how many entries were replayed, and behind which snapshot.
+    func rebuild() async throws -> (entries: Int, snapshot: StoredSnapshot?) {
+        let snapshot = try await restore()
         var count = 0
-        try await database.forEachEntry { payloads in
+        try await database.forEachEntry(after: snapshot?.position ?? .start) { payloads in
             for payload in payloads { try self.replay(payload) }
             count += payloads.count
         }
-        return count
+        newEntries = count
+        return (count, snapshot)
+    }
+
+    private func restore() async throws -> StoredSnapshot? {
+        for snapshot in try await database.snapshots(version: version) {
+            do {
+                var reader = FeatureSnapshotReader(set: memory.featureSet)
+                try await database.forEachChunk(of: snapshot) { try reader.add($0) }
+                memory = try ObservationMemory(reader)
+            } catch let error as SnapshotError {
+                logger.warning("a snapshot cannot be read", metadata: ["snapshot": "\(snapshot.number)", "reason": "\(error)"])
+                continue
+            }
+            for entry in try await database.lastObservations(upTo: snapshot.position, limit: FeatureWindow.capacity) {
+                let observation = try FeaturesV1.Observation(entry: entry)
+                guard observation.featureSetVersion == version, let time = observation.eventTime.flatMap({ Timestamp($0) }) else { continue }
+                window.add(observation.values, at: time)
+            }
+            return snapshot
+        }
+        return nil
     }
 
     private func replay(_ payload: [UInt8]) throws {
         switch try Payload.decode(FeaturesV1.FeatureEvent.self, payload).event {
         case .observed(let message):
-            let observed = memory.observe(try Transaction(observation: message))
-            window.add(observed.values, at: observed.transaction.eventTime)
+            let transaction = try Transaction(observation: message)
+            var values = message.values
+            // What was computed from the same declarations is not computed again.
+            if message.featureSetVersion == version, values.count == memory.featureSet.count {
+                memory.remember(transaction, values: values)
+            } else {
+                values = memory.observe(transaction).values
+            }
+            window.add(values, at: transaction.eventTime)
         case .labelled(let message): memory.learn(try Label(message))
         case .terminalPlaced(let message): memory.place(try Terminal(message))
         case .customerPlaced(let message): memory.place(try Customer(message))
         case nil: throw ServiceError("the log holds an entry that this version does not know")
         }
     }
+
+    /// How many entries of the log no snapshot holds.
+    private(set) var newEntries = 0
+
+    /// Memory as it is and the last entry of the log that it holds; no commit is under way meanwhile.
+    func snapshot() async throws -> (memory: FeatureSnapshotWriter, position: LogPosition, entries: Int) {
+        try await turnstile.pass {
+            if isBroken { throw BatchError.closed }
+            return (memory.snapshot(), try await database.lastPosition(), newEntries)
+        }
+    }
+
+    /// So many of the new entries are in a snapshot now.
+    func haveKept(_ entries: Int) { newEntries -= entries }
 
     /// Observes transactions in order; those observed before keep their first features.
     func observe(_ transactions: [Transaction]) async throws -> [FeaturesV1.Observation] {
@@ -92,6 +138,7 @@ actor ObservationWriter {
                 isAhead = !changes.isEmpty
                 let effect = try self.remember(changes, &observations)
                 try await database.append(effect.lines, labels: effect.labels, in: transaction)
+                self.newEntries += effect.lines.count
             }
         }
     }
@@ -108,6 +155,7 @@ actor ObservationWriter {
             } else if !effect.lines.isEmpty {
                 try await database.append(effect.lines)
             }
+            self.newEntries += effect.lines.count
             return observations
         }
     }

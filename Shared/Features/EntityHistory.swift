@@ -1,34 +1,60 @@
 import Records
 
-/// One payment as an entity's history keeps it: 40 bytes.
+/// One payment as an entity's history keeps it: 28 bytes, since it is made of words of four.
 struct Event: Sendable {
-    /// Microseconds since 1970.
-    var time: Int64
-    /// The sum of this and all earlier amounts of the entity, in ten-thousandths of the major unit. Differences of sums are exact,
-    /// whatever the order in which payments arrived; overflow wraps, and differences stay right.
-    var cumulativeTicks: Int64
-    /// Tells the transaction; see `FeatureEngine.fingerprint(of:)`.
-    var fingerprint: UInt64
+    private var timeWords: (UInt32, UInt32)
+    private var tickWords: (UInt32, UInt32)
     /// The terminal in a customer's history, the customer in a terminal's.
     var counterpart: UInt32
     var label: EventLabel
     /// Amount over what was usual for the customer when it was made; NaN when nothing was known of the customer.
     var toUsual: Float
+
+    init(time: Int64, counterpart: UInt32, label: EventLabel, toUsual: Float) {
+        timeWords = Event.words(time)
+        tickWords = (0, 0)
+        self.counterpart = counterpart
+        self.label = label
+        self.toUsual = toUsual
+    }
+
+    /// Microseconds since 1970.
+    @inline(__always)
+    var time: Int64 { Event.number(timeWords) }
+
+    /// The sum of this and all earlier amounts of the entity, in ten-thousandths of the major unit. Differences of sums are exact,
+    /// whatever the order in which payments arrived; overflow wraps, and differences stay right.
+    @inline(__always)
+    var cumulativeTicks: Int64 {
+        get { Event.number(tickWords) }
+        set { tickWords = Event.words(newValue) }
+    }
+
+    @inline(__always)
+    private static func number(_ words: (UInt32, UInt32)) -> Int64 { Int64(bitPattern: UInt64(words.1) << 32 | UInt64(words.0)) }
+
+    @inline(__always)
+    private static func words(_ number: Int64) -> (UInt32, UInt32) {
+        (UInt32(truncatingIfNeeded: number), UInt32(truncatingIfNeeded: number >> 32))
+    }
 }
 
 /// What is known of an event, and since when, in 32 bits: whole seconds from the event (rounded up), the highest bit for fraud.
 struct EventLabel: Sendable, Hashable {
-    private var bits: UInt32
+    let bits: UInt32
 
     static let unknown = EventLabel(bits: 0x7fff_ffff)
 
-    private init(bits: UInt32) { self.bits = bits }
+    init(bits: UInt32) { self.bits = bits }
 
     init(isFraud: Bool, eventTime: Int64, knownAt: Int64) {
         let (delay, overflow) = knownAt.subtractingReportingOverflow(eventTime)
         let seconds = overflow ? 0x7fff_fffe : min(max((delay / 1_000_000) + (delay % 1_000_000 > 0 ? 1 : 0), 0), 0x7fff_fffe)
         bits = UInt32(seconds) | (isFraud ? 0x8000_0000 : 0)
     }
+
+    /// Whether it says fraud, known by now or not.
+    var saysFraud: Bool { bits >> 31 == 1 }
 
     /// Nil until the label is known.
     @inline(__always)
@@ -42,7 +68,6 @@ struct EventLabel: Sendable, Hashable {
 /// A known fraud in an entity's history.
 struct KnownFraud: Sendable {
     var time: Int64
-    var fingerprint: UInt64
     var label: EventLabel
     var toUsual: Float
 
@@ -50,54 +75,112 @@ struct KnownFraud: Sendable {
     func isKnown(by time: Int64) -> Bool { label.isFraud(eventTime: self.time, knownBy: time) == true }
 }
 
-/// Payments of one customer or at one terminal, ordered by event time, equal times in the order they came.
+/// How much history an entity keeps.
+struct Retention: Sendable {
+    /// Behind the newest event.
+    var horizonMicroseconds: Int64
+    /// What is older goes once it is so large a share of all, so that the cost of moving the rest is spread over many insertions.
+    var leastShare: Int
+}
+
+/// Payments of one entity, ordered by event time, equal times in the order they came.
 struct EntityHistory: Sendable {
     private(set) var events: ContiguousArray<Event> = []
+    /// Of the transactions of `events`, in customers' histories; see `FeatureEngine.fingerprint(of:)`.
+    private(set) var fingerprints: ContiguousArray<UInt64> = []
     /// Of `events`, ordered by event time; mostly empty.
     private(set) var frauds: [KnownFraud] = []
     /// `cumulativeTicks` just before the first event.
-    private var baseTicks: Int64 = 0
+    private(set) var baseTicks: Int64 = 0
     /// Ticks are ten-thousandths of a currency's major unit: no currency has more decimals.
     static let ticksPerUnit = 10_000.0
     var place: Coordinate?
 
-    /// - Returns: events dropped because they are older than `horizon` before the newest.
-    mutating func insert(_ event: Event, ticks: Int64, horizonMicroseconds: Int64, dropped: (Event) -> Void) {
+    init() {}
+
+    /// As a snapshot has it: ordered, with a fingerprint for each event or for none.
+    init(events: ContiguousArray<Event>, fingerprints: ContiguousArray<UInt64>, baseTicks: Int64, place: Coordinate?) {
+        self.events = events
+        self.fingerprints = fingerprints
+        self.baseTicks = baseTicks
+        self.place = place
+        for event in events where event.label.saysFraud {
+            frauds.append(KnownFraud(time: event.time, label: event.label, toUsual: event.toUsual))
+        }
+    }
+
+    /// - Parameters:
+    ///   - fingerprint: always or never given to the same history.
+    ///   - dropped: gets the fingerprints of what is too old now.
+    mutating func insert(
+        _ event: Event, ticks: Int64, fingerprint: UInt64? = nil, retention: Retention, dropped: (UInt64) -> Void = { _ in }
+    ) {
         let index = endIndex(notAfter: event.time)
         var event = event
         event.cumulativeTicks = (index == 0 ? baseTicks : events[index - 1].cumulativeTicks) &+ ticks
+        if events.count == events.capacity { events.reserveCapacity(EntityHistory.capacity(beyond: events.count)) }
         if index == events.count {
             events.append(event)
         } else {
             events.insert(event, at: index)
             for later in (index + 1)..<events.count { events[later].cumulativeTicks &+= ticks }
         }
-        dropEvents(before: events[events.count - 1].time &- horizonMicroseconds, dropped: dropped)
+        if let fingerprint {
+            if fingerprints.count == fingerprints.capacity {
+                fingerprints.reserveCapacity(EntityHistory.capacity(beyond: fingerprints.count))
+            }
+            fingerprints.insert(fingerprint, at: index)
+        }
+        dropEvents(before: events[events.count - 1].time &- retention.horizonMicroseconds, retention.leastShare, dropped)
     }
 
-    /// Drops in batches, so that the cost of moving the rest is spread over many insertions.
-    private mutating func dropEvents(before time: Int64, dropped: (Event) -> Void) {
+    /// A history grows by an eighth: there are very many, and what they reserve for later is memory too.
+    private static func capacity(beyond count: Int) -> Int { count + max(2, count / 8) }
+
+    private mutating func dropEvents(before time: Int64, _ leastShare: Int, _ dropped: (UInt64) -> Void) {
         guard events[0].time <= time else { return }
         let expired = endIndex(notAfter: time)
-        guard expired >= 8, expired * 4 >= events.count else { return }
-        for index in 0..<expired { dropped(events[index]) }
+        guard expired >= 8, expired * leastShare >= events.count else { return }
         baseTicks = events[expired - 1].cumulativeTicks
         events.removeSubrange(0..<expired)
         frauds.removeAll { $0.time <= time }
+        guard !fingerprints.isEmpty else { return }
+        for index in 0..<expired { dropped(fingerprints[index]) }
+        fingerprints.removeSubrange(0..<expired)
     }
 
-    /// - Returns: false if the event is not (or no longer) here.
-    mutating func setLabel(_ label: EventLabel, fingerprint: UInt64, time: Int64, isFraud: Bool) -> Bool {
-        var index = endIndex(notAfter: time)
-        while index > 0, events[index - 1].time == time, events[index - 1].fingerprint != fingerprint { index -= 1 }
-        guard index > 0, events[index - 1].time == time else { return false }
-        events[index - 1].label = label
-        frauds.removeAll { $0.fingerprint == fingerprint }
-        if isFraud {
-            let fraud = KnownFraud(time: time, fingerprint: fingerprint, label: label, toUsual: events[index - 1].toUsual)
-            frauds.insert(fraud, at: frauds.firstIndex { $0.time > time } ?? frauds.count)
+    /// Where a transaction is; from the newest, since labels mostly speak of those.
+    func index(of fingerprint: UInt64) -> Int? { fingerprints.lastIndex(of: fingerprint) }
+
+    /// Tells one of several payments of the same two entities at the same time: how many came before it.
+    func rank(at index: Int) -> Int {
+        var rank = 0
+        var before = index - 1
+        while before >= 0, events[before].time == events[index].time {
+            if events[before].counterpart == events[index].counterpart { rank += 1 }
+            before -= 1
         }
-        return true
+        return rank
+    }
+
+    /// Where the payment with this counterpart is that has so many before it at the same time; nil if it is not (or no longer) here.
+    func index(at time: Int64, counterpart: UInt32, rank: Int) -> Int? {
+        var left = rank
+        for index in endIndex(notAfter: time &- 1)..<endIndex(notAfter: time) where events[index].counterpart == counterpart {
+            if left == 0 { return index }
+            left -= 1
+        }
+        return nil
+    }
+
+    mutating func setLabel(_ label: EventLabel, at index: Int) {
+        events[index].label = label
+        let time = events[index].time
+        guard label.saysFraud || frauds.contains(where: { $0.time == time }) else { return }
+        frauds.removeAll { $0.time == time }
+        let place = frauds.firstIndex { $0.time > time } ?? frauds.count
+        let labelled = events[endIndex(notAfter: time &- 1)..<endIndex(notAfter: time)].filter(\.label.saysFraud)
+        frauds.insert(contentsOf: labelled.map { KnownFraud(time: time, label: $0.label, toUsual: $0.toUsual) }, at: place)
     }
 
     /// Index after the last event at or before `time`.

@@ -27,6 +27,8 @@ final class EvaluationPlan: Sendable {
     let terminalWindows: [Window]
     /// How far back the customer's usual amount looks: the longest window among the features that ask for it.
     let usualWindow: Int64
+    /// Which value is the amount over the customer's usual amount; nil if none is.
+    let amountToUsualIndex: Int?
 
     init(set: FeatureSet) {
         var steps: [Entity: [Step]] = [:]
@@ -53,6 +55,7 @@ final class EvaluationPlan: Sendable {
         self.customerWindows = customerWindows
         self.terminalWindows = terminalWindows
         self.usualWindow = usualWindow
+        amountToUsualIndex = set.definitions.firstIndex { $0.entity == .customer && $0.aggregation == .amountToUsual }
     }
 
     private static func place(_ window: Window, in windows: inout [Window]) -> Int {

@@ -70,6 +70,14 @@ public enum Aggregation: String, Sendable, Hashable, CaseIterable {
     /// Days since the entity's last payment.
     case daysSinceLast
 
+    /// Whether it looks at all known frauds that the history holds, so that how much history is kept is a part of its value.
+    var looksBeyondWindows: Bool {
+        switch self {
+        case .daysSinceOrdinaryAmountFraud, .fraudRunLength, .fraudRunAgeDays, .fraudRunAgeLimitDays, .genuineSinceFraud, .decayedFraud: true
+        default: false
+        }
+    }
+
     /// Whether it rests on what the customer ordinarily pays.
     var needsUsualAmount: Bool {
         switch self {

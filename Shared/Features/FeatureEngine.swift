@@ -18,18 +18,14 @@ public struct FeatureEngine: Sendable {
     public static let maxLateness = TimeSpan.days(3)
 
     private let plan: EvaluationPlan
-    private let horizonMicroseconds: Int64
-    private var customerIndex: [String: UInt32] = [:]
-    private var terminalIndex: [String: UInt32] = [:]
-    private var customers: [EntityHistory] = []
-    private var terminals: [EntityHistory] = []
-    private var labelTargets: [UInt64: LabelTarget] = [:]
-
-    private struct LabelTarget {
-        var time: Int64
-        var customer: UInt32
-        var terminal: UInt32
-    }
+    private let retention: Retention
+    /// Of this engine and of those that come back from its snapshots.
+    private(set) var fingerprintKey = SipHash.random()
+    private(set) var customerIndex: [String: UInt32] = [:]
+    private(set) var terminalIndex: [String: UInt32] = [:]
+    private(set) var customers: [EntityHistory] = []
+    private(set) var terminals: [EntityHistory] = []
+    private var transactionIndex = TransactionIndex()
 
     /// In place of a terminal's index where a transaction has none.
     private static let noTerminal = UInt32.max
@@ -39,13 +35,15 @@ public struct FeatureEngine: Sendable {
     public init(set: FeatureSet) {
         self.set = set
         plan = EvaluationPlan(set: set)
-        horizonMicroseconds = set.horizon.microseconds + FeatureEngine.maxLateness.microseconds
+        retention = Retention(
+            horizonMicroseconds: set.horizon.microseconds + FeatureEngine.maxLateness.microseconds,
+            leastShare: set.looksBeyondWindows ? 4 : 16)
     }
 
     public var customerCount: Int { customers.count }
     public var terminalCount: Int { terminals.count }
     /// Transactions for which a label still finds its place.
-    public var retainedTransactionCount: Int { labelTargets.count }
+    public var retainedTransactionCount: Int { transactionIndex.count }
 
     // MARK: - What happens
 
@@ -63,39 +61,56 @@ public struct FeatureEngine: Sendable {
     public mutating func observe(_ transaction: Transaction, into values: UnsafeMutableBufferPointer<Double>) {
         let customer = Self.index(of: transaction.customerID, in: &customerIndex, histories: &customers)
         let terminal = transaction.terminalID.map { Self.index(of: $0, in: &terminalIndex, histories: &terminals) } ?? Self.noTerminal
-        let time = transaction.eventTime.microseconds
         let toUsual = evaluation(
             at: transaction.eventTime, amount: transaction.amount.amount, place: transaction.location, customer: customers[Int(customer)],
             terminal: terminal == Self.noTerminal ? nil : terminals[Int(terminal)],
             terminalIndex: terminal == Self.noTerminal ? nil : terminal
         ).fill(values)
 
-        let fingerprint = Self.fingerprint(of: transaction.key)
+        remember(transaction, customer: customer, terminal: terminal, toUsual: Float(toUsual))
+    }
+
+    /// Takes in what was observed before: leaves the same state as `observe(_:)`, without computing what is known.
+    /// - Parameter values: what `observe(_:)` returned, from an engine of the same set.
+    public mutating func remember(_ transaction: Transaction, values: [Double]) {
+        guard let usual = plan.amountToUsualIndex, values.count == set.count else {
+            observe(transaction)
+            return
+        }
+        let customer = Self.index(of: transaction.customerID, in: &customerIndex, histories: &customers)
+        let terminal = transaction.terminalID.map { Self.index(of: $0, in: &terminalIndex, histories: &terminals) } ?? Self.noTerminal
+        remember(transaction, customer: customer, terminal: terminal, toUsual: Float(values[usual]))
+    }
+
+    private mutating func remember(_ transaction: Transaction, customer: UInt32, terminal: UInt32, toUsual: Float) {
+        let fingerprint = fingerprint(of: transaction.key)
         let ticks = Self.ticks(transaction.amount)
-        var event = Event(
-            time: time, cumulativeTicks: 0, fingerprint: fingerprint, counterpart: terminal, label: .unknown, toUsual: Float(toUsual))
-        customers[Int(customer)].insert(event, ticks: ticks, horizonMicroseconds: horizonMicroseconds) { dropped in
-            labelTargets[dropped.fingerprint] = nil
+        var event = Event(time: transaction.eventTime.microseconds, counterpart: terminal, label: .unknown, toUsual: toUsual)
+        transactionIndex.insert(fingerprint, customer: customer)
+        customers[Int(customer)].insert(event, ticks: ticks, fingerprint: fingerprint, retention: retention) { dropped in
+            transactionIndex.remove(dropped, customer: customer)
         }
         if terminal != Self.noTerminal {
             event.counterpart = customer
-            terminals[Int(terminal)].insert(event, ticks: ticks, horizonMicroseconds: horizonMicroseconds) { _ in }
+            terminals[Int(terminal)].insert(event, ticks: ticks, retention: retention)
         }
-        labelTargets[fingerprint] = LabelTarget(time: time, customer: customer, terminal: terminal)
     }
 
     /// Takes a label in; it counts for requests at or after `label.knownAt`. A later label for the same transaction replaces it.
     /// - Returns: false if the transaction is unknown, or so old that no window reaches it any more.
     @discardableResult
     public mutating func learn(_ label: Label) -> Bool {
-        let fingerprint = Self.fingerprint(of: label.key)
-        guard let target = labelTargets[fingerprint] else { return false }
-        let state = EventLabel(isFraud: label.isFraud, eventTime: target.time, knownAt: label.knownAt.microseconds)
-        let found = customers[Int(target.customer)].setLabel(state, fingerprint: fingerprint, time: target.time, isFraud: label.isFraud)
-        if target.terminal != Self.noTerminal {
-            _ = terminals[Int(target.terminal)].setLabel(state, fingerprint: fingerprint, time: target.time, isFraud: label.isFraud)
+        let fingerprint = fingerprint(of: label.key)
+        guard let customer = customer(of: fingerprint), let index = customers[Int(customer)].index(of: fingerprint) else { return false }
+        let event = customers[Int(customer)].events[index]
+        let rank = customers[Int(customer)].rank(at: index)
+        let state = EventLabel(isFraud: label.isFraud, eventTime: event.time, knownAt: label.knownAt.microseconds)
+        customers[Int(customer)].setLabel(state, at: index)
+        let terminal = event.counterpart
+        if terminal != Self.noTerminal, let index = terminals[Int(terminal)].index(at: event.time, counterpart: customer, rank: rank) {
+            terminals[Int(terminal)].setLabel(state, at: index)
         }
-        return found
+        return true
     }
 
     /// Says where a customer lives.
@@ -108,7 +123,28 @@ public struct FeatureEngine: Sendable {
         terminals[Int(Self.index(of: id, in: &terminalIndex, histories: &terminals))].place = place
     }
 
+    // MARK: - What comes back from a snapshot
+
+    mutating func begin(fingerprintKey key: SipHash, transactionCount: Int) {
+        fingerprintKey = key
+        // A wrong number must not ask for all memory: the index grows by itself where this is too little.
+        transactionIndex.reserve(min(transactionCount, 1 << 26))
+    }
+
+    mutating func restore(customer id: String, _ history: EntityHistory) {
+        let index = Self.index(of: id, in: &customerIndex, histories: &customers)
+        customers[Int(index)] = history
+        for fingerprint in history.fingerprints { transactionIndex.insert(fingerprint, customer: index) }
+    }
+
+    mutating func restore(terminal id: String, _ history: EntityHistory) {
+        terminals[Int(Self.index(of: id, in: &terminalIndex, histories: &terminals))] = history
+    }
+
     // MARK: - What is known
+
+    /// Where a terminal stands, as far as anybody has said.
+    public func place(ofTerminal id: String) -> Coordinate? { terminalIndex[id].flatMap { terminals[Int($0)].place } }
 
     /// The features that `transaction` would have, without remembering it; equal to what `observe(_:)` would return.
     public func features(of transaction: Transaction) -> [Double] {
@@ -152,9 +188,9 @@ public struct FeatureEngine: Sendable {
 
     /// False only for a transaction that was surely never observed. Of one so old that it would have been forgotten, nobody here knows.
     public func mayHaveObserved(_ transaction: Transaction) -> Bool {
-        if labelTargets[Self.fingerprint(of: transaction.key)] != nil { return true }
+        if customer(of: fingerprint(of: transaction.key)) != nil { return true }
         guard let newest = customerIndex[transaction.customerID].flatMap({ customers[Int($0)].events.last }) else { return false }
-        return transaction.eventTime.microseconds <= newest.time &- horizonMicroseconds
+        return transaction.eventTime.microseconds <= newest.time &- retention.horizonMicroseconds
     }
 
     // MARK: - Inside
@@ -175,12 +211,14 @@ public struct FeatureEngine: Sendable {
         return index
     }
 
-    /// 64 bits that tell a transaction among those retained: SipHash under a key of this process, so that nobody can choose ids that
-    /// collide. Among a million retained transactions two share a fingerprint with odds of 3 in 10⁸.
-    static func fingerprint(of key: TransactionKey) -> UInt64 {
-        var hasher = Hasher()
-        hasher.combine(key)
-        return UInt64(bitPattern: Int64(hasher.finalize()))
+    /// 64 bits that tell a transaction among those retained, under a secret key, so that nobody can choose ids that collide. Among a
+    /// million retained transactions two share a fingerprint with odds of 3 in 10⁸.
+    private func fingerprint(of key: TransactionKey) -> UInt64 {
+        SipHash(key0: fingerprintKey.key0 ^ fingerprintKey.hash(key.bankID), key1: fingerprintKey.key1).hash(key.transactionID)
+    }
+
+    private func customer(of fingerprint: UInt64) -> UInt32? {
+        transactionIndex.customer(of: fingerprint) { customers[Int($0)].index(of: fingerprint) != nil }
     }
 
     /// An amount in ten-thousandths of its major unit; no currency has more decimals.

@@ -40,6 +40,8 @@ public struct FeatureSet: Sendable, Hashable {
         return FeatureSet(name: name, definitions: chosen, labelDelay: labelDelay, utcOffsetSeconds: utcOffsetSeconds)
     }
 
+    var looksBeyondWindows: Bool { definitions.contains { $0.aggregation.looksBeyondWindows } }
+
     /// How much history an entity must keep for every value to be right.
     var horizon: TimeSpan {
         definitions.map { TimeSpan(microseconds: $0.window.microseconds + $0.delay.microseconds) }.max() ?? .days(0)

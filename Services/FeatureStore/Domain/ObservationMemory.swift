@@ -28,20 +28,30 @@ struct ObservedTransaction: Sendable, Hashable {
 /// memory, which is how it comes back after a crash.
 struct ObservationMemory: Sendable {
     private var engine: FeatureEngine
-    private var terminalPlaces: [String: Coordinate] = [:]
 
     init(featureSet: FeatureSet) {
         engine = FeatureEngine(set: featureSet)
     }
+
+    /// As a snapshot has it.
+    init(_ snapshot: FeatureSnapshotReader) throws(SnapshotError) {
+        engine = try snapshot.finish()
+    }
+
+    /// The whole memory as it is now, for later: it shares storage with the living one until that changes.
+    func snapshot() -> FeatureSnapshotWriter { FeatureSnapshotWriter(of: engine) }
 
     var featureSet: FeatureSet { engine.set }
     var customerCount: Int { engine.customerCount }
     var terminalCount: Int { engine.terminalCount }
 
     mutating func observe(_ transaction: Transaction) -> ObservedTransaction {
-        let location = transaction.location ?? transaction.terminalID.flatMap { terminalPlaces[$0] }
+        let location = transaction.location ?? transaction.terminalID.flatMap { engine.place(ofTerminal: $0) }
         return ObservedTransaction(transaction: transaction, location: location, values: engine.observe(transaction))
     }
+
+    /// Takes in what was observed before, with the values that it had then; leaves the same memory as `observe(_:)`.
+    mutating func remember(_ transaction: Transaction, values: [Double]) { engine.remember(transaction, values: values) }
 
     /// Whether a transaction may have been observed before, so that it has features already.
     func mayHaveObserved(_ transaction: Transaction) -> Bool { engine.mayHaveObserved(transaction) }
@@ -59,7 +69,6 @@ struct ObservationMemory: Sendable {
     mutating func learn(_ label: Label) { engine.learn(label) }
 
     mutating func place(_ terminal: Terminal) {
-        terminalPlaces[terminal.terminalID] = terminal.location
         engine.place(terminal: terminal.terminalID, at: terminal.location)
     }
 

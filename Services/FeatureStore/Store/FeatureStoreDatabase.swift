@@ -20,6 +20,7 @@ struct FeatureStoreDatabase: Sendable {
             name: "0002_log_holds_observations",
             sql: String(decoding: PackageResources.V0002_log_holds_observations_sql, as: UTF8.self)),
         Migration(name: "0003_observations_view", sql: String(decoding: PackageResources.V0003_observations_view_sql, as: UTF8.self)),
+        Migration(name: "0004_snapshots", sql: String(decoding: PackageResources.V0004_snapshots_sql, as: UTF8.self)),
     ]
 
     /// From so many lines on COPY is quicker than a statement, for all its round trips.
@@ -95,14 +96,34 @@ struct FeatureStoreDatabase: Sendable {
             """
     }
 
-    /// The store's own log from its beginning, in the order in which memory took the entries in. Reads what is committed
-    /// now: nobody else writes to it.
-    func forEachEntry(batchRows: Int = 10_000, _ body: ([[UInt8]]) async throws -> Void) async throws {
+    /// The store's own log behind a position, in the order in which memory took the entries in. Reads what is committed now: nobody else
+    /// writes to it.
+    func forEachEntry(
+        after position: LogPosition = .start, batchRows: Int = 10_000, _ body: ([[UInt8]]) async throws -> Void
+    ) async throws {
         try await pool.withTransaction { transaction in
-            try await transaction.stream("SELECT payload FROM event_log ORDER BY transaction_id, sequence", batchRows: batchRows) { rows in
+            try await transaction.stream(
+                """
+                SELECT payload FROM event_log
+                WHERE (transaction_id, sequence) > (\(PostgresTransactionID(position.transactionID)), \(position.sequence))
+                ORDER BY transaction_id, sequence
+                """, batchRows: batchRows
+            ) { rows in
                 try await body(try rows.map { try $0.decode([UInt8].self) })
             }
         }
+    }
+
+    /// The last observations up to a position, in the order in which memory took them in.
+    func lastObservations(upTo position: LogPosition, limit: Int) async throws -> [[UInt8]] {
+        let rows = try await pool.query(
+            """
+            SELECT payload FROM event_log
+            WHERE bank_id IS NOT NULL
+              AND (transaction_id, sequence) <= (\(PostgresTransactionID(position.transactionID)), \(position.sequence))
+            ORDER BY transaction_id DESC, sequence DESC LIMIT \(limit)
+            """)
+        return try rows.decode([UInt8].self).reversed()
     }
 
     /// Observations of a span of event time with the labels known by a time, ordered by event time, a batch at a time.

@@ -1,0 +1,187 @@
+import Records
+
+/// An engine's whole state as a row of chunks of about a mebibyte, which `FeatureSnapshotReader` makes an equal engine of.
+///
+/// Taking one costs nothing: the engine is a value, and this keeps a copy that shares its storage until either changes.
+public struct FeatureSnapshotWriter: Sendable {
+    /// Raised whenever chunks are written otherwise.
+    public static let format = 1
+    static let chunkBytes = 1 << 20
+
+    private let engine: FeatureEngine
+    private var number = 0
+    private var kind = Chunk.head
+    private var nextEntity = 0
+    /// Of the entities' indices; made with the second chunk.
+    private var names: [String] = []
+
+    enum Chunk: UInt8 {
+        case head = 1
+        case customers = 2
+        case terminals = 3
+        case end = 4
+    }
+
+    public init(of engine: FeatureEngine) { self.engine = engine }
+
+    /// The next chunk; nil after the last.
+    public mutating func next() -> [UInt8]? {
+        guard number >= 0 else { return nil }
+        var encoder = SnapshotEncoder(capacity: kind == .customers || kind == .terminals ? Self.chunkBytes + 4_096 : 256)
+        encoder.byte(kind.rawValue)
+        switch kind {
+        case .head:
+            encoder.varint(UInt64(Self.format))
+            encoder.text(engine.set.version)
+            encoder.word(engine.fingerprintKey.key0)
+            encoder.word(engine.fingerprintKey.key1)
+            encoder.varint(UInt64(engine.retainedTransactionCount))
+            turn(to: .customers)
+        case .customers:
+            write(engine.customers, into: &encoder)
+            if nextEntity == engine.customers.count { turn(to: .terminals) }
+        case .terminals:
+            write(engine.terminals, into: &encoder)
+            if nextEntity == engine.terminals.count { turn(to: .end) }
+        case .end:
+            encoder.varint(UInt64(engine.customers.count))
+            encoder.varint(UInt64(engine.terminals.count))
+            defer { number = -1 }
+            return encoder.sealed(number: number)
+        }
+        defer { number += 1 }
+        return encoder.sealed(number: number)
+    }
+
+    private mutating func turn(to next: Chunk) {
+        kind = next
+        nextEntity = 0
+        switch next {
+        case .customers: names = Self.names(engine.customerIndex)
+        case .terminals: names = Self.names(engine.terminalIndex)
+        case .head, .end: names = []
+        }
+    }
+
+    private static func names(_ index: [String: UInt32]) -> [String] {
+        var names = [String](repeating: "", count: index.count)
+        for (name, place) in index { names[Int(place)] = name }
+        return names
+    }
+
+    private mutating func write(_ histories: [EntityHistory], into encoder: inout SnapshotEncoder) {
+        while nextEntity < histories.count, encoder.count < Self.chunkBytes {
+            encoder.text(names[nextEntity])
+            histories[nextEntity].encode(into: &encoder)
+            nextEntity += 1
+        }
+    }
+}
+
+/// Makes an engine of the chunks of a snapshot.
+///
+/// ```swift
+/// var reader = FeatureSnapshotReader(set: .payments)
+/// for chunk in chunks { try reader.add(chunk) }
+/// var engine = try reader.finish()
+/// ```
+public struct FeatureSnapshotReader: Sendable {
+    private var engine: FeatureEngine
+    private var number = 0
+    private var isComplete = false
+
+    public init(set: FeatureSet) { engine = FeatureEngine(set: set) }
+
+    /// Takes in the next chunk.
+    public mutating func add(_ chunk: [UInt8]) throws(SnapshotError) {
+        do {
+            try chunk.withUnsafeBytes { try add($0) }
+        } catch let error as SnapshotError {
+            throw error
+        } catch {
+            throw .damaged(chunk: number)
+        }
+        number += 1
+    }
+
+    private mutating func add(_ bytes: UnsafeRawBufferPointer) throws(SnapshotError) {
+        var decoder = try SnapshotDecoder(bytes, number: number)
+        guard let kind = FeatureSnapshotWriter.Chunk(rawValue: try decoder.byte()), !isComplete, (kind == .head) == (number == 0) else {
+            throw decoder.damaged()
+        }
+        switch kind {
+        case .head:
+            guard try decoder.varint() == UInt64(FeatureSnapshotWriter.format), try decoder.text() == engine.set.version else { throw .other }
+            let key = SipHash(key0: try decoder.word(), key1: try decoder.word())
+            engine.begin(fingerprintKey: key, transactionCount: Int(clamping: try decoder.varint()))
+        case .customers:
+            while !decoder.isAtEnd { engine.restore(customer: try decoder.text(), try EntityHistory(from: &decoder)) }
+        case .terminals:
+            while !decoder.isAtEnd { engine.restore(terminal: try decoder.text(), try EntityHistory(from: &decoder)) }
+        case .end:
+            guard try decoder.varint() == UInt64(engine.customerCount), try decoder.varint() == UInt64(engine.terminalCount) else {
+                throw decoder.damaged()
+            }
+            isComplete = true
+        }
+    }
+
+    /// - Throws: ``SnapshotError/damaged(chunk:)`` if the last chunk has not come.
+    public func finish() throws(SnapshotError) -> FeatureEngine {
+        guard isComplete else { throw .damaged(chunk: number) }
+        return engine
+    }
+}
+
+extension EntityHistory {
+    func encode(into encoder: inout SnapshotEncoder) {
+        encoder.byte((place == nil ? 0 : 1) | (fingerprints.isEmpty ? 0 : 2))
+        if let place {
+            encoder.word(place.latitude.bitPattern)
+            encoder.word(place.longitude.bitPattern)
+        }
+        encoder.signed(baseTicks)
+        encoder.varint(UInt64(events.count))
+        var time: Int64 = 0
+        var ticks = baseTicks
+        for event in events {
+            encoder.signed(event.time &- time)
+            encoder.signed(event.cumulativeTicks &- ticks)
+            encoder.varint(UInt64(event.counterpart &+ 1))
+            encoder.varint(UInt64(event.label.bits ^ EventLabel.unknown.bits))
+            encoder.halfWord(event.toUsual.bitPattern)
+            time = event.time
+            ticks = event.cumulativeTicks
+        }
+        for fingerprint in fingerprints { encoder.word(fingerprint) }
+    }
+
+    init(from decoder: inout SnapshotDecoder) throws(SnapshotError) {
+        let flags = try decoder.byte()
+        var place: Coordinate?
+        if flags & 1 == 1 {
+            place = Coordinate(latitude: Double(bitPattern: try decoder.word()), longitude: Double(bitPattern: try decoder.word()))
+        }
+        let baseTicks = try decoder.signed()
+        let count = try decoder.count()
+        var events: ContiguousArray<Event> = []
+        events.reserveCapacity(count)
+        var time: Int64 = 0
+        var ticks = baseTicks
+        for _ in 0..<count {
+            time &+= try decoder.signed()
+            ticks &+= try decoder.signed()
+            let counterpart = UInt32(truncatingIfNeeded: try decoder.varint()) &- 1
+            let label = EventLabel(bits: UInt32(truncatingIfNeeded: try decoder.varint()) ^ EventLabel.unknown.bits)
+            var event = Event(time: time, counterpart: counterpart, label: label, toUsual: Float(bitPattern: try decoder.halfWord()))
+            event.cumulativeTicks = ticks
+            events.append(event)
+        }
+        var fingerprints: ContiguousArray<UInt64> = []
+        if flags & 2 == 2 {
+            fingerprints.reserveCapacity(count)
+            for _ in 0..<count { fingerprints.append(try decoder.word()) }
+        }
+        self.init(events: events, fingerprints: fingerprints, baseTicks: baseTicks, place: place)
+    }
+}
