@@ -3,15 +3,18 @@ import Identity
 import RPC
 import RecordCoding
 import Records
+import StandardContracts
 
 /// What the page shows that other services know: asked for with the caller's own token, so that those services decide what the caller
 /// may see and do, and record it.
 struct CaseRoutes: Sendable {
     let notifier: NotificationsV1.NotifierService.Client
     let models: ModelsV1.ModelService.Client
+    let map: LiveMap
 
     static let rules: [String: AccessRule] = [
         "/alerts/states": .scope(Scope.readAlerts), "/alerts/{id}/acknowledge": .scope(Scope.writeAlerts), "/models": .scope(Scope.readModels),
+        "/complaints/{reporter}/{id}/cash-out": .scope(Scope.readModels),
     ]
 
     static let timeout: Duration = .seconds(5)
@@ -22,6 +25,7 @@ struct CaseRoutes: Sendable {
             HTTPRoute("GET", "/alerts/states") { try await alertStates($0) },
             HTTPRoute("POST", "/alerts/{id}/acknowledge", maxBodyBytes: 1024) { try await acknowledge($0) },
             HTTPRoute("GET", "/models") { try await listModels($0) },
+            HTTPRoute("GET", "/complaints/{reporter}/{id}/cash-out") { try await cashOut($0) },
         ]
     }
 
@@ -81,6 +85,59 @@ struct CaseRoutes: Sendable {
                 promotedAt: model.promotedAt.flatMap { Timestamp($0) }?.iso8601, metrics: model.metrics.filter { $0.value.isFinite },
                 alertThreshold: model.alertThreshold)
         })
+    }
+
+    private struct CashOut: Encodable {
+        struct Window: Encodable {
+            var startsAt: String
+            var endsAt: String
+            var probability: Double
+        }
+
+        struct ATM: Encodable {
+            var terminal: String
+            var institution: String
+            var latitude: Double?
+            var longitude: Double?
+            var probability: Double
+            /// One for each window.
+            var windows: [Double]
+        }
+
+        /// That no withdrawal comes any more.
+        var goneProbability: Double
+        var windows: [Window]
+        /// That it comes after the last window, or at another ATM.
+        var laterProbability: Double
+        var elsewhereProbability: Double
+        /// Likeliest first.
+        var atms: [ATM]
+        /// Whether the money was found on its way; else the answer is what holds for any complaint.
+        var isTraced: Bool
+        var asOf: String?
+    }
+
+    private static let cashOutATMs: UInt32 = 5
+    private static let cashOutHours: UInt32 = 24
+
+    /// Where and when a complaint's money may be taken out, as the model server tells whoever asks.
+    private func cashOut(_ request: HTTPRequest) async throws -> HTTPResponse {
+        let key = ModelsV1.ComplaintKey(
+            reporterID: request.pathParameters["reporter"] ?? "", complaintID: request.pathParameters["id"] ?? "")
+        let answer = try await models.predictCashOut(
+            .init(subject: .submitted(key), maxATMs: Self.cashOutATMs, hours: Self.cashOutHours), options: try Self.options(request))
+        let sites = map.current.sites
+        func time(_ moment: GoogleProtobuf.Timestamp?) -> String { moment.flatMap { Timestamp($0) }?.iso8601 ?? "" }
+        return try Self.json(CashOut(
+            goneProbability: answer.goneProbability,
+            windows: answer.windows.map { .init(startsAt: time($0.startsAt), endsAt: time($0.endsAt), probability: $0.probability) },
+            laterProbability: answer.laterProbability, elsewhereProbability: answer.elsewhereProbability,
+            atms: answer.atms.map { atm in
+                .init(
+                    terminal: atm.terminalID, institution: sites[atm.terminalID]?.institution ?? "", latitude: atm.location?.latitude,
+                    longitude: atm.location?.longitude, probability: atm.probability, windows: atm.windowProbabilities)
+            },
+            isTraced: answer.traced, asOf: time(answer.asOf)))
     }
 
     private static func options(_ request: HTTPRequest) throws -> CallOptions {

@@ -32,6 +32,23 @@ struct CellDetail: Encodable {
         var longitude: Double
     }
 
+    /// What is expected here from now on.
+    struct Outlook: Encodable {
+        struct Span: Encodable {
+            var hours: Int
+            var expected: Double
+            /// Between which counts it lies with the probability `coverage`.
+            var low: Int
+            var high: Int
+        }
+
+        var from: String
+        var coverage: Double
+        /// Of each hour from `from` on.
+        var expected: [Double]
+        var spans: [Span]
+    }
+
     var quadkey: String
     /// West, south, east, north.
     var bounds: [Double]
@@ -41,6 +58,7 @@ struct CellDetail: Encodable {
     var reasons: [Reason]
     var terminals: [Terminal]
     var alerts: [Payload.Alert]
+    var forecast: Outlook?
 
     static let maxReasons = 5
     static let maxTerminals = 50
@@ -54,7 +72,7 @@ extension MapQueries {
     func detail(of cell: Tile, _ parameters: QueryParameters) throws -> CellDetail {
         var layers: [CellDetail.LayerCount] = []
         var types: [CellDetail.TypeCount] = []
-        for layer in Layer.allCases {
+        for layer in Layer.recorded {
             let filter = try parameters.filter(layer: layer, permitted: permitted, state: state)
             let found = state.cube.cells(in: cell, zoom: cell.zoom, renderer.prepare(filter, for: state)).first
             let tally = found?.tally ?? Tally()
@@ -87,6 +105,23 @@ extension MapQueries {
                     terminal: $0.terminalID, kind: $0.sort.rawValue, institution: $0.institution, latitude: $0.position.latitude,
                     longitude: $0.position.longitude)
             },
-            alerts: Array(alerts.prefix(CellDetail.maxAlerts)))
+            alerts: Array(alerts.prefix(CellDetail.maxAlerts)), forecast: forecast.map { outlook(of: cell, $0) })
+    }
+
+    private static let outlookHours = [6, 24, 72]
+
+    private func outlook(of cell: Tile, _ forecast: Forecast) -> CellDetail.Outlook {
+        var filter = CubeFilter(layer: .forecast)
+        filter.jurisdictions = permitted
+        let prepared = renderer.prepare(filter, for: state.showing(forecast))
+        var hourly = [Double](repeating: 0, count: forecast.hours.count)
+        forecast.cube.forEachEntry(in: cell, prepared) { hour, tally in hourly[hour - forecast.hours.lowerBound] += tally.riskSum }
+        return CellDetail.Outlook(
+            from: Payload.time(hour: forecast.hours.lowerBound), coverage: Forecast.coverage, expected: hourly,
+            spans: Self.outlookHours.filter { $0 <= forecast.hours.count }.map { hours in
+                let outlook = forecast.outlook(in: cell, hours: hours, prepared)
+                return .init(
+                    hours: hours, expected: outlook.expected, low: outlook.interval.lowerBound, high: outlook.interval.upperBound)
+            })
     }
 }

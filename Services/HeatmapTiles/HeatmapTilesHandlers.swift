@@ -17,7 +17,7 @@ struct HeatmapTilesHandlers: TilesV1.TileService.Handlers {
     func listHotspots(_ request: TilesV1.ListHotspotsRequest, context: CallContext) async throws -> TilesV1.ListHotspotsResponse {
         let limit = request.limit == 0 ? Self.defaultHotspots : Int(request.limit)
         let zoom = request.zoom == 0 ? Cube.cellZoom : Int(request.zoom)
-        let queries = queries(for: context)
+        let queries = queries(for: context, request.filter)
         var faults: [FieldViolation] = []
         if limit > MapQueries.maxHotspots { faults.append(.init(field: "limit", description: "must be at most \(MapQueries.maxHotspots)")) }
         if !Self.zooms.contains(zoom) {
@@ -27,13 +27,13 @@ struct HeatmapTilesHandlers: TilesV1.TileService.Handlers {
         let spots = queries.hotspots(filter, limit: limit, zoom: zoom, in: nil)
         return .init(cells: spots.map { spot in
             TilesV1.Cell(
-                quadkey: spot.quadkey, centre: .init(latitude: spot.latitude, longitude: spot.longitude), count: Int64(spot.count),
-                risk: spot.risk)
+                quadkey: spot.quadkey, centre: .init(latitude: spot.latitude, longitude: spot.longitude), count: Int64(spot.count ?? 0),
+                risk: spot.risk ?? spot.expected)
         })
     }
 
     func getTimeSeries(_ request: TilesV1.GetTimeSeriesRequest, context: CallContext) async throws -> TilesV1.GetTimeSeriesResponse {
-        let queries = queries(for: context)
+        let queries = queries(for: context, request.filter)
         var faults: [FieldViolation] = []
         var box: BoundingBox?
         if let area = request.area {
@@ -50,8 +50,10 @@ struct HeatmapTilesHandlers: TilesV1.TileService.Handlers {
         })
     }
 
-    private func queries(for context: CallContext) -> MapQueries {
-        MapQueries(state: map.current, renderer: renderer, permitted: context.serviceContext.principal?.permittedJurisdictions)
+    private func queries(for context: CallContext, _ filter: TilesV1.Filter?) -> MapQueries {
+        MapQueries(
+            state: map.current(for: filter.flatMap { Layer(rawValue: $0.layer) }), forecast: map.forecast, renderer: renderer,
+            permitted: context.serviceContext.principal?.permittedJurisdictions)
     }
 
     /// - Throws: `INVALID_ARGUMENT` with all faults found so far and the filter's own.

@@ -1,6 +1,8 @@
+import Geo
+import Identity
 import RPC
 
-/// Server-sent events that say that the map has changed. What changed, a page asks for itself, so that it hears only what it may.
+/// Server-sent events that say that the map has changed, and in which cells the listener may see. What is in them now, a page asks for.
 struct LiveStream: Sendable {
     let map: LiveMap
     let maxListeners: Int
@@ -12,18 +14,24 @@ struct LiveStream: Sendable {
     var life: Duration = .seconds(600)
     var clock: any Clock<Duration> = ContinuousClock()
 
+    /// More changed cells than these are not told one by one.
+    static let maxCells = 200
+
     func response(to request: HTTPRequest) throws -> HTTPResponse {
         guard let subscription = map.subscribe(limit: maxListeners) else {
             throw RPCError(.resourceExhausted, "\(maxListeners) dashboards are listening already")
         }
         // What the browser has seen before its connection broke.
         let seen = request.headers["last-event-id"].flatMap { UInt64($0) }
+        let permitted = request.serviceContext.principal?.permittedJurisdictions
         return HTTPResponse(
             headers: ["content-type": "text/event-stream", "cache-control": "no-store"],
-            body: .stream { writer in try await send(subscription, after: seen, to: writer) })
+            body: .stream { writer in try await send(subscription, permitted, after: seen, to: writer) })
     }
 
-    private func send(_ subscription: LiveMap.Subscription, after seen: UInt64?, to writer: HTTPBodyWriter) async throws {
+    private func send(
+        _ subscription: LiveMap.Subscription, _ permitted: Set<String>?, after seen: UInt64?, to writer: HTTPBodyWriter
+    ) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 while true {
@@ -36,18 +44,32 @@ struct LiveStream: Sendable {
                 var seen = seen
                 try await writer.write("retry: 2000\n\n")
                 for await _ in subscription.wakes {
-                    let revision = map.current.revision
-                    if revision == seen {
-                        try await writer.write(": still here\n\n")
+                    let (revision, cells) = map.changes(since: seen)
+                    if revision != seen, let news = Self.news(revision, cells, permitted, map) {
+                        try await writer.writeEvent(name: "change", data: news, id: String(revision))
                     } else {
-                        try await writer.writeEvent(name: "change", data: "{\"revision\":\(revision)}", id: String(revision))
-                        seen = revision
+                        try await writer.write(": still here\n\n")
                     }
+                    seen = revision
                     try await clock.sleep(for: pace)
                 }
             }
             defer { group.cancelAll() }
             try await group.next()
         }
+    }
+
+    /// What is told: `{"revision":12,"cells":["0231…"]}`, without `cells` when much or all has changed; nil when nothing has that the
+    /// listener may see.
+    private static func news(_ revision: UInt64, _ cells: Set<UInt64>?, _ permitted: Set<String>?, _ map: LiveMap) -> String? {
+        guard let cells else { return "{\"revision\":\(revision)}" }
+        var tiles = cells.compactMap { Tile(zoom: Cube.cellZoom, code: $0) }
+        if let permitted {
+            let state = map.current
+            tiles = tiles.filter { state.isPosition($0.centre, inAnyOf: permitted) }
+            guard !tiles.isEmpty else { return nil }
+        }
+        guard tiles.count <= maxCells else { return "{\"revision\":\(revision)}" }
+        return "{\"revision\":\(revision),\"cells\":[\(tiles.map { "\"\($0.quadkey)\"" }.sorted().joined(separator: ","))]}"
     }
 }

@@ -42,7 +42,7 @@ import ServiceRuntime
                     files: WebFiles(mapLibre: configuration.mapLibreFiles, baseMapStyleURL: configuration.baseMapStyleURL),
                     sessions: Sessions(auth: AuthV1.AuthService.Client(auth)),
                     live: LiveStream(map: map, maxListeners: configuration.maxListeners),
-                    cases: CaseRoutes(notifier: NotificationsV1.NotifierService.Client(notifier), models: modelClient),
+                    cases: CaseRoutes(notifier: NotificationsV1.NotifierService.Client(notifier), models: modelClient, map: map),
                     publicURL: configuration.publicURL ?? runtime.configuration.addresses[runtime.service.name]
                         ?? runtime.service.defaultAddress)
                 try await runtime.serve(
@@ -50,6 +50,7 @@ import ServiceRuntime
                     background: [
                         .init("the decisions' log") { try await follow(modelClient, with: decisionFollower) },
                         .init("the records' log") { try await follow(ingestionClient, with: recordFollower) },
+                        .init("the forecast") { try await ForecastFollower(models: modelClient, map: map, logger: runtime.logger).run() },
                         .init("the colours' scales") { try await cache.followScales(of: map, renderer) },
                     ])
             }

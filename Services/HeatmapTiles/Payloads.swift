@@ -37,8 +37,18 @@ enum Payload {
         var to: String?
         var layers: [LayerInfo]
         var jurisdictions: Int
-        /// The box around all cells and jurisdictions that may be seen; west, south, east, north.
+        /// The hours that the forecast covers; absent while there is none.
+        var forecastFrom: String?
+        var forecastTo: String?
+    }
+
+    /// West, south, east, north; absent when there is nothing to see.
+    struct Bounds: Encodable {
         var bounds: [Double]?
+
+        init(_ box: BoundingBox?) {
+            bounds = box.map { [$0.west, $0.south, $0.east, $0.north] }
+        }
     }
 
     /// TileJSON 3.0.0: where a layer's tiles are, and what is in them.
@@ -69,7 +79,10 @@ enum Payload {
             minzoom = 0
             maxzoom = CellTile.maximumZoom
             self.bounds = bounds.map { [$0.west, $0.south, $0.east, $0.north] }
-            let fields = [
+            let both = [
+                "expected": "Number: what is to be expected", "heat": "Number, 0 to 1: how hot, on the same scale in all tiles of this filter",
+            ]
+            let fields = layer == .forecast ? both : [
                 "count": "Number of events", "risk": "Number: mean risk, 0 to 1", "expected": "Number: sum of the risks",
                 "heat": "Number, 0 to 1: how hot, on the same scale in all tiles of this filter",
                 "change": "Number: events more than in the span of the same length before; absent where from or to is",
@@ -93,7 +106,7 @@ enum Payload {
         /// The first bucket's start.
         var from: String?
         var bucketHours: Int
-        /// One for each bucket from `from` on.
+        /// One for each bucket from `from` on; none in a forecast.
         var counts: [Int]
         var expected: [Double]
     }
@@ -102,8 +115,9 @@ enum Payload {
         var quadkey: String
         var latitude: Double
         var longitude: Double
-        var count: Int
-        var risk: Double
+        /// Absent in a forecast.
+        var count: Int?
+        var risk: Double?
         var expected: Double
         var jurisdiction: String?
     }
@@ -141,6 +155,7 @@ enum Payload {
 /// Answers questions about a map for one caller.
 struct MapQueries {
     var state: MapState
+    var forecast: Forecast?
     var renderer: TileRenderer
     /// The jurisdictions of the caller's token; nil for everywhere.
     var permitted: Set<String>?
@@ -154,7 +169,7 @@ struct MapQueries {
 
     func summary(_ parameters: QueryParameters) throws -> Payload.Summary {
         let (hours, kinds) = extent()
-        let layers = try Layer.allCases.map { layer -> Payload.Summary.LayerInfo in
+        let layers = try Layer.recorded.map { layer -> Payload.Summary.LayerInfo in
             // Types are one layer's own; what is asked for one would be unknown to the others.
             let filter = try parameters.filter(layer: layer, permitted: permitted, state: state)
             let tally = state.cube.total(in: nil, renderer.prepare(filter, for: state))
@@ -167,7 +182,8 @@ struct MapQueries {
             from: hours.map { Payload.time(hour: $0.lowerBound) },
             to: hours.map { Payload.time(hour: $0.upperBound + 1) },
             layers: layers, jurisdictions: visibleAreas.count,
-            bounds: bounds().map { [$0.west, $0.south, $0.east, $0.north] })
+            forecastFrom: forecast.map { Payload.time(hour: $0.hours.lowerBound) },
+            forecastTo: forecast.map { Payload.time(hour: $0.hours.upperBound) })
     }
 
     func series(_ filter: CubeFilter, in box: BoundingBox?, bucketHours: Int?) throws -> Payload.Series {
@@ -186,8 +202,8 @@ struct MapQueries {
         let buckets = state.cube.series(in: box, hoursPerBucket: size, renderer.prepare(filter, for: state))
         let tallies = (0..<count).map { buckets[start + $0 * size] ?? Tally() }
         return Payload.Series(
-            layer: filter.layer.rawValue, from: Payload.time(hour: start), bucketHours: size, counts: tallies.map(\.count),
-            expected: tallies.map { ($0.riskSum * 1000).rounded() / 1000 })
+            layer: filter.layer.rawValue, from: Payload.time(hour: start), bucketHours: size,
+            counts: filter.layer == .forecast ? [] : tallies.map(\.count), expected: tallies.map { ($0.riskSum * 1000).rounded() / 1000 })
     }
 
     func hotspots(_ filter: CubeFilter, limit: Int, zoom: Int, in box: BoundingBox?) -> [Payload.Hotspot] {
@@ -195,8 +211,9 @@ struct MapQueries {
             guard let tile = Tile(zoom: zoom, code: cell.code) else { return nil }
             let centre = tile.centre
             return Payload.Hotspot(
-                quadkey: tile.quadkey, latitude: centre.latitude, longitude: centre.longitude, count: cell.tally.count,
-                risk: cell.tally.meanRisk, expected: cell.tally.riskSum, jurisdiction: jurisdiction(at: centre))
+                quadkey: tile.quadkey, latitude: centre.latitude, longitude: centre.longitude,
+                count: filter.layer == .forecast ? nil : cell.tally.count, risk: filter.layer == .forecast ? nil : cell.tally.meanRisk,
+                expected: cell.tally.riskSum, jurisdiction: jurisdiction(at: centre))
         }
     }
 
@@ -207,12 +224,12 @@ struct MapQueries {
         guard cells.count <= Self.maxCells else { throw Self.tooManyCells }
         return .init(features: try cells.compactMap { cell in
             guard let tile = Tile(zoom: zoom, code: cell.code) else { return nil }
-            return .init(
-                id: tile.quadkey, geometry: .polygon(try Polygon(box: tile.bounds)),
-                properties: [
-                    "count": .number(Double(cell.tally.count)), "risk": .number(cell.tally.meanRisk),
-                    "expected": .number(cell.tally.riskSum),
-                ])
+            var properties = ["expected": GeoJSON.Value.number(cell.tally.riskSum)]
+            if filter.layer != .forecast {
+                properties["count"] = .number(Double(cell.tally.count))
+                properties["risk"] = .number(cell.tally.meanRisk)
+            }
+            return .init(id: tile.quadkey, geometry: .polygon(try Polygon(box: tile.bounds)), properties: properties)
         })
     }
 
@@ -275,14 +292,29 @@ struct MapQueries {
         visibleAreas.first { $0.contains(position) }?.name
     }
 
-    /// The box around all cells and jurisdictions that the caller may see.
-    func bounds() -> BoundingBox? {
-        var everything = CubeFilter(layer: .transactions)
-        everything.jurisdictions = permitted
-        let mask = renderer.prepare(everything, for: state).cells
-        let cells = state.cube.codes.enumerated().lazy.filter { mask?[$0.offset] != false }
-        let box = BoundingBox(around: cells.compactMap { Tile(zoom: Cube.cellZoom, code: $0.element)?.centre })
-        let boxes = [box].compactMap { $0 } + visibleAreas.compactMap { $0.outline?.bounds }
+    /// The box around the jurisdictions that the caller may see and around where the events are: a hundredth on each side, which may lie
+    /// anywhere, is left out.
+    func bounds(_ filter: CubeFilter = CubeFilter(layer: .transactions)) -> BoundingBox? {
+        var filter = filter
+        filter.jurisdictions = filter.jurisdictions ?? permitted
+        let cells = state.cube.cells(in: .world, zoom: Cube.cellZoom, renderer.prepare(filter, for: state))
+        let places = cells.compactMap { cell in Tile(zoom: Cube.cellZoom, code: cell.code).map { ($0.centre, cell.tally.count) } }
+        let total = places.reduce(0) { $0 + $1.1 }
+        func inner(_ axis: (Position) -> Double) -> (low: Double, high: Double)? {
+            let sorted = places.map { (axis($0.0), $0.1) }.sorted { $0.0 < $1.0 }
+            var seen = 0, low: Double?, high: Double?
+            for (place, count) in sorted {
+                if low == nil, (seen + count) * 100 > total { low = place }
+                if seen * 100 < total * 99 { high = place }
+                seen += count
+            }
+            guard let low, let high else { return nil }
+            return (low, high)
+        }
+        var boxes = visibleAreas.compactMap { $0.outline?.bounds }
+        if let across = inner(\.longitude), let along = inner(\.latitude) {
+            boxes.append(BoundingBox(west: across.low, south: along.low, east: across.high, north: along.high))
+        }
         return boxes.first.map { boxes.dropFirst().reduce($0) { $0.union($1) } }
     }
 }

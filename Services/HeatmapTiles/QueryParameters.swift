@@ -87,13 +87,14 @@ struct QueryParameters: Sendable {
     func filter(layer: Layer, permitted: Set<String>?, state: MapState) throws -> CubeFilter {
         var filter = CubeFilter(layer: layer)
         filter.hours = try hours()
-        filter.knownBefore = try knownBefore()
-        filter.types = try types(layer: layer, known: Self.knownTypes(of: layer, state))
-        if let text = self["min_risk"] {
-            guard let risk = Double(text), (0...1).contains(risk) else {
-                throw BadQuery(field: "min_risk", reason: "must be a number from 0 to 1")
+        if layer == .forecast {
+            if let field = ["at", "types", "min_risk"].first(where: { self[$0] != nil }) {
+                throw BadQuery(field: field, reason: "the forecast has none; it is of now and of all types together")
             }
-            filter.minimumRisk = risk
+        } else {
+            filter.knownBefore = try knownBefore()
+            filter.types = try types(layer: layer, known: Self.knownTypes(of: layer, state))
+            filter.minimumRisk = try number("min_risk", in: 0...1) ?? 0
         }
         filter.hoursOfDay = try numbers("hours_of_day", in: 0...23)
         filter.daysOfWeek = try numbers("days_of_week", in: 1...7)
@@ -107,6 +108,14 @@ struct QueryParameters: Sendable {
             filter.jurisdictions = [id]
         }
         return filter
+    }
+
+    private func number(_ name: String, in range: ClosedRange<Double>) throws -> Double? {
+        guard let text = self[name] else { return nil }
+        guard let number = Double(text), range.contains(number) else {
+            throw BadQuery(field: name, reason: "must be a number from \(Int(range.lowerBound)) to \(Int(range.upperBound))")
+        }
+        return number
     }
 
     private func instant(_ name: String) throws -> Timestamp? {

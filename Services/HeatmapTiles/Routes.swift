@@ -40,6 +40,7 @@ struct Routes: Sendable {
             HTTPRoute("GET", "/tiles/{layer}.json") { request in try await answer(request, tileJSON) },
             HTTPRoute("GET", "/tiles/{layer}/{z}/{x}/{y}.{format}") { try await tile($0) },
             HTTPRoute("GET", "/api/summary") { request in try await answer(request, summary) },
+            HTTPRoute("GET", "/api/bounds") { request in try await answer(request, bounds) },
             HTTPRoute("GET", "/api/series") { request in try await answer(request, series) },
             HTTPRoute("GET", "/api/hotspots") { request in try await answer(request, hotspots) },
             HTTPRoute("GET", "/api/cells") { request in try await answer(request, cells) },
@@ -154,6 +155,12 @@ struct Routes: Sendable {
         return (try Payload.encode(queries.summary(parameters)), Self.json)
     }
 
+    private func bounds(_ request: HTTPRequest, _ queries: MapQueries) throws -> Content {
+        let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.subtracting(["types"]))
+        let filter = try parameters.filter(layer: .transactions, permitted: queries.permitted, state: queries.state)
+        return (try Payload.encode(Payload.Bounds(queries.bounds(filter))), Self.json)
+    }
+
     private func series(_ request: HTTPRequest, _ queries: MapQueries) throws -> Content {
         let (parameters, filter) = try filtered(request, queries, and: ["bbox", "bucket_hours"])
         let hours = try parameters.integer("bucket_hours", in: 1...8784)
@@ -223,10 +230,16 @@ struct Routes: Sendable {
     private func queries(for request: HTTPRequest) async throws -> MapQueries {
         let at = try QueryParameters(request.query.filter { $0.name == "at" }, allowed: ["at"]).knownBefore()
         let thisHour = Int(now().microseconds / CubeHour.microsecondsPerHour)
+        let layer = (request.pathParameters["layer"] ?? request.query.first { $0.name == "layer" }?.value).flatMap { Layer(rawValue: $0) }
         let state: MapState
-        if let at, at <= thisHour { state = try await past.map(knownBefore: at) } else { state = map.current }
+        if layer != .forecast, let at, at <= thisHour {
+            state = try await past.map(knownBefore: at)
+        } else {
+            state = map.current(for: layer)
+        }
         return MapQueries(
-            state: state, renderer: renderer, permitted: request.serviceContext.principal?.permittedJurisdictions)
+            state: state, forecast: map.forecast, renderer: renderer,
+            permitted: request.serviceContext.principal?.permittedJurisdictions)
     }
 
     /// Answers from the map and for this caller; a bad query is a 400 that says what is wrong.

@@ -186,7 +186,7 @@ final class TileCache: Sendable {
 
     /// Forgets what a change of the map touches.
     func forget(_ effect: LiveMap.Effect) {
-        if effect.areasChanged { forgetAll() } else { forget(cells: effect.cells) }
+        if effect.everythingChanged { forgetAll() } else { forget(cells: effect.cells) }
     }
 
     /// Forgets, for ever and each second, the answers of views whose colours are measured otherwise by now.
@@ -195,8 +195,8 @@ final class TileCache: Sendable {
             try await clock.sleep(for: .seconds(1))
             let state = map.current
             forgetViews { view, scale in
-                // The past does not change.
-                guard view.filter.knownBefore == nil else { return false }
+                // The past does not change; a new forecast takes all away that shows the old.
+                guard view.filter.knownBefore == nil, view.filter.layer != .forecast else { return false }
                 return renderer.scale(state, view, renderer.prepare(view.filter, for: state)) != scale
             }
         }

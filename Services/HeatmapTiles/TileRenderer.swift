@@ -12,11 +12,13 @@ final class TileRenderer: Sendable {
     private struct ScaleKey: Hashable {
         var view: View
         var version: UInt64
+        var forecastAt: Int64?
     }
 
     private struct PeaksKey: Hashable {
         var layer: Layer
         var knownBefore: Int?
+        var forecastAt: Int64?
         /// Rises by one each time the layer's total doubles.
         var step: Int
     }
@@ -24,6 +26,7 @@ final class TileRenderer: Sendable {
     private struct MaskKey: Hashable {
         var jurisdictions: Set<String>
         var knownBefore: Int?
+        var forecastAt: Int64?
         var cellCount: Int
         var areasRevision: Int
     }
@@ -92,7 +95,8 @@ final class TileRenderer: Sendable {
     private func mask(_ state: MapState, _ jurisdictions: Set<String>, knownBefore: Int?) -> [Bool] {
         let areas = jurisdictions.compactMap { state.areas[$0] }
         let key = MaskKey(
-            jurisdictions: jurisdictions, knownBefore: knownBefore, cellCount: state.cube.codes.count, areasRevision: state.areasRevision)
+            jurisdictions: jurisdictions, knownBefore: knownBefore, forecastAt: state.forecastAt, cellCount: state.cube.codes.count,
+            areasRevision: state.areasRevision)
         if let mask = memory.withLock({ $0.masks[key] }) { return mask }
         let mask = state.cube.mask { position in areas.contains { $0.contains(position) } }
         memory.withLock { memory in
@@ -110,7 +114,7 @@ final class TileRenderer: Sendable {
     /// others shows.
     func scale(_ state: MapState, _ view: View, _ prepared: CubeFilter.Prepared) -> HeatScale {
         guard view.filter.jurisdictions != nil else { return usualScale(state, view, prepared) }
-        let key = ScaleKey(view: view, version: state.cube.version)
+        let key = ScaleKey(view: view, version: state.cube.version, forecastAt: state.forecastAt)
         if let scale = memory.withLock({ $0.scales[key] }) { return scale }
         let scale = HeatScale(hottest: state.cube.hottest(view.filter.layer, prepared)[view.cellZoom])
         memory.withLock { memory in
@@ -125,7 +129,9 @@ final class TileRenderer: Sendable {
         let everything = CubeFilter(layer: layer).prepared(kinds: state.cube.kinds, cells: nil)
         let ever = state.cube.world.tally(everything), now = state.cube.world.tally(prepared)
         guard now.count > 0, layer.heat(of: ever) > 0 else { return HeatScale(hottest: 0) }
-        let key = PeaksKey(layer: layer, knownBefore: view.filter.knownBefore, step: 31 - Int32(clamping: ever.count).leadingZeroBitCount)
+        let key = PeaksKey(
+            layer: layer, knownBefore: view.filter.knownBefore, forecastAt: state.forecastAt,
+            step: 31 - Int32(clamping: ever.count).leadingZeroBitCount)
         let peaks = memory.withLock({ $0.peaks[key] }) ?? {
             let peaks = state.cube.hottest(layer, everything).map { $0 / layer.heat(of: ever) }
             memory.withLock { memory in

@@ -25,7 +25,22 @@ public struct FeatureDescription: Sendable, Hashable, Codable {
         if value.isNaN { return "not known: \(description.prefix(1).lowercased())\(description.dropFirst())" }
         if value == 0, let reasonIfZero { return reasonIfZero }
         guard let hole = reason.firstRange(of: "{}") else { return reason }
-        return reason[..<hole.lowerBound] + FeatureDescription.format(value) + reason[hole.upperBound...]
+        let rest = reason[hole.upperBound...]
+        let days = " days "
+        if rest.hasPrefix(days) {
+            return reason[..<hole.lowerBound] + FeatureDescription.span(days: value) + " " + rest.dropFirst(days.count)
+        }
+        return reason[..<hole.lowerBound] + FeatureDescription.format(value) + rest
+    }
+
+    /// `3.5 days`, `5 hours`, `1 minute`: a time in days in the unit that reads best.
+    private static func span(days: Double) -> String {
+        for (unit, perDay) in [("day", 1.0), ("hour", 24.0)] where days * perDay >= 1 {
+            let number = format(unit == "day" ? days : (days * perDay).rounded())
+            return number == "1" ? "1 \(unit)" : "\(number) \(unit)s"
+        }
+        let minutes = format((days * 1440).rounded())
+        return minutes == "1" ? "1 minute" : "\(minutes) minutes"
     }
 
     /// Three significant digits, at most two decimals, no exponent: `0.05`, `3.7`, `120`, `5716`.

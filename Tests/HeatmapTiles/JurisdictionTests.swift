@@ -30,7 +30,7 @@ import Testing
                 events.append(.complaint(.init(
                     eventMicroseconds: time, position: cell.centre, crimeType: channel, reporterID: "police", complaintID: "c\(number)",
                     reportedMicroseconds: time + Int64(number))))
-            case .transaction, .alert, .fraud:
+            case .transaction, .alert, .fraud, .forecast:
                 let alert = risk < 0.5 ? nil : AlertNote(
                     decisionID: "d\(number)", eventMicroseconds: time, decidedMicroseconds: time + Int64(number), position: cell.centre,
                     terminalID: "", channel: channel, amountMinorUnits: 5, currency: "INR", risk: risk, reasons: [])
@@ -48,6 +48,15 @@ import Testing
     @Test("Every layer, tile, list and sum tells a limited caller what there is in its jurisdiction, and nothing of the rest")
     func nothingElse() async throws {
         let whole = LiveMap(Self.state()), alone = LiveMap(Self.state(only: "north"))
+        // Far enough from the border that no square lies on both sides.
+        func squares(_ bearings: [Double]) -> [Forecast.Square] {
+            bearings.enumerated().map { index, bearing in
+                .init(centre: Sample.centre.moved(metres: 4_000, bearingDegrees: bearing), expected: [0.25, Double(index + 1) / 8, 0.5])
+            }
+        }
+        let time = Int64(Sample.firstHour) * CubeHour.microsecondsPerHour
+        whole.apply(Forecast(squares([10, 300, 60, 150, 200]), metres: 300, at: time, dispersion: 0.5))
+        alone.apply(Forecast(squares([10, 300, 60]), metres: 300, at: time, dispersion: 0.5))
         try await RoutesTests.withRoutes(whole) { limited in
             try await RoutesTests.withRoutes(alone) { own in
                 func compare(
@@ -82,7 +91,8 @@ import Testing
                 ])
                 for list in ["/api/alerts", "/api/complaints"] { try await compare(list, [:], [(name: "limit", value: "500")]) }
                 try await compare("/api/areas")
-                try await compare("/api/summary")
+                for path in ["/api/summary", "/api/bounds"] { try await compare(path) }
+                try await compare("/api/cells/{quadkey}", ["quadkey": String(tile.quadkey.prefix(8))])
             }
         }
     }

@@ -19,7 +19,7 @@ import Testing
                 return .decision(.init(
                     eventMicroseconds: time, position: event.position, terminalID: "", channel: event.kind.type, risk: event.risk,
                     isFraud: event.risk > 0.5, alert: nil))
-            case .fraud, .alert: return nil
+            case .fraud, .alert, .forecast: return nil
             }
         }
         state.apply(state.change(for: areas + events))
@@ -87,7 +87,7 @@ import Testing
         #expect(queries.areas().features.map(\.id) == ["north"])
         let summary = try queries.summary(QueryParameters([], allowed: []))
         #expect(summary.layers.first { $0.name == "transactions" }?.count == north)
-        #expect(summary.bounds?[1] ?? 0 >= Sample.centre.latitude)
+        #expect(try #require(queries.bounds()).south >= Sample.centre.latitude)
     }
 
     @Test("A series covers the span asked for in whole buckets, and adds up to the total")

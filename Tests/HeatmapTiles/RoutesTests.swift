@@ -20,7 +20,7 @@ import Testing
                 map: map, past: past ?? PastMaps(map: map) { _ in Cube() }, renderer: TileRenderer(), cache: cache,
                 files: WebFiles(mapLibre: [:]),
                 sessions: Sessions(auth: AuthV1.AuthService.Client(channel)), live: LiveStream(map: map, maxListeners: 2),
-                cases: CaseRoutes(notifier: .init(channel), models: .init(channel)),
+                cases: CaseRoutes(notifier: .init(channel), models: .init(channel), map: map),
                 publicURL: "https://tiles.example"))
         }
     }
@@ -67,6 +67,7 @@ import Testing
         (["risk", "2", "0", "1", "png"], "geometry", "geometry: unknown"),
         (["risk", "99999999999999999999", "0", "0", "mvt"], "", "z: must be"),
         (["terminals", "12", "0", "0", "mvt"], "from", "from: unknown parameter; this takes none"),
+        (["forecast", "2", "0", "1", "mvt"], "min_risk", "min_risk: the forecast has none"),
     ])
     func badAddresses(path: [String], parameter: String, message: String) async throws {
         try await Self.withRoutes { routes in
@@ -160,8 +161,11 @@ import Testing
             var iterator = lines.makeAsyncIterator()
             #expect(await iterator.next() == "retry: 2000\n\n")
             #expect(await iterator.next() == "event: change\nid: \(first)\ndata: {\"revision\":\(first)}\n\n")
-            map.apply(map.current.change(for: [MapStateTests.decision(1)]))
-            #expect(await iterator.next()?.contains("\(first + 1)") == true)
+            let change = map.current.change(for: [MapStateTests.decision(1)])
+            let cells = change.placed.keys.compactMap { Tile(zoom: Cube.cellZoom, code: $0.cell)?.quadkey }
+            map.apply(change)
+            let told = "{\"revision\":\(first + 1),\"cells\":[\"\(cells[0])\"]}"
+            #expect(await iterator.next() == "event: change\nid: \(first + 1)\ndata: \(told)\n\n")
             group.cancelAll()
         }
         let (resumed, resumedContinuation) = AsyncStream.makeStream(of: String.self)

@@ -125,5 +125,10 @@ import Training
         #expect(feature.text(for: -0.05) == "terminal had -0.05 frauds")
         #expect(feature.text(for: 0) == "none lately")
         #expect(feature.text(for: .nan) == "not known: frauds")
+        let age = FeatureDescription(name: "age", description: "Days", reason: "{} days since the last payment")
+        #expect(age.text(for: 3.5) == "3.5 days since the last payment")
+        #expect(age.text(for: 1) == "1 day since the last payment")
+        #expect(age.text(for: 0.2) == "5 hours since the last payment")
+        #expect(age.text(for: 0.0009) == "1 minute since the last payment")
     }
 }

@@ -14,7 +14,7 @@ enum Role: String, CaseIterable, Sendable {
         case .bank: ["transactions:write", "labels:write", "registry:write", "decisions:read"]
         case .agency: ["complaints:write", "decisions:read", "models:read", "alerts:read", "tiles:read"]
         case .analyst: ["decisions:read", "models:read", "features:read", "alerts:read", "tiles:read"]
-        case .dutyOfficer: ["decisions:read", "alerts:read", "alerts:write", "tiles:read"]
+        case .dutyOfficer: ["decisions:read", "models:read", "alerts:read", "alerts:write", "tiles:read"]
         case .dataScientist: ["decisions:read", "models:read", "models:write", "features:read", "labels:write", "tiles:read"]
         case .auditor: ["audit:read"]
         case .monitor: ["metrics:read"]

@@ -18,6 +18,7 @@ enum CellTile {
 
     /// Encodes a tile's cells as one layer with the attributes `count`, `risk` (mean, 0…1), `expected` (sum of the risks),
     /// `heat` (0…1 against `scale`) and, under a filter with both ends, `change` (events more than in the span of the same length before).
+    /// A forecast has `expected` and `heat` alone.
     /// A feature's id is its cell's code.
     static func encode(_ cells: [Cube.Cell], layer: Layer, tile: Tile, geometry: Geometry, scale: HeatScale) -> [UInt8] {
         let cellZoom = cellZoom(forTileZoom: tile.zoom)
@@ -28,12 +29,15 @@ enum CellTile {
             guard let place = Tile(zoom: cellZoom, code: cell.code) else { continue }
             let (x, y) = ((place.x & (perSide - 1)) * unit, (place.y & (perSide - 1)) * unit)
             var attributes: [(String, VectorTile.Value)] = [
-                ("count", .unsigned(UInt64(cell.tally.count))),
-                ("risk", .float(rounded(cell.tally.meanRisk, to: 1000))),
-                ("expected", .float(rounded(cell.tally.riskSum, to: 100))),
+                ("expected", .float(rounded(cell.tally.riskSum, to: layer == .forecast ? 10_000 : 100))),
                 ("heat", .float(rounded(scale.share(of: layer.heat(of: cell.tally)), to: 1000))),
             ]
-            if let change = cell.change { attributes.append(("change", .signed(Int64(change)))) }
+            // Nothing of what is only expected can be counted yet.
+            if layer != .forecast {
+                attributes.append(("count", .unsigned(UInt64(cell.tally.count))))
+                attributes.append(("risk", .float(rounded(cell.tally.meanRisk, to: 1000))))
+            }
+            if layer != .forecast, let change = cell.change { attributes.append(("change", .signed(Int64(change)))) }
             switch geometry {
             case .points:
                 encoded.addPoint(id: cell.code, .init(x: x + unit / 2, y: y + unit / 2), attributes)

@@ -56,7 +56,7 @@ extension Cube {
         var hottest = [Double](repeating: 0, count: Self.cellZoom + 1)
         // The codes come in order, so each zoom has one cell at a time that is being summed up.
         var sums = [(code: UInt64, tally: Tally)](repeating: (.max, Tally()), count: Self.cellZoom + 1)
-        forEachCell(Self.wholeWorld.codes(atZoom: Self.cellZoom), filter) { code, tally in
+        forEachCell(Tile.world.codes(atZoom: Self.cellZoom), filter) { code, tally in
             for zoom in 0...Self.cellZoom {
                 let parent = code >> UInt64(2 * (Self.cellZoom - zoom))
                 if sums[zoom].code != parent { sums[zoom] = (parent, Tally()) }
@@ -82,7 +82,7 @@ extension Cube {
 
     /// The `limit` hottest cells at a zoom, hottest first; among equals the lower code first.
     func hotspots(_ layer: Layer, limit: Int, zoom: Int, in box: BoundingBox?, _ filter: CubeFilter.Prepared) -> [Cell] {
-        let cells = cells(in: Self.wholeWorld, zoom: zoom, filter).filter { cell in
+        let cells = cells(in: Tile.world, zoom: zoom, filter).filter { cell in
             guard let box else { return true }
             return Tile(zoom: zoom, code: cell.code).map { box.contains($0.centre) } ?? false
         }
@@ -129,12 +129,18 @@ extension Cube {
         return grid
     }
 
+    /// Calls `body` with each hour of each cell in a tile that a filter lets through.
+    func forEachEntry(in tile: Tile, _ filter: CubeFilter.Prepared, _ body: (_ hour: Int, _ tally: Tally) -> Void) {
+        let range = tile.codes(atZoom: Self.cellZoom)
+        for index in lowerBound(range.lowerBound)..<lowerBound(range.upperBound) where filter.cells?[index] != false {
+            histories[index].forEachEntry(filter) { _, hour, tally in body(hour, tally) }
+        }
+    }
+
     /// For each cell whether its middle lies in the area.
     func mask(_ contains: (Position) -> Bool) -> [Bool] {
         codes.map { code in Tile(zoom: Self.cellZoom, code: code).map { contains($0.centre) } ?? false }
     }
-
-    private static let wholeWorld = Tile(containing: Position(latitude: 0, longitude: 0), zoom: 0)
 
     private func forEachCell(_ range: Range<UInt64>, _ filter: CubeFilter.Prepared, _ body: (UInt64, Tally) -> Void) {
         for index in lowerBound(range.lowerBound)..<lowerBound(range.upperBound) where filter.cells?[index] != false {
@@ -158,4 +164,9 @@ extension Cube {
             body(index)
         }
     }
+}
+
+extension Tile {
+    /// The one tile of zoom 0.
+    static let world = Tile(containing: Position(latitude: 0, longitude: 0), zoom: 0)
 }

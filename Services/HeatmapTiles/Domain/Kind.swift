@@ -8,6 +8,8 @@ enum Signal: String, Sendable, Hashable, CaseIterable {
     case alert
     /// A complaint; its type is the crime type.
     case complaint
+    /// Complaints to expect, told by the model server; never stored. Its sum of risks is their number.
+    case forecast
 }
 
 /// A signal and its type: the finest distinction that the cube keeps.

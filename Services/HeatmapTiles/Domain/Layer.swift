@@ -10,6 +10,11 @@ enum Layer: String, Sendable, Hashable, CaseIterable {
     case alerts
     /// Complaints.
     case complaints
+    /// Complaints to expect in the hours to come.
+    case forecast
+
+    /// Those of what has happened.
+    static let recorded = allCases.filter { $0 != .forecast }
 
     var signal: Signal {
         switch self {
@@ -17,13 +22,14 @@ enum Layer: String, Sendable, Hashable, CaseIterable {
         case .fraud: .fraud
         case .alerts: .alert
         case .complaints: .complaint
+        case .forecast: .forecast
         }
     }
 
     /// What makes a cell hot.
     func heat(of tally: Tally) -> Double {
         switch self {
-        case .risk: tally.riskSum
+        case .risk, .forecast: tally.riskSum
         case .transactions, .fraud, .alerts, .complaints: Double(tally.count)
         }
     }
@@ -35,6 +41,7 @@ enum Layer: String, Sendable, Hashable, CaseIterable {
         case .fraud: "Transactions labelled fraud by cell"
         case .alerts: "Decisions above the alert threshold by cell"
         case .complaints: "Complaints by cell"
+        case .forecast: "Complaints to expect by cell, in the hours to come"
         }
     }
 }

@@ -4,15 +4,18 @@ import Synchronization
 final class LiveMap: Sendable {
     private struct State {
         var map: MapState
+        var forecast: Forecast?
         var listeners: [Int: AsyncStream<Void>.Continuation] = [:]
         var nextListener = 0
+        var journal = ChangeJournal()
     }
 
     /// What one change did to the map.
     struct Effect: Sendable {
         /// Codes at zoom 17.
         var cells: Set<UInt64>
-        var areasChanged: Bool
+        /// Areas were redrawn, or there is a new forecast.
+        var everythingChanged: Bool
     }
 
     private let state: Mutex<State>
@@ -27,13 +30,45 @@ final class LiveMap: Sendable {
     /// The map as it is now.
     var current: MapState { state.withLock { $0.map } }
 
+    /// What is expected; nil while nothing is known of it.
+    var forecast: Forecast? { state.withLock { $0.forecast } }
+
+    /// The map that a layer is drawn from.
+    func current(for layer: Layer?) -> MapState {
+        state.withLock { layer == .forecast ? $0.map.showing($0.forecast) : $0.map }
+    }
+
     func apply(_ change: MapState.Change) {
         guard !change.isEmpty else { return }
-        let cells = state.withLock { $0.map.apply(change) }
-        changed(Effect(cells: cells, areasChanged: !change.areas.isEmpty))
+        let effect = state.withLock { state in
+            let effect = Effect(cells: state.map.apply(change), everythingChanged: !change.areas.isEmpty)
+            state.journal.note(effect, revision: state.map.revision)
+            return effect
+        }
+        tell(effect)
+    }
+
+    /// Puts a new forecast in the place of the last.
+    func apply(_ forecast: Forecast?) {
+        let effect = Effect(cells: [], everythingChanged: true)
+        state.withLock { state in
+            state.forecast = forecast
+            state.map.touch()
+            state.journal.note(effect, revision: state.map.revision)
+        }
+        tell(effect)
+    }
+
+    private func tell(_ effect: Effect) {
+        changed(effect)
         state.withLock { state in
             for listener in state.listeners.values { listener.yield() }
         }
+    }
+
+    /// The map's revision, and the cells (codes at zoom 17) that have changed since another; nil for too many, or since too long ago.
+    func changes(since revision: UInt64?) -> (revision: UInt64, cells: Set<UInt64>?) {
+        state.withLock { ($0.map.revision, $0.journal.cells(since: revision)) }
     }
 
     var listenerCount: Int { state.withLock { $0.listeners.count } }
@@ -61,5 +96,43 @@ final class LiveMap: Sendable {
         }
         continuation.yield()
         return Subscription(wakes: stream, nudge: { continuation.yield() })
+    }
+}
+
+/// Which cells the last changes touched, so that a listener can be told what it has missed. Older changes are forgotten.
+struct ChangeJournal: Sendable {
+    static let maxCells = 20_000
+    static let maxChanges = 4096
+
+    private var changes: [(revision: UInt64, effect: LiveMap.Effect)] = []
+    private var cellCount = 0
+    /// Changes up to this revision are not known (any more).
+    private var forgotten: UInt64?
+
+    mutating func note(_ effect: LiveMap.Effect, revision: UInt64) {
+        if forgotten == nil { forgotten = revision - 1 }
+        changes.append((revision, effect))
+        cellCount += effect.cells.count
+        guard cellCount > Self.maxCells || changes.count > Self.maxChanges else { return }
+        // Half at once, so that forgetting costs little each time.
+        var dropped = 0
+        while dropped < changes.count, cellCount > Self.maxCells / 2 || changes.count - dropped > Self.maxChanges / 2 {
+            cellCount -= changes[dropped].effect.cells.count
+            forgotten = changes[dropped].revision
+            dropped += 1
+        }
+        changes.removeFirst(dropped)
+    }
+
+    /// Nil when that is not known any more, or when everything has changed.
+    func cells(since revision: UInt64?) -> Set<UInt64>? {
+        guard let revision, let forgotten, revision >= forgotten else { return nil }
+        var cells: Set<UInt64> = []
+        for change in changes.reversed() {
+            if change.revision <= revision { break }
+            if change.effect.everythingChanged { return nil }
+            cells.formUnion(change.effect.cells)
+        }
+        return cells
     }
 }

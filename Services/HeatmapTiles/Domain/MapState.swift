@@ -15,6 +15,8 @@ struct MapState: Sendable {
     private(set) var unplaced: [String: [Slot: Tally]] = [:]
     /// Goes up with every change, over restarts too.
     private(set) var revision: UInt64
+    /// When the cube tells what is to come: the moment that it was forecast at, in microseconds since 1970.
+    private(set) var forecastAt: Int64?
 
     static let maxAlerts = 500
     static let maxComplaints = 500
@@ -182,6 +184,16 @@ struct MapState: Sendable {
         state.cube = cube
         return state
     }
+
+    /// The same map with what is to come in place of what has happened; nothing where there is no forecast.
+    func showing(_ forecast: Forecast?) -> MapState {
+        var state = with(forecast?.cube ?? Cube())
+        state.forecastAt = forecast?.madeMicroseconds ?? 0
+        return state
+    }
+
+    /// Something other than the counts has changed.
+    mutating func touch() { revision += 1 }
 
     /// Whether a position lies in one of the areas with these ids.
     func isPosition(_ position: Position, inAnyOf ids: Set<String>) -> Bool {

@@ -33,6 +33,7 @@ export const login = (username, password) =>
   request('/login', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ username, password }) });
 export const logout = () => request('/logout', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
 export const summary = (filter, signal) => request(`/api/summary${query(filter)}`, { signal });
+export const bounds = (filter) => request(`/api/bounds${query(filter)}`);
 export const series = (parameters, signal) => request(`/api/series${query(parameters)}`, { signal });
 export const hotspots = (parameters, signal) => request(`/api/hotspots${query(parameters)}`, { signal });
 export const alerts = (limit) => request(`/api/alerts${query({ limit })}`);

@@ -1,7 +1,7 @@
 // What is known of one place: a cell of the map, or a complaint.
 import * as api from './api.js';
 import { bars } from './chart.js';
-import { formatChange, formatDuration, formatFine, formatMoment, formatMoney, formatPercent } from './format.js';
+import { formatChange, formatDuration, formatExact, formatFine, formatMoment, formatMoney, formatPercent, formatTime } from './format.js';
 import { make, note, showFailure, showLoading } from './panels.js';
 import { text, typeName } from './strings.js';
 
@@ -62,10 +62,11 @@ export class Detail extends EventTarget {
       const cell = await api.cell(quadkey, wide, signal);
       // The history is of all time, so that the span chosen has something beside it.
       const { jurisdiction, ...rest } = facets;
-      const history = await api.series({ layer, bbox: cell.bounds.join(','), ...rest }, signal);
+      const drawn = layer === 'forecast' ? 'complaints' : layer;
+      const history = await api.series({ layer: drawn, bbox: cell.bounds.join(','), ...rest }, signal);
       if (cell.jurisdiction) this.#title.textContent = text('cell.title', { place: cell.jurisdiction });
       this.#body.replaceChildren(
-        ...this.#counts(cell), ...this.#history(history, layer), ...section('cell.forecast', [make('p', 'muted', text('cell.noForecast'))]),
+        ...this.#counts(cell), ...this.#history(history, drawn), ...section('cell.forecast', outlook(cell.forecast)),
         ...section('cell.reasons', reasons(cell)), ...section('cell.atms', terminals(cell)));
     } catch (error) {
       if (error.name === 'AbortError') return;
@@ -129,7 +130,8 @@ export class Detail extends EventTarget {
     showLoading(ranking);
     this.#body.replaceChildren(clock, ...section('complaint.facts', [list]), ...section('complaint.atms', [ranking]));
     try {
-      ranking.replaceChildren(...cashOut(await api.cashOut(complaint, signal)));
+      const goTo = (longitude, latitude) => this.dispatchEvent(new CustomEvent('place', { detail: { longitude, latitude } }));
+      ranking.replaceChildren(...cashOut(await api.cashOut(complaint, signal), goTo));
     } catch (error) {
       if (error.name === 'AbortError') return;
       if (error.status === 404 || error.status === 501) ranking.replaceChildren(make('p', 'muted', text('complaint.noAtms')));
@@ -143,21 +145,45 @@ function section(title, parts) {
 }
 
 /** Where and when the money may be taken out, likeliest first. */
-function cashOut(answer) {
-  const gone = make('p', '', text('complaint.already', { probability: formatPercent(answer.goneProbability) }));
+function cashOut(answer, goTo) {
+  const gone = make('p', 'gone');
+  gone.append(make('strong', '', formatPercent(answer.goneProbability)), ' ', text('complaint.gone'));
   if (!answer.atms.length) return [gone, make('p', 'muted', text('complaint.noAtms'))];
-  const list = make('ol', 'plain');
+  const list = make('ol', 'plain ranking');
   list.append(...answer.atms.map((atm) => {
-    const item = make('li', '', text('complaint.atm', { terminal: atm.terminal, probability: formatPercent(atm.probability) }));
-    const best = atm.windows.indexOf(Math.max(...atm.windows));
-    const window = answer.windows[best];
+    const item = make('li'), button = make('button', 'row');
+    const head = make('span', 'row-head');
+    head.append(make('strong', '', text('terminal.atm', { terminal: atm.terminal })), make('span', 'risk', formatPercent(atm.probability)));
+    button.type = 'button';
+    button.append(head);
+    if (atm.institution) button.append(make('span', 'muted', atm.institution));
+    const best = atm.windows.indexOf(Math.max(...atm.windows)), window = answer.windows[best];
     if (window) {
-      const words = text('complaint.window', { from: formatMoment(Date.parse(window.startsAt)), to: formatMoment(Date.parse(window.endsAt)) });
-      item.append(make('div', 'muted small', words), bars(atm.windows, words, { height: 24 }));
+      const times = { from: formatMoment(Date.parse(window.startsAt)), to: formatTime(Date.parse(window.endsAt)) };
+      const words = text('complaint.window', { ...times, probability: formatExact(atm.windows[best] * 100) });
+      button.append(make('span', 'muted', words), bars(atm.windows, words, { height: 24, future: 0 }));
     }
+    button.disabled = atm.latitude === undefined;
+    button.addEventListener('click', () => goTo(atm.longitude, atm.latitude));
+    item.append(button);
     return item;
   }));
-  return [gone, list];
+  const rest = make('p', 'muted small', text('complaint.elsewhere', { probability: formatPercent(answer.elsewhereProbability) }));
+  const basis = make('p', 'muted small', text(answer.isTraced ? 'complaint.traced' : 'complaint.untraced'));
+  return [gone, list, rest, basis];
+}
+
+/** What is expected in a cell: a figure with its interval for each of some spans, and the hours. */
+function outlook(forecast) {
+  if (!forecast) return [make('p', 'muted', text('cell.noForecast'))];
+  const list = make('dl', 'facts');
+  for (const { hours, expected, low, high } of forecast.spans) {
+    list.append(
+      make('dt', '', text('cell.forecastSpan', { hours })),
+      make('dd', '', text('cell.forecastText', { expected: formatExact(expected), low: formatFine(low), high: formatFine(high) })));
+  }
+  const words = text('cell.forecastLabel', { from: formatMoment(Date.parse(forecast.from)), coverage: formatPercent(forecast.coverage) });
+  return [list, bars(forecast.expected, words, { future: 0, height: 40 }), make('p', 'muted small', words)];
 }
 
 function reasons(cell) {

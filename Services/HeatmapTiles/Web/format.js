@@ -8,8 +8,10 @@ const short = new Intl.NumberFormat(numbers, { notation: 'compact', maximumFract
 const fine = new Intl.NumberFormat(numbers, { maximumFractionDigits: 1 });
 const exact = new Intl.NumberFormat(numbers, { maximumSignificantDigits: 3 });
 const moment = new Intl.DateTimeFormat(dates, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
-const date = new Intl.DateTimeFormat(dates, { day: 'numeric', month: 'short', year: 'numeric' });
 const day = new Intl.DateTimeFormat(dates, { day: 'numeric', month: 'short' });
+const dayOfYear = new Intl.DateTimeFormat(dates, { day: 'numeric', month: 'short', year: 'numeric' });
+const momentOfYear = new Intl.DateTimeFormat(dates, { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit' });
+const hourAndMinute = new Intl.DateTimeFormat(dates, { hour: '2-digit', minute: '2-digit' });
 const clock = new Intl.DateTimeFormat(dates, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 
 export const HOUR = 3600_000;
@@ -19,11 +21,12 @@ export const formatFine = (number) => (number >= 100 ? formatCount(number) : fin
 export const formatExact = (number) => exact.format(number);
 export const formatPercent = (share) => `${Math.round(share * 100)} %`;
 export const formatMoment = (time) => moment.format(time);
-export const formatDate = (time) => date.format(time);
+export const formatTime = (time) => hourAndMinute.format(time);
 export const formatClock = (time) => clock.format(time);
 
 export function formatSpan(from, to) {
-  return `${moment.format(from)} – ${moment.format(to)}, ${new Date(to).getFullYear()}`;
+  const isOneYear = new Date(from).getFullYear() === new Date(to).getFullYear();
+  return `${(isOneYear ? moment : momentOfYear).format(from)} – ${momentOfYear.format(to)}`;
 }
 
 /** Minor units of an ISO 4217 currency as an amount; the number of decimals is the currency's own. */
@@ -49,5 +52,6 @@ export function formatDuration(milliseconds) {
 export const formatChange = (number) => (number > 0 ? '+' : number < 0 ? '−' : '±') + formatCount(Math.abs(number));
 
 export const formatDay = (time) => day.format(time);
+export const formatDayOfYear = (time) => dayOfYear.format(time);
 
 export const zoneName = () => Intl.DateTimeFormat().resolvedOptions().timeZone;

@@ -2,20 +2,22 @@
 import { AlertList } from './alerts.js';
 import * as api from './api.js';
 import { Detail } from './detail.js';
-import { formatClock, formatPercent, formatSpan, zoneName } from './format.js';
+import { formatClock, formatMoment, formatPercent, formatSpan, zoneName } from './format.js';
 import { Live } from './live.js';
+import { withSession } from './login.js';
 import { RiskMap } from './map.js';
 import { ModelsPage } from './models.js';
+import { outlook, recordedFilter } from './outlook.js';
 import { themes } from './palette.js';
+import { Player } from './player.js';
 import { Counters, fillSelect, segments, showFailure, showHotspots, showLoading } from './panels.js';
-import { LAYERS, PRESETS, ViewState, dayTimes } from './state.js';
+import { LAYERS, PRESETS, RECORDED, ViewState, dayTimes } from './state.js';
 import { fillTexts, switchLanguage, text, typeName } from './strings.js';
 import { Timeline } from './timeline.js';
 
 const COMPLAINTS_SHOWN = 200;
 const CLOSE_ZOOM = 16;
 const HOTSPOTS_SHOWN = 8;
-const PLAY_MILLISECONDS = 700;
 const EVENTS_WORTH_SEEING = 300;
 const element = (id) => document.getElementById(id);
 
@@ -43,8 +45,7 @@ class Dashboard {
   #detail;
   #models;
   #complaints = [];
-  #playing = null;
-  #isFitted = false;
+  #player;
   #summary = null;
 
   start(session) {
@@ -53,22 +54,25 @@ class Dashboard {
     if (session.jurisdictions.length) element('user').title = text('user.scope', { areas: session.jurisdictions.join(', ') });
     this.#setTheme(localStorage.getItem('theme') ?? (matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark'));
     try {
-      this.#map = new RiskMap(element('map'), document.documentElement.dataset.theme);
+      this.#map = new RiskMap(element('map'), document.documentElement.dataset.theme, this.#state.place);
     } catch {
       this.#note(text('map.noGraphics'));
     }
     this.#timeline = new Timeline(element('histogram'));
-    this.#counters = new Counters(element('counters'), LAYERS, (layer) => this.#state.set({ layer }));
+    this.#player = new Player(this.#state, this.#timeline);
+    this.#counters = new Counters(element('counters'), RECORDED, (layer) => this.#state.set({ layer }));
     this.#alerts = new AlertList(element('alerts'), session.scopes);
     this.#detail = new Detail(element('detail'));
     this.#models = new ModelsPage(element('models'), () => this.#state.set({ page: 'map' }));
     for (const id of ['alerts', 'hotspots']) showLoading(element(id));
+    const isPlaced = this.#state.place !== null;
     this.#wireControls();
     this.#wireDetails();
     this.#wireLive();
     this.#loadSummary().then(() => this.#chooseSpan()).then(() => {
       this.#showAll();
       this.#live.start();
+      if (!isPlaced) this.#fit();
     });
     this.#loadAreas();
     if (this.#map) api.baseMap().then(({ style }) => this.#map.setBaseMap(style)).catch(() => this.#note(text('map.failed')));
@@ -81,13 +85,14 @@ class Dashboard {
     this.#alerts.addEventListener('new', ({ detail: alert }) => {
       if (alert.latitude !== undefined) this.#map?.pulse(alert.longitude, alert.latitude);
     });
+    this.#detail.addEventListener('place', ({ detail: { longitude, latitude } }) => this.#map?.goTo(longitude, latitude));
     this.#detail.addEventListener('close', () => {
       this.#map?.mark(null);
       if (state.alert) state.set({ alert: '' });
     });
     this.#map?.addEventListener('cell', ({ detail: { quadkey, longitude, latitude } }) => {
       const place = `${latitude.toFixed(3)}, ${longitude.toFixed(3)}`;
-      this.#detail.showCell(quadkey, state.layer, state.filter(), state.facets(), place);
+      this.#detail.showCell(quadkey, state.layer, recordedFilter(state), state.facets(), place);
     });
     this.#map?.addEventListener('complaint', ({ detail }) => {
       const complaint = this.#complaints[detail];
@@ -129,7 +134,7 @@ class Dashboard {
       element('layers'), LAYERS.map((value) => ({ value, label: text(`layer.${value}`) })), (layer) => state.set({ layer }));
     this.#mark.presets = segments(
       element('presets'), Object.keys(PRESETS).map((value) => ({ value, label: text(`preset.${value}`) })), (preset) => {
-        this.#pause();
+        this.#player.pause();
         state.set({ preset });
       });
     element('jurisdiction').addEventListener('change', (event) => state.set({ jurisdiction: event.target.value }));
@@ -137,7 +142,8 @@ class Dashboard {
     element('daytime').addEventListener('change', (event) => state.set({ daytime: event.target.value }));
     fillSelect(element('daytime'), dayTimes.map((value) => ({ value, label: text(`daytime.${value}`) })), state.daytime);
     element('min-risk').addEventListener('input', (event) => state.set({ minRisk: Number(event.target.value) }));
-    element('play').addEventListener('click', () => (this.#playing ? this.#pause() : this.#play()));
+    element('play').addEventListener('click', () => this.#player.toggle());
+    this.#player.addEventListener('change', () => this.#setPlayButton());
     element('theme').addEventListener('click', () => {
       this.#setTheme(document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark', true);
     });
@@ -147,17 +153,22 @@ class Dashboard {
     });
     element('zone').textContent = text('timeline.zone', { zone: zoneName() });
     this.#timeline.addEventListener('choose', ({ detail: [from, to] }) => {
-      this.#pause();
+      this.#player.pause();
       state.set({ preset: null, from, to });
     });
     state.addEventListener('change', ({ detail }) => {
       // The bars show all of time: they stay when only the span moves.
       const changes = Object.keys(detail);
+      if (changes.includes('layer')) this.#player.pause();
       if (changes.every((key) => ['alert', 'page'].includes(key))) return this.#showPage();
       const isSpanOnly = changes.every((key) => ['preset', 'from', 'to'].includes(key));
       this.#showAll(!isSpanOnly);
     });
-    this.#map?.addEventListener('move', () => this.#loadHotspots());
+    this.#map?.addEventListener('move', () => {
+      state.place = this.#map.place();
+      state.write();
+      this.#loadHotspots();
+    });
     this.#map?.addEventListener('fault', ({ detail }) => {
       if (detail?.status === 401) this.#signedOut();
       else this.#note(text('map.failed'));
@@ -173,7 +184,10 @@ class Dashboard {
     });
     this.#live.addEventListener('change', ({ detail }) => {
       element('live').title = formatClock(Date.now());
-      if (!this.#summary || detail.revision !== this.#summary.revision) this.#onChange();
+      if (this.#summary && detail.revision === this.#summary.revision) return;
+      // Where nothing has changed that is in view, the heat stays as it is.
+      if (!detail.cells || !this.#map || this.#map.sees(detail.cells)) this.#isHeatOld = true;
+      this.#onChange();
     });
     this.#live.addEventListener('broken', () => api.session().catch((error) => { if (error.status === 401) this.#signedOut(); }));
   }
@@ -183,11 +197,20 @@ class Dashboard {
     const [before] = this.#state.span();
     await this.#loadSummary();
     const [from] = this.#state.span();
-    this.#showAll(true, from === before);
+    const isSame = from === before;
+    if (!isSame || this.#isHeatOld) this.#showHeat(isSame);
+    this.#isHeatOld = false;
+    this.#showAll(true, true);
     if (this.#summary.jurisdictions !== this.#areaCount) this.#loadAreas();
   });
 
   #areaCount = 0;
+  #isHeatOld = false;
+
+  #showHeat(isRefresh) {
+    if (isRefresh) this.#map?.refresh();
+    else this.#map?.show(this.#state.drawnLayer, this.#state.filter());
+  }
 
   #showAll(withSeries = true, isRefresh = false) {
     const state = this.#state;
@@ -200,8 +223,8 @@ class Dashboard {
     element('span').textContent = formatSpan(from, to);
     this.#timeline.setSpan([from, to]);
     this.#fillChoices();
-    if (isRefresh) this.#map?.refresh();
-    else this.#map?.show(state.layer, state.filter());
+    this.#showLegend();
+    if (!isRefresh) this.#showHeat(false);
     if (withSeries) this.#loadSeries();
     if (!isRefresh) this.#loadSummary();
     this.#loadHotspots();
@@ -224,28 +247,34 @@ class Dashboard {
     const info = this.#summary?.layers.find((layer) => layer.name === this.#state.layer);
     const types = (info?.types ?? []).map((value) => ({ value, label: typeName(value) }));
     fillSelect(element('type'), [{ value: '', label: text('filters.allTypes') }, ...types], this.#state.type);
+    for (const id of ['type', 'min-risk']) element(id).disabled = this.#state.layer === 'forecast';
   }
 
   #loadSummary = latest(async () => {
     try {
-      const { types, ...filter } = this.#summary ? this.#state.filter() : {};
+      const { types, ...filter } = this.#summary ? recordedFilter(this.#state) : {};
       const summary = await api.summary(filter);
       this.#summary = summary;
-      this.#state.data = summary.from ? [Date.parse(summary.from), Date.parse(summary.to)] : null;
+      const span = (from, to) => (from ? [Date.parse(from), Date.parse(to)] : null);
+      this.#state.data = span(summary.from, summary.to);
+      this.#state.forecast = span(summary.forecastFrom, summary.forecastTo);
       this.#counters.update(summary.layers, this.#state.layer);
-      if (summary.bounds && !this.#isFitted && this.#map) {
-        this.#isFitted = true;
-        this.#map.fit(summary.bounds);
-      }
     } catch (error) {
       this.#failed(error);
     }
   });
 
+  /** Shows where there are events in the span that is chosen first, and all the jurisdictions. */
+  async #fit() {
+    const { types, ...filter } = recordedFilter(this.#state);
+    const { bounds } = await api.bounds(filter).catch(() => ({}));
+    if (bounds) this.#map?.fit(bounds);
+  }
+
   /** Unless the address says which: the shortest span that holds enough to look at. */
   async #chooseSpan() {
     const state = this.#state;
-    if (!state.isSpanOpen || !state.data) return;
+    if (!state.isSpanOpen || !state.data || state.layer === 'forecast') return;
     for (const preset of ['24h', '7d', '30d', 'all']) {
       state.preset = preset;
       const summary = await api.summary(state.filter()).catch(() => null);
@@ -256,7 +285,8 @@ class Dashboard {
 
   #loadSeries = latest(async () => {
     try {
-      this.#timeline.setSeries(await api.series({ layer: this.#state.layer, ...this.#state.facets() }));
+      const layer = this.#state.layer, facets = this.#state.facets();
+      this.#timeline.setSeries(layer === 'forecast' ? await outlook(this.#state) : await api.series({ layer, ...facets }));
       this.#timeline.setSpan(this.#state.span());
     } catch (error) {
       this.#failed(error);
@@ -266,7 +296,7 @@ class Dashboard {
   #loadHotspots = latest(async () => {
     try {
       const bbox = this.#map?.bounds().map((degrees) => degrees.toFixed(5)).join(',');
-      const layer = this.#state.layer;
+      const layer = this.#state.drawnLayer;
       const spots = await api.hotspots({ layer, bbox, zoom: 15, limit: HOTSPOTS_SHOWN, ...this.#state.filter() });
       showHotspots(element('hotspots'), spots, layer, (longitude, latitude) => this.#map?.goTo(longitude, latitude));
     } catch (error) {
@@ -327,75 +357,37 @@ class Dashboard {
   #noteEmptiness() {
     const summary = this.#summary;
     if (!summary) return;
+    if (this.#state.layer === 'forecast') return this.#note(summary.forecastFrom ? '' : text('forecast.none'));
     if (!summary.from) return this.#note(text('map.noData'));
     const info = summary.layers.find((layer) => layer.name === this.#state.layer);
     this.#note(info && info.count === 0 ? text('map.empty') : '');
   }
 
-  /** Moves the span on, bucket by bucket, and begins again at the end. */
-  #play() {
-    const range = this.#timeline.range;
-    if (!range) return;
-    let [from, to] = this.#state.span();
-    const step = this.#timeline.bucketMilliseconds, [start, end] = range;
-    const wide = to - from >= end - start ? Math.max(step, Math.round((end - start) / 12 / step) * step) : to - from;
-    from = to >= end ? start : from;
-    this.#playing = setInterval(() => {
-      this.#state.set({ preset: null, from, to: from + wide });
-      from += step;
-      if (from + wide > end) from = start;
-    }, PLAY_MILLISECONDS);
-    this.#setPlayButton();
-  }
-
-  #pause() {
-    clearInterval(this.#playing);
-    this.#playing = null;
-    this.#setPlayButton();
-  }
-
   #setPlayButton() {
     const button = element('play');
-    button.classList.toggle('is-playing', this.#playing !== null);
-    button.setAttribute('aria-label', text(this.#playing ? 'timeline.pause' : 'timeline.play'));
+    button.classList.toggle('is-playing', this.#player.isPlaying);
+    button.setAttribute('aria-label', text(this.#player.isPlaying ? 'timeline.pause' : 'timeline.play'));
   }
 
   #setTheme(name, isChosen = false) {
     document.documentElement.dataset.theme = name;
     if (isChosen) localStorage.setItem('theme', name);
-    const ramp = document.createElement('div');
-    ramp.className = 'ramp';
-    ramp.style.background = `linear-gradient(90deg, ${themes[name].heat.join(', ')})`;
-    const end = (words) => Object.assign(document.createElement('span'), { textContent: words, className: 'muted' });
-    element('legend').replaceChildren(end(text('legend.cold')), ramp, end(text('legend.hot')));
+    this.#showLegend();
     this.#map?.setTheme(name);
   }
-}
 
-function showLogin(message = '') {
-  element('login').hidden = false;
-  element('login-error').textContent = message;
-  element('username').focus();
-}
-
-element('login-form').addEventListener('submit', async (event) => {
-  event.preventDefault();
-  const button = event.target.querySelector('button');
-  button.disabled = true;
-  try {
-    await api.login(element('username').value, element('password').value);
-    element('password').value = '';
-    element('login').hidden = true;
-    new Dashboard().start(await api.session());
-  } catch (error) {
-    const key = { 401: 'refused', 400: 'refused', 403: 'forbidden' }[error.status] ?? 'unavailable';
-    showLogin(text(`login.${key}`));
-  } finally {
-    button.disabled = false;
+  /** What the colours mean; what is only expected has its own, and says so. */
+  #showLegend() {
+    const isForecast = this.#state.drawnLayer === 'forecast', theme = themes[document.documentElement.dataset.theme];
+    const ramp = document.createElement('div');
+    ramp.className = 'ramp';
+    ramp.style.background = `linear-gradient(90deg, ${(isForecast ? theme.expected : theme.heat).join(', ')})`;
+    const end = (words) => Object.assign(document.createElement('span'), { textContent: words, className: 'muted' });
+    element('legend').replaceChildren(end(text('legend.cold')), ramp, end(text('legend.hot')));
+    element('expected').hidden = !isForecast || !this.#state.forecast;
+    if (this.#state.forecast) element('expected').textContent = text('forecast.badge', { when: formatMoment(this.#state.forecast[0]) });
   }
-});
+}
 
 fillTexts();
-api.session().then((session) => new Dashboard().start(session), (error) => {
-  showLogin(error.status === 401 || error.status === 403 ? '' : text('login.unavailable'));
-});
+withSession((session) => new Dashboard().start(session));

@@ -47,12 +47,12 @@ export class RiskMap extends EventTarget {
   #began = 0;
   #rest = null;
 
-  /** Throws when the browser has no WebGL. */
-  constructor(container, theme) {
+  /** Throws when the browser has no WebGL. `place` is where to look first: latitude, longitude and zoom; null for anywhere. */
+  constructor(container, theme, place) {
     super();
     this.#theme = themes[theme];
     this.#map = new maplibregl.Map({
-      container, center: [78, 21], zoom: 4, minZoom: 2, maxZoom: 17.5, attributionControl: false, dragRotate: false,
+      container, center: place ? [place[1], place[0]] : [78, 21], zoom: place?.[2] ?? 4, minZoom: 2, maxZoom: 17.5, attributionControl: false, dragRotate: false,
       pitchWithRotate: false, fadeDuration: 150, style: { version: 8, sources: {}, layers: [] }, hash: false,
     });
     this.#map.touchZoomRotate.disableRotation();
@@ -190,6 +190,15 @@ export class RiskMap extends EventTarget {
     });
   }
 
+  /** Whether one of these cells, by their quadkeys, is in view or close to it. */
+  sees(quadkeys) {
+    const [west, south, east, north] = this.bounds(), across = (east - west) / 4, along = (north - south) / 4;
+    return quadkeys.some((key) => {
+      const [x, y] = placeOf(key), longitude = longitudeAt(x, key.length), latitude = latitudeAt(y, key.length);
+      return longitude > west - across && longitude < east + across && latitude > south - along && latitude < north + along;
+    });
+  }
+
   /** Moves to a box of west, south, east, north. */
   fit(bounds, animate = false) {
     this.#grid = grid(bounds);
@@ -227,8 +236,10 @@ export class RiskMap extends EventTarget {
     return [clamp(box.getWest(), 180), clamp(box.getSouth(), 90), clamp(box.getEast(), 180), clamp(box.getNorth(), 90)];
   }
 
-  zoom() {
-    return this.#map.getZoom();
+  /** Latitude, longitude and zoom of what is in view, as exactly as a screen can show. */
+  place() {
+    const { lat, lng } = this.#map.getCenter();
+    return [Number(lat.toFixed(5)), Number(lng.toFixed(5)), Number(this.#map.getZoom().toFixed(2))];
   }
 
   /** Draws everything anew in the theme's colours. */
@@ -285,7 +296,8 @@ export class RiskMap extends EventTarget {
 
   /** The sources and layers of one drawing of the view. */
   #generationStyle(generation, isVisible) {
-    const { layer, tiles, cells } = this.#view, colours = this.#theme.heat;
+    const { layer, tiles, cells } = this.#view, isForecast = layer === 'forecast';
+    const colours = isForecast ? this.#theme.expected : this.#theme.heat;
     const shown = (stops) => (isVisible ? ['interpolate', ['linear'], ['zoom'], ...stops] : 0);
     const fade = { duration: FADE_MILLISECONDS, delay: 0 };
     const cellSource = { source: `cells-${generation}`, 'source-layer': layer, minzoom: 12.5 };
@@ -316,7 +328,8 @@ export class RiskMap extends EventTarget {
         {
           id: `edges-${generation}`, type: 'line', ...cellSource,
           paint: {
-            'line-color': this.#theme.ground, 'line-width': 1,
+            'line-color': isForecast ? this.#theme.outline : this.#theme.ground, 'line-width': 1,
+            ...(isForecast ? { 'line-dasharray': [3, 2] } : {}),
             'line-opacity': shown([13, 0, 14.2, 0.6]), 'line-opacity-transition': fade,
           },
         },
@@ -368,4 +381,10 @@ function quadkey(x, y, zoom) {
   let key = '';
   for (let level = zoom - 1; level >= 0; level -= 1) key += ((x >> level) & 1) + 2 * ((y >> level) & 1);
   return key;
+}
+
+function placeOf(key) {
+  let x = 0, y = 0;
+  for (const digit of key) [x, y] = [2 * x + (digit & 1), 2 * y + (digit >> 1)];
+  return [x, y];
 }

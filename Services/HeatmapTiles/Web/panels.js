@@ -100,7 +100,7 @@ export const note = (words) => make('li', 'muted empty', words);
 
 export function showHotspots(root, hotspots, layer, goTo) {
   if (!hotspots.length) return root.replaceChildren(note(text('hotspots.none')));
-  const value = (spot) => (layer === 'risk' ? spot.expected : spot.count);
+  const value = (spot) => (['risk', 'forecast'].includes(layer) ? spot.expected : spot.count);
   const most = value(hotspots[0]);
   root.replaceChildren(...hotspots.map((spot) => {
     const head = make('span', 'row-head');

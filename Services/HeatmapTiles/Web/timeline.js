@@ -1,10 +1,11 @@
 // Bars of events through time, and a span over them that is dragged, typed or moved with the arrow keys.
-import { HOUR, formatDay, formatMoment } from './format.js';
+import { HOUR, formatDay, formatDayOfYear, formatMoment } from './format.js';
 import { text } from './strings.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const MIN_PIXELS = 3;
 const DATE_PIXELS = 44;
+const YEAR_PIXELS = 68;
 
 function shape(name, attributes) {
   const element = document.createElementNS(SVG, name);
@@ -41,7 +42,7 @@ export class Timeline extends EventTarget {
     new ResizeObserver(() => this.#draw()).observe(root);
   }
 
-  /** Bars as the service gives them: `{from, bucketHours, counts}`. */
+  /** Bars as the service gives them: `{from, bucketHours, counts}`; those from `future` on (if given) are only expected. */
   setSeries(series) {
     this.#series = series.from ? { ...series, start: Date.parse(series.from) } : null;
     this.#draw();
@@ -142,8 +143,15 @@ export class Timeline extends EventTarget {
       counts.forEach((count, index) => {
         if (!count) return;
         const tall = Math.max(1.5, Math.sqrt(count / most) * (height - 16));
-        this.#bars.append(shape('rect', { x: index * step, y: height - tall, width: Math.max(0.5, step - gap), height: tall }));
+        const isExpected = index >= (this.#series.future ?? counts.length);
+        this.#bars.append(shape('rect', {
+          x: index * step, y: height - tall, width: Math.max(0.5, step - gap), height: tall, class: isExpected ? 'is-expected' : '',
+        }));
       });
+      if (this.#series.future) {
+        const now = this.#series.future * step;
+        this.#bars.append(shape('line', { class: 'now', x1: now, x2: now, y1: 0, y2: height }));
+      }
       this.#drawDays(width, height);
     }
     this.#place();
@@ -156,13 +164,17 @@ export class Timeline extends EventTarget {
     const every = [1, 2, 7, 14, 30, 90, 365].find((count) => days / count <= room) ?? 365;
     const day = new Date(start);
     day.setHours(0, 0, 0, 0);
+    // The year stands where it changes, if it does.
+    let year = new Date(start).getFullYear() === new Date(end).getFullYear() ? new Date(start).getFullYear() : null;
     for (let mark = new Date(day); mark < end; mark.setDate(mark.getDate() + every)) {
       if (mark < start) continue;
-      const x = ((mark - start) / (end - start)) * width;
-      const label = shape('text', { x: x + 3, y: 10 });
-      label.textContent = formatDay(mark);
+      const x = ((mark - start) / (end - start)) * width, isNew = mark.getFullYear() !== year;
       this.#bars.append(shape('line', { x1: x, x2: x, y1: 0, y2: 12 }));
-      if (x < width - DATE_PIXELS) this.#bars.append(label);
+      if (x >= width - (isNew ? YEAR_PIXELS : DATE_PIXELS)) continue;
+      const label = shape('text', { x: x + 3, y: 10 });
+      label.textContent = isNew ? formatDayOfYear(mark) : formatDay(mark);
+      year = mark.getFullYear();
+      this.#bars.append(label);
     }
   }
 

@@ -1,0 +1,26 @@
+// What is expected, beside what has just happened.
+import * as api from './api.js';
+import { HOUR } from './format.js';
+import { HINDSIGHT_HOURS } from './state.js';
+
+/** The filter of the view as the figures of what has happened take it: for a forecast, of the days before it. */
+export function recordedFilter(state) {
+  const filter = state.filter();
+  if (state.layer !== 'forecast') return filter;
+  const end = state.forecast?.[0] ?? Date.now();
+  return { ...filter, from: new Date(end - HINDSIGHT_HOURS * HOUR).toISOString(), to: new Date(end).toISOString() };
+}
+
+/** Complaints of the last days and, after them, those expected: bars for the timeline. */
+export async function outlook(state) {
+  if (!state.forecast) return {};
+  const { from: since, to: until } = recordedFilter(state), [from, to] = state.forecast.map((time) => new Date(time).toISOString());
+  const facets = { bucket_hours: 1, ...state.facets() };
+  const [known, expected] = await Promise.all([
+    api.series({ layer: 'complaints', ...facets, from: since, to: until }), api.series({ layer: 'forecast', ...facets, from, to }),
+  ]);
+  // What is known need not begin with the days before.
+  const shift = known.from ? Math.round((Date.parse(known.from) - Date.parse(since)) / HOUR) : 0;
+  const before = Array.from({ length: HINDSIGHT_HOURS }, (_, hour) => known.counts?.[hour - shift] ?? 0);
+  return { from: since, bucketHours: 1, counts: [...before, ...(expected.expected ?? [])], future: HINDSIGHT_HOURS };
+}
