@@ -167,7 +167,7 @@ let package = Package(
         ]),
         tests("FeatureStore", ["FeatureStore", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog", "Features", "Records", "RecordCoding", "Simulation"]),
         tests("ModelServer", [
-            "ModelServer", "TestSupport", "Contracts", "StandardContracts", "RPC", "Identity", "ServiceRuntime", "Postgres", "Models", "Records", "RecordCoding",
+            "ModelServer", "TestSupport", "Contracts", "StandardContracts", "RPC", "Identity", "ServiceRuntime", "Postgres", "Features", "Models", "Records", "RecordCoding",
             logging,
         ]),
         tests("AuthGateway", ["AuthGateway", "TestSupport", "Contracts", "RPC", "Postgres", "Identity", "ServiceRuntime", serviceContext]),

@@ -23,6 +23,7 @@ enum ModelServer {
             let writer = DecisionWriter(database: database, champion: champion)
             let records = RecordStore(pool: pool)
             let cashOuts = CashOutForecaster(store: records, logger: runtime.logger)
+            let health = ModelHealthReport(database: database, champion: champion, metrics: runtime.metrics, logger: runtime.logger)
             try await runtime.withChannels(to: [.featureStore, .ingestionGateway]) { channels in
                 guard let features = channels[ServiceIdentity.featureStore.name],
                     let ingestion = channels[ServiceIdentity.ingestionGateway.name]
@@ -37,12 +38,14 @@ enum ModelServer {
                     services: [
                         ModelServerHandlers(
                             database: database, champion: champion, writer: writer, records: records, cashOuts: cashOuts,
-                            cells: CellForecasts(store: records, logger: runtime.logger), trustedKeys: configuration.trustedKeys)
+                            cells: CellForecasts(store: records, logger: runtime.logger), health: health,
+                            trustedKeys: configuration.trustedKeys)
                     ],
                     background: [
                         .init("feature store's log") { try await follower.run() },
                         .init("ingestion's log") { try await recordFollower.run() },
                         .init("champion") { try await champion.keepCurrent(everySeconds: 2) },
+                        .init("health of the champion") { try await health.run() },
                         .init("cash-out model") { try await cashOuts.keepFitted(everySeconds: 60) },
                     ])
             }

@@ -17,6 +17,7 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
     let records: RecordStore
     let cashOuts: CashOutForecaster
     let cells: CellForecasts
+    let health: ModelHealthReport
     /// See `ModelServerConfiguration.trustedKeys`.
     var trustedKeys: String?
 

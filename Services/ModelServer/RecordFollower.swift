@@ -46,7 +46,10 @@ extension StoredRecord {
             self = .atm(CashMachine(id: record.terminalID, place: place))
         case .jurisdictionRegistered(let jurisdiction):
             self = .jurisdiction(id: jurisdiction.jurisdictionID, encoded: Payload.encode(jurisdiction))
-        case .labelAccepted, .customerRegistered, .contextSignalAccepted:
+        case .labelAccepted(let label):
+            guard let record = try? Label(label, sender: message.senderID) else { return nil }
+            self = .label(record.key, isFraud: record.isFraud, knownAt: record.knownAt)
+        case .customerRegistered, .contextSignalAccepted:
             return nil
         }
     }

@@ -55,6 +55,7 @@ public enum MethodRules {
         "UploadModel": either(scope: Scope.writeModels, peers: [ServiceName.operator]),
         "PromoteModel": either(scope: Scope.writeModels, peers: [ServiceName.operator]),
         "ListModels": either(scope: Scope.readModels, peers: everyPeer),
+        "GetModelHealth": either(scope: Scope.readModels, peers: everyPeer),
         "PredictCashOut": either(
             scope: Scope.readModels, peers: [ServiceName.heatmapTiles, ServiceName.notifier, ServiceName.operator]),
         "ForecastCells": either(

@@ -70,6 +70,9 @@ final class FakeModelServer: ModelsV1.ModelService.Handlers {
     func predictCashOut(_ request: ModelsV1.PredictCashOutRequest, context: CallContext) async throws -> ModelsV1.PredictCashOutResponse {
         try unused()
     }
+    func getModelHealth(_ request: ModelsV1.GetModelHealthRequest, context: CallContext) async throws -> ModelsV1.GetModelHealthResponse {
+        try unused()
+    }
     func forecastCells(_ request: ModelsV1.ForecastCellsRequest, context: CallContext) async throws -> ModelsV1.ForecastCellsResponse {
         try unused()
     }

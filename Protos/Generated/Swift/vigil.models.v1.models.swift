@@ -2458,6 +2458,426 @@ extension ModelsV1 {
 }
 
 extension ModelsV1 {
+    /// `vigil.models.v1.GetModelHealthRequest`
+    public struct GetModelHealthRequest: Message {
+        /// Empty for the champion.
+        public var version: String = ""
+        /// The decisions of so many last days count, up to 90; 0 for 7.
+        public var days: UInt32 = 0
+
+        public init() {}
+
+        public init(
+            version: String = "",
+            days: UInt32 = 0
+        ) {
+            self.version = version
+            self.days = days
+        }
+
+        public static let fullName = "vigil.models.v1.GetModelHealthRequest"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Models__V1__GetModelHealthRequest(), { vigil__models__v1__get_model_health_request__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__GetModelHealthRequest.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Models__V1__GetModelHealthRequest>) throws {
+            self.version = try Unpacked.string(unpacked.pointee.version, "vigil.models.v1.GetModelHealthRequest.version")
+            self.days = unpacked.pointee.days
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.version.isEmpty { sink.string(1, self.version) }
+            if self.days != 0 { sink.uint32(2, self.days) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.version.isEmpty { writer.field("version"); writer.write(self.version) }
+            if self.days != 0 { writer.field("days"); writer.write(self.days) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "version":
+                    self.version = try reader.readString()
+                case "days":
+                    self.days = try reader.readUInt32()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension ModelsV1 {
+    /// `vigil.models.v1.GetModelHealthResponse`
+    public struct GetModelHealthResponse: Message {
+        public var version: String = ""
+        /// The decisions that the drift rests on, the newest.
+        public var decisions: UInt32 = 0
+        /// One for each feature, the largest first; empty where the model came without distributions to compare with.
+        public var drift: [ModelsV1.FeatureDrift] = []
+        /// Absent while no outcome is known.
+        public var outcomes: ModelsV1.ModelOutcomes?
+
+        public init() {}
+
+        public init(
+            version: String = "",
+            decisions: UInt32 = 0,
+            drift: [ModelsV1.FeatureDrift] = [],
+            outcomes: ModelsV1.ModelOutcomes? = nil
+        ) {
+            self.version = version
+            self.decisions = decisions
+            self.drift = drift
+            self.outcomes = outcomes
+        }
+
+        public static let fullName = "vigil.models.v1.GetModelHealthResponse"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Models__V1__GetModelHealthResponse(), { vigil__models__v1__get_model_health_response__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__GetModelHealthResponse.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Models__V1__GetModelHealthResponse>) throws {
+            self.version = try Unpacked.string(unpacked.pointee.version, "vigil.models.v1.GetModelHealthResponse.version")
+            self.decisions = unpacked.pointee.decisions
+            self.drift = try Unpacked.list(unpacked.pointee.drift, unpacked.pointee.n_drift) { try ModelsV1.FeatureDrift(unpacked: Unpacked.message($0)) }
+            if let message = unpacked.pointee.outcomes { self.outcomes = try ModelsV1.ModelOutcomes(unpacked: message) }
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.version.isEmpty { sink.string(1, self.version) }
+            if self.decisions != 0 { sink.uint32(2, self.decisions) }
+            for value in self.drift { sink.message(3, value) }
+            if let value = self.outcomes { sink.message(4, value) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.version.isEmpty { writer.field("version"); writer.write(self.version) }
+            if self.decisions != 0 { writer.field("decisions"); writer.write(self.decisions) }
+            if !self.drift.isEmpty {
+                writer.field("drift")
+                writer.beginArray()
+                for value in self.drift { writer.write(value) }
+                writer.endArray()
+            }
+            if let value = self.outcomes { writer.field("outcomes"); writer.write(value) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "version":
+                    self.version = try reader.readString()
+                case "decisions":
+                    self.decisions = try reader.readUInt32()
+                case "drift":
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.drift.append(try ModelsV1.FeatureDrift(json: &reader))
+                    }
+                case "outcomes":
+                    self.outcomes = try ModelsV1.ModelOutcomes(json: &reader)
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension ModelsV1 {
+    /// How far a feature has moved since training.
+    public struct FeatureDrift: Message {
+        public var feature: String = ""
+        /// Population stability index; by custom below 0.1 nothing has moved, from 0.25 on much has.
+        public var stabilityIndex: Double = 0
+
+        public init() {}
+
+        public init(
+            feature: String = "",
+            stabilityIndex: Double = 0
+        ) {
+            self.feature = feature
+            self.stabilityIndex = stabilityIndex
+        }
+
+        public static let fullName = "vigil.models.v1.FeatureDrift"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Models__V1__FeatureDrift(), { vigil__models__v1__feature_drift__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__FeatureDrift.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Models__V1__FeatureDrift>) throws {
+            self.feature = try Unpacked.string(unpacked.pointee.feature, "vigil.models.v1.FeatureDrift.feature")
+            self.stabilityIndex = unpacked.pointee.stability_index
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.feature.isEmpty { sink.string(1, self.feature) }
+            if self.stabilityIndex.bitPattern != 0 { sink.double(2, self.stabilityIndex) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.feature.isEmpty { writer.field("feature"); writer.write(self.feature) }
+            if self.stabilityIndex.bitPattern != 0 { writer.field("stabilityIndex"); writer.write(self.stabilityIndex) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "feature":
+                    self.feature = try reader.readString()
+                case "stabilityIndex", "stability_index":
+                    self.stabilityIndex = try reader.readDouble()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension ModelsV1 {
+    /// What a model's scores were worth where the truth came out: a label, or, where labels name frauds only, the label delay without one.
+    public struct ModelOutcomes: Message {
+        /// Shares, 0 to 1, of prediction sets that held the truth.
+        public struct Coverage: Message {
+            public var stated: Double = 0
+            public var observed: Double = 0
+            public var ofFrauds: Double = 0
+            public var ofGenuine: Double = 0
+            /// Of sets that say one thing.
+            public var decidedShare: Double = 0
+
+            public init() {}
+
+            public init(
+                stated: Double = 0,
+                observed: Double = 0,
+                ofFrauds: Double = 0,
+                ofGenuine: Double = 0,
+                decidedShare: Double = 0
+            ) {
+                self.stated = stated
+                self.observed = observed
+                self.ofFrauds = ofFrauds
+                self.ofGenuine = ofGenuine
+                self.decidedShare = decidedShare
+            }
+
+            public static let fullName = "vigil.models.v1.ModelOutcomes.Coverage"
+
+            private static let descriptor = MessageDescriptor(
+                Vigil__Models__V1__ModelOutcomes__Coverage(), { vigil__models__v1__model_outcomes__coverage__init($0) }, isRecursive: false)
+
+            public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+                self = try withUnpacked(bytes, Self.descriptor) {
+                    try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__ModelOutcomes__Coverage.self))
+                }
+            }
+
+            package init(unpacked: UnsafePointer<Vigil__Models__V1__ModelOutcomes__Coverage>) throws {
+                self.stated = unpacked.pointee.stated
+                self.observed = unpacked.pointee.observed
+                self.ofFrauds = unpacked.pointee.of_frauds
+                self.ofGenuine = unpacked.pointee.of_genuine
+                self.decidedShare = unpacked.pointee.decided_share
+            }
+
+            public var protobufByteCount: Int {
+                var counter = ProtobufCounter()
+                send(to: &counter)
+                return counter.count
+            }
+
+            public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+            @inline(__always)
+            private func send(to sink: inout some ProtobufSink) {
+                if self.stated.bitPattern != 0 { sink.double(1, self.stated) }
+                if self.observed.bitPattern != 0 { sink.double(2, self.observed) }
+                if self.ofFrauds.bitPattern != 0 { sink.double(3, self.ofFrauds) }
+                if self.ofGenuine.bitPattern != 0 { sink.double(4, self.ofGenuine) }
+                if self.decidedShare.bitPattern != 0 { sink.double(5, self.decidedShare) }
+            }
+
+            public func writeJSON(to writer: inout JSONWriter) {
+                writer.beginObject()
+                if self.stated.bitPattern != 0 { writer.field("stated"); writer.write(self.stated) }
+                if self.observed.bitPattern != 0 { writer.field("observed"); writer.write(self.observed) }
+                if self.ofFrauds.bitPattern != 0 { writer.field("ofFrauds"); writer.write(self.ofFrauds) }
+                if self.ofGenuine.bitPattern != 0 { writer.field("ofGenuine"); writer.write(self.ofGenuine) }
+                if self.decidedShare.bitPattern != 0 { writer.field("decidedShare"); writer.write(self.decidedShare) }
+                writer.endObject()
+            }
+
+            public init(json reader: inout JSONReader) throws {
+                try reader.beginObject()
+                while let name = try reader.nextField() {
+                    switch name {
+                    case "stated":
+                        self.stated = try reader.readDouble()
+                    case "observed":
+                        self.observed = try reader.readDouble()
+                    case "ofFrauds", "of_frauds":
+                        self.ofFrauds = try reader.readDouble()
+                    case "ofGenuine", "of_genuine":
+                        self.ofGenuine = try reader.readDouble()
+                    case "decidedShare", "decided_share":
+                        self.decidedShare = try reader.readDouble()
+                    default: try reader.skipUnknown()
+                    }
+                }
+            }
+        }
+
+        public var decisions: UInt32 = 0
+        public var frauds: UInt32 = 0
+        /// The mean gap between stated and observed frequency, 0 to 1.
+        public var calibrationError: Double = 0
+        /// 0 where there were outcomes of one kind only.
+        public var averagePrecision: Double = 0
+        /// Absent where the model states none.
+        public var coverage: ModelsV1.ModelOutcomes.Coverage?
+
+        public init() {}
+
+        public init(
+            decisions: UInt32 = 0,
+            frauds: UInt32 = 0,
+            calibrationError: Double = 0,
+            averagePrecision: Double = 0,
+            coverage: ModelsV1.ModelOutcomes.Coverage? = nil
+        ) {
+            self.decisions = decisions
+            self.frauds = frauds
+            self.calibrationError = calibrationError
+            self.averagePrecision = averagePrecision
+            self.coverage = coverage
+        }
+
+        public static let fullName = "vigil.models.v1.ModelOutcomes"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Models__V1__ModelOutcomes(), { vigil__models__v1__model_outcomes__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__ModelOutcomes.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Models__V1__ModelOutcomes>) throws {
+            self.decisions = unpacked.pointee.decisions
+            self.frauds = unpacked.pointee.frauds
+            self.calibrationError = unpacked.pointee.calibration_error
+            self.averagePrecision = unpacked.pointee.average_precision
+            if let message = unpacked.pointee.coverage { self.coverage = try ModelsV1.ModelOutcomes.Coverage(unpacked: message) }
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if self.decisions != 0 { sink.uint32(1, self.decisions) }
+            if self.frauds != 0 { sink.uint32(2, self.frauds) }
+            if self.calibrationError.bitPattern != 0 { sink.double(3, self.calibrationError) }
+            if self.averagePrecision.bitPattern != 0 { sink.double(4, self.averagePrecision) }
+            if let value = self.coverage { sink.message(5, value) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if self.decisions != 0 { writer.field("decisions"); writer.write(self.decisions) }
+            if self.frauds != 0 { writer.field("frauds"); writer.write(self.frauds) }
+            if self.calibrationError.bitPattern != 0 { writer.field("calibrationError"); writer.write(self.calibrationError) }
+            if self.averagePrecision.bitPattern != 0 { writer.field("averagePrecision"); writer.write(self.averagePrecision) }
+            if let value = self.coverage { writer.field("coverage"); writer.write(value) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "decisions":
+                    self.decisions = try reader.readUInt32()
+                case "frauds":
+                    self.frauds = try reader.readUInt32()
+                case "calibrationError", "calibration_error":
+                    self.calibrationError = try reader.readDouble()
+                case "averagePrecision", "average_precision":
+                    self.averagePrecision = try reader.readDouble()
+                case "coverage":
+                    self.coverage = try ModelsV1.ModelOutcomes.Coverage(json: &reader)
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension ModelsV1 {
     /// `vigil.models.v1.ModelService`
     public enum ModelService {
         public static let fullName = "vigil.models.v1.ModelService"
@@ -2476,6 +2896,8 @@ extension ModelsV1 {
                 service: fullName, name: "PromoteModel", kind: .unary, idempotency: .none)
             public static let listModels = MethodDescriptor(
                 service: fullName, name: "ListModels", kind: .unary, idempotency: .noSideEffects)
+            public static let getModelHealth = MethodDescriptor(
+                service: fullName, name: "GetModelHealth", kind: .unary, idempotency: .noSideEffects)
             public static let predictCashOut = MethodDescriptor(
                 service: fullName, name: "PredictCashOut", kind: .unary, idempotency: .noSideEffects)
             public static let forecastCells = MethodDescriptor(
@@ -2484,7 +2906,7 @@ extension ModelsV1 {
                 service: fullName, name: "TailDecisions", kind: .serverStreaming, idempotency: .none)
             public static let getStatistics = MethodDescriptor(
                 service: fullName, name: "GetStatistics", kind: .unary, idempotency: .noSideEffects)
-            public static var all: [MethodDescriptor] { [score, getDecisions, replayDecision, uploadModel, promoteModel, listModels, predictCashOut, forecastCells, tailDecisions, getStatistics] }
+            public static var all: [MethodDescriptor] { [score, getDecisions, replayDecision, uploadModel, promoteModel, listModels, getModelHealth, predictCashOut, forecastCells, tailDecisions, getStatistics] }
         }
 
         /// What a server implements; an instance of it is what the server is given.
@@ -2502,6 +2924,9 @@ extension ModelsV1 {
             func promoteModel(_ request: ModelsV1.PromoteModelRequest, context: CallContext) async throws -> ModelsV1.PromoteModelResponse
             /// The registry. Scope models:read.
             func listModels(_ request: ModelsV1.ListModelsRequest, context: CallContext) async throws -> ModelsV1.ListModelsResponse
+            /// How a model does on what it has decided: drift of its features since training, and calibration and coverage where outcomes are
+            /// known. Scope models:read.
+            func getModelHealth(_ request: ModelsV1.GetModelHealthRequest, context: CallContext) async throws -> ModelsV1.GetModelHealthResponse
             /// After a complaint: how likely the money is gone, and at which ATMs and in which hours it will be taken out. Scope
             /// models:read; a caller limited to jurisdictions is told of ATMs inside them only.
             func predictCashOut(_ request: ModelsV1.PredictCashOutRequest, context: CallContext) async throws -> ModelsV1.PredictCashOutResponse
@@ -2551,6 +2976,12 @@ extension ModelsV1 {
             /// The registry. Scope models:read.
             public func listModels(_ request: ModelsV1.ListModelsRequest, options: CallOptions = CallOptions()) async throws -> ModelsV1.ListModelsResponse {
                 try await channel.unary(Methods.listModels, request, options: options)
+            }
+
+            /// How a model does on what it has decided: drift of its features since training, and calibration and coverage where outcomes are
+            /// known. Scope models:read.
+            public func getModelHealth(_ request: ModelsV1.GetModelHealthRequest, options: CallOptions = CallOptions()) async throws -> ModelsV1.GetModelHealthResponse {
+                try await channel.unary(Methods.getModelHealth, request, options: options)
             }
 
             /// After a complaint: how likely the money is gone, and at which ATMs and in which hours it will be taken out. Scope
@@ -2611,6 +3042,10 @@ extension ModelsV1.ModelService.Handlers {
             .unary(ModelsV1.ModelService.Methods.listModels) {
                 (request: ModelsV1.ListModelsRequest, context: CallContext) async throws -> ModelsV1.ListModelsResponse in
                 try await self.listModels(request, context: context)
+            },
+            .unary(ModelsV1.ModelService.Methods.getModelHealth) {
+                (request: ModelsV1.GetModelHealthRequest, context: CallContext) async throws -> ModelsV1.GetModelHealthResponse in
+                try await self.getModelHealth(request, context: context)
             },
             .unary(ModelsV1.ModelService.Methods.predictCashOut) {
                 (request: ModelsV1.PredictCashOutRequest, context: CallContext) async throws -> ModelsV1.PredictCashOutResponse in
@@ -2690,18 +3125,27 @@ extension FileDescriptor {
             ZRI4CgVob3VycxgFIAMoCzIiLnZpZ2lsLm1vZGVscy52MS5DZWxsRm9yZWNhc3QuSG91clIFaG91cnMaNgoISW50ZXJ2YWwSFAoFbG93ZXIYASABKA1SBWxv\
             d2VyEhQKBXVwcGVyGAIgASgNUgV1cHBlchqaAQoESG91chIaCghleHBlY3RlZBgBIAEoAVIIZXhwZWN0ZWQSOgoEaGFsZhgCIAEoCzImLnZpZ2lsLm1vZGVs\
             cy52MS5DZWxsRm9yZWNhc3QuSW50ZXJ2YWxSBGhhbGYSOgoEd2lkZRgDIAEoCzImLnZpZ2lsLm1vZGVscy52MS5DZWxsRm9yZWNhc3QuSW50ZXJ2YWxSBHdp\
-            ZGUqeAoKTW9kZWxTdGFnZRIbChdNT0RFTF9TVEFHRV9VTlNQRUNJRklFRBAAEhoKFk1PREVMX1NUQUdFX0NIQUxMRU5HRVIQARIYChRNT0RFTF9TVEFHRV9D\
-            SEFNUElPThACEhcKE01PREVMX1NUQUdFX1JFVElSRUQQAzLOBwoMTW9kZWxTZXJ2aWNlEksKBVNjb3JlEh0udmlnaWwubW9kZWxzLnYxLlNjb3JlUmVxdWVz\
-            dBoeLnZpZ2lsLm1vZGVscy52MS5TY29yZVJlc3BvbnNlIgOQAgISYAoMR2V0RGVjaXNpb25zEiQudmlnaWwubW9kZWxzLnYxLkdldERlY2lzaW9uc1JlcXVl\
-            c3QaJS52aWdpbC5tb2RlbHMudjEuR2V0RGVjaXNpb25zUmVzcG9uc2UiA5ACARJmCg5SZXBsYXlEZWNpc2lvbhImLnZpZ2lsLm1vZGVscy52MS5SZXBsYXlE\
-            ZWNpc2lvblJlcXVlc3QaJy52aWdpbC5tb2RlbHMudjEuUmVwbGF5RGVjaXNpb25SZXNwb25zZSIDkAIBEloKC1VwbG9hZE1vZGVsEiMudmlnaWwubW9kZWxz\
-            LnYxLlVwbG9hZE1vZGVsUmVxdWVzdBokLnZpZ2lsLm1vZGVscy52MS5VcGxvYWRNb2RlbFJlc3BvbnNlKAESWwoMUHJvbW90ZU1vZGVsEiQudmlnaWwubW9k\
-            ZWxzLnYxLlByb21vdGVNb2RlbFJlcXVlc3QaJS52aWdpbC5tb2RlbHMudjEuUHJvbW90ZU1vZGVsUmVzcG9uc2USWgoKTGlzdE1vZGVscxIiLnZpZ2lsLm1v\
-            ZGVscy52MS5MaXN0TW9kZWxzUmVxdWVzdBojLnZpZ2lsLm1vZGVscy52MS5MaXN0TW9kZWxzUmVzcG9uc2UiA5ACARJmCg5QcmVkaWN0Q2FzaE91dBImLnZp\
-            Z2lsLm1vZGVscy52MS5QcmVkaWN0Q2FzaE91dFJlcXVlc3QaJy52aWdpbC5tb2RlbHMudjEuUHJlZGljdENhc2hPdXRSZXNwb25zZSIDkAIBEmMKDUZvcmVj\
-            YXN0Q2VsbHMSJS52aWdpbC5tb2RlbHMudjEuRm9yZWNhc3RDZWxsc1JlcXVlc3QaJi52aWdpbC5tb2RlbHMudjEuRm9yZWNhc3RDZWxsc1Jlc3BvbnNlIgOQ\
-            AgESYAoNVGFpbERlY2lzaW9ucxIlLnZpZ2lsLm1vZGVscy52MS5UYWlsRGVjaXNpb25zUmVxdWVzdBomLnZpZ2lsLm1vZGVscy52MS5UYWlsRGVjaXNpb25z\
-            UmVzcG9uc2UwARJjCg1HZXRTdGF0aXN0aWNzEiUudmlnaWwubW9kZWxzLnYxLkdldFN0YXRpc3RpY3NSZXF1ZXN0GiYudmlnaWwubW9kZWxzLnYxLkdldFN0\
-            YXRpc3RpY3NSZXNwb25zZSIDkAIBYgZwcm90bzM=
+            ZGUiRQoVR2V0TW9kZWxIZWFsdGhSZXF1ZXN0EhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24SEgoEZGF5cxgCIAEoDVIEZGF5cyLBAQoWR2V0TW9kZWxIZWFs\
+            dGhSZXNwb25zZRIYCgd2ZXJzaW9uGAEgASgJUgd2ZXJzaW9uEhwKCWRlY2lzaW9ucxgCIAEoDVIJZGVjaXNpb25zEjMKBWRyaWZ0GAMgAygLMh0udmlnaWwu\
+            bW9kZWxzLnYxLkZlYXR1cmVEcmlmdFIFZHJpZnQSOgoIb3V0Y29tZXMYBCABKAsyHi52aWdpbC5tb2RlbHMudjEuTW9kZWxPdXRjb21lc1IIb3V0Y29tZXMi\
+            UQoMRmVhdHVyZURyaWZ0EhgKB2ZlYXR1cmUYASABKAlSB2ZlYXR1cmUSJwoPc3RhYmlsaXR5X2luZGV4GAIgASgBUg5zdGFiaWxpdHlJbmRleCKGAwoNTW9k\
+            ZWxPdXRjb21lcxIcCglkZWNpc2lvbnMYASABKA1SCWRlY2lzaW9ucxIWCgZmcmF1ZHMYAiABKA1SBmZyYXVkcxIrChFjYWxpYnJhdGlvbl9lcnJvchgDIAEo\
+            AVIQY2FsaWJyYXRpb25FcnJvchIrChFhdmVyYWdlX3ByZWNpc2lvbhgEIAEoAVIQYXZlcmFnZVByZWNpc2lvbhJDCghjb3ZlcmFnZRgFIAEoCzInLnZpZ2ls\
+            Lm1vZGVscy52MS5Nb2RlbE91dGNvbWVzLkNvdmVyYWdlUghjb3ZlcmFnZRqfAQoIQ292ZXJhZ2USFgoGc3RhdGVkGAEgASgBUgZzdGF0ZWQSGgoIb2JzZXJ2\
+            ZWQYAiABKAFSCG9ic2VydmVkEhsKCW9mX2ZyYXVkcxgDIAEoAVIIb2ZGcmF1ZHMSHQoKb2ZfZ2VudWluZRgEIAEoAVIJb2ZHZW51aW5lEiMKDWRlY2lkZWRf\
+            c2hhcmUYBSABKAFSDGRlY2lkZWRTaGFyZSp4CgpNb2RlbFN0YWdlEhsKF01PREVMX1NUQUdFX1VOU1BFQ0lGSUVEEAASGgoWTU9ERUxfU1RBR0VfQ0hBTExF\
+            TkdFUhABEhgKFE1PREVMX1NUQUdFX0NIQU1QSU9OEAISFwoTTU9ERUxfU1RBR0VfUkVUSVJFRBADMrYICgxNb2RlbFNlcnZpY2USSwoFU2NvcmUSHS52aWdp\
+            bC5tb2RlbHMudjEuU2NvcmVSZXF1ZXN0Gh4udmlnaWwubW9kZWxzLnYxLlNjb3JlUmVzcG9uc2UiA5ACAhJgCgxHZXREZWNpc2lvbnMSJC52aWdpbC5tb2Rl\
+            bHMudjEuR2V0RGVjaXNpb25zUmVxdWVzdBolLnZpZ2lsLm1vZGVscy52MS5HZXREZWNpc2lvbnNSZXNwb25zZSIDkAIBEmYKDlJlcGxheURlY2lzaW9uEiYu\
+            dmlnaWwubW9kZWxzLnYxLlJlcGxheURlY2lzaW9uUmVxdWVzdBonLnZpZ2lsLm1vZGVscy52MS5SZXBsYXlEZWNpc2lvblJlc3BvbnNlIgOQAgESWgoLVXBs\
+            b2FkTW9kZWwSIy52aWdpbC5tb2RlbHMudjEuVXBsb2FkTW9kZWxSZXF1ZXN0GiQudmlnaWwubW9kZWxzLnYxLlVwbG9hZE1vZGVsUmVzcG9uc2UoARJbCgxQ\
+            cm9tb3RlTW9kZWwSJC52aWdpbC5tb2RlbHMudjEuUHJvbW90ZU1vZGVsUmVxdWVzdBolLnZpZ2lsLm1vZGVscy52MS5Qcm9tb3RlTW9kZWxSZXNwb25zZRJa\
+            CgpMaXN0TW9kZWxzEiIudmlnaWwubW9kZWxzLnYxLkxpc3RNb2RlbHNSZXF1ZXN0GiMudmlnaWwubW9kZWxzLnYxLkxpc3RNb2RlbHNSZXNwb25zZSIDkAIB\
+            EmYKDkdldE1vZGVsSGVhbHRoEiYudmlnaWwubW9kZWxzLnYxLkdldE1vZGVsSGVhbHRoUmVxdWVzdBonLnZpZ2lsLm1vZGVscy52MS5HZXRNb2RlbEhlYWx0\
+            aFJlc3BvbnNlIgOQAgESZgoOUHJlZGljdENhc2hPdXQSJi52aWdpbC5tb2RlbHMudjEuUHJlZGljdENhc2hPdXRSZXF1ZXN0GicudmlnaWwubW9kZWxzLnYx\
+            LlByZWRpY3RDYXNoT3V0UmVzcG9uc2UiA5ACARJjCg1Gb3JlY2FzdENlbGxzEiUudmlnaWwubW9kZWxzLnYxLkZvcmVjYXN0Q2VsbHNSZXF1ZXN0GiYudmln\
+            aWwubW9kZWxzLnYxLkZvcmVjYXN0Q2VsbHNSZXNwb25zZSIDkAIBEmAKDVRhaWxEZWNpc2lvbnMSJS52aWdpbC5tb2RlbHMudjEuVGFpbERlY2lzaW9uc1Jl\
+            cXVlc3QaJi52aWdpbC5tb2RlbHMudjEuVGFpbERlY2lzaW9uc1Jlc3BvbnNlMAESYwoNR2V0U3RhdGlzdGljcxIlLnZpZ2lsLm1vZGVscy52MS5HZXRTdGF0\
+            aXN0aWNzUmVxdWVzdBomLnZpZ2lsLm1vZGVscy52MS5HZXRTdGF0aXN0aWNzUmVzcG9uc2UiA5ACAWIGcHJvdG8z
             """)
 }

@@ -38,6 +38,7 @@ struct ModelServerDatabase: Sendable {
     static let migrations = [
         Migration(name: "0001_create", sql: String(decoding: PackageResources.V0001_create_sql, as: UTF8.self)),
         Migration(name: "0002_records", sql: String(decoding: PackageResources.V0002_records_sql, as: UTF8.self)),
+        Migration(name: "0003_labels", sql: String(decoding: PackageResources.V0003_labels_sql, as: UTF8.self)),
     ]
 
     init(pool: PostgresPool) {
@@ -92,6 +93,40 @@ struct ModelServerDatabase: Sendable {
         let rows = try await pool.query("SELECT count(*), count(*) FILTER (WHERE is_alert) FROM decisions")
         guard let row = rows.first else { return (0, 0) }
         return try row.decode(Int64.self, Int64.self)
+    }
+
+    // MARK: Health
+
+    /// Distributions of so many decisions are known well enough.
+    private static let maxObservations = 5_000
+    private static let maxJudged = 200_000
+
+    /// What a model's newest decisions were made from.
+    func observations(ofModel version: String, since: Timestamp) async throws -> [[UInt8]] {
+        try await pool.query(
+            """
+            SELECT observation FROM decisions WHERE model_version = \(version) AND decided_at >= \(PostgresTimestamp(since))
+            ORDER BY decided_at DESC LIMIT \(Self.maxObservations)
+            """
+        ).decode([UInt8].self)
+    }
+
+    /// A model's newest scores whose truth is known: by a label, or, where labels name frauds only, by having been made before
+    /// `settledBefore` without one.
+    func judgedScores(
+        ofModel version: String, since: Timestamp, settledBefore: Timestamp
+    ) async throws -> (scores: [Double], isFraud: [Bool]) {
+        let rows = try await pool.query(
+            """
+            SELECT d.risk_score, coalesce(l.is_fraud, false)
+            FROM decisions d LEFT JOIN labels l USING (bank_id, transaction_id)
+            WHERE d.model_version = \(version) AND d.decided_at >= \(PostgresTimestamp(since))
+                AND (l.is_fraud IS NOT NULL
+                    OR (d.decided_at < \(PostgresTimestamp(settledBefore)) AND NOT EXISTS (SELECT FROM labels WHERE NOT is_fraud)))
+            ORDER BY d.decided_at DESC LIMIT \(Self.maxJudged)
+            """
+        ).decode(Double.self, Bool.self)
+        return (rows.map { $0.0 }, rows.map { $0.1 })
     }
 
     // MARK: Registry

@@ -9,6 +9,7 @@ enum StoredRecord: Sendable {
     case atm(CashMachine)
     case movement(TransactionKey, CashMovement)
     case jurisdiction(id: String, encoded: [UInt8])
+    case label(TransactionKey, isFraud: Bool, knownAt: Timestamp)
 }
 
 /// Complaints, cash machines, movements of money and areas, as far as ingestion's log has been followed.
@@ -26,18 +27,22 @@ struct RecordStore: Sendable {
         var atms: [String: CashMachine] = [:]
         var movements: [(TransactionKey, CashMovement)] = []
         var jurisdictions: [String: [UInt8]] = [:]
+        var labels: [TransactionKey: (isFraud: Bool, knownAt: Timestamp)] = [:]
         for record in records {
             switch record {
             case .complaint(let complaint, let encoded): complaints.append((complaint, encoded))
             case .atm(let machine): atms[machine.id] = machine
             case .movement(let key, let movement): movements.append((key, movement))
             case .jurisdiction(let id, let encoded): jurisdictions[id] = encoded
+            case .label(let key, let isFraud, let knownAt):
+                if knownAt >= labels[key]?.knownAt ?? knownAt { labels[key] = (isFraud, knownAt) }
             }
         }
         var statements: [SQL] = []
         if !complaints.isEmpty { statements.append(Self.insert(complaints)) }
         if !atms.isEmpty { statements.append(Self.insert(Array(atms.values))) }
         if !movements.isEmpty { statements.append(Self.insert(movements)) }
+        if !labels.isEmpty { statements.append(Self.insert(labels)) }
         if !jurisdictions.isEmpty {
             statements.append(
                 """
@@ -81,6 +86,17 @@ struct RecordStore: Sendable {
                 \(movements.map(\.1.accountID)), \(movements.map { atm($0.1) }), \(movements.map { account($0.1) }),
                 \(movements.map(\.1.amount)))
             ON CONFLICT DO NOTHING
+            """
+    }
+
+    private static func insert(_ labels: [TransactionKey: (isFraud: Bool, knownAt: Timestamp)]) -> SQL {
+        let (keys, words) = (Array(labels.keys), Array(labels.values))
+        return """
+            INSERT INTO labels (bank_id, transaction_id, is_fraud, known_at)
+            SELECT * FROM unnest(
+                \(keys.map(\.bankID)), \(keys.map(\.transactionID)), \(words.map(\.isFraud)), \(words.map { PostgresTimestamp($0.knownAt) }))
+            ON CONFLICT (bank_id, transaction_id) DO UPDATE SET is_fraud = excluded.is_fraud, known_at = excluded.known_at
+            WHERE excluded.known_at >= labels.known_at
             """
     }
 

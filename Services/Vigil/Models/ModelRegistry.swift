@@ -51,6 +51,10 @@ struct ModelRegistry {
         try await withClient { try await $0.listModels(.init()).models }
     }
 
+    func health(version: String, days: Int) async throws -> ModelsV1.GetModelHealthResponse {
+        try await withClient { try await $0.getModelHealth(.init(version: version, days: UInt32(days))) }
+    }
+
     func replay(decisionID: String) async throws -> ModelsV1.ReplayDecisionResponse {
         try await withClient { try await $0.replayDecision(.init(decisionID: decisionID)) }
     }

@@ -10,8 +10,8 @@ import StandardContracts
 /// `vigil models …`
 struct ModelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "models", abstract: "The running model server's registry: list, upload, promote.",
-        subcommands: [List.self, Upload.self, Promote.self, NewKey.self], defaultSubcommand: List.self)
+        commandName: "models", abstract: "The running model server's registry: list, upload, promote, health.",
+        subcommands: [List.self, Upload.self, Promote.self, Health.self, NewKey.self], defaultSubcommand: List.self)
 
     struct Target: ParsableArguments {
         @Option(help: ArgumentHelp("Folder of the suite; VIGIL_HOME or .vigil unless given.", valueName: "dir"))

@@ -1207,6 +1207,192 @@ void   vigil__models__v1__cell_forecast__free_unpacked
   assert(message->base.descriptor == &vigil__models__v1__cell_forecast__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   vigil__models__v1__get_model_health_request__init
+                     (Vigil__Models__V1__GetModelHealthRequest         *message)
+{
+  static const Vigil__Models__V1__GetModelHealthRequest init_value = VIGIL__MODELS__V1__GET_MODEL_HEALTH_REQUEST__INIT;
+  *message = init_value;
+}
+size_t vigil__models__v1__get_model_health_request__get_packed_size
+                     (const Vigil__Models__V1__GetModelHealthRequest *message)
+{
+  assert(message->base.descriptor == &vigil__models__v1__get_model_health_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__models__v1__get_model_health_request__pack
+                     (const Vigil__Models__V1__GetModelHealthRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__models__v1__get_model_health_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__models__v1__get_model_health_request__pack_to_buffer
+                     (const Vigil__Models__V1__GetModelHealthRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__models__v1__get_model_health_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Models__V1__GetModelHealthRequest *
+       vigil__models__v1__get_model_health_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Models__V1__GetModelHealthRequest *)
+     protobuf_c_message_unpack (&vigil__models__v1__get_model_health_request__descriptor,
+                                allocator, len, data);
+}
+void   vigil__models__v1__get_model_health_request__free_unpacked
+                     (Vigil__Models__V1__GetModelHealthRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__models__v1__get_model_health_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__models__v1__get_model_health_response__init
+                     (Vigil__Models__V1__GetModelHealthResponse         *message)
+{
+  static const Vigil__Models__V1__GetModelHealthResponse init_value = VIGIL__MODELS__V1__GET_MODEL_HEALTH_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t vigil__models__v1__get_model_health_response__get_packed_size
+                     (const Vigil__Models__V1__GetModelHealthResponse *message)
+{
+  assert(message->base.descriptor == &vigil__models__v1__get_model_health_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__models__v1__get_model_health_response__pack
+                     (const Vigil__Models__V1__GetModelHealthResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__models__v1__get_model_health_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__models__v1__get_model_health_response__pack_to_buffer
+                     (const Vigil__Models__V1__GetModelHealthResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__models__v1__get_model_health_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Models__V1__GetModelHealthResponse *
+       vigil__models__v1__get_model_health_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Models__V1__GetModelHealthResponse *)
+     protobuf_c_message_unpack (&vigil__models__v1__get_model_health_response__descriptor,
+                                allocator, len, data);
+}
+void   vigil__models__v1__get_model_health_response__free_unpacked
+                     (Vigil__Models__V1__GetModelHealthResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__models__v1__get_model_health_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__models__v1__feature_drift__init
+                     (Vigil__Models__V1__FeatureDrift         *message)
+{
+  static const Vigil__Models__V1__FeatureDrift init_value = VIGIL__MODELS__V1__FEATURE_DRIFT__INIT;
+  *message = init_value;
+}
+size_t vigil__models__v1__feature_drift__get_packed_size
+                     (const Vigil__Models__V1__FeatureDrift *message)
+{
+  assert(message->base.descriptor == &vigil__models__v1__feature_drift__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__models__v1__feature_drift__pack
+                     (const Vigil__Models__V1__FeatureDrift *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__models__v1__feature_drift__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__models__v1__feature_drift__pack_to_buffer
+                     (const Vigil__Models__V1__FeatureDrift *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__models__v1__feature_drift__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Models__V1__FeatureDrift *
+       vigil__models__v1__feature_drift__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Models__V1__FeatureDrift *)
+     protobuf_c_message_unpack (&vigil__models__v1__feature_drift__descriptor,
+                                allocator, len, data);
+}
+void   vigil__models__v1__feature_drift__free_unpacked
+                     (Vigil__Models__V1__FeatureDrift *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__models__v1__feature_drift__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__models__v1__model_outcomes__coverage__init
+                     (Vigil__Models__V1__ModelOutcomes__Coverage         *message)
+{
+  static const Vigil__Models__V1__ModelOutcomes__Coverage init_value = VIGIL__MODELS__V1__MODEL_OUTCOMES__COVERAGE__INIT;
+  *message = init_value;
+}
+void   vigil__models__v1__model_outcomes__init
+                     (Vigil__Models__V1__ModelOutcomes         *message)
+{
+  static const Vigil__Models__V1__ModelOutcomes init_value = VIGIL__MODELS__V1__MODEL_OUTCOMES__INIT;
+  *message = init_value;
+}
+size_t vigil__models__v1__model_outcomes__get_packed_size
+                     (const Vigil__Models__V1__ModelOutcomes *message)
+{
+  assert(message->base.descriptor == &vigil__models__v1__model_outcomes__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__models__v1__model_outcomes__pack
+                     (const Vigil__Models__V1__ModelOutcomes *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__models__v1__model_outcomes__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__models__v1__model_outcomes__pack_to_buffer
+                     (const Vigil__Models__V1__ModelOutcomes *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__models__v1__model_outcomes__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Models__V1__ModelOutcomes *
+       vigil__models__v1__model_outcomes__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Models__V1__ModelOutcomes *)
+     protobuf_c_message_unpack (&vigil__models__v1__model_outcomes__descriptor,
+                                allocator, len, data);
+}
+void   vigil__models__v1__model_outcomes__free_unpacked
+                     (Vigil__Models__V1__ModelOutcomes *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__models__v1__model_outcomes__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor vigil__models__v1__score_request__field_descriptors[1] =
 {
   {
@@ -3151,6 +3337,365 @@ const ProtobufCMessageDescriptor vigil__models__v1__cell_forecast__descriptor =
   (ProtobufCMessageInit) vigil__models__v1__cell_forecast__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor vigil__models__v1__get_model_health_request__field_descriptors[2] =
+{
+  {
+    "version",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__GetModelHealthRequest, version),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "days",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__GetModelHealthRequest, days),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__models__v1__get_model_health_request__field_indices_by_name[] = {
+  1,   /* field[1] = days */
+  0,   /* field[0] = version */
+};
+static const ProtobufCIntRange vigil__models__v1__get_model_health_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor vigil__models__v1__get_model_health_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.GetModelHealthRequest",
+  "GetModelHealthRequest",
+  "Vigil__Models__V1__GetModelHealthRequest",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__GetModelHealthRequest),
+  2,
+  vigil__models__v1__get_model_health_request__field_descriptors,
+  vigil__models__v1__get_model_health_request__field_indices_by_name,
+  1,  vigil__models__v1__get_model_health_request__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__get_model_health_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__models__v1__get_model_health_response__field_descriptors[4] =
+{
+  {
+    "version",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__GetModelHealthResponse, version),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "decisions",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__GetModelHealthResponse, decisions),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "drift",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Models__V1__GetModelHealthResponse, n_drift),
+    offsetof(Vigil__Models__V1__GetModelHealthResponse, drift),
+    &vigil__models__v1__feature_drift__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "outcomes",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__GetModelHealthResponse, outcomes),
+    &vigil__models__v1__model_outcomes__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__models__v1__get_model_health_response__field_indices_by_name[] = {
+  1,   /* field[1] = decisions */
+  2,   /* field[2] = drift */
+  3,   /* field[3] = outcomes */
+  0,   /* field[0] = version */
+};
+static const ProtobufCIntRange vigil__models__v1__get_model_health_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor vigil__models__v1__get_model_health_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.GetModelHealthResponse",
+  "GetModelHealthResponse",
+  "Vigil__Models__V1__GetModelHealthResponse",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__GetModelHealthResponse),
+  4,
+  vigil__models__v1__get_model_health_response__field_descriptors,
+  vigil__models__v1__get_model_health_response__field_indices_by_name,
+  1,  vigil__models__v1__get_model_health_response__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__get_model_health_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__models__v1__feature_drift__field_descriptors[2] =
+{
+  {
+    "feature",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__FeatureDrift, feature),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stability_index",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__FeatureDrift, stability_index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__models__v1__feature_drift__field_indices_by_name[] = {
+  0,   /* field[0] = feature */
+  1,   /* field[1] = stability_index */
+};
+static const ProtobufCIntRange vigil__models__v1__feature_drift__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor vigil__models__v1__feature_drift__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.FeatureDrift",
+  "FeatureDrift",
+  "Vigil__Models__V1__FeatureDrift",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__FeatureDrift),
+  2,
+  vigil__models__v1__feature_drift__field_descriptors,
+  vigil__models__v1__feature_drift__field_indices_by_name,
+  1,  vigil__models__v1__feature_drift__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__feature_drift__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__models__v1__model_outcomes__coverage__field_descriptors[5] =
+{
+  {
+    "stated",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ModelOutcomes__Coverage, stated),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "observed",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ModelOutcomes__Coverage, observed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "of_frauds",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ModelOutcomes__Coverage, of_frauds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "of_genuine",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ModelOutcomes__Coverage, of_genuine),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "decided_share",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ModelOutcomes__Coverage, decided_share),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__models__v1__model_outcomes__coverage__field_indices_by_name[] = {
+  4,   /* field[4] = decided_share */
+  1,   /* field[1] = observed */
+  2,   /* field[2] = of_frauds */
+  3,   /* field[3] = of_genuine */
+  0,   /* field[0] = stated */
+};
+static const ProtobufCIntRange vigil__models__v1__model_outcomes__coverage__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor vigil__models__v1__model_outcomes__coverage__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.ModelOutcomes.Coverage",
+  "Coverage",
+  "Vigil__Models__V1__ModelOutcomes__Coverage",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__ModelOutcomes__Coverage),
+  5,
+  vigil__models__v1__model_outcomes__coverage__field_descriptors,
+  vigil__models__v1__model_outcomes__coverage__field_indices_by_name,
+  1,  vigil__models__v1__model_outcomes__coverage__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__model_outcomes__coverage__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__models__v1__model_outcomes__field_descriptors[5] =
+{
+  {
+    "decisions",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ModelOutcomes, decisions),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "frauds",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ModelOutcomes, frauds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "calibration_error",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ModelOutcomes, calibration_error),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "average_precision",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ModelOutcomes, average_precision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "coverage",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ModelOutcomes, coverage),
+    &vigil__models__v1__model_outcomes__coverage__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__models__v1__model_outcomes__field_indices_by_name[] = {
+  3,   /* field[3] = average_precision */
+  2,   /* field[2] = calibration_error */
+  4,   /* field[4] = coverage */
+  0,   /* field[0] = decisions */
+  1,   /* field[1] = frauds */
+};
+static const ProtobufCIntRange vigil__models__v1__model_outcomes__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor vigil__models__v1__model_outcomes__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.ModelOutcomes",
+  "ModelOutcomes",
+  "Vigil__Models__V1__ModelOutcomes",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__ModelOutcomes),
+  5,
+  vigil__models__v1__model_outcomes__field_descriptors,
+  vigil__models__v1__model_outcomes__field_indices_by_name,
+  1,  vigil__models__v1__model_outcomes__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__model_outcomes__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCEnumValue vigil__models__v1__model_stage__enum_values_by_number[4] =
 {
   { "MODEL_STAGE_UNSPECIFIED", "VIGIL__MODELS__V1__MODEL_STAGE__MODEL_STAGE_UNSPECIFIED", 0 },
@@ -3183,7 +3728,7 @@ const ProtobufCEnumDescriptor vigil__models__v1__model_stage__descriptor =
   vigil__models__v1__model_stage__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor vigil__models__v1__model_service__method_descriptors[10] =
+static const ProtobufCMethodDescriptor vigil__models__v1__model_service__method_descriptors[11] =
 {
   { "Score", &vigil__models__v1__score_request__descriptor, &vigil__models__v1__score_response__descriptor },
   { "GetDecisions", &vigil__models__v1__get_decisions_request__descriptor, &vigil__models__v1__get_decisions_response__descriptor },
@@ -3191,21 +3736,23 @@ static const ProtobufCMethodDescriptor vigil__models__v1__model_service__method_
   { "UploadModel", &vigil__models__v1__upload_model_request__descriptor, &vigil__models__v1__upload_model_response__descriptor },
   { "PromoteModel", &vigil__models__v1__promote_model_request__descriptor, &vigil__models__v1__promote_model_response__descriptor },
   { "ListModels", &vigil__models__v1__list_models_request__descriptor, &vigil__models__v1__list_models_response__descriptor },
+  { "GetModelHealth", &vigil__models__v1__get_model_health_request__descriptor, &vigil__models__v1__get_model_health_response__descriptor },
   { "PredictCashOut", &vigil__models__v1__predict_cash_out_request__descriptor, &vigil__models__v1__predict_cash_out_response__descriptor },
   { "ForecastCells", &vigil__models__v1__forecast_cells_request__descriptor, &vigil__models__v1__forecast_cells_response__descriptor },
   { "TailDecisions", &vigil__models__v1__tail_decisions_request__descriptor, &vigil__models__v1__tail_decisions_response__descriptor },
   { "GetStatistics", &vigil__models__v1__get_statistics_request__descriptor, &vigil__models__v1__get_statistics_response__descriptor },
 };
 const unsigned vigil__models__v1__model_service__method_indices_by_name[] = {
-  7,        /* ForecastCells */
+  8,        /* ForecastCells */
   1,        /* GetDecisions */
-  9,        /* GetStatistics */
+  6,        /* GetModelHealth */
+  10,        /* GetStatistics */
   5,        /* ListModels */
-  6,        /* PredictCashOut */
+  7,        /* PredictCashOut */
   4,        /* PromoteModel */
   2,        /* ReplayDecision */
   0,        /* Score */
-  8,        /* TailDecisions */
+  9,        /* TailDecisions */
   3         /* UploadModel */
 };
 const ProtobufCServiceDescriptor vigil__models__v1__model_service__descriptor =
@@ -3215,7 +3762,7 @@ const ProtobufCServiceDescriptor vigil__models__v1__model_service__descriptor =
   "ModelService",
   "Vigil__Models__V1__ModelService",
   "vigil.models.v1",
-  10,
+  11,
   vigil__models__v1__model_service__method_descriptors,
   vigil__models__v1__model_service__method_indices_by_name
 };
@@ -3267,13 +3814,21 @@ void vigil__models__v1__model_service__list_models(ProtobufCService *service,
   assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
   service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void vigil__models__v1__model_service__get_model_health(ProtobufCService *service,
+                                                        const Vigil__Models__V1__GetModelHealthRequest *input,
+                                                        Vigil__Models__V1__GetModelHealthResponse_Closure closure,
+                                                        void *closure_data)
+{
+  assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void vigil__models__v1__model_service__predict_cash_out(ProtobufCService *service,
                                                         const Vigil__Models__V1__PredictCashOutRequest *input,
                                                         Vigil__Models__V1__PredictCashOutResponse_Closure closure,
                                                         void *closure_data)
 {
   assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
-  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__models__v1__model_service__forecast_cells(ProtobufCService *service,
                                                       const Vigil__Models__V1__ForecastCellsRequest *input,
@@ -3281,7 +3836,7 @@ void vigil__models__v1__model_service__forecast_cells(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
-  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__models__v1__model_service__tail_decisions(ProtobufCService *service,
                                                       const Vigil__Models__V1__TailDecisionsRequest *input,
@@ -3289,7 +3844,7 @@ void vigil__models__v1__model_service__tail_decisions(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
-  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__models__v1__model_service__get_statistics(ProtobufCService *service,
                                                       const Vigil__Models__V1__GetStatisticsRequest *input,
@@ -3297,7 +3852,7 @@ void vigil__models__v1__model_service__get_statistics(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
-  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__models__v1__model_service__init (Vigil__Models__V1__ModelService_Service *service,
                                              Vigil__Models__V1__ModelService_ServiceDestroy destroy)

@@ -50,6 +50,11 @@ typedef struct Vigil__Models__V1__ForecastCellsResponse Vigil__Models__V1__Forec
 typedef struct Vigil__Models__V1__CellForecast Vigil__Models__V1__CellForecast;
 typedef struct Vigil__Models__V1__CellForecast__Interval Vigil__Models__V1__CellForecast__Interval;
 typedef struct Vigil__Models__V1__CellForecast__Hour Vigil__Models__V1__CellForecast__Hour;
+typedef struct Vigil__Models__V1__GetModelHealthRequest Vigil__Models__V1__GetModelHealthRequest;
+typedef struct Vigil__Models__V1__GetModelHealthResponse Vigil__Models__V1__GetModelHealthResponse;
+typedef struct Vigil__Models__V1__FeatureDrift Vigil__Models__V1__FeatureDrift;
+typedef struct Vigil__Models__V1__ModelOutcomes Vigil__Models__V1__ModelOutcomes;
+typedef struct Vigil__Models__V1__ModelOutcomes__Coverage Vigil__Models__V1__ModelOutcomes__Coverage;
 
 
 /* --- enums --- */
@@ -456,6 +461,70 @@ struct  Vigil__Models__V1__CellForecast
 #define VIGIL__MODELS__V1__CELL_FORECAST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__cell_forecast__descriptor) \
     , NULL, 0, NULL, NULL, 0,NULL }
+
+
+struct  Vigil__Models__V1__GetModelHealthRequest
+{
+  ProtobufCMessage base;
+  char *version;
+  uint32_t days;
+};
+#define VIGIL__MODELS__V1__GET_MODEL_HEALTH_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__get_model_health_request__descriptor) \
+    , (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Vigil__Models__V1__GetModelHealthResponse
+{
+  ProtobufCMessage base;
+  char *version;
+  uint32_t decisions;
+  size_t n_drift;
+  Vigil__Models__V1__FeatureDrift **drift;
+  Vigil__Models__V1__ModelOutcomes *outcomes;
+};
+#define VIGIL__MODELS__V1__GET_MODEL_HEALTH_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__get_model_health_response__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0,NULL, NULL }
+
+
+struct  Vigil__Models__V1__FeatureDrift
+{
+  ProtobufCMessage base;
+  char *feature;
+  double stability_index;
+};
+#define VIGIL__MODELS__V1__FEATURE_DRIFT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__feature_drift__descriptor) \
+    , (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Vigil__Models__V1__ModelOutcomes__Coverage
+{
+  ProtobufCMessage base;
+  double stated;
+  double observed;
+  double of_frauds;
+  double of_genuine;
+  double decided_share;
+};
+#define VIGIL__MODELS__V1__MODEL_OUTCOMES__COVERAGE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__model_outcomes__coverage__descriptor) \
+    , 0, 0, 0, 0, 0 }
+
+
+struct  Vigil__Models__V1__ModelOutcomes
+{
+  ProtobufCMessage base;
+  uint32_t decisions;
+  uint32_t frauds;
+  double calibration_error;
+  double average_precision;
+  Vigil__Models__V1__ModelOutcomes__Coverage *coverage;
+};
+#define VIGIL__MODELS__V1__MODEL_OUTCOMES__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__model_outcomes__descriptor) \
+    , 0, 0, 0, 0, NULL }
 
 
 /* Vigil__Models__V1__ScoreRequest methods */
@@ -967,6 +1036,85 @@ Vigil__Models__V1__CellForecast *
 void   vigil__models__v1__cell_forecast__free_unpacked
                      (Vigil__Models__V1__CellForecast *message,
                       ProtobufCAllocator *allocator);
+/* Vigil__Models__V1__GetModelHealthRequest methods */
+void   vigil__models__v1__get_model_health_request__init
+                     (Vigil__Models__V1__GetModelHealthRequest         *message);
+size_t vigil__models__v1__get_model_health_request__get_packed_size
+                     (const Vigil__Models__V1__GetModelHealthRequest   *message);
+size_t vigil__models__v1__get_model_health_request__pack
+                     (const Vigil__Models__V1__GetModelHealthRequest   *message,
+                      uint8_t             *out);
+size_t vigil__models__v1__get_model_health_request__pack_to_buffer
+                     (const Vigil__Models__V1__GetModelHealthRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Models__V1__GetModelHealthRequest *
+       vigil__models__v1__get_model_health_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__models__v1__get_model_health_request__free_unpacked
+                     (Vigil__Models__V1__GetModelHealthRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Models__V1__GetModelHealthResponse methods */
+void   vigil__models__v1__get_model_health_response__init
+                     (Vigil__Models__V1__GetModelHealthResponse         *message);
+size_t vigil__models__v1__get_model_health_response__get_packed_size
+                     (const Vigil__Models__V1__GetModelHealthResponse   *message);
+size_t vigil__models__v1__get_model_health_response__pack
+                     (const Vigil__Models__V1__GetModelHealthResponse   *message,
+                      uint8_t             *out);
+size_t vigil__models__v1__get_model_health_response__pack_to_buffer
+                     (const Vigil__Models__V1__GetModelHealthResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Models__V1__GetModelHealthResponse *
+       vigil__models__v1__get_model_health_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__models__v1__get_model_health_response__free_unpacked
+                     (Vigil__Models__V1__GetModelHealthResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Models__V1__FeatureDrift methods */
+void   vigil__models__v1__feature_drift__init
+                     (Vigil__Models__V1__FeatureDrift         *message);
+size_t vigil__models__v1__feature_drift__get_packed_size
+                     (const Vigil__Models__V1__FeatureDrift   *message);
+size_t vigil__models__v1__feature_drift__pack
+                     (const Vigil__Models__V1__FeatureDrift   *message,
+                      uint8_t             *out);
+size_t vigil__models__v1__feature_drift__pack_to_buffer
+                     (const Vigil__Models__V1__FeatureDrift   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Models__V1__FeatureDrift *
+       vigil__models__v1__feature_drift__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__models__v1__feature_drift__free_unpacked
+                     (Vigil__Models__V1__FeatureDrift *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Models__V1__ModelOutcomes__Coverage methods */
+void   vigil__models__v1__model_outcomes__coverage__init
+                     (Vigil__Models__V1__ModelOutcomes__Coverage         *message);
+/* Vigil__Models__V1__ModelOutcomes methods */
+void   vigil__models__v1__model_outcomes__init
+                     (Vigil__Models__V1__ModelOutcomes         *message);
+size_t vigil__models__v1__model_outcomes__get_packed_size
+                     (const Vigil__Models__V1__ModelOutcomes   *message);
+size_t vigil__models__v1__model_outcomes__pack
+                     (const Vigil__Models__V1__ModelOutcomes   *message,
+                      uint8_t             *out);
+size_t vigil__models__v1__model_outcomes__pack_to_buffer
+                     (const Vigil__Models__V1__ModelOutcomes   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Models__V1__ModelOutcomes *
+       vigil__models__v1__model_outcomes__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__models__v1__model_outcomes__free_unpacked
+                     (Vigil__Models__V1__ModelOutcomes *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Vigil__Models__V1__ScoreRequest_Closure)
@@ -1062,6 +1210,21 @@ typedef void (*Vigil__Models__V1__CellForecast__Hour_Closure)
 typedef void (*Vigil__Models__V1__CellForecast_Closure)
                  (const Vigil__Models__V1__CellForecast *message,
                   void *closure_data);
+typedef void (*Vigil__Models__V1__GetModelHealthRequest_Closure)
+                 (const Vigil__Models__V1__GetModelHealthRequest *message,
+                  void *closure_data);
+typedef void (*Vigil__Models__V1__GetModelHealthResponse_Closure)
+                 (const Vigil__Models__V1__GetModelHealthResponse *message,
+                  void *closure_data);
+typedef void (*Vigil__Models__V1__FeatureDrift_Closure)
+                 (const Vigil__Models__V1__FeatureDrift *message,
+                  void *closure_data);
+typedef void (*Vigil__Models__V1__ModelOutcomes__Coverage_Closure)
+                 (const Vigil__Models__V1__ModelOutcomes__Coverage *message,
+                  void *closure_data);
+typedef void (*Vigil__Models__V1__ModelOutcomes_Closure)
+                 (const Vigil__Models__V1__ModelOutcomes *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -1093,6 +1256,10 @@ struct Vigil__Models__V1__ModelService_Service
                       const Vigil__Models__V1__ListModelsRequest *input,
                       Vigil__Models__V1__ListModelsResponse_Closure closure,
                       void *closure_data);
+  void (*get_model_health)(Vigil__Models__V1__ModelService_Service *service,
+                           const Vigil__Models__V1__GetModelHealthRequest *input,
+                           Vigil__Models__V1__GetModelHealthResponse_Closure closure,
+                           void *closure_data);
   void (*predict_cash_out)(Vigil__Models__V1__ModelService_Service *service,
                            const Vigil__Models__V1__PredictCashOutRequest *input,
                            Vigil__Models__V1__PredictCashOutResponse_Closure closure,
@@ -1123,6 +1290,7 @@ void vigil__models__v1__model_service__init (Vigil__Models__V1__ModelService_Ser
       function_prefix__ ## upload_model,\
       function_prefix__ ## promote_model,\
       function_prefix__ ## list_models,\
+      function_prefix__ ## get_model_health,\
       function_prefix__ ## predict_cash_out,\
       function_prefix__ ## forecast_cells,\
       function_prefix__ ## tail_decisions,\
@@ -1151,6 +1319,10 @@ void vigil__models__v1__model_service__list_models(ProtobufCService *service,
                                                    const Vigil__Models__V1__ListModelsRequest *input,
                                                    Vigil__Models__V1__ListModelsResponse_Closure closure,
                                                    void *closure_data);
+void vigil__models__v1__model_service__get_model_health(ProtobufCService *service,
+                                                        const Vigil__Models__V1__GetModelHealthRequest *input,
+                                                        Vigil__Models__V1__GetModelHealthResponse_Closure closure,
+                                                        void *closure_data);
 void vigil__models__v1__model_service__predict_cash_out(ProtobufCService *service,
                                                         const Vigil__Models__V1__PredictCashOutRequest *input,
                                                         Vigil__Models__V1__PredictCashOutResponse_Closure closure,
@@ -1202,6 +1374,11 @@ extern const ProtobufCMessageDescriptor vigil__models__v1__forecast_cells_respon
 extern const ProtobufCMessageDescriptor vigil__models__v1__cell_forecast__descriptor;
 extern const ProtobufCMessageDescriptor vigil__models__v1__cell_forecast__interval__descriptor;
 extern const ProtobufCMessageDescriptor vigil__models__v1__cell_forecast__hour__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__get_model_health_request__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__get_model_health_response__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__feature_drift__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__model_outcomes__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__model_outcomes__coverage__descriptor;
 extern const ProtobufCServiceDescriptor vigil__models__v1__model_service__descriptor;
 
 PROTOBUF_C__END_DECLS
