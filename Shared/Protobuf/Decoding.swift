@@ -76,18 +76,16 @@ package struct UnpackedMessage {
 
 /// What generated code reads protobuf-c's fields with.
 package enum Unpacked {
-    private nonisolated(unsafe) static let emptyString = vigil_protobuf_c_empty_string()
-
     /// A string; NUL and invalid UTF-8 are refused.
     package static func string(_ text: UnsafePointer<CChar>?, _ field: StaticString) throws -> String {
-        guard let text, text != emptyString else { return "" }
-        // The allocation holds the text and the NUL that protobuf-c appends.
-        let bytes = UnsafeRawBufferPointer(start: text, count: Arena.byteCount(of: text) - 1)
-        guard let string = String(validating: bytes, as: UTF8.self) else {
-            throw ProtobufError(.invalidUTF8, "a string is not valid UTF-8", fieldPath: field.description)
-        }
-        if let start = bytes.baseAddress, memchr(start, 0, bytes.count) != nil {
+        guard let text, text != vigil_protobuf_c_empty_string() else { return "" }
+        // The allocation holds the text and the NUL that protobuf-c appends: an earlier one is the sender's.
+        guard strlen(text) == Arena.byteCount(of: text) - 1 else {
             throw ProtobufError(.nulInString, "a string contains NUL", fieldPath: field.description)
+        }
+        // Not `String(validating:as:)`, which is generic over the encoding: looking that up costs more than the string.
+        guard let string = String(validatingCString: text) else {
+            throw ProtobufError(.invalidUTF8, "a string is not valid UTF-8", fieldPath: field.description)
         }
         return string
     }

@@ -17,7 +17,7 @@ public struct ProtobufCounter: ProtobufSink {
     @inlinable
     public init() {}
 
-    @inlinable
+    @inlinable @inline(__always)
     public mutating func varint(_ value: UInt64) {
         // Seven bits a byte; zero takes one byte too.
         count += (63 - (value | 1).leadingZeroBitCount) / 7 + 1
@@ -58,7 +58,7 @@ public struct ProtobufWriter: ProtobufSink {
     @inlinable
     public var count: Int { offset }
 
-    @inlinable
+    @inlinable @inline(__always)
     mutating func reserve(_ byteCount: Int) -> UnsafeMutableRawPointer {
         precondition(byteCount <= storage.count - offset, "a message wrote more than it counted")
         defer { offset += byteCount }
@@ -66,8 +66,18 @@ public struct ProtobufWriter: ProtobufSink {
         return storage.baseAddress.unsafelyUnwrapped + offset
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     public mutating func varint(_ value: UInt64) {
+        if value < 0x80 {
+            reserve(1).storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
+        } else {
+            longVarint(value)
+        }
+    }
+
+    /// Tags, lengths and most numbers take one byte and never come here.
+    @usableFromInline
+    mutating func longVarint(_ value: UInt64) {
         var rest = value
         while rest >= 0x80 {
             reserve(1).storeBytes(of: UInt8(truncatingIfNeeded: rest) | 0x80, as: UInt8.self)
@@ -88,8 +98,10 @@ public struct ProtobufWriter: ProtobufSink {
 
     @inlinable
     public mutating func raw(_ text: String) {
-        var text = text
-        text.withUTF8 { copy(UnsafeRawBufferPointer($0)) }
+        let isContiguous: Void? = text.utf8.withContiguousStorageIfAvailable { copy(UnsafeRawBufferPointer($0)) }
+        guard isContiguous == nil else { return }
+        // Only a string that Objective-C lends has its bytes elsewhere.
+        for byte in text.utf8 { reserve(1).storeBytes(of: byte, as: UInt8.self) }
     }
 
     @inlinable
@@ -97,7 +109,7 @@ public struct ProtobufWriter: ProtobufSink {
         bytes.withUnsafeBytes { copy($0) }
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     mutating func copy(_ bytes: UnsafeRawBufferPointer) {
         guard let source = bytes.baseAddress, bytes.count > 0 else { return }
         reserve(bytes.count).copyMemory(from: source, byteCount: bytes.count)

@@ -35,6 +35,20 @@ struct InteropTests {
         #expect(output.contains("passed \(name)"))
     }
 
+    /// As grpcurl does it, which Debian has not.
+    @Test func aToolThatKnowsNoContractListsEverythingAndCalls() async throws {
+        let (status, output) = try await withServer(
+            ServerConfiguration(), services: [InteropService()], health: HealthRegistry(), logger: Self.logger
+        ) { server in
+            try await Python.run("reflection.py", [server.address])
+        }
+        #expect(status == 0, "\(output)")
+        #expect(output.contains("grpc.health.v1.Health Check"))
+        #expect(output.contains("grpc.testing.TestService EmptyCall UnaryCall"))
+        #expect(output.contains("AAAAAAA="))
+        #expect(output.contains("passed reflection"))
+    }
+
     @Test(arguments: cases) func ourClientCallsPython(name: String) async throws {
         let server = try await Python.startServer()
         defer { server.stop() }
@@ -60,7 +74,7 @@ enum Python {
         let (status, output) = try execute(
             "/usr/bin/env",
             ["python3", "-m", "grpc_tools.protoc", "-I", protos, "--include_imports", "--descriptor_set_out", target]
-                + ["empty", "messages", "test"].map { "\(protos)/grpc/testing/\($0).proto" })
+                + ["testing/empty", "testing/messages", "testing/test", "reflection/v1/reflection"].map { "\(protos)/grpc/\($0).proto" })
         guard status == 0 else { throw Failure(output: output) }
         return target
     }
