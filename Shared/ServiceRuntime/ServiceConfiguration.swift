@@ -30,6 +30,9 @@ public struct ServiceConfiguration: Sendable {
     public var logLevel: Logger.Level
     /// How long calls under way may take to finish after a signal to stop.
     public var drainSeconds: Int
+    /// A connection to another service on which a call waits in silence is asked for a sign of life after so long, and given up if none
+    /// comes for as long again.
+    public var keepAliveSeconds: Int
     /// Ends the service when its standard input closes, so that a launcher that dies leaves nothing behind.
     public var exitsWithStandardInput: Bool
     /// The only issuer whose tokens count; `nil` accepts whatever the auth gateway's keys verify.
@@ -51,6 +54,9 @@ public struct ServiceConfiguration: Sendable {
         logLevel = reader.choice("VIGIL_LOG_LEVEL", default: .info, "least level that is logged")
         drainSeconds = reader.int(
             "VIGIL_DRAIN_SECONDS", default: 10, in: 0...3_600, "how long calls under way may take to finish after SIGTERM")
+        keepAliveSeconds = reader.int(
+            "VIGIL_KEEP_ALIVE_SECONDS", default: 15, in: 1...3_600,
+            "silence after which another service is asked for a sign of life; given up after as long again")
         exitsWithStandardInput = reader.bool("VIGIL_EXIT_WITH_STDIN", default: false, "end when standard input closes")
         tokenIssuer = reader.optional("VIGIL_TOKEN_ISSUER", "the only issuer whose tokens count")
         addresses = [:]

@@ -124,6 +124,9 @@ public final class ServiceRuntime: Sendable {
         channel.interceptors = [clientMetrics]
         // A service that comes back is used again within seconds: its callers are few and its own.
         channel.maxBackoffSeconds = 2
+        // Who follows a log waits without end: a peer that is gone without a word is found out here, by nobody else.
+        channel.keepAliveSeconds = configuration.keepAliveSeconds
+        channel.keepAliveTimeoutSeconds = configuration.keepAliveSeconds
         if let tls = configuration.tls, address.hasPrefix("https:") {
             channel.tls = TLSClientConfiguration(
                 trustRootsFile: tls.trustFile, clientCertificateChainFile: tls.certificateFile, clientPrivateKeyFile: tls.keyFile)
@@ -205,6 +208,8 @@ public final class ServiceRuntime: Sendable {
                 }
                 return Self.serverTask
             }
+            // Whatever ends first ends the process within the time for draining, also if another task does not heed its cancellation.
+            defer { if isListening { stop() } }
             guard let ended = try await group.next() else { return }
             group.cancelAll()
             guard ended == Self.serverTask else { throw ServiceError("\(ended) ended while the service was running") }

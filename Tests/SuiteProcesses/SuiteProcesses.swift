@@ -18,6 +18,7 @@ public final class SuiteProcesses {
     private let folder: URL
     private let certificates: CertificateFolder
     private var services: [String: ServiceProcess] = [:]
+    private var ended: @Sendable () -> Void = {}
     private let ports: [String: Int]
 
     public init(server: DatabaseServer) throws {
@@ -38,7 +39,33 @@ public final class SuiteProcesses {
             "VIGIL_INGESTION_TOKEN_KEY_FILE": folder.appending(path: "token-key").path,
         ]
         for other in ServiceIdentity.all { variables[other.addressVariable] = "https://127.0.0.1:\(ports[other.name] ?? 0)" }
-        services[service.name] = try ServiceProcess(service.name, environment: variables.merging(own) { $1 })
+        services[service.name] = try ServiceProcess(service.name, environment: variables.merging(own) { $1 }, ended: ended)
+    }
+
+    /// Calls `body` whenever a service that is started from now on, or lives still, ends.
+    public func onEnd(_ body: @escaping @Sendable () -> Void) {
+        ended = body
+        for service in services.values { service.onEnd(body) }
+    }
+
+    /// What everybody is doing, for when something is not as it should be.
+    public func diagnosis() throws -> String {
+        let processes = services.sorted { $0.key < $1.key }.map { name, service in
+            "\(name): \(service.isRunning ? "running" : "ended"), \(service.cpuSeconds) s of processor"
+        }
+        let sessions = try server.psql(
+            """
+            SELECT application_name, state, wait_event_type, wait_event, now() - xact_start, backend_xid, left(query, 120)
+            FROM pg_stat_activity WHERE backend_type = 'client backend'
+            """)
+        let positions = try server.psql(
+            """
+            SELECT 'features has read ingestion up to', transaction_id, sequence, updated_at FROM features.log_positions
+            UNION ALL (SELECT 'ingestion ends at', transaction_id, sequence, recorded_at FROM ingestion.event_log
+                ORDER BY transaction_id DESC, sequence DESC LIMIT 1)
+            UNION ALL SELECT 'readers stop before', pg_snapshot_xmin(pg_current_snapshot())::text::xid8, 0, now()
+            """)
+        return (processes + [positions, sessions]).joined(separator: "\n")
     }
 
     /// Ends a service as a crash would, and starts it again.

@@ -74,7 +74,10 @@ struct StyleTests {
     }
 
     @Test func testsWaitForEventsNotForTime() {
-        let tests = SourceTree.files.filter { $0.isUnder("Tests/") && !$0.isUnder("Tests/Tidy/", "Tests/Benchmarks/", "Tests/Torture/") }
+        // The torture's client keeps a bank's pace, and its faults come when they come.
+        let tests = SourceTree.files.filter {
+            $0.isUnder("Tests/") && !$0.isUnder("Tests/Tidy/", "Tests/Benchmarks/", "Tests/Torture/Client.swift")
+        }
         #expect(violations(in: tests, /Task\.sleep|usleep\(|Thread\.sleep/) == [])
     }
 

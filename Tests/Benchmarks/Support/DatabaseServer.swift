@@ -25,7 +25,8 @@ public final class DatabaseServer {
     public func start() throws {
         try? FileManager.default.removeItem(atPath: folder + "/ready")
         try commands.fileHandleForWriting.write(contentsOf: Data("start\n".utf8))
-        let deadline = Date() + 60
+        // Making the data folder takes a second on an idle machine, and minutes beside builds.
+        let deadline = Date() + 300
         while !FileManager.default.fileExists(atPath: folder + "/ready") {
             guard process.isRunning, Date() < deadline else { throw BenchmarkProblem("PostgreSQL did not start; see \(folder)/log") }
             usleep(20_000)
@@ -123,9 +124,12 @@ public final class ServiceProcess {
     public let name: String
     private let process = Process()
 
-    /// - Parameter environment: beside which only PATH is passed on.
-    public init(_ name: String, environment: [String: String]) throws {
+    /// - Parameters:
+    ///   - environment: beside which only PATH is passed on.
+    ///   - ended: called when the process is over.
+    public init(_ name: String, environment: [String: String], ended: @escaping @Sendable () -> Void = {}) throws {
         self.name = name
+        process.terminationHandler = { _ in ended() }
         let own = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
         process.executableURL = own.appending(path: name)
         var variables = environment
@@ -140,6 +144,8 @@ public final class ServiceProcess {
         }
         try process.run()
     }
+
+    public func onEnd(_ body: @escaping @Sendable () -> Void) { process.terminationHandler = { _ in body() } }
 
     public var pid: Int32 { process.processIdentifier }
     public var isRunning: Bool { process.isRunning }
