@@ -13,6 +13,7 @@ public enum ShippedMappings {
         "newyork-atms": PackageResources.newyork_atms_yaml,
         "simulated-atms": PackageResources.simulated_atms_yaml,
         "simulated-complaints": PackageResources.simulated_complaints_yaml,
+        "simulated-jurisdictions": PackageResources.simulated_jurisdictions_yaml,
         "simulated-labels": PackageResources.simulated_labels_yaml,
         "simulated-transactions": PackageResources.simulated_transactions_yaml,
     ].mapValues { String(decoding: $0, as: UTF8.self) }

@@ -121,6 +121,20 @@ extension [IngestionV1.Violation] {
     }
 }
 
+extension IngestionV1.ImportRecordsRequest.Record {
+    /// Its name in the request, which begins the names of its fields.
+    var fieldName: String {
+        switch self {
+        case .terminal: "terminal"
+        case .customer: "customer"
+        case .label: "label"
+        case .complaint: "complaint"
+        case .contextSignal: "context_signal"
+        case .jurisdiction: "jurisdiction"
+        }
+    }
+}
+
 extension RPCError {
     init(_ error: BatchError) {
         switch error {

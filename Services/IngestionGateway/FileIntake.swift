@@ -18,6 +18,8 @@ struct FileIntake: Sendable {
     static let maxRejectedRows = 100
 
     let database: FileDatabase
+    /// What a bank sends is full of identifiers, so the pieces are kept sealed.
+    let vault: Vault
 
     /// What a client is told of a file; nil for one never begun.
     func state(of name: FileName) async throws -> IngestionV1.ImportFileResponse? {
@@ -46,7 +48,9 @@ struct FileIntake: Sendable {
                 guard (1...Self.maxChunkBytes).contains(chunk.count) else {
                     throw Self.invalid("chunk", "is empty or longer than \(Self.maxChunkBytes) bytes")
                 }
-                guard try await database.append(chunk, at: Int64(file.offset), to: file.name) else {
+                let offset = Int64(file.offset)
+                let sealed = try vault.seal(chunk, of: file.name, at: offset)
+                guard try await database.append(sealed, ofBytes: chunk.count, at: offset, to: file.name) else {
                     let received = try await database.file(file.name)?.receivedBytes ?? 0
                     throw RPCError(
                         .failedPrecondition, "the piece at \(file.offset) does not go on where \(received) bytes are kept; ask GetFileImport")
@@ -62,8 +66,10 @@ struct FileIntake: Sendable {
     }
 
     /// Reads a whole file, hands each row to `store`, and keeps what came of it.
+    ///
+    /// - Parameter admit: called before each row; what it waits for, the file waits for.
     func process(
-        _ name: FileName, _ header: IngestionV1.FileHeader, options: ReadOptions, mapping: Mapping,
+        _ name: FileName, _ header: IngestionV1.FileHeader, options: ReadOptions, mapping: Mapping, admit: () async throws -> Void,
         store: (DatasetRecord, _ complete: @escaping @Sendable (RowOutcome) -> Void) -> Void
     ) async throws -> IngestionV1.ImportFileResponse {
         let path = FileManager.default.temporaryDirectory.appending(path: "vigil-import-\(UUID().uuidString)").path
@@ -77,12 +83,15 @@ struct FileIntake: Sendable {
         var problem = ""
         do {
             let reader = try DatasetReader(file: path, mapping: mapping, options: options)
+            // It is open, and gone with this process.
+            try? FileManager.default.removeItem(atPath: path)
             while let item = try reader.next() {
                 switch item.outcome {
                 case .nothing: tally.add(.empty, row: item.position.row)
                 case .rejected(let rejections): tally.add(.rejected(rejections), row: item.position.row)
                 case .record(let record):
                     await window.acquire()
+                    try await admit()
                     try Task.checkCancellation()
                     let row = item.position.row
                     store(record) { outcome in
@@ -112,9 +121,14 @@ struct FileIntake: Sendable {
         else { throw RPCError(.internal, "there is no room for the file") }
         defer { try? handle.close() }
         var hash = SHA256()
-        try await database.forEachChunk(of: name) { chunk in
-            hash.update(data: chunk)
-            try handle.write(contentsOf: chunk)
+        do {
+            try await database.forEachChunk(of: name) { offset, sealed in
+                let chunk = try vault.open(sealed, of: name, at: offset)
+                hash.update(data: chunk)
+                try handle.write(contentsOf: chunk)
+            }
+        } catch is Vault.Problem {
+            return false
         }
         return Array(hash.finalize()) == name.contentSHA256
     }

@@ -6,7 +6,11 @@ import ServiceRuntime
 struct Housekeeping: Sendable {
     static let interval = Duration.seconds(3_600)
 
+    /// As long as a transaction's name is taken at least: so long a file can be gone on with, and tells what came of it.
+    static let fileDays = 31
+
     let privacy: PrivacyDatabase
+    let files: FileDatabase
     let keeper: IdentifierKeeper
     let retentionDays: Int?
     let logger: Logger
@@ -19,6 +23,8 @@ struct Housekeeping: Sendable {
                     let dropped = try await privacy.applyRetention(keepDays: retentionDays, dryRun: false, actor: "retention")
                     for partition in dropped { logger.notice("partition dropped", metadata: ["name": "\(partition.name)"]) }
                 }
+                let stale = try await files.dropStale(days: Self.fileDays)
+                if stale > 0 { logger.info("files forgotten", metadata: ["count": "\(stale)"]) }
                 try await keeper.reseal(privacy, logger: logger)
             } catch is CancellationError {
                 throw CancellationError()

@@ -14,7 +14,7 @@ final class IdentifierKeeper: Sendable {
 
     private static let maxRememberedTokens = 200_000
 
-    private let vault: Vault
+    let vault: Vault
     private let memory = Mutex(Memory())
 
     init(vault: Vault) {

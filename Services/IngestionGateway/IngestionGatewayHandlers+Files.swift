@@ -19,7 +19,10 @@ extension IngestionGatewayHandlers {
             let mapping = try FileIntake.mapping(header)
             try sender.check(mayImport: mapping.kind)
             let options = ReadOptions(bankID: sender.id, reporter: sender.reporter)
-            return try await files.process(name, header, options: options, mapping: mapping) { record, complete in
+            return try await files.process(name, header, options: options, mapping: mapping) {
+                // Only transactions count against a bank's quota.
+                while mapping.kind == .transactions, let wait = quotas.take(sender.id) { try await Task.sleep(for: wait) }
+            } store: { record, complete in
                 store(record, from: sender, namesBank: mapping.maps("bank_id"), complete)
             }
         }
@@ -42,12 +45,12 @@ extension IngestionGatewayHandlers {
         switch record {
         case .transaction(let row):
             if namesBank, let own = sender.bankID, row.transaction.key.bankID != own {
-                return complete(.rejected([Rejection(field: "bank_id", column: "", value: "", reason: "is not the caller's bank")]))
+                return complete(.rejected([Rejection(field: "transaction.key.bank_id", column: "", value: "", reason: "is not the caller's bank")]))
             }
             return submit(row.transaction) { complete(RowOutcome($0)) }
         case .label(let label):
             if namesBank, let own = sender.bankID, label.key.bankID != own {
-                return complete(.rejected([Rejection(field: "bank_id", column: "", value: "", reason: "is not the caller's bank")]))
+                return complete(.rejected([Rejection(field: "label.key.bank_id", column: "", value: "", reason: "is not the caller's bank")]))
             }
             incoming = .label(label)
         case .terminal(let terminal): incoming = .terminal(terminal)
@@ -57,6 +60,7 @@ extension IngestionGatewayHandlers {
             complaint.reporter = sender.reporter
             incoming = .complaint(complaint)
         case .contextSignal(let signal): incoming = .contextSignal(signal)
+        case .jurisdiction(let jurisdiction): incoming = .jurisdiction(jurisdiction)
         }
         records.enqueue(storable(incoming, from: sender)) { result in
             switch result {
@@ -74,7 +78,8 @@ extension RowOutcome {
         case .stored(.accepted, _): self = .accepted
         case .stored: self = .duplicate
         case .refused(let violations):
-            self = .rejected(violations.map { Rejection(field: $0.field, column: "", value: "", reason: $0.reason) })
+            self = .rejected(
+                violations.map { Rejection(field: $0.within("transaction").field, column: "", value: "", reason: $0.reason) })
         case .failed(let error): self = .failed(error)
         }
     }
@@ -89,6 +94,7 @@ extension Sender {
         case .customers: try check(mayWrite: .customer)
         case .complaints: try check(mayWrite: .complaint)
         case .context: try check(mayWrite: .contextSignal)
+        case .jurisdictions: try check(mayWrite: .jurisdiction)
         }
     }
 }

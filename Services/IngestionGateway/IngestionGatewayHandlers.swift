@@ -107,7 +107,8 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
                     answer(result.map { .init(sequence: request.sequence, outcome: $0) })
                 }
             } catch let error as InvalidRecord {
-                answer(.success(.init(sequence: request.sequence, outcome: .rejected, violations: .init(error, within: ""))))
+                let violations: [IngestionV1.Violation] = .init(error, within: request.record?.fieldName ?? "")
+                answer(.success(.init(sequence: request.sequence, outcome: .rejected, violations: violations)))
             } catch {
                 answer(.failure(error))
             }

@@ -28,12 +28,13 @@ enum IngestionGateway {
                     timeout: .seconds(configuration.decisionTimeoutSeconds), logger: runtime.logger)
                 let transactions = TransactionPipeline(
                     database: database, keeper: keeper, decider: decider, limits: configuration.limits, logger: runtime.logger)
+                let files = FileIntake(database: FileDatabase(pool: pool), vault: vault)
                 let records = RecordPipeline(database: database, keeper: keeper, limits: configuration.limits, logger: runtime.logger)
                 try await runtime.serve(
                     services: [
                         IngestionGatewayHandlers(
                             database: database, transactions: transactions, records: records, privacy: privacy,
-                            files: FileIntake(database: FileDatabase(pool: pool)), keeper: keeper, tokeniser: tokens.tokeniser,
+                            files: files, keeper: keeper, tokeniser: tokens.tokeniser,
                             quotas: configuration.quotas, retentionDays: configuration.retentionDays, limits: configuration.limits)
                     ],
                     background: [
@@ -41,7 +42,8 @@ enum IngestionGateway {
                         .init("records") { await records.run() },
                         .init("partitions") {
                             try await Housekeeping(
-                                privacy: privacy, keeper: keeper, retentionDays: configuration.retentionDays, logger: runtime.logger
+                                privacy: privacy, files: files.database, keeper: keeper, retentionDays: configuration.retentionDays,
+                                logger: runtime.logger
                             ).run()
                         },
                     ])

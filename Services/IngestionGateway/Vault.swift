@@ -58,6 +58,32 @@ struct Vault: Sendable {
     }
 }
 
+extension Vault {
+    /// A piece of a file that waits to be whole, under the active key: the key's name behind its length, then the sealed bytes.
+    func seal(_ piece: [UInt8], of file: FileName, at offset: Int64) throws -> [UInt8] {
+        guard let key = keys[activeKeyID] else { throw Problem.unknownKey(activeKeyID) }
+        let box = try AES.GCM.seal(piece, using: key, authenticating: Self.place(file, offset))
+        guard let combined = box.combined else { throw Problem.forged }
+        return [UInt8(activeKeyID.utf8.count)] + Array(activeKeyID.utf8) + combined
+    }
+
+    func open(_ sealed: [UInt8], of file: FileName, at offset: Int64) throws -> [UInt8] {
+        guard let length = sealed.first.map(Int.init), sealed.count > length else { throw Problem.forged }
+        let name = String(decoding: sealed[1...length], as: UTF8.self)
+        guard let key = keys[name] else { throw Problem.unknownKey(name) }
+        do {
+            let box = try AES.GCM.SealedBox(combined: sealed[(length + 1)...])
+            return Array(try AES.GCM.open(box, using: key, authenticating: Self.place(file, offset)))
+        } catch {
+            throw Problem.forged
+        }
+    }
+
+    private static func place(_ file: FileName, _ offset: Int64) -> [UInt8] {
+        file.contentSHA256 + Array("\(offset) \(file.senderID)".utf8)
+    }
+}
+
 /// Exactly `count` bytes from twice as many hexadecimal digits; nil for anything else.
 func hexadecimalBytes(_ text: String, count: Int) -> [UInt8]? {
     let digits = Array(text.utf8)

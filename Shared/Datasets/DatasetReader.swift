@@ -20,11 +20,12 @@ public enum DatasetRecord: Sendable, Hashable {
     case customer(Customer)
     case complaint(Complaint)
     case contextSignal(ContextSignal)
+    case jurisdiction(Jurisdiction)
 }
 
 /// Why one field of a row was refused.
 public struct Rejection: Sendable, Hashable {
-    /// The record's field, as in a mapping; empty when the row itself is broken.
+    /// The field as the contract and the gateway's answers name it, `transaction.amount.minor_units`; empty when the row itself is broken.
     public var field: String
     /// The column or path in the file; empty when none is to blame.
     public var column: String
@@ -63,6 +64,8 @@ public struct DatasetItem: Sendable, Hashable {
 
     public var position: RowPosition
     public var outcome: Outcome
+    /// Of a refused row, what could be read of it.
+    public var content: RowContent?
 }
 
 /// What a reader needs to know beside the file and the mapping.
@@ -131,7 +134,7 @@ public final class DatasetReader {
             var cells: [Int] = []
             if case .columns(let names) = field.source { cells = names.compactMap { table.cell(ofColumn: $0) } }
             do {
-                plans.append(try FieldPlan(target: target, mapping: field, cells: cells))
+                plans.append(try FieldPlan(target: target, path: target.path(in: mapping.kind), mapping: field, cells: cells))
             } catch {
                 throw DatasetError(.mapping, "the mapping \(mapping.name), field `\(field.target)`: \(error.reason)")
             }
@@ -148,7 +151,7 @@ public final class DatasetReader {
         case nil: nil
         case .refused(let position, let column, let reason):
             DatasetItem(position: position, outcome: .rejected([Rejection(field: "", column: column ?? "", value: "", reason: reason)]))
-        case .row(let position): DatasetItem(position: position, outcome: builder.build(row: position.row))
+        case .row(let position): builder.item(position)
         }
     }
 

@@ -5,6 +5,8 @@ import Records
 /// A class, because a reader passes plans about several times a row.
 final class FieldPlan {
     let target: Target
+    /// The field as the contract names it.
+    let path: String
     let mapping: FieldMapping
     /// The cells of its columns, in order; empty for a constant and for the row number.
     let cells: [Int]
@@ -18,8 +20,9 @@ final class FieldPlan {
     let constant: String?
     let constantCurrency: Currency?
 
-    init(target: Target, mapping: FieldMapping, cells: [Int]) throws(TimeReaderFault) {
+    init(target: Target, path: String, mapping: FieldMapping, cells: [Int]) throws(TimeReaderFault) {
         self.target = target
+        self.path = path
         self.mapping = mapping
         self.cells = cells
         let hasAffixes = !mapping.prefix.isEmpty || !mapping.suffix.isEmpty
@@ -67,7 +70,7 @@ final class FieldReader {
         guard let plan else { return nil }
         guard let check = plan.mapping.check else { return unchecked(plan) }
         guard let text = unchecked(plan) else { return nil }
-        if let reason = check.fault(text), !rejections.contains(where: { $0.field == plan.target.name }) {
+        if let reason = check.fault(text), !rejections.contains(where: { $0.field == plan.path }) {
             reject(plan, value: text, reason)
         }
         return text
@@ -179,6 +182,12 @@ final class FieldReader {
         return nil
     }
 
+    func requiredProse(_ plan: FieldPlan?) -> String {
+        if let text = prose(plan) { return text }
+        missing(plan)
+        return ""
+    }
+
     /// Both or neither.
     func place(_ latitude: FieldPlan?, _ longitude: FieldPlan?) -> Coordinate? {
         guard let latitude, let longitude else { return nil }
@@ -224,6 +233,29 @@ final class FieldReader {
         }
         let plain = bytes.filter { $0 != group }.map { $0 == mapping.decimalPoint ? UInt8(ascii: ".") : $0 }
         return try Money(decimal: String(decoding: plain, as: UTF8.self), currency: currency)
+    }
+
+    /// What a field's cells hold, joined and not translated; nil where they hold nothing that can be shown.
+    func raw(_ plan: FieldPlan) -> String? {
+        if case .rowNumber = plan.mapping.source { return plan.mapping.prefix + String(rowNumber) + plan.mapping.suffix }
+        let parts = plan.cells.compactMap { index -> String? in
+            switch buffer.cells[index].kind {
+            case .missing, .null, .structure: return nil
+            case .text, .number, .boolean:
+                let bytes = trimmed(buffer.value(index))
+                return bytes.isEmpty ? nil : encoding.decode(UnsafeBufferPointer(rebasing: bytes.prefix(DatasetLimits.maxFieldBytes)))
+            }
+        }
+        return parts.isEmpty ? nil : plan.mapping.prefix + parts.joined(separator: plan.mapping.separator) + plan.mapping.suffix
+    }
+
+    /// The bytes of one cell whatever it holds, an object or a list too; nil when it is missing.
+    func document(_ plan: FieldPlan) -> UnsafeBufferPointer<UInt8>? {
+        guard let index = plan.cells.first else { return nil }
+        switch buffer.cells[index].kind {
+        case .missing, .null: return nil
+        case .structure, .text, .number, .boolean: return buffer.value(index)
+        }
     }
 
     // MARK: Bytes
@@ -292,7 +324,7 @@ final class FieldReader {
 
     func missing(_ plan: FieldPlan?) {
         guard let plan else { return }
-        rejections.append(Rejection(field: plan.target.name, column: plan.columnLabel, value: "", reason: "is missing"))
+        rejections.append(Rejection(field: plan.path, column: plan.columnLabel, value: "", reason: "is missing"))
     }
 
     /// What a record's own check found.
@@ -308,10 +340,10 @@ final class FieldReader {
         reject(plan, value: encoding.decode(bytes), reason)
     }
 
-    private func reject(_ plan: FieldPlan, value: String, _ reason: String) {
+    func reject(_ plan: FieldPlan, value: String, _ reason: String) {
         rejections.append(
             Rejection(
-                field: plan.target.name, column: plan.columnLabel, value: shown(value, isPersonal: plan.target.isPersonal), reason: reason))
+                field: plan.path, column: plan.columnLabel, value: shown(value, isPersonal: plan.target.isPersonal), reason: reason))
     }
 }
 

@@ -6,6 +6,20 @@ public enum RecordKind: String, Sendable, Hashable, CaseIterable {
     case customers
     case complaints
     case context
+    case jurisdictions
+
+    /// The gateway's name for one of them, which begins the names of its fields: `transaction.amount.minor_units`.
+    public var recordName: String {
+        switch self {
+        case .transactions: "transaction"
+        case .labels: "label"
+        case .terminals: "terminal"
+        case .customers: "customer"
+        case .complaints: "complaint"
+        case .context: "context_signal"
+        case .jurisdictions: "jurisdiction"
+        }
+    }
 }
 
 /// Says which column of a file is which field of a record, and how its text is to be read.
@@ -35,6 +49,14 @@ public struct Mapping: Sendable, Hashable {
         self.kind = kind
         self.format = format
         self.fields = fields
+    }
+
+    /// The columns that its fields are read from.
+    public var columnNames: [String] {
+        fields.flatMap { field -> [String] in
+            if case .columns(let names) = field.source { return names }
+            return []
+        }
     }
 
     /// Whether a field has a source.
@@ -121,6 +143,8 @@ struct Target: Sendable {
         case choice([String])
         case merchantCategoryCode
         case list
+        /// An area in GeoJSON.
+        case area
     }
 
     var name: String
@@ -128,6 +152,22 @@ struct Target: Sendable {
     var isRequired = false
     /// Shown only masked in a rejects file.
     var isPersonal = false
+
+    /// The field as the contract names it, under its record.
+    var pathInRecord: String {
+        switch name {
+        case "bank_id", "transaction_id": "key." + name
+        case "amount": "amount.minor_units"
+        case "currency": "amount.currency"
+        default: name
+        }
+    }
+
+    /// The field as the contract and the gateway's answers name it.
+    func path(in kind: RecordKind) -> String { isOfLabel ? name : "\(kind.recordName).\(pathInRecord)" }
+
+    /// A transaction's label is a record of its own.
+    private var isOfLabel: Bool { name.hasPrefix("label.") }
 
     static func all(for kind: RecordKind) -> [Target] {
         switch kind {
@@ -138,6 +178,11 @@ struct Target: Sendable {
             [Target(name: "customer_id", isRequired: true, isPersonal: true)] + place("home", isPersonal: true)
         case .complaints: complaintTargets
         case .context: contextTargets
+        case .jurisdictions:
+            [
+                Target(name: "jurisdiction_id", isRequired: true), Target(name: "name", isRequired: true),
+                Target(name: "rings", form: .area, isRequired: true),
+            ]
         }
     }
 

@@ -29,6 +29,9 @@ extension Mapping {
         }
         let name = nameOrPath.hasSuffix(".yaml") ? String(nameOrPath.dropLast(5)) : nameOrPath
         guard let text = ShippedMappings.all[name] else {
+            if nameOrPath.contains("/") || [".yaml", ".yml", ".json"].contains(where: nameOrPath.hasSuffix) {
+                throw DatasetError(.unreadable, "cannot open the mapping \(nameOrPath): no such file")
+            }
             let near = suggestion(for: name, among: shippedNames).map { "did you mean `\($0)`?" }
             let known = near ?? "shipped are \(shippedNames.joined(separator: ", "))"
             throw DatasetError(.mapping, "there is no mapping \(nameOrPath); \(known)")
@@ -218,6 +221,7 @@ private struct MappingLoader {
         case .boolean: ["true_words", "false_words", "unknown"]
         case .merchantCategoryCode: []
         case .list: ["split"]
+        case .area: []
         }
     }
 

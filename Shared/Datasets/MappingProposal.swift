@@ -121,6 +121,7 @@ public struct MappingProposal: Sendable {
             let words: Set = ["1", "true", "t", "yes", "y", "0", "false", "f", "no", "n"]
             return values.allSatisfy { words.contains($0.lowercased()) }
         case .merchantCategoryCode: return values.allSatisfy { MerchantCategoryCode($0) != nil }
+        case .area: return false
         }
     }
 

@@ -6,6 +6,8 @@ final class RecordBuilder {
     private let options: ReadOptions
     private let fields: FieldReader
     private let plans: [String: FieldPlan]
+    /// In the mapping's order.
+    private let allPlans: [FieldPlan]
     private let attributes: [FieldPlan]
 
     // A transaction is made a million times a file, so its plans are looked up once.
@@ -19,6 +21,7 @@ final class RecordBuilder {
         self.fields = fields
         let named = Dictionary(plans.map { ($0.target.name, $0) }) { first, _ in first }
         self.plans = named
+        allPlans = plans
         attributes = plans.filter { $0.target.name.hasPrefix(Target.attributePrefix) }
         bankID = named["bank_id"]
         transactionID = named["transaction_id"]
@@ -41,8 +44,15 @@ final class RecordBuilder {
         labelSource = named["label.source"] ?? named["source"]
     }
 
+    /// What the row that the buffer holds is.
+    func item(_ position: RowPosition) -> DatasetItem {
+        let outcome = build(row: position.row)
+        guard case .rejected = outcome else { return DatasetItem(position: position, outcome: outcome) }
+        return DatasetItem(position: position, outcome: outcome, content: RowContent(allPlans, kind, fields))
+    }
+
     /// The record of the row that the buffer holds; `.nothing` for a label that is not known yet.
-    func build(row: Int) -> DatasetItem.Outcome {
+    private func build(row: Int) -> DatasetItem.Outcome {
         fields.begin(row: row)
         let record: DatasetRecord?
         switch kind {
@@ -52,10 +62,14 @@ final class RecordBuilder {
         case .customers: record = .customer(customer())
         case .complaints: record = .complaint(complaint())
         case .context: record = .contextSignal(contextSignal())
+        case .jurisdictions: record = .jurisdiction(jurisdiction())
         }
         guard let record else { return fields.rejections.isEmpty ? .nothing : .rejected(fields.rejections) }
         if fields.rejections.isEmpty, options.validates {
-            for violation in record.validate(now: options.now) { fields.reject(violation, plans[violation.field]) }
+            for violation in record.validate(now: options.now) {
+                let plan = allPlans.first { $0.target.pathInRecord == violation.field }
+                fields.reject(violation.within(kind.recordName), plan)
+            }
         }
         return fields.rejections.isEmpty ? .record(record) : .rejected(fields.rejections)
     }
@@ -107,6 +121,11 @@ final class RecordBuilder {
             channel: fields.choice(channel, Channel.self), district: fields.prose(plans["district"]))
     }
 
+    private func jurisdiction() -> Jurisdiction {
+        Jurisdiction(
+            id: fields.required(plans["jurisdiction_id"]), name: fields.requiredProse(plans["name"]), rings: fields.rings(plans["rings"]))
+    }
+
     private func contextSignal() -> ContextSignal {
         var values: [String: String] = [:]
         for plan in attributes {
@@ -128,6 +147,7 @@ extension DatasetRecord {
         case .customer(let customer): customer.validate(now: now)
         case .complaint(let complaint): complaint.validate(now: now)
         case .contextSignal(let signal): signal.validate(now: now)
+        case .jurisdiction(let jurisdiction): jurisdiction.validate(now: now)
         }
     }
 }

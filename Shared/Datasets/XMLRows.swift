@@ -93,6 +93,11 @@ final class XMLRows {
             case 1: if try take() { return true }
             case 0:
                 if let error = input.error { throw error }
+                // Most often a message of another kind than the mapping's.
+                guard row > 0 else {
+                    let path = recordPath.joined(separator: "/")
+                    throw DatasetError(.unsupported, "\(name) has no element \(path), which the mapping's `records:` names")
+                }
                 return false
             default: throw broken()
             }

@@ -75,8 +75,8 @@ struct Checker {
     /// Zero is allowed: card verifications are transactions of amount zero. A refund is a transaction of its own kind, not a negative one.
     mutating func amount(_ field: @autoclosure () -> String, _ value: Money?) {
         guard let value else { return }
-        if value.minorUnits < 0 { fail(field(), "is negative") }
-        if value.minorUnits > RecordLimits.maxAmountMinorUnits { fail(field(), "is too large") }
+        if value.minorUnits < 0 { fail(field() + ".minor_units", "is negative") }
+        if value.minorUnits > RecordLimits.maxAmountMinorUnits { fail(field() + ".minor_units", "is too large") }
     }
 
     mutating func place(_ field: @autoclosure () -> String, _ value: Coordinate?) {

@@ -61,9 +61,33 @@ import Testing
         #expect(
             items[0].outcome
                 == .record(.terminal(Terminal(terminalID: "x1", kind: .atm, location: Coordinate(latitude: 28.6, longitude: 77.2)))))
-        #expect(items[1].rejections.map(\.field) == ["location.latitude"])
+        #expect(items[1].rejections.map(\.field) == ["terminal.location.latitude"])
         #expect(items[1].rejections[0].value == "91")
         #expect(items[2].rejections.map(\.reason) == ["is missing"])
+    }
+
+    @Test func readsAreasOfGeoJSONAsJurisdictions() throws {
+        let square = "[[77.0, 28.0], [77.1, 28.0], [77.1, 28.1], [77.0, 28.1], [77.0, 28.0]]"
+        let text = """
+            {"type": "FeatureCollection", "features": [
+              {"type": "Feature", "id": "north", "properties": {"name": "North"}, "geometry": {"type": "Polygon", "coordinates": [\(square)]}},
+              {"id": 7, "properties": {"name": "Isles"}, "geometry": {"type": "MultiPolygon", "coordinates": [[\(square)], [\(square)]]}},
+              {"id": "p", "properties": {"name": "Point"}, "geometry": {"type": "Point", "coordinates": [77.0, 28.0]}},
+              {"id": "n", "properties": {"name": "None"}, "geometry": null},
+              {"id": "open", "properties": {"name": "Line"}, "geometry": {"type": "Polygon", "coordinates": [[[77.0, 28.0], [77.1, 28.0]]]}}
+            ]}
+            """
+        let items = try readAll(folder.file("areas.geojson", text), Mapping.load("simulated-jurisdictions"))
+        guard case .record(.jurisdiction(let north)) = items[0].outcome, case .record(.jurisdiction(let isles)) = items[1].outcome else {
+            Issue.record("\(items[0]), \(items[1])")
+            return
+        }
+        #expect(north.id == "north" && north.name == "North" && north.rings.count == 1)
+        #expect(north.rings[0][1] == Coordinate(latitude: 28, longitude: 77.1))
+        #expect(isles.id == "7" && isles.rings.count == 2)
+        #expect(items[2...].map { $0.rejections.map(\.field) } == Array(repeating: ["jurisdiction.rings"], count: 3))
+        #expect(items[3].rejections[0].reason == "is missing")
+        #expect(items[2].content?.id == "p")
     }
 
     @Test func readsAListAcrossChunksAndRefusesAValueThatIsTooLong() throws {

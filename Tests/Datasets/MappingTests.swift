@@ -19,7 +19,7 @@ import Testing
             Mapping.shippedNames == [
                 "handbook-customers", "handbook-labels", "handbook-terminals", "handbook-transactions", "houston-crimes",
                 "iso20022-pacs002", "iso20022-pacs008", "iso20022-pain001", "newyork-atms",
-                "simulated-atms", "simulated-complaints", "simulated-labels", "simulated-transactions",
+                "simulated-atms", "simulated-complaints", "simulated-jurisdictions", "simulated-labels", "simulated-transactions",
             ])
         for name in Mapping.shippedNames { #expect(try Mapping.load(name).name == name) }
         #expect(try Mapping.load("handbook-labels.yaml").kind == .labels)
@@ -132,25 +132,43 @@ import Testing
     }
 
     @Test(arguments: [
-        ("0401;17;2018-07-01;596;-;-;P;-5;EUR;", "event_time", "2018-07-01", "is not a date and time in the form dd.MM.yyyy HH:mm"),
-        ("0401;17;;596;-;-;P;-5;EUR;", "event_time", "", "is missing"),
-        ("0401;17;01.07.2018 09:30;-;-;-;P;-5;EUR;", "customer_id", "", "is missing"),
-        ("0401;17;01.07.2018 09:30;596;-;-;P;-5x;EUR;", "amount", "-5x", "is not a decimal number"),
-        ("0401;17;01.07.2018 09:30;596;-;-;P;-5,001;EUR;", "amount", "-5,001", "has more than 2 decimals"),
-        ("0401;17;01.07.2018 09:30;596;-;-;P;5;EUR;", "amount", "5", "is negative"),
-        ("0401;17;01.07.2018 09:30;596;-;-;P;;EUR;", "amount", "", "is missing"),
-        ("0401;17;01.07.2018 09:30;596;-;-;P;-5;ABC;", "currency", "ABC", "is not a currency code of ISO 4217"),
-        ("0401;17;01.07.2018 09:30;596;-;54;P;-5;EUR;", "merchant_category_code", "54", "is not a merchant category code of four digits (ISO 18245)"),
+        ("0401;17;2018-07-01;596;-;-;P;-5;EUR;", "transaction.event_time", "2018-07-01", "is not a date and time in the form dd.MM.yyyy HH:mm"),
+        ("0401;17;;596;-;-;P;-5;EUR;", "transaction.event_time", "", "is missing"),
+        ("0401;17;01.07.2018 09:30;-;-;-;P;-5;EUR;", "transaction.customer_id", "", "is missing"),
+        ("0401;17;01.07.2018 09:30;596;-;-;P;-5x;EUR;", "transaction.amount.minor_units", "-5x", "is not a decimal number"),
+        ("0401;17;01.07.2018 09:30;596;-;-;P;-5,001;EUR;", "transaction.amount.minor_units", "-5,001", "has more than 2 decimals"),
+        ("0401;17;01.07.2018 09:30;596;-;-;P;5;EUR;", "transaction.amount.minor_units", "5", "is negative"),
+        ("0401;17;01.07.2018 09:30;596;-;-;P;;EUR;", "transaction.amount.minor_units", "", "is missing"),
+        ("0401;17;01.07.2018 09:30;596;-;-;P;-5;ABC;", "transaction.amount.currency", "ABC", "is not a currency code of ISO 4217"),
+        (
+            "0401;17;01.07.2018 09:30;596;-;54;P;-5;EUR;", "transaction.merchant_category_code", "54",
+            "is not a merchant category code of four digits (ISO 18245)"
+        ),
         ("0401;17;01.07.2018 09:30;596;-;-;P;-5;EUR;vielleicht", "label.is_fraud", "vielleicht", "is neither true nor false; known are ja, nein"),
-        ("0401;17;01.07.2031 09:30;596;-;-;P;-5;EUR;", "event_time", "01.07.2031 09:30", "is in the future"),
-        ("0401;17;01.07.1931 09:30;596;-;-;P;-5;EUR;", "event_time", "01.07.1931 09:30", "is before 1990-01-01"),
-        ("0401;17;01.07.2018 09:30;596;12\u{7}34567890;-;P;-5;EUR;", "counterparty_account_id", "****90", "contains a control character"),
+        ("0401;17;01.07.2031 09:30;596;-;-;P;-5;EUR;", "transaction.event_time", "01.07.2031 09:30", "is in the future"),
+        ("0401;17;01.07.1931 09:30;596;-;-;P;-5;EUR;", "transaction.event_time", "01.07.1931 09:30", "is before 1990-01-01"),
+        ("0401;17;01.07.2018 09:30;596;12\u{7}34567890;-;P;-5;EUR;", "transaction.counterparty_account_id", "****90", "contains a control character"),
     ])
     func eachFaultNamesFieldValueAndReason(row: String, field: String, value: String, reason: String) throws {
         let rejection = try #require(try bank(row).rejections.first)
         #expect(rejection.field == field)
         #expect(rejection.value == value)
         #expect(rejection.reason == reason)
+    }
+
+    @Test func whatIsRefusedShowsTheWholeRowWithPeopleMasked() throws {
+        let content = try #require(try bank("0401;17;01.07.2018 09:30;59612345678;-;-;P;x;EUR;").content)
+        #expect(content.id == "0401-17")
+        #expect(content.values.contains { $0.field == "transaction.customer_id" && $0.text == "****78" })
+        #expect(content.values.contains { $0.field == "transaction.amount.minor_units" && $0.text == "x" })
+        #expect(!content.values.contains { $0.text.contains("596123") })
+    }
+
+    @Test func aMappingFileThatIsNotThereIsNoUnknownName() throws {
+        let fault = #expect(throws: DatasetError.self) { try Mapping.load("/nowhere/ours.yaml") }
+        #expect(fault?.message == "cannot open the mapping /nowhere/ours.yaml: no such file")
+        let unknown = #expect(throws: DatasetError.self) { try Mapping.load("handbook-transaction") }
+        #expect(unknown?.message.contains("did you mean `handbook-transactions`?") == true)
     }
 
     @Test func knowsTheClockChangesOfAZone() throws {
@@ -192,7 +210,7 @@ import Testing
         }
         #expect(label.knownAt.iso8601 == expected)
         #expect(label.isFraud)
-        #expect(items[1].rejections.map(\.field) == ["known_at"])
+        #expect(items[1].rejections.map(\.field) == ["label.known_at"])
     }
 
     @Test func contextSignalsTakeAnyAttributeAndComplaintsAListOfAccounts() throws {
@@ -206,7 +224,7 @@ import Testing
                         ContextSignal(
                             signalID: "s1", kind: "festival", start: Timestamp(iso8601: "2018-11-07")!, value: 0.5,
                             attributes: ["name": "Diwali"]))))
-        #expect(items[1].rejections.map(\.field) == ["value"])
+        #expect(items[1].rejections.map(\.field) == ["context_signal.value"])
         let complaints = try Mapping(
             parsing: """
                 record: complaints

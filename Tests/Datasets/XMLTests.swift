@@ -71,7 +71,7 @@ import Testing
     @Test func wrongCheckDigitsOfAnIBANAreRefusedAndNotShown() throws {
         let items = try read(Self.transfers, mapping: "iso20022-pacs008")
         guard case .rejected(let why) = items[1].outcome else { throw Mismatch(item: "\(items[1].outcome)") }
-        #expect(why.map(\.field) == ["counterparty_account_id"])
+        #expect(why.map(\.field) == ["transaction.counterparty_account_id"])
         #expect(why[0].reason == "is an IBAN with wrong check digits")
         #expect(why[0].value == "****00")
     }
@@ -90,7 +90,7 @@ import Testing
             """, mapping: "iso20022-pain001")
         #expect(try items.prefix(3).map { try transaction($0).customerID } == ["A", "A", "B"])
         guard case .rejected(let why) = items[3].outcome else { throw Mismatch(item: "\(items[3].outcome)") }
-        #expect(why.map(\.field) == ["customer_id"])
+        #expect(why.map(\.field) == ["transaction.customer_id"])
     }
 
     @Test func onlyStatusesOfFraudAreLabels() throws {
@@ -116,6 +116,13 @@ import Testing
             // libxml2 may notice the growth before the declaration is looked at.
             #expect(error?.code == .unsupported || error?.code == .corrupt)
         }
+    }
+
+    @Test func aMessageOfAnotherKindIsNotAnEmptyFile() throws {
+        let error = #expect(throws: DatasetError.self) {
+            try read("<Document><FIToFIPmtStsRpt><TxInfAndSts/></FIToFIPmtStsRpt></Document>", mapping: "iso20022-pacs008")
+        }
+        #expect(error?.message.contains("has no element CdtTrfTxInf") == true)
     }
 
     @Test func aFileCutShortOrBrokenSaysWhere() throws {

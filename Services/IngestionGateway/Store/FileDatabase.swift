@@ -43,35 +43,38 @@ struct FileDatabase: Sendable {
             """)
     }
 
-    /// Keeps a piece that goes on where the pieces before it end.
+    /// Keeps a piece of so many bytes, sealed, that goes on where the pieces before it end.
     ///
     /// - Returns: false if it does not, or goes beyond the file's size.
-    func append(_ chunk: [UInt8], at offset: Int64, to name: FileName) async throws -> Bool {
+    func append(_ sealed: [UInt8], ofBytes count: Int, at offset: Int64, to name: FileName) async throws -> Bool {
         let rows = try await pool.query(
             """
             WITH grown AS (
-                UPDATE files SET received_bytes = received_bytes + \(Int64(chunk.count))
+                UPDATE files SET received_bytes = received_bytes + \(Int64(count))
                 WHERE sender_id = \(name.senderID) AND content_sha256 = \(name.contentSHA256) AND received_bytes = \(offset)
-                  AND received_bytes + \(Int64(chunk.count)) <= size_bytes
+                  AND received_bytes + \(Int64(count)) <= size_bytes
                 RETURNING sender_id, content_sha256
             )
             INSERT INTO file_chunks (sender_id, content_sha256, offset_bytes, chunk)
-            SELECT sender_id, content_sha256, \(offset), \(chunk) FROM grown
+            SELECT sender_id, content_sha256, \(offset), \(sealed) FROM grown
             RETURNING offset_bytes
             """)
         return !rows.isEmpty
     }
 
-    /// The pieces in order.
-    func forEachChunk(of name: FileName, _ body: ([UInt8]) throws -> Void) async throws {
+    /// The pieces in order, sealed as they are kept, each with its place.
+    func forEachChunk(of name: FileName, _ body: (_ offset: Int64, _ sealed: [UInt8]) throws -> Void) async throws {
         try await pool.withTransaction { transaction in
             try await transaction.stream(
                 """
-                SELECT chunk FROM file_chunks WHERE sender_id = \(name.senderID) AND content_sha256 = \(name.contentSHA256)
+                SELECT offset_bytes, chunk FROM file_chunks WHERE sender_id = \(name.senderID) AND content_sha256 = \(name.contentSHA256)
                 ORDER BY offset_bytes
                 """, batchRows: 4
             ) { rows in
-                for row in rows { try body(try row.decode([UInt8].self)) }
+                for row in rows {
+                    let (offset, sealed) = try row.decode(Int64.self, [UInt8].self)
+                    try body(offset, sealed)
+                }
             }
         }
     }
@@ -82,6 +85,13 @@ struct FileDatabase: Sendable {
             "UPDATE files SET result = \(result) WHERE sender_id = \(name.senderID) AND content_sha256 = \(name.contentSHA256)",
             "DELETE FROM file_chunks WHERE sender_id = \(name.senderID) AND content_sha256 = \(name.contentSHA256)",
         ])
+    }
+
+    /// Forgets files that nobody has gone on with for so many days, and outcomes as old.
+    ///
+    /// - Returns: how many.
+    func dropStale(days: Int) async throws -> Int {
+        try await pool.execute("DELETE FROM files WHERE started_at < now() - make_interval(days => \(Int32(days)))")
     }
 
     /// Forgets a file whose content is not what its hash says.

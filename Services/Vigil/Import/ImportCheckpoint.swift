@@ -47,7 +47,8 @@ struct ImportCheckpoint: Codable, Hashable {
     func write(to path: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
-        try SuiteHome.write(Array(encoder.encode(self)) + [10], to: path)
+        let bytes = Array(try encoder.encode(self)) + [10]
+        try orPlainly("write \(path)") { try SuiteHome.write(bytes, to: path) }
     }
 }
 

@@ -10,7 +10,7 @@ extension SuiteConnection.Identity: ExpressibleByArgument {}
 struct ImportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import",
-        abstract: "Send rows to the running suite: terminals, customers, transactions, labels, complaints or context signals.",
+        abstract: "Send rows to the running suite: terminals, customers, transactions, labels, complaints, context signals or jurisdictions.",
         discussion: """
             The file is CSV, NDJSON, a JSON list or ISO 20022 XML, gzip or not; `-` is the standard input. A mapping says which column is \
             which field:
@@ -20,6 +20,7 @@ struct ImportCommand: AsyncParsableCommand {
               vigil import labels tx.csv.gz --mapping handbook-labels
               vigil import complaints crimes.csv --mapping ./ours.yaml --dry-run
               vigil import transactions payments.xml --mapping iso20022-pacs008
+              vigil import jurisdictions districts.geojson --mapping simulated-jurisdictions
               vigil import transactions unknown.csv --propose-mapping > ours.yaml
 
             Rows may come from another database, and a later run takes only what is new; or from an HTTP API, which is asked \
@@ -30,8 +31,8 @@ struct ImportCommand: AsyncParsableCommand {
 
             Shipped mappings: \(Mapping.shippedNames.joined(separator: ", ")).
 
-            A row is done when the gateway has answered that it is durable. A bad row goes to the rejects file with field, value and \
-            reason, and the rest goes on. If the gateway goes away, the import waits for it. If the import itself is interrupted, run \
+            A row is done when the gateway has answered that it is durable. A bad row goes to the rejects file with its id, field, value \
+            and reason, and the rest goes on. If the gateway goes away, the import waits for it. If the import itself is interrupted, run \
             the same command again: it goes on where it stopped. Nothing is stored twice.
 
             Exit status: 0 all rows are in, 3 some were rejected, 1 the import failed, 130 it was interrupted.
@@ -58,7 +59,7 @@ struct ImportCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Where refused rows are written; FILE.rejects.csv unless given.", valueName: "file"))
     var rejects: String?
 
-    @Option(help: ArgumentHelp("Take only the first rows.", valueName: "rows"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Take only the first rows.", valueName: "rows"))
     var limit: Int?
 
     @Flag(help: "Read and check the whole file, and send nothing.")
@@ -70,10 +71,10 @@ struct ImportCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("As whom to send: bank or agency; complaints go as the agency unless given.", valueName: "identity"))
     var `as`: SuiteConnection.Identity?
 
-    @Option(help: ArgumentHelp("Rows on their way at once, at most.", valueName: "rows"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Rows on their way at once, at most.", valueName: "rows"))
     var inFlight = 2_000
 
-    @Option(help: ArgumentHelp("How long the gateway may be gone before the import fails.", valueName: "seconds"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("How long the gateway may be gone before the import fails.", valueName: "seconds"))
     var patience = 300
 
     @Option(help: "text or json: how the result is printed.")
@@ -124,7 +125,7 @@ struct ImportCommand: AsyncParsableCommand {
         } catch let error as ValidationError {
             throw error
         } catch {
-            FileHandle.standardError.write(Data("vigil import: \(error)\n".utf8))
+            FileHandle.standardError.write(Data("vigil import: \(plainly(error))\n".utf8))
             throw ExitCode(1)
         }
     }
@@ -148,7 +149,14 @@ struct ImportCommand: AsyncParsableCommand {
             return nothing
         }
         if spooled.isLines { mapping.format = FileFormat(kind: .ndjson, missing: mapping.format.missing) }
-        var result = try await perform(path, mapping, started, label: spooled.label)
+        var result: ImportResult
+        do {
+            result = try await perform(path, mapping, started, label: spooled.label)
+        } catch {
+            // By the source's name: the file here is only passing through.
+            throw SuiteConnection.Problem(description: plainly(error).replacing(path, with: "what \(spooled.label) sent"))
+        }
+        result.error = result.error?.replacing(path, with: "what \(spooled.label) sent")
         result.file = spooled.label
         // Only what is in, or was refused for good, is not asked for again.
         if [0, 3].contains(result.status), !dryRun, limit == nil, let entry = spooled.entry {
@@ -161,9 +169,10 @@ struct ImportCommand: AsyncParsableCommand {
     private func spool(to path: String, _ mapping: Mapping, _ state: ImportState) async throws -> SpooledRows? {
         if let webURL {
             let web = WebSource(url: webURL, paging: source.paging, records: mapping.format.records)
-            return try await web.spool(to: path, etag: restart ? nil : state.sources[web.key]?.etag)
+            // A dry run says what is there, also where it has not changed since it was imported.
+            return try await web.spool(to: path, etag: restart || dryRun ? nil : state.sources[web.key]?.etag)
         }
-        let sql = SQLSource(url: source.sql ?? "", query: source.query ?? "", watermark: source.watermark)
+        let sql = SQLSource(url: source.sql ?? "", query: source.query ?? "", watermark: source.watermark, columns: mapping.columnNames)
         return try await sql.spool(to: path, since: restart ? nil : state.sources[sql.key]?.watermark)
     }
 
@@ -202,9 +211,14 @@ struct ImportCommand: AsyncParsableCommand {
             }
             if let failure = session.failure { result.error = "\(failure); the rows before that are done" }
         } catch {
-            result.error = "\(error)"
+            result.error = plainly(error)
         }
-        result.rejectsFile = try session.finish()
+        do {
+            result.rejectsFile = try session.finish()
+        } catch {
+            result.error = result.error ?? plainly(error)
+        }
+        result.canGoOn = session.canGoOn
         result.finish(session.counts, seconds: ImportProgress.seconds(ContinuousClock.now - started))
         return result
     }

@@ -30,7 +30,8 @@ enum RowResult: Hashable, Sendable {
 
     case accepted(Decision)
     case duplicate(Decision)
-    case rejected([Rejection])
+    /// With what can be shown of the row, where it was refused before it was sent.
+    case rejected([Rejection], RowContent? = nil)
     case empty
 }
 
@@ -129,12 +130,12 @@ struct ImportLedger<Message: Sendable>: Sendable {
     }
 
     /// Takes the rows off that are done, in the file's order.
-    mutating func settle(_ body: (RowPosition, RowResult) -> Void) {
+    mutating func settle(_ body: (RowPosition, RowResult, Message?) -> Void) {
         while let entry = entries.first, let result = entry.result {
             entries.removeFirst()
             firstRow += 1
             count(entry, result)
-            body(entry.position, result)
+            body(entry.position, result, entry.message)
         }
     }
 

@@ -3,26 +3,33 @@ import Datasets
 import RecordCoding
 import Records
 
-/// A row as it goes to the gateway.
-enum ImportMessage: Sendable {
-    case transaction(RecordsV1.Transaction)
-    case record(IngestionV1.ImportRecordsRequest.Record)
+/// A row on its way to the gateway.
+struct ImportMessage: Sendable {
+    let row: DatasetRecord
+    /// Whether the mapping says which bank a row belongs to. If not, the gateway takes the caller's.
+    let namesBank: Bool
 
-    /// - Parameter namesBank: whether the mapping says which bank a row belongs to. If not, the gateway takes the caller's.
-    init(_ record: DatasetRecord, namesBank: Bool) {
-        switch record {
-        case .transaction(let row):
-            var message = RecordsV1.Transaction(row.transaction)
-            if !namesBank { message.key?.bankID = "" }
-            self = .transaction(message)
+    /// Nil for records of other kinds.
+    var transaction: RecordsV1.Transaction? {
+        guard case .transaction(let row) = row else { return nil }
+        var message = RecordsV1.Transaction(row.transaction)
+        if !namesBank { message.key?.bankID = "" }
+        return message
+    }
+
+    /// Nil for transactions.
+    var record: IngestionV1.ImportRecordsRequest.Record? {
+        switch row {
+        case .transaction: return nil
         case .label(let label):
             var message = RecordsV1.Label(label)
             if !namesBank { message.key?.bankID = "" }
-            self = .record(.label(message))
-        case .terminal(let terminal): self = .record(.terminal(.init(terminal)))
-        case .customer(let customer): self = .record(.customer(.init(customer)))
-        case .complaint(let complaint): self = .record(.complaint(.init(complaint)))
-        case .contextSignal(let signal): self = .record(.contextSignal(.init(signal)))
+            return .label(message)
+        case .terminal(let terminal): return .terminal(.init(terminal))
+        case .customer(let customer): return .customer(.init(customer))
+        case .complaint(let complaint): return .complaint(.init(complaint))
+        case .contextSignal(let signal): return .contextSignal(.init(signal))
+        case .jurisdiction(let jurisdiction): return .jurisdiction(.init(jurisdiction))
         }
     }
 }

@@ -22,6 +22,8 @@ struct ImportResult: Encodable {
     var rejectsFile: String?
     var note: String?
     var error: String?
+    /// Whether the same command would go on where this run ended.
+    var canGoOn = false
 
     init(kind: String, file: String, mapping: String, dryRun: Bool, rowsBefore: Int) {
         self.kind = kind
@@ -77,7 +79,10 @@ struct ImportResult: Encodable {
         }
         lines.append("  \(number(rejected)) rejected" + (rejectsFile.map { ": \($0)" } ?? ""))
         if empty > 0 { lines.append("  \(number(empty)) say nothing yet") }
-        if interrupted || error != nil, !dryRun { lines.append("not finished; run the same command again to go on") }
+        if interrupted || error != nil, !dryRun {
+            let goingOn = error == nil ? "; run the same command again to go on" : "; once that is mended, the same command goes on from here"
+            lines.append("not finished" + (canGoOn ? goingOn : ""))
+        }
         return lines
     }
 }

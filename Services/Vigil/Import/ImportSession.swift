@@ -38,6 +38,7 @@ final class ImportSession: Sendable {
     }
 
     private let state: Mutex<State>
+    let lock: ImportLock
     /// Rows that earlier runs had done.
     let rowsBefore: Int
 
@@ -48,6 +49,7 @@ final class ImportSession: Sendable {
         file: String, mapping: Mapping, options: ReadOptions, limit: Int?, files: Files, maxInFlight: Int, resume: Bool
     ) throws {
         let reader = try DatasetReader(file: file, mapping: mapping, options: options)
+        lock = try ImportLock(path: files.rejects)
         var checkpoint = resume ? files.checkpoint.flatMap(ImportCheckpoint.read) : nil
         if checkpoint?.source != files.source { checkpoint = nil }
         let rejects = try RejectsFile(path: files.rejects, keptBytes: checkpoint?.rejectsBytes ?? 0)
@@ -147,9 +149,18 @@ final class ImportSession: Sendable {
 
     func note(_ text: String) { state.withLock { $0.progress.note(text) } }
 
+    /// Whether the same command would go on where this run ended.
+    var canGoOn: Bool {
+        state.withLock { state in
+            guard let path = state.files.checkpoint else { return false }
+            return FileManager.default.fileExists(atPath: path)
+        }
+    }
+
     /// Writes what is open, and takes the checkpoint away when all is done. Returns the rejects file, if there is one.
     func finish() throws -> String? {
-        try state.withLock { state in
+        defer { lock.release() }
+        return try state.withLock { state in
             state.progress.end()
             if state.isAtEnd, state.ledger.isSettled {
                 try state.rejects.flush()
@@ -196,8 +207,8 @@ extension ImportSession.State {
     private mutating func read() throws -> ImportLedger<ImportMessage>.Step? {
         guard let item = nextItem() else { return nil }
         switch item.outcome {
-        case .record(let record): return ledger.add(item.position, ImportMessage(record, namesBank: namesBank))
-        case .rejected(let rejections): ledger.add(item.position, settled: .rejected(rejections))
+        case .record(let record): return ledger.add(item.position, ImportMessage(row: record, namesBank: namesBank))
+        case .rejected(let rejections): ledger.add(item.position, settled: .rejected(rejections, item.content))
         case .nothing: ledger.add(item.position, settled: .empty)
         }
         try settle()
@@ -209,7 +220,7 @@ extension ImportSession.State {
         guard let item = nextItem() else { return false }
         switch item.outcome {
         case .record: ledger.add(item.position, settled: .accepted(.none))
-        case .rejected(let rejections): ledger.add(item.position, settled: .rejected(rejections))
+        case .rejected(let rejections): ledger.add(item.position, settled: .rejected(rejections, item.content))
         case .nothing: ledger.add(item.position, settled: .empty)
         }
         try settle(keepsCheckpoint: sends)
@@ -232,8 +243,10 @@ extension ImportSession.State {
     mutating func settle(keepsCheckpoint: Bool = true) throws {
         let rejects = rejects
         var reached: Int64?
-        ledger.settle { position, result in
-            if case .rejected(let rejections) = result { rejects.append(position, rejections) }
+        ledger.settle { position, result, message in
+            if case .rejected(let rejections, let content) = result {
+                rejects.append(position, rejections, content ?? message.map { RowContent($0.row) })
+            }
             reached = position.byteOffset
         }
         guard let reached else { return }

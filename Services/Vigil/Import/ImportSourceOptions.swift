@@ -65,7 +65,8 @@ struct ImportState: Codable {
     func write(to path: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        try encoder.encode(self).write(to: URL(fileURLWithPath: path), options: .atomic)
+        let data = try encoder.encode(self)
+        try orPlainly("write \(path)") { try data.write(to: URL(fileURLWithPath: path), options: .atomic) }
     }
 }
 

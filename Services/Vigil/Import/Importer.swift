@@ -76,7 +76,7 @@ struct Importer {
         if kind == .transactions {
             try await client.streamTransactions(options: options) { writer in
                 while let (row, message) = try await session.next() {
-                    guard case .transaction(let transaction) = message else { continue }
+                    guard let transaction = message.transaction else { continue }
                     try await writer.write(IngestionV1.StreamTransactionsRequest(sequence: row, transaction: transaction))
                 }
             } read: { answers in
@@ -87,7 +87,7 @@ struct Importer {
         } else {
             try await client.importRecords(options: options) { writer in
                 while let (row, message) = try await session.next() {
-                    guard case .record(let record) = message else { continue }
+                    guard let record = message.record else { continue }
                     try await writer.write(IngestionV1.ImportRecordsRequest(sequence: row, record: record))
                 }
             } read: { answers in

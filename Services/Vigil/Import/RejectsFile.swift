@@ -1,10 +1,12 @@
 import Datasets
 import Foundation
 
-/// The rows that were refused, one line for each fault: row, line in the file, field, column, value (masked where personal), reason.
-/// The file is made when the first row is refused.
+/// The rows that were refused, one line for each fault: row, line in the file, the record's own id, field, column, value, reason, and what
+/// the row says as one JSON object; what names a person is masked. The file is made when the first row is refused.
 final class RejectsFile {
-    static let header = ["row", "line", "field", "column", "value", "reason"]
+    static let header = ["row", "line", "id", "field", "column", "value", "reason", "content"]
+    /// What the first line of every release's files begins with.
+    private static let beginning = Data("row,line,".utf8)
 
     let path: String
     private var handle: FileHandle?
@@ -35,12 +37,9 @@ final class RejectsFile {
             throw SuiteConnection.Problem(description: "cannot read \(path), where the rejects go; choose another place with --rejects")
         }
         defer { try? handle.close() }
-        var header = CSVWriter()
-        header.row(Self.header)
-        let expected = header.take()
         try handle.seek(toOffset: 0)
-        let start = try handle.read(upToCount: expected.count) ?? Data()
-        guard size == 0 || start.elementsEqual(expected) else {
+        let start = try handle.read(upToCount: Self.beginning.count) ?? Data()
+        guard size == 0 || start == Self.beginning else {
             throw SuiteConnection.Problem(description: "\(path) is there and is no file of rejects; choose another place with --rejects")
         }
         guard size >= UInt64(keptBytes) else {
@@ -53,13 +52,29 @@ final class RejectsFile {
 
     var exists: Bool { handle != nil }
 
-    func append(_ position: RowPosition, _ rejections: [Rejection]) {
+    /// - Parameter content: nil where nothing of the row could be read.
+    func append(_ position: RowPosition, _ rejections: [Rejection], _ content: RowContent? = nil) {
         if bytesWritten == 0, writer.bytes.isEmpty { writer.row(Self.header) }
+        let row = content.map(Self.json) ?? ""
         for rejection in rejections {
+            // The gateway names a field and says nothing of its value.
+            let value = rejection.value.isEmpty ? content?.values.first { $0.field == rejection.field }?.text ?? "" : rejection.value
             writer.row([
-                "\(position.row)", "\(position.line)", rejection.field, rejection.column, rejection.value, rejection.reason,
+                "\(position.row)", "\(position.line)", content?.id ?? "", rejection.field, rejection.column, value, rejection.reason, row,
             ])
         }
+    }
+
+    /// With the keys in the mapping's order, which an encoder would not keep.
+    private static func json(_ content: RowContent) -> String {
+        let members = content.values.map { value in "\(quoted(value.field)):\(quoted(value.text))" }
+        return "{" + members.joined(separator: ",") + "}"
+    }
+
+    private static func quoted(_ text: String) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .withoutEscapingSlashes
+        return (try? encoder.encode(text)).map { String(decoding: $0, as: UTF8.self) } ?? "\"\""
     }
 
     /// Writes what has been gathered.
@@ -72,7 +87,7 @@ final class RejectsFile {
             handle = made
         }
         let bytes = writer.take()
-        try handle?.write(contentsOf: bytes)
+        try orPlainly("write the rejects to \(path)") { try handle?.write(contentsOf: bytes) }
         bytesWritten += Int64(bytes.count)
     }
 }

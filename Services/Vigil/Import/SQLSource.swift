@@ -9,6 +9,8 @@ struct SQLSource {
     let url: String
     let query: String
     let watermark: String?
+    /// Those that the mapping reads.
+    var columns: [String] = []
 
     /// Says which source it is, without what is secret.
     var label: String {
@@ -26,23 +28,42 @@ struct SQLSource {
         let writer = try LineWriter(path: path)
         var newest = since
         var count = 0
-        try await withPostgresPool(configuration, logger: SuiteConnection.quiet) { pool in
-            try await pool.withTransaction(isolation: .repeatableRead) { transaction in
-                try await transaction.execute("SET TRANSACTION READ ONLY")
-                try await transaction.execute("SET LOCAL statement_timeout = 0")
-                try await transaction.stream(statement(since: since), batchRows: 5_000) { rows in
-                    for row in rows {
-                        let (line, mark) = try row.decode(String.self, String?.self)
-                        try writer.write(Array(line.utf8))
-                        newest = mark ?? newest
-                        count += 1
+        do {
+            try await withPostgresPool(configuration, logger: SuiteConnection.quiet) { pool in
+                try await pool.withTransaction(isolation: .repeatableRead) { transaction in
+                    try await transaction.execute("SET TRANSACTION READ ONLY")
+                    try await transaction.execute("SET LOCAL statement_timeout = 0")
+                    try await transaction.stream(statement(since: since), batchRows: 5_000) { rows in
+                        for row in rows {
+                            let (line, mark) = try row.decode(String.self, String?.self)
+                            if count == 0 { try check(firstRow: line) }
+                            try writer.write(Array(line.utf8))
+                            newest = mark ?? newest
+                            count += 1
+                        }
                     }
                 }
             }
+        } catch let error as PostgresError {
+            // The statement that was sent is ours around theirs, and says nothing to them.
+            throw SuiteConnection.Problem(description: "\(label): \(error.message)")
         }
         try writer.finish()
         return SpooledRows(
             path: path, label: label, key: key, entry: watermark == nil ? nil : .init(watermark: newest), rows: count, isLines: true)
+    }
+
+    /// A column that the query does not give is told once, not for each row.
+    private func check(firstRow line: String) throws {
+        guard let row = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else { return }
+        let missing = columns.filter { column in
+            // In JSON a column may be looked into: `extra.code`, `/extra/code`.
+            let first = column.split(whereSeparator: { $0 == "." || $0 == "/" }).first.map { String($0) } ?? column
+            return row[column] == nil && row[first] == nil
+        }
+        guard let name = missing.first else { return }
+        throw SuiteConnection.Problem(
+            description: "the query gives no column `\(name)`, which the mapping reads; it gives \(row.keys.sorted().joined(separator: ", "))")
     }
 
     func statement(since: String?) -> SQL {
@@ -68,10 +89,12 @@ struct SQLSource {
 
 /// Lines into a file that only its owner may read.
 final class LineWriter {
+    private let path: String
     private let handle: FileHandle
     private var buffer: [UInt8] = []
 
     init(path: String) throws {
+        self.path = path
         guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]),
             let handle = FileHandle(forWritingAtPath: path)
         else { throw SuiteConnection.Problem(description: "cannot write to \(path)") }
@@ -90,7 +113,7 @@ final class LineWriter {
     }
 
     private func flush() throws {
-        try handle.write(contentsOf: buffer)
+        try orPlainly("write to \(path)") { try handle.write(contentsOf: buffer) }
         buffer.removeAll(keepingCapacity: true)
     }
 }

@@ -52,6 +52,7 @@ struct WebSource {
         let writer = try LineWriter(path: path)
         var count = 0
         var number = 0
+        var seen: Set<URL> = []
         while true {
             let before = count
             let file = path + ".page"
@@ -68,7 +69,11 @@ struct WebSource {
             case .link: next = page.next
             case .page, .offset: next = count == before ? nil : try address(page: number)
             }
-            guard let next, let following = try await get(next, etag: nil) else { break }
+            guard let next else { break }
+            guard seen.insert(next).inserted else {
+                throw SuiteConnection.Problem(description: "page \(number) of \(url.host ?? "") leads back to a page before it: \(next)")
+            }
+            guard let following = try await get(next, etag: nil) else { break }
             page = following
         }
         try writer.finish()
@@ -101,7 +106,14 @@ struct WebSource {
         var request = URLRequest(url: address, cachePolicy: .reloadIgnoringLocalCacheData, timeoutInterval: Self.timeoutSeconds)
         request.setValue("application/geo+json, application/json, text/csv;q=0.8", forHTTPHeaderField: "Accept")
         if let etag { request.setValue(etag, forHTTPHeaderField: "If-None-Match") }
-        let (body, response) = try await URLSession.shared.data(for: request)
+        let body: Data
+        let response: URLResponse
+        do {
+            (body, response) = try await URLSession.shared.data(for: request)
+        } catch {
+            // What Foundation throws names the address with all its parameters.
+            throw SuiteConnection.Problem(description: "\(address.host ?? ""): \(plainly(error))")
+        }
         guard let answer = response as? HTTPURLResponse else { throw SuiteConnection.Problem(description: "\(address) did not answer") }
         if answer.statusCode == 304 { return nil }
         guard answer.statusCode == 200 else {

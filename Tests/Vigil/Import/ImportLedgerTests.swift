@@ -16,7 +16,7 @@ struct ImportLedgerTests {
 
     private func settled(_ ledger: inout ImportLedger<String>) -> [Int] {
         var rows: [Int] = []
-        ledger.settle { position, _ in rows.append(position.row) }
+        ledger.settle { position, _, _ in rows.append(position.row) }
         return rows
     }
 

@@ -41,6 +41,23 @@ struct ImporterTests {
         "id,at,who,sum\n" + rows.map { "t\($0),2018-04-01 00:00:00,c\($0 % 7),\($0).50\n" }.joined()
     }
 
+    /// What a rejects file shows of a row as it stands in the file.
+    private static func content(_ id: String, _ time: String, _ amount: String) -> String {
+        cell([
+            ("key.transaction_id", id), ("event_time", time), ("customer_id", "****"), ("amount.minor_units", amount),
+        ])
+    }
+
+    /// And of the row c as it was sent.
+    private static let sentContent = cell([
+        ("key.bank_id", "local"), ("key.transaction_id", "c"), ("event_time", "2018-04-01T00:00:00Z"), ("customer_id", "****"),
+        ("channel", "other"), ("amount.minor_units", "100"), ("amount.currency", "EUR"),
+    ])
+
+    private static func cell(_ values: [(String, String)]) -> String {
+        "\"{" + values.map { "\"\"transaction.\($0)\"\":\"\"\($1)\"\"" }.joined(separator: ",") + "}\""
+    }
+
     private func session(
         _ file: String, mapping: Mapping? = mapping, gateway: String, maxInFlight: Int = 50, limit: Int? = nil
     ) throws -> ImportSession {
@@ -120,11 +137,11 @@ struct ImporterTests {
             #expect(session.counts == ImportCounts(rows: 6, acknowledged: 2, rejected: 4, pending: 0, decided: 2))
             #expect(
                 try String(contentsOfFile: rejects, encoding: .utf8) == """
-                    row,line,field,column,value,reason
-                    2,3,event_time,at,yesterday,is not a date and time in ISO 8601
-                    3,4,transaction.customer_id,,,is on a list
-                    4,5,amount,sum,-1,is negative
-                    5,6,,,,has 3 values where the header has 4 columns
+                    row,line,id,field,column,value,reason,content
+                    2,3,b,transaction.event_time,at,yesterday,is not a date and time in ISO 8601,\(Self.content("b", "yesterday", "1.00"))
+                    3,4,c,transaction.customer_id,,****,is on a list,\(Self.sentContent)
+                    4,5,d,transaction.amount.minor_units,sum,-1,is negative,\(Self.content("d", "2018-04-01", "-1"))
+                    5,6,,,,,has 3 values where the header has 4 columns,
 
                     """)
         }
@@ -162,7 +179,8 @@ struct ImporterTests {
             let tokens = importer(first, channel).tokens
             let impatient = Importer(session: first, kind: .transactions, channel: channel, tokens: tokens, patience: .zero)
             await #expect(throws: Importer.Failure.self) { try await impatient.run() }
-            // Nothing is written after this: the process is gone.
+            // Nothing is written after this: the process is gone, and its lock with it.
+            first.lock.release()
             let second = try session(file, gateway: channel.target)
             #expect(try await importer(second, channel).run() == .done)
             #expect(second.counts.rows == 400)

@@ -25,7 +25,7 @@ struct RejectsFileTests {
             try second.flush()
             let text = try String(contentsOfFile: path, encoding: .utf8)
             #expect(text.split(separator: "\n").count == 2)
-            #expect(text.contains("7,8,amount"))
+            #expect(text.contains("7,8,,amount"))
         }
     }
 
@@ -37,6 +37,24 @@ struct RejectsFileTests {
             let kept = try String(contentsOfFile: path, encoding: .utf8)
             #expect(kept == content)
         }
+    }
+
+    @Test func isWrittenByOneImportAtATime() throws {
+        try withPath { path in
+            let first = try ImportLock(path: path)
+            let refusal = #expect(throws: SuiteConnection.Problem.self) { _ = try ImportLock(path: path) }
+            #expect(refusal?.description.contains("process \(ProcessInfo.processInfo.processIdentifier),") == true)
+            #expect(refusal?.description.contains("--rejects") == true)
+            first.release()
+            _ = try ImportLock(path: path)
+        }
+    }
+
+    @Test func saysInWordsWhyItCannotBeWritten() throws {
+        let full = #expect(throws: SuiteConnection.Problem.self) {
+            try orPlainly("write the rejects") { try FileHandle(forWritingTo: URL(fileURLWithPath: "/dev/full")).write(contentsOf: Data([1])) }
+        }
+        #expect(full?.description == "cannot write the rejects: No space left on device")
     }
 
     @Test func refusesToGoOnWithAFileThatHasLostItsEnd() throws {

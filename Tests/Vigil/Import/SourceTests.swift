@@ -66,8 +66,8 @@ import Testing
                 }
                 #expect(rows.count == 1)
                 #expect(refused.count == 2)
-                #expect(refused[0].contains("amount") && refused[0].contains("customer_id"))
-                #expect(refused[1].contains("currency") && refused[1].contains("event_time"))
+                #expect(refused[0].contains("transaction.amount.minor_units") && refused[0].contains("transaction.customer_id"))
+                #expect(refused[1].contains("transaction.amount.currency") && refused[1].contains("transaction.event_time"))
             }
         }
     }
@@ -76,13 +76,16 @@ import Testing
         try await TemporaryPostgres.withDatabase { configuration in
             try await withFile { path in
                 for query in ["SELECT nothing", "SELECT 1) AS q; DROP TABLE x; --", "SELECT set_config('a.b', 'c', false) FROM nowhere"] {
-                    await #expect(throws: PostgresError.self) {
+                    await #expect(throws: SuiteConnection.Problem.self) {
                         try await SQLSource(url: configuration.url, query: query, watermark: nil).spool(to: path, since: nil)
                     }
                 }
                 try await withPostgresPool(configuration, logger: testLogger) { try await $0.execute("CREATE SEQUENCE numbers") }
                 let writing = SQLSource(url: configuration.url, query: "SELECT nextval('numbers') AS id", watermark: nil)
-                await #expect(throws: PostgresError.self) { try await writing.spool(to: path, since: nil) }
+                await #expect(throws: SuiteConnection.Problem.self) { try await writing.spool(to: path, since: nil) }
+                let other = SQLSource(url: configuration.url, query: "SELECT 1 AS id", watermark: nil, columns: ["id", "extra.code"])
+                let missing = await #expect(throws: SuiteConnection.Problem.self) { try await other.spool(to: path, since: nil) }
+                #expect(missing?.description == "the query gives no column `extra.code`, which the mapping reads; it gives id")
             }
         }
     }
