@@ -207,6 +207,9 @@ if Context.environment["VIGIL_BENCHMARKS"] != nil {
         .executableTarget(
             name: "torture", dependencies: ["BenchmarkSupport", "SuiteProcesses", "Contracts", "StandardContracts", "RPC", "ServiceRuntime"],
             path: "Tests/Torture", swiftSettings: settings))
+    benchmark(
+        "features", ["SuiteProcesses", "Contracts", "Features", "Postgres", "RPC", "Records", "ServiceRuntime", "StandardContracts"],
+        exclude: ["feast_latency.py", "observe.lua", "setup.sh"])
     benchmark("ingestion", ["SuiteProcesses", "Contracts", "Postgres", "RPC", "ServiceRuntime"], exclude: ["setup.sh"])
     benchmark("models", ["CXGBoost", "Datasets", "Features", "Geo", "Models", "Records", "Simulation", "Training"], exclude: ["compile_forest.py", "handbook_baseline.py", "handbook_features.py", "nab_score.py", "setup.sh", "spatial_score.py"])
     benchmark(

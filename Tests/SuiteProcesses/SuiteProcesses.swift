@@ -90,10 +90,13 @@ public final class SuiteProcesses {
     public func cpuSeconds(_ service: ServiceIdentity) -> Double { services[service.name]?.cpuSeconds ?? 0 }
 
     /// For tasks of their own, which may call but not start and end services.
-    public var caller: SuiteCaller {
+    public var caller: SuiteCaller { caller(as: "operator") }
+
+    /// As a service, for calls that only services may make.
+    public func caller(as name: String) -> SuiteCaller {
         SuiteCaller(
             ports: ports, trustFile: certificates.certificateFile(CertificateFolder.authorityName),
-            certificateFile: certificates.certificateFile("operator"), keyFile: certificates.keyFile("operator"))
+            certificateFile: certificates.certificateFile(name), keyFile: certificates.keyFile(name))
     }
 
     /// Trains a model on a small world and makes it the champion.
