@@ -35,6 +35,7 @@ struct WebFiles: Sendable {
         add("static/login.js", PackageResources.login_js)
         add("static/main.js", PackageResources.main_js)
         add("static/map.js", PackageResources.map_js)
+        add("static/mercator.js", PackageResources.mercator_js)
         add("static/models.js", PackageResources.models_js)
         add("static/outlook.js", PackageResources.outlook_js)
         add("static/palette.js", PackageResources.palette_js)

@@ -18,6 +18,7 @@ import { Timeline } from './timeline.js';
 const COMPLAINTS_SHOWN = 200;
 const CLOSE_ZOOM = 16;
 const HOTSPOTS_SHOWN = 8;
+const HOTSPOT_ZOOM = 15;
 const EVENTS_WORTH_SEEING = 300;
 const element = (id) => document.getElementById(id);
 
@@ -297,8 +298,11 @@ class Dashboard {
     try {
       const bbox = this.#map?.bounds().map((degrees) => degrees.toFixed(5)).join(',');
       const layer = this.#state.drawnLayer;
-      const spots = await api.hotspots({ layer, bbox, zoom: 15, limit: HOTSPOTS_SHOWN, ...this.#state.filter() });
-      showHotspots(element('hotspots'), spots, layer, (longitude, latitude) => this.#map?.goTo(longitude, latitude));
+      const spots = await api.hotspots({ layer, bbox, zoom: HOTSPOT_ZOOM, limit: HOTSPOTS_SHOWN, ...this.#state.filter() });
+      showHotspots(element('hotspots'), spots, layer, (longitude, latitude) => {
+        this.#map?.goTo(longitude, latitude);
+        this.#map?.showCell(longitude, latitude, HOTSPOT_ZOOM);
+      });
     } catch (error) {
       this.#failed(error, element('hotspots'), () => this.#loadHotspots());
     }

@@ -1,5 +1,6 @@
 // The map: a style of our own layers, heat from the service's vector tiles, and what moves on it.
 import { tilesURL } from './api.js';
+import { latitudeAt, longitudeAt, placeOf, quadkey, tileAt } from './mercator.js';
 import { cellRamp, heatRamp, themes } from './palette.js';
 import { text } from './strings.js';
 
@@ -69,7 +70,10 @@ export class RiskMap extends EventTarget {
     });
     this.#map.on('moveend', () => this.dispatchEvent(new CustomEvent('move')));
     this.#map.on('error', (event) => this.dispatchEvent(new CustomEvent('fault', { detail: event.error })));
-    this.#map.on('idle', () => this.dispatchEvent(new CustomEvent('idle')));
+    this.#map.on('idle', () => {
+      container.ariaBusy = String(Boolean(this.#next) || this.#isStale);
+      this.dispatchEvent(new CustomEvent('idle'));
+    });
     this.#map.on('click', (event) => this.#describe(event));
     for (const layer of ['terminals', 'complaints']) {
       this.#map.on('mousemove', layer, () => { this.#map.getCanvas().style.cursor = 'pointer'; });
@@ -106,6 +110,7 @@ export class RiskMap extends EventTarget {
     }
     this.#isStale = false;
     this.#began = performance.now();
+    this.#map.getContainer().ariaBusy = 'true';
     this.#generation += 1;
     this.#next = this.#generation;
     const { sources, layers } = this.#generationStyle(this.#next, this.#drawn === null);
@@ -186,8 +191,16 @@ export class RiskMap extends EventTarget {
       const element = document.createElement('div');
       element.className = 'area-label';
       element.textContent = feature.properties.name;
-      return new maplibregl.Marker({ element }).setLngLat(feature.properties.label).addTo(this.#map);
+      return this.#place(element, feature.properties.label);
     });
+  }
+
+  /** Puts an element on the map that is only for the eye: what it shows stands in the lists as well. */
+  #place(element, position) {
+    const marker = new maplibregl.Marker({ element }).setLngLat(position).addTo(this.#map);
+    element.removeAttribute('aria-label');
+    element.setAttribute('aria-hidden', 'true');
+    return marker;
   }
 
   /** Whether one of these cells, by their quadkeys, is in view or close to it. */
@@ -220,7 +233,7 @@ export class RiskMap extends EventTarget {
   pulse(longitude, latitude) {
     const element = document.createElement('div');
     element.className = 'pulse';
-    const marker = new maplibregl.Marker({ element }).setLngLat([longitude, latitude]).addTo(this.#map);
+    const marker = this.#place(element, [longitude, latitude]);
     this.#pulses.push(marker);
     if (this.#pulses.length > MAX_PULSES) this.#pulses.shift().remove();
     setTimeout(() => {
@@ -366,25 +379,3 @@ export class RiskMap extends EventTarget {
 }
 
 const ring = ([west, south, east, north]) => [[west, south], [east, south], [east, north], [west, north], [west, south]];
-
-// Web Mercator tiles, as the service cuts them.
-const longitudeAt = (x, zoom) => (x / 2 ** zoom) * 360 - 180;
-const latitudeAt = (y, zoom) => (Math.atan(Math.sinh(Math.PI * (1 - (2 * y) / 2 ** zoom))) * 180) / Math.PI;
-
-function tileAt(longitude, latitude, zoom) {
-  const radians = (latitude * Math.PI) / 180, side = 2 ** zoom;
-  const inside = (part) => Math.max(0, Math.min(side - 1, Math.floor(part * side)));
-  return [inside((longitude + 180) / 360), inside((1 - Math.asinh(Math.tan(radians)) / Math.PI) / 2)];
-}
-
-function quadkey(x, y, zoom) {
-  let key = '';
-  for (let level = zoom - 1; level >= 0; level -= 1) key += ((x >> level) & 1) + 2 * ((y >> level) & 1);
-  return key;
-}
-
-function placeOf(key) {
-  let x = 0, y = 0;
-  for (const digit of key) [x, y] = [2 * x + (digit & 1), 2 * y + (digit >> 1)];
-  return [x, y];
-}
