@@ -31,7 +31,10 @@ optional=()
 case $purpose in
   run) packages+=(postgresql-15 curl python3 python3-pip util-linux) ;;
   # grpcio is the foreign client of the interoperability tests, Chromium the browser of the end-to-end tests.
-  test) packages+=(postgresql-15 curl python3 python3-pip util-linux openssl) optional=(python3-grpcio python3-grpc-tools python3-protobuf) ;;
+  test)
+    packages+=(postgresql-15 curl python3 python3-pip util-linux openssl)
+    optional=(python3-grpcio python3-grpc-tools python3-protobuf python3-venv chromium)
+    ;;
 esac
 
 is_installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
@@ -82,6 +85,13 @@ else
   for library in libnghttp2 openssl libprotobuf-c libpq libcurl libpng libbrotlienc zlib; do
     pkg-config --exists "$library" || fail "the development files of $library are missing (pkg-config does not find them)"
   done
+fi
+
+# What drives the browser of the end-to-end tests; without it that test says so and is skipped ---------------------------
+drives_browser() { "$1" -c 'import playwright, axe_playwright_python' 2>/dev/null; }
+if [ "$purpose" = test ] && ! drives_browser python3 && ! drives_browser .build/browser/bin/python; then
+  { python3 -m venv .build/browser && .build/browser/bin/python -m pip install --quiet playwright==1.65.2 axe-playwright-python==0.1.8; } >/dev/null 2>&1 ||
+    rm -rf .build/browser
 fi
 
 # The map library --------------------------------------------------------------------------------------------------------

@@ -16,11 +16,13 @@ final class RunningSuite: Sendable {
             .allSatisfy { FileManager.default.isExecutableFile(atPath: "\(executables)/\($0)") }
     }
 
-    static func with<R>(arguments: [String] = ["--without-sample"], _ body: (RunningSuite) async throws -> R) async throws -> R {
+    static func with<R>(
+        arguments: [String] = ["--without-sample"], environment: [String: String] = [:], _ body: (RunningSuite) async throws -> R
+    ) async throws -> R {
         let home = "\(NSTemporaryDirectory())vigil-e2e-\(UUID().uuidString.prefix(8).lowercased())"
         try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o711])
         defer { try? FileManager.default.removeItem(atPath: home) }
-        let suite = try RunningSuite(home: home, arguments: arguments)
+        let suite = try RunningSuite(home: home, arguments: arguments, environment: environment)
         do {
             try await suite.waitUntilUp()
             let result = try await body(suite)
@@ -32,11 +34,12 @@ final class RunningSuite: Sendable {
         }
     }
 
-    private init(home: String, arguments: [String]) throws {
+    private init(home: String, arguments: [String], environment: [String: String]) throws {
         self.home = home
         launcher = Process()
         launcher.executableURL = URL(fileURLWithPath: "\(Self.executables)/vigil")
         launcher.arguments = ["run", "--home", home, "--port-base", "0"] + arguments
+        launcher.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         launcher.standardInput = FileHandle.nullDevice
         output = ProgramOutput(of: launcher)
         try launcher.run()

@@ -7,6 +7,7 @@ import Simulation
 struct SampleWorld {
     static let days = 36
     static let customers = 800
+    static let sizeVariable = "VIGIL_SAMPLE_CUSTOMERS"
 
     let world: World
     /// Until when the simulation counts as having happened.
@@ -26,9 +27,10 @@ struct SampleWorld {
             now = Timestamp.now()
             try SuiteHome.write(Array("\(now.microseconds)\n".utf8), to: file)
         }
+        let size = ProcessInfo.processInfo.environment[Self.sizeVariable].flatMap { Int($0) } ?? Self.customers
         let midnight = Timestamp(microseconds: now.microseconds - now.microseconds % Timestamp.microsecondsPerDay)
         world = World(WorldConfiguration(
-            start: midnight - .days(Self.days - 1), days: Self.days, customers: Self.customers, bankID: Principals.bank))
+            start: midnight - .days(Self.days - 1), days: Self.days, customers: max(20, size), bankID: Principals.bank))
     }
 
     /// In order of time, as far as they have happened.

@@ -1,0 +1,391 @@
+"""Uses the dashboard of a running suite in Chromium, as a duty officer and an analyst would.
+
+    dashboard.py HOME OUT
+
+HOME is the suite's folder; pictures are left in OUT. Ends with a line of JSON that says what was seen, or with the failure.
+Needs playwright and axe-playwright-python from PyPI and Debian's chromium.
+"""
+import datetime
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import axe_playwright_python
+from playwright.sync_api import expect, sync_playwright
+
+home, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+suite = json.loads((home / "suite.json").read_text())
+address = suite["services"]["heatmap-tiles"]["url"]
+axe = (pathlib.Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+PATIENCE = 60_000
+FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+# What the page keeps open or asks again and again on its own, and is not waited for.
+ENDLESS = "/live"
+seen = {"requests": 0, "axe": {}, "seconds": {}}
+
+
+def secret(name):
+    return (home / "secrets" / f"{name}.password").read_text().strip()
+
+
+def curl(*arguments):
+    answer = subprocess.run(
+        ["/usr/bin/curl", "--http2", "--silent", "--show-error", "--fail-with-body", "--cacert", suite["trust"], *arguments],
+        check=True, capture_output=True, text=True)
+    return json.loads(answer.stdout)
+
+
+def submit_transaction():
+    """One payment through the gateway, as the partner bank sends it."""
+    bank = suite["bank"]
+    token = curl(
+        "--user", f"{bank['subject']}:{pathlib.Path(bank['secretFile']).read_text().strip()}", "--data", "grant_type=client_credentials",
+        suite["services"]["auth-gateway"]["url"] + "/oauth2/token")["access_token"]
+    now = datetime.datetime.now(datetime.timezone.utc)
+    body = {"transaction": {
+        "key": {"transactionId": f"dashboard-{now.timestamp()}"}, "eventTime": now.isoformat().replace("+00:00", "Z"),
+        "customerId": "dashboard-customer", "channel": "CHANNEL_ATM", "amount": {"minorUnits": "150000", "currency": "INR"},
+        "location": {"latitude": 17.2, "longitude": 75.35},
+    }}
+    curl(
+        "--header", f"authorization: Bearer {token}", "--json", json.dumps(body),
+        suite["services"]["ingestion-gateway"]["url"] + "/vigil.ingestion.v1.IngestionService/SubmitTransaction")
+
+
+class Viewer:
+    """A browser of one person, whose network is watched."""
+
+    def __init__(self, browser, scheme="dark", viewport=(1280, 720)):
+        self.context = browser.new_context(
+            viewport={"width": viewport[0], "height": viewport[1]}, color_scheme=scheme, ignore_https_errors=True,
+            timezone_id="Asia/Kolkata", reduced_motion="reduce")
+        # The context hears also what the map's workers ask for, which the page does not.
+        self.faults, self.addresses, self.under_way, self.last_asked = [], [], set(), time.monotonic()
+        self.context.on("request", self.watch)
+        for end in ("requestfinished", "requestfailed"):
+            self.context.on(end, lambda request: self.under_way.discard(request))
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("console", lambda message: self.hear(message))
+
+    def watch(self, request):
+        if request.url.startswith(("blob:", "data:")):
+            return
+        self.addresses.append(request.url)
+        seen["requests"] += 1
+        if not request.url.startswith(address + "/"):
+            self.faults.append(f"the page asked another host: {request.url}")
+        if ENDLESS not in request.url:
+            self.under_way.add(request)
+            self.last_asked = time.monotonic()
+
+    def visit(self, path):
+        """Opens an address anew, even one that differs from the last only behind the #."""
+        self.page.goto("about:blank")
+        self.under_way.clear()
+        self.page.goto(address + path)
+
+    def rest(self):
+        """Returns when the page has had all it asked for, has asked for nothing more for a moment, and has drawn it."""
+        settled(lambda: not self.under_way and time.monotonic() - self.last_asked > 0.7, bool)
+        if self.page.locator("#app:not([hidden])").count():
+            expect(self.page.locator("#map")).to_have_attribute("aria-busy", "false", timeout=PATIENCE)
+
+    def hear(self, message):
+        if "Content Security Policy" in message.text or "Refused to" in message.text:
+            self.faults.append(message.text)
+
+    def sign_in(self, name):
+        page = self.page
+        page.fill("#username", name)
+        page.fill("#password", secret(name))
+        page.click("#login-form button[type=submit]")
+        page.wait_for_selector("#app:not([hidden])")
+        cookies = {cookie["name"]: cookie for cookie in self.context.cookies()}
+        session = cookies["vigil_session"]
+        assert session["httpOnly"] and session["secure"] and session["sameSite"] == "Strict", session
+        expect(page.locator(".counter strong").first).to_contain_text(re.compile(r"\d"), timeout=PATIENCE)
+        expect(page.locator("#live")).to_have_class("live is-on", timeout=PATIENCE)
+
+    def check_access(self, name):
+        """No serious finding of axe-core on what is shown."""
+        self.page.evaluate(axe)
+        found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        serious = [
+            f"{violation['id']}: {node['target']} {node.get('failureSummary', '')}"
+            for violation in found["violations"] if violation["impact"] in ("serious", "critical") for node in violation["nodes"]]
+        seen["axe"][name] = len(found["violations"])
+        assert not serious, f"{name}: " + "\n".join(serious)
+
+    def picture(self, name):
+        self.rest()
+        self.page.screenshot(path=str(out / f"{name}.png"))
+
+    def parameters(self):
+        return self.page.evaluate("Object.fromEntries(new URLSearchParams(location.hash.slice(1)))")
+
+    def transactions(self):
+        text = self.page.locator(".counter").nth(1).locator("strong").text_content()
+        return int("".join(digit for digit in text if digit.isdigit()))
+
+
+def log_in(viewer):
+    page = viewer.page
+    viewer.visit("/")
+    page.wait_for_selector("#login:not([hidden])")
+    viewer.check_access("login")
+    page.fill("#username", "duty-officer")
+    page.fill("#password", "wrong")
+    page.click("#login-form button[type=submit]")
+    expect(page.locator("#login-error")).not_to_be_empty()
+    viewer.picture("login")
+    viewer.sign_in("duty-officer")
+
+
+def brush_and_play(viewer):
+    page = viewer.page
+    page.click("#presets [data-value=all]")
+    settled(page.locator("#histogram .bars rect").count, lambda count: count > 10)
+    viewer.rest()
+    everything = settled(viewer.transactions, lambda count: count > 0)
+    box = page.locator("#histogram").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + 30)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 30, steps=5)
+    page.mouse.up()
+    part = settled(viewer.transactions, lambda count: count < everything)
+    address_bar = viewer.parameters()
+    assert address_bar["from"] < address_bar["to"], address_bar
+    # The same with the keyboard.
+    page.locator(".handle").first.focus()
+    page.keyboard.press("ArrowLeft")
+    settled(lambda: viewer.parameters().get("from"), lambda start: start != address_bar["from"])
+    before = page.locator("#span").text_content()
+    page.click("#play")
+    expect(page.locator("#span")).not_to_have_text(before, timeout=PATIENCE)
+    page.click("#play")
+    seen["brushed"] = [everything, part]
+
+
+def filter_events(viewer):
+    page = viewer.page
+    page.click("#presets [data-value=all]")
+    viewer.rest()
+    everything = settled(viewer.transactions, lambda count: count > 0)
+    page.select_option("#type", "atm")
+    settled(viewer.parameters, lambda parameters: parameters.get("type") == "atm")
+    settled(lambda: any("/tiles/" in url and "types=atm" in url for url in viewer.addresses), lambda found: found)
+    page.select_option("#jurisdiction", index=1)
+    part = settled(viewer.transactions, lambda count: 0 < count < everything)
+    assert viewer.parameters()["district"]
+    page.select_option("#type", "")
+    page.select_option("#jurisdiction", "")
+    settled(viewer.transactions, lambda count: count >= everything)
+    seen["filtered"] = [everything, part]
+
+
+def middle(viewer):
+    box = viewer.page.locator("#map").bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def look_at_a_cell(viewer):
+    page = viewer.page
+    page.locator("#hotspots button").first.click()
+    page.wait_for_selector("#detail:not([hidden]) .facts")
+    viewer.rest()
+    assert viewer.parameters()["place"].count(",") == 2
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#detail", state="hidden")
+    page.mouse.click(*middle(viewer))
+    page.wait_for_selector("#detail:not([hidden]) .facts")
+    viewer.check_access("cell")
+    viewer.picture("cell")
+    seen["cell"] = page.locator("#detail-title").text_content()
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#detail", state="hidden")
+
+
+def look_at_a_complaint(viewer):
+    """A link to a place that a colleague sent, and there a complaint with the machines at which its money may be taken out."""
+    page = viewer.page
+    newest = page.evaluate("fetch('/api/complaints?limit=1').then((answer) => answer.json())")[0]
+    viewer.visit(f"/#layer=complaints&span=all&place={newest['latitude']},{newest['longitude']},15")
+    page.wait_for_selector("#app:not([hidden])")
+    viewer.rest()
+    page.mouse.click(*middle(viewer))
+    page.wait_for_selector("#detail:not([hidden]) .golden")
+    page.wait_for_selector("#detail .ranking li")
+    chances = page.locator("#detail .ranking .risk").all_text_contents()
+    ranked = [int(chance.split()[0]) for chance in chances]
+    assert ranked == sorted(ranked, reverse=True), ranked
+    viewer.check_access("complaint")
+    viewer.picture("complaint")
+    seen["cash-out"] = chances
+    page.keyboard.press("Escape")
+
+
+def look_ahead(viewer):
+    """What is expected, drawn otherwise than what has happened, and played hour by hour from the one into the other."""
+    page = viewer.page
+    viewer.visit("/#layer=forecast&span=24h")
+    page.wait_for_selector("#expected:not([hidden])")
+    settled(lambda: any("/tiles/forecast/" in url for url in viewer.addresses), bool)
+    settled(lambda: page.locator("#histogram rect.is-expected").count(), lambda count: count > 24)
+    viewer.rest()
+    # Where a complaint lies there too, the click tells of that.
+    for aside in range(0, 200, 20):
+        x, y = middle(viewer)
+        page.mouse.click(x + aside, y)
+        page.wait_for_selector("#detail:not([hidden]) h3")
+        if not page.locator("#detail .golden").count():
+            break
+        page.keyboard.press("Escape")
+    page.wait_for_selector("#detail .facts + .facts, #detail .chart .is-expected")
+    viewer.check_access("forecast")
+    viewer.picture("forecast")
+    seen["expected"] = page.locator("#detail .facts").last.text_content()
+    page.keyboard.press("Escape")
+    # The day before now is drawn as what it is: complaints that came.
+    box = page.locator("#histogram").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 30)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 30, steps=3)
+    page.mouse.up()
+    page.wait_for_selector("#expected", state="hidden")
+    settled(lambda: any("/tiles/complaints/" in url for url in viewer.addresses), bool)
+
+
+def acknowledge(viewer):
+    page = viewer.page
+    button = page.locator("#alerts .acknowledge").first
+    alert = page.locator("#alerts li", has=page.locator(".acknowledge")).first.get_attribute("data-alert")
+    button.click()
+    expect(page.locator(f"#alerts li[data-alert='{alert}'] .acknowledged")).to_contain_text("duty-officer", timeout=PATIENCE)
+    # The link that a mail holds.
+    viewer.visit(f"/#alert={alert}")
+    page.wait_for_selector("#detail:not([hidden]) .facts")
+    expect(page.locator(f"#alerts li[data-alert='{alert}']")).to_have_class("alert is-chosen is-acknowledged", timeout=PATIENCE)
+    page.keyboard.press("Escape")
+    seen["acknowledged"] = alert
+
+
+def move_live(viewer):
+    page = viewer.page
+    page.click("#presets [data-value=all]")
+    before = settled(viewer.transactions, lambda count: count > 0)
+    submit_transaction()
+    began = time.monotonic()
+    settled(viewer.transactions, lambda count: count > before)
+    seen["secondsUntilOnScreen"] = round(time.monotonic() - began, 2)
+
+
+def show_models(viewer, may):
+    page = viewer.page
+    if not may:
+        refusal = {"status": 403, "content_type": "application/json", "body": '{"code": "permission_denied", "message": "no"}'}
+        page.route("**/models", lambda route: route.fulfill(**refusal))
+    page.click("#models-open")
+    if may:
+        page.wait_for_selector("#models:not([hidden]) table tbody tr")
+        page.wait_for_selector("#models .plots svg")
+        viewer.check_access("models")
+        viewer.picture("models")
+    else:
+        expect(page.locator("#models .models-body")).to_contain_text("may not see", timeout=PATIENCE)
+    page.click("#models .close")
+    page.wait_for_selector("#models", state="hidden")
+
+
+def settled(read, holds):
+    """What `read` gives as soon as `holds` is true of it."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    while True:
+        value = read()
+        if holds(value):
+            return value
+        assert time.monotonic() < deadline, f"{value} does not become what is awaited"
+        current.page.wait_for_timeout(50)
+
+
+def lose_and_heal(viewer):
+    """The service dies, which shows; the launcher starts it again, and the page comes back by itself."""
+    os.kill(int((home / "run" / "heatmap-tiles.pid").read_text()), signal.SIGKILL)
+    live = viewer.page.locator("#live")
+    expect(live).to_have_class("live is-off", timeout=PATIENCE)
+    expect(live).to_have_class("live is-on", timeout=PATIENCE)
+
+
+def step(work, *arguments, **options):
+    global current
+    began = time.monotonic()
+    current = arguments[0]
+    try:
+        work(*arguments, **options)
+    except BaseException:
+        current.page.screenshot(path=str(out / "failed.png"))
+        raise
+    finally:
+        name = f"{work.__name__} {seen['requests']}"
+        seen["seconds"][name] = round(time.monotonic() - began, 1)
+        print(f"{name}: {seen['seconds'][name]} s", file=sys.stderr)
+
+
+def as_analyst(viewer):
+    viewer.visit("/#span=all&layer=transactions")
+    viewer.sign_in("analyst")
+    assert viewer.page.locator("#alerts .acknowledge").count() == 0
+    expect(viewer.page.locator("#zone")).to_contain_text("Asia/", timeout=PATIENCE)
+    viewer.check_access("map, light")
+    viewer.picture("light")
+
+
+def in_hindi(viewer):
+    viewer.page.click("#language")
+    expect(viewer.page.locator("html")).to_have_attribute("lang", "hi", timeout=PATIENCE)
+    viewer.page.wait_for_selector("#app:not([hidden])")
+    viewer.check_access("map, Hindi")
+    viewer.picture("hindi")
+
+
+def on_a_tablet(viewer):
+    viewer.visit("/")
+    viewer.sign_in("analyst")
+    overflow = viewer.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert overflow <= 0, f"the page is {overflow} pixels wider than a tablet"
+    viewer.picture("tablet")
+
+
+with sync_playwright() as playwright:
+    browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+    officer = Viewer(browser)
+    step(log_in, officer)
+    step(brush_and_play, officer)
+    step(filter_events, officer)
+    officer.check_access("map, dark")
+    officer.picture("dark")
+    step(look_at_a_cell, officer)
+    step(acknowledge, officer)
+    step(move_live, officer)
+    step(lose_and_heal, officer)
+    step(look_at_a_complaint, officer)
+    step(look_ahead, officer)
+    step(show_models, officer, may=False)
+    officer.context.close()
+    analyst = Viewer(browser, scheme="light")
+    step(as_analyst, analyst)
+    step(show_models, analyst, may=True)
+    step(in_hindi, analyst)
+    analyst.context.close()
+    tablet = Viewer(browser, viewport=(820, 1180))
+    step(on_a_tablet, tablet)
+    for viewer in (officer, analyst, tablet):
+        assert not viewer.faults, viewer.faults
+    browser.close()
+print(json.dumps(seen))
