@@ -74,7 +74,7 @@ struct TransactionIndex: Sendable {
 
     /// The upper half spread over the slots, in its order: growing moves entries front to back.
     @inline(__always)
-    private func home(_ entry: UInt64) -> Int { Int((entry >> 32) &* UInt64(slots.count) >> 32) }
+    private func home(_ entry: UInt64) -> Int { Int(((entry >> 32) &* UInt64(slots.count)) >> 32) }
 
     @inline(__always)
     private func next(_ slot: Int) -> Int { slot + 1 == slots.count ? 0 : slot + 1 }
