@@ -128,7 +128,9 @@ import SuiteProcesses
             let copied = Int64(try suite.server.psql("SELECT count(*) FROM ingestion.event_log WHERE bank_id = 'copy'").trimmed) ?? 0
             var decided: Int64 = 0
             while decided < total - copied {
-                guard ContinuousClock.now < deadline else { throw BenchmarkProblem("only \(decided) of \(total - copied) rows were decided on") }
+                guard ContinuousClock.now < deadline else {
+                    throw BenchmarkProblem("only \(decided) of \(total - copied) rows were decided on")
+                }
                 decided = try await client.getStatistics(.init(), options: CallOptions(waitForReady: true)).decisions
                 try await Task.sleep(for: .milliseconds(250))
             }
