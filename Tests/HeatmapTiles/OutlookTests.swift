@@ -113,7 +113,13 @@ import Testing
         else { throw RPCError(.internal, "no stream") }
         await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await deaf(HTTPBodyWriter { _ in for await _ in never {} }) }
-            group.addTask { try await keen(HTTPBodyWriter { tell.yield(String(decoding: $0, as: UTF8.self)) }) }
+            // Only what names a revision: a comment written after the last change may not take that one's place in the buffer.
+            group.addTask {
+                try await keen(HTTPBodyWriter { bytes in
+                    let words = String(decoding: bytes, as: UTF8.self)
+                    if words.contains("id: ") { tell.yield(words) }
+                })
+            }
             for number in 0..<2_000 { map.apply(map.current.change(for: [MapStateTests.decision(number)])) }
             let last = "\(map.current.revision)"
             for await words in heard where words.contains("id: \(last)\n") { break }
