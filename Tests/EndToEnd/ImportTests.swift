@@ -49,11 +49,15 @@ extension EndToEnd {
             return try result.json()
         }
 
-        /// Asks until the answer is the expected one; the number of questions is the limit.
+        /// Asks until the answer is the expected one; the number of questions is the limit. PostgreSQL may be on its way back from a kill.
         private func count(_ table: String, in suite: RunningSuite, becomes expected: Int) async throws -> Int {
             var found = -1
             for _ in 0..<600 where found != expected {
-                found = Int(try await suite.query("SELECT count(*) FROM \(table), pg_sleep(0.1)")) ?? -1
+                do {
+                    found = Int(try await suite.query("SELECT count(*) FROM \(table), pg_sleep(0.1)")) ?? -1
+                } catch is RunningSuite.QueryFailed {
+                    _ = try await suite.vigil("status", "--wait-seconds", "90")
+                }
             }
             return found
         }

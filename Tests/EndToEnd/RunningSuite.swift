@@ -89,7 +89,13 @@ final class RunningSuite: Sendable {
             "\(Self.executables)/vigil", arguments, environment: ["VIGIL_HOME": home].merging(environment) { $1 })
     }
 
+    /// psql's own words, as while the server is away.
+    struct QueryFailed: Error {
+        let output: String
+    }
+
     /// One value from the suite's database, asked as its administrator.
+    /// - Throws: ``QueryFailed``.
     func query(_ sql: String) async throws -> String {
         let password = try String(contentsOfFile: "\(home)/secrets/postgres-admin.password", encoding: .utf8)
         let result = try await Program.run(
@@ -98,7 +104,7 @@ final class RunningSuite: Sendable {
                 "PGHOST": "\(home)/postgres/socket", "PGUSER": "vigil_admin",
                 "PGPASSWORD": password.trimmingCharacters(in: .whitespacesAndNewlines),
             ])
-        try #require(result.status == 0, "\(result.output)")
+        guard result.status == 0 else { throw QueryFailed(output: "\(result.output)\(result.errors)") }
         return result.output.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
