@@ -11,12 +11,12 @@ extension IngestionGatewayHandlers {
     ///
     /// - Parameters:
     ///   - admit: called before each request is read; what it waits for, the client waits for.
-    ///   - handle: calls `answer` once, now or later. A failure ends the whole stream: the client connects again and sends what
-    ///     has no answer.
+    ///   - handle: calls `answer` once, now or later; while it waits, nothing more is read either. A failure ends the whole
+    ///     stream: the client connects again and sends what has no answer.
     func answerEach<Request: Sendable, Response: Sendable>(
         _ requests: RequestStream<Request>, to responses: ResponseWriter<Response>,
         admit: @escaping @Sendable () async throws -> Void = {},
-        handle: @escaping @Sendable (Request, _ answer: @escaping @Sendable (Result<Response, any Error>) -> Void) -> Void
+        handle: @escaping @Sendable (Request, _ answer: @escaping @Sendable (Result<Response, any Error>) -> Void) async -> Void
     ) async throws {
         let window = Window(size: limits.maxInFlightPerStream)
         let (answers, continuation) = AsyncThrowingStream.makeStream(of: Response.self)
@@ -34,7 +34,7 @@ extension IngestionGatewayHandlers {
                 for try await request in requests {
                     await window.acquire()
                     try await admit()
-                    handle(request) { result in
+                    await handle(request) { result in
                         switch result {
                         case .success(let answer): continuation.yield(answer)
                         case .failure(let error):

@@ -70,7 +70,7 @@ struct FileIntake: Sendable {
     /// - Parameter admit: called before each row; what it waits for, the file waits for.
     func process(
         _ name: FileName, _ header: IngestionV1.FileHeader, options: ReadOptions, mapping: Mapping, admit: () async throws -> Void,
-        store: (DatasetRecord, _ complete: @escaping @Sendable (RowOutcome) -> Void) -> Void
+        store: (DatasetRecord, _ complete: @escaping @Sendable (RowOutcome) -> Void) async -> Void
     ) async throws -> IngestionV1.ImportFileResponse {
         let path = FileManager.default.temporaryDirectory.appending(path: "vigil-import-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: path) }
@@ -94,7 +94,7 @@ struct FileIntake: Sendable {
                     try await admit()
                     try Task.checkCancellation()
                     let row = item.position.row
-                    store(record) { outcome in
+                    await store(record) { outcome in
                         tally.add(outcome, row: row)
                         window.release()
                     }

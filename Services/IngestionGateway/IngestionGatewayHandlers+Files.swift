@@ -23,7 +23,7 @@ extension IngestionGatewayHandlers {
                 // Only transactions count against a bank's quota.
                 while mapping.kind == .transactions, let wait = quotas.take(sender.id) { try await Task.sleep(for: wait) }
             } store: { record, complete in
-                store(record, from: sender, namesBank: mapping.maps("bank_id"), complete)
+                await store(record, from: sender, namesBank: mapping.maps("bank_id"), complete)
             }
         }
     }
@@ -40,14 +40,14 @@ extension IngestionGatewayHandlers {
 
     private func store(
         _ record: DatasetRecord, from sender: Sender, namesBank: Bool, _ complete: @escaping @Sendable (RowOutcome) -> Void
-    ) {
+    ) async {
         let incoming: IncomingRecord
         switch record {
         case .transaction(let row):
             if namesBank, let own = sender.bankID, row.transaction.key.bankID != own {
                 return complete(.rejected([Rejection(field: "transaction.key.bank_id", column: "", value: "", reason: "is not the caller's bank")]))
             }
-            return submit(row.transaction) { complete(RowOutcome($0)) }
+            return await transactions.submitInTurn(prepared(row.transaction) { complete(RowOutcome($0)) })
         case .label(let label):
             if namesBank, let own = sender.bankID, label.key.bankID != own {
                 return complete(.rejected([Rejection(field: "label.key.bank_id", column: "", value: "", reason: "is not the caller's bank")]))
@@ -62,7 +62,7 @@ extension IngestionGatewayHandlers {
         case .contextSignal(let signal): incoming = .contextSignal(signal)
         case .jurisdiction(let jurisdiction): incoming = .jurisdiction(jurisdiction)
         }
-        records.enqueue(storable(incoming, from: sender)) { result in
+        await records.enqueueInTurn(storable(incoming, from: sender)) { result in
             switch result {
             case .success(.accepted): complete(.accepted)
             case .success: complete(.duplicate)

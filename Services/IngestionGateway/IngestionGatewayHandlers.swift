@@ -38,7 +38,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
             throw RPCError.resourceExhausted("the bank's quota is used up", retryAfter: wait)
         }
         let answer = await withCheckedContinuation { continuation in
-            submit(transaction) { continuation.resume(returning: $0) }
+            transactions.submit(prepared(transaction) { continuation.resume(returning: $0) })
         }
         switch answer {
         case .stored(let outcome, let decision): return .init(outcome: outcome, decision: decision)
@@ -58,20 +58,22 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         } handle: { request, answer in
             do throws(InvalidRecord) {
                 let transaction = try accept(request.transaction, from: sender)
-                submit(transaction) { stored in answer(IngestionV1.StreamTransactionsResponse.result(stored, sequence: request.sequence)) }
+                await transactions.submitInTurn(
+                    prepared(transaction) { stored in
+                        answer(IngestionV1.StreamTransactionsResponse.result(stored, sequence: request.sequence))
+                    })
             } catch {
                 answer(.success(.init(sequence: request.sequence, outcome: .rejected, violations: .init(error, within: "transaction"))))
             }
         }
     }
 
-    /// Sends a valid transaction on its way.
-    func submit(_ transaction: Transaction, complete: @escaping @Sendable (TransactionAnswer) -> Void) {
+    /// A valid transaction, ready to be stored.
+    func prepared(_ transaction: Transaction, complete: @escaping @Sendable (TransactionAnswer) -> Void) -> IncomingTransaction {
         let tokenised = tokeniser.tokenised(transaction)
-        transactions.submit(
-            IncomingTransaction(
-                key: tokenised.key, message: .init(tokenised),
-                identifiers: keeper.unknown(tokeniser.identifiers(raw: transaction, tokenised: tokenised)), complete: complete))
+        return IncomingTransaction(
+            key: tokenised.key, message: .init(tokenised),
+            identifiers: keeper.unknown(tokeniser.identifiers(raw: transaction, tokenised: tokenised)), complete: complete)
     }
 
     private func accept(_ message: RecordsV1.Transaction?, from sender: Sender) throws(InvalidRecord) -> Transaction {
@@ -103,7 +105,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
             do {
                 let storable = try accept(request.record, from: sender)
                 try sender.check(mayWrite: storable.record.kind)
-                records.enqueue(storable) { result in
+                await records.enqueueInTurn(storable) { result in
                     answer(result.map { .init(sequence: request.sequence, outcome: $0) })
                 }
             } catch let error as InvalidRecord {

@@ -33,10 +33,12 @@ final class RecordPipeline: Sendable {
         return outcome
     }
 
+    /// Where too much waits already, the caller waits too.
+    ///
     /// - Parameter complete: called once; throws what ``store(_:)`` throws.
-    func enqueue(_ record: StorableRecord, complete: @escaping @Sendable (Result<IngestionV1.Outcome, any Error>) -> Void) {
+    func enqueueInTurn(_ record: StorableRecord, complete: @escaping @Sendable (Result<IngestionV1.Outcome, any Error>) -> Void) async {
         do throws(BatchError) {
-            try batcher.enqueue([record]) { result in
+            try await batcher.enqueueInTurn([record]) { result in
                 complete(result.flatMap { outcomes in outcomes.first.map { .success($0) } ?? .failure(BatchError.incomplete) })
             }
         } catch {

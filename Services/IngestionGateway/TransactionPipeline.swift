@@ -41,11 +41,13 @@ final class TransactionPipeline: Sendable {
     private let observations: Batcher<Durable, Void>
     private let scores: Batcher<Observed, Void>
 
+    /// So few batches wait between two stages: when deciding is slower than committing, commits wait for it, then the queue before
+    /// them fills, and then whoever sends is held back.
+    private static let batchesBetweenStages = 2
+
     init(database: IngestionDatabase, keeper: IdentifierKeeper, decider: Decider, limits: IntakeLimits, logger: Logger) {
         let size = limits.maxBatchItems
-        let scores = Batcher<Observed, Void>(
-            limits: BatchLimits(maxBatchItems: 1, maxQueuedItems: max(1, limits.maxQueuedItems / size))
-        ) { observed in
+        let scores = Batcher<Observed, Void>(limits: BatchLimits(maxBatchItems: 1, maxQueuedItems: Self.batchesBetweenStages)) { observed in
             for observed in observed {
                 let duplicates = observed.batch.filter { $0.outcome != .accepted }.map(\.incoming.key)
                 let decided = await decider.score(observed.observations, within: observed.left)
@@ -54,15 +56,12 @@ final class TransactionPipeline: Sendable {
             return observed.map { _ in }
         }
         let observations = Batcher<Durable, Void>(
-            limits: BatchLimits(maxBatchItems: size, maxQueuedItems: limits.maxQueuedItems)
+            limits: BatchLimits(maxBatchItems: size, maxQueuedItems: size * Self.batchesBetweenStages)
         ) { batch in
             let started = ContinuousClock.now
             let observed = await decider.observe(batch.filter { $0.outcome == .accepted }.map(\.incoming.message))
             let left = decider.timeout - (ContinuousClock.now - started)
-            let queued: Void? = try? scores.enqueue([Observed(batch: batch, observations: observed, left: left)]) { result in
-                if case .failure = result { Self.answer(batch, [:]) }
-            }
-            if queued == nil { Self.answer(batch, [:]) }
+            await Self.hand([Observed(batch: batch, observations: observed, left: left)], to: scores) { Self.abandon(batch) }
             return batch.map { _ in }
         }
         commits = Batcher(limits: BatchLimits(maxBatchItems: limits.maxCommitItems, maxQueuedItems: limits.maxQueuedItems)) { batch in
@@ -75,10 +74,7 @@ final class TransactionPipeline: Sendable {
                 }
                 for start in stride(from: 0, to: durable.count, by: size) {
                     let part = Array(durable[start..<min(start + size, durable.count)])
-                    let queued: Void? = try? observations.enqueue(part) { result in
-                        if case .failure = result { Self.answer(part, [:]) }
-                    }
-                    if queued == nil { Self.answer(part, [:]) }
+                    await Self.hand(part, to: observations) { Self.abandon(part) }
                 }
             } catch {
                 logger.error("transactions could not be stored", metadata: ["count": "\(batch.count)", "reason": "\(error)"])
@@ -90,6 +86,28 @@ final class TransactionPipeline: Sendable {
         self.scores = scores
     }
 
+    /// Hands a batch on as soon as the next stage has room.
+    ///
+    /// - Parameter abandon: called if that stage has ended.
+    private static func hand<Item>(_ items: [Item], to stage: Batcher<Item, Void>, abandon: @escaping @Sendable () -> Void) async {
+        do throws(BatchError) {
+            try await stage.enqueueInTurn(items) { result in
+                if case .failure = result { abandon() }
+            }
+        } catch {
+            abandon()
+        }
+    }
+
+    /// The gateway is ending: what is new is durable, so that its decision follows from the logs; a duplicate must not be told less
+    /// than the first time.
+    private static func abandon(_ batch: [Durable]) {
+        answer(batch.filter { $0.outcome == .accepted }, [:])
+        for item in batch where item.outcome != .accepted { item.incoming.complete(.failed(RPCError(.unavailable, ending))) }
+    }
+
+    private static let ending = "the gateway is ending; send it again"
+
     /// Those without a decision are pending: it follows from the logs.
     private static func answer(_ batch: [Durable], _ decided: [TransactionKey: RecordsV1.Decision]) {
         for item in batch {
@@ -98,16 +116,30 @@ final class TransactionPipeline: Sendable {
         }
     }
 
-    /// Tells `incoming.complete` once what became of it.
+    /// Tells `incoming.complete` once what became of it; where too much waits to be stored, that it must come again later.
     func submit(_ incoming: IncomingTransaction) {
         do throws(BatchError) {
-            try commits.enqueue([incoming]) { result in
-                if case .failure = result { incoming.complete(.failed(RPCError(.unavailable, "the gateway is ending; send it again"))) }
-            }
+            try commits.enqueue([incoming]) { Self.tell(incoming, $0) }
         } catch {
-            let code: StatusCode = error == .full ? .resourceExhausted : .unavailable
-            incoming.complete(.failed(RPCError(code, error == .full ? "too much waits to be stored; try again later" : "the gateway is ending")))
+            incoming.complete(.failed(error == .full ? RPCError.resourceExhausted(Self.full, retryAfter: .seconds(1)) : RPCError(error)))
         }
+    }
+
+    /// As ``submit(_:)``, but where too much waits to be stored, the caller waits too: for streams and files, whose sender is then
+    /// held back.
+    func submitInTurn(_ incoming: IncomingTransaction) async {
+        do throws(BatchError) {
+            try await commits.enqueueInTurn([incoming]) { Self.tell(incoming, $0) }
+        } catch {
+            incoming.complete(.failed(RPCError(error)))
+        }
+    }
+
+    private static let full = "too much waits to be stored; try again later"
+
+    /// The stages themselves tell what became of it; only what never got to them is told here.
+    private static func tell(_ incoming: IncomingTransaction, _ result: Result<[Void], any Error>) {
+        if case .failure = result { incoming.complete(.failed(RPCError(.unavailable, ending))) }
     }
 
     func run() async {
@@ -152,55 +184,5 @@ final class TransactionPipeline: Sendable {
             }
         }
         return durable
-    }
-}
-
-/// Asks the feature store and the model server, and never waits long.
-struct Decider: Sendable {
-    let store: FeaturesV1.FeatureStoreService.Client
-    let models: ModelsV1.ModelService.Client
-    /// Zero where nobody is to be asked: all decisions then come by the logs.
-    let timeout: Duration
-    let logger: Logger
-
-    var isAsked: Bool { timeout > .zero }
-
-    /// What the feature store knows of transactions; nothing where it could not say in time.
-    func observe(_ transactions: [RecordsV1.Transaction]) async -> [FeaturesV1.Observation] {
-        guard !transactions.isEmpty else { return [] }
-        do {
-            return try await store.observe(.init(transactions: transactions), options: CallOptions(timeout: timeout)).observations
-        } catch {
-            logger.warning("answering PENDING", metadata: ["count": "\(transactions.count)", "reason": "\(error)"])
-            return []
-        }
-    }
-
-    /// Decisions by key; those that could not be made in time are missing and follow from the logs.
-    func score(_ observations: [FeaturesV1.Observation], within left: Duration) async -> [TransactionKey: RecordsV1.Decision] {
-        guard !observations.isEmpty else { return [:] }
-        do {
-            let options = CallOptions(timeout: max(.milliseconds(1), left))
-            return Self.byKey(try await models.score(.init(observations: observations), options: options).decisions)
-        } catch {
-            logger.warning("answering PENDING", metadata: ["count": "\(observations.count)", "reason": "\(error)"])
-            return [:]
-        }
-    }
-
-    /// Decisions made before, by key.
-    func recall(_ keys: [TransactionKey]) async -> [TransactionKey: RecordsV1.Decision] {
-        guard !keys.isEmpty else { return [:] }
-        do {
-            let request = ModelsV1.GetDecisionsRequest(keys: Set(keys).map { .init($0) })
-            return Self.byKey(try await models.getDecisions(request, options: CallOptions(timeout: timeout)).decisions)
-        } catch {
-            logger.warning("answering PENDING", metadata: ["count": "\(keys.count)", "reason": "\(error)"])
-            return [:]
-        }
-    }
-
-    private static func byKey(_ decisions: [RecordsV1.Decision]) -> [TransactionKey: RecordsV1.Decision] {
-        Dictionary(decisions.compactMap { decision in decision.key.map { (TransactionKey($0), decision) } }, uniquingKeysWith: { $1 })
     }
 }

@@ -18,6 +18,8 @@ public final class Batcher<Item: Sendable, Output: Sendable>: Sendable {
         var waiting: [Submission] = []
         var waitingItems = 0
         var worker: CheckedContinuation<Void, Never>?
+        /// Those that are held back until the next batch is taken.
+        var held: [CheckedContinuation<Void, Never>] = []
         var isClosed = false
     }
 
@@ -66,6 +68,30 @@ public final class Batcher<Item: Sendable, Output: Sendable>: Sendable {
         worker?.resume()
     }
 
+    /// As ``enqueue(_:complete:)``, but where too much waits already, the caller waits too: so a fast source is held back to
+    /// the pace of the processing, instead of being refused. A cancelled caller still waits for its turn.
+    ///
+    /// - Throws: ``BatchError/closed``.
+    public func enqueueInTurn(
+        _ items: [Item], complete: @escaping @Sendable (Result<[Output], any Error>) -> Void
+    ) async throws(BatchError) {
+        while true {
+            do throws(BatchError) {
+                return try enqueue(items, complete: complete)
+            } catch {
+                guard error == .full else { throw error }
+            }
+            await withCheckedContinuation { continuation in
+                let isHeld = state.withLock { state in
+                    guard !state.isClosed, state.waitingItems > 0, state.waitingItems + items.count > limits.maxQueuedItems else { return false }
+                    state.held.append(continuation)
+                    return true
+                }
+                if !isHeld { continuation.resume() }
+            }
+        }
+    }
+
     /// Processes batches until the task is cancelled; then what still waits is refused.
     public func run() async {
         await withTaskCancellationHandler {
@@ -97,8 +123,8 @@ public final class Batcher<Item: Sendable, Output: Sendable>: Sendable {
 
     private func nextBatch() async -> [Submission]? {
         while true {
-            let batch = state.withLock { state -> [Submission]? in
-                if state.isClosed { return nil }
+            let (batch, released) = state.withLock { state -> ([Submission]?, [CheckedContinuation<Void, Never>]) in
+                if state.isClosed { return (nil, []) }
                 var items = 0
                 var count = 0
                 for submission in state.waiting {
@@ -109,8 +135,10 @@ public final class Batcher<Item: Sendable, Output: Sendable>: Sendable {
                 let batch = Array(state.waiting.prefix(count))
                 state.waiting.removeFirst(count)
                 state.waitingItems -= items
-                return batch
+                defer { state.held = [] }
+                return (batch, state.held)
             }
+            for held in released { held.resume() }
             guard let batch else { return nil }
             if !batch.isEmpty { return batch }
             await withCheckedContinuation { continuation in
@@ -125,16 +153,18 @@ public final class Batcher<Item: Sendable, Output: Sendable>: Sendable {
     }
 
     private func close() {
-        let (refused, worker) = state.withLock { state in
+        let (refused, worker, held) = state.withLock { state in
             state.isClosed = true
             defer {
                 state.waiting = []
                 state.waitingItems = 0
                 state.worker = nil
+                state.held = []
             }
-            return (state.waiting, state.worker)
+            return (state.waiting, state.worker, state.held)
         }
         worker?.resume()
+        for held in held { held.resume() }
         for submission in refused { submission.complete(.failure(BatchError.closed)) }
     }
 }

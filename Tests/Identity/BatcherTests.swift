@@ -76,6 +76,29 @@ import Testing
         await #expect(throws: BatchError.closed) { try await batcher.submit([4]) }
     }
 
+    @Test func aCallerInTurnWaitsForRoomInsteadOfBeingRefused() async throws {
+        let batcher = Batcher<Int, Int>(limits: BatchLimits(maxBatchItems: 2, maxQueuedItems: 2)) { $0 }
+        let (outputs, told) = AsyncStream.makeStream(of: [Int].self)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for item in 0..<100 {
+                    try? await batcher.enqueueInTurn([item]) { told.yield((try? $0.get()) ?? []) }
+                }
+            }
+            while batcher.waitingItems < 2 { await Task.yield() }
+            #expect(throws: BatchError.full) { try batcher.enqueue([100]) { _ in } }
+            group.addTask { await batcher.run() }
+            var order: [Int] = []
+            for await output in outputs {
+                order += output
+                if order.count == 100 { break }
+            }
+            #expect(order == Array(0..<100))
+            group.cancelAll()
+        }
+        await #expect(throws: BatchError.closed) { try await batcher.enqueueInTurn([1]) { _ in } }
+    }
+
     @Test func aTurnstileLetsOneThroughAtATime() async {
         let turnstile = Turnstile()
         let room = Room()

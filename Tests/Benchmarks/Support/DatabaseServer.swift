@@ -17,7 +17,7 @@ public final class DatabaseServer {
         process.standardInput = commands
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
-        try process.run()
+        try process.runWithSignals()
         try start()
     }
 
@@ -111,12 +111,25 @@ public func output(of program: String, _ arguments: [String]) throws -> String {
     process.arguments = arguments
     let pipe = Pipe()
     process.standardOutput = pipe
-    try process.run()
+    try process.runWithSignals()
     let data = pipe.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
     let text = String(decoding: data, as: UTF8.self)
     guard process.terminationStatus == 0 else { throw BenchmarkProblem("\(program) failed: \(text.suffix(400))") }
     return text
+}
+
+extension Process {
+    /// As `run()`. Threads of Swift's pool block all signals, which a child inherits: pgbench, for one, would never see the alarm
+    /// that ends it.
+    func runWithSignals() throws {
+        var all = sigset_t()
+        var before = sigset_t()
+        sigfillset(&all)
+        pthread_sigmask(SIG_UNBLOCK, &all, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try run()
+    }
 }
 
 /// An executable of the suite as its own process, so that its processor time can be told. It ends with this process.
@@ -142,7 +155,7 @@ public final class ServiceProcess {
             process.standardOutput = FileHandle.nullDevice
             process.standardError = FileHandle.nullDevice
         }
-        try process.run()
+        try process.runWithSignals()
     }
 
     public func onEnd(_ body: @escaping @Sendable () -> Void) { process.terminationHandler = { _ in body() } }

@@ -1,0 +1,84 @@
+import Contracts
+import Logging
+import RPC
+import RecordCoding
+import Records
+import Synchronization
+
+/// Asks the feature store and the model server, and never waits long.
+struct Decider: Sendable {
+    let store: FeaturesV1.FeatureStoreService.Client
+    let models: ModelsV1.ModelService.Client
+    /// Zero where nobody is to be asked: all decisions then come by the logs.
+    let timeout: Duration
+    let logger: Logger
+    private let deciding = Patience()
+    private let recalling = Patience()
+
+    init(store: FeaturesV1.FeatureStoreService.Client, models: ModelsV1.ModelService.Client, timeout: Duration, logger: Logger) {
+        self.store = store
+        self.models = models
+        self.timeout = timeout
+        self.logger = logger
+    }
+
+    var isAsked: Bool { timeout > .zero }
+
+    /// What the feature store knows of transactions; nothing where it could not say in time.
+    func observe(_ transactions: [RecordsV1.Transaction]) async -> [FeaturesV1.Observation] {
+        await ask(about: transactions.count, with: deciding) {
+            try await store.observe(.init(transactions: transactions), options: CallOptions(timeout: timeout)).observations
+        } ?? []
+    }
+
+    /// Decisions by key; those that could not be made in time are missing and follow from the logs.
+    func score(_ observations: [FeaturesV1.Observation], within left: Duration) async -> [TransactionKey: RecordsV1.Decision] {
+        await ask(about: observations.count, with: deciding) {
+            let options = CallOptions(timeout: max(.milliseconds(1), left))
+            return Self.byKey(try await models.score(.init(observations: observations), options: options).decisions)
+        } ?? [:]
+    }
+
+    /// Decisions made before, by key.
+    func recall(_ keys: [TransactionKey]) async -> [TransactionKey: RecordsV1.Decision] {
+        await ask(about: keys.count, with: recalling) {
+            let request = ModelsV1.GetDecisionsRequest(keys: Set(keys).map { .init($0) })
+            return Self.byKey(try await models.getDecisions(request, options: CallOptions(timeout: timeout)).decisions)
+        } ?? [:]
+    }
+
+    private func ask<Answer>(about count: Int, with patience: Patience, _ call: () async throws -> Answer) async -> Answer? {
+        guard count > 0, patience.isLeft else { return nil }
+        do {
+            let answer = try await call()
+            patience.restore()
+            return answer
+        } catch {
+            logger.warning("answering PENDING", metadata: ["count": "\(count)", "reason": "\(error)"])
+            if (error as? RPCError)?.code == .deadlineExceeded { patience.lose(timeout) }
+            return nil
+        }
+    }
+
+    private static func byKey(_ decisions: [RecordsV1.Decision]) -> [TransactionKey: RecordsV1.Decision] {
+        Dictionary(decisions.compactMap { decision in decision.key.map { (TransactionKey($0), decision) } }, uniquingKeysWith: { $1 })
+    }
+}
+
+/// Whether it is worth asking: a service that has answered nothing in time a few times in a row is left alone for a while. Otherwise
+/// commits, which wait for decisions on what was committed before, would come at the pace of its time-outs.
+private final class Patience: Sendable {
+    private static let maxLosses = 3
+    /// In time-outs.
+    private static let pause = 10
+
+    private let state = Mutex((losses: 0, pausedUntil: ContinuousClock.now))
+
+    var isLeft: Bool { state.withLock { $0.losses < Self.maxLosses || ContinuousClock.now >= $0.pausedUntil } }
+
+    func restore() { state.withLock { $0.losses = 0 } }
+
+    func lose(_ timeout: Duration) {
+        state.withLock { $0 = ($0.losses + 1, ContinuousClock.now + timeout * Self.pause) }
+    }
+}
