@@ -3,14 +3,35 @@ internal import Synchronization
 
 /// Who is at the other end of a connection.
 public struct Peer: Sendable, Hashable {
-    /// IP address and port, `127.0.0.1:50514` or `[::1]:50514`.
-    public let address: String
-    /// The certificate that the peer proved to own and that the configured roots vouch for.
-    public let certificate: PeerCertificate?
+    /// Every call of a connection hands its peer around, so it is one reference.
+    private final class Content: Sendable {
+        let address: String
+        let certificate: PeerCertificate?
+
+        init(_ address: String, _ certificate: PeerCertificate?) {
+            self.address = address
+            self.certificate = certificate
+        }
+    }
+
+    private let content: Content
 
     public init(address: String, certificate: PeerCertificate? = nil) {
-        self.address = address
-        self.certificate = certificate
+        content = Content(address, certificate)
+    }
+
+    /// IP address and port, `127.0.0.1:50514` or `[::1]:50514`.
+    public var address: String { content.address }
+    /// The certificate that the peer proved to own and that the configured roots vouch for.
+    public var certificate: PeerCertificate? { content.certificate }
+
+    public static func == (left: Self, right: Self) -> Bool {
+        left.content === right.content || (left.address == right.address && left.certificate == right.certificate)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(address)
+        hasher.combine(certificate)
     }
 }
 
@@ -100,6 +121,8 @@ final class ResponseMetadata: Sendable {
     }
 
     private let state = Mutex(State())
+    /// Whether there is anything in the state; nearly always there is not.
+    private let isChanged = Atomic<Bool>(false)
     private let compression = Atomic<Bool>(false)
     private let gzipAccepted = Atomic<Bool>(false)
 
@@ -112,10 +135,14 @@ final class ResponseMetadata: Sendable {
 
     var compresses: Bool { compression.load(ordering: .relaxed) }
 
-    var current: State { state.withLock { $0 } }
+    /// Nothing was set, nothing is to be compressed.
+    var isPlain: Bool { !isChanged.load(ordering: .acquiring) && !compresses }
+
+    var current: State { isChanged.load(ordering: .acquiring) ? state.withLock { $0 } : State() }
 
     func update(_ change: (inout State) -> Void) {
         state.withLock { change(&$0) }
+        isChanged.store(true, ordering: .releasing)
     }
 }
 

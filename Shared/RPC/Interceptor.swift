@@ -9,12 +9,25 @@ public protocol ServerInterceptor: Sendable {
     func begin(_ call: inout IncomingCall) async throws -> (@Sendable (CallOutcome) -> Void)?
 }
 
+/// An interceptor that never waits, which costs a call less.
+public protocol PromptServerInterceptor: ServerInterceptor {
+    /// As ``ServerInterceptor/begin(_:)``.
+    func beginPromptly(_ call: inout IncomingCall) throws -> (@Sendable (CallOutcome) -> Void)?
+}
+
+extension PromptServerInterceptor {
+    public func begin(_ call: inout IncomingCall) async throws -> (@Sendable (CallOutcome) -> Void)? {
+        try beginPromptly(&call)
+    }
+}
+
 /// A call or request before its handler runs.
 public struct IncomingCall: Sendable {
     /// `/package.Service/Method`, or the path of a plain request.
     public let path: String
     /// What routes it: the same as `path` for an RPC, the pattern for a route.
-    public let route: String
+    public var route: String { pattern ?? path }
+    private let pattern: String?
     /// An RPC in any of its forms; false for plain HTTP.
     public let isRPC: Bool
     /// The RPC's method; nil for plain HTTP and for calls that are forwarded raw.
@@ -35,7 +48,7 @@ public struct IncomingCall: Sendable {
         serviceContext: ServiceContext = .topLevel
     ) {
         self.path = path
-        self.route = route ?? path
+        pattern = route
         self.isRPC = isRPC
         self.method = method
         self.httpMethod = httpMethod

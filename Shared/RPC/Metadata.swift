@@ -35,7 +35,7 @@ public struct Metadata: Sendable, Hashable, ExpressibleByDictionaryLiteral {
         get {
             for field in fields where field.name == name { return field.value }
             // Names are kept in lower case, so most that are not found are not there.
-            guard name.utf8.contains(where: { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }) else { return nil }
+            guard Self.hasUpperCase(name) else { return nil }
             let lowered = name.lowercased()
             return fields.first { $0.name == lowered }?.value
         }
@@ -43,6 +43,18 @@ public struct Metadata: Sendable, Hashable, ExpressibleByDictionaryLiteral {
             let lowered = name.lowercased()
             fields.removeAll { $0.name == lowered }
             if let newValue { fields.append(Field(name: lowered, value: newValue)) }
+        }
+    }
+
+    private static func hasUpperCase(_ name: String) -> Bool {
+        var name = name
+        return name.withUTF8 { bytes in
+            var index = 0
+            while index < bytes.count {
+                if bytes[index] &- UInt8(ascii: "A") < 26 { return true }
+                index += 1
+            }
+            return false
         }
     }
 

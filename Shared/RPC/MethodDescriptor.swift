@@ -15,20 +15,42 @@ public enum Idempotency: Sendable, Hashable {
 
 /// One method of a service, as generated code names it.
 public struct MethodDescriptor: Sendable, Hashable {
-    /// The service's full name, `vigil.ingestion.v1.IngestionService`.
-    public let service: String
-    /// The method's name, `SubmitTransaction`.
-    public let name: String
-    public let kind: CallKind
-    public let idempotency: Idempotency
-    /// The path on the wire, `/vigil.ingestion.v1.IngestionService/SubmitTransaction`.
-    public let path: String
+    /// Every call hands its method around, so it is one reference.
+    private final class Content: Sendable {
+        let service: String
+        let name: String
+        let kind: CallKind
+        let idempotency: Idempotency
+        let path: String
+
+        init(service: String, name: String, kind: CallKind, idempotency: Idempotency) {
+            self.service = service
+            self.name = name
+            self.kind = kind
+            self.idempotency = idempotency
+            path = "/\(service)/\(name)"
+        }
+    }
+
+    private let content: Content
 
     public init(service: String, name: String, kind: CallKind, idempotency: Idempotency = .none) {
-        self.service = service
-        self.name = name
-        self.kind = kind
-        self.idempotency = idempotency
-        self.path = "/\(service)/\(name)"
+        content = Content(service: service, name: name, kind: kind, idempotency: idempotency)
     }
+
+    /// The service's full name, `vigil.ingestion.v1.IngestionService`.
+    public var service: String { content.service }
+    /// The method's name, `SubmitTransaction`.
+    public var name: String { content.name }
+    public var kind: CallKind { content.kind }
+    public var idempotency: Idempotency { content.idempotency }
+    /// The path on the wire, `/vigil.ingestion.v1.IngestionService/SubmitTransaction`.
+    public var path: String { content.path }
+
+    public static func == (left: Self, right: Self) -> Bool {
+        left.content === right.content
+            || (left.path == right.path && left.kind == right.kind && left.idempotency == right.idempotency)
+    }
+
+    public func hash(into hasher: inout Hasher) { hasher.combine(path) }
 }

@@ -41,6 +41,16 @@ public final class RPCChannel: Sendable {
         await core.close(timeout: .seconds(core.configuration.drainTimeoutSeconds))
     }
 
+    /// Runs tasks on a thread that carries connections, as handlers of a server are run. A connection is made on the thread of the
+    /// call that first wants it, so a task that prefers this executor for all of its calls changes no thread in any:
+    ///
+    /// ```swift
+    /// group.addTask(executorPreference: channel.executor) { try await client.submitTransaction(request) }
+    /// ```
+    ///
+    /// It must not compute for long, for it holds up the thread's connections.
+    public var executor: any TaskExecutor { core.executor }
+
     // MARK: calls, as generated clients make them
 
     /// One message there, one back.

@@ -115,12 +115,14 @@ extension RPCChannel {
     /// - Parameter method: nil for a call that is passed on unread; it is repeated only if no server saw it.
     func unaryBytes(
         path: String, method: MethodDescriptor?, contentType: String, body: [UInt8], options: CallOptions
-    ) async throws -> [UInt8] {
+    ) async throws -> ArraySlice<UInt8> {
         var request = request(path, options, isStream: false, body: body)
         request.contentType = contentType
+        request.expectsReply = true
+        request.wantsMetadata = options.onMetadata != nil
         let interception = try await intercept(&request, method)
         do {
-            let reply: [UInt8]
+            let reply: ArraySlice<UInt8>
             if let milliseconds = core.configuration.retry.hedgeAfterMilliseconds, method?.idempotency == .noSideEffects {
                 reply = try await hedged(request, options, after: .milliseconds(milliseconds))
             } else {
@@ -135,7 +137,7 @@ extension RPCChannel {
         }
     }
 
-    private func retried(_ request: ClientCall.Request, _ options: CallOptions, isRepeatable: Bool) async throws -> [UInt8] {
+    private func retried(_ request: ClientCall.Request, _ options: CallOptions, isRepeatable: Bool) async throws -> ArraySlice<UInt8> {
         var attempt = 1
         var tried: ClientConnection?
         while true {
@@ -165,9 +167,9 @@ extension RPCChannel {
 
     /// Starts the call again elsewhere whenever it has had no answer for `delay`; the first answer counts, and gives the
     /// others up. A failure that may be this server's alone waits for the other attempts.
-    private func hedged(_ request: ClientCall.Request, _ options: CallOptions, after delay: Duration) async throws -> [UInt8] {
+    private func hedged(_ request: ClientCall.Request, _ options: CallOptions, after delay: Duration) async throws -> ArraySlice<UInt8> {
         enum Step: Sendable {
-            case answer([UInt8])
+            case answer(ArraySlice<UInt8>)
             case failure(RPCError)
             case time
         }
@@ -216,29 +218,27 @@ extension RPCChannel {
     }
 
     /// The one message that answers a call.
-    private func reply(of call: ClientCall, _ options: CallOptions) async throws -> [UInt8] {
+    private func reply(of call: ClientCall, _ options: CallOptions) async throws -> ArraySlice<UInt8> {
         do {
-            let bytes = try await finishing(call, options) { try await onlyBytes(call) }
+            let bytes = try await call.awaitReply()
+            options.onMetadata?(call.receivedInitialMetadata, call.receivedTrailers)
             core.callEnded(on: call.connection, .ok)
             return bytes
         } catch {
+            options.onMetadata?(call.receivedInitialMetadata, call.receivedTrailers)
             // What this side gave up says nothing of the server.
-            if let end = call.endStatus { core.callEnded(on: call.connection, end.code) }
+            if !Task.isCancelled, let end = call.endStatus { core.callEnded(on: call.connection, end.code) }
             throw error
         }
     }
 
-    private func onlyBytes(_ call: ClientCall) async throws -> [UInt8] {
+    func onlyMessage<Response: Message>(_ call: ClientCall, _ coding: MessageCoding) async throws -> Response {
         guard let bytes = try await call.nextMessage() else {
             throw RPCError(.internal, "the server answered without a message")
         }
         guard try await call.nextMessage() == nil else {
             throw RPCError(.internal, "the server answered with more than one message")
         }
-        return bytes
-    }
-
-    func onlyMessage<Response: Message>(_ call: ClientCall, _ coding: MessageCoding) async throws -> Response {
-        try await onlyBytes(call).withUnsafeBytes { try coding.decodeResponse(Response.self, $0) }
+        return try bytes.withUnsafeBytes { try coding.decodeResponse(Response.self, $0) }
     }
 }

@@ -67,7 +67,7 @@ extension RPCChannel {
         let reply = try await unaryBytes(
             path: path, method: nil, contentType: type, body: try coding(options).envelop(body), options: options)
         let (initial, trailing) = collected.value
-        return RawReply(body: reply, initialMetadata: initial, trailingMetadata: trailing)
+        return RawReply(body: Array(reply), initialMetadata: initial, trailingMetadata: trailing)
     }
 }
 

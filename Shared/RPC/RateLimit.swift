@@ -13,7 +13,7 @@ public struct RateLimit: Sendable, Hashable {
 
 /// Refuses the calls of callers that make too many with `resourceExhausted` (HTTP 429), telling when to come again
 /// (`google.rpc.RetryInfo`).
-public struct RateLimitInterceptor: ServerInterceptor {
+public struct RateLimitInterceptor: PromptServerInterceptor {
     private let buckets: TokenBuckets
     private let key: @Sendable (IncomingCall) -> String?
 
@@ -36,7 +36,7 @@ public struct RateLimitInterceptor: ServerInterceptor {
         return { UInt64(max((ContinuousClock.now - origin).nanoseconds, 0)) }
     }()
 
-    public func begin(_ call: inout IncomingCall) async throws -> (@Sendable (CallOutcome) -> Void)? {
+    public func beginPromptly(_ call: inout IncomingCall) throws -> (@Sendable (CallOutcome) -> Void)? {
         guard let caller = key(call), let wait = buckets.take(caller) else { return nil }
         let milliseconds = max(Int64(wait * 1000), 1)
         var error = RPCError.resourceExhausted(

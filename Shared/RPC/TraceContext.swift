@@ -45,8 +45,8 @@ public struct TraceContext: Sendable, Hashable {
 
     private static func parse(_ text: UnsafeBufferPointer<UInt8>) -> (high: UInt64, low: UInt64, span: UInt64, flags: UInt64)? {
         guard text.count >= 55, text[2] == dash, text[35] == dash, text[52] == dash,
-            let version = hex(text[0..<2]), version != 0xFF, text.count == 55 || (version > 0 && text[55] == dash),
-            let high = hex(text[3..<19]), let low = hex(text[19..<35]), let span = hex(text[36..<52]), let flags = hex(text[53..<55]),
+            let version = hex(text, 0, 2), version != 0xFF, text.count == 55 || (version > 0 && text[55] == dash),
+            let high = hex(text, 3, 16), let low = hex(text, 19, 16), let span = hex(text, 36, 16), let flags = hex(text, 53, 2),
             high | low != 0, span != 0
         else { return nil }
         return (high, low, span, flags)
@@ -54,15 +54,15 @@ public struct TraceContext: Sendable, Hashable {
 
     private static let dash = UInt8(ascii: "-")
 
-    /// Lower-case digits only, as the standard has it.
-    private static func hex(_ digits: Slice<UnsafeBufferPointer<UInt8>>) -> UInt64? {
+    /// Lower-case digits only, as the standard has it. The caller has seen that there are as many.
+    private static func hex(_ text: UnsafeBufferPointer<UInt8>, _ start: Int, _ count: Int) -> UInt64? {
         var value: UInt64 = 0
-        for digit in digits {
-            switch digit {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = value << 4 | UInt64(digit - UInt8(ascii: "0"))
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): value = value << 4 | UInt64(digit - UInt8(ascii: "a") + 10)
-            default: return nil
-            }
+        var index = start
+        while index < start + count {
+            let (digit, letter) = (text[index] &- UInt8(ascii: "0"), text[index] &- UInt8(ascii: "a"))
+            guard digit < 10 || letter < 6 else { return nil }
+            value = value << 4 | UInt64(digit < 10 ? digit : letter + 10)
+            index += 1
         }
         return value
     }
@@ -115,10 +115,10 @@ private enum SpanIDs {
 
 /// Takes each call's place in a trace from its `traceparent`, or begins a trace. Handlers find it in
 /// ``TraceContext/current``; calls that they make carry it on.
-public struct TracingInterceptor: ServerInterceptor {
+public struct TracingInterceptor: PromptServerInterceptor {
     public init() {}
 
-    public func begin(_ call: inout IncomingCall) async throws -> (@Sendable (CallOutcome) -> Void)? {
+    public func beginPromptly(_ call: inout IncomingCall) throws -> (@Sendable (CallOutcome) -> Void)? {
         let parent = call.metadata["traceparent"].flatMap { TraceContext(traceparent: $0, state: call.metadata["tracestate"] ?? "") }
         call.trace = parent?.child() ?? .root()
         return nil

@@ -4,14 +4,14 @@ internal import Identity
 internal import ServiceContextModule
 
 /// Logs each call when it is over: at debug level what went well, at warning what failed within the service itself.
-public struct AccessLogInterceptor: ServerInterceptor {
+public struct AccessLogInterceptor: PromptServerInterceptor {
     private let logger: Logger
 
     public init(logger: Logger) {
         self.logger = logger
     }
 
-    public func begin(_ call: inout IncomingCall) async throws -> (@Sendable (CallOutcome) -> Void)? {
+    public func beginPromptly(_ call: inout IncomingCall) throws -> (@Sendable (CallOutcome) -> Void)? {
         let path = call.route
         let peer = call.peer
         let trace = call.trace

@@ -5,7 +5,7 @@ internal import Synchronization
 /// Counts calls under the names of the Prometheus gRPC convention, and plain requests beside them.
 ///
 /// Labels come from the methods and routes that the server offers, never from what a caller sends, so that their number is bounded.
-public struct CallMetricsInterceptor: ServerInterceptor {
+public struct CallMetricsInterceptor: PromptServerInterceptor {
     private let calls: [String: CallSeries]
     private let forwarded: CallSeries
     private let registry: MetricsRegistry
@@ -23,7 +23,7 @@ public struct CallMetricsInterceptor: ServerInterceptor {
         forwarded = CallSeries("grpc_server", nil, registry)
     }
 
-    public func begin(_ call: inout IncomingCall) async throws -> (@Sendable (CallOutcome) -> Void)? {
+    public func beginPromptly(_ call: inout IncomingCall) throws -> (@Sendable (CallOutcome) -> Void)? {
         guard call.isRPC else {
             let route = call.route
             let method = call.httpMethod

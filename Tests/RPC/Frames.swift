@@ -23,6 +23,20 @@ enum Frame {
         make(1, flags: (end ? 1 : 0) | (endHeaders ? 4 : 0), stream: stream, block(fields))
     }
 
+    /// A HEADERS frame as a peer must send it whose block is longer than a frame may be: the rest in CONTINUATION frames.
+    static func cut(_ headers: [UInt8]) -> [UInt8] {
+        let (flags, stream) = (headers[4], Int32(headers[8]))
+        var rest = headers.dropFirst(9)
+        var frames: [UInt8] = []
+        while !rest.isEmpty {
+            let piece = Array(rest.prefix(16_384))
+            rest = rest.dropFirst(piece.count)
+            let end: UInt8 = rest.isEmpty ? 4 : 0
+            frames += frames.isEmpty ? make(1, flags: flags & 1 | end, stream: stream, piece) : make(9, flags: end, stream: stream, piece)
+        }
+        return frames
+    }
+
     static func continuation(_ stream: Int32, _ fields: [(String, String)], endHeaders: Bool) -> [UInt8] {
         make(9, flags: endHeaders ? 4 : 0, stream: stream, block(fields))
     }

@@ -103,19 +103,110 @@ import Testing
         }
     }
 
-    @Test func manyIdleConnectionsHoldUpNobody() async throws {
-        let count = 100
+    /// Opens connections, waits for the server's settings on each, says so, and keeps them until its input ends.
+    private static let idleClients = """
+        import socket, sys
+        peers = []
+        for number in range(int(sys.argv[2])):
+            peer = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+            peer.sendall(b"PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+            peers.append(peer)
+        for peer in peers:
+            assert peer.recv(9)[3] == 4
+        print("ready", flush=True)
+        sys.stdin.read()
+        """
+
+    private static let openFilesAllowed: UInt64 = {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(7), &limit)  // RLIMIT_NOFILE
+        return UInt64(limit.rlim_cur)
+    }()
+
+    @Test(.enabled(if: openFilesAllowed > 11_000, "too few files may be open"))
+    func tenThousandIdleConnectionsHoldUpNobody() async throws {
+        let count = 10_000
         try await withServerAndChannel([echo]) { channel, server in
-            var idle: [any Channel] = []
-            for _ in 0..<count {
-                let peer = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                    .connect(host: "127.0.0.1", port: server.port).get()
-                try await peer.writeAndFlush(ByteBuffer(bytes: opening))
-                idle.append(peer)
-            }
-            while await server.connections().count < count { await Task.yield() }
             try await expectService(channel)
-            for peer in idle { try? await peer.close().get() }
+            let before = residentBytes()
+            let clients = Process()
+            let (input, output) = (Pipe(), Pipe())
+            clients.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
+            clients.arguments = ["-c", Self.idleClients, "\(server.port)", "\(count)"]
+            (clients.standardInput, clients.standardOutput) = (input, output)
+            try clients.run()
+            let said = await withCheckedContinuation { continuation in
+                Thread.detachNewThread { continuation.resume(returning: output.fileHandleForReading.availableData) }
+            }
+            #expect(String(decoding: said, as: UTF8.self) == "ready\n")
+            #expect(await server.connections().count == count + 1)
+            #expect(residentBytes() - before < count * (64 << 10))
+            try await expectService(channel)
+            try input.fileHandleForWriting.close()
+        }
+    }
+
+    private func residentBytes() -> Int {
+        let pages = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ").dropFirst().first
+        return (pages.flatMap { Int($0) } ?? 0) * 4096
+    }
+
+    @Test func headersOfNinetyKilobytesAreAnsweredWithTheirStatus() async throws {
+        try await withServerAndChannel([echo]) { channel, server in
+            let long = String(repeating: "a", count: 90_000)
+            let status431: [UInt8] = [0x08, 3] + Array("431".utf8)
+            // One field that no table holds ends the connection; many that are too much together end their call only.
+            let one = try await exchange(server, opening + Frame.cut(Frame.request(1, [("x-large", long)], end: true)))
+            #expect(Frame.parse(one).contains { $0.stream == 1 && $0.type == 1 && $0.flags == 5 && $0.payload == status431 })
+            #expect(Frame.parse(one).contains { $0.type == 7 })
+            let fields = (0..<9).map { ("x-large-\($0)", String(long.prefix(10_000))) }
+            let two = Frame.cut(Frame.request(1, fields, end: true)) + Frame.request(3) + Frame.data(3, [0, 0, 0, 0, 0], end: true)
+            let many = try await exchange(server, opening + two) { received in
+                Frame.parse(received).contains { $0.stream == 3 && $0.flags & 1 == 1 }
+            }
+            #expect(Frame.parse(many).contains { $0.stream == 1 && $0.type == 1 && $0.payload.starts(with: [0x48, 3] + Array("431".utf8)) })
+            try await expectService(channel)
+        }
+    }
+
+    @Test func aCancelledHandlerTakesNoOtherWithIt() async throws {
+        let started = Signal()
+        let hang = RPCMethod.unary(method("Hang", .unary)) { (_: Echo, _: CallContext) async throws -> Reply in
+            started.fire()
+            await untilCancelled()
+            return reply("")
+        }
+        let isCancelled = RPCMethod.unary(method("Ask", .unary)) { (_: Echo, _: CallContext) async throws -> Reply in
+            await Task.yield()
+            return reply("\(Task.isCancelled)")
+        }
+        try await withServerAndChannel([hang, isCancelled], configure: { $0.threads = 1 }) { channel, _ in
+            for _ in 0..<20 {
+                await withTaskGroup(of: Void.self) { group in
+                    group.addTask { let _: Reply? = try? await channel.unary(method("Hang", .unary), request("")) }
+                    await started.wait()
+                    group.cancelAll()
+                }
+                for _ in 0..<5 {
+                    let answer: Reply = try await channel.unary(method("Ask", .unary), request(""))
+                    #expect(answer.text == "false")
+                }
+            }
+        }
+    }
+
+    @Test func tasksMayRunWhereTheirConnectionIs() async throws {
+        try await withServerAndChannel([echo]) { channel, _ in
+            let texts = try await withThrowingTaskGroup(of: String.self) { group in
+                for number in 0..<100 {
+                    group.addTask(executorPreference: channel.executor) {
+                        let answer: Reply = try await channel.unary(method("Echo", .unary), request("\(number)"))
+                        return answer.text
+                    }
+                }
+                return try await group.reduce(into: Set()) { $0.insert($1) }
+            }
+            #expect(texts.count == 100)
         }
     }
 

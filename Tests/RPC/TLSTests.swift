@@ -104,10 +104,20 @@ import Testing
         }
     }
 
-    @Test func aCallerThatOffersOnlyHTTP1IsRefusedInTheHandshake() async throws {
+    @Test(arguments: ["--http1.1", "--no-alpn"])
+    func aCallerThatSpeaksHTTP1IsToldSo(option: String) async throws {
+        try await withServerAndChannel([echo], configure: { $0.tls = tls() }) { _, running in
+            let arguments = ["-sS", "-i", "--http1.1", option, "--cacert", certificates.authority, "https://localhost:\(running.port)/"]
+            let (status, output) = try await runInBackground("/usr/bin/curl", arguments)
+            #expect(status == 0)
+            #expect(output.hasPrefix("HTTP/1.1 505 ") && output.contains("speaks HTTP/2 only"), "\(output)")
+        }
+    }
+
+    @Test func aCallerThatOffersNothingKnownIsRefusedInTheHandshake() async throws {
         try await withServerAndChannel([echo], configure: { $0.tls = tls() }) { _, running in
             let (status, output) = try await runInBackground(
-                "/bin/sh", ["-c", "echo | openssl s_client -connect 127.0.0.1:\(running.port) -alpn http/1.1 2>&1"])
+                "/bin/sh", ["-c", "echo | openssl s_client -connect 127.0.0.1:\(running.port) -alpn spdy/3 2>&1"])
             #expect(status != 0)
             #expect(output.contains("no application protocol"))
         }

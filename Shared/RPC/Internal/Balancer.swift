@@ -58,6 +58,11 @@ struct Balancer<Connection: Balanced> {
     ///   - key: what calls that belong together have in common; for the ring hash.
     ///   - other: a connection to leave out where there is another, because the call has been tried there.
     mutating func pick(key: String?, now: NIODeadline, other: Connection? = nil) -> Connection? {
+        if endpoints.count == 1 {
+            // Nothing to choose.
+            guard case .ready(let connection) = endpoints[0].status, endpoints[0].isServing else { return nil }
+            return connection
+        }
         for index in endpoints.indices {
             if let until = endpoints[index].ejectedUntil, until <= now { endpoints[index].ejectedUntil = nil }
         }

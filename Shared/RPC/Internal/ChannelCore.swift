@@ -11,6 +11,8 @@ final class ChannelCore: Sendable {
     let target: Target
     private let logger: Logger
     private let loops = LoopGroup.shared
+    /// Where tasks may run that call through this channel.
+    let executor: LoopExecutor
 
     private struct Waiter {
         let id: Int
@@ -37,6 +39,7 @@ final class ChannelCore: Sendable {
 
     init(_ configuration: ChannelConfiguration, logger: Logger) throws {
         self.configuration = configuration
+        executor = loops.preferred()
         self.target = try Target(configuration.target)
         state = Mutex(State(balancer: Balancer(policy: configuration.balancing, outliers: configuration.outlierEjection)))
         self.logger = logger

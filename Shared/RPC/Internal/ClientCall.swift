@@ -21,6 +21,17 @@ final class ClientCall: CallStream, @unchecked Sendable {
         var body: [UInt8]?
         /// Whether the peer reads a body at all.
         var hasBody = true
+        /// Whether the caller waits for ``ClientCall/awaitReply()`` instead of reading messages one by one.
+        var expectsReply = false
+        /// Whether anybody will ask for the metadata of a reply.
+        var wantsMetadata = true
+    }
+
+    /// Where the one message of a unary call is waited for: the caller is woken once, when all is known.
+    private enum Reply {
+        case pending
+        case awaited(UnsafeContinuation<ArraySlice<UInt8>, any Error>)
+        case done(Result<ArraySlice<UInt8>, RPCError>)
     }
 
     /// Told of what comes in instead of a reader; on the loop.
@@ -33,6 +44,8 @@ final class ClientCall: CallStream, @unchecked Sendable {
     let request: Request
     var listener: Listener?
     private var deframer: MessageDeframer
+    private let reply = Mutex(Reply.pending)
+    private var replyMessage: ArraySlice<UInt8>?
     private var isOver = false
     private var trailerFields: Metadata?
     private let failedWriter = Atomic<Bool>(false)
@@ -64,22 +77,7 @@ final class ClientCall: CallStream, @unchecked Sendable {
     func start(_ session: HTTP2Session, scheme: String, authority: String) {
         guard !isOver else { return }
         let timeLeft = request.deadline.map { $0 - .now }
-        var headers = HeaderList()
-        headers.add(":method", request.method)
-        headers.add(":scheme", scheme)
-        headers.add(":path", request.path)
-        headers.add(":authority", authority)
-        if request.dialect == .grpc {
-            headers.add("te", "trailers")
-            headers.add("content-type", request.contentType)
-            headers.add("user-agent", "vigil-rpc")
-            headers.add("grpc-accept-encoding", "identity,gzip")
-            if request.compression == .gzip { headers.add("grpc-encoding", "gzip") }
-            if let timeLeft { headers.add("grpc-timeout", Timeout.format(max(timeLeft, .nanoseconds(1)))) }
-            headers.add(request.metadata)
-        } else {
-            for field in request.metadata { headers.addChecked(field) }
-        }
+        let headers = request.headers(scheme: scheme, authority: authority, timeLeft: timeLeft)
         guard session.submitRequest(self, headers: headers, endStream: !request.hasBody) else {
             return streamClosed(.refusedStream)
         }
@@ -106,9 +104,39 @@ final class ClientCall: CallStream, @unchecked Sendable {
         guard !isOver else { return }
         isOver = true
         deadlineNanoseconds = .max
-        endInbox(error, trailers: trailers, discarding: discarding)
-        endOutbox(error ?? RPCError(.cancelled, "the server has ended the call"))
-        listener.take()?.ended(error)
+        guard request.expectsReply else {
+            endInbox(error, trailers: trailers, discarding: discarding)
+            endOutbox(error ?? RPCError(.cancelled, "the server has ended the call"))
+            listener.take()?.ended(error)
+            return
+        }
+        let missing = RPCError(.internal, "the server answered without a message")
+        let result: Result<ArraySlice<UInt8>, RPCError> =
+            if let error { .failure(error) } else { replyMessage.map { .success($0) } ?? .failure(missing) }
+        replyMessage = nil
+        endInbox(error, trailers: trailers)
+        let waiting = reply.withLock { reply -> UnsafeContinuation<ArraySlice<UInt8>, any Error>? in
+            defer { reply = .done(result) }
+            if case .awaited(let continuation) = reply { return continuation }
+            return nil
+        }
+        waiting?.resume(with: result.mapError { $0 })
+    }
+
+    /// The one message that answers the call, once the call is over. To be asked for once.
+    func awaitReply() async throws -> ArraySlice<UInt8> {
+        try await withTaskCancellationHandler {
+            try await withUnsafeThrowingContinuation { continuation in
+                let result = reply.withLock { reply -> Result<ArraySlice<UInt8>, RPCError>? in
+                    if case .done(let result) = reply { return result }
+                    reply = .awaited(continuation)
+                    return nil
+                }
+                if let result { continuation.resume(with: result.mapError { $0 }) }
+            }
+        } onCancel: {
+            loop.run { [self] in abort(RPCError(.cancelled, "the calling task was cancelled")) }
+        }
     }
 
     /// From any thread: the caller has what it wanted, or wants no more.
@@ -158,7 +186,7 @@ final class ClientCall: CallStream, @unchecked Sendable {
         case "gzip": deframer.allowsCompressed = true
         case let other?: return abort(RPCError(.internal, "the server compresses with \(other)"))
         }
-        deliverInitialMetadata(Self.stripped(fields))
+        if request.wantsMetadata { deliverInitialMetadata(Self.stripped(fields)) }
     }
 
     func receivedData() {
@@ -172,8 +200,12 @@ final class ClientCall: CallStream, @unchecked Sendable {
             deliver(Received(bytes: bytes, wireByteCount: bytes.count))
             return deliveredAll()
         }
-        bytes.withUnsafeBytes { deframer.append($0) }
         do {
+            if request.expectsReply {
+                session?.consume(self, unconsumedBytes)
+                return try receivedReply(bytes)
+            }
+            bytes.withUnsafeBytes { deframer.append($0) }
             while let message = try deframer.next() {
                 if let listener { listener.message(message.bytes) } else { deliver(message) }
             }
@@ -183,17 +215,31 @@ final class ClientCall: CallStream, @unchecked Sendable {
         }
     }
 
+    private func receivedReply(_ bytes: [UInt8]) throws {
+        // The common case: one message, not compressed, that stays where it lies.
+        if replyMessage == nil, deframer.bufferedByteCount == 0, deframer.holdsOneMessage(bytes) {
+            replyMessage = bytes[MessageCoding.envelopeByteCount...]
+            return
+        }
+        bytes.withUnsafeBytes { deframer.append($0) }
+        while let message = try deframer.next() {
+            guard replyMessage == nil else { throw RPCError(.internal, "the server answered with more than one message") }
+            replyMessage = message.bytes[...]
+            lastMessageWasCompressed = message.wasCompressed
+        }
+    }
+
     func receivedEnd() {
         guard request.dialect == .grpc else { return end(nil, trailers: trailerFields ?? [:]) }
         guard let trailers = trailerFields, let text = trailers["grpc-status"] else {
             return end(RPCError(.internal, "the server ended the call without a status"))
         }
         let code = Int(text).flatMap { StatusCode(rawValue: $0) } ?? .unknown
-        let metadata = Self.stripped(trailers)
         guard code != .ok else {
             if deframer.bufferedByteCount > 0 { return end(RPCError(.internal, "the response ended within a message")) }
-            return end(nil, trailers: metadata)
+            return end(nil, trailers: request.wantsMetadata ? Self.stripped(trailers) : [:])
         }
+        let metadata = Self.stripped(trailers)
         let details = trailers[bytes: "grpc-status-details-bin"].map { StatusDetails.decode($0) } ?? []
         let error = RPCError(
             code, PercentEncoding.decode(trailers["grpc-message"] ?? ""), packedDetails: details, metadata: metadata)
@@ -225,5 +271,28 @@ final class ClientCall: CallStream, @unchecked Sendable {
             let reason = isLost ? "the connection was lost" : "the server reset the call (\(code.rawValue))"
             end(RPCError(isLost ? .unavailable : .internal, reason))
         }
+    }
+}
+
+extension ClientCall.Request {
+    /// The header block that begins the call.
+    func headers(scheme: String, authority: String, timeLeft: Duration?) -> HeaderList {
+        var headers = HeaderList(capacity: 12, byteCapacity: 256)
+        if method == "POST" { headers.add(":method", "POST") } else { headers.add(":method", method) }
+        headers.add(":scheme", scheme)
+        headers.add(":path", path)
+        headers.add(":authority", authority)
+        guard dialect == .grpc else {
+            for field in metadata { headers.addChecked(field) }
+            return headers
+        }
+        headers.add("te", "trailers")
+        headers.add("content-type", contentType)
+        headers.add("user-agent", "vigil-rpc")
+        headers.add("grpc-accept-encoding", "identity,gzip")
+        if compression == .gzip { headers.add("grpc-encoding", "gzip") }
+        if let timeLeft { headers.add("grpc-timeout", Timeout.format(max(timeLeft, .nanoseconds(1)))) }
+        headers.add(metadata)
+        return headers
     }
 }

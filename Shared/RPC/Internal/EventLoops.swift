@@ -6,14 +6,19 @@ internal import Synchronization
 /// An event loop as the place where handlers run: jobs of Swift tasks queue here and are run between reads and the one
 /// write that ends a turn of the loop.
 ///
-/// `@unchecked Sendable`: `jobs`, `dirty` and the flags are touched on the event loop only; `remote` is behind its lock.
+/// `@unchecked Sendable`: all but `remote`, which is behind its lock, is touched on the event loop only.
 final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     let eventLoop: any EventLoop
+    let workers = HandlerWorkers()
 
-    private var jobs: Deque<UnownedJob> = []
-    private var dirty: [any TurnEnding] = []
+    @exclusivity(unchecked) private var jobs: Deque<UnownedJob> = []
+    @exclusivity(unchecked) private var dirty: [any TurnEnding] = []
+    /// Those that are writing; swapped with `dirty`, so that both keep their storage.
+    @exclusivity(unchecked) private var writing: [any TurnEnding] = []
     private var isDraining = false
     private var isScheduled = false
+    /// A socket is being read, after which the turn ends in any case.
+    private var isReading = false
     private let remote = Mutex(Remote())
 
     private struct Remote {
@@ -65,8 +70,17 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
         schedule()
     }
 
+    /// Something is read from a socket; the caller ends the turn when it has read enough. Loop only.
+    func beginReading() { isReading = true }
+
+    /// A handler waits to be run when the turn ends. Loop only.
+    func run(_ call: ServerCall) {
+        workers.add(call)
+        schedule()
+    }
+
     private func schedule() {
-        guard !isScheduled, !isDraining else { return }
+        guard !isScheduled, !isDraining, !isReading else { return }
         isScheduled = true
         eventLoop.execute { [self] in
             isScheduled = false
@@ -78,6 +92,7 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     func endTurn() {
         guard !isDraining else { return }
         isDraining = true
+        isReading = false
         var left = Self.maxJobsPerTurn
         repeat {
             while left > 0, let job = jobs.popFirst() {
@@ -85,8 +100,11 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
                 job.runSynchronously(on: asUnownedTaskExecutor())
             }
             left -= 1
-            let writing = exchange(&dirty, with: [])
+            // A worker that is woken has a job again.
+            if workers.wakeOne(self) { continue }
+            swap(&writing, &dirty)
             for connection in writing { connection.turnEnded() }
+            writing.removeAll(keepingCapacity: writing.capacity <= 256)
         } while left > 0 && (!jobs.isEmpty || !dirty.isEmpty)
         isDraining = false
         if !jobs.isEmpty || !dirty.isEmpty { schedule() }
@@ -150,6 +168,7 @@ final class LoopGroup: Sendable {
 
     func shutdown() async {
         guard !isShared else { return }
+        for executor in order { executor.run { executor.workers.end() } }
         try? await group.shutdownGracefully()
     }
 }

@@ -44,8 +44,20 @@ enum HTTP2Callbacks {
             source: nghttp2_data_source(ptr: Unmanaged.passUnretained(stream).toOpaque()), read_callback: readData)
     }
 
+    // Every session passes itself as user data and outlives its nghttp2 handle; a stream is kept by its session until
+    // nghttp2 has closed it. So nobody needs to count references here.
+
+    @inline(__always)
+    private static func withSession<R>(_ userData: UnsafeMutableRawPointer?, _ body: (HTTP2Session) -> R) -> R {
+        Unmanaged<HTTP2Session>.fromOpaque(userData.unsafelyUnwrapped)._withUnsafeGuaranteedRef { body($0) }
+    }
+
+    @inline(__always)
+    private static func withStream<R>(_ pointer: UnsafeMutableRawPointer, _ body: (HTTP2Stream) -> R) -> R {
+        Unmanaged<HTTP2Stream>.fromOpaque(pointer)._withUnsafeGuaranteedRef { body($0) }
+    }
+
     private static func session(_ userData: UnsafeMutableRawPointer?) -> HTTP2Session {
-        // Every session passes itself as user data and outlives its nghttp2 handle.
         Unmanaged<HTTP2Session>.fromOpaque(userData.unsafelyUnwrapped).takeUnretainedValue()
     }
 
@@ -62,20 +74,25 @@ enum HTTP2Callbacks {
     // MARK: out
 
     private static let send: nghttp2_send_callback = { _, data, count, _, userData in
-        session(userData).emit(UnsafeRawBufferPointer(start: data, count: count))
+        withSession(userData) { $0.emit(UnsafeRawBufferPointer(start: data, count: count)) }
             ? count : Int(NGHTTP2_ERR_WOULDBLOCK.rawValue)
     }
 
     private static let sendData: nghttp2_send_data_callback = { _, _, frameHeader, count, source, userData in
         guard let frameHeader, let pointer = source?.pointee.ptr else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
-        let stream = Unmanaged<HTTP2Stream>.fromOpaque(pointer).takeUnretainedValue()
-        return session(userData).emitData(header: frameHeader, count: count, of: stream)
-            ? 0 : NGHTTP2_ERR_WOULDBLOCK.rawValue
+        return withSession(userData) { session in
+            withStream(pointer) { session.emitData(header: frameHeader, count: count, of: $0) }
+        } ? 0 : NGHTTP2_ERR_WOULDBLOCK.rawValue
     }
 
     private static let readData: nghttp2_data_source_read_callback = { handle, id, _, limit, flags, source, _ in
         guard let flags, let pointer = source?.pointee.ptr else { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
-        let stream = Unmanaged<HTTP2Stream>.fromOpaque(pointer).takeUnretainedValue()
+        return withStream(pointer) { read($0, handle, id, limit, flags) }
+    }
+
+    private static func read(
+        _ stream: HTTP2Stream, _ handle: OpaquePointer?, _ id: Int32, _ limit: Int, _ flags: UnsafeMutablePointer<UInt32>
+    ) -> Int {
         let count = min(limit, stream.output.byteCount)
         if count == 0, !stream.outputFinished {
             stream.isDeferred = true
@@ -97,11 +114,12 @@ enum HTTP2Callbacks {
         let type = frame.pointee.hd.type
         guard type == NGHTTP2_DATA.rawValue || type == NGHTTP2_HEADERS.rawValue,
             frame.pointee.hd.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
-            let stream = stream(handle, frame.pointee.hd.stream_id)
+            let pointer = nghttp2_session_get_stream_user_data(handle, frame.pointee.hd.stream_id)
         else { return 0 }
-        stream.localEnded = true
-        // A server that has answered wants no more of the request (RFC 9113, section 8.1).
-        if session(userData).role == .server, !stream.remoteEnded, stream.drainBytesLeft == 0 {
+        withStream(pointer) { stream in
+            stream.localEnded = true
+            // A server that has answered wants no more of the request (RFC 9113, section 8.1).
+            guard !stream.remoteEnded, stream.drainBytesLeft == 0, withSession(userData, { $0.role == .server }) else { return }
             nghttp2_submit_rst_stream(handle, 0, stream.id, NGHTTP2_NO_ERROR.rawValue)
         }
         return 0
@@ -117,13 +135,17 @@ enum HTTP2Callbacks {
 
     private static let beginFrame: nghttp2_on_begin_frame_callback = { _, header, userData in
         guard let header else { return 0 }
-        let session = session(userData)
-        switch UInt32(header.pointee.type) {
+        return withSession(userData) { beginFrame(header.pointee, $0) }
+    }
+
+    private static func beginFrame(_ header: nghttp2_frame_hd, _ session: HTTP2Session) -> Int32 {
+        switch UInt32(header.type) {
         case NGHTTP2_DATA.rawValue:
-            let isEmpty = header.pointee.length == 0 && header.pointee.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) == 0
+            let isEmpty = header.length == 0 && header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) == 0
             guard !isEmpty || session.flood.allowsIdleFrame() else { return fail(session, "too many empty DATA frames") }
         case NGHTTP2_HEADERS.rawValue:
             session.flood.beginHeaders()
+            session.headerBlockContinues = header.flags & UInt8(NGHTTP2_FLAG_END_HEADERS.rawValue) == 0
         case NGHTTP2_CONTINUATION.rawValue:
             guard session.flood.allowsContinuation() else { return fail(session, "too many CONTINUATION frames") }
         case NGHTTP2_SETTINGS.rawValue:
@@ -140,87 +162,64 @@ enum HTTP2Callbacks {
 
     private static let beginHeaders: nghttp2_on_begin_headers_callback = { handle, frame, userData in
         guard let frame else { return 0 }
-        let session = session(userData)
-        let id = frame.pointee.hd.stream_id
-        let opens = session.role == .server && frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST
-        guard let stream = opens ? session.opened(id) : stream(handle, id) else { return 0 }
-        stream.fields.removeAll()
-        // Few requests have more, and growing step by step costs as much as the fields.
-        stream.fields.reserveCapacity(12)
-        stream.headerBytes = 0
-        session.headerStream = stream
-        return 0
+        return withSession(userData) { session in
+            let id = frame.pointee.hd.stream_id
+            let opens = session.role == .server && frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST
+            guard let stream = opens ? session.opened(id) : stream(handle, id) else { return 0 }
+            if !stream.fields.isEmpty { stream.fields.removeAll() }
+            // Few requests have more, and growing step by step costs as much as the fields.
+            stream.fields.reserveCapacity(12)
+            stream.headerBytes = 0
+            session.headerStream = Unmanaged.passUnretained(stream)
+            return 0
+        }
     }
 
     private static let header: nghttp2_on_header_callback2 = { _, _, nameBuffer, valueBuffer, _, userData in
-        let session = session(userData)
-        guard let stream = session.headerStream, let nameBuffer, let valueBuffer else { return 0 }
-        let (nameCount, valueCount) = (nghttp2_rcbuf_get_buf(nameBuffer).len, nghttp2_rcbuf_get_buf(valueBuffer).len)
-        guard let name = nghttp2_rcbuf_get_buf(nameBuffer).base else { return 0 }
-        stream.headerBytes += nameCount + valueCount + 32
-        if stream.headerBytes > session.limits.maxHeaderBytes {
-            stream.headersTooLarge = true
-            // The stream is refused; a block that goes on and on is meant to hurt.
-            guard stream.headerBytes <= 8 * session.limits.maxHeaderBytes else {
-                return fail(session, "a header block of more than \(8 * session.limits.maxHeaderBytes) bytes")
-            }
-            return 0
+        guard let nameBuffer, let valueBuffer else { return 0 }
+        return withSession(userData) { session in
+            session.receivedField(nameBuffer, valueBuffer)
+                ? 0 : fail(session, "a header block of more than \(8 * session.limits.maxHeaderBytes) bytes")
         }
-        let text = session.headerStrings.text(valueBuffer)
-        guard name[0] == UInt8(ascii: ":") else {
-            stream.fields.append(Metadata.Field(name: session.headerStrings.text(nameBuffer), value: text))
-            return 0
-        }
-        // The second letter and the length tell the pseudo-header fields apart; nghttp2 lets no others through.
-        switch (name[1], nameCount) {
-        case (UInt8(ascii: "m"), 7): stream.pseudo.method = text
-        case (UInt8(ascii: "p"), 5): stream.pseudo.path = text
-        case (UInt8(ascii: "s"), 7) where name[2] == UInt8(ascii: "c"): stream.pseudo.scheme = text
-        case (UInt8(ascii: "s"), 7): stream.pseudo.status = Int(text) ?? 0
-        case (UInt8(ascii: "a"), 10): stream.pseudo.authority = text
-        default: break
-        }
-        return 0
     }
 
     private static let dataChunk: nghttp2_on_data_chunk_recv_callback = { handle, _, id, data, count, userData in
-        let session = session(userData)
-        guard let stream = stream(handle, id) else {
+        guard let pointer = nghttp2_session_get_stream_user_data(handle, id) else {
             // Bytes on a stream that is gone were counted by nghttp2 all the same.
             nghttp2_session_consume_connection(handle, count)
             return 0
         }
-        session.received(UnsafeRawBufferPointer(start: data, count: count), on: stream)
+        withSession(userData) { session in
+            withStream(pointer) { session.received(UnsafeRawBufferPointer(start: data, count: count), on: $0) }
+        }
         return 0
     }
 
     private static let frameReceived: nghttp2_on_frame_recv_callback = { handle, frame, userData in
         guard let frame else { return 0 }
-        let session = session(userData)
-        let header = frame.pointee.hd
+        withSession(userData) { received(frame.pointee, handle, $0) }
+        return 0
+    }
+
+    private static func received(_ frame: nghttp2_frame, _ handle: OpaquePointer?, _ session: HTTP2Session) {
+        let header = frame.hd
         switch UInt32(header.type) {
         case NGHTTP2_HEADERS.rawValue:
-            guard let stream = stream(handle, header.stream_id) else { return 0 }
-            session.headerStream = nil
-            // An interim response (1xx) says nothing of the call.
-            if session.role == .client, (100..<200).contains(stream.pseudo.status) { return 0 }
-            let isTrailers =
-                frame.pointee.headers.cat == NGHTTP2_HCAT_HEADERS
-                && (session.role == .server || stream.hasFinalHeaders)
-            stream.hasFinalHeaders = true
-            session.events.append(.headers(stream, exchange(&stream.fields, with: []), isTrailers: isTrailers))
-            endIfLast(stream, header, session)
+            guard let pointer = nghttp2_session_get_stream_user_data(handle, header.stream_id) else { return }
+            withStream(pointer) { receivedHeaders(frame, $0, session) }
         case NGHTTP2_DATA.rawValue:
-            guard let stream = stream(handle, header.stream_id) else { return 0 }
-            endIfLast(stream, header, session)
+            guard header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
+                let pointer = nghttp2_session_get_stream_user_data(handle, header.stream_id)
+            else { return }
+            withStream(pointer) { endIfLast($0, header, session) }
         case NGHTTP2_SETTINGS.rawValue where header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0:
             let limit = nghttp2_session_get_remote_settings(handle, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
             session.events.append(.settings(maxConcurrentStreams: Int(limit)))
         case NGHTTP2_PING.rawValue where header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0:
-            let opaque = withUnsafeBytes(of: frame.pointee.ping.opaque_data) { $0.loadUnaligned(as: UInt64.self) }
+            let opaque = withUnsafeBytes(of: frame.ping.opaque_data) { $0.loadUnaligned(as: UInt64.self) }
             session.events.append(.pong(UInt64(bigEndian: opaque)))
         case NGHTTP2_GOAWAY.rawValue:
-            let goAway = frame.pointee.goaway
+            let goAway = frame.goaway
             let debug = UnsafeBufferPointer(start: goAway.opaque_data, count: min(goAway.opaque_data_len, 256))
             session.events.append(
                 .goAway(
@@ -229,7 +228,17 @@ enum HTTP2Callbacks {
         default:
             break
         }
-        return 0
+    }
+
+    private static func receivedHeaders(_ frame: nghttp2_frame, _ stream: HTTP2Stream, _ session: HTTP2Session) {
+        session.headerStream = nil
+        // An interim response (1xx) says nothing of the call.
+        if session.role == .client, (100..<200).contains(stream.pseudo.status) { return }
+        let isTrailers =
+            frame.headers.cat == NGHTTP2_HCAT_HEADERS && (session.role == .server || stream.hasFinalHeaders)
+        stream.hasFinalHeaders = true
+        session.events.append(.headers(stream, exchange(&stream.fields, with: []), isTrailers: isTrailers))
+        endIfLast(stream, frame.hd, session)
     }
 
     private static func endIfLast(_ stream: HTTP2Stream, _ header: nghttp2_frame_hd, _ session: HTTP2Session) {
@@ -239,14 +248,18 @@ enum HTTP2Callbacks {
     }
 
     private static let streamClosed: nghttp2_on_stream_close_callback = { handle, id, code, userData in
-        let session = session(userData)
-        guard let stream = stream(handle, id) else { return 0 }
-        let wasAnswered = stream.localEnded
-        session.closed(stream, HTTP2ErrorCode(rawValue: code))
-        // Counts resets by the peer and those that its frames made us send.
-        if session.role == .server, !wasAnswered, !session.flood.allowsReset() {
-            return fail(session, "too many streams given up")
+        guard let pointer = nghttp2_session_get_stream_user_data(handle, id) else { return 0 }
+        return withSession(userData) { session in
+            let wasAnswered = withStream(pointer) { stream in
+                let wasAnswered = stream.localEnded
+                session.closed(stream, HTTP2ErrorCode(rawValue: code))
+                return wasAnswered
+            }
+            // Counts resets by the peer and those that its frames made us send.
+            if session.role == .server, !wasAnswered, !session.flood.allowsReset() {
+                return fail(session, "too many streams given up")
+            }
+            return 0
         }
-        return 0
     }
 }

@@ -16,7 +16,9 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
     private var isDirty = false
     private var isHandling = false
     /// Those being handled; swapped with the session's, so that both keep their storage.
-    private var events: [HTTP2Event] = []
+    @exclusivity(unchecked) private var events: [HTTP2Event] = []
+    /// A server is silent until it knows that the peer speaks HTTP/2, so that others can be told off in their own language.
+    private var mayWrite: Bool
     private var deadlineTimer: Scheduled<Void>?
     private var deadlineTimerNanoseconds = UInt64.max
     /// Monotonic nanoseconds of the last bytes from the peer.
@@ -29,6 +31,7 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
     init(loop: LoopExecutor, role: HTTP2Session.Role, limits: HTTP2Limits, tls: TLSSession?, makeStream: @escaping () -> HTTP2Stream) {
         self.loop = loop
         self.tls = tls
+        mayWrite = role == .client
         session = HTTP2Session(role: role, limits: limits, makeStream: makeStream)
     }
 
@@ -62,13 +65,12 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
         if let tls, session.role == .client {
             do { try tls.start() } catch { fail(error.reason) }
         }
-        // A server in plaintext is silent until it knows that the peer speaks HTTP/2, so that others can be told off
-        // in their own language.
-        if session.role == .client || tls != nil { markDirty() }
+        if session.role == .client { markDirty() }
     }
 
     final func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isClosed else { return }
+        loop.beginReading()
         let buffer = unwrapInboundIn(data)
         let now = NIODeadline.now().uptimeNanoseconds
         lastReadNanoseconds = now
@@ -85,6 +87,7 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
     private func receive(_ bytes: UnsafeRawBufferPointer, _ now: UInt64) -> (any Error)? {
         guard let tls else {
             do throws(HTTP2ConnectionError) { try session.receive(bytes, now: now) } catch { return error }
+            mayWrite = true
             return nil
         }
         let wasEstablished = tls.isEstablished
@@ -93,11 +96,15 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
             try tls.receive(bytes) { plaintext in
                 guard failure == nil else { return }
                 do throws(HTTP2ConnectionError) { try session.receive(plaintext, now: now) } catch { failure = error }
+                mayWrite = mayWrite || failure == nil
             }
         } catch {
             failure = failure ?? error
         }
-        if !wasEstablished, tls.isEstablished { secured(tls) }
+        if !wasEstablished, tls.isEstablished {
+            mayWrite = mayWrite || tls.applicationProtocol == "h2"
+            secured(tls)
+        }
         return failure
     }
 
@@ -183,7 +190,7 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
     private func flush() {
         guard !isClosed, let context else { return }
         var hasWritten = writeCiphertext(context)
-        while tls?.isEstablished ?? true, context.channel.isWritable {
+        while mayWrite, tls?.isEstablished ?? true, context.channel.isWritable {
             let output = session.takeOutput(maxBytes: Self.outputBatchBytes)
             processEvents()
             guard output.readableBytes > 0, !isClosed else { break }
@@ -224,19 +231,14 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
     final func fail(_ error: any Error) {
         guard !isClosed else { return }
         if let context {
-            if let error = error as? HTTP2ConnectionError, error.isWrongPreface, tls == nil {
-                context.write(wrapOutboundOut(context.channel.allocator.buffer(string: Self.http1Refusal)), promise: nil)
-            } else {
+            let isWrongPreface = (error as? HTTP2ConnectionError)?.isWrongPreface ?? false
+            let last = isWrongPreface ? ByteBuffer(string: Self.http1Refusal) : session.takeOutput(maxBytes: Self.outputBatchBytes)
+            if let tls {
+                if tls.isEstablished, last.readableBytes > 0 { try? last.withUnsafeReadableBytes { bytes in try tls.write(bytes) } }
+                if isWrongPreface { tls.close() }
                 _ = writeCiphertext(context)
-                let output = session.takeOutput(maxBytes: Self.outputBatchBytes)
-                if output.readableBytes > 0 {
-                    if let tls {
-                        if tls.isEstablished { try? output.withUnsafeReadableBytes { bytes in try tls.write(bytes) } }
-                        _ = writeCiphertext(context)
-                    } else {
-                        context.write(wrapOutboundOut(output), promise: nil)
-                    }
-                }
+            } else if last.readableBytes > 0 {
+                context.write(wrapOutboundOut(last), promise: nil)
             }
             context.flush()
         }

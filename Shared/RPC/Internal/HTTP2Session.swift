@@ -1,63 +1,10 @@
 internal import CNGHTTP2
 internal import NIOCore
 
-/// What a session has to tell after bytes came in or went out.
-enum HTTP2Event {
-    /// A header block is whole. Its pseudo-header fields are in the stream's `pseudo`.
-    case headers(HTTP2Stream, [Metadata.Field], isTrailers: Bool)
-    /// The stream's `body` has grown.
-    case data(HTTP2Stream)
-    /// Nothing more comes in on the stream.
-    case remoteEnded(HTTP2Stream)
-    /// Queued output has left.
-    case sent(HTTP2Stream)
-    /// The stream is over, both sides done or one having reset it.
-    case closed(HTTP2Stream, HTTP2ErrorCode)
-    /// The peer's settings arrived; how many streams it lets us have open.
-    case settings(maxConcurrentStreams: Int)
-    /// The answer to a ping of ours.
-    case pong(UInt64)
-    /// The peer opens no new streams and has seen none of ours above the number.
-    case goAway(lastStreamID: Int32, HTTP2ErrorCode, String)
-}
-
-/// RFC 9113, section 7.
-struct HTTP2ErrorCode: Sendable, Hashable {
-    let rawValue: UInt32
-
-    static let noError = Self(rawValue: 0)
-    static let protocolError = Self(rawValue: 1)
-    static let internalError = Self(rawValue: 2)
-    static let flowControlError = Self(rawValue: 3)
-    static let refusedStream = Self(rawValue: 7)
-    static let cancel = Self(rawValue: 8)
-    static let enhanceYourCalm = Self(rawValue: 11)
-    static let inadequateSecurity = Self(rawValue: 12)
-    static let http11Required = Self(rawValue: 13)
-}
-
-/// Why a connection cannot go on.
-struct HTTP2ConnectionError: Error, Hashable {
-    let code: HTTP2ErrorCode
-    let reason: String
-    /// The first bytes were no HTTP/2 at all.
-    var isWrongPreface = false
-}
-
-struct HTTP2Limits: Sendable {
-    var maxConcurrentStreams = 256
-    /// Names, values and 32 bytes for each field.
-    var maxHeaderBytes = 32 << 10
-    var streamWindowBytes = 256 << 10
-    var connectionWindowBytes = 4 << 20
-    /// Bytes received and not yet read by handlers, over all streams, above which the connection is held back.
-    var maxBufferedBytes = 16 << 20
-    var flood = FloodLimits()
-}
-
 /// One HTTP/2 connection, either side, as a state machine without I/O over nghttp2: bytes in, events and bytes out.
 ///
-/// Confined to one event loop. nghttp2's callbacks only record; the owner takes `takeEvents()` after each call.
+/// Confined to one event loop. nghttp2's callbacks only record; the owner takes `takeEvents()` after each call. No access to a
+/// property calls out while it lasts, so those that every frame touches go unchecked for overlap.
 final class HTTP2Session {
     enum Role { case server, client }
 
@@ -68,20 +15,23 @@ final class HTTP2Session {
     private(set) var handle: OpaquePointer?
 
     /// The streams that are open, in no order.
-    private(set) var streams: [HTTP2Stream] = []
-    var events: [HTTP2Event] = []
+    @exclusivity(unchecked) private(set) var streams: [HTTP2Stream] = []
+    @exclusivity(unchecked) var events: [HTTP2Event] = []
     /// Bytes to be written to the peer.
-    private(set) var output = ByteBuffer()
-    private var outputLimit = 0
+    @exclusivity(unchecked) private(set) var output = ByteBuffer()
+    @exclusivity(unchecked) private var outputLimit = 0
     private var lastOutputBytes = 0
     /// Names and values that the peer's header compression repeats.
-    var headerStrings = HeaderStrings()
+    private let headerStrings = HeaderStrings()
     /// The stream whose header block is coming in; nghttp2 never interleaves two.
-    var headerStream: HTTP2Stream?
+    /// Unmanaged, because it is looked at for every field; `streams` keeps it.
+    @exclusivity(unchecked) var headerStream: Unmanaged<HTTP2Stream>?
+    /// The header block that comes in is cut into several frames.
+    var headerBlockContinues = false
     var fault: HTTP2ConnectionError?
-    var flood: FloodGuard
-    private var bufferedBytes = 0
-    private var withheldBytes = 0
+    @exclusivity(unchecked) var flood: FloodGuard
+    @exclusivity(unchecked) private var bufferedBytes = 0
+    @exclusivity(unchecked) private var withheldBytes = 0
 
     init(role: Role, limits: HTTP2Limits = HTTP2Limits(), makeStream: @escaping () -> HTTP2Stream = { HTTP2Stream() }) {
         self.role = role
@@ -127,10 +77,14 @@ final class HTTP2Session {
         flood.advance(to: now)
         let result = nghttp2_session_mem_recv(handle, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count)
         if let fault {
+            refuseHeaderBlock()
             terminate(fault.code)
             throw fault
         }
-        guard result < 0 else { return }
+        guard result < 0 else {
+            if headerBlockContinues, headerStream != nil { refuseHeaderBlockIfEnded() }
+            return
+        }
         switch nghttp2_error(Int32(result)) {
         case NGHTTP2_ERR_BAD_CLIENT_MAGIC:
             throw HTTP2ConnectionError(code: .protocolError, reason: "no HTTP/2 preface", isWrongPreface: true)
@@ -141,6 +95,26 @@ final class HTTP2Session {
             terminate(.internalError)
             throw HTTP2ConnectionError(code: .internalError, reason: String(cString: nghttp2_strerror(Int32(result))))
         }
+    }
+
+    /// nghttp2 gives a connection up whose peer sends a longer field than it can hold (64 KiB). The caller shall know why.
+    private func refuseHeaderBlockIfEnded() {
+        frameOutput(maxBytes: .max)
+        if nghttp2_session_want_read(handle) == 0 { refuseHeaderBlock() }
+    }
+
+    /// Answers the stream whose header block came in when the connection had to be given up, with status 431. nghttp2 sends no
+    /// headers on such a connection any more, so the frame is made by hand: HPACK, section 6.2.2, of the 8th static entry.
+    private func refuseHeaderBlock() {
+        guard role == .server, let stream = headerStream else { return }
+        headerStream = nil
+        frameOutput(maxBytes: .max)
+        let block: [UInt8] = [0x08, 3] + Array("431".utf8)
+        let id = UInt32(bitPattern: stream._withUnsafeGuaranteedRef { $0.id })
+        let endStreamAndHeaders: UInt8 = 0x5
+        output.writeBytes([0, 0, UInt8(block.count), UInt8(NGHTTP2_HEADERS.rawValue), endStreamAndHeaders])
+        output.writeInteger(id)
+        output.writeBytes(block)
     }
 
     /// Events since the last call, in order.
@@ -159,6 +133,37 @@ final class HTTP2Session {
         bufferedBytes -= count
         if !stream.isClosed { nghttp2_session_consume_stream(handle, stream.id, count) }
         releaseWithheld()
+    }
+
+    /// Called for every field of the header block that is coming in; false where the block is so large that it is meant to hurt.
+    func receivedField(_ nameBuffer: OpaquePointer, _ valueBuffer: OpaquePointer) -> Bool {
+        headerStream?._withUnsafeGuaranteedRef { receivedField(nameBuffer, valueBuffer, of: $0) } ?? true
+    }
+
+    @inline(__always)
+    private func receivedField(_ nameBuffer: OpaquePointer, _ valueBuffer: OpaquePointer, of stream: HTTP2Stream) -> Bool {
+        let (name, value) = (nghttp2_rcbuf_get_buf(nameBuffer), nghttp2_rcbuf_get_buf(valueBuffer))
+        let total = stream.headerBytes + name.len + value.len + 32
+        stream.headerBytes = total
+        guard total <= limits.maxHeaderBytes, let first = name.base else {
+            stream.headersTooLarge = true
+            return total <= 8 * limits.maxHeaderBytes
+        }
+        let text = headerStrings.text(valueBuffer, value)
+        guard first[0] == UInt8(ascii: ":") else {
+            stream.fields.append(Metadata.Field(name: headerStrings.text(nameBuffer, name), value: text))
+            return true
+        }
+        // The second letter and the length tell the pseudo-header fields apart; nghttp2 lets no others through.
+        switch (first[1], name.len) {
+        case (UInt8(ascii: "m"), 7): stream.pseudo.method = text
+        case (UInt8(ascii: "p"), 5): stream.pseudo.path = text
+        case (UInt8(ascii: "s"), 7) where first[2] == UInt8(ascii: "c"): stream.pseudo.scheme = text
+        case (UInt8(ascii: "s"), 7): stream.pseudo.status = Int(text) ?? 0
+        case (UInt8(ascii: "a"), 10): stream.pseudo.authority = text
+        default: break
+        }
+        return true
     }
 
     /// Called for every DATA chunk. The connection's window reopens at once, so that one slow handler does not hold up
@@ -200,19 +205,22 @@ final class HTTP2Session {
 
     /// Frames what is queued, as far as flow control allows, until about `maxBytes` are there; then hands them over.
     func takeOutput(maxBytes: Int) -> ByteBuffer {
-        if let handle {
-            outputLimit = maxBytes
-            // About as much as last time, so that the buffer is not grown step by step.
-            if lastOutputBytes > 0, nghttp2_session_want_write(handle) != 0 { output.reserveCapacity(lastOutputBytes) }
-            let result = nghttp2_session_send(handle)
-            if result < 0, fault == nil {
-                fault = HTTP2ConnectionError(code: .internalError, reason: String(cString: nghttp2_strerror(result)))
-            }
-        }
+        frameOutput(maxBytes: maxBytes)
         var taken = ByteBuffer()
         swap(&taken, &output)
         lastOutputBytes = taken.readableBytes
         return taken
+    }
+
+    private func frameOutput(maxBytes: Int) {
+        guard let handle else { return }
+        outputLimit = maxBytes
+        // About as much as last time, so that the buffer is not grown step by step.
+        if lastOutputBytes > 0, nghttp2_session_want_write(handle) != 0 { output.reserveCapacity(lastOutputBytes) }
+        let result = nghttp2_session_send(handle)
+        if result < 0, fault == nil {
+            fault = HTTP2ConnectionError(code: .internalError, reason: String(cString: nghttp2_strerror(result)))
+        }
     }
 
     /// Appends framed bytes; false when the batch is full.
@@ -227,7 +235,8 @@ final class HTTP2Session {
         guard output.readableBytes < outputLimit else { return false }
         output.writeBytes(UnsafeRawBufferPointer(start: header, count: 9))
         stream.output.take(count) { output.writeBytes($0) }
-        if !stream.hasSentEvent {
+        // Nobody waits for room behind the last bytes.
+        if !stream.hasSentEvent, !stream.outputFinished || !stream.output.isEmpty {
             stream.hasSentEvent = true
             events.append(.sent(stream))
         }
@@ -355,14 +364,15 @@ final class HTTP2Session {
     /// nghttp2 closed a stream.
     func closed(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
         guard stream.index >= 0 else { return }
+        // First, because nobody else may keep the stream once it is off the list.
+        events.append(.closed(stream, code))
         let last = streams.removeLast()
         if last !== stream {
             streams[stream.index] = last
             last.index = stream.index
         }
-        if headerStream === stream { headerStream = nil }
+        if headerStream?.toOpaque() == Unmanaged.passUnretained(stream).toOpaque() { headerStream = nil }
         release(stream)
-        events.append(.closed(stream, code))
     }
 
     private func release(_ stream: HTTP2Stream) {

@@ -15,15 +15,15 @@ class HTTP2Stream {
     // MARK: what came in
 
     /// The fields of the header block that is coming in, pseudo-header fields taken out.
-    final var fields: [Metadata.Field] = []
-    final var pseudo = PseudoHeaders()
-    final var headerBytes = 0
+    @exclusivity(unchecked) final var fields: [Metadata.Field] = []
+    @exclusivity(unchecked) final var pseudo = PseudoHeaders()
+    @exclusivity(unchecked) final var headerBytes = 0
     final var headersTooLarge = false
     /// Body bytes that Swift has not taken yet.
-    final var body: [UInt8] = []
+    @exclusivity(unchecked) final var body: [UInt8] = []
     final var hasDataEvent = false
     /// Bytes received for which the peer was not given new window.
-    final var unconsumedBytes = 0
+    @exclusivity(unchecked) final var unconsumedBytes = 0
     final var remoteEnded = false
     /// The header block that is no interim response (1xx) has come.
     final var hasFinalHeaders = false
@@ -34,11 +34,11 @@ class HTTP2Stream {
 
     // MARK: what goes out
 
-    final var output = OutputQueue()
+    @exclusivity(unchecked) final var output = OutputQueue()
     /// No more output follows what is queued.
     final var outputFinished = false
     /// Sent after the last output, in place of an empty DATA frame.
-    final var trailers: HeaderList?
+    @exclusivity(unchecked) final var trailers: HeaderList?
     /// nghttp2 was told to ask again when there is output.
     final var isDeferred = false
     final var localEnded = false
@@ -67,9 +67,10 @@ struct PseudoHeaders {
     var status = 0
 }
 
-/// Chunks of bytes in order, read from the front.
+/// Chunks of bytes in order, read from the front. The first lies by itself: most streams have no other.
 struct OutputQueue {
-    private var chunks: Deque<[UInt8]> = []
+    private var first: [UInt8] = []
+    private var others: Deque<[UInt8]> = []
     private var offset = 0
     private(set) var byteCount = 0
 
@@ -77,8 +78,8 @@ struct OutputQueue {
 
     mutating func append(_ chunk: [UInt8]) {
         guard !chunk.isEmpty else { return }
+        if byteCount == 0 { first = chunk } else { others.append(chunk) }
         byteCount += chunk.count
-        chunks.append(chunk)
     }
 
     /// Hands out the first `count` bytes, in as many pieces as they are queued in, and drops them.
@@ -87,12 +88,12 @@ struct OutputQueue {
         byteCount -= count
         var missing = count
         while missing > 0 {
-            let available = chunks[0].count - offset
+            let available = first.count - offset
             let taken = min(available, missing)
-            chunks[0].withUnsafeBytes { receive(UnsafeRawBufferPointer(rebasing: $0[offset..<offset + taken])) }
+            first.withUnsafeBytes { receive(UnsafeRawBufferPointer(rebasing: $0[offset..<offset + taken])) }
             missing -= taken
             if taken == available {
-                chunks.removeFirst()
+                first = others.popFirst() ?? []
                 offset = 0
             } else {
                 offset += taken
@@ -101,14 +102,18 @@ struct OutputQueue {
     }
 
     mutating func removeAll() {
-        chunks.removeAll()
+        guard byteCount > 0 else { return }
+        first = []
+        others.removeAll()
         offset = 0
         byteCount = 0
     }
 }
 
 /// A header block to be sent: names and values in one run of bytes, ready for nghttp2.
-struct HeaderList {
+///
+/// `@unchecked Sendable`: what `fixed` points to never changes.
+struct HeaderList: @unchecked Sendable {
     private struct Entry {
         var name: Text
         var value: Text
@@ -121,12 +126,33 @@ struct HeaderList {
 
     private var entries: [Entry] = []
     private var bytes: [UInt8] = []
+    /// nghttp2's form of all entries, made once, where they never change.
+    private var fixed: UnsafeBufferPointer<nghttp2_nv>?
 
-    var isEmpty: Bool { entries.isEmpty }
+    var isEmpty: Bool { entries.isEmpty && fixed == nil }
 
-    mutating func removeAll() {
-        entries.removeAll(keepingCapacity: true)
-        bytes.removeAll(keepingCapacity: true)
+    init() {}
+
+    /// - Parameters:
+    ///   - capacity: fields that will be added, or fewer.
+    ///   - byteCapacity: bytes of those that are not literals.
+    init(capacity: Int, byteCapacity: Int) {
+        entries.reserveCapacity(capacity)
+        bytes.reserveCapacity(byteCapacity)
+    }
+
+    /// A list that is sent again and again. Its memory is kept for the process's life.
+    init(fixed fields: KeyValuePairs<StaticString, StaticString>) {
+        let pairs = UnsafeMutableBufferPointer<nghttp2_nv>.allocate(capacity: fields.count)
+        for (index, (name, value)) in fields.enumerated() {
+            pairs.initializeElement(
+                at: index,
+                to: nghttp2_nv(
+                    name: UnsafeMutablePointer(mutating: name.utf8Start), value: UnsafeMutablePointer(mutating: value.utf8Start),
+                    namelen: name.utf8CodeUnitCount, valuelen: value.utf8CodeUnitCount,
+                    flags: UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)))
+        }
+        fixed = UnsafeBufferPointer(pairs)
     }
 
     mutating func add(_ name: StaticString, _ value: StaticString) {
@@ -171,7 +197,8 @@ struct HeaderList {
 
     /// Hands out nghttp2's form, valid during the call. Literals are marked so that nghttp2 does not copy them.
     func withNameValues<R>(_ body: (UnsafePointer<nghttp2_nv>, Int) -> R) -> R {
-        bytes.withUnsafeBufferPointer { bytes in
+        if let fixed, let base = fixed.baseAddress { return body(base, fixed.count) }
+        return bytes.withUnsafeBufferPointer { bytes in
             withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: max(entries.count, 1)) { pairs in
                 for (index, entry) in entries.enumerated() {
                     var flags = UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)

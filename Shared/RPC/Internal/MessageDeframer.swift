@@ -26,6 +26,13 @@ struct MessageDeframer {
         buffer.append(contentsOf: bytes)
     }
 
+    /// Whether bytes are one whole message, not compressed and of a length that is allowed: then there is nothing to cut.
+    func holdsOneMessage(_ bytes: [UInt8]) -> Bool {
+        guard bytes.count > MessageCoding.envelopeByteCount, bytes[0] == 0 else { return false }
+        let length = Int(bytes[1]) << 24 | Int(bytes[2]) << 16 | Int(bytes[3]) << 8 | Int(bytes[4])
+        return length == bytes.count - MessageCoding.envelopeByteCount && length <= maxMessageBytes
+    }
+
     /// The next whole message, expanded if it was compressed.
     ///
     /// - Throws: ``RPCError`` as soon as a length is announced that is not allowed, before its bytes arrive.

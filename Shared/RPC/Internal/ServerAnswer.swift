@@ -4,10 +4,10 @@ internal import ServiceContextModule
 enum ServerAnswer {
     /// The headers before the first message.
     static func begin(_ call: ServerCall, _ session: HTTP2Session) {
-        let metadata = call.responseMetadata.current
-        if call.dialect == .grpc, call.coding.form == .protobuf, metadata.initial.isEmpty, !call.responseMetadata.compresses {
+        if call.dialect == .grpc, call.coding.form == .protobuf, call.responseMetadata.isPlain {
             return session.submitResponse(call, headers: grpcHead, endStream: false)
         }
+        let metadata = call.responseMetadata.current
         var headers = HeaderList()
         switch call.dialect {
         case .grpc:
@@ -31,17 +31,8 @@ enum ServerAnswer {
     }
 
     /// Those of nearly every gRPC response, and the trailers of nearly every good one.
-    private static let grpcHead: HeaderList = {
-        var headers = HeaderList()
-        headers.add(":status", "200")
-        headers.add("content-type", "application/grpc")
-        return headers
-    }()
-    private static let grpcOK: HeaderList = {
-        var trailers = HeaderList()
-        trailers.add("grpc-status", "0")
-        return trailers
-    }()
+    private static let grpcHead = HeaderList(fixed: [":status": "200", "content-type": "application/grpc"])
+    private static let grpcOK = HeaderList(fixed: ["grpc-status": "0"])
 
     private static func addPlain(_ response: HTTPResponse, to headers: inout HeaderList) {
         headers.add(":status", String(response.status))
@@ -78,11 +69,11 @@ enum ServerAnswer {
     }
 
     private static func endGRPC(_ call: ServerCall, _ session: HTTP2Session, _ error: RPCError?) {
-        let metadata = call.responseMetadata.current
-        if error == nil, metadata.trailing.isEmpty {
+        if error == nil, call.responseMetadata.isPlain {
             if !call.hasSentHeaders { call.willSendFirst() }
             return session.finish(call, trailers: grpcOK)
         }
+        let metadata = call.responseMetadata.current
         var trailers = HeaderList()
         if !call.hasSentHeaders {
             if error == nil {
@@ -163,9 +154,7 @@ enum ServerHandling {
     static func answer(_ call: ServerCall, _ serviceContext: ServiceContext) async throws -> ServerCall.Answer {
         switch call.target {
         case .method(let method):
-            let context = CallContext(
-                method: method.descriptor, metadata: call.metadata, peer: call.connection.peer, deadline: call.deadline,
-                serviceContext: serviceContext, response: call.responseMetadata, call: call)
+            let context = call.makeContext(method.descriptor, serviceContext)
             switch method.implementation {
             case .unary(let handler):
                 let (bytes, range) = try call.requestMessage()

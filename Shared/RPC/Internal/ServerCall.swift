@@ -24,23 +24,28 @@ final class ServerCall: CallStream, @unchecked Sendable {
 
     let connection: ServerConnection
     var dialect = Dialect.plain
-    var coding = MessageCoding()
-    var target: Target?
-    private(set) var metadata = Metadata()
+    @exclusivity(unchecked) var coding = MessageCoding()
+    @exclusivity(unchecked) var target: Target?
+    var execution = HandlerExecution.loop
+    @exclusivity(unchecked) private(set) var metadata = Metadata()
     /// What was asked for, without the query.
-    private(set) var path = ""
+    @exclusivity(unchecked) private(set) var path = ""
     var deadline: ContinuousClock.Instant?
-    var startedAt = ContinuousClock.now
+    let startedAt: ContinuousClock.Instant
     let responseMetadata = ResponseMetadata()
 
     /// The connection's tick when bytes last moved.
     private var lastTick = 0
-    var deframer = MessageDeframer(maxMessageBytes: 0)
+    @exclusivity(unchecked) var deframer = MessageDeframer(maxMessageBytes: 0)
     var requestEncoding: String?
-    private var task: Task<Void, Never>?
+    /// What runs the handler: a worker of the loop, or a task of its own.
+    var worker: HandlerWorker?
+    var task: Task<Void, Never>?
     /// Whether body bytes are kept until the request is whole.
     private var gathersBody = false
     private var maxBodyBytes = 0
+    /// Nobody reads or writes messages one by one.
+    private var isUnary = false
     /// The status is handed over, or nobody waits for it any longer.
     private(set) var isAnswered = false
     private(set) var hasSentHeaders = false
@@ -54,6 +59,7 @@ final class ServerCall: CallStream, @unchecked Sendable {
 
     init(_ connection: ServerConnection) {
         self.connection = connection
+        startedAt = connection.lastReadAt
         super.init(loop: connection.loop)
     }
 
@@ -67,22 +73,21 @@ final class ServerCall: CallStream, @unchecked Sendable {
 
     func receivedHead(_ metadata: Metadata) {
         madeProgress()
-        startedAt = connection.lastReadAt
         self.metadata = metadata
-        path = pseudo.path
-        if let mark = path.utf8.firstIndex(of: UInt8(ascii: "?")) { path = String(path[..<mark]) }
+        path = Self.withoutQuery(pseudo.path)
         if headersTooLarge { return refuse(http: 431, RPCError(.resourceExhausted, "the header fields are too large")) }
-        let contentType = metadata["content-type"] ?? ""
-        if contentType.hasPrefix("application/grpc") {
-            beginGRPC(contentType)
+        let fields = RequestFields(metadata)
+        if fields.contentType.hasPrefix("application/grpc") {
+            beginGRPC(fields)
         } else {
-            beginConnectOrPlain(contentType)
+            beginConnectOrPlain(fields.contentType)
         }
     }
 
-    func gather(maxBytes: Int) {
+    func gather(maxBytes: Int, isUnary: Bool) {
         gathersBody = true
         maxBodyBytes = maxBytes
+        self.isUnary = isUnary
     }
 
     func receivedData() {
@@ -133,7 +138,7 @@ final class ServerCall: CallStream, @unchecked Sendable {
     func receivedEnd() {
         guard !isAnswered else { return }
         if gathersBody {
-            if case .method(let method) = target { start(on: method.execution) } else { start(on: .loop) }
+            start(on: execution)
         } else if target != nil {
             if deframer.bufferedByteCount > 0 {
                 abort(RPCError(.internal, "the request ended within a message"))
@@ -160,56 +165,6 @@ final class ServerCall: CallStream, @unchecked Sendable {
 
     // MARK: the handler
 
-    func start(on execution: HandlerExecution) {
-        connection.handlerStarted()
-        switch execution {
-        case .loop:
-            task = Task.immediate(executorPreference: loop) { [self] in await run() }
-        case .offLoop:
-            task = Task(executorPreference: globalConcurrentExecutor) { [self] in await run() }
-        }
-    }
-
-    private func run() async {
-        var finishers: [@Sendable (CallOutcome) -> Void] = []
-        var result: Result<Answer, any Error>
-        do {
-            var incoming = makeIncomingCall()
-            finishers.reserveCapacity(core.interceptors.count)
-            for interceptor in core.interceptors {
-                if let finisher = try await interceptor.begin(&incoming) { finishers.append(finisher) }
-            }
-            let context = incoming.serviceContext
-            let scope = CallScope(deadline: deadline, trace: incoming.trace)
-            result = .success(try await CallScope.$current.withValue(scope) { try await ServerHandling.answer(self, context) })
-        } catch {
-            result = .failure(error)
-        }
-        if loop.isCurrent {
-            connection.handlerEnded()
-            complete(result, finishers)
-        } else {
-            loop.run { [self, finishers, result] in
-                connection.handlerEnded()
-                complete(result, finishers)
-            }
-        }
-    }
-
-    private func makeIncomingCall() -> IncomingCall {
-        let path = self.path
-        var route = path
-        var method: MethodDescriptor?
-        switch target {
-        case .method(let found): method = found.descriptor
-        case .route(let found, _): route = found.pattern
-        case .raw, nil: break
-        }
-        return IncomingCall(
-            path: path, route: route, isRPC: dialect != .plain, method: method, httpMethod: pseudo.method, metadata: metadata,
-            peer: connection.peer, deadline: deadline)
-    }
-
     /// What a handler came back with.
     enum Answer: Sendable {
         /// A message, encoded.
@@ -228,12 +183,9 @@ final class ServerCall: CallStream, @unchecked Sendable {
             let expanded = try bytes.withUnsafeBytes { try Gzip.decompress($0, maxBytes: core.limits.maxMessageBytes) }
             return (expanded, 0..<expanded.count)
         }
+        // The common case: one message, not compressed, read where it lies.
+        if deframer.holdsOneMessage(bytes) { return (bytes, MessageCoding.envelopeByteCount..<bytes.count) }
         var single = deframer
-        if bytes.count > MessageCoding.envelopeByteCount, bytes[0] == 0 {
-            // The common case: one message, not compressed, read where it lies.
-            let length = bytes[1..<5].reduce(0) { $0 << 8 | Int($1) }
-            if length == bytes.count - 5, length <= core.limits.maxMessageBytes { return (bytes, 5..<bytes.count) }
-        }
         bytes.withUnsafeBytes { single.append($0) }
         guard let payload = try single.next() else { throw RPCError(.internal, "the request ended within a message") }
         guard single.bufferedByteCount == 0 else { throw RPCError(.internal, "a unary call has more than one request message") }
@@ -241,7 +193,7 @@ final class ServerCall: CallStream, @unchecked Sendable {
         return (payload.bytes, 0..<payload.bytes.count)
     }
 
-    private func complete(_ result: Result<Answer, any Error>, _ finishers: [@Sendable (CallOutcome) -> Void]) {
+    func complete(_ result: Result<Answer, any Error>, _ finishers: [@Sendable (CallOutcome) -> Void]) {
         if !isAnswered {
             switch result {
             case .success(.message(let bytes)): sendMessage(bytes)
@@ -256,8 +208,8 @@ final class ServerCall: CallStream, @unchecked Sendable {
         let httpStatus = httpResponse?.status ?? (dialect == .grpc ? 200 : failure?.code.httpStatus ?? 200)
         let outcome = CallOutcome(
             status: failure?.code ?? .ok, httpStatus: httpStatus, message: failure?.message ?? "",
-            duration: ContinuousClock.now - startedAt, sentMessages: unaryMessages.sent + sentMessages,
-            receivedMessages: unaryMessages.received + receivedMessages)
+            duration: ContinuousClock.now - startedAt, sentMessages: unaryMessages.sent + (isUnary ? 0 : sentMessages),
+            receivedMessages: unaryMessages.received + (isUnary ? 0 : receivedMessages))
         for finisher in finishers.reversed() { finisher(outcome) }
     }
 
@@ -301,6 +253,7 @@ final class ServerCall: CallStream, @unchecked Sendable {
         failure = error
         ending = .some(error)
         deadlineNanoseconds = .max
+        if isUnary { return endStream() }
         // Nobody reads the messages of a gathered body one by one.
         if !gathersBody { endInbox(Self.over, discarding: true) }
         if endIdleOutbox(error ?? Self.over) {
@@ -328,7 +281,7 @@ final class ServerCall: CallStream, @unchecked Sendable {
     /// Ends the call from outside the handler: a deadline, a broken request.
     func abort(_ error: RPCError) {
         guard !isAnswered else { return }
-        task?.cancel()
+        cancelHandler()
         endInbox(error, discarding: true)
         endOutbox(error)
         let isStuck = !output.isEmpty
@@ -359,11 +312,11 @@ final class ServerCall: CallStream, @unchecked Sendable {
         if !isAnswered {
             isAnswered = true
             failure = Self.gone
-            task?.cancel()
+            cancelHandler()
         }
+        body = []
+        if isUnary { return }
         if !gathersBody { endInbox(Self.gone, discarding: true) }
         endOutbox(Self.gone)
-        body = []
-        task = nil
     }
 }

@@ -1,23 +1,52 @@
+/// The fields that gRPC itself looks at, found in one pass; the first of a name counts.
+struct RequestFields {
+    private(set) var contentType = ""
+    private(set) var encoding: String?
+    private(set) var acceptEncoding: String?
+    private(set) var timeout: String?
+
+    init(_ metadata: Metadata) {
+        for field in metadata.fields {
+            // Most names differ in length.
+            switch field.name.utf8.count {
+            case 12 where contentType.isEmpty && field.name == "content-type": contentType = field.value
+            case 12 where timeout == nil && field.name == "grpc-timeout": timeout = field.value
+            case 13 where encoding == nil && field.name == "grpc-encoding": encoding = field.value
+            case 20 where acceptEncoding == nil && field.name == "grpc-accept-encoding": acceptEncoding = field.value
+            default: break
+            }
+        }
+    }
+}
+
 /// Reading a request's head: in what way it speaks, what answers it, how long it may take.
 extension ServerCall {
-    func beginGRPC(_ contentType: String) {
+    func beginGRPC(_ fields: RequestFields) {
         dialect = .grpc
         guard pseudo.method == "POST" else { return refuse(http: 405, RPCError(.internal, "gRPC needs POST")) }
-        switch Self.mediaType(contentType) {
+        switch Self.mediaType(fields.contentType) {
         case "application/grpc", "application/grpc+proto": coding = MessageCoding(form: .protobuf)
         case "application/grpc+json": coding = MessageCoding(form: .json)
         default: return refuse(http: 415, RPCError(.internal, "no such content type"))
         }
-        requestEncoding = metadata["grpc-encoding"]
-        if metadata["grpc-accept-encoding"]?.contains("gzip") == true { responseMetadata.acceptGzip() }
-        guard setDeadline(metadata["grpc-timeout"].map { Timeout.parse($0) }) else {
+        requestEncoding = fields.encoding
+        if fields.acceptEncoding?.contains("gzip") == true { responseMetadata.acceptGzip() }
+        guard setDeadline(fields.timeout.map { Timeout.parse($0) }) else {
             return finish(RPCError(.invalidArgument, "grpc-timeout is malformed"))
         }
         beginRPC()
     }
 
+    /// A request's target up to its query.
+    static func withoutQuery(_ target: String) -> String {
+        let mark = UInt8(ascii: "?")
+        guard target.utf8.withContiguousStorageIfAvailable({ $0.contains(mark) }) ?? true else { return target }
+        return String(target.prefix { $0 != "?" })
+    }
+
     /// A content type without its parameters.
     private static func mediaType(_ contentType: String) -> String {
+        if contentType == "application/grpc" { return contentType }
         guard let end = contentType.utf8.firstIndex(of: UInt8(ascii: ";")) else { return contentType }
         return String(contentType[..<end])
     }
@@ -115,8 +144,9 @@ extension ServerCall {
             return finish(RPCError(.unimplemented, "the message encoding is not supported; use identity or gzip"))
         }
         deframer = MessageDeframer(maxMessageBytes: core.limits.maxMessageBytes, allowsCompressed: deframer.allowsCompressed)
-        if let method = core.router.method(path) {
+        if let method = connection.method(path) {
             target = .method(method)
+            execution = method.execution
             switch method.implementation {
             case .unary:
                 guard dialect != .connectStream else {
@@ -138,7 +168,7 @@ extension ServerCall {
     }
 
     private func gatherMessage() {
-        gather(maxBytes: core.limits.maxMessageBytes + (coding.hasEnvelope ? MessageCoding.envelopeByteCount : 0))
+        gather(maxBytes: core.limits.maxMessageBytes + (coding.hasEnvelope ? MessageCoding.envelopeByteCount : 0), isUnary: true)
     }
 
     private func beginRoute(_ path: Substring) {
@@ -147,7 +177,7 @@ extension ServerCall {
         switch core.router.route(pseudo.method, String(path)) {
         case .found(let route, let parameters):
             target = .route(route, parameters: parameters)
-            gather(maxBytes: route.maxBodyBytes)
+            gather(maxBytes: route.maxBodyBytes, isUnary: false)
         case .otherMethods(let methods):
             responseMetadata.update { $0.initial["allow"] = methods.joined(separator: ", ") }
             refuse(http: 405, RPCError(.unimplemented, "the path is not for \(pseudo.method)"))

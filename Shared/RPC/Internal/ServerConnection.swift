@@ -16,7 +16,11 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
     private var setUpTimer: Scheduled<Void>?
     private var ageTimer: Scheduled<Void>?
     private var idleTimer: Scheduled<Void>?
+    /// When a check last found calls, in flight or over since the check before: no call needs to look at a clock.
     private var idleSince = NIODeadline.now()
+    private var checkedCalls = 0
+    /// What the peer called last: it is likely to call it again.
+    private var lastMethod: (path: String, method: RPCMethod)?
     /// Counts the regular checks: a clock for what need not be exact.
     private(set) var tick = 0
     private var pingSentAt: NIODeadline?
@@ -28,10 +32,10 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
         self.core = core
         self.peerAddress = address
         peer = Peer(address: address)
-        final class Box { weak var connection: ServerConnection? }
+        // Asked for streams only while the connection feeds its session, so it is there.
+        final class Box { unowned(unsafe) var connection: ServerConnection? }
         let box = Box()
         super.init(loop: loop, role: .server, limits: core.http2Limits, tls: tls) {
-            // The connection outlives its session.
             box.connection.map { ServerCall($0) } ?? HTTP2Stream()
         }
         box.connection = self
@@ -58,7 +62,6 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
     }
 
     override func secured(_ tls: TLSSession) {
-        if let offered = tls.applicationProtocol, offered != "h2" { return fail("the peer speaks \(offered)") }
         if let certificate = tls.peerCertificate() { peer = Peer(address: peerAddress, certificate: certificate) }
     }
 
@@ -91,12 +94,19 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
             openPaths: session.streams.compactMap { ($0 as? ServerCall)?.path }.filter { !$0.isEmpty }.sorted())
     }
 
+    /// The method at a path.
+    func method(_ path: String) -> RPCMethod? {
+        if let lastMethod, lastMethod.path == path { return lastMethod.method }
+        let method = core.router.method(path)
+        if let method { lastMethod = (path, method) }
+        return method
+    }
+
     // MARK: events
 
     override func handle(_ event: HTTP2Event) {
         switch event {
         case .headers(let stream, let fields, isTrailers: false):
-            idleSince = .now()
             startedCalls += 1
             (stream as? ServerCall)?.receivedHead(Metadata(receivedFields: fields))
         case .headers(_, _, isTrailers: true):
@@ -109,7 +119,6 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
         case .sent(let stream):
             (stream as? ServerCall)?.sentOutput()
         case .closed(let stream, let code):
-            idleSince = .now()
             (stream as? ServerCall)?.streamClosed(code)
         case .settings:
             if !isReady { becameReady() }
@@ -171,7 +180,9 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
         if let sent = pingSentAt, now - sent >= .seconds(Int64(limits.keepAliveTimeoutSeconds)) {
             return finishClose("the peer gave no sign of life")
         }
-        if limits.idleTimeoutSeconds > 0, session.streams.isEmpty, now - idleSince >= .seconds(Int64(limits.idleTimeoutSeconds)) {
+        if !session.streams.isEmpty || startedCalls != checkedCalls { idleSince = now }
+        checkedCalls = startedCalls
+        if limits.idleTimeoutSeconds > 0, now - idleSince >= .seconds(Int64(limits.idleTimeoutSeconds)) {
             return beginDrain()
         }
         resetStalledCalls()

@@ -5,7 +5,21 @@ internal import Synchronization
 /// What all connections of one server share.
 final class ServerCore: Sendable {
     let router: Router
-    let interceptors: [any ServerInterceptor]
+    /// How an interceptor begins.
+    enum Interception: Sendable {
+        case prompt(@Sendable (inout IncomingCall) throws -> (@Sendable (CallOutcome) -> Void)?)
+        case waiting(@Sendable (inout IncomingCall) async throws -> (@Sendable (CallOutcome) -> Void)?)
+
+        init(_ interceptor: any ServerInterceptor) {
+            if let interceptor = interceptor as? any PromptServerInterceptor {
+                self = .prompt { try interceptor.beginPromptly(&$0) }
+            } else {
+                self = .waiting { try await interceptor.begin(&$0) }
+            }
+        }
+    }
+
+    let interceptors: [Interception]
     let limits: ServerLimits
     let rawFallback: (@Sendable (RawCall) async throws -> RawReply)?
     let logger: Logger
@@ -25,7 +39,7 @@ final class ServerCore: Sendable {
         router: Router, interceptors: [any ServerInterceptor], configuration: ServerConfiguration, loops: LoopGroup, logger: Logger
     ) throws {
         self.router = router
-        self.interceptors = interceptors
+        self.interceptors = interceptors.map { Interception($0) }
         self.limits = configuration.limits
         self.rawFallback = configuration.rawFallback
         self.logger = logger

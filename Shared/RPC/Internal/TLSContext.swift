@@ -95,24 +95,30 @@ final class TLSContext: @unchecked Sendable {
 
 /// "h2" as ALPN lists it: its length, then its letters.
 private let http2ProtocolName: [UInt8] = [2, UInt8(ascii: "h"), UInt8(ascii: "2")]
+/// The protocol of callers that are told, in their own language, that it is not spoken here.
+let http1ProtocolName = "http/1.1"
 
-/// Takes h2; refuses with the alert `no_application_protocol` a caller that offers others only.
+/// Takes h2, else HTTP/1.1; refuses with the alert `no_application_protocol` a caller that offers neither.
 private func selectProtocol(
     _ ssl: OpaquePointer?, _ selected: UnsafeMutablePointer<UnsafePointer<UInt8>?>?,
     _ selectedCount: UnsafeMutablePointer<UInt8>?, _ offered: UnsafePointer<UInt8>?, _ offeredCount: UInt32,
     _ argument: UnsafeMutableRawPointer?
 ) -> Int32 {
     guard let offered, let selected, let selectedCount else { return SSL_TLSEXT_ERR_ALERT_FATAL }
-    var index = 0
-    while index < Int(offeredCount) {
-        let count = Int(offered[index])
-        guard index + 1 + count <= Int(offeredCount) else { break }
-        if count == 2, offered[index + 1] == UInt8(ascii: "h"), offered[index + 2] == UInt8(ascii: "2") {
-            selected.pointee = offered + index + 1
-            selectedCount.pointee = 2
-            return SSL_TLSEXT_ERR_OK
+    let list = UnsafeBufferPointer(start: offered, count: Int(offeredCount))
+    func take(_ wanted: some Collection<UInt8>) -> Bool {
+        var index = 0
+        while index < list.count {
+            let end = index + 1 + Int(list[index])
+            guard end <= list.count else { return false }
+            if list[index + 1..<end].elementsEqual(wanted) {
+                selected.pointee = offered + index + 1
+                selectedCount.pointee = list[index]
+                return true
+            }
+            index = end
         }
-        index += 1 + count
+        return false
     }
-    return SSL_TLSEXT_ERR_ALERT_FATAL
+    return take(http2ProtocolName.dropFirst()) || take(http1ProtocolName.utf8) ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL
 }

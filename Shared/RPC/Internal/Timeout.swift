@@ -24,11 +24,30 @@ enum Timeout {
         let (seconds, attoseconds) = timeout.components
         guard seconds >= 0, attoseconds >= 0 else { return "0n" }
         let limit: Int64 = 99_999_999
-        if seconds == 0, attoseconds / 1_000_000_000 <= limit { return "\(attoseconds / 1_000_000_000)n" }
-        if seconds < 99 { return "\(seconds * 1_000_000 + (attoseconds + 999_999_999_999) / 1_000_000_000_000)u" }
-        if seconds < 99_999 { return "\(seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)m" }
-        if seconds < limit { return "\(seconds + 1)S" }
-        return "\(min(seconds / 3600 + 1, limit))H"
+        if seconds == 0, attoseconds / 1_000_000_000 <= limit { return text(attoseconds / 1_000_000_000, "n") }
+        if seconds < 99 { return text(seconds * 1_000_000 + (attoseconds + 999_999_999_999) / 1_000_000_000_000, "u") }
+        if seconds < 99_999 { return text(seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000, "m") }
+        if seconds < limit { return text(seconds + 1, "S") }
+        return text(min(seconds / 3600 + 1, limit), "H")
+    }
+
+    /// Digits and a unit. Every call has one, and interpolation costs several times as much.
+    private static func text(_ value: Int64, _ unit: Unicode.Scalar) -> String {
+        String(unsafeUninitializedCapacity: 15) { storage in
+            var digits = 1
+            var rest = value
+            while rest >= 10 {
+                rest /= 10
+                digits += 1
+            }
+            rest = value
+            for index in stride(from: digits - 1, through: 0, by: -1) {
+                storage[index] = UInt8(ascii: "0") + UInt8(rest % 10)
+                rest /= 10
+            }
+            storage[digits] = UInt8(ascii: unit)
+            return digits + 1
+        }
     }
 }
 

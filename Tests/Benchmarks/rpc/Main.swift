@@ -8,8 +8,9 @@ import Foundation
         switch (arguments.first, arguments.count) {
         case ("serve", 3):
             try await EchoServer.run(usesTLS: arguments[1] == "tls", threads: Int(arguments[2]) ?? 1)
-        case ("call", 4):
-            try await ClientLoad.run(target: arguments[1], concurrency: Int(arguments[2]) ?? 1, calls: Int(arguments[3]) ?? 1)
+        case ("call", 5):
+            try await ClientLoad.run(
+                target: arguments[1], concurrency: Int(arguments[2]) ?? 1, calls: Int(arguments[3]) ?? 1, onLoop: arguments[4] == "loop")
         case ("idle", 3):
             try await IdleLoad.run(target: arguments[1], connections: Int(arguments[2]) ?? 1)
         default:

@@ -89,8 +89,10 @@ final class FileServer {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         try Data(repeating: 0x78, count: 100).write(to: folder.appending(path: "file"))
         port = try Self.freePort()
-        process.executableURL = URL(filePath: "/usr/bin/nghttpd")
-        process.arguments = ["--no-tls", "-n1", "-a", "127.0.0.1", "-d", folder.path, String(port)]
+        // Debian has it in /usr/sbin or /usr/bin, by its version.
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.environment = ["PATH": "/usr/sbin:/usr/bin"]
+        process.arguments = ["nghttpd", "--no-tls", "-n1", "-a", "127.0.0.1", "-d", folder.path, String(port)]
         process.standardOutput = FileHandle.nullDevice
         try process.run()
         for _ in 0..<200 {
