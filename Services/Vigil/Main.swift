@@ -14,7 +14,7 @@ enum Main {
                 try command.run()
             }
         } catch {
-            VigilCommand.exit(withError: error)
+            VigilCommand.exit(withError: plainFault(error).map { SuiteConnection.Problem(description: $0) } ?? error)
         }
     }
 }

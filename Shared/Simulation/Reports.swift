@@ -16,17 +16,19 @@ struct Reports {
     let city: City
     let population: Population
     let bankID: String
+    private let idPrefix: String
     /// By campaign: when the victim complained, nil if never.
     private let reportedAt: [Timestamp?]
     private let campaigns: [Campaign]
     private let random: RandomSource
 
-    init(city: City, population: Population, campaigns: [Campaign], bankID: String, random: RandomSource) {
+    init(city: City, population: Population, campaigns: [Campaign], configuration: WorldConfiguration, random: RandomSource) {
         var source = random
         self.city = city
         self.population = population
         self.campaigns = campaigns
-        self.bankID = bankID
+        bankID = configuration.bankID
+        idPrefix = configuration.idPrefix
         reportedAt = campaigns.map { campaign in
             let hours = source.chance(0.35) ? source.logNormal(median: 1.2, sigma: 0.7) : source.logNormal(median: 12, sigma: 1.1)
             return source.chance(0.8) ? campaign.began + .seconds(900 + Int(min(hours, 240) * 3_600)) : nil
@@ -34,7 +36,7 @@ struct Reports {
         self.random = source
     }
 
-    static func complaintID(ofCampaign number: Int) -> String { "FIR-\(padded(number, 6))" }
+    func complaintID(ofCampaign number: Int) -> String { "FIR-\(idPrefix)\(padded(number, 6))" }
 
     func complaints(until end: Timestamp) -> [Complaint] {
         var random = random.stream(1)
@@ -50,7 +52,7 @@ struct Reports {
             guard reported < end else { continue }
             result.append(
                 Complaint(
-                    reporter: .init(kind: .agency, id: "sagarpur-police"), complaintID: "GEN-\(padded(number, 6))",
+                    reporter: .init(kind: .agency, id: "sagarpur-police"), complaintID: "GEN-\(idPrefix)\(padded(number, 6))",
                     crimeType: random.pick(["robbery", "pickpocketing", "burglary"]), occurredAt: occurred, reportedAt: reported,
                     location: city.settledPlace(&random, looseness: 0.8)))
         }
@@ -63,7 +65,7 @@ struct Reports {
         let occurred = Timestamp(seconds: campaign.began.seconds - campaign.began.seconds % Int64(minutes * 60))
         let loss = random.chance(0.4) ? (campaign.loss / 500).rounded() * 500 : campaign.loss
         return Complaint(
-            reporter: .init(kind: .agency, id: "sagarpur-police"), complaintID: Self.complaintID(ofCampaign: number),
+            reporter: .init(kind: .agency, id: "sagarpur-police"), complaintID: complaintID(ofCampaign: number),
             crimeType: campaign.crimeType, occurredAt: occurred, reportedAt: reported,
             location: random.chance(0.92) ? population.people[campaign.victim].home : nil,
             amount: random.chance(0.92) ? Money(minorUnits: Int64((loss * 100).rounded()), currency: .inr) : nil,

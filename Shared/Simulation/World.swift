@@ -24,6 +24,9 @@ public struct WorldConfiguration: Sendable, Hashable {
         self.atms = max(atms, 8)
         self.bankID = bankID
     }
+
+    /// Its first day, in the ids of payments and complaints: an id is taken once and for all, and worlds of different days meet in one suite.
+    var idPrefix: String { start.iso8601.prefix(10).filter { $0 != "-" } + "-" }
 }
 
 /// A seeded world of customers, accounts, cards, shops, ATMs, mules and complaints in a made-up city.
@@ -79,7 +82,8 @@ public struct World: Sendable {
         let end = configuration.start + .days(configuration.days)
         let drafts = (honest + fraud.drafts).filter { $0.time < end }.enumerated()
             .sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }.map(\.element)
-        let book = Bookkeeping(population: population, bankID: configuration.bankID)
+        let reports = Reports(city: city, population: population, campaigns: fraud.campaigns, configuration: configuration, random: random.stream(4))
+        let book = Bookkeeping(population: population, bankID: configuration.bankID, idPrefix: configuration.idPrefix)
         var transactions: [Transaction] = []
         var truth: [TransactionKey: FraudPattern] = [:]
         var cashOuts: [CashOut] = []
@@ -92,10 +96,9 @@ public struct World: Sendable {
             if draft.pattern == .cashOut, let campaign = draft.campaign, let atm = transaction.terminalID {
                 cashOuts.append(
                     CashOut(
-                        complaintID: Reports.complaintID(ofCampaign: campaign), transaction: transaction.key, time: draft.time, atmID: atm))
+                        complaintID: reports.complaintID(ofCampaign: campaign), transaction: transaction.key, time: draft.time, atmID: atm))
             }
         }
-        let reports = Reports(city: city, population: population, campaigns: fraud.campaigns, bankID: configuration.bankID, random: random.stream(4))
         jurisdictions = city.jurisdictions
         terminals = population.shops.map(\.terminal) + population.onlineShops.map(\.terminal) + population.atms
         customers = population.people.map { Customer(customerID: $0.customerID, home: $0.home) }
@@ -142,11 +145,12 @@ extension World {
 struct Bookkeeping {
     let population: Population
     let bankID: String
+    let idPrefix: String
 
     func transaction(_ draft: Draft, number: Int) -> Transaction {
         let person = population.people[draft.person]
         var transaction = Transaction(
-            key: TransactionKey(bankID: bankID, transactionID: "T\(padded(number, 9))"), eventTime: draft.time, timeZone: "Asia/Kolkata",
+            key: TransactionKey(bankID: bankID, transactionID: "T\(idPrefix)\(padded(number, 9))"), eventTime: draft.time, timeZone: "Asia/Kolkata",
             customerID: person.customerID, accountID: person.accountID, channel: draft.channel,
             amount: Money(minorUnits: Int64((max(draft.amount, 1) * 100).rounded()), currency: .inr))
         switch draft.place {

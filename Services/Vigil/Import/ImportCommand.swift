@@ -56,7 +56,7 @@ struct ImportCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "Other sources") var source: ImportSourceOptions
 
-    @Option(help: ArgumentHelp("Where refused rows are written; FILE.rejects.csv unless given.", valueName: "file"))
+    @Option(help: ArgumentHelp("Where refused rows are written; FILE.KIND.rejects.csv unless given.", valueName: "file"))
     var rejects: String?
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Take only the first rows.", valueName: "rows"))
@@ -187,7 +187,8 @@ struct ImportCommand: AsyncParsableCommand {
         let suite = dryRun ? nil : try connection.connection()
         let identity = self.as ?? (kind == .complaints ? .agency : .bank)
         let channel = try suite?.channelConfiguration(Importer.gateway)
-        var files = ImportFiles.place(file: label == nil ? file : "-", rejects: rejects ?? label.map { "./\(Self.fileName($0)).rejects.csv" })
+        var files = ImportFiles.place(
+            file: label == nil ? file : "-", kind: kind, rejects: rejects ?? label.map { "./\(Self.fileName($0)).\(kind.rawValue).rejects.csv" })
         if let channel, label == nil { files.source = .init(kind: kind, file: file, mapping: mapping, gateway: channel.target) }
         if files.source == nil { files.checkpoint = nil }
         // What a dry run refuses is not what an import that may go on later has refused.
@@ -226,9 +227,10 @@ struct ImportCommand: AsyncParsableCommand {
 
 /// Where an import keeps its files.
 enum ImportFiles {
-    /// Beside the file, or in the working directory where nothing may be written there.
-    static func place(file: String, rejects: String?) -> ImportSession.Files {
-        let name = file == "-" ? "stdin" : URL(fileURLWithPath: file).lastPathComponent
+    /// Beside the file, or in the working directory where nothing may be written there. The kind is part of their names, because one file
+    /// may hold rows of several kinds: payments and their labels.
+    static func place(file: String, kind: RecordKind, rejects: String?) -> ImportSession.Files {
+        let name = (file == "-" ? "stdin" : URL(fileURLWithPath: file).lastPathComponent) + ".\(kind.rawValue)"
         let folder: String
         if let rejects {
             folder = URL(fileURLWithPath: rejects).deletingLastPathComponent().path

@@ -17,6 +17,13 @@ func plainly(_ error: any Error) -> String {
     }
 }
 
+/// What Foundation says of a file, in words and with the file's name; nil for errors that speak for themselves.
+func plainFault(_ error: any Error) -> String? {
+    guard error is CocoaError || type(of: error) is NSError.Type else { return nil }
+    let path = (error as NSError).userInfo[NSFilePathErrorKey] as? String
+    return [path, plainly(error)].compactMap(\.self).joined(separator: ": ")
+}
+
 /// The system's own word for it, which says more than Foundation's: no space left on device.
 private func reason(of error: NSError) -> String? {
     if error.domain == NSPOSIXErrorDomain { return String(cString: strerror(Int32(error.code))) }

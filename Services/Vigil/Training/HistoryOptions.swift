@@ -66,7 +66,7 @@ struct LabelAndPlaceOptions: ParsableArguments {
         let homes = try customers.map { try files.customers($0, mapping: customersMapping, progress: &progress) } ?? []
         let places = try terminals.map { try files.terminals($0, mapping: terminalsMapping, progress: &progress) } ?? []
         let history = PaymentHistory(transactions: rows.map(\.transaction), labels: known, customers: homes, terminals: places)
-        if history.duplicateCount > 0 { progress.note("left out \(history.duplicateCount) payments whose id was there before") }
+        if history.duplicateCount > 0 { progress.note("\(history.duplicateCount) payments came twice (same bank and id); the first of each counts") }
         return history
     }
 }

@@ -77,7 +77,7 @@ struct PredictCommand: ParsableCommand {
         try PredictionFile(path: output, version: bundle.version).write(scored)
         progress.end()
         let flagged = scored.reduce(0) { $0 + ($1.label == .fraud ? 1 : 0) }
-        progress.note("\(scored.count) payments scored by \(bundle.version), \(flagged) labelled fraud, in \(output)")
+        progress.note("\(scored.count) payments scored by \(bundle.version), \(flagged) of them flagged as fraud, in \(output)")
         try files.finish()
     }
 

@@ -249,7 +249,7 @@ final class ChannelCore: Sendable {
     }
 
     private static func describe(_ error: any Error) -> String {
-        if let error = error as? IOError { return error.description }
+        if let error = error as? IOError { return error.plainReason }
         return "\(error)"
     }
 

@@ -89,3 +89,8 @@ struct Target: Sendable, Hashable {
         return addresses
     }
 }
+
+extension IOError {
+    /// The system's word for it, without NIO's frame around it: "Connection refused".
+    var plainReason: String { String(cString: strerror(errnoCode)) }
+}

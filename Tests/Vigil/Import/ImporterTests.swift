@@ -62,7 +62,7 @@ struct ImporterTests {
         _ file: String, mapping: Mapping? = mapping, gateway: String, maxInFlight: Int = 50, limit: Int? = nil
     ) throws -> ImportSession {
         let mapping = try #require(mapping)
-        var files = ImportFiles.place(file: file, rejects: nil)
+        var files = ImportFiles.place(file: file, kind: mapping.kind, rejects: nil)
         files.source = .init(kind: mapping.kind, file: file, mapping: mapping, gateway: gateway)
         return try ImportSession(
             file: file, mapping: mapping, options: ReadOptions(), limit: limit, files: files, maxInFlight: maxInFlight, resume: true)
@@ -167,7 +167,7 @@ struct ImporterTests {
             #expect(second.counts.duplicates == 0)
             #expect(gateway.stored.count == 399)
             #expect(try String(contentsOfFile: rejects, encoding: .utf8).split(separator: "\n").count == 2)
-            #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/rows.csv.import.json"))
+            #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/rows.csv.transactions.import.json"))
         }
     }
 
