@@ -48,7 +48,7 @@ struct Decider: Sendable {
     }
 
     private func ask<Answer>(about count: Int, with patience: Patience, _ call: () async throws -> Answer) async -> Answer? {
-        guard count > 0, patience.isLeft else { return nil }
+        guard isAsked, count > 0, patience.isLeft else { return nil }
         do {
             let answer = try await call()
             patience.restore()

@@ -7,11 +7,14 @@ struct KeyedTokens: Sendable {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
     private let key: SymmetricKey
+    /// The key taken in already: a token begins with a copy.
+    private let keyed: HMAC<SHA256>
 
     /// - Parameter hexadecimal: 64 digits; nil for anything else.
     init?(hexadecimal: String) {
         guard let bytes = hexadecimalBytes(hexadecimal, count: Self.keyBytes) else { return nil }
         key = SymmetricKey(data: bytes)
+        keyed = HMAC<SHA256>(key: key)
     }
 
     /// A vault with a key of its own, for installations that give none.
@@ -20,9 +23,12 @@ struct KeyedTokens: Sendable {
     var tokeniser: Tokeniser { Tokeniser { token($0, $1) } }
 
     func token(_ kind: IdentifierKind, _ identifier: String) -> String {
-        var hmac = HMAC<SHA256>(key: key)
+        var hmac = keyed
         hmac.update(data: Array("\(kind.rawValue)\n\(identifier)".utf8))
-        var text: [UInt8] = Array(kind.rawValue.utf8.prefix(1)) + [UInt8(ascii: ".")]
+        var text: [UInt8] = []
+        text.reserveCapacity(24)
+        text.append(kind.rawValue.utf8[kind.rawValue.utf8.startIndex])
+        text.append(UInt8(ascii: "."))
         var bits: UInt32 = 0
         var bitCount: UInt32 = 0
         for byte in hmac.finalize().prefix(16) {

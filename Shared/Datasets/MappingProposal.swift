@@ -44,64 +44,14 @@ public struct MappingProposal: Sendable {
 
     // MARK: Choosing
 
-    /// Names under which fields are known, without anything but letters and digits; the best first.
-    private static let synonyms: [String: [String]] = [
-        "bank_id": ["bankid", "bankcode"],
-        "transaction_id": ["transactionid", "txid", "txnid", "transid", "transnum", "transactionreference", "reference", "utr", "uetr", "id"],
-        "event_time": [
-            "eventtime", "txdatetime", "transactiontime", "transactiondate", "transdatetranstime", "timestamp", "datetime", "transdate",
-            "createdat", "bookingdate", "valuedate", "time", "date",
-        ],
-        "time_zone": ["timezone", "tz"],
-        "customer_id": ["customerid", "custid", "clientid", "nameorig", "userid", "customer", "client", "cardholder"],
-        "account_id": ["accountid", "accountnumber", "debtoraccount", "debitaccount", "iban", "account", "fromaccount", "sender"],
-        "card_id": ["cardid", "cardnumber", "ccnum", "pan", "card1", "card"],
-        "terminal_id": ["terminalid", "atmid", "posid", "terminal", "merchantid", "merchant", "objectid"],
-        "merchant_category_code": ["merchantcategorycode", "mcc"],
-        "counterparty_account_id": [
-            "counterpartyaccountid", "counterpartyaccount", "creditoraccount", "beneficiaryaccount", "namedest", "toaccount", "payeeaccount",
-            "receiver",
-        ],
-        "device_id": ["deviceid", "device", "imei", "deviceinfo"],
-        "channel": ["channel", "type", "paymentchannel"],
-        "amount": ["amount", "txamount", "transactionamount", "transactionamt", "amt", "sum", "value", "loss"],
-        "currency": ["currency", "currencycode", "ccy"],
-        "is_fraud": ["isfraud", "txfraud", "fraud", "label", "class"],
-        "known_at": ["knownat", "reportedat", "chargebackdate"],
-        "source": ["source"],
-        "kind": ["kind", "type"],
-        "institution": ["institution", "bank", "bankname", "operator", "brand", "nameofinstitution"],
-        "address": ["address", "streetaddress", "street"],
-        "city": ["city", "town"],
-        "complaint_id": ["complaintid", "incidentid", "incident", "casenumber", "caseid", "offenseid", "id"],
-        "crime_type": ["crimetype", "nibrsdescription", "offense", "offence", "primarytype", "category", "type"],
-        "occurred_at": ["occurredat", "occurrencedate", "incidentdate", "date", "datetime", "rmsoccurrencedate"],
-        "reported_at": ["reportedat", "reportdate", "reporteddate"],
-        "district": ["district", "beat", "precinct", "division"],
-        "signal_id": ["signalid", "eventid", "id"],
-        "starts_at": ["startsat", "startdate", "start", "date"],
-        "ends_at": ["endsat", "enddate", "end"],
-        "value": ["value", "level"],
-    ]
-
-    private static func names(of target: String) -> [String] {
-        if target.hasSuffix(".latitude") { return ["latitude", "lat", "maplatitude", "y", "ycoord"] }
-        if target.hasSuffix(".longitude") { return ["longitude", "lon", "lng", "long", "maplongitude", "x", "xcoord"] }
-        return synonyms[target] ?? [plain(target)]
-    }
-
-    static func plain(_ name: String) -> String {
-        String(name.lowercased().filter { ($0.isLetter || $0.isNumber) && $0.isASCII })
-    }
-
     /// A column by its own name first, then by the last part of its path, then by what its name contains, among those whose values fit.
     private static func column(for target: String, form: Target.Form, in sample: FileSample) -> FileSample.Column? {
         let fitting = sample.columns.filter { fits($0, form, target) }
-        for name in names(of: target) {
-            if let column = fitting.first(where: { plain($0.name) == name || plain($0.leaf) == name }) { return column }
+        for name in ColumnNames.of(target) {
+            if let column = fitting.first(where: { ColumnNames.plain($0.name) == name || ColumnNames.plain($0.leaf) == name }) { return column }
         }
-        for name in names(of: target).prefix(3) where name.count >= 5 {
-            if let column = fitting.first(where: { plain($0.name).contains(name) }) { return column }
+        for name in ColumnNames.of(target).prefix(3) where name.count >= 5 {
+            if let column = fitting.first(where: { ColumnNames.plain($0.name).contains(name) }) { return column }
         }
         return nil
     }
@@ -230,13 +180,19 @@ struct FileSample {
     private(set) var formatLine: String?
 
     init(file: String, maxRows: Int) throws(DatasetError) {
-        let header = try TableReader(file: file, columns: []).header
+        let start = try Self.start(of: file)
+        var format = FileFormat()
+        // What is no UTF-8 up to its last whole line was written by a program for Windows.
+        let lines = start.lastIndex(of: UInt8(ascii: "\n")).map { start[...$0] } ?? start[...]
+        if String(validating: lines, as: UTF8.self) == nil { format.encoding = .windows1252 }
+        let header = try TableReader(file: file, columns: [], format: format).header
         if header.isEmpty {
-            try readJSON(file, maxRows)
+            try readJSON(file, start, maxRows)
         } else {
+            if format.encoding != .utf8 { formatLine = "{encoding: \(format.encoding.rawValue)}" }
             // A column whose name comes twice cannot be mapped.
             let names = header.filter { name in !name.isEmpty && header.filter { $0 == name }.count == 1 }
-            try readRows(file, names, FileFormat(), maxRows)
+            try readRows(file, names, format, maxRows)
         }
     }
 
@@ -251,10 +207,13 @@ struct FileSample {
         }
     }
 
-    private mutating func readJSON(_ file: String, _ maxRows: Int) throws(DatasetError) {
+    private static func start(of file: String) throws(DatasetError) -> [UInt8] {
         let window = ByteWindow(try ByteSource(path: file))
         while window.count < DatasetLimits.chunkBytes, try window.fill() {}
-        let start = Array(UnsafeBufferPointer(start: window.bytes, count: window.count))
+        return Array(UnsafeBufferPointer(start: window.bytes, count: window.count))
+    }
+
+    private mutating func readJSON(_ file: String, _ start: [UInt8], _ maxRows: Int) throws(DatasetError) {
         let isList = start.first { !isJSONSpace($0) } == UInt8(ascii: "[")
         var format = FileFormat(kind: isList ? .json : .ndjson)
         var first: Any?

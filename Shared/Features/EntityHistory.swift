@@ -134,19 +134,27 @@ struct EntityHistory: Sendable {
         dropEvents(before: events[events.count - 1].time &- retention.horizonMicroseconds, retention.leastShare, dropped)
     }
 
-    /// A history grows by an eighth: there are very many, and what they reserve for later is memory too.
-    private static func capacity(beyond count: Int) -> Int { count + max(2, count / 8) }
+    /// A history grows by a sixteenth: there are very many, and what they reserve for later is memory too.
+    private static func capacity(beyond count: Int) -> Int { count + max(2, count / 16) }
+
+    /// What is left without the first ones, in no more memory than it needs: a history that once was long would else stay so.
+    private static func withoutFirst<Element>(_ count: Int, of all: ContiguousArray<Element>) -> ContiguousArray<Element> {
+        var left: ContiguousArray<Element> = []
+        left.reserveCapacity(capacity(beyond: all.count - count))
+        left.append(contentsOf: all[count...])
+        return left
+    }
 
     private mutating func dropEvents(before time: Int64, _ leastShare: Int, _ dropped: (UInt64) -> Void) {
         guard events[0].time <= time else { return }
         let expired = endIndex(notAfter: time)
-        guard expired >= 8, expired * leastShare >= events.count else { return }
+        guard expired >= 4, expired * leastShare >= events.count else { return }
         baseTicks = events[expired - 1].cumulativeTicks
-        events.removeSubrange(0..<expired)
+        events = EntityHistory.withoutFirst(expired, of: events)
         frauds.removeAll { $0.time <= time }
         guard !fingerprints.isEmpty else { return }
         for index in 0..<expired { dropped(fingerprints[index]) }
-        fingerprints.removeSubrange(0..<expired)
+        fingerprints = EntityHistory.withoutFirst(expired, of: fingerprints)
     }
 
     /// Where a transaction is; from the newest, since labels mostly speak of those.

@@ -1,7 +1,5 @@
-import Synchronization
-
-/// Gathers what concurrent calls submit into batches and processes one batch at a time: while one is under way the next
-/// fills. With one caller a batch holds that caller's items and nothing waits; under load, one commit serves hundreds.
+/// Gathers what concurrent calls submit into batches, processes one batch at a time, and gives each caller the outputs of its
+/// own items.
 ///
 /// Items are processed in the order of submission. ``run()`` must run, in a task group of the service's main, for
 /// anything to be processed.
@@ -14,28 +12,18 @@ public final class Batcher<Item: Sendable, Output: Sendable>: Sendable {
         let complete: @Sendable (Result<[Output], any Error>) -> Void
     }
 
-    private struct State {
-        var waiting: [Submission] = []
-        var waitingItems = 0
-        var worker: CheckedContinuation<Void, Never>?
-        /// Those that are held back until the next batch is taken.
-        var held: [CheckedContinuation<Void, Never>] = []
-        var isClosed = false
-    }
-
-    private let limits: BatchLimits
+    private let queue: BatchQueue<Submission>
     private let process: @Sendable ([Item]) async throws -> [Output]
-    private let state = Mutex(State())
 
     /// - Parameter process: returns one output for each item, in the items' order. What it throws, every submitter of the
     ///   batch gets.
     public init(limits: BatchLimits = BatchLimits(), process: @escaping @Sendable ([Item]) async throws -> [Output]) {
-        self.limits = limits
+        queue = BatchQueue(limits: limits)
         self.process = process
     }
 
     /// How many items wait for the next batch; for metrics.
-    public var waitingItems: Int { state.withLock { $0.waitingItems } }
+    public var waitingItems: Int { queue.waitingItems }
 
     /// Waits until the items have been processed, all of them in one batch.
     ///
@@ -45,63 +33,26 @@ public final class Batcher<Item: Sendable, Output: Sendable>: Sendable {
         if items.isEmpty { return [] }
         return try await withCheckedThrowingContinuation { continuation in
             do throws(BatchError) {
-                try enqueue(items) { continuation.resume(with: $0) }
+                try queue.add(Submission(items: items) { continuation.resume(with: $0) }, items: items.count)
             } catch {
                 continuation.resume(throwing: error)
             }
         }
     }
 
-    /// As ``submit(_:)``, without waiting: callers that submit one after another keep their order.
+    /// Submits without waiting for the outputs, but waits for room in the queue; see ``BatchQueue/addInTurn(_:items:)``.
     ///
     /// - Parameter complete: called once, from the processor's task.
-    public func enqueue(_ items: [Item], complete: @escaping @Sendable (Result<[Output], any Error>) -> Void) throws(BatchError) {
-        let (refusal, worker) = state.withLock { state -> (BatchError?, CheckedContinuation<Void, Never>?) in
-            if state.isClosed { return (.closed, nil) }
-            if state.waitingItems > 0, state.waitingItems + items.count > limits.maxQueuedItems { return (.full, nil) }
-            state.waiting.append(Submission(items: items, complete: complete))
-            state.waitingItems += items.count
-            defer { state.worker = nil }
-            return (nil, state.worker)
-        }
-        if let refusal { throw refusal }
-        worker?.resume()
-    }
-
-    /// As ``enqueue(_:complete:)``, but where too much waits already, the caller waits too: so a fast source is held back to
-    /// the pace of the processing, instead of being refused. A cancelled caller still waits for its turn.
-    ///
-    /// - Throws: ``BatchError/closed``.
     public func enqueueInTurn(
         _ items: [Item], complete: @escaping @Sendable (Result<[Output], any Error>) -> Void
     ) async throws(BatchError) {
-        while true {
-            do throws(BatchError) {
-                return try enqueue(items, complete: complete)
-            } catch {
-                guard error == .full else { throw error }
-            }
-            await withCheckedContinuation { continuation in
-                let isHeld = state.withLock { state in
-                    guard !state.isClosed, state.waitingItems > 0, state.waitingItems + items.count > limits.maxQueuedItems else { return false }
-                    state.held.append(continuation)
-                    return true
-                }
-                if !isHeld { continuation.resume() }
-            }
-        }
+        try await queue.addInTurn(Submission(items: items, complete: complete), items: items.count)
     }
 
     /// Processes batches until the task is cancelled; then what still waits is refused.
     public func run() async {
-        await withTaskCancellationHandler {
-            while let batch = await nextBatch() {
-                await complete(batch)
-            }
-        } onCancel: {
-            close()
-        }
-        close()
+        let refused = await queue.forEachBatch { await complete($0) }
+        for submission in refused { submission.complete(.failure(BatchError.closed)) }
     }
 
     private func complete(_ batch: [Submission]) async {
@@ -120,74 +71,4 @@ public final class Batcher<Item: Sendable, Output: Sendable>: Sendable {
             for submission in batch { submission.complete(.failure(error)) }
         }
     }
-
-    private func nextBatch() async -> [Submission]? {
-        while true {
-            let (batch, released) = state.withLock { state -> ([Submission]?, [CheckedContinuation<Void, Never>]) in
-                if state.isClosed { return (nil, []) }
-                var items = 0
-                var count = 0
-                for submission in state.waiting {
-                    if count > 0, items + submission.items.count > limits.maxBatchItems { break }
-                    items += submission.items.count
-                    count += 1
-                }
-                let batch = Array(state.waiting.prefix(count))
-                state.waiting.removeFirst(count)
-                state.waitingItems -= items
-                defer { state.held = [] }
-                return (batch, state.held)
-            }
-            for held in released { held.resume() }
-            guard let batch else { return nil }
-            if !batch.isEmpty { return batch }
-            await withCheckedContinuation { continuation in
-                let isReady = state.withLock { state in
-                    if state.isClosed || !state.waiting.isEmpty { return true }
-                    state.worker = continuation
-                    return false
-                }
-                if isReady { continuation.resume() }
-            }
-        }
-    }
-
-    private func close() {
-        let (refused, worker, held) = state.withLock { state in
-            state.isClosed = true
-            defer {
-                state.waiting = []
-                state.waitingItems = 0
-                state.worker = nil
-                state.held = []
-            }
-            return (state.waiting, state.worker, state.held)
-        }
-        worker?.resume()
-        for held in held { held.resume() }
-        for submission in refused { submission.complete(.failure(BatchError.closed)) }
-    }
-}
-
-/// How much a ``Batcher`` takes at once and holds.
-public struct BatchLimits: Sendable, Hashable {
-    /// A batch ends before it would hold more, unless one submission alone does.
-    public var maxBatchItems: Int
-    /// Submissions beyond this are refused, so that a queue never grows without end.
-    public var maxQueuedItems: Int
-
-    public init(maxBatchItems: Int = 1_000, maxQueuedItems: Int = 20_000) {
-        self.maxBatchItems = maxBatchItems
-        self.maxQueuedItems = maxQueuedItems
-    }
-}
-
-/// Why a ``Batcher`` did not process what was submitted.
-public enum BatchError: Error, Sendable, Hashable {
-    /// Too much waits already; try again later.
-    case full
-    /// The service is ending.
-    case closed
-    /// The processor returned fewer outputs than it was given items.
-    case incomplete
 }

@@ -31,6 +31,30 @@ import Testing
         }
     }
 
+    @Test func germanHeadersAreUnderstoodInAnyEncoding() throws {
+        let text = """
+            Transaktionsnummer;Buchungstag;Kundennummer;Kontonummer;Händler;Gegenkonto;Zahlungsart;Betrag (€);Währung;Verwendungszweck
+            U-1;28.02.2026;K1;DE02120300000000202051;H-9;DE02500105170137075030;online;-1.250,50;EUR;Miete
+            U-2;01.03.2026;K2;DE02120300000000202051;H-7;;pos;-3,00;EUR;
+            """
+        for encoding in [String.Encoding.utf8, .windowsCP1252] {
+            let bytes = try #require(text.data(using: encoding))
+            let file = FileManager.default.temporaryDirectory.appending(path: "vigil-proposal-\(UUID().uuidString)")
+            try bytes.write(to: file)
+            defer { try? FileManager.default.removeItem(at: file) }
+            let yaml = try MappingProposal(file: file.path, kind: .transactions).yaml
+            for (field, column) in [
+                ("transaction_id", "Transaktionsnummer"), ("event_time", "Buchungstag"), ("customer_id", "Kundennummer"),
+                ("account_id", "Kontonummer"), ("terminal_id", "Händler"), ("counterparty_account_id", "Gegenkonto"),
+                ("channel", "Zahlungsart"), ("amount", "Betrag (€)"), ("currency", "Währung"),
+            ] {
+                let line = try #require(yaml.split(separator: "\n").first { $0.hasPrefix("  \(field):") }, "no \(field) in \(encoding)")
+                #expect(line.contains(column), "\(line) in \(encoding)")
+            }
+            #expect(yaml.contains("# Not used: Verwendungszweck"))
+        }
+    }
+
     @Test func geoJSONIsReadUnderItsFeatures() throws {
         let text = """
             {"type": "FeatureCollection", "features": [

@@ -76,27 +76,57 @@ import Testing
         await #expect(throws: BatchError.closed) { try await batcher.submit([4]) }
     }
 
-    @Test func aCallerInTurnWaitsForRoomInsteadOfBeingRefused() async throws {
-        let batcher = Batcher<Int, Int>(limits: BatchLimits(maxBatchItems: 2, maxQueuedItems: 2)) { $0 }
-        let (outputs, told) = AsyncStream.makeStream(of: [Int].self)
+    @Test func whoeverAddsInTurnWaitsForRoomInsteadOfBeingRefused() async {
+        let queue = BatchQueue<Int>(limits: BatchLimits(maxBatchItems: 2, maxQueuedItems: 2))
+        let (batches, taken) = AsyncStream.makeStream(of: [Int].self)
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                for item in 0..<100 {
-                    try? await batcher.enqueueInTurn([item]) { told.yield((try? $0.get()) ?? []) }
-                }
+                for item in 0..<100 { try? await queue.addInTurn(item) }
             }
-            while batcher.waitingItems < 2 { await Task.yield() }
-            #expect(throws: BatchError.full) { try batcher.enqueue([100]) { _ in } }
-            group.addTask { await batcher.run() }
+            while queue.waitingItems < 2 { await Task.yield() }
+            #expect(throws: BatchError.full) { try queue.add(100) }
+            group.addTask { _ = await queue.forEachBatch { taken.yield($0) } }
             var order: [Int] = []
-            for await output in outputs {
-                order += output
+            for await batch in batches {
+                #expect(batch.count <= 2)
+                order += batch
                 if order.count == 100 { break }
             }
             #expect(order == Array(0..<100))
             group.cancelAll()
         }
-        await #expect(throws: BatchError.closed) { try await batcher.enqueueInTurn([1]) { _ in } }
+        await #expect(throws: BatchError.closed) { try await queue.addInTurn(1) }
+    }
+
+    @Test func anEndedQueueGivesBackWhatWaitsAndReleasesWhoIsHeld() async {
+        let queue = BatchQueue<Int>(limits: BatchLimits(maxBatchItems: 1, maxQueuedItems: 1))
+        let (started, start) = AsyncStream.makeStream(of: Void.self)
+        let (gate, open) = AsyncStream.makeStream(of: Void.self)
+        await withTaskGroup(of: Int.self) { group in
+            try? queue.add(0)
+            group.addTask {
+                await queue.forEachBatch { _ in
+                    start.yield()
+                    for await _ in gate { break }
+                }.count
+            }
+            for await _ in started { break }
+            for item in 1...5 {
+                group.addTask {
+                    do throws(BatchError) {
+                        try await queue.addInTurn(item)
+                        return 0
+                    } catch {
+                        return 1
+                    }
+                }
+            }
+            while queue.waitingItems < 1 { await Task.yield() }
+            group.cancelAll()
+            open.yield()
+            // One waited, four were held back or came too late: each is told.
+            #expect(await group.reduce(0, +) == 5)
+        }
     }
 
     @Test func aTurnstileLetsOneThroughAtATime() async {

@@ -50,17 +50,18 @@ struct IngestionDatabase: Sendable {
 
     // MARK: Transactions
 
-    /// Writes those that are new, in order, and returns their keys; with them, what is kept of raw identifiers. No key may
-    /// come twice.
+    /// Writes those that are new, in order, and returns the keys of the others; with them, what is kept of raw identifiers. No
+    /// key may come twice.
     func insert(_ rows: [TransactionRow], sealed: [SealedIdentifier], now: Timestamp) async throws -> Set<TransactionKey> {
         guard !rows.isEmpty else { return [] }
         let isNearBoundary = Self.isNearBoundary(now)
-        if rows.count >= Self.minCopyRows, !isNearBoundary, try await copy(rows, sealed) { return Set(rows.map(\.key)) }
+        if rows.count >= Self.minCopyRows, !isNearBoundary, try await copy(rows, sealed) { return [] }
         var statements = PrivacyDatabase.keep(sealed).map { [$0] } ?? []
         if isNearBoundary { statements.append("SELECT pg_advisory_xact_lock(hashtextextended('vigil.log_boundary', 0))") }
         statements.append(Self.insert(rows, looksAround: isNearBoundary))
-        guard let inserted = try await pool.pipeline(statements).last else { return [] }
-        return Set(try inserted.decode(String.self, String.self).map { TransactionKey(bankID: $0, transactionID: $1) })
+        guard let inserted = try await pool.pipeline(statements).last, inserted.count < rows.count else { return [] }
+        let fresh = Set(try inserted.decode(String.self, String.self).map { TransactionKey(bankID: $0, transactionID: $1) })
+        return Set(rows.lazy.map(\.key).filter { !fresh.contains($0) })
     }
 
     static func isNearBoundary(_ now: Timestamp) -> Bool {

@@ -6,7 +6,8 @@ import RPC
 import ServiceRuntime
 import SuiteProcesses
 
-/// What it costs to take transactions in, beside what PostgreSQL itself can do on the same disk in the same run.
+/// What it costs to take transactions in, beside what PostgreSQL itself can do on the same disk in the same run. Names of parts
+/// may follow: `durable scored`.
 @main enum Main {
     static let clients = 8
 
@@ -17,9 +18,10 @@ import SuiteProcesses
         let suite = try SuiteProcesses(server: server)
         defer { suite.end() }
         var report = BenchmarkReport(area: "ingestion")
+        let wanted = CommandLine.arguments.dropFirst()
         let rows = quick ? 40_000 : 160_000
-        try await durable(suite, rows: rows, rounds: quick ? 1 : 3, &report)
-        try await scored(suite, rows: rows / 8, rounds: quick ? 1 : 3, &report)
+        if wanted.isEmpty || wanted.contains("durable") { try await durable(suite, rows: rows, rounds: quick ? 1 : 3, &report) }
+        if wanted.isEmpty || wanted.contains("scored") { try await scored(suite, rows: rows / 8, rounds: quick ? 1 : 3, &report) }
         try report.write()
     }
 
