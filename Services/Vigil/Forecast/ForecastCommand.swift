@@ -73,6 +73,9 @@ struct ForecastCommand: ParsableCommand {
     @Option(help: "text or json: how the summary is printed.")
     var format: OutputFormat = .text
 
+    /// Without news for longer than this, a forecast is told to be from old data.
+    private static let staleAfterDays = 14.0
+
     func validate() throws {
         guard (1...8_784).contains(hours) else { throw ValidationError("--hours must be 1 to 8784.") }
         guard (10...100_000).contains(cellMetres) else { throw ValidationError("--cell-metres must be 10 to 100000.") }
@@ -86,7 +89,7 @@ struct ForecastCommand: ParsableCommand {
         try OutputPlaces(inputs: [events, mapping, cells], files: ["--output": output, "--timeline": timeline]).check()
         let mapping = try Mapping.load(mapping)
         guard mapping.kind == .complaints else {
-            throw ValidationError("The mapping \(mapping.name) is for \(mapping.kind.rawValue), not for complaints.")
+            throw PlaceFault(description: "the mapping \(mapping.name) is for \(mapping.kind.rawValue), not for complaints")
         }
         guard let moment = mapping.moment(at, onClockOf: "occurred_at") else {
             throw ValidationError("--at must be a day or a time in ISO 8601, such as 2010-05-24 or 2010-05-24T06:00:00Z, not `\(at)`.")
@@ -103,6 +106,9 @@ struct ForecastCommand: ParsableCommand {
             progress.show("learning", fraction: $0)
         }
         progress.end()
+        if let newest = incidents.ages.last, newest > Self.staleAfterDays {
+            progress.note("the newest incident is \(Int(newest)) days older than --at; what happened since is not known")
+        }
         let file = ForecastFile(path: output)
         if let given {
             try file.write(forecast, cells: given)

@@ -1,4 +1,3 @@
-import ArgumentParser
 import Datasets
 import Foundation
 import Models
@@ -67,9 +66,9 @@ enum CellsFile {
             guard table.refusedRows == 0 else { break }
             func number(_ column: Int, limit: Double) throws -> Double {
                 guard let value = table.double(column), abs(value) <= limit else {
-                    throw ValidationError(
-                        "\(path): row \(table.position.row): \(columns[column]) must be a number from \(-limit) to \(limit), "
-                            + "not `\(table.text(column) ?? "")`.")
+                    throw PlaceFault(
+                        description: "\(path): row \(table.position.row): \(columns[column]) must be a number from \(-limit) to \(limit), "
+                            + "not `\(table.text(column) ?? "")`")
                 }
                 return value
             }
@@ -78,8 +77,8 @@ enum CellsFile {
                     id: table.text(0) ?? "", latitude: table.text(1) ?? "", longitude: table.text(2) ?? "",
                     centre: Coordinate(latitude: try number(1, limit: 90), longitude: try number(2, limit: 180))))
         }
-        guard table.refusedRows == 0 else { throw ValidationError("\(path): a row near row \(cells.count + 1) is not CSV.") }
-        guard !cells.isEmpty else { throw ValidationError("\(path): there is no cell in it.") }
+        guard table.refusedRows == 0 else { throw PlaceFault(description: "\(path): a row near row \(cells.count + 1) is not CSV") }
+        guard !cells.isEmpty else { throw PlaceFault(description: "\(path): there is no cell in it") }
         return cells
     }
 }
@@ -115,7 +114,7 @@ struct ForecastFile {
         do {
             try Data(csv.bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
         } catch {
-            throw ValidationError("\(path) cannot be written: \(error.localizedDescription)")
+            throw PlaceFault(description: "\(path) cannot be written: \(plainly(error))")
         }
     }
 }
@@ -130,7 +129,7 @@ struct TimelineFile {
     /// - Parameter ids: of the cells, in the forecast's order.
     func write(_ forecast: CellForecast, ids: [String]) throws {
         guard FileManager.default.createFile(atPath: path, contents: nil), let file = FileHandle(forWritingAtPath: path) else {
-            throw ValidationError("\(path) cannot be written.")
+            throw PlaceFault(description: "\(path) cannot be written")
         }
         var csv = CSVWriter(header: ["cell_id", "hour", "expected", "lower_50", "upper_50", "lower_90", "upper_90"])
         let timeline = forecast.timeline

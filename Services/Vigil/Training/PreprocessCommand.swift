@@ -56,7 +56,7 @@ private final class TableFile {
 
     init(path: String, header: [String]) throws {
         guard FileManager.default.createFile(atPath: path, contents: nil), let file = FileHandle(forWritingAtPath: path) else {
-            throw ValidationError("\(path) cannot be written.")
+            throw PlaceFault(description: "\(path) cannot be written")
         }
         self.file = file
         buffer = Array((header.joined(separator: ",") + "\n").utf8)
