@@ -83,7 +83,7 @@ struct JSONGenerator {
                     case .oneof(let oneof, let fields):
                         for field in fields { readOneof(oneof, field, to: &writer) }
                     case .field(let field), .optional(let field, _):
-                        writer.line("case \(labels(field)):")
+                        writeCase(field, to: &writer)
                         writer.indented { readField(field, to: &$0) }
                     }
                 }
@@ -93,6 +93,12 @@ struct JSONGenerator {
         }
     }
 
+    /// A known field's label. Null stands for the field's default; an unknown field is refused whatever its value.
+    private func writeCase(_ field: FieldSchema, to writer: inout SourceWriter) {
+        writer.line("case \(labels(field)):")
+        writer.indented { $0.line("if try reader.readNullIfNext() { continue }") }
+    }
+
     /// The name in JSON, and the name in the .proto file where that differs.
     private func labels(_ field: FieldSchema) -> String {
         field.jsonName == field.name ? literal(field.name) : "\(literal(field.jsonName)), \(literal(field.name))"
@@ -100,7 +106,7 @@ struct JSONGenerator {
 
     private func readOneof(_ oneof: OneofSchema, _ field: FieldSchema, to writer: inout SourceWriter) {
         let property = "self.\(SwiftName.property(oneof.name))"
-        writer.line("case \(labels(field)):")
+        writeCase(field, to: &writer)
         writer.indented { writer in
             writer.line("if \(property) != nil { throw reader.invalid(\"only one of \(oneof.name) may be set\") }")
             if case .enumeration(let name) = field.kind {

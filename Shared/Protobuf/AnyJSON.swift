@@ -54,7 +54,9 @@ extension JSONReader {
         try beginObject()
         while let name = try nextField() {
             switch name {
-            case "value": value = try type.init(json: &self).protobufBytes()
+            case "value":
+                if try readNullIfNext() { continue }
+                value = try type.init(json: &self).protobufBytes()
             default: try skipUnknown()
             }
         }

@@ -93,12 +93,9 @@ public struct JSONReader {
         return key
     }
 
-    /// The next name in the object whose value is not null (null stands for a field's default), or nil at its end.
+    /// The name of the next field in the object, or nil at its end. Its value may be null, which stands for its default.
     public mutating func nextField() throws -> String? {
-        while let key = try nextName(Self.lowerCamelCase) {
-            guard try readNullIfNext() else { return key }
-        }
-        return nil
+        try nextName(Self.lowerCamelCase)
     }
 
     /// A field's name in JSON, from that or from its name in the .proto file.

@@ -59,42 +59,87 @@ public struct PeerCertificate: Sendable, Hashable {
 
 /// What a handler knows of the call it serves, and where it sets metadata of the response.
 public struct CallContext: Sendable {
-    public let method: MethodDescriptor
-    /// What the caller sent beside the message. HTTP/2 and gRPC's own fields are not in it.
-    public let metadata: Metadata
-    public let peer: Peer
-    /// When the caller stops waiting. Calls made while handling inherit it.
-    public let deadline: ContinuousClock.Instant?
+    /// What is known of a call without a server.
+    private final class Given: Sendable {
+        let method: MethodDescriptor
+        let metadata: Metadata
+        let peer: Peer
+        let deadline: ContinuousClock.Instant?
+        let response = ResponseMetadata()
+
+        init(_ method: MethodDescriptor, _ metadata: Metadata, _ peer: Peer, _ deadline: ContinuousClock.Instant?) {
+            self.method = method
+            self.metadata = metadata
+            self.peer = peer
+            self.deadline = deadline
+        }
+    }
+
+    /// One reference, because every call's handlers hand it around.
+    private enum Source {
+        case call(ServerCall, MethodDescriptor)
+        case given(Given)
+    }
+
+    private let source: Source
     /// What interceptors attached: the principal, the trace.
     public var serviceContext: ServiceContext
 
-    let response: ResponseMetadata
-    private let call: CallStream?
+    public var method: MethodDescriptor {
+        switch source {
+        case .call(_, let method): method
+        case .given(let given): given.method
+        }
+    }
+
+    /// What the caller sent beside the message. HTTP/2 and gRPC's own fields are not in it.
+    public var metadata: Metadata {
+        switch source {
+        case .call(let call, _): call.metadata
+        case .given(let given): given.metadata
+        }
+    }
+
+    public var peer: Peer {
+        switch source {
+        case .call(let call, _): call.connection.peer
+        case .given(let given): given.peer
+        }
+    }
+
+    /// When the caller stops waiting. Calls made while handling inherit it.
+    public var deadline: ContinuousClock.Instant? {
+        switch source {
+        case .call(let call, _): call.deadline
+        case .given(let given): given.deadline
+        }
+    }
+
+    var response: ResponseMetadata {
+        switch source {
+        case .call(let call, _): call.responseMetadata
+        case .given(let given): given.response
+        }
+    }
 
     /// Whether the request message read last came compressed.
-    public var requestWasCompressed: Bool { call?.lastMessageWasCompressed ?? false }
+    public var requestWasCompressed: Bool {
+        if case .call(let call, _) = source { call.lastMessageWasCompressed } else { false }
+    }
 
     /// For tests of handlers; the server makes its own.
     public init(
         method: MethodDescriptor, metadata: Metadata = [:], peer: Peer = Peer(address: "test"),
         deadline: ContinuousClock.Instant? = nil, serviceContext: ServiceContext = .topLevel
     ) {
-        self.init(
-            method: method, metadata: metadata, peer: peer, deadline: deadline, serviceContext: serviceContext,
-            response: ResponseMetadata(), call: nil)
+        source = .given(Given(method, metadata, peer, deadline))
+        self.serviceContext = serviceContext
     }
 
-    init(
-        method: MethodDescriptor, metadata: Metadata, peer: Peer, deadline: ContinuousClock.Instant?,
-        serviceContext: ServiceContext, response: ResponseMetadata, call: CallStream?
-    ) {
-        self.method = method
-        self.metadata = metadata
-        self.peer = peer
-        self.deadline = deadline
+    /// What is read of the call does not change once its handler runs.
+    init(_ call: ServerCall, _ method: MethodDescriptor, _ serviceContext: ServiceContext) {
+        source = .call(call, method)
         self.serviceContext = serviceContext
-        self.response = response
-        self.call = call
     }
 
     /// Metadata to send before the first message. Without effect once that has been sent.

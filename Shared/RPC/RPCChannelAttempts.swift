@@ -6,15 +6,14 @@ extension RPCChannel {
         MessageCoding(compressesOutput: options.compression == .gzip)
     }
 
-    /// A request with its deadline, and the trace of the call being handled, if there is one.
-    func request(_ path: String, _ options: CallOptions, isStream: Bool, body: [UInt8]? = nil) -> ClientCall.Request {
+    /// What goes with a call: the caller's own fields, and the trace of the call being handled, if there is one.
+    func metadata(_ options: CallOptions) -> Metadata {
         var metadata = options.metadata
         if let trace = TraceContext.current, metadata["traceparent"] == nil {
             metadata.add(trace.child().traceparent, for: "traceparent")
             if !trace.state.isEmpty { metadata.add(trace.state, for: "tracestate") }
         }
-        return ClientCall.Request(
-            path: path, metadata: metadata, deadline: deadline(options, isStream: isStream), compression: options.compression, body: body)
+        return metadata
     }
 
     /// The soonest of: the call's own timeout, the deadline of the call being handled; where there is neither, the
@@ -36,7 +35,11 @@ extension RPCChannel {
     /// - Parameter other: a connection to avoid, because the call has been tried there.
     func start(request: ClientCall.Request, _ options: CallOptions, other: ClientConnection? = nil) async throws -> ClientCall {
         let wish = CallWish(waitsForReady: options.waitForReady, hashKey: options.hashKey, other: other)
-        let connection = try await core.pick(wish, deadline: request.deadline)
+        if let connection = core.readyConnection(wish) { return start(request, on: connection) }
+        return start(request, on: try await core.pick(wish, deadline: request.deadline))
+    }
+
+    private func start(_ request: ClientCall.Request, on connection: ClientConnection) -> ClientCall {
         let call = ClientCall(connection, request, maxMessageBytes: core.configuration.maxMessageBytes)
         connection.loop.run { connection.start(call) }
         return call
@@ -56,10 +59,10 @@ extension RPCChannel {
     /// The interceptors of one call that have begun, and when it began.
     struct Interception {
         var finishers: [@Sendable (CallOutcome) -> Void] = []
-        let startedAt = ContinuousClock.now
+        var startedAt: ContinuousClock.Instant?
 
         func end(_ status: StatusCode, _ message: String = "", sent: Int, received: Int) {
-            guard !finishers.isEmpty else { return }
+            guard !finishers.isEmpty, let startedAt else { return }
             let outcome = CallOutcome(
                 status: status, httpStatus: status.httpStatus, message: message, duration: ContinuousClock.now - startedAt,
                 sentMessages: sent, receivedMessages: received)
@@ -67,10 +70,11 @@ extension RPCChannel {
         }
     }
 
-    private func intercept(_ request: inout ClientCall.Request, _ method: MethodDescriptor?) async throws -> Interception {
-        var interception = Interception()
-        guard !core.configuration.interceptors.isEmpty else { return interception }
-        var outgoing = OutgoingCall(path: request.path, method: method, deadline: request.deadline, metadata: request.metadata)
+    private func intercept(
+        _ metadata: inout Metadata, path: String, _ method: MethodDescriptor?, _ deadline: ContinuousClock.Instant?
+    ) async throws -> Interception {
+        var interception = Interception(startedAt: .now)
+        var outgoing = OutgoingCall(path: path, method: method, deadline: deadline, metadata: metadata)
         do {
             for interceptor in core.configuration.interceptors {
                 if let finisher = try await interceptor.begin(&outgoing) { interception.finishers.append(finisher) }
@@ -79,7 +83,7 @@ extension RPCChannel {
             interception.end(RPCError(handlerError: error).code, "\(error)", sent: 0, received: 0)
             throw error
         }
-        request.metadata = outgoing.metadata
+        metadata = outgoing.metadata
         return interception
     }
 
@@ -87,11 +91,14 @@ extension RPCChannel {
     func withCall<R>(
         _ method: MethodDescriptor, _ options: CallOptions, isStream: Bool, body: [UInt8]? = nil, _ use: (ClientCall) async throws -> R
     ) async throws -> R {
-        var request = request(method.path, options, isStream: isStream, body: body)
-        let interception = try await intercept(&request, method)
+        var metadata = metadata(options)
+        let deadline = deadline(options, isStream: isStream)
+        let interception = try await intercept(&metadata, path: method.path, method, deadline)
         let call: ClientCall
         do {
-            call = try await start(request: request, options)
+            call = try await start(
+                request: ClientCall.Request(
+                    path: method.path, metadata: metadata, deadline: deadline, compression: options.compression, body: body), options)
         } catch {
             interception.end(RPCError(handlerError: error).code, "\(error)", sent: 0, received: 0)
             throw error
@@ -116,11 +123,13 @@ extension RPCChannel {
     func unaryBytes(
         path: String, method: MethodDescriptor?, contentType: String, body: [UInt8], options: CallOptions
     ) async throws -> ArraySlice<UInt8> {
-        var request = request(path, options, isStream: false, body: body)
-        request.contentType = contentType
-        request.expectsReply = true
-        request.wantsMetadata = options.onMetadata != nil
-        let interception = try await intercept(&request, method)
+        var metadata = metadata(options)
+        let deadline = deadline(options, isStream: false)
+        var interception = Interception()
+        if !core.configuration.interceptors.isEmpty { interception = try await intercept(&metadata, path: path, method, deadline) }
+        let request = ClientCall.Request(
+            path: path, contentType: contentType, metadata: metadata, deadline: deadline, compression: options.compression, body: body,
+            expectsReply: true, wantsMetadata: options.onMetadata != nil)
         do {
             let reply: ArraySlice<UInt8>
             if let milliseconds = core.configuration.retry.hedgeAfterMilliseconds, method?.idempotency == .noSideEffects {

@@ -83,6 +83,10 @@ struct JSONTests {
         #expect(try fromJSON(json) == TestingV1.Scalars(int32Value: 1))
         let error = protobufError { try fromJSON(json, as: TestingV1.Scalars.self, refusesUnknownFields: true) }
         #expect(error?.fieldPath == "extra")
+        // Null is no excuse for a name that is mistyped.
+        let null = protobufError { try fromJSON(#"{"int32Vaule": null}"#, as: TestingV1.Scalars.self, refusesUnknownFields: true) }
+        #expect(null?.fieldPath == "int32Vaule")
+        #expect(try fromJSON(#"{"int32Vaule": null}"#) == TestingV1.Scalars())
     }
 
     @Test("a name that comes twice is refused where typing errors are, whichever of its forms it has; a map's names are as they are")

@@ -59,6 +59,7 @@ extension GoogleRPC {
             while let name = try reader.nextField() {
                 switch name {
                 case "retryDelay", "retry_delay":
+                    if try reader.readNullIfNext() { continue }
                     self.retryDelay = try GoogleProtobuf.Duration(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -132,11 +133,13 @@ extension GoogleRPC {
             while let name = try reader.nextField() {
                 switch name {
                 case "stackEntries", "stack_entries":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.stackEntries.append(try reader.readString())
                     }
                 case "detail":
+                    if try reader.readNullIfNext() { continue }
                     self.detail = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -207,8 +210,10 @@ extension GoogleRPC {
                 while let name = try reader.nextField() {
                     switch name {
                     case "subject":
+                        if try reader.readNullIfNext() { continue }
                         self.subject = try reader.readString()
                     case "description":
+                        if try reader.readNullIfNext() { continue }
                         self.description = try reader.readString()
                     default: try reader.skipUnknown()
                     }
@@ -271,6 +276,7 @@ extension GoogleRPC {
             while let name = try reader.nextField() {
                 switch name {
                 case "violations":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.violations.append(try GoogleRPC.QuotaFailure.Violation(json: &reader))
@@ -367,10 +373,13 @@ extension GoogleRPC {
             while let name = try reader.nextField() {
                 switch name {
                 case "reason":
+                    if try reader.readNullIfNext() { continue }
                     self.reason = try reader.readString()
                 case "domain":
+                    if try reader.readNullIfNext() { continue }
                     self.domain = try reader.readString()
                 case "metadata":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginObject()
                     while let text = try reader.nextKey() {
                         let key = text
@@ -452,10 +461,13 @@ extension GoogleRPC {
                 while let name = try reader.nextField() {
                     switch name {
                     case "type":
+                        if try reader.readNullIfNext() { continue }
                         self.type = try reader.readString()
                     case "subject":
+                        if try reader.readNullIfNext() { continue }
                         self.subject = try reader.readString()
                     case "description":
+                        if try reader.readNullIfNext() { continue }
                         self.description = try reader.readString()
                     default: try reader.skipUnknown()
                     }
@@ -518,6 +530,7 @@ extension GoogleRPC {
             while let name = try reader.nextField() {
                 switch name {
                 case "violations":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.violations.append(try GoogleRPC.PreconditionFailure.Violation(json: &reader))
@@ -591,8 +604,10 @@ extension GoogleRPC {
                 while let name = try reader.nextField() {
                     switch name {
                     case "field":
+                        if try reader.readNullIfNext() { continue }
                         self.field = try reader.readString()
                     case "description":
+                        if try reader.readNullIfNext() { continue }
                         self.description = try reader.readString()
                     default: try reader.skipUnknown()
                     }
@@ -655,6 +670,7 @@ extension GoogleRPC {
             while let name = try reader.nextField() {
                 switch name {
                 case "fieldViolations", "field_violations":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.fieldViolations.append(try GoogleRPC.BadRequest.FieldViolation(json: &reader))
@@ -726,8 +742,10 @@ extension GoogleRPC {
             while let name = try reader.nextField() {
                 switch name {
                 case "requestId", "request_id":
+                    if try reader.readNullIfNext() { continue }
                     self.requestID = try reader.readString()
                 case "servingData", "serving_data":
+                    if try reader.readNullIfNext() { continue }
                     self.servingData = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -810,12 +828,16 @@ extension GoogleRPC {
             while let name = try reader.nextField() {
                 switch name {
                 case "resourceType", "resource_type":
+                    if try reader.readNullIfNext() { continue }
                     self.resourceType = try reader.readString()
                 case "resourceName", "resource_name":
+                    if try reader.readNullIfNext() { continue }
                     self.resourceName = try reader.readString()
                 case "owner":
+                    if try reader.readNullIfNext() { continue }
                     self.owner = try reader.readString()
                 case "description":
+                    if try reader.readNullIfNext() { continue }
                     self.description = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -886,8 +908,10 @@ extension GoogleRPC {
                 while let name = try reader.nextField() {
                     switch name {
                     case "description":
+                        if try reader.readNullIfNext() { continue }
                         self.description = try reader.readString()
                     case "url":
+                        if try reader.readNullIfNext() { continue }
                         self.url = try reader.readString()
                     default: try reader.skipUnknown()
                     }
@@ -950,6 +974,7 @@ extension GoogleRPC {
             while let name = try reader.nextField() {
                 switch name {
                 case "links":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.links.append(try GoogleRPC.Help.Link(json: &reader))
@@ -1021,8 +1046,10 @@ extension GoogleRPC {
             while let name = try reader.nextField() {
                 switch name {
                 case "locale":
+                    if try reader.readNullIfNext() { continue }
                     self.locale = try reader.readString()
                 case "message":
+                    if try reader.readNullIfNext() { continue }
                     self.message = try reader.readString()
                 default: try reader.skipUnknown()
                 }

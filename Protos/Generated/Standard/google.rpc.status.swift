@@ -75,10 +75,13 @@ extension GoogleRPC {
             while let name = try reader.nextField() {
                 switch name {
                 case "code":
+                    if try reader.readNullIfNext() { continue }
                     self.code = try reader.readInt32()
                 case "message":
+                    if try reader.readNullIfNext() { continue }
                     self.message = try reader.readString()
                 case "details":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.details.append(try GoogleProtobuf.AnyMessage(json: &reader))

@@ -59,6 +59,7 @@ extension GRPCHealthV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "service":
+                    if try reader.readNullIfNext() { continue }
                     self.service = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -175,6 +176,7 @@ extension GRPCHealthV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "status":
+                    if try reader.readNullIfNext() { continue }
                     if let value = try reader.readEnum(GRPCHealthV1.HealthCheckResponse.ServingStatus.self) { self.status = value }
                 default: try reader.skipUnknown()
                 }
@@ -300,6 +302,7 @@ extension GRPCHealthV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "statuses":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginObject()
                     while let text = try reader.nextKey() {
                         let key = text

@@ -105,20 +105,26 @@ extension GRPCReflectionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "host":
+                    if try reader.readNullIfNext() { continue }
                     self.host = try reader.readString()
                 case "fileByFilename", "file_by_filename":
+                    if try reader.readNullIfNext() { continue }
                     if self.messageRequest != nil { throw reader.invalid("only one of message_request may be set") }
                     self.messageRequest = .fileByFilename(try reader.readString())
                 case "fileContainingSymbol", "file_containing_symbol":
+                    if try reader.readNullIfNext() { continue }
                     if self.messageRequest != nil { throw reader.invalid("only one of message_request may be set") }
                     self.messageRequest = .fileContainingSymbol(try reader.readString())
                 case "fileContainingExtension", "file_containing_extension":
+                    if try reader.readNullIfNext() { continue }
                     if self.messageRequest != nil { throw reader.invalid("only one of message_request may be set") }
                     self.messageRequest = .fileContainingExtension(try GRPCReflectionV1.ExtensionRequest(json: &reader))
                 case "allExtensionNumbersOfType", "all_extension_numbers_of_type":
+                    if try reader.readNullIfNext() { continue }
                     if self.messageRequest != nil { throw reader.invalid("only one of message_request may be set") }
                     self.messageRequest = .allExtensionNumbersOfType(try reader.readString())
                 case "listServices", "list_services":
+                    if try reader.readNullIfNext() { continue }
                     if self.messageRequest != nil { throw reader.invalid("only one of message_request may be set") }
                     self.messageRequest = .listServices(try reader.readString())
                 default: try reader.skipUnknown()
@@ -187,8 +193,10 @@ extension GRPCReflectionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "containingType", "containing_type":
+                    if try reader.readNullIfNext() { continue }
                     self.containingType = try reader.readString()
                 case "extensionNumber", "extension_number":
+                    if try reader.readNullIfNext() { continue }
                     self.extensionNumber = try reader.readInt32()
                 default: try reader.skipUnknown()
                 }
@@ -292,19 +300,25 @@ extension GRPCReflectionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "validHost", "valid_host":
+                    if try reader.readNullIfNext() { continue }
                     self.validHost = try reader.readString()
                 case "originalRequest", "original_request":
+                    if try reader.readNullIfNext() { continue }
                     self.originalRequest = try GRPCReflectionV1.ServerReflectionRequest(json: &reader)
                 case "fileDescriptorResponse", "file_descriptor_response":
+                    if try reader.readNullIfNext() { continue }
                     if self.messageResponse != nil { throw reader.invalid("only one of message_response may be set") }
                     self.messageResponse = .fileDescriptorResponse(try GRPCReflectionV1.FileDescriptorResponse(json: &reader))
                 case "allExtensionNumbersResponse", "all_extension_numbers_response":
+                    if try reader.readNullIfNext() { continue }
                     if self.messageResponse != nil { throw reader.invalid("only one of message_response may be set") }
                     self.messageResponse = .allExtensionNumbersResponse(try GRPCReflectionV1.ExtensionNumberResponse(json: &reader))
                 case "listServicesResponse", "list_services_response":
+                    if try reader.readNullIfNext() { continue }
                     if self.messageResponse != nil { throw reader.invalid("only one of message_response may be set") }
                     self.messageResponse = .listServicesResponse(try GRPCReflectionV1.ListServiceResponse(json: &reader))
                 case "errorResponse", "error_response":
+                    if try reader.readNullIfNext() { continue }
                     if self.messageResponse != nil { throw reader.invalid("only one of message_response may be set") }
                     self.messageResponse = .errorResponse(try GRPCReflectionV1.ErrorResponse(json: &reader))
                 default: try reader.skipUnknown()
@@ -372,6 +386,7 @@ extension GRPCReflectionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "fileDescriptorProto", "file_descriptor_proto":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.fileDescriptorProto.append(try reader.readBytes())
@@ -447,8 +462,10 @@ extension GRPCReflectionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "baseTypeName", "base_type_name":
+                    if try reader.readNullIfNext() { continue }
                     self.baseTypeName = try reader.readString()
                 case "extensionNumber", "extension_number":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.extensionNumber.append(try reader.readInt32())
@@ -517,6 +534,7 @@ extension GRPCReflectionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "service":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.service.append(try GRPCReflectionV1.ServiceResponse(json: &reader))
@@ -581,6 +599,7 @@ extension GRPCReflectionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "name":
+                    if try reader.readNullIfNext() { continue }
                     self.name = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -648,8 +667,10 @@ extension GRPCReflectionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "errorCode", "error_code":
+                    if try reader.readNullIfNext() { continue }
                     self.errorCode = try reader.readInt32()
                 case "errorMessage", "error_message":
+                    if try reader.readNullIfNext() { continue }
                     self.errorMessage = try reader.readString()
                 default: try reader.skipUnknown()
                 }

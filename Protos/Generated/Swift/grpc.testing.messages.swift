@@ -55,6 +55,7 @@ extension GRPCTesting {
             while let name = try reader.nextField() {
                 switch name {
                 case "value":
+                    if try reader.readNullIfNext() { continue }
                     self.value = try reader.readBool()
                 default: try reader.skipUnknown()
                 }
@@ -115,6 +116,7 @@ extension GRPCTesting {
             while let name = try reader.nextField() {
                 switch name {
                 case "body":
+                    if try reader.readNullIfNext() { continue }
                     self.body = try reader.readBytes()
                 default: try reader.skipUnknown()
                 }
@@ -181,8 +183,10 @@ extension GRPCTesting {
             while let name = try reader.nextField() {
                 switch name {
                 case "code":
+                    if try reader.readNullIfNext() { continue }
                     self.code = try reader.readInt32()
                 case "message":
+                    if try reader.readNullIfNext() { continue }
                     self.message = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -285,18 +289,25 @@ extension GRPCTesting {
             while let name = try reader.nextField() {
                 switch name {
                 case "responseSize", "response_size":
+                    if try reader.readNullIfNext() { continue }
                     self.responseSize = try reader.readInt32()
                 case "payload":
+                    if try reader.readNullIfNext() { continue }
                     self.payload = try GRPCTesting.Payload(json: &reader)
                 case "fillUsername", "fill_username":
+                    if try reader.readNullIfNext() { continue }
                     self.fillUsername = try reader.readBool()
                 case "fillOauthScope", "fill_oauth_scope":
+                    if try reader.readNullIfNext() { continue }
                     self.fillOauthScope = try reader.readBool()
                 case "responseCompressed", "response_compressed":
+                    if try reader.readNullIfNext() { continue }
                     self.responseCompressed = try GRPCTesting.BoolValue(json: &reader)
                 case "responseStatus", "response_status":
+                    if try reader.readNullIfNext() { continue }
                     self.responseStatus = try GRPCTesting.EchoStatus(json: &reader)
                 case "expectCompressed", "expect_compressed":
+                    if try reader.readNullIfNext() { continue }
                     self.expectCompressed = try GRPCTesting.BoolValue(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -369,10 +380,13 @@ extension GRPCTesting {
             while let name = try reader.nextField() {
                 switch name {
                 case "payload":
+                    if try reader.readNullIfNext() { continue }
                     self.payload = try GRPCTesting.Payload(json: &reader)
                 case "username":
+                    if try reader.readNullIfNext() { continue }
                     self.username = try reader.readString()
                 case "oauthScope", "oauth_scope":
+                    if try reader.readNullIfNext() { continue }
                     self.oauthScope = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -433,6 +447,7 @@ extension GRPCTesting {
             while let name = try reader.nextField() {
                 switch name {
                 case "value":
+                    if try reader.readNullIfNext() { continue }
                     self.value = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -500,8 +515,10 @@ extension GRPCTesting {
             while let name = try reader.nextField() {
                 switch name {
                 case "payload":
+                    if try reader.readNullIfNext() { continue }
                     self.payload = try GRPCTesting.Payload(json: &reader)
                 case "expectCompressed", "expect_compressed":
+                    if try reader.readNullIfNext() { continue }
                     self.expectCompressed = try GRPCTesting.BoolValue(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -563,6 +580,7 @@ extension GRPCTesting {
             while let name = try reader.nextField() {
                 switch name {
                 case "aggregatedPayloadSize", "aggregated_payload_size":
+                    if try reader.readNullIfNext() { continue }
                     self.aggregatedPayloadSize = try reader.readInt32()
                 default: try reader.skipUnknown()
                 }
@@ -638,10 +656,13 @@ extension GRPCTesting {
             while let name = try reader.nextField() {
                 switch name {
                 case "size":
+                    if try reader.readNullIfNext() { continue }
                     self.size = try reader.readInt32()
                 case "intervalUs", "interval_us":
+                    if try reader.readNullIfNext() { continue }
                     self.intervalUs = try reader.readInt32()
                 case "compressed":
+                    if try reader.readNullIfNext() { continue }
                     self.compressed = try GRPCTesting.BoolValue(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -721,13 +742,16 @@ extension GRPCTesting {
             while let name = try reader.nextField() {
                 switch name {
                 case "responseParameters", "response_parameters":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.responseParameters.append(try GRPCTesting.ResponseParameters(json: &reader))
                     }
                 case "payload":
+                    if try reader.readNullIfNext() { continue }
                     self.payload = try GRPCTesting.Payload(json: &reader)
                 case "responseStatus", "response_status":
+                    if try reader.readNullIfNext() { continue }
                     self.responseStatus = try GRPCTesting.EchoStatus(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -788,6 +812,7 @@ extension GRPCTesting {
             while let name = try reader.nextField() {
                 switch name {
                 case "payload":
+                    if try reader.readNullIfNext() { continue }
                     self.payload = try GRPCTesting.Payload(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -848,6 +873,7 @@ extension GRPCTesting {
             while let name = try reader.nextField() {
                 switch name {
                 case "maxReconnectBackoffMs", "max_reconnect_backoff_ms":
+                    if try reader.readNullIfNext() { continue }
                     self.maxReconnectBackoffMs = try reader.readInt32()
                 default: try reader.skipUnknown()
                 }
@@ -919,8 +945,10 @@ extension GRPCTesting {
             while let name = try reader.nextField() {
                 switch name {
                 case "passed":
+                    if try reader.readNullIfNext() { continue }
                     self.passed = try reader.readBool()
                 case "backoffMs", "backoff_ms":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.backoffMs.append(try reader.readInt32())

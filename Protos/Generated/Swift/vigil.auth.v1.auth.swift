@@ -87,12 +87,15 @@ extension AuthV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "clientCredentials", "client_credentials":
+                    if try reader.readNullIfNext() { continue }
                     if self.grant != nil { throw reader.invalid("only one of grant may be set") }
                     self.grant = .clientCredentials(try AuthV1.ClientCredentials(json: &reader))
                 case "password":
+                    if try reader.readNullIfNext() { continue }
                     if self.grant != nil { throw reader.invalid("only one of grant may be set") }
                     self.grant = .password(try AuthV1.Password(json: &reader))
                 case "scope":
+                    if try reader.readNullIfNext() { continue }
                     self.scope = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -159,8 +162,10 @@ extension AuthV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "clientId", "client_id":
+                    if try reader.readNullIfNext() { continue }
                     self.clientID = try reader.readString()
                 case "clientSecret", "client_secret":
+                    if try reader.readNullIfNext() { continue }
                     self.clientSecret = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -227,8 +232,10 @@ extension AuthV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "username":
+                    if try reader.readNullIfNext() { continue }
                     self.username = try reader.readString()
                 case "password":
+                    if try reader.readNullIfNext() { continue }
                     self.password = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -311,12 +318,16 @@ extension AuthV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "accessToken", "access_token":
+                    if try reader.readNullIfNext() { continue }
                     self.accessToken = try reader.readString()
                 case "tokenType", "token_type":
+                    if try reader.readNullIfNext() { continue }
                     self.tokenType = try reader.readString()
                 case "expiresIn", "expires_in":
+                    if try reader.readNullIfNext() { continue }
                     self.expiresIn = try reader.readInt64()
                 case "scope":
+                    if try reader.readNullIfNext() { continue }
                     self.scope = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -424,6 +435,7 @@ extension AuthV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "jwksJson", "jwks_json":
+                    if try reader.readNullIfNext() { continue }
                     self.jwksJSON = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -492,8 +504,10 @@ extension AuthV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "subject":
+                    if try reader.readNullIfNext() { continue }
                     self.subject = try reader.readString()
                 case "limit":
+                    if try reader.readNullIfNext() { continue }
                     self.limit = try reader.readUInt32()
                 default: try reader.skipUnknown()
                 }
@@ -559,6 +573,7 @@ extension AuthV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "records":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.records.append(try AuthV1.AccessRecord(json: &reader))
@@ -655,16 +670,22 @@ extension AuthV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "recordId", "record_id":
+                    if try reader.readNullIfNext() { continue }
                     self.recordID = try reader.readInt64()
                 case "accessedAt", "accessed_at":
+                    if try reader.readNullIfNext() { continue }
                     self.accessedAt = try GoogleProtobuf.Timestamp(json: &reader)
                 case "subject":
+                    if try reader.readNullIfNext() { continue }
                     self.subject = try reader.readString()
                 case "method":
+                    if try reader.readNullIfNext() { continue }
                     self.method = try reader.readString()
                 case "purpose":
+                    if try reader.readNullIfNext() { continue }
                     self.purpose = try reader.readString()
                 case "outcome":
+                    if try reader.readNullIfNext() { continue }
                     self.outcome = try reader.readString()
                 default: try reader.skipUnknown()
                 }

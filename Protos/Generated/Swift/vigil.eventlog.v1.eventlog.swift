@@ -65,8 +65,10 @@ extension EventLogV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "transactionId", "transaction_id":
+                    if try reader.readNullIfNext() { continue }
                     self.transactionID = try reader.readUInt64()
                 case "sequence":
+                    if try reader.readNullIfNext() { continue }
                     self.sequence = try reader.readInt64()
                 default: try reader.skipUnknown()
                 }

@@ -66,6 +66,7 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "transactions":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.transactions.append(try RecordsV1.Transaction(json: &reader))
@@ -142,8 +143,10 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "featureSetVersion", "feature_set_version":
+                    if try reader.readNullIfNext() { continue }
                     self.featureSetVersion = try reader.readString()
                 case "observations":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.observations.append(try FeaturesV1.Observation(json: &reader))
@@ -262,22 +265,31 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "key":
+                    if try reader.readNullIfNext() { continue }
                     self.key = try RecordsV1.TransactionKey(json: &reader)
                 case "eventTime", "event_time":
+                    if try reader.readNullIfNext() { continue }
                     self.eventTime = try GoogleProtobuf.Timestamp(json: &reader)
                 case "amount":
+                    if try reader.readNullIfNext() { continue }
                     self.amount = try RecordsV1.Money(json: &reader)
                 case "location":
+                    if try reader.readNullIfNext() { continue }
                     self.location = try RecordsV1.Location(json: &reader)
                 case "customerId", "customer_id":
+                    if try reader.readNullIfNext() { continue }
                     self.customerID = try reader.readString()
                 case "terminalId", "terminal_id":
+                    if try reader.readNullIfNext() { continue }
                     self.terminalID = try reader.readString()
                 case "channel":
+                    if try reader.readNullIfNext() { continue }
                     if let value = try reader.readEnum(RecordsV1.Channel.self) { self.channel = value }
                 case "featureSetVersion", "feature_set_version":
+                    if try reader.readNullIfNext() { continue }
                     self.featureSetVersion = try reader.readString()
                 case "values":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.values.append(try reader.readDouble())
@@ -366,16 +378,19 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "keys":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.keys.append(try RecordsV1.TransactionKey(json: &reader))
                     }
                 case "entities":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.entities.append(try FeaturesV1.EntityKey(json: &reader))
                     }
                 case "at":
+                    if try reader.readNullIfNext() { continue }
                     self.at = try GoogleProtobuf.Timestamp(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -456,9 +471,11 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "customerId", "customer_id":
+                    if try reader.readNullIfNext() { continue }
                     if self.entity != nil { throw reader.invalid("only one of entity may be set") }
                     self.entity = .customerID(try reader.readString())
                 case "terminalId", "terminal_id":
+                    if try reader.readNullIfNext() { continue }
                     if self.entity != nil { throw reader.invalid("only one of entity may be set") }
                     self.entity = .terminalID(try reader.readString())
                 default: try reader.skipUnknown()
@@ -544,16 +561,19 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "observations":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.observations.append(try FeaturesV1.Observation(json: &reader))
                     }
                 case "entities":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.entities.append(try FeaturesV1.EntityFeatures(json: &reader))
                     }
                 case "featureSetVersion", "feature_set_version":
+                    if try reader.readNullIfNext() { continue }
                     self.featureSetVersion = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -640,15 +660,19 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "entity":
+                    if try reader.readNullIfNext() { continue }
                     self.entity = try FeaturesV1.EntityKey(json: &reader)
                 case "found":
+                    if try reader.readNullIfNext() { continue }
                     self.found = try reader.readBool()
                 case "values":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.values.append(try reader.readDouble())
                     }
                 case "newestEventTime", "newest_event_time":
+                    if try reader.readNullIfNext() { continue }
                     self.newestEventTime = try GoogleProtobuf.Timestamp(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -792,19 +816,25 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "featureSetVersion", "feature_set_version":
+                    if try reader.readNullIfNext() { continue }
                     self.featureSetVersion = try reader.readString()
                 case "observations":
+                    if try reader.readNullIfNext() { continue }
                     self.observations = try reader.readInt64()
                 case "newestEventTime", "newest_event_time":
+                    if try reader.readNullIfNext() { continue }
                     self.newestEventTime = try GoogleProtobuf.Timestamp(json: &reader)
                 case "features":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.features.append(try FeaturesV1.FeatureHealth(json: &reader))
                     }
                 case "referenceFrom", "reference_from":
+                    if try reader.readNullIfNext() { continue }
                     self.referenceFrom = try GoogleProtobuf.Timestamp(json: &reader)
                 case "referenceTo", "reference_to":
+                    if try reader.readNullIfNext() { continue }
                     self.referenceTo = try GoogleProtobuf.Timestamp(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -891,14 +921,19 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "name":
+                    if try reader.readNullIfNext() { continue }
                     self.name = try reader.readString()
                 case "nullRate", "null_rate":
+                    if try reader.readNullIfNext() { continue }
                     self.nullRate = try reader.readDouble()
                 case "referenceNullRate", "reference_null_rate":
+                    if try reader.readNullIfNext() { continue }
                     self.referenceNullRate = try reader.readDouble()
                 case "populationStabilityIndex", "population_stability_index":
+                    if try reader.readNullIfNext() { continue }
                     self.populationStabilityIndex = try reader.readDouble()
                 case "mean":
+                    if try reader.readNullIfNext() { continue }
                     self.mean = try reader.readDouble()
                 default: try reader.skipUnknown()
                 }
@@ -965,8 +1000,10 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "from":
+                    if try reader.readNullIfNext() { continue }
                     self.from = try GoogleProtobuf.Timestamp(json: &reader)
                 case "to":
+                    if try reader.readNullIfNext() { continue }
                     self.to = try GoogleProtobuf.Timestamp(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -1028,6 +1065,7 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "observations":
+                    if try reader.readNullIfNext() { continue }
                     self.observations = try reader.readInt64()
                 default: try reader.skipUnknown()
                 }
@@ -1145,8 +1183,10 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "version":
+                    if try reader.readNullIfNext() { continue }
                     self.version = try reader.readString()
                 case "features":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.features.append(try FeaturesV1.Feature(json: &reader))
@@ -1255,20 +1295,28 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "name":
+                    if try reader.readNullIfNext() { continue }
                     self.name = try reader.readString()
                 case "entity":
+                    if try reader.readNullIfNext() { continue }
                     self.entity = try reader.readString()
                 case "description":
+                    if try reader.readNullIfNext() { continue }
                     self.description = try reader.readString()
                 case "aggregation":
+                    if try reader.readNullIfNext() { continue }
                     self.aggregation = try reader.readString()
                 case "windowSeconds", "window_seconds":
+                    if try reader.readNullIfNext() { continue }
                     self.windowSeconds = try reader.readInt64()
                 case "delaySeconds", "delay_seconds":
+                    if try reader.readNullIfNext() { continue }
                     self.delaySeconds = try reader.readInt64()
                 case "owner":
+                    if try reader.readNullIfNext() { continue }
                     self.owner = try reader.readString()
                 case "type":
+                    if try reader.readNullIfNext() { continue }
                     self.type = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -1344,10 +1392,13 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "from":
+                    if try reader.readNullIfNext() { continue }
                     self.from = try GoogleProtobuf.Timestamp(json: &reader)
                 case "to":
+                    if try reader.readNullIfNext() { continue }
                     self.to = try GoogleProtobuf.Timestamp(json: &reader)
                 case "knownBy", "known_by":
+                    if try reader.readNullIfNext() { continue }
                     self.knownBy = try GoogleProtobuf.Timestamp(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -1413,6 +1464,7 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "rows":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.rows.append(try FeaturesV1.HistoricalRow(json: &reader))
@@ -1485,8 +1537,10 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "observation":
+                    if try reader.readNullIfNext() { continue }
                     self.observation = try FeaturesV1.Observation(json: &reader)
                 case "label":
+                    if try reader.readNullIfNext() { continue }
                     self.label = try RecordsV1.Label(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -1555,8 +1609,10 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "after":
+                    if try reader.readNullIfNext() { continue }
                     self.after = try EventLogV1.LogPosition(json: &reader)
                 case "maxBatch", "max_batch":
+                    if try reader.readNullIfNext() { continue }
                     self.maxBatch = try reader.readUInt32()
                 default: try reader.skipUnknown()
                 }
@@ -1622,6 +1678,7 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "observations":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.observations.append(try FeaturesV1.LoggedObservation(json: &reader))
@@ -1697,10 +1754,13 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "position":
+                    if try reader.readNullIfNext() { continue }
                     self.position = try EventLogV1.LogPosition(json: &reader)
                 case "recordedAt", "recorded_at":
+                    if try reader.readNullIfNext() { continue }
                     self.recordedAt = try GoogleProtobuf.Timestamp(json: &reader)
                 case "observation":
+                    if try reader.readNullIfNext() { continue }
                     self.observation = try FeaturesV1.Observation(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -1791,15 +1851,19 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "observed":
+                    if try reader.readNullIfNext() { continue }
                     if self.event != nil { throw reader.invalid("only one of event may be set") }
                     self.event = .observed(try FeaturesV1.Observation(json: &reader))
                 case "labelled":
+                    if try reader.readNullIfNext() { continue }
                     if self.event != nil { throw reader.invalid("only one of event may be set") }
                     self.event = .labelled(try RecordsV1.Label(json: &reader))
                 case "terminalPlaced", "terminal_placed":
+                    if try reader.readNullIfNext() { continue }
                     if self.event != nil { throw reader.invalid("only one of event may be set") }
                     self.event = .terminalPlaced(try RecordsV1.Terminal(json: &reader))
                 case "customerPlaced", "customer_placed":
+                    if try reader.readNullIfNext() { continue }
                     if self.event != nil { throw reader.invalid("only one of event may be set") }
                     self.event = .customerPlaced(try RecordsV1.Customer(json: &reader))
                 default: try reader.skipUnknown()

@@ -193,8 +193,10 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "field":
+                    if try reader.readNullIfNext() { continue }
                     self.field = try reader.readString()
                 case "reason":
+                    if try reader.readNullIfNext() { continue }
                     self.reason = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -255,6 +257,7 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "transaction":
+                    if try reader.readNullIfNext() { continue }
                     self.transaction = try RecordsV1.Transaction(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -322,8 +325,10 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "outcome":
+                    if try reader.readNullIfNext() { continue }
                     if let value = try reader.readEnum(IngestionV1.Outcome.self) { self.outcome = value }
                 case "decision":
+                    if try reader.readNullIfNext() { continue }
                     self.decision = try RecordsV1.Decision(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -391,8 +396,10 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "sequence":
+                    if try reader.readNullIfNext() { continue }
                     self.sequence = try reader.readUInt64()
                 case "transaction":
+                    if try reader.readNullIfNext() { continue }
                     self.transaction = try RecordsV1.Transaction(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -476,12 +483,16 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "sequence":
+                    if try reader.readNullIfNext() { continue }
                     self.sequence = try reader.readUInt64()
                 case "outcome":
+                    if try reader.readNullIfNext() { continue }
                     if let value = try reader.readEnum(IngestionV1.Outcome.self) { self.outcome = value }
                 case "decision":
+                    if try reader.readNullIfNext() { continue }
                     self.decision = try RecordsV1.Decision(json: &reader)
                 case "violations":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.violations.append(try IngestionV1.Violation(json: &reader))
@@ -545,6 +556,7 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "complaint":
+                    if try reader.readNullIfNext() { continue }
                     self.complaint = try RecordsV1.Complaint(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -605,6 +617,7 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "outcome":
+                    if try reader.readNullIfNext() { continue }
                     if let value = try reader.readEnum(IngestionV1.Outcome.self) { self.outcome = value }
                 default: try reader.skipUnknown()
                 }
@@ -665,6 +678,7 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "label":
+                    if try reader.readNullIfNext() { continue }
                     self.label = try RecordsV1.Label(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -725,6 +739,7 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "outcome":
+                    if try reader.readNullIfNext() { continue }
                     if let value = try reader.readEnum(IngestionV1.Outcome.self) { self.outcome = value }
                 default: try reader.skipUnknown()
                 }
@@ -832,23 +847,30 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "sequence":
+                    if try reader.readNullIfNext() { continue }
                     self.sequence = try reader.readUInt64()
                 case "terminal":
+                    if try reader.readNullIfNext() { continue }
                     if self.record != nil { throw reader.invalid("only one of record may be set") }
                     self.record = .terminal(try RecordsV1.Terminal(json: &reader))
                 case "customer":
+                    if try reader.readNullIfNext() { continue }
                     if self.record != nil { throw reader.invalid("only one of record may be set") }
                     self.record = .customer(try RecordsV1.Customer(json: &reader))
                 case "label":
+                    if try reader.readNullIfNext() { continue }
                     if self.record != nil { throw reader.invalid("only one of record may be set") }
                     self.record = .label(try RecordsV1.Label(json: &reader))
                 case "complaint":
+                    if try reader.readNullIfNext() { continue }
                     if self.record != nil { throw reader.invalid("only one of record may be set") }
                     self.record = .complaint(try RecordsV1.Complaint(json: &reader))
                 case "contextSignal", "context_signal":
+                    if try reader.readNullIfNext() { continue }
                     if self.record != nil { throw reader.invalid("only one of record may be set") }
                     self.record = .contextSignal(try RecordsV1.ContextSignal(json: &reader))
                 case "jurisdiction":
+                    if try reader.readNullIfNext() { continue }
                     if self.record != nil { throw reader.invalid("only one of record may be set") }
                     self.record = .jurisdiction(try RecordsV1.Jurisdiction(json: &reader))
                 default: try reader.skipUnknown()
@@ -927,10 +949,13 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "sequence":
+                    if try reader.readNullIfNext() { continue }
                     self.sequence = try reader.readUInt64()
                 case "outcome":
+                    if try reader.readNullIfNext() { continue }
                     if let value = try reader.readEnum(IngestionV1.Outcome.self) { self.outcome = value }
                 case "violations":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.violations.append(try IngestionV1.Violation(json: &reader))
@@ -1002,8 +1027,10 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "after":
+                    if try reader.readNullIfNext() { continue }
                     self.after = try EventLogV1.LogPosition(json: &reader)
                 case "maxBatch", "max_batch":
+                    if try reader.readNullIfNext() { continue }
                     self.maxBatch = try reader.readUInt32()
                 default: try reader.skipUnknown()
                 }
@@ -1069,6 +1096,7 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "events":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.events.append(try IngestionV1.LoggedEvent(json: &reader))
@@ -1144,10 +1172,13 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "position":
+                    if try reader.readNullIfNext() { continue }
                     self.position = try EventLogV1.LogPosition(json: &reader)
                 case "recordedAt", "recorded_at":
+                    if try reader.readNullIfNext() { continue }
                     self.recordedAt = try GoogleProtobuf.Timestamp(json: &reader)
                 case "event":
+                    if try reader.readNullIfNext() { continue }
                     self.event = try IngestionV1.IngestionEvent(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -1260,27 +1291,35 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "transactionAccepted", "transaction_accepted":
+                    if try reader.readNullIfNext() { continue }
                     if self.event != nil { throw reader.invalid("only one of event may be set") }
                     self.event = .transactionAccepted(try RecordsV1.Transaction(json: &reader))
                 case "labelAccepted", "label_accepted":
+                    if try reader.readNullIfNext() { continue }
                     if self.event != nil { throw reader.invalid("only one of event may be set") }
                     self.event = .labelAccepted(try RecordsV1.Label(json: &reader))
                 case "complaintAccepted", "complaint_accepted":
+                    if try reader.readNullIfNext() { continue }
                     if self.event != nil { throw reader.invalid("only one of event may be set") }
                     self.event = .complaintAccepted(try RecordsV1.Complaint(json: &reader))
                 case "terminalRegistered", "terminal_registered":
+                    if try reader.readNullIfNext() { continue }
                     if self.event != nil { throw reader.invalid("only one of event may be set") }
                     self.event = .terminalRegistered(try RecordsV1.Terminal(json: &reader))
                 case "customerRegistered", "customer_registered":
+                    if try reader.readNullIfNext() { continue }
                     if self.event != nil { throw reader.invalid("only one of event may be set") }
                     self.event = .customerRegistered(try RecordsV1.Customer(json: &reader))
                 case "contextSignalAccepted", "context_signal_accepted":
+                    if try reader.readNullIfNext() { continue }
                     if self.event != nil { throw reader.invalid("only one of event may be set") }
                     self.event = .contextSignalAccepted(try RecordsV1.ContextSignal(json: &reader))
                 case "jurisdictionRegistered", "jurisdiction_registered":
+                    if try reader.readNullIfNext() { continue }
                     if self.event != nil { throw reader.invalid("only one of event may be set") }
                     self.event = .jurisdictionRegistered(try RecordsV1.Jurisdiction(json: &reader))
                 case "senderId", "sender_id":
+                    if try reader.readNullIfNext() { continue }
                     self.senderID = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -1423,18 +1462,25 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "transactions":
+                    if try reader.readNullIfNext() { continue }
                     self.transactions = try reader.readInt64()
                 case "labels":
+                    if try reader.readNullIfNext() { continue }
                     self.labels = try reader.readInt64()
                 case "complaints":
+                    if try reader.readNullIfNext() { continue }
                     self.complaints = try reader.readInt64()
                 case "terminals":
+                    if try reader.readNullIfNext() { continue }
                     self.terminals = try reader.readInt64()
                 case "customers":
+                    if try reader.readNullIfNext() { continue }
                     self.customers = try reader.readInt64()
                 case "jurisdictions":
+                    if try reader.readNullIfNext() { continue }
                     self.jurisdictions = try reader.readInt64()
                 case "contextSignals", "context_signals":
+                    if try reader.readNullIfNext() { continue }
                     self.contextSignals = try reader.readInt64()
                 default: try reader.skipUnknown()
                 }
@@ -1516,9 +1562,11 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "header":
+                    if try reader.readNullIfNext() { continue }
                     if self.part != nil { throw reader.invalid("only one of part may be set") }
                     self.part = .header(try IngestionV1.FileHeader(json: &reader))
                 case "chunk":
+                    if try reader.readNullIfNext() { continue }
                     if self.part != nil { throw reader.invalid("only one of part may be set") }
                     self.part = .chunk(try reader.readBytes())
                 default: try reader.skipUnknown()
@@ -1608,14 +1656,19 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "contentSha256", "content_sha256":
+                    if try reader.readNullIfNext() { continue }
                     self.contentSha256 = try reader.readBytes()
                 case "sizeBytes", "size_bytes":
+                    if try reader.readNullIfNext() { continue }
                     self.sizeBytes = try reader.readUInt64()
                 case "offsetBytes", "offset_bytes":
+                    if try reader.readNullIfNext() { continue }
                     self.offsetBytes = try reader.readUInt64()
                 case "mapping":
+                    if try reader.readNullIfNext() { continue }
                     self.mapping = try reader.readString()
                 case "fileName", "file_name":
+                    if try reader.readNullIfNext() { continue }
                     self.fileName = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -1732,25 +1785,34 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "state":
+                    if try reader.readNullIfNext() { continue }
                     if let value = try reader.readEnum(IngestionV1.FileState.self) { self.state = value }
                 case "receivedBytes", "received_bytes":
+                    if try reader.readNullIfNext() { continue }
                     self.receivedBytes = try reader.readUInt64()
                 case "rows":
+                    if try reader.readNullIfNext() { continue }
                     self.rows = try reader.readInt64()
                 case "accepted":
+                    if try reader.readNullIfNext() { continue }
                     self.accepted = try reader.readInt64()
                 case "duplicates":
+                    if try reader.readNullIfNext() { continue }
                     self.duplicates = try reader.readInt64()
                 case "rejected":
+                    if try reader.readNullIfNext() { continue }
                     self.rejected = try reader.readInt64()
                 case "empty":
+                    if try reader.readNullIfNext() { continue }
                     self.empty = try reader.readInt64()
                 case "rejectedRows", "rejected_rows":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.rejectedRows.append(try IngestionV1.RejectedRow(json: &reader))
                     }
                 case "error":
+                    if try reader.readNullIfNext() { continue }
                     self.error = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -1831,12 +1893,16 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "row":
+                    if try reader.readNullIfNext() { continue }
                     self.row = try reader.readInt64()
                 case "field":
+                    if try reader.readNullIfNext() { continue }
                     self.field = try reader.readString()
                 case "value":
+                    if try reader.readNullIfNext() { continue }
                     self.value = try reader.readString()
                 case "reason":
+                    if try reader.readNullIfNext() { continue }
                     self.reason = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -1897,6 +1963,7 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "contentSha256", "content_sha256":
+                    if try reader.readNullIfNext() { continue }
                     self.contentSha256 = try reader.readBytes()
                 default: try reader.skipUnknown()
                 }
@@ -1972,10 +2039,13 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "customerId", "customer_id":
+                    if try reader.readNullIfNext() { continue }
                     self.customerID = try reader.readString()
                 case "bankId", "bank_id":
+                    if try reader.readNullIfNext() { continue }
                     self.bankID = try reader.readString()
                 case "reason":
+                    if try reader.readNullIfNext() { continue }
                     self.reason = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -2037,6 +2107,7 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "erased":
+                    if try reader.readNullIfNext() { continue }
                     self.erased = try reader.readInt64()
                 default: try reader.skipUnknown()
                 }
@@ -2103,8 +2174,10 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "token":
+                    if try reader.readNullIfNext() { continue }
                     self.token = try reader.readString()
                 case "reason":
+                    if try reader.readNullIfNext() { continue }
                     self.reason = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -2172,8 +2245,10 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "kind":
+                    if try reader.readNullIfNext() { continue }
                     self.kind = try reader.readString()
                 case "identifier":
+                    if try reader.readNullIfNext() { continue }
                     self.identifier = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -2242,8 +2317,10 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "keepDays", "keep_days":
+                    if try reader.readNullIfNext() { continue }
                     self.keepDays = try reader.readUInt32()
                 case "dryRun", "dry_run":
+                    if try reader.readNullIfNext() { continue }
                     self.dryRun = try reader.readBool()
                 default: try reader.skipUnknown()
                 }
@@ -2309,6 +2386,7 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "dropped":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.dropped.append(try IngestionV1.DroppedPartition(json: &reader))
@@ -2378,8 +2456,10 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "name":
+                    if try reader.readNullIfNext() { continue }
                     self.name = try reader.readString()
                 case "until":
+                    if try reader.readNullIfNext() { continue }
                     self.until = try GoogleProtobuf.Timestamp(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -2441,6 +2521,7 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "limit":
+                    if try reader.readNullIfNext() { continue }
                     self.limit = try reader.readUInt32()
                 default: try reader.skipUnknown()
                 }
@@ -2506,6 +2587,7 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "records":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.records.append(try IngestionV1.PrivacyRecord(json: &reader))
@@ -2602,16 +2684,22 @@ extension IngestionV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "at":
+                    if try reader.readNullIfNext() { continue }
                     self.at = try GoogleProtobuf.Timestamp(json: &reader)
                 case "action":
+                    if try reader.readNullIfNext() { continue }
                     self.action = try reader.readString()
                 case "actor":
+                    if try reader.readNullIfNext() { continue }
                     self.actor = try reader.readString()
                 case "subject":
+                    if try reader.readNullIfNext() { continue }
                     self.subject = try reader.readString()
                 case "reason":
+                    if try reader.readNullIfNext() { continue }
                     self.reason = try reader.readString()
                 case "count":
+                    if try reader.readNullIfNext() { continue }
                     self.count = try reader.readInt64()
                 default: try reader.skipUnknown()
                 }

@@ -126,6 +126,7 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "observations":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.observations.append(try FeaturesV1.Observation(json: &reader))
@@ -195,6 +196,7 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "decisions":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.decisions.append(try RecordsV1.Decision(json: &reader))
@@ -264,6 +266,7 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "keys":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.keys.append(try RecordsV1.TransactionKey(json: &reader))
@@ -333,6 +336,7 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "decisions":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.decisions.append(try RecordsV1.Decision(json: &reader))
@@ -396,6 +400,7 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "decisionId", "decision_id":
+                    if try reader.readNullIfNext() { continue }
                     self.decisionID = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -494,12 +499,16 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "stored":
+                    if try reader.readNullIfNext() { continue }
                     self.stored = try RecordsV1.Decision(json: &reader)
                 case "replayed":
+                    if try reader.readNullIfNext() { continue }
                     self.replayed = try RecordsV1.Decision(json: &reader)
                 case "identical":
+                    if try reader.readNullIfNext() { continue }
                     self.identical = try reader.readBool()
                 case "features":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginObject()
                     while let text = try reader.nextKey() {
                         let key = text
@@ -572,8 +581,10 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "fileName", "file_name":
+                    if try reader.readNullIfNext() { continue }
                     self.fileName = try reader.readString()
                 case "chunk":
+                    if try reader.readNullIfNext() { continue }
                     self.chunk = try reader.readBytes()
                 default: try reader.skipUnknown()
                 }
@@ -634,6 +645,7 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "model":
+                    if try reader.readNullIfNext() { continue }
                     self.model = try ModelsV1.Model(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -749,22 +761,29 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "version":
+                    if try reader.readNullIfNext() { continue }
                     self.version = try reader.readString()
                 case "stage":
+                    if try reader.readNullIfNext() { continue }
                     if let value = try reader.readEnum(ModelsV1.ModelStage.self) { self.stage = value }
                 case "featureSetVersion", "feature_set_version":
+                    if try reader.readNullIfNext() { continue }
                     self.featureSetVersion = try reader.readString()
                 case "trainedAt", "trained_at":
+                    if try reader.readNullIfNext() { continue }
                     self.trainedAt = try GoogleProtobuf.Timestamp(json: &reader)
                 case "promotedAt", "promoted_at":
+                    if try reader.readNullIfNext() { continue }
                     self.promotedAt = try GoogleProtobuf.Timestamp(json: &reader)
                 case "metrics":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginObject()
                     while let text = try reader.nextKey() {
                         let key = text
                         self.metrics[key] = try reader.readDouble()
                     }
                 case "alertThreshold", "alert_threshold":
+                    if try reader.readNullIfNext() { continue }
                     self.alertThreshold = try reader.readDouble()
                 default: try reader.skipUnknown()
                 }
@@ -825,6 +844,7 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "version":
+                    if try reader.readNullIfNext() { continue }
                     self.version = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -885,6 +905,7 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "model":
+                    if try reader.readNullIfNext() { continue }
                     self.model = try ModelsV1.Model(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -996,6 +1017,7 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "models":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.models.append(try ModelsV1.Model(json: &reader))
@@ -1067,8 +1089,10 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "after":
+                    if try reader.readNullIfNext() { continue }
                     self.after = try EventLogV1.LogPosition(json: &reader)
                 case "maxBatch", "max_batch":
+                    if try reader.readNullIfNext() { continue }
                     self.maxBatch = try reader.readUInt32()
                 default: try reader.skipUnknown()
                 }
@@ -1134,6 +1158,7 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "decisions":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.decisions.append(try ModelsV1.LoggedDecision(json: &reader))
@@ -1240,20 +1265,28 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "position":
+                    if try reader.readNullIfNext() { continue }
                     self.position = try EventLogV1.LogPosition(json: &reader)
                 case "recordedAt", "recorded_at":
+                    if try reader.readNullIfNext() { continue }
                     self.recordedAt = try GoogleProtobuf.Timestamp(json: &reader)
                 case "decision":
+                    if try reader.readNullIfNext() { continue }
                     self.decision = try RecordsV1.Decision(json: &reader)
                 case "eventTime", "event_time":
+                    if try reader.readNullIfNext() { continue }
                     self.eventTime = try GoogleProtobuf.Timestamp(json: &reader)
                 case "amount":
+                    if try reader.readNullIfNext() { continue }
                     self.amount = try RecordsV1.Money(json: &reader)
                 case "location":
+                    if try reader.readNullIfNext() { continue }
                     self.location = try RecordsV1.Location(json: &reader)
                 case "terminalId", "terminal_id":
+                    if try reader.readNullIfNext() { continue }
                     self.terminalID = try reader.readString()
                 case "channel":
+                    if try reader.readNullIfNext() { continue }
                     if let value = try reader.readEnum(RecordsV1.Channel.self) { self.channel = value }
                 default: try reader.skipUnknown()
                 }
@@ -1372,10 +1405,13 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "decisions":
+                    if try reader.readNullIfNext() { continue }
                     self.decisions = try reader.readInt64()
                 case "alerts":
+                    if try reader.readNullIfNext() { continue }
                     self.alerts = try reader.readInt64()
                 case "championVersion", "champion_version":
+                    if try reader.readNullIfNext() { continue }
                     self.championVersion = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -1479,16 +1515,21 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "submitted":
+                    if try reader.readNullIfNext() { continue }
                     if self.subject != nil { throw reader.invalid("only one of subject may be set") }
                     self.subject = .submitted(try ModelsV1.ComplaintKey(json: &reader))
                 case "complaint":
+                    if try reader.readNullIfNext() { continue }
                     if self.subject != nil { throw reader.invalid("only one of subject may be set") }
                     self.subject = .complaint(try RecordsV1.Complaint(json: &reader))
                 case "at":
+                    if try reader.readNullIfNext() { continue }
                     self.at = try GoogleProtobuf.Timestamp(json: &reader)
                 case "maxAtms", "max_atms":
+                    if try reader.readNullIfNext() { continue }
                     self.maxATMs = try reader.readUInt32()
                 case "hours":
+                    if try reader.readNullIfNext() { continue }
                     self.hours = try reader.readUInt32()
                 default: try reader.skipUnknown()
                 }
@@ -1556,8 +1597,10 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "reporterId", "reporter_id":
+                    if try reader.readNullIfNext() { continue }
                     self.reporterID = try reader.readString()
                 case "complaintId", "complaint_id":
+                    if try reader.readNullIfNext() { continue }
                     self.complaintID = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -1679,26 +1722,34 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "goneProbability", "gone_probability":
+                    if try reader.readNullIfNext() { continue }
                     self.goneProbability = try reader.readDouble()
                 case "windows":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.windows.append(try ModelsV1.CashOutWindow(json: &reader))
                     }
                 case "laterProbability", "later_probability":
+                    if try reader.readNullIfNext() { continue }
                     self.laterProbability = try reader.readDouble()
                 case "atms":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.atms.append(try ModelsV1.CashOutATM(json: &reader))
                     }
                 case "elsewhereProbability", "elsewhere_probability":
+                    if try reader.readNullIfNext() { continue }
                     self.elsewhereProbability = try reader.readDouble()
                 case "traced":
+                    if try reader.readNullIfNext() { continue }
                     self.traced = try reader.readBool()
                 case "asOf", "as_of":
+                    if try reader.readNullIfNext() { continue }
                     self.asOf = try GoogleProtobuf.Timestamp(json: &reader)
                 case "fittedComplaints", "fitted_complaints":
+                    if try reader.readNullIfNext() { continue }
                     self.fittedComplaints = try reader.readUInt32()
                 default: try reader.skipUnknown()
                 }
@@ -1772,10 +1823,13 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "startsAt", "starts_at":
+                    if try reader.readNullIfNext() { continue }
                     self.startsAt = try GoogleProtobuf.Timestamp(json: &reader)
                 case "endsAt", "ends_at":
+                    if try reader.readNullIfNext() { continue }
                     self.endsAt = try GoogleProtobuf.Timestamp(json: &reader)
                 case "probability":
+                    if try reader.readNullIfNext() { continue }
                     self.probability = try reader.readDouble()
                 default: try reader.skipUnknown()
                 }
@@ -1861,12 +1915,16 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "terminalId", "terminal_id":
+                    if try reader.readNullIfNext() { continue }
                     self.terminalID = try reader.readString()
                 case "location":
+                    if try reader.readNullIfNext() { continue }
                     self.location = try RecordsV1.Location(json: &reader)
                 case "probability":
+                    if try reader.readNullIfNext() { continue }
                     self.probability = try reader.readDouble()
                 case "windowProbabilities", "window_probabilities":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.windowProbabilities.append(try reader.readDouble())
@@ -1950,12 +2008,16 @@ extension ModelsV1 {
                 while let name = try reader.nextField() {
                     switch name {
                     case "west":
+                        if try reader.readNullIfNext() { continue }
                         self.west = try reader.readDouble()
                     case "south":
+                        if try reader.readNullIfNext() { continue }
                         self.south = try reader.readDouble()
                     case "east":
+                        if try reader.readNullIfNext() { continue }
                         self.east = try reader.readDouble()
                     case "north":
+                        if try reader.readNullIfNext() { continue }
                         self.north = try reader.readDouble()
                     default: try reader.skipUnknown()
                     }
@@ -2055,18 +2117,25 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "crimeType", "crime_type":
+                    if try reader.readNullIfNext() { continue }
                     self.crimeType = try reader.readString()
                 case "at":
+                    if try reader.readNullIfNext() { continue }
                     self.at = try GoogleProtobuf.Timestamp(json: &reader)
                 case "hours":
+                    if try reader.readNullIfNext() { continue }
                     self.hours = try reader.readUInt32()
                 case "cellMetres", "cell_metres":
+                    if try reader.readNullIfNext() { continue }
                     self.cellMetres = try reader.readUInt32()
                 case "area":
+                    if try reader.readNullIfNext() { continue }
                     self.area = try ModelsV1.ForecastCellsRequest.Area(json: &reader)
                 case "maxCells", "max_cells":
+                    if try reader.readNullIfNext() { continue }
                     self.maxCells = try reader.readUInt32()
                 case "withHours", "with_hours":
+                    if try reader.readNullIfNext() { continue }
                     self.withHours = try reader.readBool()
                 default: try reader.skipUnknown()
                 }
@@ -2185,23 +2254,31 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "cells":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.cells.append(try ModelsV1.CellForecast(json: &reader))
                     }
                 case "asOf", "as_of":
+                    if try reader.readNullIfNext() { continue }
                     self.asOf = try GoogleProtobuf.Timestamp(json: &reader)
                 case "hours":
+                    if try reader.readNullIfNext() { continue }
                     self.hours = try reader.readUInt32()
                 case "cellMetres", "cell_metres":
+                    if try reader.readNullIfNext() { continue }
                     self.cellMetres = try reader.readUInt32()
                 case "totalExpected", "total_expected":
+                    if try reader.readNullIfNext() { continue }
                     self.totalExpected = try reader.readDouble()
                 case "totalCells", "total_cells":
+                    if try reader.readNullIfNext() { continue }
                     self.totalCells = try reader.readUInt32()
                 case "incidents":
+                    if try reader.readNullIfNext() { continue }
                     self.incidents = try reader.readUInt32()
                 case "crimeTypes", "crime_types":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.crimeTypes.append(try reader.readString())
@@ -2273,8 +2350,10 @@ extension ModelsV1 {
                 while let name = try reader.nextField() {
                     switch name {
                     case "lower":
+                        if try reader.readNullIfNext() { continue }
                         self.lower = try reader.readUInt32()
                     case "upper":
+                        if try reader.readNullIfNext() { continue }
                         self.upper = try reader.readUInt32()
                     default: try reader.skipUnknown()
                     }
@@ -2345,10 +2424,13 @@ extension ModelsV1 {
                 while let name = try reader.nextField() {
                     switch name {
                     case "expected":
+                        if try reader.readNullIfNext() { continue }
                         self.expected = try reader.readDouble()
                     case "half":
+                        if try reader.readNullIfNext() { continue }
                         self.half = try ModelsV1.CellForecast.Interval(json: &reader)
                     case "wide":
+                        if try reader.readNullIfNext() { continue }
                         self.wide = try ModelsV1.CellForecast.Interval(json: &reader)
                     default: try reader.skipUnknown()
                     }
@@ -2438,14 +2520,19 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "centre":
+                    if try reader.readNullIfNext() { continue }
                     self.centre = try RecordsV1.Location(json: &reader)
                 case "expected":
+                    if try reader.readNullIfNext() { continue }
                     self.expected = try reader.readDouble()
                 case "half":
+                    if try reader.readNullIfNext() { continue }
                     self.half = try ModelsV1.CellForecast.Interval(json: &reader)
                 case "wide":
+                    if try reader.readNullIfNext() { continue }
                     self.wide = try ModelsV1.CellForecast.Interval(json: &reader)
                 case "hours":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.hours.append(try ModelsV1.CellForecast.Hour(json: &reader))
@@ -2517,8 +2604,10 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "version":
+                    if try reader.readNullIfNext() { continue }
                     self.version = try reader.readString()
                 case "days":
+                    if try reader.readNullIfNext() { continue }
                     self.days = try reader.readUInt32()
                 default: try reader.skipUnknown()
                 }
@@ -2605,15 +2694,19 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "version":
+                    if try reader.readNullIfNext() { continue }
                     self.version = try reader.readString()
                 case "decisions":
+                    if try reader.readNullIfNext() { continue }
                     self.decisions = try reader.readUInt32()
                 case "drift":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.drift.append(try ModelsV1.FeatureDrift(json: &reader))
                     }
                 case "outcomes":
+                    if try reader.readNullIfNext() { continue }
                     self.outcomes = try ModelsV1.ModelOutcomes(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -2681,8 +2774,10 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "feature":
+                    if try reader.readNullIfNext() { continue }
                     self.feature = try reader.readString()
                 case "stabilityIndex", "stability_index":
+                    if try reader.readNullIfNext() { continue }
                     self.stabilityIndex = try reader.readDouble()
                 default: try reader.skipUnknown()
                 }
@@ -2770,14 +2865,19 @@ extension ModelsV1 {
                 while let name = try reader.nextField() {
                     switch name {
                     case "stated":
+                        if try reader.readNullIfNext() { continue }
                         self.stated = try reader.readDouble()
                     case "observed":
+                        if try reader.readNullIfNext() { continue }
                         self.observed = try reader.readDouble()
                     case "ofFrauds", "of_frauds":
+                        if try reader.readNullIfNext() { continue }
                         self.ofFrauds = try reader.readDouble()
                     case "ofGenuine", "of_genuine":
+                        if try reader.readNullIfNext() { continue }
                         self.ofGenuine = try reader.readDouble()
                     case "decidedShare", "decided_share":
+                        if try reader.readNullIfNext() { continue }
                         self.decidedShare = try reader.readDouble()
                     default: try reader.skipUnknown()
                     }
@@ -2861,14 +2961,19 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "decisions":
+                    if try reader.readNullIfNext() { continue }
                     self.decisions = try reader.readUInt32()
                 case "frauds":
+                    if try reader.readNullIfNext() { continue }
                     self.frauds = try reader.readUInt32()
                 case "calibrationError", "calibration_error":
+                    if try reader.readNullIfNext() { continue }
                     self.calibrationError = try reader.readDouble()
                 case "averagePrecision", "average_precision":
+                    if try reader.readNullIfNext() { continue }
                     self.averagePrecision = try reader.readDouble()
                 case "coverage":
+                    if try reader.readNullIfNext() { continue }
                     self.coverage = try ModelsV1.ModelOutcomes.Coverage(json: &reader)
                 default: try reader.skipUnknown()
                 }

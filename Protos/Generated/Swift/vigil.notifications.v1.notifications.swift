@@ -194,28 +194,40 @@ extension NotificationsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "alertId", "alert_id":
+                    if try reader.readNullIfNext() { continue }
                     self.alertID = try reader.readString()
                 case "state":
+                    if try reader.readNullIfNext() { continue }
                     if let value = try reader.readEnum(NotificationsV1.AlertState.self) { self.state = value }
                 case "raisedAt", "raised_at":
+                    if try reader.readNullIfNext() { continue }
                     self.raisedAt = try GoogleProtobuf.Timestamp(json: &reader)
                 case "deliveredAt", "delivered_at":
+                    if try reader.readNullIfNext() { continue }
                     self.deliveredAt = try GoogleProtobuf.Timestamp(json: &reader)
                 case "acknowledgedAt", "acknowledged_at":
+                    if try reader.readNullIfNext() { continue }
                     self.acknowledgedAt = try GoogleProtobuf.Timestamp(json: &reader)
                 case "acknowledgedBy", "acknowledged_by":
+                    if try reader.readNullIfNext() { continue }
                     self.acknowledgedBy = try reader.readString()
                 case "subject":
+                    if try reader.readNullIfNext() { continue }
                     self.subject = try reader.readString()
                 case "body":
+                    if try reader.readNullIfNext() { continue }
                     self.body = try reader.readString()
                 case "riskScore", "risk_score":
+                    if try reader.readNullIfNext() { continue }
                     self.riskScore = try reader.readDouble()
                 case "location":
+                    if try reader.readNullIfNext() { continue }
                     self.location = try RecordsV1.Location(json: &reader)
                 case "eventTime", "event_time":
+                    if try reader.readNullIfNext() { continue }
                     self.eventTime = try GoogleProtobuf.Timestamp(json: &reader)
                 case "attempts":
+                    if try reader.readNullIfNext() { continue }
                     self.attempts = try reader.readUInt32()
                 default: try reader.skipUnknown()
                 }
@@ -306,16 +318,22 @@ extension NotificationsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "alertId", "alert_id":
+                    if try reader.readNullIfNext() { continue }
                     self.alertID = try reader.readString()
                 case "subject":
+                    if try reader.readNullIfNext() { continue }
                     self.subject = try reader.readString()
                 case "body":
+                    if try reader.readNullIfNext() { continue }
                     self.body = try reader.readString()
                 case "riskScore", "risk_score":
+                    if try reader.readNullIfNext() { continue }
                     self.riskScore = try reader.readDouble()
                 case "location":
+                    if try reader.readNullIfNext() { continue }
                     self.location = try RecordsV1.Location(json: &reader)
                 case "eventTime", "event_time":
+                    if try reader.readNullIfNext() { continue }
                     self.eventTime = try GoogleProtobuf.Timestamp(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -383,8 +401,10 @@ extension NotificationsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "alert":
+                    if try reader.readNullIfNext() { continue }
                     self.alert = try NotificationsV1.Alert(json: &reader)
                 case "duplicate":
+                    if try reader.readNullIfNext() { continue }
                     self.duplicate = try reader.readBool()
                 default: try reader.skipUnknown()
                 }
@@ -453,8 +473,10 @@ extension NotificationsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "state":
+                    if try reader.readNullIfNext() { continue }
                     if let value = try reader.readEnum(NotificationsV1.AlertState.self) { self.state = value }
                 case "limit":
+                    if try reader.readNullIfNext() { continue }
                     self.limit = try reader.readUInt32()
                 default: try reader.skipUnknown()
                 }
@@ -527,11 +549,13 @@ extension NotificationsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "alerts":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.alerts.append(try NotificationsV1.Alert(json: &reader))
                     }
                 case "total":
+                    if try reader.readNullIfNext() { continue }
                     self.total = try reader.readInt64()
                 default: try reader.skipUnknown()
                 }
@@ -592,6 +616,7 @@ extension NotificationsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "alertId", "alert_id":
+                    if try reader.readNullIfNext() { continue }
                     self.alertID = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -652,6 +677,7 @@ extension NotificationsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "alert":
+                    if try reader.readNullIfNext() { continue }
                     self.alert = try NotificationsV1.Alert(json: &reader)
                 default: try reader.skipUnknown()
                 }

@@ -319,8 +319,10 @@ extension RecordsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "minorUnits", "minor_units":
+                    if try reader.readNullIfNext() { continue }
                     self.minorUnits = try reader.readInt64()
                 case "currency":
+                    if try reader.readNullIfNext() { continue }
                     self.currency = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -389,8 +391,10 @@ extension RecordsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "latitude":
+                    if try reader.readNullIfNext() { continue }
                     self.latitude = try reader.readDouble()
                 case "longitude":
+                    if try reader.readNullIfNext() { continue }
                     self.longitude = try reader.readDouble()
                 default: try reader.skipUnknown()
                 }
@@ -458,8 +462,10 @@ extension RecordsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "bankId", "bank_id":
+                    if try reader.readNullIfNext() { continue }
                     self.bankID = try reader.readString()
                 case "transactionId", "transaction_id":
+                    if try reader.readNullIfNext() { continue }
                     self.transactionID = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -599,30 +605,43 @@ extension RecordsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "key":
+                    if try reader.readNullIfNext() { continue }
                     self.key = try RecordsV1.TransactionKey(json: &reader)
                 case "eventTime", "event_time":
+                    if try reader.readNullIfNext() { continue }
                     self.eventTime = try GoogleProtobuf.Timestamp(json: &reader)
                 case "timeZone", "time_zone":
+                    if try reader.readNullIfNext() { continue }
                     self.timeZone = try reader.readString()
                 case "customerId", "customer_id":
+                    if try reader.readNullIfNext() { continue }
                     self.customerID = try reader.readString()
                 case "accountId", "account_id":
+                    if try reader.readNullIfNext() { continue }
                     self.accountID = try reader.readString()
                 case "cardId", "card_id":
+                    if try reader.readNullIfNext() { continue }
                     self.cardID = try reader.readString()
                 case "terminalId", "terminal_id":
+                    if try reader.readNullIfNext() { continue }
                     self.terminalID = try reader.readString()
                 case "merchantCategoryCode", "merchant_category_code":
+                    if try reader.readNullIfNext() { continue }
                     self.merchantCategoryCode = try reader.readString()
                 case "counterpartyAccountId", "counterparty_account_id":
+                    if try reader.readNullIfNext() { continue }
                     self.counterpartyAccountID = try reader.readString()
                 case "deviceId", "device_id":
+                    if try reader.readNullIfNext() { continue }
                     self.deviceID = try reader.readString()
                 case "channel":
+                    if try reader.readNullIfNext() { continue }
                     if let value = try reader.readEnum(RecordsV1.Channel.self) { self.channel = value }
                 case "amount":
+                    if try reader.readNullIfNext() { continue }
                     self.amount = try RecordsV1.Money(json: &reader)
                 case "location":
+                    if try reader.readNullIfNext() { continue }
                     self.location = try RecordsV1.Location(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -703,12 +722,16 @@ extension RecordsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "key":
+                    if try reader.readNullIfNext() { continue }
                     self.key = try RecordsV1.TransactionKey(json: &reader)
                 case "isFraud", "is_fraud":
+                    if try reader.readNullIfNext() { continue }
                     self.isFraud = try reader.readBool()
                 case "knownAt", "known_at":
+                    if try reader.readNullIfNext() { continue }
                     self.knownAt = try GoogleProtobuf.Timestamp(json: &reader)
                 case "source":
+                    if try reader.readNullIfNext() { continue }
                     self.source = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -827,25 +850,34 @@ extension RecordsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "complaintId", "complaint_id":
+                    if try reader.readNullIfNext() { continue }
                     self.complaintID = try reader.readString()
                 case "crimeType", "crime_type":
+                    if try reader.readNullIfNext() { continue }
                     self.crimeType = try reader.readString()
                 case "occurredAt", "occurred_at":
+                    if try reader.readNullIfNext() { continue }
                     self.occurredAt = try GoogleProtobuf.Timestamp(json: &reader)
                 case "reportedAt", "reported_at":
+                    if try reader.readNullIfNext() { continue }
                     self.reportedAt = try GoogleProtobuf.Timestamp(json: &reader)
                 case "location":
+                    if try reader.readNullIfNext() { continue }
                     self.location = try RecordsV1.Location(json: &reader)
                 case "amount":
+                    if try reader.readNullIfNext() { continue }
                     self.amount = try RecordsV1.Money(json: &reader)
                 case "suspectAccountIds", "suspect_account_ids":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.suspectAccountIDs.append(try reader.readString())
                     }
                 case "channel":
+                    if try reader.readNullIfNext() { continue }
                     if let value = try reader.readEnum(RecordsV1.Channel.self) { self.channel = value }
                 case "district":
+                    if try reader.readNullIfNext() { continue }
                     self.district = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -936,16 +968,22 @@ extension RecordsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "terminalId", "terminal_id":
+                    if try reader.readNullIfNext() { continue }
                     self.terminalID = try reader.readString()
                 case "kind":
+                    if try reader.readNullIfNext() { continue }
                     if let value = try reader.readEnum(RecordsV1.TerminalKind.self) { self.kind = value }
                 case "location":
+                    if try reader.readNullIfNext() { continue }
                     self.location = try RecordsV1.Location(json: &reader)
                 case "institution":
+                    if try reader.readNullIfNext() { continue }
                     self.institution = try reader.readString()
                 case "address":
+                    if try reader.readNullIfNext() { continue }
                     self.address = try reader.readString()
                 case "city":
+                    if try reader.readNullIfNext() { continue }
                     self.city = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -1012,8 +1050,10 @@ extension RecordsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "customerId", "customer_id":
+                    if try reader.readNullIfNext() { continue }
                     self.customerID = try reader.readString()
                 case "home":
+                    if try reader.readNullIfNext() { continue }
                     self.home = try RecordsV1.Location(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -1081,6 +1121,7 @@ extension RecordsV1 {
                 while let name = try reader.nextField() {
                     switch name {
                     case "points":
+                        if try reader.readNullIfNext() { continue }
                         try reader.beginArray()
                         while try reader.nextElement() {
                             self.points.append(try RecordsV1.Location(json: &reader))
@@ -1158,10 +1199,13 @@ extension RecordsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "jurisdictionId", "jurisdiction_id":
+                    if try reader.readNullIfNext() { continue }
                     self.jurisdictionID = try reader.readString()
                 case "name":
+                    if try reader.readNullIfNext() { continue }
                     self.name = try reader.readString()
                 case "rings":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.rings.append(try RecordsV1.Jurisdiction.Ring(json: &reader))
@@ -1279,18 +1323,25 @@ extension RecordsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "signalId", "signal_id":
+                    if try reader.readNullIfNext() { continue }
                     self.signalID = try reader.readString()
                 case "kind":
+                    if try reader.readNullIfNext() { continue }
                     self.kind = try reader.readString()
                 case "startsAt", "starts_at":
+                    if try reader.readNullIfNext() { continue }
                     self.startsAt = try GoogleProtobuf.Timestamp(json: &reader)
                 case "endsAt", "ends_at":
+                    if try reader.readNullIfNext() { continue }
                     self.endsAt = try GoogleProtobuf.Timestamp(json: &reader)
                 case "location":
+                    if try reader.readNullIfNext() { continue }
                     self.location = try RecordsV1.Location(json: &reader)
                 case "value":
+                    if try reader.readNullIfNext() { continue }
                     self.value = try reader.readDouble()
                 case "attributes":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginObject()
                     while let text = try reader.nextKey() {
                         let key = text
@@ -1377,12 +1428,16 @@ extension RecordsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "feature":
+                    if try reader.readNullIfNext() { continue }
                     self.feature = try reader.readString()
                 case "value":
+                    if try reader.readNullIfNext() { continue }
                     self.value = try reader.readDouble()
                 case "contribution":
+                    if try reader.readNullIfNext() { continue }
                     self.contribution = try reader.readDouble()
                 case "text":
+                    if try reader.readNullIfNext() { continue }
                     self.text = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -1500,25 +1555,34 @@ extension RecordsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "key":
+                    if try reader.readNullIfNext() { continue }
                     self.key = try RecordsV1.TransactionKey(json: &reader)
                 case "state":
+                    if try reader.readNullIfNext() { continue }
                     if let value = try reader.readEnum(RecordsV1.DecisionState.self) { self.state = value }
                 case "riskScore", "risk_score":
+                    if try reader.readNullIfNext() { continue }
                     self.riskScore = try reader.readDouble()
                 case "label":
+                    if try reader.readNullIfNext() { continue }
                     if let value = try reader.readEnum(RecordsV1.RiskLabel.self) { self.label = value }
                 case "reasons":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.reasons.append(try RecordsV1.Reason(json: &reader))
                     }
                 case "modelVersion", "model_version":
+                    if try reader.readNullIfNext() { continue }
                     self.modelVersion = try reader.readString()
                 case "decidedAt", "decided_at":
+                    if try reader.readNullIfNext() { continue }
                     self.decidedAt = try GoogleProtobuf.Timestamp(json: &reader)
                 case "alert":
+                    if try reader.readNullIfNext() { continue }
                     self.alert = try reader.readBool()
                 case "decisionId", "decision_id":
+                    if try reader.readNullIfNext() { continue }
                     self.decisionID = try reader.readString()
                 default: try reader.skipUnknown()
                 }

@@ -219,38 +219,55 @@ extension TestingV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "doubleValue", "double_value":
+                    if try reader.readNullIfNext() { continue }
                     self.doubleValue = try reader.readDouble()
                 case "floatValue", "float_value":
+                    if try reader.readNullIfNext() { continue }
                     self.floatValue = try reader.readFloat()
                 case "int32Value", "int32_value":
+                    if try reader.readNullIfNext() { continue }
                     self.int32Value = try reader.readInt32()
                 case "int64Value", "int64_value":
+                    if try reader.readNullIfNext() { continue }
                     self.int64Value = try reader.readInt64()
                 case "uint32Value", "uint32_value":
+                    if try reader.readNullIfNext() { continue }
                     self.uint32Value = try reader.readUInt32()
                 case "uint64Value", "uint64_value":
+                    if try reader.readNullIfNext() { continue }
                     self.uint64Value = try reader.readUInt64()
                 case "sint32Value", "sint32_value":
+                    if try reader.readNullIfNext() { continue }
                     self.sint32Value = try reader.readInt32()
                 case "sint64Value", "sint64_value":
+                    if try reader.readNullIfNext() { continue }
                     self.sint64Value = try reader.readInt64()
                 case "fixed32Value", "fixed32_value":
+                    if try reader.readNullIfNext() { continue }
                     self.fixed32Value = try reader.readUInt32()
                 case "fixed64Value", "fixed64_value":
+                    if try reader.readNullIfNext() { continue }
                     self.fixed64Value = try reader.readUInt64()
                 case "sfixed32Value", "sfixed32_value":
+                    if try reader.readNullIfNext() { continue }
                     self.sfixed32Value = try reader.readInt32()
                 case "sfixed64Value", "sfixed64_value":
+                    if try reader.readNullIfNext() { continue }
                     self.sfixed64Value = try reader.readInt64()
                 case "boolValue", "bool_value":
+                    if try reader.readNullIfNext() { continue }
                     self.boolValue = try reader.readBool()
                 case "stringValue", "string_value":
+                    if try reader.readNullIfNext() { continue }
                     self.stringValue = try reader.readString()
                 case "bytesValue", "bytes_value":
+                    if try reader.readNullIfNext() { continue }
                     self.bytesValue = try reader.readBytes()
                 case "colour":
+                    if try reader.readNullIfNext() { continue }
                     if let value = try reader.readEnum(TestingV1.Colour.self) { self.colour = value }
                 case "farAway", "far_away":
+                    if try reader.readNullIfNext() { continue }
                     self.farAway = try reader.readInt32()
                 default: try reader.skipUnknown()
                 }
@@ -514,96 +531,115 @@ extension TestingV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "doubles":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.doubles.append(try reader.readDouble())
                     }
                 case "floats":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.floats.append(try reader.readFloat())
                     }
                 case "int32s":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.int32s.append(try reader.readInt32())
                     }
                 case "int64s":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.int64s.append(try reader.readInt64())
                     }
                 case "uint32s":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.uint32s.append(try reader.readUInt32())
                     }
                 case "uint64s":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.uint64s.append(try reader.readUInt64())
                     }
                 case "sint32s":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.sint32s.append(try reader.readInt32())
                     }
                 case "sint64s":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.sint64s.append(try reader.readInt64())
                     }
                 case "fixed32s":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.fixed32s.append(try reader.readUInt32())
                     }
                 case "fixed64s":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.fixed64s.append(try reader.readUInt64())
                     }
                 case "sfixed32s":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.sfixed32s.append(try reader.readInt32())
                     }
                 case "sfixed64s":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.sfixed64s.append(try reader.readInt64())
                     }
                 case "bools":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.bools.append(try reader.readBool())
                     }
                 case "strings":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.strings.append(try reader.readString())
                     }
                 case "blobs":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.blobs.append(try reader.readBytes())
                     }
                 case "colours":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         if let value = try reader.readEnum(TestingV1.Colour.self) { self.colours.append(value) }
                     }
                 case "scalars":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.scalars.append(try TestingV1.Scalars(json: &reader))
                     }
                 case "unpacked":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.unpacked.append(try reader.readInt32())
                     }
                 case "timestamps":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.timestamps.append(try GoogleProtobuf.Timestamp(json: &reader))
@@ -829,42 +865,49 @@ extension TestingV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "strings":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginObject()
                     while let text = try reader.nextKey() {
                         let key = text
                         self.strings[key] = try reader.readString()
                     }
                 case "messages":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginObject()
                     while let text = try reader.nextKey() {
                         let key = try reader.integerKey(text, Int32.self)
                         self.messages[key] = try TestingV1.Scalars(json: &reader)
                     }
                 case "flags":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginObject()
                     while let text = try reader.nextKey() {
                         let key = try reader.boolKey(text)
                         self.flags[key] = try reader.readInt64()
                     }
                 case "colours":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginObject()
                     while let text = try reader.nextKey() {
                         let key = try reader.integerKey(text, UInt64.self)
                         if let value = try reader.readEnum(TestingV1.Colour.self) { self.colours[key] = value }
                     }
                 case "weights":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginObject()
                     while let text = try reader.nextKey() {
                         let key = text
                         self.weights[key] = try reader.readDouble()
                     }
                 case "blobs":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginObject()
                     while let text = try reader.nextKey() {
                         let key = try reader.integerKey(text, Int64.self)
                         self.blobs[key] = try reader.readBytes()
                     }
                 case "timestamps":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginObject()
                     while let text = try reader.nextKey() {
                         let key = try reader.integerKey(text, UInt32.self)
@@ -988,30 +1031,39 @@ extension TestingV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "number":
+                    if try reader.readNullIfNext() { continue }
                     if self.value != nil { throw reader.invalid("only one of value may be set") }
                     self.value = .number(try reader.readInt32())
                 case "text":
+                    if try reader.readNullIfNext() { continue }
                     if self.value != nil { throw reader.invalid("only one of value may be set") }
                     self.value = .text(try reader.readString())
                 case "blob":
+                    if try reader.readNullIfNext() { continue }
                     if self.value != nil { throw reader.invalid("only one of value may be set") }
                     self.value = .blob(try reader.readBytes())
                 case "scalars":
+                    if try reader.readNullIfNext() { continue }
                     if self.value != nil { throw reader.invalid("only one of value may be set") }
                     self.value = .scalars(try TestingV1.Scalars(json: &reader))
                 case "colour":
+                    if try reader.readNullIfNext() { continue }
                     if self.value != nil { throw reader.invalid("only one of value may be set") }
                     if let value = try reader.readEnum(TestingV1.Colour.self) { self.value = .colour(value) }
                 case "flag":
+                    if try reader.readNullIfNext() { continue }
                     if self.value != nil { throw reader.invalid("only one of value may be set") }
                     self.value = .flag(try reader.readBool())
                 case "timestamp":
+                    if try reader.readNullIfNext() { continue }
                     if self.value != nil { throw reader.invalid("only one of value may be set") }
                     self.value = .timestamp(try GoogleProtobuf.Timestamp(json: &reader))
                 case "real":
+                    if try reader.readNullIfNext() { continue }
                     if self.value != nil { throw reader.invalid("only one of value may be set") }
                     self.value = .real(try reader.readDouble())
                 case "limit":
+                    if try reader.readNullIfNext() { continue }
                     self.limit = try reader.readInt64()
                 default: try reader.skipUnknown()
                 }
@@ -1117,15 +1169,19 @@ extension TestingV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "name":
+                    if try reader.readNullIfNext() { continue }
                     self.name = try reader.readString()
                 case "children":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.children.append(try TestingV1.Tree(json: &reader))
                     }
                 case "favourite":
+                    if try reader.readNullIfNext() { continue }
                     self.favourite = try TestingV1.Tree(json: &reader)
                 case "named":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginObject()
                     while let text = try reader.nextKey() {
                         let key = text
@@ -1262,30 +1318,43 @@ extension TestingV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "timestamp":
+                    if try reader.readNullIfNext() { continue }
                     self.timestamp = try GoogleProtobuf.Timestamp(json: &reader)
                 case "duration":
+                    if try reader.readNullIfNext() { continue }
                     self.duration = try GoogleProtobuf.Duration(json: &reader)
                 case "empty":
+                    if try reader.readNullIfNext() { continue }
                     self.empty = try GoogleProtobuf.Empty(json: &reader)
                 case "any":
+                    if try reader.readNullIfNext() { continue }
                     self.any = try GoogleProtobuf.AnyMessage(json: &reader)
                 case "doubleValue", "double_value":
+                    if try reader.readNullIfNext() { continue }
                     self.doubleValue = try GoogleProtobuf.DoubleValue(json: &reader)
                 case "floatValue", "float_value":
+                    if try reader.readNullIfNext() { continue }
                     self.floatValue = try GoogleProtobuf.FloatValue(json: &reader)
                 case "int64Value", "int64_value":
+                    if try reader.readNullIfNext() { continue }
                     self.int64Value = try GoogleProtobuf.Int64Value(json: &reader)
                 case "uint64Value", "uint64_value":
+                    if try reader.readNullIfNext() { continue }
                     self.uint64Value = try GoogleProtobuf.UInt64Value(json: &reader)
                 case "int32Value", "int32_value":
+                    if try reader.readNullIfNext() { continue }
                     self.int32Value = try GoogleProtobuf.Int32Value(json: &reader)
                 case "uint32Value", "uint32_value":
+                    if try reader.readNullIfNext() { continue }
                     self.uint32Value = try GoogleProtobuf.UInt32Value(json: &reader)
                 case "boolValue", "bool_value":
+                    if try reader.readNullIfNext() { continue }
                     self.boolValue = try GoogleProtobuf.BoolValue(json: &reader)
                 case "stringValue", "string_value":
+                    if try reader.readNullIfNext() { continue }
                     self.stringValue = try GoogleProtobuf.StringValue(json: &reader)
                 case "bytesValue", "bytes_value":
+                    if try reader.readNullIfNext() { continue }
                     self.bytesValue = try GoogleProtobuf.BytesValue(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -1398,6 +1467,7 @@ extension TestingV1 {
                 while let name = try reader.nextField() {
                     switch name {
                     case "kind":
+                        if try reader.readNullIfNext() { continue }
                         if let value = try reader.readEnum(TestingV1.Names.TypeMessage.Kind.self) { self.kind = value }
                     default: try reader.skipUnknown()
                     }
@@ -1543,37 +1613,52 @@ extension TestingV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "class":
+                    if try reader.readNullIfNext() { continue }
                     self.class = try reader.readString()
                 case "self":
+                    if try reader.readNullIfNext() { continue }
                     self.self_ = try reader.readString()
                 case "type":
+                    if try reader.readNullIfNext() { continue }
                     self.type = try TestingV1.Names.TypeMessage(json: &reader)
                 case "description":
+                    if try reader.readNullIfNext() { continue }
                     self.description = try reader.readString()
                 case "customerIds", "customer_ids":
+                    if try reader.readNullIfNext() { continue }
                     self.customerIDs = try reader.readString()
                 case "imageUrl", "image_url":
+                    if try reader.readNullIfNext() { continue }
                     self.imageURL = try reader.readString()
                 case "mcc":
+                    if try reader.readNullIfNext() { continue }
                     self.mcc = try reader.readString()
                 case "in":
+                    if try reader.readNullIfNext() { continue }
                     self.in = try reader.readBool()
                 case "init":
+                    if try reader.readNullIfNext() { continue }
                     self.init_ = try reader.readInt32()
                 case "SHOUT!", "shout":
+                    if try reader.readNullIfNext() { continue }
                     self.shout = try reader.readString()
                 case "hashValue", "hash_value":
+                    if try reader.readNullIfNext() { continue }
                     self.hashValue_ = try reader.readString()
                 case "protocol":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         if let value = try reader.readEnum(TestingV1.Names.TypeMessage.Kind.self) { self.protocol.append(value) }
                     }
                 case "writer":
+                    if try reader.readNullIfNext() { continue }
                     self.writer = try reader.readString()
                 case "reader":
+                    if try reader.readNullIfNext() { continue }
                     self.reader = try reader.readString()
                 case "sink":
+                    if try reader.readNullIfNext() { continue }
                     self.sink = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -1724,36 +1809,52 @@ extension TestingV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "transactionId", "transaction_id":
+                    if try reader.readNullIfNext() { continue }
                     self.transactionID = try reader.readString()
                 case "bankId", "bank_id":
+                    if try reader.readNullIfNext() { continue }
                     self.bankID = try reader.readString()
                 case "accountId", "account_id":
+                    if try reader.readNullIfNext() { continue }
                     self.accountID = try reader.readString()
                 case "counterpartyAccountId", "counterparty_account_id":
+                    if try reader.readNullIfNext() { continue }
                     self.counterpartyAccountID = try reader.readString()
                 case "eventTime", "event_time":
+                    if try reader.readNullIfNext() { continue }
                     self.eventTime = try GoogleProtobuf.Timestamp(json: &reader)
                 case "minorUnits", "minor_units":
+                    if try reader.readNullIfNext() { continue }
                     self.minorUnits = try reader.readInt64()
                 case "currency":
+                    if try reader.readNullIfNext() { continue }
                     self.currency = try reader.readString()
                 case "channel":
+                    if try reader.readNullIfNext() { continue }
                     if let value = try reader.readEnum(TestingV1.Colour.self) { self.channel = value }
                 case "terminalId", "terminal_id":
+                    if try reader.readNullIfNext() { continue }
                     self.terminalID = try reader.readString()
                 case "merchantCategoryCode", "merchant_category_code":
+                    if try reader.readNullIfNext() { continue }
                     self.merchantCategoryCode = try reader.readString()
                 case "latitude":
+                    if try reader.readNullIfNext() { continue }
                     self.latitude = try reader.readDouble()
                 case "longitude":
+                    if try reader.readNullIfNext() { continue }
                     self.longitude = try reader.readDouble()
                 case "deviceId", "device_id":
+                    if try reader.readNullIfNext() { continue }
                     self.deviceID = try reader.readString()
                 case "ipAddress", "ip_address":
+                    if try reader.readNullIfNext() { continue }
                     self.ipAddress = try reader.readString()
                 case "cardPresent", "card_present":
+                    if try reader.readNullIfNext() { continue }
                     self.cardPresent = try reader.readBool()
                 case "signature":
+                    if try reader.readNullIfNext() { continue }
                     self.signature = try reader.readBytes()
                 default: try reader.skipUnknown()
                 }

@@ -87,12 +87,16 @@ extension TilesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "layer":
+                    if try reader.readNullIfNext() { continue }
                     self.layer = try reader.readString()
                 case "from":
+                    if try reader.readNullIfNext() { continue }
                     self.from = try GoogleProtobuf.Timestamp(json: &reader)
                 case "to":
+                    if try reader.readNullIfNext() { continue }
                     self.to = try GoogleProtobuf.Timestamp(json: &reader)
                 case "types":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.types.append(try reader.readString())
@@ -174,12 +178,16 @@ extension TilesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "west":
+                    if try reader.readNullIfNext() { continue }
                     self.west = try reader.readDouble()
                 case "south":
+                    if try reader.readNullIfNext() { continue }
                     self.south = try reader.readDouble()
                 case "east":
+                    if try reader.readNullIfNext() { continue }
                     self.east = try reader.readDouble()
                 case "north":
+                    if try reader.readNullIfNext() { continue }
                     self.north = try reader.readDouble()
                 default: try reader.skipUnknown()
                 }
@@ -254,10 +262,13 @@ extension TilesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "filter":
+                    if try reader.readNullIfNext() { continue }
                     self.filter = try TilesV1.Filter(json: &reader)
                 case "limit":
+                    if try reader.readNullIfNext() { continue }
                     self.limit = try reader.readUInt32()
                 case "zoom":
+                    if try reader.readNullIfNext() { continue }
                     self.zoom = try reader.readUInt32()
                 default: try reader.skipUnknown()
                 }
@@ -323,6 +334,7 @@ extension TilesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "cells":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.cells.append(try TilesV1.Cell(json: &reader))
@@ -405,12 +417,16 @@ extension TilesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "quadkey":
+                    if try reader.readNullIfNext() { continue }
                     self.quadkey = try reader.readString()
                 case "centre":
+                    if try reader.readNullIfNext() { continue }
                     self.centre = try RecordsV1.Location(json: &reader)
                 case "count":
+                    if try reader.readNullIfNext() { continue }
                     self.count = try reader.readInt64()
                 case "risk":
+                    if try reader.readNullIfNext() { continue }
                     self.risk = try reader.readDouble()
                 default: try reader.skipUnknown()
                 }
@@ -478,8 +494,10 @@ extension TilesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "filter":
+                    if try reader.readNullIfNext() { continue }
                     self.filter = try TilesV1.Filter(json: &reader)
                 case "area":
+                    if try reader.readNullIfNext() { continue }
                     self.area = try TilesV1.BoundingBox(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -554,10 +572,13 @@ extension TilesV1 {
                 while let name = try reader.nextField() {
                     switch name {
                     case "startsAt", "starts_at":
+                        if try reader.readNullIfNext() { continue }
                         self.startsAt = try GoogleProtobuf.Timestamp(json: &reader)
                     case "count":
+                        if try reader.readNullIfNext() { continue }
                         self.count = try reader.readInt64()
                     case "risk":
+                        if try reader.readNullIfNext() { continue }
                         self.risk = try reader.readDouble()
                     default: try reader.skipUnknown()
                     }
@@ -619,6 +640,7 @@ extension TilesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "buckets":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.buckets.append(try TilesV1.GetTimeSeriesResponse.Bucket(json: &reader))

@@ -51,9 +51,8 @@ final class ChannelCore: Sendable {
 
     // MARK: picking
 
-    /// A connection for a call; waits for one where there is hope.
+    /// A connection for a call that found none up; waits for one where there is hope.
     func pick(_ wish: CallWish, deadline: ContinuousClock.Instant?) async throws -> ClientConnection {
-        if let connection = readyConnection(wish) { return connection }
         let id = state.withLock { state in
             state.nextWaiterID += 1
             return state.nextWaiterID
@@ -73,7 +72,8 @@ final class ChannelCore: Sendable {
         }
     }
 
-    private func readyConnection(_ wish: CallWish) -> ClientConnection? {
+    /// A connection that is up now.
+    func readyConnection(_ wish: CallWish) -> ClientConnection? {
         let now = NIODeadline.now()
         let (connection, needsMore) = state.withLock { state -> (ClientConnection?, Bool) in
             let connection = state.balancer.pick(key: wish.hashKey, now: now, other: wish.other)
@@ -129,7 +129,9 @@ final class ChannelCore: Sendable {
 
     /// Every call tells how it ended: that fills the budget of retries, and shows who is sick.
     func callEnded(on connection: ClientConnection, _ code: StatusCode) {
-        let (failed, now) = (Self.isSickness(code), NIODeadline.now())
+        let failed = Self.isSickness(code)
+        // The time matters to failures only.
+        let now = failed ? NIODeadline.now() : .uptimeNanoseconds(0)
         let ejected = state.withLock { state in
             if code == .ok { state.retryTokens = min(Self.maxRetryTokens, state.retryTokens + configuration.retry.maxRetryRatio) }
             return state.balancer.callEnded(on: connection, failed: failed, now: now)

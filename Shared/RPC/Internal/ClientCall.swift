@@ -9,22 +9,43 @@ final class ClientCall: CallStream, @unchecked Sendable {
         case plain
     }
 
-    struct Request: Sendable {
-        var dialect = Dialect.grpc
-        var method = "POST"
-        var path: String
-        var contentType = "application/grpc"
-        var metadata = Metadata()
-        var deadline: ContinuousClock.Instant?
-        var compression = CallOptions.Compression.none
+    /// What is asked for. Attempts of one call share it.
+    final class Request: Sendable {
+        let dialect: Dialect
+        let method: String
+        let path: String
+        let contentType: String
+        let metadata: Metadata
+        let deadline: ContinuousClock.Instant?
+        let compression: CallOptions.Compression
         /// The whole body, where it is known from the start.
-        var body: [UInt8]?
+        let body: [UInt8]?
         /// Whether the peer reads a body at all.
-        var hasBody = true
+        let hasBody: Bool
         /// Whether the caller waits for ``ClientCall/awaitReply()`` instead of reading messages one by one.
-        var expectsReply = false
+        let expectsReply: Bool
         /// Whether anybody will ask for the metadata of a reply.
-        var wantsMetadata = true
+        let wantsMetadata: Bool
+
+        init(
+            dialect: Dialect = .grpc, method: String = "POST", path: String, contentType: String = Request.grpcContentType,
+            metadata: Metadata = [:], deadline: ContinuousClock.Instant? = nil, compression: CallOptions.Compression = .none,
+            body: [UInt8]? = nil, hasBody: Bool = true, expectsReply: Bool = false, wantsMetadata: Bool = true
+        ) {
+            self.dialect = dialect
+            self.method = method
+            self.path = path
+            self.contentType = contentType
+            self.metadata = metadata
+            self.deadline = deadline
+            self.compression = compression
+            self.body = body
+            self.hasBody = hasBody
+            self.expectsReply = expectsReply
+            self.wantsMetadata = wantsMetadata
+        }
+
+        static let grpcContentType = "application/grpc"
     }
 
     /// Where the one message of a unary call is waited for: the caller is woken once, when all is known.
@@ -74,10 +95,10 @@ final class ClientCall: CallStream, @unchecked Sendable {
 
     // MARK: start and end, on the loop
 
-    func start(_ session: HTTP2Session, scheme: String, authority: String) {
+    func start(_ session: HTTP2Session) {
         guard !isOver else { return }
         let timeLeft = request.deadline.map { $0 - .now }
-        let headers = request.headers(scheme: scheme, authority: authority, timeLeft: timeLeft)
+        let headers = connection.headers(of: request, timeLeft: timeLeft)
         guard session.submitRequest(self, headers: headers, endStream: !request.hasBody) else {
             return streamClosed(.refusedStream)
         }
@@ -271,28 +292,5 @@ final class ClientCall: CallStream, @unchecked Sendable {
             let reason = isLost ? "the connection was lost" : "the server reset the call (\(code.rawValue))"
             end(RPCError(isLost ? .unavailable : .internal, reason))
         }
-    }
-}
-
-extension ClientCall.Request {
-    /// The header block that begins the call.
-    func headers(scheme: String, authority: String, timeLeft: Duration?) -> HeaderList {
-        var headers = HeaderList(capacity: 12, byteCapacity: 256)
-        if method == "POST" { headers.add(":method", "POST") } else { headers.add(":method", method) }
-        headers.add(":scheme", scheme)
-        headers.add(":path", path)
-        headers.add(":authority", authority)
-        guard dialect == .grpc else {
-            for field in metadata { headers.addChecked(field) }
-            return headers
-        }
-        headers.add("te", "trailers")
-        headers.add("content-type", contentType)
-        headers.add("user-agent", "vigil-rpc")
-        headers.add("grpc-accept-encoding", "identity,gzip")
-        if compression == .gzip { headers.add("grpc-encoding", "gzip") }
-        if let timeLeft { headers.add("grpc-timeout", Timeout.format(max(timeLeft, .nanoseconds(1)))) }
-        headers.add(metadata)
-        return headers
     }
 }

@@ -12,8 +12,7 @@ final class ClientConnection: HTTP2Connection, Balanced, @unchecked Sendable {
     }
 
     private let observer: Observer
-    private let scheme: String
-    private let authority: String
+    private let requestHeaders: RequestHeaders
     private let keepAliveSeconds: Int
     private let keepAliveTimeoutSeconds: Int
     private var isReady: Bool {
@@ -38,8 +37,7 @@ final class ClientConnection: HTTP2Connection, Balanced, @unchecked Sendable {
         observer: Observer
     ) {
         self.observer = observer
-        self.scheme = scheme
-        self.authority = authority
+        requestHeaders = RequestHeaders(scheme: scheme, authority: authority)
         keepAliveSeconds = configuration.keepAliveSeconds
         keepAliveTimeoutSeconds = configuration.keepAliveTimeoutSeconds
         var limits = HTTP2Limits()
@@ -70,8 +68,12 @@ final class ClientConnection: HTTP2Connection, Balanced, @unchecked Sendable {
     func start(_ call: ClientCall) {
         guard !isClosed, !isDraining else { return call.streamClosed(.refusedStream) }
         callCount.wrappingAdd(1, ordering: .relaxed)
-        call.start(session, scheme: scheme, authority: authority)
+        call.start(session)
         scheduleKeepAlive()
+    }
+
+    func headers(of request: ClientCall.Request, timeLeft: Duration?) -> HeaderList {
+        requestHeaders.headers(of: request, timeLeft: timeLeft)
     }
 
     /// Lets calls in flight finish, then closes.

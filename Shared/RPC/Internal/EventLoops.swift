@@ -17,8 +17,9 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     @exclusivity(unchecked) private var writing: [any TurnEnding] = []
     private var isDraining = false
     private var isScheduled = false
-    /// A socket is being read, after which the turn ends in any case.
-    private var isReading = false
+    /// Connections that are looked at now and then.
+    private var watched: [any Ticking] = []
+    private var isTicking = false
     private let remote = Mutex(Remote())
 
     private struct Remote {
@@ -70,17 +71,18 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
         schedule()
     }
 
-    /// Something is read from a socket; the caller ends the turn when it has read enough. Loop only.
-    func beginReading() { isReading = true }
-
     /// A handler waits to be run when the turn ends. Loop only.
     func run(_ call: ServerCall) {
         workers.add(call)
         schedule()
     }
 
+    /// Ends the turn when all sockets that can be read have been: what many connections write then wakes their peers fewer
+    /// times. Loop only.
+    func endTurnSoon() { schedule() }
+
     private func schedule() {
-        guard !isScheduled, !isDraining, !isReading else { return }
+        guard !isScheduled, !isDraining else { return }
         isScheduled = true
         eventLoop.execute { [self] in
             isScheduled = false
@@ -92,7 +94,6 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     func endTurn() {
         guard !isDraining else { return }
         isDraining = true
-        isReading = false
         var left = Self.maxJobsPerTurn
         repeat {
             while left > 0, let job = jobs.popFirst() {
@@ -109,6 +110,47 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
         isDraining = false
         if !jobs.isEmpty || !dirty.isEmpty { schedule() }
     }
+
+    // MARK: now and then
+
+    private static let tickMilliseconds: Int64 = 250
+
+    /// Looks at the connection a few times a second until it is closed. A timer of each connection's own would cost all others
+    /// when it is cancelled, for the event loop looks for it among all timers. Loop only.
+    func watch(_ connection: any Ticking) {
+        connection.tickIndex = watched.count
+        watched.append(connection)
+        guard !isTicking else { return }
+        isTicking = true
+        scheduleTick()
+    }
+
+    func unwatch(_ connection: any Ticking) {
+        let index = connection.tickIndex
+        guard index >= 0 else { return }
+        connection.tickIndex = -1
+        let last = watched.removeLast()
+        guard last !== connection else { return }
+        watched[index] = last
+        last.tickIndex = index
+    }
+
+    private func scheduleTick() {
+        eventLoop.scheduleTask(in: .milliseconds(Self.tickMilliseconds)) { [self] in
+            let now = NIODeadline.now()
+            // A copy, because connections may leave.
+            for connection in watched { connection.tick(now) }
+            isTicking = !watched.isEmpty
+            if isTicking { scheduleTick() }
+        }
+    }
+}
+
+/// Something that is looked at now and then.
+protocol Ticking: AnyObject {
+    /// Its place in its loop's list; -1 where it is in none.
+    var tickIndex: Int { get set }
+    func tick(_ now: NIODeadline)
 }
 
 /// Something that writes what it gathered once a turn of its loop.

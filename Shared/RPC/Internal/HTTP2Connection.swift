@@ -41,7 +41,7 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
     /// TLS is set up. May refuse by calling `fail`.
     func secured(_ tls: TLSSession) {}
     func opened() {}
-    /// Called once; every stream has been closed before. The reason is nil where the close was orderly.
+    /// Called once, before the calls learn of it. The reason is nil where the close was orderly.
     func closed(_ reason: String?) {}
 
     // MARK: the channel
@@ -70,7 +70,6 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
 
     final func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isClosed else { return }
-        loop.beginReading()
         let buffer = unwrapInboundIn(data)
         let now = NIODeadline.now().uptimeNanoseconds
         lastReadNanoseconds = now
@@ -109,7 +108,7 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
     }
 
     final func channelReadComplete(context: ChannelHandlerContext) {
-        loop.endTurn()
+        loop.endTurnSoon()
     }
 
     final func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -262,6 +261,8 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
         isClosed = true
         deadlineTimer?.cancel()
         session.close(.cancel)
+        // First, so that nobody who learns that a call has ended is given this connection for the next one.
+        closed(reason)
         isHandling = false
         processEvents()
         if let context {
@@ -273,6 +274,5 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
                 channel.close(promise: nil)
             }
         }
-        closed(reason)
     }
 }

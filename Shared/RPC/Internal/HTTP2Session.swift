@@ -76,6 +76,7 @@ final class HTTP2Session {
         guard let handle, !bytes.isEmpty else { return }
         flood.advance(to: now)
         let result = nghttp2_session_mem_recv(handle, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count)
+        releaseWithheld()
         if let fault {
             refuseHeaderBlock()
             terminate(fault.code)
@@ -131,7 +132,8 @@ final class HTTP2Session {
         guard count > 0, let handle else { return }
         stream.unconsumedBytes -= count
         bufferedBytes -= count
-        if !stream.isClosed { nghttp2_session_consume_stream(handle, stream.id, count) }
+        // Where nothing more will come, there is no use in telling the peer.
+        if !stream.isClosed, !stream.remoteEnded { nghttp2_session_consume_stream(handle, stream.id, count) }
         releaseWithheld()
     }
 
@@ -149,11 +151,12 @@ final class HTTP2Session {
             stream.headersTooLarge = true
             return total <= 8 * limits.maxHeaderBytes
         }
-        let text = headerStrings.text(valueBuffer, value)
+        let field = headerStrings.field(nameBuffer, valueBuffer, name, value)
         guard first[0] == UInt8(ascii: ":") else {
-            stream.fields.append(Metadata.Field(name: headerStrings.text(nameBuffer, name), value: text))
+            stream.fields.append(field)
             return true
         }
+        let text = field.value
         // The second letter and the length tell the pseudo-header fields apart; nghttp2 lets no others through.
         switch (first[1], name.len) {
         case (UInt8(ascii: "m"), 7): stream.pseudo.method = text
@@ -173,7 +176,6 @@ final class HTTP2Session {
         stream.unconsumedBytes += bytes.count
         bufferedBytes += bytes.count
         withheldBytes += bytes.count
-        releaseWithheld()
         if !stream.hasDataEvent {
             stream.hasDataEvent = true
             events.append(.data(stream))

@@ -126,20 +126,13 @@ struct HeaderList: @unchecked Sendable {
 
     private var entries: [Entry] = []
     private var bytes: [UInt8] = []
-    /// nghttp2's form of all entries, made once, where they never change.
+    /// nghttp2's form of fields that come first and never change, made once.
     private var fixed: UnsafeBufferPointer<nghttp2_nv>?
+    private var fixedText: UnsafeBufferPointer<UInt8>?
 
     var isEmpty: Bool { entries.isEmpty && fixed == nil }
 
     init() {}
-
-    /// - Parameters:
-    ///   - capacity: fields that will be added, or fewer.
-    ///   - byteCapacity: bytes of those that are not literals.
-    init(capacity: Int, byteCapacity: Int) {
-        entries.reserveCapacity(capacity)
-        bytes.reserveCapacity(byteCapacity)
-    }
 
     /// A list that is sent again and again. Its memory is kept for the process's life.
     init(fixed fields: KeyValuePairs<StaticString, StaticString>) {
@@ -197,24 +190,49 @@ struct HeaderList: @unchecked Sendable {
 
     /// Hands out nghttp2's form, valid during the call. Literals are marked so that nghttp2 does not copy them.
     func withNameValues<R>(_ body: (UnsafePointer<nghttp2_nv>, Int) -> R) -> R {
-        if let fixed, let base = fixed.baseAddress { return body(base, fixed.count) }
+        if entries.isEmpty, let fixed, let base = fixed.baseAddress { return body(base, fixed.count) }
+        let fixedCount = fixed?.count ?? 0
         return bytes.withUnsafeBufferPointer { bytes in
-            withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: max(entries.count, 1)) { pairs in
+            withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: max(fixedCount + entries.count, 1)) { pairs in
+                if let fixed { _ = pairs[..<fixedCount].initialize(fromContentsOf: fixed) }
                 for (index, entry) in entries.enumerated() {
-                    var flags = UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)
-                    let (name, nameCount, nameIsLiteral) = Self.pointer(entry.name, bytes)
-                    let (value, valueCount, valueIsLiteral) = Self.pointer(entry.value, bytes)
-                    if nameIsLiteral { flags |= UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue) }
-                    if valueIsLiteral { flags |= UInt8(NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue) }
-                    pairs.initializeElement(
-                        at: index,
-                        to: nghttp2_nv(
-                            name: name, value: value, namelen: nameCount, valuelen: valueCount, flags: flags))
+                    pairs.initializeElement(at: fixedCount + index, to: Self.pair(entry, bytes))
                 }
                 // The allocation has at least one element, so it has a base address.
-                return body(UnsafePointer(pairs.baseAddress.unsafelyUnwrapped), entries.count)
+                return body(UnsafePointer(pairs.baseAddress.unsafelyUnwrapped), fixedCount + entries.count)
             }
         }
+    }
+
+    private static func pair(_ entry: Entry, _ bytes: UnsafeBufferPointer<UInt8>) -> nghttp2_nv {
+        var flags = UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)
+        let (name, nameCount, nameIsLiteral) = pointer(entry.name, bytes)
+        let (value, valueCount, valueIsLiteral) = pointer(entry.value, bytes)
+        if nameIsLiteral { flags |= UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue) }
+        if valueIsLiteral { flags |= UInt8(NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue) }
+        return nghttp2_nv(name: name, value: value, namelen: nameCount, valuelen: valueCount, flags: flags)
+    }
+
+    /// The same fields in nghttp2's form, which it does not copy: valid until ``freeFixed()``.
+    func madeFixed() -> HeaderList {
+        let text = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: max(bytes.count, 1))
+        _ = text.initialize(fromContentsOf: bytes)
+        let pairs = UnsafeMutableBufferPointer<nghttp2_nv>.allocate(capacity: entries.count)
+        for (index, entry) in entries.enumerated() {
+            var pair = Self.pair(entry, UnsafeBufferPointer(text))
+            pair.flags = UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)
+            pairs.initializeElement(at: index, to: pair)
+        }
+        var list = HeaderList()
+        list.fixed = UnsafeBufferPointer(pairs)
+        list.fixedText = UnsafeBufferPointer(text)
+        return list
+    }
+
+    /// Frees what ``madeFixed()`` made; nobody may send it any more.
+    func freeFixed() {
+        fixed?.deallocate()
+        fixedText?.deallocate()
     }
 
     /// nghttp2's fields are not const, but it writes to none of them.

@@ -1,18 +1,19 @@
 internal import CNGHTTP2
 
-/// The strings of names and values that a peer sends again and again. Header compression keeps such bytes in a table;
-/// here they are known by their place in it, so that a repeated field makes no new string.
+/// The fields that a peer sends again and again. Header compression keeps their bytes in a table; here they are known by their
+/// place in it, so that a repeated field makes no new strings.
 ///
 /// Confined to its session.
 final class HeaderStrings {
     private struct Entry {
-        var buffer: OpaquePointer?
-        var text = ""
+        var name: OpaquePointer?
+        var value: OpaquePointer?
+        var field = Metadata.Field(name: "", value: "")
     }
 
     private var entries: UnsafeMutableBufferPointer<Entry>?
 
-    private static let slotBits = 6
+    private static let slotBits = 5
     /// Longer ones are rarely the same twice.
     private static let maxCachedBytes = 160
 
@@ -20,20 +21,33 @@ final class HeaderStrings {
         removeAll()
     }
 
-    /// The text of a buffer of nghttp2's.
-    func text(_ buffer: OpaquePointer, _ bytes: nghttp2_vec) -> String {
-        guard bytes.len <= Self.maxCachedBytes else { return Self.string(bytes) }
+    /// The texts of two buffers of nghttp2's.
+    func field(_ nameBuffer: OpaquePointer, _ valueBuffer: OpaquePointer, _ name: nghttp2_vec, _ value: nghttp2_vec) -> Metadata.Field {
+        guard name.len + value.len <= Self.maxCachedBytes else {
+            return Metadata.Field(name: Self.string(name), value: Self.string(value))
+        }
         let entries = entries ?? makeEntries()
         // Buffers are allocated, so the lowest bits of their addresses say little: the highest of a product say more.
-        let slot = Int(truncatingIfNeeded: (UInt64(UInt(bitPattern: buffer)) &* 0x9E37_79B9_7F4A_7C15) >> UInt64(64 - Self.slotBits))
-        if entries[slot].buffer == buffer { return entries[slot].text }
-        if let old = entries[slot].buffer { nghttp2_rcbuf_decref(old) }
-        let text = Self.string(bytes)
-        // Holding the buffer keeps its address from meaning other bytes.
-        nghttp2_rcbuf_incref(buffer)
-        entries[slot].buffer = buffer
-        entries[slot].text = text
-        return text
+        let mixed = (UInt64(UInt(bitPattern: nameBuffer)) &+ UInt64(UInt(bitPattern: valueBuffer)) &* 3) &* 0x9E37_79B9_7F4A_7C15
+        let first = Int(truncatingIfNeeded: mixed >> UInt64(64 - Self.slotBits))
+        // A field has two places, so that two that meet in one do not drive each other out for ever.
+        func holds(_ slot: Int) -> Bool { entries[slot].value == valueBuffer && entries[slot].name == nameBuffer }
+        if holds(first) { return entries[first].field }
+        if holds(first ^ 1) { return entries[first ^ 1].field }
+        let slot = entries[first].value == nil || entries[first ^ 1].value != nil ? first : first ^ 1
+        Self.release(entries[slot])
+        // Holding the buffers keeps their addresses from meaning other bytes.
+        nghttp2_rcbuf_incref(nameBuffer)
+        nghttp2_rcbuf_incref(valueBuffer)
+        let field = Metadata.Field(name: Self.string(name), value: Self.string(value))
+        entries[slot] = Entry(name: nameBuffer, value: valueBuffer, field: field)
+        return field
+    }
+
+    private static func release(_ entry: Entry) {
+        guard let name = entry.name, let value = entry.value else { return }
+        nghttp2_rcbuf_decref(name)
+        nghttp2_rcbuf_decref(value)
     }
 
     private func makeEntries() -> UnsafeMutableBufferPointer<Entry> {
@@ -64,7 +78,7 @@ final class HeaderStrings {
     /// Lets the buffers go; to be called before the session is.
     func removeAll() {
         guard let entries else { return }
-        for entry in entries { if let buffer = entry.buffer { nghttp2_rcbuf_decref(buffer) } }
+        for entry in entries { Self.release(entry) }
         entries.deinitialize()
         entries.deallocate()
         self.entries = nil

@@ -24,11 +24,8 @@ struct MessageCoding: Sendable, Hashable {
         var bytes: [UInt8]
         switch form {
         case .protobuf:
-            let count = message.protobufByteCount
-            bytes = [UInt8](unsafeUninitializedCapacity: prefix + count) { storage, initialized in
-                let body = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(storage)[prefix...])
-                _ = message.encodeProtobuf(into: body)
-                initialized = prefix + count
+            bytes = Self.makeBytes(prefix + message.protobufByteCount) { storage in
+                _ = message.encodeProtobuf(into: UnsafeMutableRawBufferPointer(rebasing: storage[prefix...]))
             }
         case .json:
             bytes = message.jsonBytes()
@@ -39,6 +36,14 @@ struct MessageCoding: Sendable, Hashable {
         }
         if hasEnvelope { try seal(&bytes, compressed: compressed || compressesOutput) }
         return bytes
+    }
+
+    /// Not generic, so that nothing about arrays is looked up for each message.
+    private static func makeBytes(_ count: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: count) { storage, initialized in
+            fill(UnsafeMutableRawBufferPointer(storage))
+            initialized = count
+        }
     }
 
     /// Puts an envelope round bytes that are encoded already.

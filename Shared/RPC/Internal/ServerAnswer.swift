@@ -154,7 +154,7 @@ enum ServerHandling {
     static func answer(_ call: ServerCall, _ serviceContext: ServiceContext) async throws -> ServerCall.Answer {
         switch call.target {
         case .method(let method):
-            let context = call.makeContext(method.descriptor, serviceContext)
+            let context = CallContext(call, method.descriptor, serviceContext)
             switch method.implementation {
             case .unary(let handler):
                 let (bytes, range) = try call.requestMessage()

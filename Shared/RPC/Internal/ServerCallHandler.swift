@@ -55,7 +55,7 @@ extension ServerCall {
                 return Handled(result: .success(answer), finishers: finishers)
             }
             let (bytes, range) = try requestMessage()
-            let context = makeContext(method.descriptor, incoming.serviceContext)
+            let context = CallContext(self, method.descriptor, incoming.serviceContext)
             let message = try await CallScope.$current.withValue(scope) { try await handler(bytes, range, coding, context) }
             return Handled(result: .success(.message(message)), finishers: finishers)
         } catch {
@@ -69,12 +69,6 @@ extension ServerCall {
         task = nil
         connection.handlerEnded()
         complete(handled.result, handled.finishers)
-    }
-
-    func makeContext(_ method: MethodDescriptor, _ serviceContext: ServiceContext) -> CallContext {
-        CallContext(
-            method: method, metadata: metadata, peer: connection.peer, deadline: deadline, serviceContext: serviceContext,
-            response: responseMetadata, call: self)
     }
 
     func cancelHandler() {

@@ -2,7 +2,7 @@ internal import Logging
 internal import NIOCore
 
 /// A server's side of one connection.
-final class ServerConnection: HTTP2Connection, @unchecked Sendable {
+final class ServerConnection: HTTP2Connection, Ticking, @unchecked Sendable {
     let core: ServerCore
     let peerAddress: String
     private(set) var peer: Peer
@@ -13,9 +13,10 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
     private var startedCalls = 0
     /// Handlers that have not returned, closed streams' included.
     private var runningHandlers = 0
-    private var setUpTimer: Scheduled<Void>?
-    private var ageTimer: Scheduled<Void>?
-    private var idleTimer: Scheduled<Void>?
+    var tickIndex = -1
+    /// When to give up waiting for the connection to be set up, or when it has become too old.
+    private var dueAt = NIODeadline.distantFuture
+    private var nextCheckAt = NIODeadline.distantFuture
     /// When a check last found calls, in flight or over since the check before: no call needs to look at a clock.
     private var idleSince = NIODeadline.now()
     private var checkedCalls = 0
@@ -42,23 +43,32 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
     }
 
     override func opened() {
-        let limits = core.limits
-        setUpTimer = loop.eventLoop.scheduleTask(in: .seconds(Int64(limits.handshakeTimeoutSeconds))) { [self] in
-            guard !isReady else { return }
-            finishClose("the connection was not set up in time")
-        }
+        dueAt = .now() + .seconds(Int64(core.limits.handshakeTimeoutSeconds))
+        loop.watch(self)
     }
 
     private func becameReady() {
         isReady = true
         idleSince = .now()
-        setUpTimer?.cancel()
+        dueAt = .distantFuture
         if core.limits.maxConnectionAgeSeconds > 0 {
             // A tenth more or less, so that connections made together do not all come back together.
             let seconds = Double(core.limits.maxConnectionAgeSeconds) * Double.random(in: 0.9...1.1)
-            ageTimer = loop.eventLoop.scheduleTask(in: .nanoseconds(Int64(seconds * 1e9))) { [self] in beginDrain() }
+            dueAt = .now() + .nanoseconds(Int64(seconds * 1e9))
         }
         scheduleIdleCheck()
+    }
+
+    func tick(_ now: NIODeadline) {
+        if now >= dueAt {
+            dueAt = .distantFuture
+            if isReady { beginDrain() } else { finishClose("the connection was not set up in time") }
+        }
+        if now >= nextCheckAt, !isClosed {
+            tick += 1
+            checkIdle()
+            scheduleIdleCheck()
+        }
     }
 
     override func secured(_ tls: TLSSession) {
@@ -66,9 +76,7 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
     }
 
     override func closed(_ reason: String?) {
-        setUpTimer?.cancel()
-        ageTimer?.cancel()
-        idleTimer?.cancel()
+        loop.unwatch(self)
         if let reason { core.logger.debug("connection closed", metadata: ["peer": "\(peerAddress)", "reason": "\(reason)"]) }
         tellIfEnded()
     }
@@ -167,11 +175,7 @@ final class ServerConnection: HTTP2Connection, @unchecked Sendable {
         let periods = [limits.keepAliveSeconds, limits.idleTimeoutSeconds, limits.stallTimeoutSeconds].filter { $0 > 0 }
         guard let shortest = periods.min() else { return }
         let wait = pingSentAt == nil ? shortest : min(shortest, limits.keepAliveTimeoutSeconds)
-        idleTimer = loop.eventLoop.scheduleTask(in: .seconds(Int64(max(wait, 1)))) { [self] in
-            tick += 1
-            checkIdle()
-            if !isClosed { scheduleIdleCheck() }
-        }
+        nextCheckAt = .now() + .seconds(Int64(max(wait, 1)))
     }
 
     private func checkIdle() {
