@@ -16,6 +16,7 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
     /// Between calls and the writer: a caller that goes away must not cancel a commit that memory is already ahead of.
     let observations: Batcher<Transaction, FeaturesV1.Observation>
     let writer: ObservationWriter
+    let behaviour: BehaviourKeeper
     let featureSet: FeatureSet
 
     func observe(_ request: FeaturesV1.ObserveRequest, context: CallContext) async throws -> FeaturesV1.ObserveResponse {
@@ -50,22 +51,10 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
             featureSetVersion: featureSet.version)
     }
 
-    private func features(of messages: [FeaturesV1.EntityKey], at time: Timestamp) async throws -> [FeaturesV1.EntityFeatures] {
-        guard !messages.isEmpty else { return [] }
-        let entities = try messages.enumerated().map { index, message -> ObservedEntity in
-            switch message.entity {
-            case .customerID(let id): return .customer(id)
-            case .terminalID(let id): return .terminal(id)
-            case nil:
-                throw RPCError.invalidArgument([FieldViolation(field: "entities[\(index)]", description: "names no entity")])
-            }
-        }
+    /// What the writer throws once memory and schema have parted is an answer too.
+    func answeringEnd<R>(_ body: () async throws -> R) async throws -> R {
         do {
-            return zip(messages, try await writer.features(of: entities, at: time)).map { message, features in
-                guard let features else { return FeaturesV1.EntityFeatures(entity: message) }
-                return FeaturesV1.EntityFeatures(
-                    entity: message, found: true, values: features.values, newestEventTime: features.newest.map { .init($0) })
-            }
+            return try await body()
         } catch BatchError.closed {
             throw RPCError(.unavailable, "the feature store is starting anew")
         }
@@ -81,7 +70,8 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
                     name: definition.name, entity: definition.entity.rawValue, description: definition.description,
                     aggregation: definition.aggregation.rawValue, windowSeconds: definition.window.microseconds / 1_000_000,
                     delaySeconds: definition.delay.microseconds / 1_000_000, owner: definition.owner, type: "double")
-            })
+            },
+            behaviourVersion: BehaviourSet.standard.version, behaviours: Self.catalogue(of: .standard))
     }
 
     func getHistoricalFeatures(
@@ -91,6 +81,7 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
         let from = try Self.time(request.from, "from")
         let to = try Self.time(request.to, "to")
         let knownBy = try Self.time(request.knownBy, "known_by")
+        if request.withBehaviour { return try await writeHistoryWithBehaviour((from, to), knownBy: knownBy, to: responses) }
         try await database.forEachHistoricalBatch(from: from, to: to, knownBy: knownBy, batchRows: Self.historyBatchRows) { batch in
             let rows = try batch.map { item in
                 FeaturesV1.HistoricalRow(

@@ -1,5 +1,6 @@
 import Contracts
 import EventLog
+import Features
 import Logging
 import RPC
 import RecordCoding
@@ -28,6 +29,7 @@ enum FeatureStore {
                     "entries": "\(rebuilt.entries)", "snapshot": "\(rebuilt.snapshot.map { "\($0.number)" } ?? "none")",
                     "seconds": "\((ContinuousClock.now - started) / .seconds(1))",
                 ])
+            let behaviour = BehaviourKeeper(log: database.log, set: .standard, logger: runtime.logger)
             try await runtime.withChannel(to: .ingestionGateway) { channel in
                 let gateway = IngestionV1.IngestionService.Client(channel)
                 let consumer = LogConsumer(name: "ingestion", pool: pool, logger: runtime.logger)
@@ -35,11 +37,13 @@ enum FeatureStore {
                 try await runtime.serve(
                     services: [
                         FeatureStoreHandlers(
-                            database: database, observations: observations, writer: writer, featureSet: configuration.featureSet)
+                            database: database, observations: observations, writer: writer, behaviour: behaviour,
+                            featureSet: configuration.featureSet)
                     ],
                     background: [
                         .init("ingestion's log") { try await follow(gateway, with: consumer, into: writer) },
                         .init("observations") { await observations.run() },
+                        .init("behaviour") { try await behaviour.follow() },
                         .init("health of features") {
                             try await HealthReport(
                                 writer: writer, database: database, featureSet: configuration.featureSet, metrics: runtime.metrics,

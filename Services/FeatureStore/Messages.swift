@@ -10,7 +10,9 @@ extension FeaturesV1.Observation {
         self.init(
             key: .init(transaction.key), eventTime: .init(transaction.eventTime), amount: .init(transaction.amount),
             location: observed.location.map { .init($0) }, customerID: transaction.customerID, terminalID: transaction.terminalID ?? "",
-            channel: .init(transaction.channel), featureSetVersion: version, values: observed.values)
+            channel: .init(transaction.channel), featureSetVersion: version, values: observed.values,
+            accountID: transaction.accountID ?? "", cardID: transaction.cardID ?? "",
+            counterpartyAccountID: transaction.counterpartyAccountID ?? "", deviceID: transaction.deviceID ?? "")
     }
 }
 
@@ -30,8 +32,9 @@ extension Transaction {
         try self.init(
             RecordsV1.Transaction(
                 key: observation.key, eventTime: observation.eventTime, customerID: observation.customerID,
-                terminalID: observation.terminalID, channel: observation.channel, amount: observation.amount,
-                location: observation.location))
+                accountID: observation.accountID, cardID: observation.cardID, terminalID: observation.terminalID,
+                counterpartyAccountID: observation.counterpartyAccountID, deviceID: observation.deviceID,
+                channel: observation.channel, amount: observation.amount, location: observation.location))
     }
 }
 

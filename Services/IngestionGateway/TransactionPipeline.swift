@@ -34,8 +34,9 @@ final class IncomingTransaction: Sendable {
     }
 }
 
-/// Transactions first become durable, then are observed, then scored: three stages, each a batch at a time in the order of
-/// arrival, so that while one batch is scored the next is observed and the one after it written.
+/// Transactions first become durable, then are observed, then scored: three stages in the order of arrival, so that while one batch is
+/// scored the next is observed and the one after it written. A batch may begin to be written or scored before the one ahead of it is
+/// done, but it never comes out first.
 final class TransactionPipeline: Sendable {
     private struct Durable: Sendable {
         let incoming: IncomingTransaction
@@ -101,14 +102,19 @@ final class TransactionPipeline: Sendable {
     func run() async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                let refused = await self.commits.forEachBatch { await self.commit($0) }
+                let refused = await Self.forEachInTurn(self.commits) { batch, turn, begun in
+                    await self.commit(batch, turn: turn, begun: begun)
+                }
                 for incoming in refused { incoming.complete(.failed(RPCError(.unavailable, Self.ending))) }
             }
             group.addTask {
                 for part in await self.observations.forEachBatch({ await self.observe($0.flatMap { $0 }) }) { Self.abandon(part) }
             }
             group.addTask {
-                let left = await self.scores.forEachBatch { for observed in $0 { await self.score(observed) } }
+                let left = await Self.forEachInTurn(self.scores) { batch, turn, begun in
+                    begun.open()
+                    for observed in batch { await self.score(observed, turn: turn) }
+                }
                 for observed in left { Self.abandon(observed.batch) }
             }
         }
@@ -116,15 +122,39 @@ final class TransactionPipeline: Sendable {
 
     // MARK: Stages
 
-    private func commit(_ batch: [IncomingTransaction]) async {
+    /// Processes batches, two at a time: each begins when the one before has begun, and may wait for its turn, which comes when
+    /// the one before is done.
+    ///
+    /// - Returns: what still waited at the end.
+    private static func forEachInTurn<Element: Sendable>(
+        _ queue: BatchQueue<Element>, _ process: @escaping @Sendable (_ batch: [Element], _ turn: Gate, _ begun: Gate) async -> Void
+    ) async -> [Element] {
+        await withDiscardingTaskGroup { tasks in
+            var (last, beforeLast) = (Gate(isOpen: true), Gate(isOpen: true))
+            return await queue.forEachBatch { batch in
+                await beforeLast.pass()
+                let (turn, begun, done) = (last, Gate(), Gate())
+                tasks.addTask {
+                    await process(batch, turn, begun)
+                    begun.open()
+                    done.open()
+                }
+                await begun.pass()
+                (beforeLast, last) = (last, done)
+            }
+        }
+    }
+
+    private func commit(_ batch: [IncomingTransaction], turn: Gate, begun: Gate) async {
         let durable: [Durable]
         do {
-            durable = try await write(batch)
+            durable = try await write(batch, begun: begun)
         } catch {
             logger.error("transactions could not be stored", metadata: ["count": "\(batch.count)", "reason": "\(error)"])
             for item in batch { item.complete(.failed(RPCError(.unavailable, "the transaction could not be stored; send it again"))) }
             return
         }
+        await turn.pass()
         for start in stride(from: 0, to: durable.count, by: maxBatchItems) {
             let part = Array(durable[start..<min(start + maxBatchItems, durable.count)])
             do throws(BatchError) {
@@ -146,8 +176,10 @@ final class TransactionPipeline: Sendable {
         }
     }
 
-    private func score(_ observed: Observed) async {
+    private func score(_ observed: Observed, turn: Gate) async {
         let decided = await decider.score(observed.observations, within: observed.left)
+        // What a duplicate asks for may be decided on in the batch before.
+        await turn.pass()
         let recalled = await decider.recall(observed.batch.filter { $0.outcome != .accepted }.map(\.incoming.key))
         Self.answer(observed.batch, decided.merging(recalled) { $1 })
     }
@@ -168,7 +200,7 @@ final class TransactionPipeline: Sendable {
     }
 
     /// Writes what is new; answers refusals; returns what is durable, in order.
-    private func write(_ batch: [IncomingTransaction]) async throws -> [Durable] {
+    private func write(_ batch: [IncomingTransaction], begun: Gate) async throws -> [Durable] {
         var first: [TransactionKey: IncomingTransaction] = [:]
         first.reserveCapacity(batch.count)
         var rows: [TransactionRow] = []
@@ -181,7 +213,7 @@ final class TransactionPipeline: Sendable {
             }
         }
         let sealed = try keeper.seal(batch.lazy.flatMap(\.identifiers))
-        let earlier = try await database.insert(rows, sealed: sealed, now: .now())
+        let earlier = try await database.insert(rows, sealed: sealed, now: .now()) { begun.open() }
         keeper.remember(sealed)
         if earlier.count < rows.count { database.log.notifyCommitted() }
         if earlier.isEmpty, rows.count == batch.count { return batch.map { Durable(incoming: $0, outcome: .accepted) } }

@@ -156,6 +156,21 @@ import Testing
         #expect(rejection.reason == reason)
     }
 
+    @Test(arguments: [
+        ("SUM", "NaN"), ("SUM", "inf"), ("SUM", "-1e400"), ("SUM", "-99999999999999999999"), ("SUM", "-0x10"), ("SUM", "- 5"),
+        ("WHEN", "31.02.2018 09:30"), ("WHEN", "00.00.0000 00:00"), ("WHEN", "01.07.2018 24:61"), ("WHEN", "01.07.99999 09:30"),
+        ("WHEN", "gestern"), ("WHO", String(repeating: "9", count: 1_000)), ("NO", String(repeating: "9", count: 1_000)), ("WHO", "5\u{0}9"),
+        ("TO", String(repeating: "x", count: 1_000)), ("MCC", "NaN"), ("CCY", "EURO"), ("BAD", "2"),
+    ])
+    func nothingAbsurdPassesForAValue(column: String, value: String) throws {
+        var cells = ["DAY": "0401", "NO": "17", "WHEN": "01.07.2018 09:30", "WHO": "596", "TO": "-", "MCC": "-", "HOW": "P", "SUM": "-5", "CCY": "EUR"]
+        cells[column] = value
+        let row = ["DAY", "NO", "WHEN", "WHO", "TO", "MCC", "HOW", "SUM", "CCY", "BAD"].map { cells[$0] ?? "" }.joined(separator: ";")
+        let rejection = try #require(try bank(row).rejections.first, "\(value) passed as \(column)")
+        #expect(!rejection.field.isEmpty || !rejection.column.isEmpty)
+        #expect(!rejection.reason.isEmpty)
+    }
+
     @Test func whatIsRefusedShowsTheWholeRowWithPeopleMasked() throws {
         let content = try #require(try bank("0401;17;01.07.2018 09:30;59612345678;-;-;P;x;EUR;").content)
         #expect(content.id == "0401-17")

@@ -172,6 +172,11 @@ extension FeaturesV1 {
         public var featureSetVersion: String = ""
         /// In the order of the feature set; NaN where unknown.
         public var values: [Double] = []
+        /// Of the transaction, for the behaviour of other entities than customers and terminals; empty when unknown.
+        public var accountID: String = ""
+        public var cardID: String = ""
+        public var counterpartyAccountID: String = ""
+        public var deviceID: String = ""
 
         public init() {}
 
@@ -184,7 +189,11 @@ extension FeaturesV1 {
             terminalID: String = "",
             channel: RecordsV1.Channel = RecordsV1.Channel(),
             featureSetVersion: String = "",
-            values: [Double] = []
+            values: [Double] = [],
+            accountID: String = "",
+            cardID: String = "",
+            counterpartyAccountID: String = "",
+            deviceID: String = ""
         ) {
             self.key = key
             self.eventTime = eventTime
@@ -195,6 +204,10 @@ extension FeaturesV1 {
             self.channel = channel
             self.featureSetVersion = featureSetVersion
             self.values = values
+            self.accountID = accountID
+            self.cardID = cardID
+            self.counterpartyAccountID = counterpartyAccountID
+            self.deviceID = deviceID
         }
 
         public static let fullName = "vigil.features.v1.Observation"
@@ -218,6 +231,10 @@ extension FeaturesV1 {
             self.channel = RecordsV1.Channel(rawValue: Int32(truncatingIfNeeded: unpacked.pointee.channel.rawValue))
             self.featureSetVersion = try Unpacked.string(unpacked.pointee.feature_set_version, "vigil.features.v1.Observation.feature_set_version")
             self.values = Unpacked.list(unpacked.pointee.values, unpacked.pointee.n_values)
+            self.accountID = try Unpacked.string(unpacked.pointee.account_id, "vigil.features.v1.Observation.account_id")
+            self.cardID = try Unpacked.string(unpacked.pointee.card_id, "vigil.features.v1.Observation.card_id")
+            self.counterpartyAccountID = try Unpacked.string(unpacked.pointee.counterparty_account_id, "vigil.features.v1.Observation.counterparty_account_id")
+            self.deviceID = try Unpacked.string(unpacked.pointee.device_id, "vigil.features.v1.Observation.device_id")
         }
 
         public var protobufByteCount: Int {
@@ -239,6 +256,10 @@ extension FeaturesV1 {
             if self.channel.rawValue != 0 { sink.enumeration(7, self.channel) }
             if !self.featureSetVersion.isEmpty { sink.string(8, self.featureSetVersion) }
             sink.packedFixed64(9, self.values) { $0.bitPattern }
+            if !self.accountID.isEmpty { sink.string(10, self.accountID) }
+            if !self.cardID.isEmpty { sink.string(11, self.cardID) }
+            if !self.counterpartyAccountID.isEmpty { sink.string(12, self.counterpartyAccountID) }
+            if !self.deviceID.isEmpty { sink.string(13, self.deviceID) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -257,6 +278,10 @@ extension FeaturesV1 {
                 for value in self.values { writer.write(value) }
                 writer.endArray()
             }
+            if !self.accountID.isEmpty { writer.field("accountId"); writer.write(self.accountID) }
+            if !self.cardID.isEmpty { writer.field("cardId"); writer.write(self.cardID) }
+            if !self.counterpartyAccountID.isEmpty { writer.field("counterpartyAccountId"); writer.write(self.counterpartyAccountID) }
+            if !self.deviceID.isEmpty { writer.field("deviceId"); writer.write(self.deviceID) }
             writer.endObject()
         }
 
@@ -294,6 +319,14 @@ extension FeaturesV1 {
                     while try reader.nextElement() {
                         self.values.append(try reader.readDouble())
                     }
+                case "accountId", "account_id":
+                    self.accountID = try reader.readString()
+                case "cardId", "card_id":
+                    self.cardID = try reader.readString()
+                case "counterpartyAccountId", "counterparty_account_id":
+                    self.counterpartyAccountID = try reader.readString()
+                case "deviceId", "device_id":
+                    self.deviceID = try reader.readString()
                 default: try reader.skipUnknown()
                 }
             }
@@ -306,7 +339,7 @@ extension FeaturesV1 {
     public struct GetFeaturesRequest: Message {
         /// At most 1,000.
         public var keys: [RecordsV1.TransactionKey] = []
-        /// Customers and terminals, at most 1,000.
+        /// Of any kind, at most 1,000.
         public var entities: [FeaturesV1.EntityKey] = []
         /// As of when the entities' features are wanted; absent for now.
         public var at: GoogleProtobuf.Timestamp?
@@ -400,12 +433,18 @@ extension FeaturesV1 {
 }
 
 extension FeaturesV1 {
-    /// A customer (by token) or a terminal.
+    /// A customer (by token), a terminal, or what behaviour is kept of: an account, card or device (by token), a pair of accounts, a cell.
     public struct EntityKey: Message {
         /// What `entity` may be.
         public enum Entity: Sendable, Hashable {
             case customerID(String)
             case terminalID(String)
+            case accountID(String)
+            case cardID(String)
+            case deviceID(String)
+            case pair(FeaturesV1.AccountPair)
+            /// Quadkey of a square of the map at zoom level 14.
+            case cell(String)
         }
 
         public var entity: Entity?
@@ -433,6 +472,11 @@ extension FeaturesV1 {
             switch unpacked.pointee.entity_case.rawValue {
             case 1: self.entity = .customerID(try Unpacked.string(unpacked.pointee.customer_id, "vigil.features.v1.EntityKey.customer_id"))
             case 2: self.entity = .terminalID(try Unpacked.string(unpacked.pointee.terminal_id, "vigil.features.v1.EntityKey.terminal_id"))
+            case 3: self.entity = .accountID(try Unpacked.string(unpacked.pointee.account_id, "vigil.features.v1.EntityKey.account_id"))
+            case 4: self.entity = .cardID(try Unpacked.string(unpacked.pointee.card_id, "vigil.features.v1.EntityKey.card_id"))
+            case 5: self.entity = .deviceID(try Unpacked.string(unpacked.pointee.device_id, "vigil.features.v1.EntityKey.device_id"))
+            case 6: self.entity = .pair(try FeaturesV1.AccountPair(unpacked: Unpacked.message(unpacked.pointee.pair)))
+            case 7: self.entity = .cell(try Unpacked.string(unpacked.pointee.cell, "vigil.features.v1.EntityKey.cell"))
             default: break
             }
         }
@@ -450,6 +494,11 @@ extension FeaturesV1 {
             switch self.entity {
             case .customerID(let value)?: sink.string(1, value)
             case .terminalID(let value)?: sink.string(2, value)
+            case .accountID(let value)?: sink.string(3, value)
+            case .cardID(let value)?: sink.string(4, value)
+            case .deviceID(let value)?: sink.string(5, value)
+            case .pair(let value)?: sink.message(6, value)
+            case .cell(let value)?: sink.string(7, value)
             case nil: break
             }
         }
@@ -461,6 +510,16 @@ extension FeaturesV1 {
                 writer.field("customerId"); writer.write(value)
             case .terminalID(let value)?:
                 writer.field("terminalId"); writer.write(value)
+            case .accountID(let value)?:
+                writer.field("accountId"); writer.write(value)
+            case .cardID(let value)?:
+                writer.field("cardId"); writer.write(value)
+            case .deviceID(let value)?:
+                writer.field("deviceId"); writer.write(value)
+            case .pair(let value)?:
+                writer.field("pair"); writer.write(value)
+            case .cell(let value)?:
+                writer.field("cell"); writer.write(value)
             case nil: break
             }
             writer.endObject()
@@ -478,6 +537,89 @@ extension FeaturesV1 {
                     if try reader.readNullIfNext() { continue }
                     if self.entity != nil { throw reader.invalid("only one of entity may be set") }
                     self.entity = .terminalID(try reader.readString())
+                case "accountId", "account_id":
+                    if self.entity != nil { throw reader.invalid("only one of entity may be set") }
+                    self.entity = .accountID(try reader.readString())
+                case "cardId", "card_id":
+                    if self.entity != nil { throw reader.invalid("only one of entity may be set") }
+                    self.entity = .cardID(try reader.readString())
+                case "deviceId", "device_id":
+                    if self.entity != nil { throw reader.invalid("only one of entity may be set") }
+                    self.entity = .deviceID(try reader.readString())
+                case "pair":
+                    if self.entity != nil { throw reader.invalid("only one of entity may be set") }
+                    self.entity = .pair(try FeaturesV1.AccountPair(json: &reader))
+                case "cell":
+                    if self.entity != nil { throw reader.invalid("only one of entity may be set") }
+                    self.entity = .cell(try reader.readString())
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension FeaturesV1 {
+    /// One account as payer of another.
+    public struct AccountPair: Message {
+        public var accountID: String = ""
+        public var counterpartyAccountID: String = ""
+
+        public init() {}
+
+        public init(
+            accountID: String = "",
+            counterpartyAccountID: String = ""
+        ) {
+            self.accountID = accountID
+            self.counterpartyAccountID = counterpartyAccountID
+        }
+
+        public static let fullName = "vigil.features.v1.AccountPair"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Features__V1__AccountPair(), { vigil__features__v1__account_pair__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Features__V1__AccountPair.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Features__V1__AccountPair>) throws {
+            self.accountID = try Unpacked.string(unpacked.pointee.account_id, "vigil.features.v1.AccountPair.account_id")
+            self.counterpartyAccountID = try Unpacked.string(unpacked.pointee.counterparty_account_id, "vigil.features.v1.AccountPair.counterparty_account_id")
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.accountID.isEmpty { sink.string(1, self.accountID) }
+            if !self.counterpartyAccountID.isEmpty { sink.string(2, self.counterpartyAccountID) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.accountID.isEmpty { writer.field("accountId"); writer.write(self.accountID) }
+            if !self.counterpartyAccountID.isEmpty { writer.field("counterpartyAccountId"); writer.write(self.counterpartyAccountID) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "accountId", "account_id":
+                    self.accountID = try reader.readString()
+                case "counterpartyAccountId", "counterparty_account_id":
+                    self.counterpartyAccountID = try reader.readString()
                 default: try reader.skipUnknown()
                 }
             }
@@ -588,7 +730,8 @@ extension FeaturesV1 {
         public var entity: FeaturesV1.EntityKey?
         /// False for an entity never seen; then there are no values.
         public var found: Bool = false
-        /// In the order of the feature set; NaN where a feature is another entity's or unknown.
+        /// Of customers and terminals in the order of the feature set, NaN where a feature is another entity's or unknown; of all others in the
+        /// order of the behaviour views of their kind.
         public var values: [Double] = []
         /// Event time of the newest payment that the values rest on; absent without any.
         public var newestEventTime: GoogleProtobuf.Timestamp?
@@ -1125,15 +1268,22 @@ extension FeaturesV1 {
     public struct DescribeFeatureSetResponse: Message {
         public var version: String = ""
         public var features: [FeaturesV1.Feature] = []
+        /// What is kept of accounts, cards, devices, pairs and cells; of each kind in the order of its values.
+        public var behaviourVersion: String = ""
+        public var behaviours: [FeaturesV1.Feature] = []
 
         public init() {}
 
         public init(
             version: String = "",
-            features: [FeaturesV1.Feature] = []
+            features: [FeaturesV1.Feature] = [],
+            behaviourVersion: String = "",
+            behaviours: [FeaturesV1.Feature] = []
         ) {
             self.version = version
             self.features = features
+            self.behaviourVersion = behaviourVersion
+            self.behaviours = behaviours
         }
 
         public static let fullName = "vigil.features.v1.DescribeFeatureSetResponse"
@@ -1150,6 +1300,8 @@ extension FeaturesV1 {
         package init(unpacked: UnsafePointer<Vigil__Features__V1__DescribeFeatureSetResponse>) throws {
             self.version = try Unpacked.string(unpacked.pointee.version, "vigil.features.v1.DescribeFeatureSetResponse.version")
             self.features = try Unpacked.list(unpacked.pointee.features, unpacked.pointee.n_features) { try FeaturesV1.Feature(unpacked: Unpacked.message($0)) }
+            self.behaviourVersion = try Unpacked.string(unpacked.pointee.behaviour_version, "vigil.features.v1.DescribeFeatureSetResponse.behaviour_version")
+            self.behaviours = try Unpacked.list(unpacked.pointee.behaviours, unpacked.pointee.n_behaviours) { try FeaturesV1.Feature(unpacked: Unpacked.message($0)) }
         }
 
         public var protobufByteCount: Int {
@@ -1164,6 +1316,8 @@ extension FeaturesV1 {
         private func send(to sink: inout some ProtobufSink) {
             if !self.version.isEmpty { sink.string(1, self.version) }
             for value in self.features { sink.message(2, value) }
+            if !self.behaviourVersion.isEmpty { sink.string(3, self.behaviourVersion) }
+            for value in self.behaviours { sink.message(4, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -1173,6 +1327,13 @@ extension FeaturesV1 {
                 writer.field("features")
                 writer.beginArray()
                 for value in self.features { writer.write(value) }
+                writer.endArray()
+            }
+            if !self.behaviourVersion.isEmpty { writer.field("behaviourVersion"); writer.write(self.behaviourVersion) }
+            if !self.behaviours.isEmpty {
+                writer.field("behaviours")
+                writer.beginArray()
+                for value in self.behaviours { writer.write(value) }
                 writer.endArray()
             }
             writer.endObject()
@@ -1190,6 +1351,13 @@ extension FeaturesV1 {
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.features.append(try FeaturesV1.Feature(json: &reader))
+                    }
+                case "behaviourVersion", "behaviour_version":
+                    self.behaviourVersion = try reader.readString()
+                case "behaviours":
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.behaviours.append(try FeaturesV1.Feature(json: &reader))
                     }
                 default: try reader.skipUnknown()
                 }
@@ -1334,17 +1502,22 @@ extension FeaturesV1 {
         public var to: GoogleProtobuf.Timestamp?
         /// Labels known by this time; absent for all.
         public var knownBy: GoogleProtobuf.Timestamp?
+        /// Also the behaviour of the accounts, card, device, pair and cell of each transaction. Rows then come in the order in which the
+        /// transactions were observed.
+        public var withBehaviour: Bool = false
 
         public init() {}
 
         public init(
             from: GoogleProtobuf.Timestamp? = nil,
             to: GoogleProtobuf.Timestamp? = nil,
-            knownBy: GoogleProtobuf.Timestamp? = nil
+            knownBy: GoogleProtobuf.Timestamp? = nil,
+            withBehaviour: Bool = false
         ) {
             self.from = from
             self.to = to
             self.knownBy = knownBy
+            self.withBehaviour = withBehaviour
         }
 
         public static let fullName = "vigil.features.v1.GetHistoricalFeaturesRequest"
@@ -1362,6 +1535,7 @@ extension FeaturesV1 {
             if let message = unpacked.pointee.from { self.from = try GoogleProtobuf.Timestamp(unpacked: message) }
             if let message = unpacked.pointee.to { self.to = try GoogleProtobuf.Timestamp(unpacked: message) }
             if let message = unpacked.pointee.known_by { self.knownBy = try GoogleProtobuf.Timestamp(unpacked: message) }
+            self.withBehaviour = unpacked.pointee.with_behaviour != 0
         }
 
         public var protobufByteCount: Int {
@@ -1377,6 +1551,7 @@ extension FeaturesV1 {
             if let value = self.from { sink.message(1, value) }
             if let value = self.to { sink.message(2, value) }
             if let value = self.knownBy { sink.message(3, value) }
+            if self.withBehaviour { sink.bool(4, self.withBehaviour) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -1384,6 +1559,7 @@ extension FeaturesV1 {
             if let value = self.from { writer.field("from"); writer.write(value) }
             if let value = self.to { writer.field("to"); writer.write(value) }
             if let value = self.knownBy { writer.field("knownBy"); writer.write(value) }
+            if self.withBehaviour { writer.field("withBehaviour"); writer.write(self.withBehaviour) }
             writer.endObject()
         }
 
@@ -1400,6 +1576,8 @@ extension FeaturesV1 {
                 case "knownBy", "known_by":
                     if try reader.readNullIfNext() { continue }
                     self.knownBy = try GoogleProtobuf.Timestamp(json: &reader)
+                case "withBehaviour", "with_behaviour":
+                    self.withBehaviour = try reader.readBool()
                 default: try reader.skipUnknown()
                 }
             }
@@ -1482,15 +1660,19 @@ extension FeaturesV1 {
         public var observation: FeaturesV1.Observation?
         /// Absent while unknown.
         public var label: RecordsV1.Label?
+        /// As they were just before the transaction; only where asked for.
+        public var behaviours: [FeaturesV1.EntityFeatures] = []
 
         public init() {}
 
         public init(
             observation: FeaturesV1.Observation? = nil,
-            label: RecordsV1.Label? = nil
+            label: RecordsV1.Label? = nil,
+            behaviours: [FeaturesV1.EntityFeatures] = []
         ) {
             self.observation = observation
             self.label = label
+            self.behaviours = behaviours
         }
 
         public static let fullName = "vigil.features.v1.HistoricalRow"
@@ -1509,6 +1691,7 @@ extension FeaturesV1 {
             if unpacked.pointee.known_label_case.rawValue == 2 {
                 self.label = try RecordsV1.Label(unpacked: Unpacked.message(unpacked.pointee.label))
             }
+            self.behaviours = try Unpacked.list(unpacked.pointee.behaviours, unpacked.pointee.n_behaviours) { try FeaturesV1.EntityFeatures(unpacked: Unpacked.message($0)) }
         }
 
         public var protobufByteCount: Int {
@@ -1523,12 +1706,19 @@ extension FeaturesV1 {
         private func send(to sink: inout some ProtobufSink) {
             if let value = self.observation { sink.message(1, value) }
             if let value = self.label { sink.message(2, value) }
+            for value in self.behaviours { sink.message(3, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
             writer.beginObject()
             if let value = self.observation { writer.field("observation"); writer.write(value) }
             if let value = self.label { writer.field("label"); writer.write(value) }
+            if !self.behaviours.isEmpty {
+                writer.field("behaviours")
+                writer.beginArray()
+                for value in self.behaviours { writer.write(value) }
+                writer.endArray()
+            }
             writer.endObject()
         }
 
@@ -1542,6 +1732,11 @@ extension FeaturesV1 {
                 case "label":
                     if try reader.readNullIfNext() { continue }
                     self.label = try RecordsV1.Label(json: &reader)
+                case "behaviours":
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.behaviours.append(try FeaturesV1.EntityFeatures(json: &reader))
+                    }
                 default: try reader.skipUnknown()
                 }
             }
@@ -1902,7 +2097,7 @@ extension FeaturesV1 {
             /// Observes transactions in the order given and returns each one's features as they were just before it. Observing one
             /// again returns the first features. Services only.
             func observe(_ request: FeaturesV1.ObserveRequest, context: CallContext) async throws -> FeaturesV1.ObserveResponse
-            /// The features of transactions already observed, and of customers and terminals as they are.
+            /// The features of transactions already observed, and of customers, terminals and other entities as they are.
             func getFeatures(_ request: FeaturesV1.GetFeaturesRequest, context: CallContext) async throws -> FeaturesV1.GetFeaturesResponse
             /// Names and meaning of the features, in the order of the vectors.
             func describeFeatureSet(_ request: FeaturesV1.DescribeFeatureSetRequest, context: CallContext) async throws -> FeaturesV1.DescribeFeatureSetResponse
@@ -1929,7 +2124,7 @@ extension FeaturesV1 {
                 try await channel.unary(Methods.observe, request, options: options)
             }
 
-            /// The features of transactions already observed, and of customers and terminals as they are.
+            /// The features of transactions already observed, and of customers, terminals and other entities as they are.
             public func getFeatures(_ request: FeaturesV1.GetFeaturesRequest, options: CallOptions = CallOptions()) async throws -> FeaturesV1.GetFeaturesResponse {
                 try await channel.unary(Methods.getFeatures, request, options: options)
             }
@@ -2018,52 +2213,59 @@ extension FileDescriptor {
             Z2lsL2V2ZW50bG9nL3YxL2V2ZW50bG9nLnByb3RvGh52aWdpbC9yZWNvcmRzL3YxL3JlY29yZHMucHJvdG8iUwoOT2JzZXJ2ZVJlcXVlc3QSQQoMdHJhbnNh\
             Y3Rpb25zGAEgAygLMh0udmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvblIMdHJhbnNhY3Rpb25zIoUBCg9PYnNlcnZlUmVzcG9uc2USLgoTZmVhdHVyZV9z\
             ZXRfdmVyc2lvbhgBIAEoCVIRZmVhdHVyZVNldFZlcnNpb24SQgoMb2JzZXJ2YXRpb25zGAIgAygLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25S\
-            DG9ic2VydmF0aW9ucyKkAwoLT2JzZXJ2YXRpb24SMgoDa2V5GAEgASgLMiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktleVIDa2V5EjkKCmV2ZW50\
+            DG9ic2VydmF0aW9ucyKxBAoLT2JzZXJ2YXRpb24SMgoDa2V5GAEgASgLMiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktleVIDa2V5EjkKCmV2ZW50\
             X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUglldmVudFRpbWUSLwoGYW1vdW50GAMgASgLMhcudmlnaWwucmVjb3Jkcy52MS5Nb25l\
             eVIGYW1vdW50EjYKCGxvY2F0aW9uGAQgASgLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIIbG9jYXRpb24SHwoLY3VzdG9tZXJfaWQYBSABKAlSCmN1\
             c3RvbWVySWQSHwoLdGVybWluYWxfaWQYBiABKAlSCnRlcm1pbmFsSWQSMwoHY2hhbm5lbBgHIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hhbm5lbFIHY2hh\
-            bm5lbBIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAggASgJUhFmZWF0dXJlU2V0VmVyc2lvbhIWCgZ2YWx1ZXMYCSADKAFSBnZhbHVlcyKwAQoSR2V0RmVhdHVy\
-            ZXNSZXF1ZXN0EjQKBGtleXMYASADKAsyIC52aWdpbC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uS2V5UgRrZXlzEjgKCGVudGl0aWVzGAIgAygLMhwudmlnaWwu\
-            ZmVhdHVyZXMudjEuRW50aXR5S2V5UghlbnRpdGllcxIqCgJhdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0IlsKCUVudGl0eUtleRIh\
-            CgtjdXN0b21lcl9pZBgBIAEoCUgAUgpjdXN0b21lcklkEiEKC3Rlcm1pbmFsX2lkGAIgASgJSABSCnRlcm1pbmFsSWRCCAoGZW50aXR5IsgBChNHZXRGZWF0\
-            dXJlc1Jlc3BvbnNlEkIKDG9ic2VydmF0aW9ucxgBIAMoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMSPQoIZW50aXRp\
-            ZXMYAiADKAsyIS52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlGZWF0dXJlc1IIZW50aXRpZXMSLgoTZmVhdHVyZV9zZXRfdmVyc2lvbhgDIAEoCVIRZmVhdHVy\
-            ZVNldFZlcnNpb24ivAEKDkVudGl0eUZlYXR1cmVzEjQKBmVudGl0eRgBIAEoCzIcLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0eUtleVIGZW50aXR5EhQKBWZv\
-            dW5kGAIgASgIUgVmb3VuZBIWCgZ2YWx1ZXMYAyADKAFSBnZhbHVlcxJGChFuZXdlc3RfZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1l\
-            c3RhbXBSD25ld2VzdEV2ZW50VGltZSIZChdHZXRGZWF0dXJlSGVhbHRoUmVxdWVzdCL2AgoYR2V0RmVhdHVyZUhlYWx0aFJlc3BvbnNlEi4KE2ZlYXR1cmVf\
-            c2V0X3ZlcnNpb24YASABKAlSEWZlYXR1cmVTZXRWZXJzaW9uEiIKDG9ic2VydmF0aW9ucxgCIAEoA1IMb2JzZXJ2YXRpb25zEkYKEW5ld2VzdF9ldmVudF90\
-            aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIPbmV3ZXN0RXZlbnRUaW1lEjwKCGZlYXR1cmVzGAQgAygLMiAudmlnaWwuZmVhdHVyZXMu\
-            djEuRmVhdHVyZUhlYWx0aFIIZmVhdHVyZXMSQQoOcmVmZXJlbmNlX2Zyb20YBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg1yZWZlcmVuY2VG\
-            cm9tEj0KDHJlZmVyZW5jZV90bxgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSC3JlZmVyZW5jZVRvIsIBCg1GZWF0dXJlSGVhbHRoEhIKBG5h\
-            bWUYASABKAlSBG5hbWUSGwoJbnVsbF9yYXRlGAIgASgBUghudWxsUmF0ZRIuChNyZWZlcmVuY2VfbnVsbF9yYXRlGAMgASgBUhFyZWZlcmVuY2VOdWxsUmF0\
-            ZRI8Chpwb3B1bGF0aW9uX3N0YWJpbGl0eV9pbmRleBgEIAEoAVIYcG9wdWxhdGlvblN0YWJpbGl0eUluZGV4EhIKBG1lYW4YBSABKAFSBG1lYW4ieAoaU2V0\
-            RmVhdHVyZVJlZmVyZW5jZVJlcXVlc3QSLgoEZnJvbRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBGZyb20SKgoCdG8YAiABKAsyGi5nb29n\
-            bGUucHJvdG9idWYuVGltZXN0YW1wUgJ0byJBChtTZXRGZWF0dXJlUmVmZXJlbmNlUmVzcG9uc2USIgoMb2JzZXJ2YXRpb25zGAEgASgDUgxvYnNlcnZhdGlv\
-            bnMiGwoZRGVzY3JpYmVGZWF0dXJlU2V0UmVxdWVzdCJuChpEZXNjcmliZUZlYXR1cmVTZXRSZXNwb25zZRIYCgd2ZXJzaW9uGAEgASgJUgd2ZXJzaW9uEjYK\
-            CGZlYXR1cmVzGAIgAygLMhoudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVyZVIIZmVhdHVyZXMi7wEKB0ZlYXR1cmUSEgoEbmFtZRgBIAEoCVIEbmFtZRIWCgZl\
-            bnRpdHkYAiABKAlSBmVudGl0eRIgCgtkZXNjcmlwdGlvbhgDIAEoCVILZGVzY3JpcHRpb24SIAoLYWdncmVnYXRpb24YBCABKAlSC2FnZ3JlZ2F0aW9uEiUK\
-            DndpbmRvd19zZWNvbmRzGAUgASgDUg13aW5kb3dTZWNvbmRzEiMKDWRlbGF5X3NlY29uZHMYBiABKANSDGRlbGF5U2Vjb25kcxIUCgVvd25lchgHIAEoCVIF\
-            b3duZXISEgoEdHlwZRgIIAEoCVIEdHlwZSKxAQocR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVxdWVzdBIuCgRmcm9tGAEgASgLMhouZ29vZ2xlLnByb3RvYnVm\
-            LlRpbWVzdGFtcFIEZnJvbRIqCgJ0bxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAnRvEjUKCGtub3duX2J5GAMgASgLMhouZ29vZ2xlLnBy\
-            b3RvYnVmLlRpbWVzdGFtcFIHa25vd25CeSJVCh1HZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXNwb25zZRI0CgRyb3dzGAEgAygLMiAudmlnaWwuZmVhdHVyZXMu\
-            djEuSGlzdG9yaWNhbFJvd1IEcm93cyKRAQoNSGlzdG9yaWNhbFJvdxJACgtvYnNlcnZhdGlvbhgBIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0\
-            aW9uUgtvYnNlcnZhdGlvbhIvCgVsYWJlbBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFIFbGFiZWxCDQoLa25vd25fbGFiZWwibAoXVGFpbE9i\
-            c2VydmF0aW9uc1JlcXVlc3QSNAoFYWZ0ZXIYASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIFYWZ0ZXISGwoJbWF4X2JhdGNoGAIgASgN\
-            UghtYXhCYXRjaCJkChhUYWlsT2JzZXJ2YXRpb25zUmVzcG9uc2USSAoMb2JzZXJ2YXRpb25zGAEgAygLMiQudmlnaWwuZmVhdHVyZXMudjEuTG9nZ2VkT2Jz\
-            ZXJ2YXRpb25SDG9ic2VydmF0aW9ucyLOAQoRTG9nZ2VkT2JzZXJ2YXRpb24SOgoIcG9zaXRpb24YASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3Np\
-            dGlvblIIcG9zaXRpb24SOwoLcmVjb3JkZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgpyZWNvcmRlZEF0EkAKC29ic2VydmF0aW9u\
-            GAMgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SC29ic2VydmF0aW9uIpoCCgxGZWF0dXJlRXZlbnQSPAoIb2JzZXJ2ZWQYASABKAsyHi52\
-            aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvbkgAUghvYnNlcnZlZBI1CghsYWJlbGxlZBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFIIbGFi\
-            ZWxsZWQSRQoPdGVybWluYWxfcGxhY2VkGAMgASgLMhoudmlnaWwucmVjb3Jkcy52MS5UZXJtaW5hbEgAUg50ZXJtaW5hbFBsYWNlZBJFCg9jdXN0b21lcl9w\
-            bGFjZWQYBCABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkN1c3RvbWVySABSDmN1c3RvbWVyUGxhY2VkQgcKBWV2ZW50MpwGChNGZWF0dXJlU3RvcmVTZXJ2aWNl\
-            ElUKB09ic2VydmUSIS52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlUmVxdWVzdBoiLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXNwb25zZSIDkAICEmEK\
-            C0dldEZlYXR1cmVzEiUudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZXNSZXF1ZXN0GiYudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZXNSZXNwb25z\
-            ZSIDkAIBEnYKEkRlc2NyaWJlRmVhdHVyZVNldBIsLnZpZ2lsLmZlYXR1cmVzLnYxLkRlc2NyaWJlRmVhdHVyZVNldFJlcXVlc3QaLS52aWdpbC5mZWF0dXJl\
-            cy52MS5EZXNjcmliZUZlYXR1cmVTZXRSZXNwb25zZSIDkAIBEnwKFUdldEhpc3RvcmljYWxGZWF0dXJlcxIvLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEhpc3Rv\
-            cmljYWxGZWF0dXJlc1JlcXVlc3QaMC52aWdpbC5mZWF0dXJlcy52MS5HZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXNwb25zZTABEnAKEEdldEZlYXR1cmVIZWFs\
-            dGgSKi52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlSGVhbHRoUmVxdWVzdBorLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1cmVIZWFsdGhSZXNwb25z\
-            ZSIDkAIBEnQKE1NldEZlYXR1cmVSZWZlcmVuY2USLS52aWdpbC5mZWF0dXJlcy52MS5TZXRGZWF0dXJlUmVmZXJlbmNlUmVxdWVzdBouLnZpZ2lsLmZlYXR1\
-            cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXNwb25zZRJtChBUYWlsT2JzZXJ2YXRpb25zEioudmlnaWwuZmVhdHVyZXMudjEuVGFpbE9ic2VydmF0aW9u\
-            c1JlcXVlc3QaKy52aWdpbC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVzcG9uc2UwAWIGcHJvdG8z
+            bm5lbBIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAggASgJUhFmZWF0dXJlU2V0VmVyc2lvbhIWCgZ2YWx1ZXMYCSADKAFSBnZhbHVlcxIdCgphY2NvdW50X2lk\
+            GAogASgJUglhY2NvdW50SWQSFwoHY2FyZF9pZBgLIAEoCVIGY2FyZElkEjYKF2NvdW50ZXJwYXJ0eV9hY2NvdW50X2lkGAwgASgJUhVjb3VudGVycGFydHlB\
+            Y2NvdW50SWQSGwoJZGV2aWNlX2lkGA0gASgJUghkZXZpY2VJZCKwAQoSR2V0RmVhdHVyZXNSZXF1ZXN0EjQKBGtleXMYASADKAsyIC52aWdpbC5yZWNvcmRz\
+            LnYxLlRyYW5zYWN0aW9uS2V5UgRrZXlzEjgKCGVudGl0aWVzGAIgAygLMhwudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5S2V5UghlbnRpdGllcxIqCgJhdBgD\
+            IAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0IoICCglFbnRpdHlLZXkSIQoLY3VzdG9tZXJfaWQYASABKAlIAFIKY3VzdG9tZXJJZBIhCgt0\
+            ZXJtaW5hbF9pZBgCIAEoCUgAUgp0ZXJtaW5hbElkEh8KCmFjY291bnRfaWQYAyABKAlIAFIJYWNjb3VudElkEhkKB2NhcmRfaWQYBCABKAlIAFIGY2FyZElk\
+            Eh0KCWRldmljZV9pZBgFIAEoCUgAUghkZXZpY2VJZBI0CgRwYWlyGAYgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuQWNjb3VudFBhaXJIAFIEcGFpchIUCgRj\
+            ZWxsGAcgASgJSABSBGNlbGxCCAoGZW50aXR5ImQKC0FjY291bnRQYWlyEh0KCmFjY291bnRfaWQYASABKAlSCWFjY291bnRJZBI2Chdjb3VudGVycGFydHlf\
+            YWNjb3VudF9pZBgCIAEoCVIVY291bnRlcnBhcnR5QWNjb3VudElkIsgBChNHZXRGZWF0dXJlc1Jlc3BvbnNlEkIKDG9ic2VydmF0aW9ucxgBIAMoCzIeLnZp\
+            Z2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMSPQoIZW50aXRpZXMYAiADKAsyIS52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlGZWF0\
+            dXJlc1IIZW50aXRpZXMSLgoTZmVhdHVyZV9zZXRfdmVyc2lvbhgDIAEoCVIRZmVhdHVyZVNldFZlcnNpb24ivAEKDkVudGl0eUZlYXR1cmVzEjQKBmVudGl0\
+            eRgBIAEoCzIcLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0eUtleVIGZW50aXR5EhQKBWZvdW5kGAIgASgIUgVmb3VuZBIWCgZ2YWx1ZXMYAyADKAFSBnZhbHVl\
+            cxJGChFuZXdlc3RfZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSD25ld2VzdEV2ZW50VGltZSIZChdHZXRGZWF0dXJlSGVh\
+            bHRoUmVxdWVzdCL2AgoYR2V0RmVhdHVyZUhlYWx0aFJlc3BvbnNlEi4KE2ZlYXR1cmVfc2V0X3ZlcnNpb24YASABKAlSEWZlYXR1cmVTZXRWZXJzaW9uEiIK\
+            DG9ic2VydmF0aW9ucxgCIAEoA1IMb2JzZXJ2YXRpb25zEkYKEW5ld2VzdF9ldmVudF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIP\
+            bmV3ZXN0RXZlbnRUaW1lEjwKCGZlYXR1cmVzGAQgAygLMiAudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVyZUhlYWx0aFIIZmVhdHVyZXMSQQoOcmVmZXJlbmNl\
+            X2Zyb20YBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg1yZWZlcmVuY2VGcm9tEj0KDHJlZmVyZW5jZV90bxgGIAEoCzIaLmdvb2dsZS5wcm90\
+            b2J1Zi5UaW1lc3RhbXBSC3JlZmVyZW5jZVRvIsIBCg1GZWF0dXJlSGVhbHRoEhIKBG5hbWUYASABKAlSBG5hbWUSGwoJbnVsbF9yYXRlGAIgASgBUghudWxs\
+            UmF0ZRIuChNyZWZlcmVuY2VfbnVsbF9yYXRlGAMgASgBUhFyZWZlcmVuY2VOdWxsUmF0ZRI8Chpwb3B1bGF0aW9uX3N0YWJpbGl0eV9pbmRleBgEIAEoAVIY\
+            cG9wdWxhdGlvblN0YWJpbGl0eUluZGV4EhIKBG1lYW4YBSABKAFSBG1lYW4ieAoaU2V0RmVhdHVyZVJlZmVyZW5jZVJlcXVlc3QSLgoEZnJvbRgBIAEoCzIa\
+            Lmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBGZyb20SKgoCdG8YAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJ0byJBChtTZXRGZWF0dXJl\
+            UmVmZXJlbmNlUmVzcG9uc2USIgoMb2JzZXJ2YXRpb25zGAEgASgDUgxvYnNlcnZhdGlvbnMiGwoZRGVzY3JpYmVGZWF0dXJlU2V0UmVxdWVzdCLXAQoaRGVz\
+            Y3JpYmVGZWF0dXJlU2V0UmVzcG9uc2USGAoHdmVyc2lvbhgBIAEoCVIHdmVyc2lvbhI2CghmZWF0dXJlcxgCIAMoCzIaLnZpZ2lsLmZlYXR1cmVzLnYxLkZl\
+            YXR1cmVSCGZlYXR1cmVzEisKEWJlaGF2aW91cl92ZXJzaW9uGAMgASgJUhBiZWhhdmlvdXJWZXJzaW9uEjoKCmJlaGF2aW91cnMYBCADKAsyGi52aWdpbC5m\
+            ZWF0dXJlcy52MS5GZWF0dXJlUgpiZWhhdmlvdXJzIu8BCgdGZWF0dXJlEhIKBG5hbWUYASABKAlSBG5hbWUSFgoGZW50aXR5GAIgASgJUgZlbnRpdHkSIAoL\
+            ZGVzY3JpcHRpb24YAyABKAlSC2Rlc2NyaXB0aW9uEiAKC2FnZ3JlZ2F0aW9uGAQgASgJUgthZ2dyZWdhdGlvbhIlCg53aW5kb3dfc2Vjb25kcxgFIAEoA1IN\
+            d2luZG93U2Vjb25kcxIjCg1kZWxheV9zZWNvbmRzGAYgASgDUgxkZWxheVNlY29uZHMSFAoFb3duZXIYByABKAlSBW93bmVyEhIKBHR5cGUYCCABKAlSBHR5\
+            cGUi2AEKHEdldEhpc3RvcmljYWxGZWF0dXJlc1JlcXVlc3QSLgoEZnJvbRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBGZyb20SKgoCdG8Y\
+            AiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJ0bxI1Cghrbm93bl9ieRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSB2tub3du\
+            QnkSJQoOd2l0aF9iZWhhdmlvdXIYBCABKAhSDXdpdGhCZWhhdmlvdXIiVQodR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVzcG9uc2USNAoEcm93cxgBIAMoCzIg\
+            LnZpZ2lsLmZlYXR1cmVzLnYxLkhpc3RvcmljYWxSb3dSBHJvd3Mi1AEKDUhpc3RvcmljYWxSb3cSQAoLb2JzZXJ2YXRpb24YASABKAsyHi52aWdpbC5mZWF0\
+            dXJlcy52MS5PYnNlcnZhdGlvblILb2JzZXJ2YXRpb24SLwoFbGFiZWwYAiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSBWxhYmVsEkEKCmJlaGF2\
+            aW91cnMYAyADKAsyIS52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlGZWF0dXJlc1IKYmVoYXZpb3Vyc0INCgtrbm93bl9sYWJlbCJsChdUYWlsT2JzZXJ2YXRp\
+            b25zUmVxdWVzdBI0CgVhZnRlchgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUgVhZnRlchIbCgltYXhfYmF0Y2gYAiABKA1SCG1heEJh\
+            dGNoImQKGFRhaWxPYnNlcnZhdGlvbnNSZXNwb25zZRJICgxvYnNlcnZhdGlvbnMYASADKAsyJC52aWdpbC5mZWF0dXJlcy52MS5Mb2dnZWRPYnNlcnZhdGlv\
+            blIMb2JzZXJ2YXRpb25zIs4BChFMb2dnZWRPYnNlcnZhdGlvbhI6Cghwb3NpdGlvbhgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUghw\
+            b3NpdGlvbhI7CgtyZWNvcmRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCnJlY29yZGVkQXQSQAoLb2JzZXJ2YXRpb24YAyABKAsy\
+            Hi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblILb2JzZXJ2YXRpb24imgIKDEZlYXR1cmVFdmVudBI8CghvYnNlcnZlZBgBIAEoCzIeLnZpZ2lsLmZl\
+            YXR1cmVzLnYxLk9ic2VydmF0aW9uSABSCG9ic2VydmVkEjUKCGxhYmVsbGVkGAIgASgLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbEgAUghsYWJlbGxlZBJF\
+            Cg90ZXJtaW5hbF9wbGFjZWQYAyABKAsyGi52aWdpbC5yZWNvcmRzLnYxLlRlcm1pbmFsSABSDnRlcm1pbmFsUGxhY2VkEkUKD2N1c3RvbWVyX3BsYWNlZBgE\
+            IAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuQ3VzdG9tZXJIAFIOY3VzdG9tZXJQbGFjZWRCBwoFZXZlbnQynAYKE0ZlYXR1cmVTdG9yZVNlcnZpY2USVQoHT2Jz\
+            ZXJ2ZRIhLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXF1ZXN0GiIudmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZVJlc3BvbnNlIgOQAgISYQoLR2V0RmVh\
+            dHVyZXMSJS52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlc1JlcXVlc3QaJi52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlc1Jlc3BvbnNlIgOQAgES\
+            dgoSRGVzY3JpYmVGZWF0dXJlU2V0EiwudmlnaWwuZmVhdHVyZXMudjEuRGVzY3JpYmVGZWF0dXJlU2V0UmVxdWVzdBotLnZpZ2lsLmZlYXR1cmVzLnYxLkRl\
+            c2NyaWJlRmVhdHVyZVNldFJlc3BvbnNlIgOQAgESfAoVR2V0SGlzdG9yaWNhbEZlYXR1cmVzEi8udmlnaWwuZmVhdHVyZXMudjEuR2V0SGlzdG9yaWNhbEZl\
+            YXR1cmVzUmVxdWVzdBowLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1Jlc3BvbnNlMAEScAoQR2V0RmVhdHVyZUhlYWx0aBIqLnZp\
+            Z2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1cmVIZWFsdGhSZXF1ZXN0GisudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZUhlYWx0aFJlc3BvbnNlIgOQAgES\
+            dAoTU2V0RmVhdHVyZVJlZmVyZW5jZRItLnZpZ2lsLmZlYXR1cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXF1ZXN0Gi4udmlnaWwuZmVhdHVyZXMudjEu\
+            U2V0RmVhdHVyZVJlZmVyZW5jZVJlc3BvbnNlEm0KEFRhaWxPYnNlcnZhdGlvbnMSKi52aWdpbC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVxdWVz\
+            dBorLnZpZ2lsLmZlYXR1cmVzLnYxLlRhaWxPYnNlcnZhdGlvbnNSZXNwb25zZTABYgZwcm90bzM=
             """)
 }

@@ -150,6 +150,28 @@ struct FeatureStoreDatabase: Sendable {
     }
 }
 
+extension FeatureStoreDatabase {
+    /// All observations in the order in which memory took them in, with the labels known by a time, a batch at a time.
+    func forEachObservedBatch(
+        knownBy: Timestamp?, batchRows: Int, _ body: ([HistoricalObservation]) async throws -> Void
+    ) async throws {
+        let known = PostgresTimestamp(microsecondsSince1970: knownBy?.microseconds ?? .max)
+        try await pool.withTransaction { transaction in
+            try await transaction.stream(
+                """
+                SELECT o.bank_id, o.bank_transaction_id, o.payload, l.is_fraud, l.known_at, l.source
+                FROM event_log o
+                LEFT JOIN labels l ON l.bank_id = o.bank_id AND l.transaction_id = o.bank_transaction_id AND l.known_at <= \(known)
+                WHERE o.bank_id IS NOT NULL
+                ORDER BY o.transaction_id, o.sequence
+                """, batchRows: batchRows
+            ) { rows in
+                try await body(try rows.map(HistoricalObservation.init(row:)))
+            }
+        }
+    }
+}
+
 /// An observation's entry with its label, if one was known in time.
 struct HistoricalObservation: Sendable {
     let payload: [UInt8]

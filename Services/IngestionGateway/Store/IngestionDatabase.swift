@@ -52,10 +52,15 @@ struct IngestionDatabase: Sendable {
 
     /// Writes those that are new, in order, and returns the keys of the others; with them, what is kept of raw identifiers. No
     /// key may come twice.
-    func insert(_ rows: [TransactionRow], sealed: [SealedIdentifier], now: Timestamp) async throws -> Set<TransactionKey> {
+    ///
+    /// - Parameter hasBegun: called when the log will show these rows before all that begins from now on; not called where that is only
+    ///   so at the end.
+    func insert(
+        _ rows: [TransactionRow], sealed: [SealedIdentifier], now: Timestamp, hasBegun: @Sendable () -> Void = {}
+    ) async throws -> Set<TransactionKey> {
         guard !rows.isEmpty else { return [] }
         let isNearBoundary = Self.isNearBoundary(now)
-        if rows.count >= Self.minCopyRows, !isNearBoundary, try await copy(rows, sealed) { return [] }
+        if rows.count >= Self.minCopyRows, !isNearBoundary, try await copy(rows, sealed, hasBegun) { return [] }
         var statements = PrivacyDatabase.keep(sealed).map { [$0] } ?? []
         if isNearBoundary { statements.append("SELECT pg_advisory_xact_lock(hashtextextended('vigil.log_boundary', 0))") }
         statements.append(Self.insert(rows, looksAround: isNearBoundary))
@@ -70,7 +75,7 @@ struct IngestionDatabase: Sendable {
     }
 
     /// Writes all rows, or none and returns false where one of them is not new.
-    private func copy(_ rows: [TransactionRow], _ sealed: [SealedIdentifier]) async throws -> Bool {
+    private func copy(_ rows: [TransactionRow], _ sealed: [SealedIdentifier], _ hasBegun: @Sendable () -> Void) async throws -> Bool {
         let probe: SQL = """
             SELECT FROM unnest(\(rows.map(\.key.bankID)), \(rows.map(\.key.transactionID))) AS wanted (bank_id, transaction_id)
             JOIN event_log e ON e.bank_id = wanted.bank_id AND e.bank_transaction_id = wanted.transaction_id
@@ -78,9 +83,12 @@ struct IngestionDatabase: Sendable {
             LIMIT 1
             """
         do {
-            return try await pool.withTransaction { transaction in
-                let results = try await transaction.pipeline((PrivacyDatabase.keep(sealed).map { [$0] } ?? []) + [probe])
+            // Two writers of the same names may wait for each other.
+            return try await pool.withTransaction(attempts: 3) { transaction in
+                let kept = PrivacyDatabase.keep(sealed).map { [$0] } ?? []
+                let results = try await transaction.pipeline(["SELECT pg_current_xact_id()"] + kept + [probe])
                 guard results.last?.isEmpty == true else { throw NotNew() }
+                hasBegun()
                 try await transaction.copyIn(table: "event_log", columns: ["payload", "bank_id", "bank_transaction_id"]) { writer in
                     for row in rows { try await writer.write(row.logEntry, row.key.bankID, row.key.transactionID) }
                 }

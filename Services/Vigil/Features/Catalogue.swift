@@ -37,12 +37,17 @@ struct Catalogue: Codable, Hashable {
 
     var version: String
     var features: [Feature]
+    /// Of accounts, cards, devices, pairs and cells; not part of the vectors that models are trained on. Nil in older lists.
+    var behaviourVersion: String?
+    var behaviours: [Feature]?
+
+    var all: [Feature] { features + (behaviours ?? []) }
 
     /// What is another feature or the same one otherwise; in the order of the names.
     func changes(since old: Catalogue) -> [Change] {
-        let before = Dictionary(old.features.enumerated().map { ($1.name, (place: $0, feature: $1)) }, uniquingKeysWith: { first, _ in first })
+        let before = Dictionary(old.all.enumerated().map { ($1.name, (place: $0, feature: $1)) }, uniquingKeysWith: { first, _ in first })
         var changes: [Change] = []
-        for (place, feature) in features.enumerated() {
+        for (place, feature) in all.enumerated() {
             guard let (oldPlace, was) = before[feature.name] else {
                 changes.append(Change(kind: "added", feature: feature.name, what: ""))
                 continue
@@ -53,8 +58,8 @@ struct Catalogue: Codable, Hashable {
                 changes.append(Change(kind: "moved", feature: feature.name, what: "from \(oldPlace) to \(place)"))
             }
         }
-        let now = Set(features.map(\.name))
-        changes += old.features.filter { !now.contains($0.name) }.map { Change(kind: "removed", feature: $0.name, what: "") }
+        let now = Set(all.map(\.name))
+        changes += old.all.filter { !now.contains($0.name) }.map { Change(kind: "removed", feature: $0.name, what: "") }
         return changes.sorted { $0.feature < $1.feature }
     }
 
@@ -65,13 +70,14 @@ struct Catalogue: Codable, Hashable {
 
 extension Catalogue {
     init(_ response: FeaturesV1.DescribeFeatureSetResponse) {
+        func feature(_ message: FeaturesV1.Feature) -> Feature {
+            Feature(
+                name: message.name, entity: message.entity, aggregation: message.aggregation, windowSeconds: message.windowSeconds,
+                delaySeconds: message.delaySeconds, type: message.type, owner: message.owner, description: message.description)
+        }
         self.init(
-            version: response.version,
-            features: response.features.map {
-                Feature(
-                    name: $0.name, entity: $0.entity, aggregation: $0.aggregation, windowSeconds: $0.windowSeconds,
-                    delaySeconds: $0.delaySeconds, type: $0.type, owner: $0.owner, description: $0.description)
-            })
+            version: response.version, features: response.features.map(feature), behaviourVersion: response.behaviourVersion,
+            behaviours: response.behaviours.map(feature))
     }
 }
 

@@ -58,6 +58,9 @@ struct FeaturesCommand: ParsableCommand {
             case .text:
                 print("feature set \(catalogue.version), \(catalogue.features.count) features")
                 for feature in catalogue.features { print("  \(feature.name)  \(feature.entity)  \(feature.description)") }
+                let behaviours = catalogue.behaviours ?? []
+                print("behaviour views \(catalogue.behaviourVersion ?? ""), \(behaviours.count)")
+                for view in behaviours { print("  \(view.name)  \(view.entity)  \(view.description)") }
             }
         }
     }
@@ -71,7 +74,7 @@ struct FeaturesCommand: ParsableCommand {
 
         func run() async throws {
             let catalogue = try await target.catalogue()
-            guard let feature = catalogue.features.first(where: { $0.name == name }) else {
+            guard let feature = catalogue.all.first(where: { $0.name == name }) else {
                 throw SuiteConnection.Problem(description: "there is no feature \(name); `vigil features list` names all")
             }
             switch target.format {

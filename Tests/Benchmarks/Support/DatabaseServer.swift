@@ -1,4 +1,4 @@
-import Foundation
+public import Foundation
 
 /// A PostgreSQL server of its own with the settings that Debian ships: every commit waits for the disk. In a temporary folder, which
 /// goes with it.
@@ -120,9 +120,9 @@ public func output(of program: String, _ arguments: [String]) throws -> String {
 }
 
 extension Process {
-    /// As `run()`. Threads of Swift's pool block all signals, which a child inherits: pgbench, for one, would never see the alarm
-    /// that ends it.
-    func runWithSignals() throws {
+    /// As `run()`. Threads of Swift's pool block all signals, which a child inherits: pgbench would never see the alarm that ends it,
+    /// nor a server the request to end.
+    public func runWithSignals() throws {
         var all = sigset_t()
         var before = sigset_t()
         sigfillset(&all)

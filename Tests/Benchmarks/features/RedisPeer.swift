@@ -15,7 +15,7 @@ final class RedisPeer {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/redis-server")
         process.arguments = ["--port", "\(port)", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder.path]
         process.standardOutput = FileHandle.nullDevice
-        try process.run()
+        try process.runWithSignals()
         let deadline = Date() + 20
         while (try? client(["PING"]))?.contains("PONG") != true {
             guard process.isRunning, Date() < deadline else { throw BenchmarkProblem("Redis did not start") }

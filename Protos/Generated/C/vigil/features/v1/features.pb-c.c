@@ -232,6 +232,51 @@ void   vigil__features__v1__entity_key__free_unpacked
   assert(message->base.descriptor == &vigil__features__v1__entity_key__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   vigil__features__v1__account_pair__init
+                     (Vigil__Features__V1__AccountPair         *message)
+{
+  static const Vigil__Features__V1__AccountPair init_value = VIGIL__FEATURES__V1__ACCOUNT_PAIR__INIT;
+  *message = init_value;
+}
+size_t vigil__features__v1__account_pair__get_packed_size
+                     (const Vigil__Features__V1__AccountPair *message)
+{
+  assert(message->base.descriptor == &vigil__features__v1__account_pair__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__features__v1__account_pair__pack
+                     (const Vigil__Features__V1__AccountPair *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__features__v1__account_pair__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__features__v1__account_pair__pack_to_buffer
+                     (const Vigil__Features__V1__AccountPair *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__features__v1__account_pair__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Features__V1__AccountPair *
+       vigil__features__v1__account_pair__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Features__V1__AccountPair *)
+     protobuf_c_message_unpack (&vigil__features__v1__account_pair__descriptor,
+                                allocator, len, data);
+}
+void   vigil__features__v1__account_pair__free_unpacked
+                     (Vigil__Features__V1__AccountPair *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__features__v1__account_pair__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   vigil__features__v1__get_features_response__init
                      (Vigil__Features__V1__GetFeaturesResponse         *message)
 {
@@ -1086,7 +1131,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__observe_response__descript
   (ProtobufCMessageInit) vigil__features__v1__observe_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__observation__field_descriptors[9] =
+static const ProtobufCFieldDescriptor vigil__features__v1__observation__field_descriptors[13] =
 {
   {
     "key",
@@ -1196,11 +1241,63 @@ static const ProtobufCFieldDescriptor vigil__features__v1__observation__field_de
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "account_id",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__Observation, account_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "card_id",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__Observation, card_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "counterparty_account_id",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__Observation, counterparty_account_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "device_id",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__Observation, device_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__observation__field_indices_by_name[] = {
+  9,   /* field[9] = account_id */
   2,   /* field[2] = amount */
+  10,   /* field[10] = card_id */
   6,   /* field[6] = channel */
+  11,   /* field[11] = counterparty_account_id */
   4,   /* field[4] = customer_id */
+  12,   /* field[12] = device_id */
   1,   /* field[1] = event_time */
   7,   /* field[7] = feature_set_version */
   0,   /* field[0] = key */
@@ -1211,7 +1308,7 @@ static const unsigned vigil__features__v1__observation__field_indices_by_name[] 
 static const ProtobufCIntRange vigil__features__v1__observation__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__observation__descriptor =
 {
@@ -1221,7 +1318,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__observation__descriptor =
   "Vigil__Features__V1__Observation",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__Observation),
-  9,
+  13,
   vigil__features__v1__observation__field_descriptors,
   vigil__features__v1__observation__field_indices_by_name,
   1,  vigil__features__v1__observation__number_ranges,
@@ -1292,7 +1389,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__get_features_request__desc
   (ProtobufCMessageInit) vigil__features__v1__get_features_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__entity_key__field_descriptors[2] =
+static const ProtobufCFieldDescriptor vigil__features__v1__entity_key__field_descriptors[7] =
 {
   {
     "customer_id",
@@ -1318,15 +1415,80 @@ static const ProtobufCFieldDescriptor vigil__features__v1__entity_key__field_des
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "account_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Vigil__Features__V1__EntityKey, entity_case),
+    offsetof(Vigil__Features__V1__EntityKey, account_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "card_id",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Vigil__Features__V1__EntityKey, entity_case),
+    offsetof(Vigil__Features__V1__EntityKey, card_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "device_id",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Vigil__Features__V1__EntityKey, entity_case),
+    offsetof(Vigil__Features__V1__EntityKey, device_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pair",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Features__V1__EntityKey, entity_case),
+    offsetof(Vigil__Features__V1__EntityKey, pair),
+    &vigil__features__v1__account_pair__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cell",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Vigil__Features__V1__EntityKey, entity_case),
+    offsetof(Vigil__Features__V1__EntityKey, cell),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__entity_key__field_indices_by_name[] = {
+  2,   /* field[2] = account_id */
+  3,   /* field[3] = card_id */
+  6,   /* field[6] = cell */
   0,   /* field[0] = customer_id */
+  4,   /* field[4] = device_id */
+  5,   /* field[5] = pair */
   1,   /* field[1] = terminal_id */
 };
 static const ProtobufCIntRange vigil__features__v1__entity_key__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__entity_key__descriptor =
 {
@@ -1336,11 +1498,62 @@ const ProtobufCMessageDescriptor vigil__features__v1__entity_key__descriptor =
   "Vigil__Features__V1__EntityKey",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__EntityKey),
-  2,
+  7,
   vigil__features__v1__entity_key__field_descriptors,
   vigil__features__v1__entity_key__field_indices_by_name,
   1,  vigil__features__v1__entity_key__number_ranges,
   (ProtobufCMessageInit) vigil__features__v1__entity_key__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__features__v1__account_pair__field_descriptors[2] =
+{
+  {
+    "account_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__AccountPair, account_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "counterparty_account_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__AccountPair, counterparty_account_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__features__v1__account_pair__field_indices_by_name[] = {
+  0,   /* field[0] = account_id */
+  1,   /* field[1] = counterparty_account_id */
+};
+static const ProtobufCIntRange vigil__features__v1__account_pair__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor vigil__features__v1__account_pair__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.features.v1.AccountPair",
+  "AccountPair",
+  "Vigil__Features__V1__AccountPair",
+  "vigil.features.v1",
+  sizeof(Vigil__Features__V1__AccountPair),
+  2,
+  vigil__features__v1__account_pair__field_descriptors,
+  vigil__features__v1__account_pair__field_indices_by_name,
+  1,  vigil__features__v1__account_pair__number_ranges,
+  (ProtobufCMessageInit) vigil__features__v1__account_pair__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor vigil__features__v1__get_features_response__field_descriptors[3] =
@@ -1802,7 +2015,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__describe_feature_set_reque
   (ProtobufCMessageInit) vigil__features__v1__describe_feature_set_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__describe_feature_set_response__field_descriptors[2] =
+static const ProtobufCFieldDescriptor vigil__features__v1__describe_feature_set_response__field_descriptors[4] =
 {
   {
     "version",
@@ -1828,15 +2041,41 @@ static const ProtobufCFieldDescriptor vigil__features__v1__describe_feature_set_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "behaviour_version",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__DescribeFeatureSetResponse, behaviour_version),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "behaviours",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Features__V1__DescribeFeatureSetResponse, n_behaviours),
+    offsetof(Vigil__Features__V1__DescribeFeatureSetResponse, behaviours),
+    &vigil__features__v1__feature__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__describe_feature_set_response__field_indices_by_name[] = {
+  2,   /* field[2] = behaviour_version */
+  3,   /* field[3] = behaviours */
   1,   /* field[1] = features */
   0,   /* field[0] = version */
 };
 static const ProtobufCIntRange vigil__features__v1__describe_feature_set_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__describe_feature_set_response__descriptor =
 {
@@ -1846,7 +2085,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__describe_feature_set_respo
   "Vigil__Features__V1__DescribeFeatureSetResponse",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__DescribeFeatureSetResponse),
-  2,
+  4,
   vigil__features__v1__describe_feature_set_response__field_descriptors,
   vigil__features__v1__describe_feature_set_response__field_indices_by_name,
   1,  vigil__features__v1__describe_feature_set_response__number_ranges,
@@ -1982,7 +2221,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__feature__descriptor =
   (ProtobufCMessageInit) vigil__features__v1__feature__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__get_historical_features_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor vigil__features__v1__get_historical_features_request__field_descriptors[4] =
 {
   {
     "from",
@@ -2020,16 +2259,29 @@ static const ProtobufCFieldDescriptor vigil__features__v1__get_historical_featur
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "with_behaviour",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__GetHistoricalFeaturesRequest, with_behaviour),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__get_historical_features_request__field_indices_by_name[] = {
   0,   /* field[0] = from */
   2,   /* field[2] = known_by */
   1,   /* field[1] = to */
+  3,   /* field[3] = with_behaviour */
 };
 static const ProtobufCIntRange vigil__features__v1__get_historical_features_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__get_historical_features_request__descriptor =
 {
@@ -2039,7 +2291,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__get_historical_features_re
   "Vigil__Features__V1__GetHistoricalFeaturesRequest",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__GetHistoricalFeaturesRequest),
-  3,
+  4,
   vigil__features__v1__get_historical_features_request__field_descriptors,
   vigil__features__v1__get_historical_features_request__field_indices_by_name,
   1,  vigil__features__v1__get_historical_features_request__number_ranges,
@@ -2084,7 +2336,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__get_historical_features_re
   (ProtobufCMessageInit) vigil__features__v1__get_historical_features_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__historical_row__field_descriptors[2] =
+static const ProtobufCFieldDescriptor vigil__features__v1__historical_row__field_descriptors[3] =
 {
   {
     "observation",
@@ -2110,15 +2362,28 @@ static const ProtobufCFieldDescriptor vigil__features__v1__historical_row__field
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "behaviours",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Features__V1__HistoricalRow, n_behaviours),
+    offsetof(Vigil__Features__V1__HistoricalRow, behaviours),
+    &vigil__features__v1__entity_features__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__historical_row__field_indices_by_name[] = {
+  2,   /* field[2] = behaviours */
   1,   /* field[1] = label */
   0,   /* field[0] = observation */
 };
 static const ProtobufCIntRange vigil__features__v1__historical_row__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__historical_row__descriptor =
 {
@@ -2128,7 +2393,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__historical_row__descriptor
   "Vigil__Features__V1__HistoricalRow",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__HistoricalRow),
-  2,
+  3,
   vigil__features__v1__historical_row__field_descriptors,
   vigil__features__v1__historical_row__field_indices_by_name,
   1,  vigil__features__v1__historical_row__number_ranges,

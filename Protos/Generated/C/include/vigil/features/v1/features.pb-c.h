@@ -23,6 +23,7 @@ typedef struct Vigil__Features__V1__ObserveResponse Vigil__Features__V1__Observe
 typedef struct Vigil__Features__V1__Observation Vigil__Features__V1__Observation;
 typedef struct Vigil__Features__V1__GetFeaturesRequest Vigil__Features__V1__GetFeaturesRequest;
 typedef struct Vigil__Features__V1__EntityKey Vigil__Features__V1__EntityKey;
+typedef struct Vigil__Features__V1__AccountPair Vigil__Features__V1__AccountPair;
 typedef struct Vigil__Features__V1__GetFeaturesResponse Vigil__Features__V1__GetFeaturesResponse;
 typedef struct Vigil__Features__V1__EntityFeatures Vigil__Features__V1__EntityFeatures;
 typedef struct Vigil__Features__V1__GetFeatureHealthRequest Vigil__Features__V1__GetFeatureHealthRequest;
@@ -83,10 +84,14 @@ struct  Vigil__Features__V1__Observation
   char *feature_set_version;
   size_t n_values;
   double *values;
+  char *account_id;
+  char *card_id;
+  char *counterparty_account_id;
+  char *device_id;
 };
 #define VIGIL__FEATURES__V1__OBSERVATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__observation__descriptor) \
-    , NULL, NULL, NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, VIGIL__RECORDS__V1__CHANNEL__CHANNEL_UNSPECIFIED, (char *)protobuf_c_empty_string, 0,NULL }
+    , NULL, NULL, NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, VIGIL__RECORDS__V1__CHANNEL__CHANNEL_UNSPECIFIED, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Vigil__Features__V1__GetFeaturesRequest
@@ -106,7 +111,12 @@ struct  Vigil__Features__V1__GetFeaturesRequest
 typedef enum {
   VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY__NOT_SET = 0,
   VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY_CUSTOMER_ID = 1,
-  VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY_TERMINAL_ID = 2
+  VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY_TERMINAL_ID = 2,
+  VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY_ACCOUNT_ID = 3,
+  VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY_CARD_ID = 4,
+  VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY_DEVICE_ID = 5,
+  VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY_PAIR = 6,
+  VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY_CELL = 7
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY__CASE)
 } Vigil__Features__V1__EntityKey__EntityCase;
 
@@ -117,11 +127,27 @@ struct  Vigil__Features__V1__EntityKey
   union {
     char *customer_id;
     char *terminal_id;
+    char *account_id;
+    char *card_id;
+    char *device_id;
+    Vigil__Features__V1__AccountPair *pair;
+    char *cell;
   };
 };
 #define VIGIL__FEATURES__V1__ENTITY_KEY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__entity_key__descriptor) \
     , VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY__NOT_SET, {0} }
+
+
+struct  Vigil__Features__V1__AccountPair
+{
+  ProtobufCMessage base;
+  char *account_id;
+  char *counterparty_account_id;
+};
+#define VIGIL__FEATURES__V1__ACCOUNT_PAIR__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__account_pair__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Vigil__Features__V1__GetFeaturesResponse
@@ -227,10 +253,13 @@ struct  Vigil__Features__V1__DescribeFeatureSetResponse
   char *version;
   size_t n_features;
   Vigil__Features__V1__Feature **features;
+  char *behaviour_version;
+  size_t n_behaviours;
+  Vigil__Features__V1__Feature **behaviours;
 };
 #define VIGIL__FEATURES__V1__DESCRIBE_FEATURE_SET_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__describe_feature_set_response__descriptor) \
-    , (char *)protobuf_c_empty_string, 0,NULL }
+    , (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL }
 
 
 struct  Vigil__Features__V1__Feature
@@ -256,10 +285,11 @@ struct  Vigil__Features__V1__GetHistoricalFeaturesRequest
   Google__Protobuf__Timestamp *from;
   Google__Protobuf__Timestamp *to;
   Google__Protobuf__Timestamp *known_by;
+  protobuf_c_boolean with_behaviour;
 };
 #define VIGIL__FEATURES__V1__GET_HISTORICAL_FEATURES_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__get_historical_features_request__descriptor) \
-    , NULL, NULL, NULL }
+    , NULL, NULL, NULL, 0 }
 
 
 struct  Vigil__Features__V1__GetHistoricalFeaturesResponse
@@ -283,6 +313,8 @@ struct  Vigil__Features__V1__HistoricalRow
 {
   ProtobufCMessage base;
   Vigil__Features__V1__Observation *observation;
+  size_t n_behaviours;
+  Vigil__Features__V1__EntityFeatures **behaviours;
   Vigil__Features__V1__HistoricalRow__KnownLabelCase known_label_case;
   union {
     Vigil__Records__V1__Label *label;
@@ -290,7 +322,7 @@ struct  Vigil__Features__V1__HistoricalRow
 };
 #define VIGIL__FEATURES__V1__HISTORICAL_ROW__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__historical_row__descriptor) \
-    , NULL, VIGIL__FEATURES__V1__HISTORICAL_ROW__KNOWN_LABEL__NOT_SET, {0} }
+    , NULL, 0,NULL, VIGIL__FEATURES__V1__HISTORICAL_ROW__KNOWN_LABEL__NOT_SET, {0} }
 
 
 struct  Vigil__Features__V1__TailObservationsRequest
@@ -446,6 +478,25 @@ Vigil__Features__V1__EntityKey *
                       const uint8_t       *data);
 void   vigil__features__v1__entity_key__free_unpacked
                      (Vigil__Features__V1__EntityKey *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Features__V1__AccountPair methods */
+void   vigil__features__v1__account_pair__init
+                     (Vigil__Features__V1__AccountPair         *message);
+size_t vigil__features__v1__account_pair__get_packed_size
+                     (const Vigil__Features__V1__AccountPair   *message);
+size_t vigil__features__v1__account_pair__pack
+                     (const Vigil__Features__V1__AccountPair   *message,
+                      uint8_t             *out);
+size_t vigil__features__v1__account_pair__pack_to_buffer
+                     (const Vigil__Features__V1__AccountPair   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Features__V1__AccountPair *
+       vigil__features__v1__account_pair__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__features__v1__account_pair__free_unpacked
+                     (Vigil__Features__V1__AccountPair *message,
                       ProtobufCAllocator *allocator);
 /* Vigil__Features__V1__GetFeaturesResponse methods */
 void   vigil__features__v1__get_features_response__init
@@ -787,6 +838,9 @@ typedef void (*Vigil__Features__V1__GetFeaturesRequest_Closure)
 typedef void (*Vigil__Features__V1__EntityKey_Closure)
                  (const Vigil__Features__V1__EntityKey *message,
                   void *closure_data);
+typedef void (*Vigil__Features__V1__AccountPair_Closure)
+                 (const Vigil__Features__V1__AccountPair *message,
+                  void *closure_data);
 typedef void (*Vigil__Features__V1__GetFeaturesResponse_Closure)
                  (const Vigil__Features__V1__GetFeaturesResponse *message,
                   void *closure_data);
@@ -924,6 +978,7 @@ extern const ProtobufCMessageDescriptor vigil__features__v1__observe_response__d
 extern const ProtobufCMessageDescriptor vigil__features__v1__observation__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__get_features_request__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__entity_key__descriptor;
+extern const ProtobufCMessageDescriptor vigil__features__v1__account_pair__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__get_features_response__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__entity_features__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__get_feature_health_request__descriptor;

@@ -1,0 +1,98 @@
+import Contracts
+import EventLog
+import Features
+import Logging
+import RecordCoding
+import Records
+import ServiceRuntime
+
+/// The behaviour of accounts, cards, devices, pairs and cells, in memory, from the store's own log.
+///
+/// At each start, and so also when a view has been declared anew, all of the log is read again while everything else is served already;
+/// until that is done nothing is answered, because it would be a part of the truth. From then on it follows the log, a moment behind.
+actor BehaviourKeeper {
+    private static let retrySeconds = 1
+    private static let batchLimit = 2_000
+
+    private let log: EventLog
+    private let logger: Logger
+    private var engine: BehaviourEngine
+    private var position = LogPosition.start
+    private(set) var isWhole = false
+    private(set) var entriesTaken = 0
+
+    init(log: EventLog, set: BehaviourSet, logger: Logger = Logger(label: "feature-store")) {
+        self.log = log
+        self.logger = logger
+        engine = BehaviourEngine(set: set)
+    }
+
+    /// Keeps up with the log until the task is cancelled.
+    func follow() async throws {
+        while true {
+            do {
+                try await catchUp()
+                for try await entries in log.tail(after: position, batchLimit: Self.batchLimit) { try take(entries) }
+            } catch is CancellationError {
+                throw CancellationError()
+            } catch {
+                logger.warning("the log of observations cannot be read", metadata: ["reason": "\(error)"])
+                try await Task.sleep(for: .seconds(Self.retrySeconds))
+            }
+        }
+    }
+
+    /// Takes in all that the log holds by now.
+    func catchUp() async throws {
+        let end = try await log.end()
+        while position < end {
+            let entries = try await log.read(after: position, limit: Self.batchLimit)
+            guard !entries.isEmpty else { break }
+            try take(entries)
+        }
+        if !isWhole { logger.info("behaviour is whole", metadata: ["entities": "\(engine.entityCount)"]) }
+        isWhole = true
+    }
+
+    private func take(_ entries: [LoggedEvent]) throws {
+        for entry in entries {
+            if case .observed(let message) = try Payload.decode(FeaturesV1.FeatureEvent.self, entry.payload).event {
+                engine.remember(try Transaction(observation: message))
+            }
+            position = entry.position
+            entriesTaken += 1
+        }
+    }
+
+    /// The values of entities at a time, and the newest payment behind them; nil for those never seen. Nothing while it is not whole.
+    func values(of keys: [BehaviourKey], at time: Timestamp) -> [(values: [Double], newest: Timestamp?)?]? {
+        guard isWhole else { return nil }
+        return keys.map { key in engine.values(of: key, at: time).map { ($0, engine.newestEventTime(of: key)) } }
+    }
+}
+
+extension BehaviourKey {
+    /// Nil for customers and terminals.
+    init?(_ message: FeaturesV1.EntityKey) {
+        switch message.entity {
+        case .accountID(let id): self.init(.account, id)
+        case .cardID(let id): self.init(.card, id)
+        case .deviceID(let id): self.init(.device, id)
+        case .pair(let pair): self.init(.pair, pair.accountID, paying: pair.counterpartyAccountID)
+        case .cell(let quadkey): self.init(.cell, quadkey)
+        case .customerID, .terminalID, nil: return nil
+        }
+    }
+}
+
+extension FeaturesV1.EntityKey {
+    init(_ key: BehaviourKey) {
+        switch key.entity {
+        case .account: self.init(entity: .accountID(key.id))
+        case .card: self.init(entity: .cardID(key.id))
+        case .device: self.init(entity: .deviceID(key.id))
+        case .pair: self.init(entity: .pair(.init(accountID: key.id, counterpartyAccountID: key.counterparty)))
+        case .cell: self.init(entity: .cell(key.id))
+        }
+    }
+}

@@ -1,0 +1,77 @@
+import Contracts
+import Features
+import RPC
+import RecordCoding
+import Records
+import StandardContracts
+
+extension FeatureStoreHandlers {
+    /// Of entities of any kind, in the order of the messages.
+    func features(of messages: [FeaturesV1.EntityKey], at time: Timestamp) async throws -> [FeaturesV1.EntityFeatures] {
+        var observed: [(place: Int, entity: ObservedEntity)] = []
+        var behaving: [(place: Int, key: BehaviourKey)] = []
+        for (place, message) in messages.enumerated() {
+            switch message.entity {
+            case .customerID(let id): observed.append((place, .customer(id)))
+            case .terminalID(let id): observed.append((place, .terminal(id)))
+            default:
+                guard let key = BehaviourKey(message) else {
+                    throw RPCError.invalidArgument([FieldViolation(field: "entities[\(place)]", description: "names no entity")])
+                }
+                behaving.append((place, key))
+            }
+        }
+        var answers = messages.map { FeaturesV1.EntityFeatures(entity: $0) }
+        func tell(_ place: Int, _ features: (values: [Double], newest: Timestamp?)?) {
+            guard let features else { return }
+            answers[place].found = true
+            answers[place].values = features.values
+            answers[place].newestEventTime = features.newest.map { .init($0) }
+        }
+        if !observed.isEmpty {
+            let features = try await answeringEnd { try await writer.features(of: observed.map(\.entity), at: time) }
+            for (entity, features) in zip(observed, features) { tell(entity.place, features) }
+        }
+        if !behaving.isEmpty {
+            guard let values = await behaviour.values(of: behaving.map(\.key), at: time) else {
+                throw RPCError(.unavailable, "the behaviour of these entities is still being read from the log")
+            }
+            for (entity, values) in zip(behaving, values) { tell(entity.place, values) }
+        }
+        return answers
+    }
+
+    /// Observations with the behaviour of what they touch, computed again from the whole log, by the engine that answers online.
+    func writeHistoryWithBehaviour(
+        _ span: (from: Timestamp?, to: Timestamp?), knownBy: Timestamp?,
+        to responses: ResponseWriter<FeaturesV1.GetHistoricalFeaturesResponse>
+    ) async throws {
+        var engine = BehaviourEngine(set: .standard)
+        try await database.forEachObservedBatch(knownBy: knownBy, batchRows: Self.historyBatchRows) { batch in
+            var rows: [FeaturesV1.HistoricalRow] = []
+            for item in batch {
+                let observation = try FeaturesV1.Observation(entry: item.payload)
+                let transaction = try Transaction(observation: observation)
+                guard span.from.map({ transaction.eventTime >= $0 }) ?? true, span.to.map({ transaction.eventTime < $0 }) ?? true else {
+                    engine.remember(transaction)
+                    continue
+                }
+                rows.append(
+                    FeaturesV1.HistoricalRow(
+                        observation: observation, label: item.label.map { .init($0) },
+                        behaviours: engine.observe(transaction).map {
+                            FeaturesV1.EntityFeatures(entity: .init($0.key), found: true, values: $0.values)
+                        }))
+            }
+            if !rows.isEmpty { try await responses.write(FeaturesV1.GetHistoricalFeaturesResponse(rows: rows)) }
+        }
+    }
+
+    static func catalogue(of set: BehaviourSet) -> [FeaturesV1.Feature] {
+        set.views.map { view in
+            FeaturesV1.Feature(
+                name: view.name, entity: view.entity.rawValue, description: view.description, aggregation: view.aggregation.name,
+                windowSeconds: view.window.microseconds / 1_000_000, owner: view.owner, type: "double")
+        }
+    }
+}

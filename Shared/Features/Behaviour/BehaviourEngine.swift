@@ -1,0 +1,218 @@
+import Geo
+public import Records
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// One entity by name.
+public struct BehaviourKey: Sendable, Hashable {
+    public let entity: BehaviourEntity
+    /// Token, or quadkey of a cell.
+    public let id: String
+    /// The account that is paid, of a pair; else empty.
+    public let counterparty: String
+
+    public init(_ entity: BehaviourEntity, _ id: String, paying counterparty: String = "") {
+        self.entity = entity
+        self.id = id
+        self.counterparty = counterparty
+    }
+}
+
+/// Computes what entities other than customers and terminals are like, from the payments that touch them. The same engine answers online
+/// and builds tables offline: the same payments in the same order give the same values to the bit.
+///
+/// Times are those of the events: a late payment sees what was before it, and lands in the right windows of what comes after. Amounts of
+/// one entity are compared as numbers, so they should be in one currency.
+public struct BehaviourEngine: Sendable {
+    public static let cellZoom = 14
+    /// How far behind an entity's newest payment one may come and still find the history it needs.
+    public static let maxLateness = TimeSpan.days(3)
+
+    public let set: BehaviourSet
+    private let views: [BehaviourEntity: [BehaviourView]]
+    /// How much is kept of each kind of entity, in microseconds.
+    private let horizons: [BehaviourEntity: Int64]
+    private var histories: [BehaviourKey: BehaviourHistory] = [:]
+
+    public init(set: BehaviourSet) {
+        self.set = set
+        views = Dictionary(grouping: set.views, by: \.entity)
+        horizons = views.mapValues { views in (views.map { $0.aggregation.reach($0.window) }.max() ?? 0) + Self.maxLateness.microseconds }
+    }
+
+    public var entityCount: Int { histories.count }
+
+    /// The entities that a payment touches.
+    public static func keys(of transaction: Transaction) -> [BehaviourKey] { touches(of: transaction).map(\.key) }
+
+    /// The values of all entities that a payment touches as they were just before it; then remembers it.
+    public mutating func observe(_ transaction: Transaction) -> [(key: BehaviourKey, values: [Double])] {
+        let touches = Self.touches(of: transaction)
+        let known = touches.map { ($0.key, values(of: $0.key, at: transaction.eventTime) ?? Self.unknown(views[$0.key.entity])) }
+        for touch in touches { remember(touch, transaction) }
+        return known
+    }
+
+    /// Remembers a payment, as ``observe(_:)`` does.
+    public mutating func remember(_ transaction: Transaction) {
+        for touch in Self.touches(of: transaction) { remember(touch, transaction) }
+    }
+
+    /// An entity's values at a time, in the order of its views; nil if it was never seen.
+    public func values(of key: BehaviourKey, at time: Timestamp) -> [Double]? {
+        guard let history = histories[key] else { return nil }
+        return (views[key.entity] ?? []).map { history.value($0, at: time.microseconds) }
+    }
+
+    /// The event time of an entity's newest payment; for freshness.
+    public func newestEventTime(of key: BehaviourKey) -> Timestamp? {
+        histories[key]?.newest.map { Timestamp(microseconds: $0) }
+    }
+
+    // MARK: Inside
+
+    private struct Touch {
+        let key: BehaviourKey
+        let direction: BehaviourDirection
+        /// Who or what is on the other side.
+        let other: String
+    }
+
+    private static func touches(of transaction: Transaction) -> [Touch] {
+        var touches: [Touch] = []
+        let (payer, payee) = (transaction.accountID, transaction.counterpartyAccountID)
+        let place = transaction.terminalID ?? ""
+        if let payer { touches.append(Touch(key: .init(.account, payer), direction: .out, other: payee ?? place)) }
+        // Money that an account pays itself does not go anywhere.
+        if let payee, payee != payer { touches.append(Touch(key: .init(.account, payee), direction: .in, other: payer ?? transaction.customerID)) }
+        if let payer, let payee { touches.append(Touch(key: .init(.pair, payer, paying: payee), direction: .out, other: "")) }
+        if let card = transaction.cardID { touches.append(Touch(key: .init(.card, card), direction: .out, other: place)) }
+        if let device = transaction.deviceID {
+            touches.append(Touch(key: .init(.device, device), direction: .out, other: transaction.customerID))
+        }
+        if let location = transaction.location {
+            let position = Position(latitude: location.latitude, longitude: location.longitude)
+            let cell = Tile(containing: position, zoom: cellZoom).quadkey
+            touches.append(Touch(key: .init(.cell, cell), direction: .out, other: transaction.customerID))
+        }
+        return touches
+    }
+
+    private mutating func remember(_ touch: Touch, _ transaction: Transaction) {
+        guard let horizon = horizons[touch.key.entity] else { return }
+        let event = BehaviourHistory.Event(
+            time: transaction.eventTime.microseconds, ticks: FeatureEngine.ticks(transaction.amount), other: touch.other,
+            direction: touch.direction)
+        histories[touch.key, default: BehaviourHistory()].insert(event, horizon: horizon)
+    }
+
+    private static func unknown(_ views: [BehaviourView]?) -> [Double] {
+        let nothing = BehaviourHistory()
+        return (views ?? []).map { nothing.value($0, at: 0) }
+    }
+}
+
+/// Payments that touch one entity, ordered by event time, equal times in the order they came.
+struct BehaviourHistory: Sendable {
+    struct Event: Sendable {
+        let time: Int64
+        let ticks: Int64
+        /// A hash of the other side; its lowest bit says which way the money went.
+        private let otherAndDirection: UInt64
+
+        /// The hash must be the same in every process, so its key is no secret; what is hashed are tokens, which nobody can choose.
+        private static let hash = SipHash(key0: 0x7669_6769_6c20_6265, key1: 0x6861_7669_6f75_7273)
+
+        init(time: Int64, ticks: Int64, other: String, direction: BehaviourDirection) {
+            self.time = time
+            self.ticks = ticks
+            otherAndDirection = Event.hash.hash(other) & ~1 | (direction == .in ? 1 : 0)
+        }
+
+        var other: UInt64 { otherAndDirection & ~1 }
+        var direction: BehaviourDirection { otherAndDirection & 1 == 1 ? .in : .out }
+        var amount: Double { Double(ticks) / EntityHistory.ticksPerUnit }
+    }
+
+    private var events: ContiguousArray<Event> = []
+
+    var newest: Int64? { events.last?.time }
+
+    mutating func insert(_ event: Event, horizon: Int64) {
+        events.insert(event, at: endIndex(notAfter: event.time))
+        let expired = endIndex(notAfter: events[events.count - 1].time &- horizon)
+        // In one go once it is a quarter of all, so that the cost of moving the rest is spread over many insertions.
+        guard expired * 4 >= events.count, expired > 0 else { return }
+        events = ContiguousArray(events[expired...])
+    }
+
+    private func endIndex(notAfter time: Int64) -> Int {
+        if events.isEmpty || events[events.count - 1].time <= time { return events.count }
+        var low = 0
+        var high = events.count
+        while low < high {
+            let middle = (low + high) / 2
+            if events[middle].time <= time { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    func value(_ view: BehaviourView, at time: Int64) -> Double {
+        let window = view.window.microseconds
+        switch view.aggregation {
+        case .count(let direction): return Double(events(direction, window, time).reduce(0) { count, _ in count + 1 })
+        case .sum(let direction): return sum(direction, window, time)
+        case .mean(let direction):
+            let count = events(direction, window, time).reduce(0) { count, _ in count + 1 }
+            return count == 0 ? .nan : sum(direction, window, time) / Double(count)
+        case .max(let direction): return events(direction, window, time).map(\.amount).max() ?? .nan
+        case .distinct(let direction): return distinct(direction, window, time)
+        case .decayed(let direction):
+            return events(direction, 4 * window, time).reduce(0) { $0 + $1.amount * exp2(-Double(time &- $1.time) / Double(window)) }
+        case .share(let direction, let longer):
+            let all = sum(direction, longer.microseconds, time)
+            return all == 0 ? .nan : sum(direction, window, time) / all
+        case .secondsSince(let direction):
+            return events(direction, window, time).last.map { Double(time &- $0.time) / 1_000_000 } ?? .nan
+        case .passThrough:
+            let (incoming, outgoing) = (sum(.in, window, time), sum(.out, window, time))
+            let larger = Swift.max(incoming, outgoing)
+            return larger == 0 ? .nan : Swift.min(incoming, outgoing) / larger
+        }
+    }
+
+    /// Those in (time − window, time].
+    private func events(_ direction: BehaviourDirection, _ window: Int64, _ time: Int64) -> LazyFilterSequence<ArraySlice<Event>> {
+        let end = endIndex(notAfter: time)
+        let start = Swift.min(end, endIndex(notAfter: time &- window))
+        return events[start..<end].lazy.filter { $0.direction == direction }
+    }
+
+    /// Exact, since it is of whole numbers.
+    private func sum(_ direction: BehaviourDirection, _ window: Int64, _ time: Int64) -> Double {
+        Double(events(direction, window, time).reduce(Int64(0)) { $0 &+ $1.ticks }) / EntityHistory.ticksPerUnit
+    }
+
+    private func distinct(_ direction: BehaviourDirection, _ window: Int64, _ time: Int64) -> Double {
+        var first: UInt64?
+        var sketch: HyperLogLog?
+        for event in events(direction, window, time) where event.other != first {
+            if let first {
+                if sketch == nil {
+                    sketch = HyperLogLog()
+                    sketch?.add(first)
+                }
+                sketch?.add(event.other)
+            } else {
+                first = event.other
+            }
+        }
+        return (sketch?.estimate).map { $0.rounded() } ?? (first == nil ? 0 : 1)
+    }
+}

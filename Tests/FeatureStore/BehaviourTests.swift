@@ -1,0 +1,77 @@
+import Contracts
+import EventLog
+import Features
+import Foundation
+import Postgres
+import RecordCoding
+import Records
+import TestSupport
+import Testing
+
+@testable import FeatureStore
+
+@Suite struct BehaviourKeeperTests {
+    private static let start = Timestamp(seconds: 1_770_000_000)
+
+    private static let payments = (0..<300).map(payment)
+
+    /// Some come late, some pay an account, some are made by card.
+    private static func payment(_ number: Int) -> Transaction {
+        let lateness = number % 7 == 0 ? 3_000 : 0
+        var payment = Transaction(
+            key: TransactionKey(bankID: "b", transactionID: "t\(number)"), eventTime: start + .seconds(number * 40 - lateness),
+            customerID: "C\(number % 9)", accountID: "A\(number % 9)", terminalID: "T\(number % 5)", deviceID: "D\(number % 11)",
+            amount: Money(minorUnits: Int64(100 + number * 37 % 900), currency: .eur))
+        if number % 3 == 0 { payment.cardID = "K\(number % 9)" }
+        if number % 2 == 0 { payment.counterpartyAccountID = "A\(number % 4)" }
+        payment.location = Coordinate(latitude: 17 + Double(number % 3) / 10, longitude: 78)
+        return payment
+    }
+
+    /// What is served live, what is read again from the log, and what the history says: the same, to the bit.
+    @Test(.timeLimit(.minutes(2))) func onlineEqualsBackfillEqualsHistory() async throws {
+        try await TemporaryPostgres.withPool { pool in
+            try await migrate(pool, migrations: FeatureStoreDatabase.migrations)
+            let database = FeatureStoreDatabase(pool: pool)
+            let writer = ObservationWriter(database: database, featureSet: .payments)
+            let keeper = BehaviourKeeper(log: database.log, set: .standard)
+            #expect(await keeper.values(of: [], at: Self.start) == nil, "nothing is answered before it is whole")
+
+            var online: [TransactionKey: [[UInt64]]] = [:]
+            for payment in Self.payments {
+                let keys = BehaviourEngine.keys(of: payment)
+                // Another test's transaction may still hide the last entries.
+                while await keeper.entriesTaken < online.count { try await keeper.catchUp() }
+                try await keeper.catchUp()
+                let values = try #require(await keeper.values(of: keys, at: payment.eventTime))
+                online[payment.key] = values.map { ($0?.values ?? []).map(\.bitPattern) }
+                _ = try await writer.observe([payment])
+            }
+
+            var offline = 0
+            var engine = BehaviourEngine(set: .standard)
+            try await database.forEachObservedBatch(knownBy: nil, batchRows: 64) { batch in
+                for item in batch {
+                    let transaction = try Transaction(observation: try FeaturesV1.Observation(entry: item.payload))
+                    let history = engine.observe(transaction)
+                    let live = try #require(online[transaction.key])
+                    #expect(history.count == live.count)
+                    for (history, live) in zip(history, live) where !live.isEmpty { #expect(history.values.map(\.bitPattern) == live) }
+                    offline += 1
+                }
+            }
+            #expect(offline == Self.payments.count)
+
+            // A view declared anew is filled from the log, whatever is served meanwhile.
+            let again = BehaviourKeeper(log: database.log, set: .standard)
+            while await again.entriesTaken < Self.payments.count { try await again.catchUp() }
+            while await keeper.entriesTaken < Self.payments.count { try await keeper.catchUp() }
+            let keys = Array(Set(Self.payments.flatMap(BehaviourEngine.keys)))
+            let end = Self.start + .days(2)
+            let first = try #require(await keeper.values(of: keys, at: end))
+            let second = try #require(await again.values(of: keys, at: end))
+            #expect(first.map { $0?.values.map(\.bitPattern) } == second.map { $0?.values.map(\.bitPattern) })
+            #expect(first.allSatisfy { $0?.newest != nil })
+        }
+    }
+}
