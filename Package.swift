@@ -214,6 +214,8 @@ if Context.environment["VIGIL_BENCHMARKS"] != nil {
     benchmark("models", ["CXGBoost", "Datasets", "Features", "Geo", "Models", "Records", "Simulation", "Training"], exclude: ["compile_forest.py", "handbook_baseline.py", "handbook_features.py", "nab_score.py", "setup.sh", "spatial_score.py"])
     benchmark(
         "rpc", ["Contracts", "StandardContracts", "Protobuf", "RPC", "ServiceRuntime", logging], exclude: ["codec.c", "peer.cc", "setup.sh"])
+    benchmark(
+        "tiles", ["SuiteProcesses", "Contracts", "Geo", "Postgres", "RPC", "ServiceRuntime", "StandardContracts"], exclude: ["screen.py", "setup.sh"])
 }
 
 // `make sanitize` and `make fuzz` build these test targets and what they need, and nothing else.

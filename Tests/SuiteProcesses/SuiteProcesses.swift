@@ -89,6 +89,12 @@ public final class SuiteProcesses {
 
     public func cpuSeconds(_ service: ServiceIdentity) -> Double { services[service.name]?.cpuSeconds ?? 0 }
 
+    /// Where a service listens on the loopback address, whether it has been started or not.
+    public func port(of service: ServiceIdentity) -> Int { ports[service.name] ?? 0 }
+
+    public func certificateFile(_ service: ServiceIdentity) -> String { certificates.certificateFile(service.name) }
+    public func keyFile(_ service: ServiceIdentity) -> String { certificates.keyFile(service.name) }
+
     /// For tasks of their own, which may call but not start and end services.
     public var caller: SuiteCaller { caller(as: "operator") }
 

@@ -1,0 +1,76 @@
+"""The dashboard in headless Chromium, as a program measures it. Chromium draws by SwiftShader here, on the processor: a graphics card is faster.
+
+    screen.py frames ADDRESS TOKEN HASH SECONDS   drags and zooms the map; prints {"cells", "frames", "median", "p95", "slowest"} in ms
+    screen.py watch ADDRESS TOKEN LAYER           prints a line `MILLISECONDS COUNT` each time that the layer's counter shows another count
+
+`watch` prints `ready` first and ends with its input. Needs playwright from PyPI and Debian's chromium.
+"""
+import json
+import sys
+import threading
+
+from playwright.sync_api import sync_playwright
+
+FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+LAYERS = ["risk", "transactions", "fraud", "alerts", "complaints"]
+# The times between the frames that the page was given, while `window.measuring` is true.
+FRAMES = """() => {
+  window.times = []; window.measuring = true;
+  let last = performance.now();
+  const frame = (now) => { window.times.push(now - last); last = now; if (window.measuring) requestAnimationFrame(frame); };
+  requestAnimationFrame(frame);
+}"""
+WATCH = """(index) => {
+  const figure = document.querySelectorAll('.counter strong')[index];
+  const tell = () => window.tell(Date.now(), figure.textContent);
+  new MutationObserver(tell).observe(figure, { childList: true, characterData: true, subtree: true });
+  tell();
+}"""
+
+
+def page_of(playwright, address, token, fragment):
+    browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+    context = browser.new_context(viewport={"width": 1280, "height": 720}, color_scheme="dark", ignore_https_errors=True)
+    context.add_cookies([{"name": "vigil_session", "value": token, "url": address, "secure": True, "httpOnly": True, "sameSite": "Strict"}])
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+    page.goto(f"{address}/#{fragment}")
+    page.wait_for_selector("#app:not([hidden])")
+    page.wait_for_selector("#histogram .bars rect")
+    page.wait_for_selector("#map[aria-busy=false]")
+    return page
+
+
+def frames(playwright, address, token, fragment, seconds):
+    page = page_of(playwright, address, token, fragment)
+    page.mouse.move(600, 330)
+    page.evaluate(FRAMES)
+    page.mouse.down()
+    began = page.evaluate("performance.now()")
+    step = 0
+    while page.evaluate("performance.now()") - began < seconds * 1000:
+        step += 1
+        page.mouse.move(600 + 80 * ((step % 40) / 20 - 1), 330 + 50 * ((step % 30) / 15 - 1))
+    page.mouse.up()
+    times = sorted(page.evaluate("() => { window.measuring = false; return window.times.slice(1); }"))
+    print(json.dumps({
+        "frames": len(times), "median": times[len(times) // 2], "p95": times[len(times) * 95 // 100], "slowest": times[-1]}))
+
+
+def watch(playwright, address, token, layer):
+    page = page_of(playwright, address, token, "layer=complaints&span=all")
+    page.wait_for_selector("#live.is-on")
+    page.expose_function("tell", lambda when, words: print(when, "".join(c for c in words if c.isdigit()), flush=True))
+    page.evaluate(WATCH, LAYERS.index(layer))
+    print("ready", flush=True)
+    ended = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    while not ended.is_set():
+        page.wait_for_timeout(100)
+
+
+with sync_playwright() as playwright:
+    if sys.argv[1] == "frames":
+        frames(playwright, sys.argv[2], sys.argv[3], sys.argv[4], float(sys.argv[5]))
+    else:
+        watch(playwright, sys.argv[2], sys.argv[3], sys.argv[4])
