@@ -68,18 +68,18 @@ struct CellDetail: Encodable {
 extension MapQueries {
     /// - Parameters:
     ///   - cell: at zoom 8 to 17.
-    ///   - parameters: a filter, without types; what of it is by type is counted for all.
+    ///   - parameters: a filter; its types limit those layers that have them.
     func detail(of cell: Tile, _ parameters: QueryParameters) throws -> CellDetail {
         var layers: [CellDetail.LayerCount] = []
         var types: [CellDetail.TypeCount] = []
         for layer in Layer.recorded {
-            let filter = try parameters.filter(layer: layer, permitted: permitted, state: state)
+            let filter = try parameters.filter(layer: layer, permitted: permitted, state: state, isOneOfMany: true)
             let found = state.cube.cells(in: cell, zoom: cell.zoom, renderer.prepare(filter, for: state)).first
             let tally = found?.tally ?? Tally()
             layers.append(.init(
                 name: layer.rawValue, count: tally.count, risk: tally.meanRisk, expected: tally.riskSum, change: found?.change))
             guard tally.count > 0, layer != .risk else { continue }
-            for type in state.cube.kinds.types(of: layer.signal) {
+            for type in state.cube.kinds.types(of: layer.signal) where filter.types?.contains(type) != false {
                 var own = filter
                 own.types = [type]
                 let count = state.cube.cells(in: cell, zoom: cell.zoom, renderer.prepare(own, for: state)).first?.tally.count ?? 0
@@ -105,14 +105,18 @@ extension MapQueries {
                     terminal: $0.terminalID, kind: $0.sort.rawValue, institution: $0.institution, latitude: $0.position.latitude,
                     longitude: $0.position.longitude)
             },
-            alerts: Array(alerts.prefix(CellDetail.maxAlerts)), forecast: forecast.map { outlook(of: cell, $0) })
+            alerts: Array(alerts.prefix(CellDetail.maxAlerts)), forecast: try forecast.map { try outlook(of: cell, $0, parameters) })
     }
 
     private static let outlookHours = [6, 24, 72]
 
-    private func outlook(of cell: Tile, _ forecast: Forecast) -> CellDetail.Outlook {
+    /// What is expected, of the types that are asked for as far as they are forecast.
+    private func outlook(of cell: Tile, _ forecast: Forecast, _ parameters: QueryParameters) throws -> CellDetail.Outlook {
+        let complaints = try parameters.filter(layer: .complaints, permitted: permitted, state: state, isOneOfMany: true)
         var filter = CubeFilter(layer: .forecast)
-        filter.jurisdictions = permitted
+        filter.jurisdictions = complaints.jurisdictions
+        let types = complaints.types?.intersection(forecast.cube.kinds.types(of: .forecast)) ?? []
+        filter.types = types.isEmpty ? nil : types
         let prepared = renderer.prepare(filter, for: state.showing(forecast))
         var hourly = [Double](repeating: 0, count: forecast.hours.count)
         forecast.cube.forEachEntry(in: cell, prepared) { hour, tally in hourly[hour - forecast.hours.lowerBound] += tally.riskSum }

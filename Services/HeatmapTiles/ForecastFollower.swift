@@ -22,6 +22,8 @@ struct ForecastFollower: Sendable {
     static let cellMetres: UInt32 = 300
     static let maxCells: UInt32 = 2000
     static let timeout: Duration = .seconds(60)
+    /// Beside all together, the most frequent crime types are each forecast.
+    static let maxTypes = 8
 
     func run() async throws {
         while true {
@@ -39,21 +41,31 @@ struct ForecastFollower: Sendable {
 
     /// Nil while there is nothing to forecast from.
     private func ask() async throws -> Forecast? {
-        let answer = try await models.forecastCells(
-            .init(hours: Self.hours, cellMetres: Self.cellMetres, maxCells: Self.maxCells, withHours: true),
+        let all = try await answer(ofType: "", at: nil)
+        guard !all.cells.isEmpty, let made = all.asOf.flatMap({ Timestamp($0) }) else { return nil }
+        var parts = [Self.part(of: all, type: Forecast.allTypes)]
+        for type in all.crimeTypes.prefix(Self.maxTypes) where type != Forecast.allTypes {
+            parts.append(Self.part(of: try await answer(ofType: type, at: all.asOf), type: type))
+        }
+        return Forecast(parts, metres: Double(all.cellMetres), at: made.microseconds)
+    }
+
+    private func answer(ofType type: String, at moment: GoogleProtobuf.Timestamp?) async throws -> ModelsV1.ForecastCellsResponse {
+        try await models.forecastCells(
+            .init(crimeType: type, at: moment, hours: Self.hours, cellMetres: Self.cellMetres, maxCells: Self.maxCells, withHours: true),
             options: CallOptions(timeout: Self.timeout))
-        guard !answer.cells.isEmpty, let made = answer.asOf.flatMap({ Timestamp($0) }) else { return nil }
+    }
+
+    private static func part(of answer: ModelsV1.ForecastCellsResponse, type: String) -> Forecast.Part {
         // The answer does not tell by how much its counts vary, but the widest of its intervals shows it.
         let most = answer.cells.max { $0.expected < $1.expected }
         let dispersion = most.map { Forecast.dispersion(mean: $0.expected, upper: Int($0.wide?.upper ?? 0)) } ?? 0
-        return Forecast(
-            answer.cells.compactMap { cell in
-                cell.centre.map { centre in
-                    Forecast.Square(
-                        centre: Position(latitude: centre.latitude, longitude: centre.longitude),
-                        expected: cell.hours.map(\.expected))
-                }
-            },
-            metres: Double(answer.cellMetres), at: made.microseconds, dispersion: dispersion)
+        let squares = answer.cells.compactMap { cell in
+            cell.centre.map { centre in
+                Forecast.Square(
+                    centre: Position(latitude: centre.latitude, longitude: centre.longitude), expected: cell.hours.map(\.expected))
+            }
+        }
+        return Forecast.Part(type: type, squares: squares, dispersion: dispersion)
     }
 }

@@ -44,7 +44,8 @@ import ServiceRuntime
                     live: LiveStream(map: map, maxListeners: configuration.maxListeners),
                     cases: CaseRoutes(notifier: NotificationsV1.NotifierService.Client(notifier), models: modelClient, map: map),
                     publicURL: configuration.publicURL ?? runtime.configuration.addresses[runtime.service.name]
-                        ?? runtime.service.defaultAddress)
+                        ?? runtime.service.defaultAddress,
+                    storedAlert: { try await store.alert($0) })
                 try await runtime.serve(
                     services: [HeatmapTilesHandlers(map: map, renderer: renderer)], routes: routes.all, rules: Routes.rules,
                     background: [

@@ -40,6 +40,8 @@ enum Payload {
         /// The hours that the forecast covers; absent while there is none.
         var forecastFrom: String?
         var forecastTo: String?
+        /// Crime types that are forecast each for itself.
+        var forecastTypes: [String]
     }
 
     /// West, south, east, north; absent when there is nothing to see.
@@ -170,8 +172,7 @@ struct MapQueries {
     func summary(_ parameters: QueryParameters) throws -> Payload.Summary {
         let (hours, kinds) = extent()
         let layers = try Layer.recorded.map { layer -> Payload.Summary.LayerInfo in
-            // Types are one layer's own; what is asked for one would be unknown to the others.
-            let filter = try parameters.filter(layer: layer, permitted: permitted, state: state)
+            let filter = try parameters.filter(layer: layer, permitted: permitted, state: state, isOneOfMany: true)
             let tally = state.cube.total(in: nil, renderer.prepare(filter, for: state))
             return .init(
                 name: layer.rawValue, summary: layer.summary, types: kinds.types(of: layer.signal), count: tally.count,
@@ -183,7 +184,7 @@ struct MapQueries {
             to: hours.map { Payload.time(hour: $0.upperBound + 1) },
             layers: layers, jurisdictions: visibleAreas.count,
             forecastFrom: forecast.map { Payload.time(hour: $0.hours.lowerBound) },
-            forecastTo: forecast.map { Payload.time(hour: $0.hours.upperBound) })
+            forecastTo: forecast.map { Payload.time(hour: $0.hours.upperBound) }, forecastTypes: forecast?.types ?? [])
     }
 
     func series(_ filter: CubeFilter, in box: BoundingBox?, bucketHours: Int?) throws -> Payload.Series {

@@ -84,16 +84,25 @@ struct QueryParameters: Sendable {
     /// - Parameters:
     ///   - permitted: the jurisdictions of the caller's token; nil for everywhere.
     ///   - state: whose types and jurisdictions are known.
-    func filter(layer: Layer, permitted: Set<String>?, state: MapState) throws -> CubeFilter {
+    ///   - isOneOfMany: whether the figures of all layers are asked for at once. Types are then those of any layer, and a layer that has none
+    ///     of them is counted whole.
+    func filter(layer: Layer, permitted: Set<String>?, state: MapState, isOneOfMany: Bool = false) throws -> CubeFilter {
         var filter = CubeFilter(layer: layer)
         filter.hours = try hours()
         if layer == .forecast {
-            if let field = ["at", "types", "min_risk"].first(where: { self[$0] != nil }) {
-                throw BadQuery(field: field, reason: "the forecast has none; it is of now and of all types together")
+            if let field = ["at", "min_risk"].first(where: { self[$0] != nil }) {
+                throw BadQuery(field: field, reason: "the forecast has none; it is of now, and all its cells count")
             }
+            filter.types = try types(of: "layer forecast", known: Self.knownTypes(of: layer, state))
         } else {
+            let known = Self.knownTypes(of: layer, state)
             filter.knownBefore = try knownBefore()
-            filter.types = try types(layer: layer, known: Self.knownTypes(of: layer, state))
+            if isOneOfMany {
+                let ofAny = Set(Layer.recorded.flatMap { Self.knownTypes(of: $0, state) }).sorted()
+                filter.types = try types(of: "any layer", known: ofAny).map { $0.intersection(known) }.flatMap { $0.isEmpty ? nil : $0 }
+            } else {
+                filter.types = try types(of: "layer \(layer.rawValue)", known: known)
+            }
             filter.minimumRisk = try number("min_risk", in: 0...1) ?? 0
         }
         filter.hoursOfDay = try numbers("hours_of_day", in: 0...23)
@@ -150,11 +159,15 @@ struct QueryParameters: Sendable {
     /// The types that have been seen, and every channel where types are channels.
     static func knownTypes(of layer: Layer, _ state: MapState) -> [String] {
         let seen = state.cube.kinds.types(of: layer.signal)
-        guard layer.signal != .complaint else { return seen }
+        switch layer.signal {
+        case .complaint: return seen
+        case .forecast: return seen.filter { $0 != Forecast.allTypes }
+        case .transaction, .fraud, .alert: break
+        }
         return Set(seen).union(Channel.allCases.map(\.rawValue)).sorted()
     }
 
-    private func types(layer: Layer, known: [String]) throws -> Set<String>? {
+    private func types(of owner: String, known: [String]) throws -> Set<String>? {
         guard let text = self["types"] else { return nil }
         let types = text.split(separator: ",", maxSplits: Self.maxTypes + 1).map(String.init)
         guard types.count <= Self.maxTypes else { throw BadQuery(field: "types", reason: "must name at most \(Self.maxTypes) types") }
@@ -162,7 +175,7 @@ struct QueryParameters: Sendable {
             let list = known.prefix(20).joined(separator: ", ") + (known.count > 20 ? ", …" : "")
             let hint = known.isEmpty ? ", which has none yet" : "; known are \(list)"
             throw BadQuery(
-                field: "types", reason: "\"\(unknown.prefix(Kind.maxTypeBytes))\" is not a type of layer \(layer.rawValue)\(hint)")
+                field: "types", reason: "\"\(unknown.prefix(Kind.maxTypeBytes))\" is not a type of \(owner)\(hint)")
         }
         return Set(types)
     }

@@ -17,6 +17,8 @@ struct Routes: Sendable {
     let cases: CaseRoutes
     /// Without a slash at its end.
     let publicURL: String
+    /// Looks for an alert that is not among the newest.
+    var storedAlert: @Sendable (_ decisionID: String) async throws -> AlertNote? = { _ in nil }
     var now: @Sendable () -> Timestamp = { Timestamp.now() }
 
     /// Who may fetch what: the page, its files and the login are open, all that tells something needs the scope.
@@ -47,6 +49,7 @@ struct Routes: Sendable {
             HTTPRoute("GET", "/api/cells/{quadkey}") { request in try await answer(request, cell) },
             HTTPRoute("GET", "/api/areas") { request in try await answer(request, areas) },
             HTTPRoute("GET", "/api/alerts") { request in try await answer(request, alerts) },
+            HTTPRoute("GET", "/api/alerts/{id}") { try await alert($0) },
             HTTPRoute("GET", "/api/complaints") { request in try await answer(request, complaints) },
         ] + cases.all
     }
@@ -67,14 +70,14 @@ struct Routes: Sendable {
         // A picture is compressed already.
         let coding = request.pathParameters["format"] == "png" ? .identity : ContentCoding.preferred(by: request.headers)
         let key = TileCache.key(request, coding: coding.rawValue, permitted: permitted)
-        if let answer = cache.hit(key) { return EntityTag.respond(answer, to: request) }
+        if let answer = cache.hit(key) { return answer.response(to: request) }
         do {
             let answer = try await cache.answer(key, for: principal?.subject ?? "") { () async throws -> TileCache.Answer in
                 let queries = try await queries(for: request)
                 let (content, extent) = try draw(request, queries)
                 return try TileCache.Answer(content.bytes, contentType: content.type, coding: coding, extent: extent)
             }
-            return EntityTag.respond(answer, to: request)
+            return answer.response(to: request)
         } catch let error as BadQuery {
             return try Self.refusal(error)
         }
@@ -150,8 +153,7 @@ struct Routes: Sendable {
     // MARK: Figures
 
     private func summary(_ request: HTTPRequest, _ queries: MapQueries) throws -> Content {
-        // Types are one layer's own; what one has would be unknown to the others.
-        let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.subtracting(["types"]))
+        let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames)
         return (try Payload.encode(queries.summary(parameters)), Self.json)
     }
 
@@ -191,7 +193,7 @@ struct Routes: Sendable {
         guard let cell = Tile(quadkey: request.pathParameters["quadkey"] ?? ""), zooms.contains(cell.zoom) else {
             throw BadQuery(field: "quadkey", reason: "must be \(zooms.lowerBound) to \(zooms.upperBound) digits from 0 to 3")
         }
-        let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.subtracting(["types"]))
+        let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames)
         return (try Payload.encode(queries.detail(of: cell, parameters)), Self.json)
     }
 
@@ -208,6 +210,26 @@ struct Routes: Sendable {
     private func alerts(_ request: HTTPRequest, _ queries: MapQueries) throws -> Content {
         let parameters = try QueryParameters(request.query, allowed: ["limit"])
         return (try Payload.encode(queries.alerts(limit: try parameters.integer("limit", in: 1...MapState.maxAlerts) ?? 50)), Self.json)
+    }
+
+    /// One alert, however old, as far as it is kept and the caller may see it.
+    private func alert(_ request: HTTPRequest) async throws -> HTTPResponse {
+        let id = request.pathParameters["id"] ?? ""
+        var state = map.current
+        if !state.alerts.contains(where: { $0.decisionID == id }) {
+            guard id.utf8.count <= Self.maxIdentifierBytes, let stored = try await storedAlert(id) else { return try Self.noAlert() }
+            state.show([stored])
+        }
+        let queries = MapQueries(
+            state: state, forecast: nil, renderer: renderer, permitted: request.serviceContext.principal?.permittedJurisdictions)
+        guard let alert = queries.alerts(limit: .max).first(where: { $0.decisionID == id }) else { return try Self.noAlert() }
+        return try TileCache.Answer(try Payload.encode(alert), contentType: Self.json, coding: .identity).response(to: request)
+    }
+
+    private static let maxIdentifierBytes = 128
+
+    private static func noAlert() throws -> HTTPResponse {
+        try refusal(404, "not_found", "there is no such alert, or not any more, or it is not yours to see", field: "id")
     }
 
     private func complaints(_ request: HTTPRequest, _ queries: MapQueries) throws -> Content {
@@ -249,7 +271,7 @@ struct Routes: Sendable {
         do {
             let (bytes, type) = try content(request, try await queries(for: request))
             let coding = bytes.count < Self.minCompressedBytes ? .identity : ContentCoding.preferred(by: request.headers)
-            return EntityTag.respond(try TileCache.Answer(bytes, contentType: type, coding: coding), to: request)
+            return try TileCache.Answer(bytes, contentType: type, coding: coding).response(to: request)
         } catch let error as BadQuery {
             return try Self.refusal(error)
         }

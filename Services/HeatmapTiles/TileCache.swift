@@ -77,8 +77,9 @@ final class TileCache: Sendable {
     /// Answers that are being made at once, in all and for one caller.
     static let maxFlights = 512
     static let maxFlightsOfSubject = 96
-    /// What an entry takes beside its bytes, about.
+    /// What an entry takes beside its bytes, and for each tile in its extent, about.
     private static let entryOverheadBytes = 400
+    private static let extentOverheadBytes = 200
 
     private let maxBytes: Int
     private let state = Mutex(State())
@@ -157,7 +158,7 @@ final class TileCache: Sendable {
     }
 
     private func store(_ answer: Answer, _ key: String, in state: inout State) {
-        let size = answer.bytes.count + key.utf8.count + Self.entryOverheadBytes
+        let size = Self.size(of: answer, key)
         guard size <= maxBytes / 4 else { return }
         if state.young.byteCount + size > maxBytes / 2 {
             state.old = state.young
@@ -172,9 +173,13 @@ final class TileCache: Sendable {
         }
     }
 
+    private static func size(of answer: Answer, _ key: String) -> Int {
+        answer.bytes.count + key.utf8.count + entryOverheadBytes + (answer.extent?.codes.count ?? 0) * extentOverheadBytes
+    }
+
     private static func remove(_ key: String, from generation: inout Generation) {
         guard let answer = generation.answers.removeValue(forKey: key) else { return }
-        generation.byteCount -= answer.bytes.count + key.utf8.count + entryOverheadBytes
+        generation.byteCount -= size(of: answer, key)
         guard let extent = answer.extent else { return }
         for code in extent.codes {
             generation.keysByTile[extent.zoom]?[code]?.remove(key)
@@ -255,5 +260,28 @@ final class TileCache: Sendable {
             guard let view = extent.view, let scale = extent.scale else { return nil }
             (self.view, self.scale) = (view, scale)
         }
+    }
+}
+
+extension TileCache.Answer {
+    /// An answer in a coding, with a tag of its own: what differs by a byte has another tag.
+    init(
+        _ bytes: [UInt8], contentType: String, coding: ContentCoding, extent: TileCache.Extent? = nil
+    ) throws {
+        let encoded = bytes.isEmpty ? bytes : try coding.encode(bytes, effort: .fast)
+        // An encoder's array has room for the worst case, fifty times what a tile needs; a copy has room for the tile.
+        self.init(
+            bytes: encoded.withUnsafeBufferPointer { Array($0) }, contentType: contentType, coding: coding == .identity || bytes.isEmpty ? "" : coding.rawValue,
+            tag: EntityTag.of(encoded), extent: extent)
+    }
+
+    /// The answer to a request: whole, or 304 where the client has it. A browser asks again each time, and mostly hears that nothing has
+    /// changed.
+    func response(to request: HTTPRequest) -> HTTPResponse {
+        var headers: HTTPHeaders = ["etag": tag, "cache-control": "private, no-cache", "vary": "accept-encoding, authorization, cookie"]
+        if EntityTag.isHeld(tag, by: request.headers) { return HTTPResponse(status: 304, headers: headers) }
+        headers["content-type"] = contentType
+        if !coding.isEmpty { headers["content-encoding"] = coding }
+        return HTTPResponse(headers: headers, body: .bytes(bytes))
     }
 }

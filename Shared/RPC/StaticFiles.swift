@@ -80,9 +80,9 @@ public struct StaticFiles: Sendable {
 }
 
 /// Strong entity tags (RFC 9110, 8.8.3): what differs by a byte has another tag.
-enum EntityTag {
+public enum EntityTag {
     /// A tag made of the bytes: two 64-bit FNV-1a sums, one from each end.
-    static func of(_ bytes: [UInt8]) -> String {
+    public static func of(_ bytes: [UInt8]) -> String {
         func sum(_ bytes: some Sequence<UInt8>) -> String {
             let value = bytes.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
             return String(value, radix: 36)
@@ -91,7 +91,7 @@ enum EntityTag {
     }
 
     /// Whether the client says in `if-none-match` that it has what the tag is of (RFC 9110, 13.1.2).
-    static func isHeld(_ tag: String, by headers: HTTPHeaders) -> Bool {
+    public static func isHeld(_ tag: String, by headers: HTTPHeaders) -> Bool {
         headers.values("if-none-match").flatMap { $0.split(separator: ",") }.contains { part in
             let held = part.filter { $0 != " " && $0 != "\t" }
             return held == "*" || (held.hasPrefix("W/") ? String(held.dropFirst(2)) : held) == tag

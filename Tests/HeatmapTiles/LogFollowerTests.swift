@@ -123,15 +123,22 @@ import Testing
         }
     }
 
-    @Test("Only as many alerts are stored as are shown")
+    @Test("Only the newest alerts are stored; one that is not shown any more is found as long as it is")
     func pruned() async throws {
         try await Self.withStore { store in
+            var store = store
+            store.maxStoredAlerts = 900
             let (map, follower, _) = try await Self.load(store)
             let events = (0..<1300).map { MapStateTests.decision($0, risk: 0.95) }
             try await follower.take(Self.batch(Array(events[..<700]), from: 1))
             try await follower.take(Self.batch(Array(events[700...]), from: 701))
             let rows = try await store.pool.query("SELECT count(*) FROM alerts")
-            #expect(try rows[0].decode(Int64.self) == Int64(MapState.maxAlerts))
+            #expect(try rows[0].decode(Int64.self) == 900)
+            let (shown, kept, gone) = (map.current.alerts[0].decisionID, "d401", "d399")
+            #expect(map.current.alerts.count == MapState.maxAlerts && !map.current.alerts.contains { $0.decisionID == kept })
+            #expect(try await store.alert(shown) == map.current.alerts[0])
+            #expect(try await store.alert(kept)?.decisionID == kept)
+            #expect(try await store.alert(gone) == nil)
             #expect(try await Self.load(store).map.current.alerts == map.current.alerts)
         }
     }

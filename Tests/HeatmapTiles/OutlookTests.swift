@@ -64,6 +64,37 @@ import Testing
         #expect(told > 0.4 && told <= 0.5 + 1e-6 && Forecast.dispersion(mean: 10, upper: 15) == 0)
     }
 
+    @Test("Each crime type has a forecast of its own beside the one of all, and its own dispersion; an unknown one is refused")
+    func byType() async throws {
+        let cell = Tile(containing: Sample.centre, zoom: Cube.cellZoom)
+        func part(_ type: String, _ expected: Double, _ dispersion: Double) -> Forecast.Part {
+            Forecast.Part(type: type, squares: [.init(centre: cell.centre, expected: [expected])], dispersion: dispersion)
+        }
+        let forecast = Forecast(
+            [part(Forecast.allTypes, 10, 0), part("robbery", 4, 0), part("upi_fraud", 5, 2)], metres: 10, at: Self.start)
+        #expect(forecast.types == ["robbery", "upi_fraud"])
+        func outlook(_ types: Set<String>?) -> Forecast.Outlook {
+            var filter = CubeFilter(layer: .forecast)
+            filter.types = types
+            return forecast.outlook(in: cell, hours: 1, filter.prepared(kinds: forecast.cube.kinds, cells: nil))
+        }
+        #expect(outlook(nil).expected == 10 && outlook(["robbery"]).expected == 4 && outlook(["robbery", "upi_fraud"]).expected == 9)
+        #expect(outlook(["upi_fraud"]).interval.upperBound > 9 && outlook(["robbery"]).interval == 1...8)
+        let map = LiveMap(QueryTests.state)
+        map.apply(forecast)
+        try await RoutesTests.withRoutes(map) { routes in
+            func expected(_ types: String) async throws -> Double {
+                let query = types.isEmpty ? [] : [(name: "types", value: types)]
+                let answer = try await RoutesTests.tile(routes, "forecast", "0", "0", "0", "mvt", query: query)
+                return try DecodedTile(answer.bytes).layers["forecast"]?.reduce(0) { $0 + ($1.attributes["expected"] ?? 0) } ?? 0
+            }
+            #expect(try await [expected(""), expected("robbery"), expected("robbery,upi_fraud")] == [10, 4, 9])
+            let unknown = try await RoutesTests.tile(routes, "forecast", "0", "0", "0", "mvt", query: [(name: "types", value: "*")])
+            #expect(unknown.status == 400)
+            #expect(String(decoding: unknown.bytes, as: UTF8.self).contains("is not a type of layer forecast; known are robbery, upi_fraud"))
+        }
+    }
+
     @Test("A new forecast takes the place of the last in tiles that were made before, and listeners hear of it")
     func replaced() async throws {
         let cache = TileCache(maxBytes: 1 << 24)

@@ -43,6 +43,27 @@ import Testing
         #expect(filter.offsetMinutes == 330 && filter.minimumRisk == 0.5 && filter.jurisdictions == ["north"])
     }
 
+    @Test("Figures of all layers follow a channel or a crime type where they have it, and are whole where they have not")
+    func typesOfAllLayers() throws {
+        func counts(_ types: String?) throws -> [String: Int] {
+            let parameters = try QueryParameters(types.map { [(name: "types", value: $0)] } ?? [], allowed: QueryParameters.filterNames)
+            let summary = try MapQueries(state: Self.state, renderer: TileRenderer(), permitted: nil).summary(parameters)
+            return Dictionary(uniqueKeysWithValues: summary.layers.map { ($0.name, $0.count) })
+        }
+        let all = try counts(nil), atm = try counts("atm"), robbery = try counts("robbery"), both = try counts("atm,robbery")
+        #expect(atm["transactions"] == (try Self.count(.transactions, ["atm"])) && atm["complaints"] == all["complaints"])
+        #expect(robbery["complaints"] == (try Self.count(.complaints, ["robbery"])) && robbery["transactions"] == all["transactions"])
+        #expect(both["transactions"] == atm["transactions"] && both["complaints"] == robbery["complaints"])
+        #expect(try #require(atm["fraud"]) < (try #require(all["fraud"])))
+        #expect(throws: BadQuery.self) { try counts("atm,murder") }
+    }
+
+    private static func count(_ layer: Layer, _ types: Set<String>) throws -> Int {
+        var filter = CubeFilter(layer: layer)
+        filter.types = types
+        return state.cube.total(in: nil, filter.prepared(kinds: state.cube.kinds, cells: nil)).count
+    }
+
     @Test("A bad parameter is refused by its name, with the reason", arguments: [
         ("form", "2026-01-05", "unknown parameter; known are at, days_of_week"), ("from", "yesterday", "must be a time in ISO 8601"),
         ("from", "1969-12-31T23:00:00Z", "must lie in the years 1970 to 2089"), ("to", "2200-01-01T00:00:00Z", "must lie in the years"),

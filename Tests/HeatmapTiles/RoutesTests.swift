@@ -78,6 +78,27 @@ import Testing
         }
     }
 
+    @Test("One alert is found by its decision, also when it is not among the newest; nobody sees one outside their jurisdictions")
+    func oneAlert() async throws {
+        var state = QueryTests.state
+        state.apply(state.change(for: [MapStateTests.decision(1, risk: 0.95)]))
+        guard case .decision(let old) = MapStateTests.decision(2, risk: 0.95) else { throw RPCError(.internal, "no decision") }
+        try await Self.withRoutes(LiveMap(state)) { routes in
+            var routes = routes
+            routes.storedAlert = { id in id == "d2" ? old.alert : nil }
+            func get(_ id: String, _ jurisdictions: Set<String> = []) async throws -> HTTPResponse {
+                try await Self.get(routes, "/api/alerts/{id}", ["id": id], jurisdictions: jurisdictions)
+            }
+            for id in ["d1", "d2"] {
+                let found = try await get(id)
+                #expect(found.status == 200 && String(decoding: found.bytes, as: UTF8.self).contains("\"decisionID\":\"\(id)\""))
+                // The middle of the sample is the border of both.
+                #expect(try await get(id, ["elsewhere"]).status == 404)
+            }
+            for id in ["d3", "", String(repeating: "d", count: 10_000)] { #expect(try await get(id).status == 404) }
+        }
+    }
+
     @Test("Tiles over HTTP hold the counts that the events have, and a repeated request is answered 304")
     func tiles() async throws {
         try await Self.withRoutes { routes in

@@ -155,4 +155,28 @@ import Testing
             #expect(try await count() == first + 1)
         }
     }
+
+    @Test("An answer holds no more memory than its bytes need, so that a flood of tiles stays within the cache's limit")
+    func exactMemory() throws {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(100_000)
+        bytes.append(contentsOf: [UInt8](repeating: 7, count: 1000))
+        for coding in ContentCoding.allCases {
+            let answer = try TileCache.Answer(bytes, contentType: "image/png", coding: coding)
+            #expect(answer.bytes.capacity < 1100)
+        }
+    }
+
+    @Test("A flood of different tiles from one caller leaves no more than the limit")
+    func flood() async throws {
+        let cache = TileCache(maxBytes: 1 << 20), map = LiveMap(QueryTests.state) { cache.forget($0) }
+        try await RoutesTests.withRoutes(map, cache: cache) { routes in
+            for number in 0..<600 {
+                let answer = try await RoutesTests.tile(routes, "transactions", "17", "\(93_000 + number % 30)", "\(59_000 + number / 30)", "png")
+                #expect(answer.status == 200)
+                if number % 100 == 99 { #expect(cache.byteCount <= 1 << 20) }
+            }
+            #expect(cache.count > 20 && cache.count < 600)
+        }
+    }
 }

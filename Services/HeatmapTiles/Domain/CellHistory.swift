@@ -12,7 +12,17 @@ struct CellHistory: Sendable {
 
     static let bytesPerEntry = MemoryLayout<UInt32>.stride * 2 + MemoryLayout<Double>.stride
 
-    private static func key(kind: Int, hour: Int) -> UInt32 { UInt32(kind) << 20 | UInt32(hour) }
+    init() {}
+
+    /// An empty history with room for so many entries.
+    init(capacity: Int) {
+        keys.reserveCapacity(capacity)
+        counts.reserveCapacity(capacity)
+        riskSums.reserveCapacity(capacity)
+    }
+
+    static func key(kind: Int, hour: Int) -> UInt32 { UInt32(kind) << 20 | UInt32(hour) }
+    static func parts(ofKey key: UInt32) -> (kind: Int, hour: Int) { (Int(key >> 20), Int(key & 0xF_FFFF)) }
 
     /// Adds to one entry. The newest hour is the cheap case; an older one moves the sums after it.
     mutating func add(kind: Int, hour: Int, _ tally: Tally) {
@@ -72,21 +82,60 @@ struct CellHistory: Sendable {
     }
 
     /// The sum of what a filter lets through.
-    /// - Parameter hours: instead of the filter's own.
-    func tally(_ filter: CubeFilter.Prepared, hours: Range<Int>? = nil) -> Tally {
-        var result = Tally()
-        forEachRun(filter, hours ?? filter.hours) { kind, run in
-            if let hours = filter.hoursOfWeek {
-                for index in run where hours[Int(keys[index] & 0xF_FFFF) % 168] {
-                    result += entry(index, kind: kind)
+    func tally(_ filter: CubeFilter.Prepared) -> Tally {
+        var filter = filter
+        filter.hoursBefore = nil
+        return tallies(filter).now
+    }
+
+    /// The sum of what a filter lets through, and how many events it lets through in the hours before. Every cell of a tile is asked for
+    /// this, so it goes once over the entries and looks at nothing else.
+    func tallies(_ filter: CubeFilter.Prepared) -> (now: Tally, countBefore: Int) {
+        var now = Tally(), countBefore = 0
+        let earliest = UInt32(filter.hoursBefore?.lowerBound ?? filter.hours.lowerBound)
+        let first = UInt32(filter.hours.lowerBound), end = UInt32(filter.hours.upperBound)
+        keys.withUnsafeBufferPointer { keys in
+            counts.withUnsafeBufferPointer { counts in
+                riskSums.withUnsafeBufferPointer { riskSums in
+                    var index = 0
+                    for kind in filter.kinds.indices where filter.kinds[kind] {
+                        let base = UInt32(kind) << 20
+                        index = Self.lowerBound(base + earliest, in: keys, from: index)
+                        guard index < keys.count, keys[index] < base + end else { continue }
+                        let start = Self.lowerBound(base + first, in: keys, from: index)
+                        let after = Self.lowerBound(base + end, in: keys, from: start)
+                        let isFirst = index == 0 || keys[index - 1] < base
+                        var count = isFirst ? 0 : Int(counts[index - 1]), risk = isFirst ? 0 : riskSums[index - 1]
+                        if let hoursOfWeek = filter.hoursOfWeek {
+                            for entry in index..<after {
+                                if hoursOfWeek[Int(keys[entry] & 0xF_FFFF) % 168] {
+                                    if entry >= start {
+                                        now.count += Int(counts[entry]) - count
+                                        now.riskSum += riskSums[entry] - risk
+                                    } else {
+                                        countBefore += Int(counts[entry]) - count
+                                    }
+                                }
+                                count = Int(counts[entry])
+                                risk = riskSums[entry]
+                            }
+                        } else {
+                            if start > index {
+                                countBefore += Int(counts[start - 1]) - count
+                                count = Int(counts[start - 1])
+                                risk = riskSums[start - 1]
+                            }
+                            if after > start {
+                                now.count += Int(counts[after - 1]) - count
+                                now.riskSum += riskSums[after - 1] - risk
+                            }
+                        }
+                        index = after
+                    }
                 }
-            } else {
-                let before = sums(before: run.lowerBound, kind: kind)
-                result.count += Int(counts[run.upperBound - 1]) - before.count
-                result.riskSum += riskSums[run.upperBound - 1] - before.riskSum
             }
         }
-        return result
+        return (now, countBefore)
     }
 
     /// Calls `body` with each entry that a filter lets through.
@@ -130,15 +179,17 @@ struct CellHistory: Sendable {
 
     /// The first index from `from` on whose key is not below `key`.
     private func lowerBound(_ key: UInt32, from: Int) -> Int {
-        keys.withUnsafeBufferPointer { keys in
-            // Most searches ask for the newest hours: look at the end before halving.
-            if keys.isEmpty || keys[keys.count - 1] < key { return keys.count }
-            var low = from, high = keys.count
-            while low < high {
-                let middle = (low + high) / 2
-                if keys[middle] < key { low = middle + 1 } else { high = middle }
-            }
-            return low
+        keys.withUnsafeBufferPointer { Self.lowerBound(key, in: $0, from: from) }
+    }
+
+    private static func lowerBound(_ key: UInt32, in keys: UnsafeBufferPointer<UInt32>, from: Int) -> Int {
+        // Most searches ask for the newest hours: look at the end before halving.
+        if keys.isEmpty || keys[keys.count - 1] < key { return keys.count }
+        var low = from, high = keys.count
+        while low < high {
+            let middle = (low + high) / 2
+            if keys[middle] < key { low = middle + 1 } else { high = middle }
         }
+        return low
     }
 }

@@ -57,7 +57,13 @@ struct Cube: Sendable {
         var hour: Int
     }
 
-    /// Adds an increment that comes after all others in the order of cell, kind, hour: how a cube is rebuilt, until ``finish()``.
+    /// Begins a cell whose code comes after all others', with room for its entries.
+    mutating func beginCell(_ code: UInt64, entries: Int) {
+        codes.append(code)
+        histories.append(CellHistory(capacity: entries))
+    }
+
+    /// Adds an increment that comes after all others in the order of cell, kind, hour: how a cube is built, until ``finish()``.
     mutating func append(_ increment: Increment) {
         if codes.last != increment.cell {
             codes.append(increment.cell)
@@ -67,7 +73,7 @@ struct Cube: Sendable {
         note(increment)
     }
 
-    /// Ends a rebuild: sums up what was appended.
+    /// Ends a building: sums up what was appended.
     mutating func finish() {
         guard let hours else { return }
         var sums = [Tally](repeating: Tally(), count: kinds.kinds.count * hours.count)

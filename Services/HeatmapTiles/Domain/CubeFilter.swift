@@ -39,6 +39,8 @@ struct CubeFilter: Sendable, Hashable {
     func prepared(kinds table: KindTable, cells: [Bool]?) -> Prepared {
         let isOpen = hours.lowerBound <= CubeHour.range.lowerBound || hours.upperBound >= CubeHour.range.upperBound
         let before = (hours.lowerBound - hours.count)..<hours.lowerBound
+        // A forecast of all types is one of its own, not the sum of the others.
+        let types = layer == .forecast ? self.types ?? [Forecast.allTypes] : self.types
         return Prepared(
             kinds: table.kinds.map { $0.signal == layer.signal && types?.contains($0.type) != false },
             hours: hours.clamped(to: CubeHour.range), hoursBefore: isOpen ? nil : before.clamped(to: CubeHour.range),

@@ -24,10 +24,10 @@ extension Cube {
         let shift = UInt64(2 * (Self.cellZoom - zoom))
         let range = tile.codes(atZoom: Self.cellZoom)
         for index in lowerBound(range.lowerBound)..<lowerBound(range.upperBound) where filter.cells?[index] != false {
-            let tally = histories[index].tally(filter)
+            let (tally, countBefore) = histories[index].tallies(filter)
             guard filter.accepts(tally) else { continue }
             let parent = codes[index] >> shift
-            let change = filter.hoursBefore.map { tally.count - histories[index].tally(filter, hours: $0).count }
+            let change = filter.hoursBefore == nil ? nil : tally.count - countBefore
             if let last = cells.indices.last, cells[last].code == parent {
                 cells[last].tally += tally
                 if let change { cells[last].change? += change }

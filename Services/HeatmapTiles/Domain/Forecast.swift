@@ -12,6 +12,14 @@ struct Forecast: Sendable {
         var expected: [Double]
     }
 
+    /// What is expected of one crime type, or of all together.
+    struct Part: Sendable {
+        var type = Forecast.allTypes
+        var squares: [Square]
+        /// A cell's count has the variance mean + dispersion × mean².
+        var dispersion: Double
+    }
+
     /// What to expect in some hours together, and between which counts it will lie.
     struct Outlook: Sendable, Hashable {
         var hours: Int
@@ -24,25 +32,52 @@ struct Forecast: Sendable {
     let madeMicroseconds: Int64
     /// The clock's hours that it covers; of the first only what was left of it.
     let hours: Range<Int>
-    /// A cell's count has the variance mean + dispersion × mean².
-    let dispersion: Double
+    /// By the number of a kind in the cube.
+    private let dispersions: [Double]
+
+    /// The crime types that it tells apart, in the order of the alphabet.
+    var types: [String] { cube.kinds.types(of: .forecast).filter { $0 != Self.allTypes } }
 
     static let coverage = 0.9
+    /// The type of the part that is of all crime types together. No complaint names it.
+    static let allTypes = "*"
 
-    /// - Parameter metres: a square's side, which runs along the meridians and parallels.
+    /// A forecast of all crime types together.
     init(_ squares: [Square], metres: Double, at microseconds: Int64, dispersion: Double) {
+        self.init([Part(squares: squares, dispersion: dispersion)], metres: metres, at: microseconds)
+    }
+
+    /// - Parameters:
+    ///   - parts: each of another type.
+    ///   - metres: a square's side, which runs along the meridians and parallels.
+    init(_ parts: [Part], metres: Double, at microseconds: Int64) {
         madeMicroseconds = microseconds
-        self.dispersion = dispersion
+        dispersions = parts.map(\.dispersion)
         let first = Int(microseconds / CubeHour.microsecondsPerHour)
         // Each of its hours begins so far into an hour of the clock, and so is split between two.
         let late = Double(microseconds % CubeHour.microsecondsPerHour) / Double(CubeHour.microsecondsPerHour)
-        let count = squares.map(\.expected.count).max() ?? 0
+        let count = parts.flatMap(\.squares).map(\.expected.count).max() ?? 0
         hours = first..<(first + count + (count > 0 && late > 0 ? 1 : 0))
-        let kind = cube.number(for: Kind(signal: .forecast, type: "complaint"))
+        var increments: [Cube.Increment] = []
+        for part in parts {
+            let kind = cube.number(for: Kind(signal: .forecast, type: part.type))
+            for (cell, sum) in Self.hourly(part.squares, metres: metres, late: late, hours: hours.count) {
+                for (hour, expected) in sum.enumerated() where expected > 0 {
+                    increments.append(.init(cell: cell, hour: first + hour, kind: kind, tally: Tally(count: 1, riskSum: expected)))
+                }
+            }
+        }
+        var builder = CubeBuilder(cube)
+        for increment in increments { builder.add(increment) }
+        cube = builder.finish()
+    }
+
+    /// What is expected in each cell and hour of the clock.
+    private static func hourly(_ squares: [Square], metres: Double, late: Double, hours: Int) -> [UInt64: [Double]] {
         var sums: [UInt64: [Double]] = [:]
         for square in squares {
-            for (cell, share) in Self.shares(of: square.centre, metres: metres) {
-                var sum = sums[cell] ?? [Double](repeating: 0, count: hours.count)
+            for (cell, share) in shares(of: square.centre, metres: metres) {
+                var sum = sums[cell] ?? [Double](repeating: 0, count: hours)
                 for (hour, expected) in square.expected.enumerated() {
                     sum[hour] += expected * share * (1 - late)
                     if late > 0 { sum[hour + 1] += expected * share * late }
@@ -50,12 +85,7 @@ struct Forecast: Sendable {
                 sums[cell] = sum
             }
         }
-        for (cell, sum) in sums.sorted(by: { $0.key < $1.key }) {
-            for (hour, expected) in sum.enumerated() where expected > 0 {
-                cube.append(.init(cell: cell, hour: first + hour, kind: kind, tally: Tally(count: 1, riskSum: expected)))
-            }
-        }
-        cube.finish()
+        return sums
     }
 
     /// The map's cells that a square covers, each with its part of the square's area. The parts sum to 1.
@@ -93,13 +123,19 @@ struct Forecast: Sendable {
         return high
     }
 
-    /// What to expect in a tile in so many hours from now on, as far as a filter lets it through. Cells vary each for itself.
+    /// What to expect in a tile in so many hours from now on, as far as a filter lets it through. Cells and types vary each for itself.
     func outlook(in tile: Tile, hours count: Int, _ filter: CubeFilter.Prepared) -> Outlook {
         var filter = filter
         filter.hours = hours.lowerBound..<min(hours.upperBound, hours.lowerBound + count)
-        let means = cube.cells(in: tile, zoom: Cube.cellZoom, filter).map(\.tally.riskSum)
-        let mean = means.reduce(0, +)
-        let shared = mean > 0 ? dispersion * means.reduce(0) { $0 + $1 * $1 } / (mean * mean) : 0
+        var mean = 0.0, excess = 0.0
+        for kind in filter.kinds.indices where filter.kinds[kind] {
+            var own = filter
+            own.kinds = filter.kinds.indices.map { $0 == kind }
+            let means = cube.cells(in: tile, zoom: Cube.cellZoom, own).map(\.tally.riskSum)
+            mean += means.reduce(0, +)
+            excess += dispersions[kind] * means.reduce(0) { $0 + $1 * $1 }
+        }
+        let shared = mean > 0 ? excess / (mean * mean) : 0
         return Outlook(
             hours: count, expected: mean, interval: CountDistribution(mean: mean, dispersion: shared).interval(Self.coverage))
     }

@@ -8,7 +8,7 @@ enum Signal: String, Sendable, Hashable, CaseIterable {
     case alert
     /// A complaint; its type is the crime type.
     case complaint
-    /// Complaints to expect, told by the model server; never stored. Its sum of risks is their number.
+    /// Complaints to expect, told by the model server; never stored. Its sum of risks is their number, its type a crime type or all.
     case forecast
 }
 

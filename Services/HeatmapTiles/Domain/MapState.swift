@@ -192,6 +192,9 @@ struct MapState: Sendable {
         return state
     }
 
+    /// The same map with these alerts alone.
+    mutating func show(_ alerts: [AlertNote]) { self.alerts = alerts }
+
     /// Something other than the counts has changed.
     mutating func touch() { revision += 1 }
 

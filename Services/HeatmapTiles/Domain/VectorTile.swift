@@ -83,8 +83,10 @@ struct VectorTile {
 
         private mutating func addFeature(id: UInt64?, type: UInt64, _ attributes: [(String, Value)]) {
             tags.removeAll(keepingCapacity: true)
-            for (key, value) in attributes {
-                tags.appendVarint(index(of: key))
+            for (position, (key, value)) in attributes.enumerated() {
+                // Features of a layer mostly have the same attributes in the same order.
+                let isUsual = position < orderedKeys.count && orderedKeys[position] == key
+                tags.appendVarint(isUsual ? UInt64(position) : index(of: key))
                 tags.appendVarint(index(of: value))
             }
             scratch.removeAll(keepingCapacity: true)

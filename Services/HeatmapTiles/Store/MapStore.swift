@@ -5,6 +5,8 @@ import Postgres
 /// All SQL of the tile service.
 struct MapStore: Sendable {
     let pool: PostgresPool
+    /// More alerts than memory holds, so that a link to one works for longer than it is among the newest.
+    var maxStoredAlerts = 20_000
 
     static let migrations = [
         Migration(name: "0001_create", sql: String(decoding: PackageResources.V0001_create_sql, as: UTF8.self)),
@@ -154,7 +156,7 @@ struct MapStore: Sendable {
         try await transaction.execute(
             """
             DELETE FROM alerts WHERE decided_at <
-                (SELECT decided_at FROM alerts ORDER BY decided_at DESC OFFSET \(MapState.maxAlerts - 1) LIMIT 1)
+                (SELECT decided_at FROM alerts ORDER BY decided_at DESC OFFSET \(maxStoredAlerts - 1) LIMIT 1)
             """)
     }
 
@@ -188,23 +190,22 @@ struct MapStore: Sendable {
     }
 
     private func loadCube(_ kinds: [(number: Int32, kind: Kind)], _ transaction: PostgresTransaction) async throws -> Cube {
-        try await cube(
-            kinds: kinds, transaction, rows: "SELECT cell, kind, hour, count, risk_sum FROM cells ORDER BY cell, kind, hour")
+        try await cube(kinds: kinds, transaction, rows: "SELECT cell, kind, hour, count, risk_sum FROM cells")
     }
 
-    /// A cube of rows of cell, kind, hour, count and sum of risks, in that order.
+    /// A cube of rows of cell, kind, hour, count and sum of risks, in any order: to sort them here takes less than to read them sorted.
     func cube(kinds: [(number: Int32, kind: Kind)], _ transaction: PostgresTransaction, rows query: SQL) async throws -> Cube {
         var cube = Cube()
-        // Numbers in the cube rise as those in the table do, so rows in the table's order come in the cube's order too.
         let numbers = Dictionary(uniqueKeysWithValues: kinds.map { ($0.number, cube.number(for: $0.kind)) })
-        try await transaction.stream(query) { rows in
-            for (cell, kind, hour, count, risk) in try rows.decode(Int64.self, Int32.self, Int32.self, Int64.self, Double.self) {
+        var builder = CubeBuilder(cube)
+        try await transaction.copyOut(query) { batch in
+            for row in batch {
+                let (cell, kind, hour, count, risk) = try row.decode(Int64.self, Int32.self, Int32.self, Int64.self, Double.self)
                 guard let number = numbers[kind] else { continue }
-                cube.append(.init(cell: UInt64(cell), hour: Int(hour), kind: number, tally: Tally(count: Int(count), riskSum: risk)))
+                builder.add(.init(cell: UInt64(cell), hour: Int(hour), kind: number, tally: Tally(count: Int(count), riskSum: risk)))
             }
         }
-        cube.finish()
-        return cube
+        return builder.finish()
     }
 
     private func loadUnplaced(
@@ -240,13 +241,22 @@ struct MapStore: Sendable {
     }
 
     private func loadAlerts(_ transaction: PostgresTransaction) async throws -> [AlertNote] {
-        let rows = try await transaction.query(
-            """
-            SELECT decision_id, event_time, decided_at, latitude, longitude, terminal_id, channel,
-                amount_minor_units, currency, risk, reasons
-            FROM alerts ORDER BY decided_at DESC LIMIT \(MapState.maxAlerts)
-            """)
-        return try rows.decode(
+        try Self.alerts(in: try await transaction.query("\(Self.selectAlerts) ORDER BY decided_at DESC LIMIT \(MapState.maxAlerts)"))
+    }
+
+    /// One alert by its decision; nil when there is none, or not any more.
+    func alert(_ decisionID: String) async throws -> AlertNote? {
+        try Self.alerts(in: try await pool.query("\(Self.selectAlerts) WHERE decision_id = \(decisionID)")).first
+    }
+
+    private static let selectAlerts: SQL = """
+        SELECT decision_id, event_time, decided_at, latitude, longitude, terminal_id, channel,
+            amount_minor_units, currency, risk, reasons
+        FROM alerts
+        """
+
+    private static func alerts(in rows: PostgresRows) throws -> [AlertNote] {
+        try rows.decode(
             String.self, PostgresTimestamp.self, PostgresTimestamp.self, Double?.self, Double?.self, String.self, String.self, Int64?.self,
             String.self, Double.self, String.self
         ).map { id, eventTime, decidedAt, latitude, longitude, terminal, channel, amount, currency, risk, reasons in
@@ -255,7 +265,7 @@ struct MapStore: Sendable {
             return AlertNote(
                 decisionID: id, eventMicroseconds: eventTime.microsecondsSince1970, decidedMicroseconds: decidedAt.microsecondsSince1970,
                 position: position, terminalID: terminal, channel: channel, amountMinorUnits: amount,
-                currency: currency, risk: risk, reasons: reasons.split(separator: Self.reasonSeparator).map(String.init))
+                currency: currency, risk: risk, reasons: reasons.split(separator: reasonSeparator).map(String.init))
         }
     }
 }

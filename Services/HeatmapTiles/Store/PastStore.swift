@@ -7,16 +7,17 @@ extension MapStore {
     ///
     /// - Parameter kinds: numbered as in the map that it is to stand in for, which may know more of them.
     func loadPast(before hour: Int) async throws -> Cube {
-        try await pool.withTransaction(isolation: .repeatableRead) { transaction in
+        // COPY takes no parameters.
+        let hour = SQL(unsafe: String(hour))
+        return try await pool.withTransaction(isolation: .repeatableRead) { transaction in
             try await cube(kinds: try await loadKinds(transaction), transaction, rows: """
                 SELECT c.cell, c.kind, c.hour, c.count - coalesce(l.count, 0), c.risk_sum - coalesce(l.risk_sum, 0)
                 FROM cells c
                 LEFT JOIN (
                     SELECT cell, kind, hour, sum(count)::bigint AS count, sum(risk_sum) AS risk_sum
-                    FROM late WHERE known_hour >= \(Int32(hour)) GROUP BY cell, kind, hour
+                    FROM late WHERE known_hour >= \(hour) GROUP BY cell, kind, hour
                 ) l USING (cell, kind, hour)
-                WHERE c.hour < \(Int32(hour)) AND c.count > coalesce(l.count, 0)
-                ORDER BY c.cell, c.kind, c.hour
+                WHERE c.hour < \(hour) AND c.count > coalesce(l.count, 0)
                 """)
         }
     }

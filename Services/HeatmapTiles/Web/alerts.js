@@ -1,6 +1,6 @@
 // The list of the newest alerts: what they are, who has taken them, and a button to take one.
 import * as api from './api.js';
-import { formatMoment, formatMoney, formatPercent } from './format.js';
+import { formatDated, formatMoney, formatPercent, formatReason } from './format.js';
 import { make, note, row, showFailure } from './panels.js';
 import { text, typeName } from './strings.js';
 
@@ -14,6 +14,7 @@ export class AlertList extends EventTarget {
   #states = new Map();
   #seen = null;
   #chosen = null;
+  #isAsking = false;
 
   /** Who may acknowledge and who may see what was acknowledged is told by the session's scopes. */
   constructor(root, scopes) {
@@ -27,20 +28,29 @@ export class AlertList extends EventTarget {
   async load() {
     try {
       this.#alerts = await api.alerts(SHOWN);
+      // The service tells the last decided first; a bank may send its payments in another order.
+      this.#alerts.sort((one, other) => Date.parse(other.eventTime) - Date.parse(one.eventTime));
     } catch (error) {
       if (error.status === 401) throw error;
       return showFailure(this.#root, error, () => this.load());
-    }
-    // Without the notifier, the list still shows; only who has taken what is not known.
-    if (this.#canReadStates) {
-      const states = await api.alertStates().catch(() => null);
-      if (states) this.#states = new Map(states.map((state) => [state.alertID, state]));
     }
     const seen = this.#seen;
     this.#seen = new Set(this.#alerts.map((alert) => alert.decisionID));
     for (const alert of seen ? this.#alerts.filter((alert) => !seen.has(alert.decisionID)) : []) {
       this.dispatchEvent(new CustomEvent('new', { detail: alert }));
     }
+    this.#show();
+    this.#loadStates();
+  }
+
+  /** Without the notifier, or while it is slow, the list shows all the same; only who has taken what is not known. */
+  async #loadStates() {
+    if (!this.#canReadStates || this.#isAsking) return;
+    this.#isAsking = true;
+    const states = await api.alertStates().catch(() => null);
+    this.#isAsking = false;
+    if (!states) return;
+    this.#states = new Map(states.map((state) => [state.alertID, state]));
     this.#show();
   }
 
@@ -62,13 +72,14 @@ export class AlertList extends EventTarget {
   }
 
   #item(alert) {
-    const when = formatMoment(Date.parse(alert.eventTime)), what = alert.reasons[0] ?? typeName(alert.channel);
+    const when = formatDated(Date.parse(alert.eventTime)), what = formatReason(alert.reasons[0] ?? typeName(alert.channel), alert.currency);
     const head = make('span', 'row-head');
-    head.append(make('strong', '', what), make('span', 'risk', formatPercent(alert.risk)));
+    const amount = formatMoney(alert.amountMinorUnits, alert.currency);
+    head.append(
+      make('strong', '', [amount, typeName(alert.channel)].filter(Boolean).join(' · ')), make('span', 'risk', formatPercent(alert.risk)));
     const place = alert.jurisdiction ?? (alert.terminal || text('alerts.nowhere'));
-    const facts = [when, typeName(alert.channel), formatMoney(alert.amountMinorUnits, alert.currency), place];
     head.title = alert.reasons.join('; ');
-    const item = row([head, make('span', 'muted', facts.filter(Boolean).join(' · '))], () => {
+    const item = row([head, make('span', 'muted', `${place} · ${when}`), make('span', 'why', what)], () => {
       this.choose(alert.decisionID);
       this.dispatchEvent(new CustomEvent('choose', { detail: alert }));
     });
@@ -77,7 +88,7 @@ export class AlertList extends EventTarget {
     const state = this.#states.get(alert.decisionID);
     if (state?.isAcknowledged) {
       item.classList.add('is-acknowledged');
-      const by = { who: state.acknowledgedBy ?? '', when: state.acknowledgedAt ? formatMoment(Date.parse(state.acknowledgedAt)) : '' };
+      const by = { who: state.acknowledgedBy ?? '', when: state.acknowledgedAt ? formatDated(Date.parse(state.acknowledgedAt)) : '' };
       const mark = make('span', 'acknowledged', state.acknowledgedBy ? text('alerts.acknowledgedBy', by) : text('alerts.acknowledged'));
       item.append(mark);
     } else if (this.#canAcknowledge) {

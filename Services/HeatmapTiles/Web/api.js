@@ -8,10 +8,14 @@ export class RequestFailed extends Error {
   }
 }
 
-async function request(path, options = {}) {
+/** No answer is waited for longer than this, so that what is slow never holds up the rest of the page. */
+const PATIENCE_MILLISECONDS = 20_000;
+
+async function request(path, { signal, ...options } = {}) {
   let response;
+  const patience = AbortSignal.timeout(PATIENCE_MILLISECONDS);
   try {
-    response = await fetch(path, { credentials: 'same-origin', ...options });
+    response = await fetch(path, { credentials: 'same-origin', signal: signal ? AbortSignal.any([signal, patience]) : patience, ...options });
   } catch (error) {
     if (error.name === 'AbortError') throw error;
     throw new RequestFailed(0, error.message);
@@ -37,6 +41,7 @@ export const bounds = (filter) => request(`/api/bounds${query(filter)}`);
 export const series = (parameters, signal) => request(`/api/series${query(parameters)}`, { signal });
 export const hotspots = (parameters, signal) => request(`/api/hotspots${query(parameters)}`, { signal });
 export const alerts = (limit) => request(`/api/alerts${query({ limit })}`);
+export const alert = (id) => request(`/api/alerts/${encodeURIComponent(id)}`);
 export const complaints = (limit) => request(`/api/complaints${query({ limit })}`);
 export const cell = (quadkey, parameters, signal) => request(`/api/cells/${quadkey}${query(parameters)}`, { signal });
 export const alertStates = () => request('/alerts/states');

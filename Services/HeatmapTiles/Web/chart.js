@@ -33,7 +33,7 @@ export function lines(series, label, { width = 560, height = 150 } = {}) {
     values.forEach((value, index) => {
       if (value === null) { isDown = false; return; }
       const x = values.length > 1 ? (index / (values.length - 1)) * width : width / 2;
-      path += `${isDown ? 'L' : 'M'}${x.toFixed(1)} ${(height - 2 - (value / most) * (height - 8)).toFixed(1)}`;
+      path += `${isDown ? 'L' : 'M'}${x.toFixed(1)} ${(height - 1 - (value / most) * (height - 2)).toFixed(1)}`;
       if (!isDown && (values[index + 1] ?? null) === null) path += 'h1';
       isDown = true;
     });

@@ -1,9 +1,11 @@
-// What is known of one place: a cell of the map, or a complaint.
+// What is known of one thing: a cell of the map, an alert, a complaint.
 import * as api from './api.js';
 import { bars } from './chart.js';
-import { formatChange, formatDuration, formatExact, formatFine, formatMoment, formatMoney, formatPercent, formatTime } from './format.js';
+import {
+  formatChange, formatDated, formatDuration, formatExact, formatExpected, formatFine, formatMoment, formatMoney, formatPercent, formatReason, formatTime, unitName,
+} from './format.js';
 import { make, note, showFailure, showLoading } from './panels.js';
-import { text, typeName } from './strings.js';
+import { terminalName, text, typeName } from './strings.js';
 
 const GOLDEN_MILLISECONDS = 60 * 60_000;
 const CLOCK_MILLISECONDS = 30_000;
@@ -15,6 +17,8 @@ export class Detail extends EventTarget {
   #opener = null;
   #asked = null;
   #ticking = null;
+  /** The cell that is shown: its quadkey and place; null when something else is, or nothing. */
+  #cell = null;
 
   constructor(root) {
     super();
@@ -33,6 +37,7 @@ export class Detail extends EventTarget {
     if (!this.isOpen) return;
     this.#stop();
     this.#root.hidden = true;
+    this.#cell = null;
     this.#opener?.focus?.();
     this.#opener = null;
     this.dispatchEvent(new CustomEvent('close'));
@@ -40,6 +45,7 @@ export class Detail extends EventTarget {
 
   #open(title) {
     this.#stop();
+    this.#cell = null;
     if (!this.isOpen) this.#opener = document.activeElement;
     this.#title.textContent = title;
     this.#root.hidden = false;
@@ -54,12 +60,24 @@ export class Detail extends EventTarget {
     clearInterval(this.#ticking);
   }
 
+  /** The view's filter has changed: a cell that is shown is shown under the new one. What stands stays until its figures are there. */
+  follow(layer, filter, facets) {
+    if (!this.#cell) return;
+    this.#asked.abort();
+    this.#asked = new AbortController();
+    this.#fillCell(this.#cell, layer, filter, facets, this.#asked.signal);
+  }
+
   /** A cell by its quadkey, under the view's filter. */
   async showCell(quadkey, layer, filter, facets, place) {
     const signal = this.#open(text('cell.titleNowhere', { place }));
-    const { types, ...wide } = filter;
+    this.#cell = { quadkey, place };
+    await this.#fillCell(this.#cell, layer, filter, facets, signal);
+  }
+
+  async #fillCell({ quadkey, place }, layer, filter, facets, signal) {
     try {
-      const cell = await api.cell(quadkey, wide, signal);
+      const cell = await api.cell(quadkey, filter, signal);
       // The history is of all time, so that the span chosen has something beside it.
       const { jurisdiction, ...rest } = facets;
       const drawn = layer === 'forecast' ? 'complaints' : layer;
@@ -74,20 +92,47 @@ export class Detail extends EventTarget {
     }
   }
 
+  /** An alert as the service lists it, and the button to look at the cell around it. */
+  showAlert(alert, showCell) {
+    const amount = formatMoney(alert.amountMinorUnits, alert.currency);
+    this.#open(amount ? text('alert.title', { amount }) : text('alert.untitled'));
+    const list = make('dl', 'facts'), fact = (key, value) => { if (value) list.append(make('dt', '', text(`alert.${key}`)), make('dd', '', value)); };
+    fact('time', formatDated(Date.parse(alert.eventTime)));
+    fact('amount', amount);
+    fact('channel', typeName(alert.channel));
+    fact('risk', formatPercent(alert.risk));
+    fact('place', alert.jurisdiction ?? (alert.latitude === undefined ? text('alerts.nowhere') : ''));
+    fact('terminal', alert.terminal);
+    fact('decision', alert.decisionID);
+    const why = make('ol', 'plain');
+    why.append(...alert.reasons.map((reason) => make('li', '', formatReason(reason, alert.currency))));
+    this.#body.replaceChildren(list, ...section('alert.reasons', [why]));
+    if (showCell) {
+      const button = make('button', '', text('alert.cell'));
+      button.type = 'button';
+      button.addEventListener('click', showCell);
+      this.#body.append(button);
+    }
+  }
+
   #counts(cell) {
     const list = make('dl', 'facts');
+    let isCompared = false;
     for (const info of cell.layers) {
       if (info.name === 'transactions') continue;
       const value = info.name === 'risk' ? formatFine(info.expected) : formatFine(info.count);
-      list.append(make('dt', '', text(`unit.${info.name}`)));
-      const words = [value];
-      if (info.name === 'risk' && info.count) words.push(text('cell.risk', { risk: formatPercent(info.risk) }));
-      if (info.name !== 'risk' && info.change !== undefined) words.push(text('cell.change', { change: formatChange(info.change) }));
-      list.append(make('dd', '', words.join(' · ')));
+      list.append(make('dt', '', unitName(info.name, info.name === 'risk' ? info.expected : info.count)));
+      const figure = make('dd', '', value);
+      if (info.name === 'risk' && info.count) figure.append(` · ${text('cell.risk', { risk: formatPercent(info.risk) })}`);
+      if (info.name !== 'risk' && info.change !== undefined) {
+        figure.append(' ', make('span', 'muted', `(${formatChange(info.change)})`));
+        isCompared = true;
+      }
+      list.append(figure);
     }
     const types = make('p', 'muted', cell.types.filter(({ layer }) => layer === 'transactions' || layer === 'complaints')
       .map(({ type, count }) => `${typeName(type)} ${formatFine(count)}`).join(' · '));
-    return section('cell.counts', [list, types]);
+    return section('cell.counts', [list, ...(isCompared ? [make('p', 'muted small', text('cell.changes'))] : []), types]);
   }
 
   #history(series, layer) {
@@ -153,7 +198,7 @@ function cashOut(answer, goTo) {
   list.append(...answer.atms.map((atm) => {
     const item = make('li'), button = make('button', 'row');
     const head = make('span', 'row-head');
-    head.append(make('strong', '', text('terminal.atm', { terminal: atm.terminal })), make('span', 'risk', formatPercent(atm.probability)));
+    head.append(make('strong', '', terminalName('atm', atm.terminal)), make('span', 'risk', formatPercent(atm.probability)));
     button.type = 'button';
     button.append(head);
     if (atm.institution) button.append(make('span', 'muted', atm.institution));
@@ -179,8 +224,8 @@ function outlook(forecast) {
   const list = make('dl', 'facts');
   for (const { hours, expected, low, high } of forecast.spans) {
     list.append(
-      make('dt', '', text('cell.forecastSpan', { hours })),
-      make('dd', '', text('cell.forecastText', { expected: formatExact(expected), low: formatFine(low), high: formatFine(high) })));
+      make('dt', '', text('cell.forecastSpan', { hours: formatFine(hours) })),
+      make('dd', '', text('cell.forecastText', { expected: formatExpected(expected), low: formatFine(low), high: formatFine(high) })));
   }
   const words = text('cell.forecastLabel', { from: formatMoment(Date.parse(forecast.from)), coverage: formatPercent(forecast.coverage) });
   return [list, bars(forecast.expected, words, { future: 0, height: 40 }), make('p', 'muted small', words)];
@@ -201,7 +246,7 @@ function terminals(cell) {
   const list = make('ul', 'plain');
   if (!cell.terminals.length) list.append(note(text('cell.noAtms')));
   list.append(...cell.terminals.map((terminal) => {
-    const item = make('li', terminal.kind, text(`terminal.${terminal.kind}`, { terminal: terminal.terminal }));
+    const item = make('li', terminal.kind, terminalName(terminal.kind, terminal.terminal));
     if (terminal.institution) item.append(' ', make('span', 'muted', terminal.institution));
     return item;
   }));

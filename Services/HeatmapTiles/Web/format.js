@@ -7,6 +7,7 @@ const whole = new Intl.NumberFormat(numbers, { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat(numbers, { notation: 'compact', maximumFractionDigits: 1 });
 const fine = new Intl.NumberFormat(numbers, { maximumFractionDigits: 1 });
 const exact = new Intl.NumberFormat(numbers, { maximumSignificantDigits: 3 });
+const rough = new Intl.NumberFormat(numbers, { maximumFractionDigits: 2 });
 const moment = new Intl.DateTimeFormat(dates, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
 const day = new Intl.DateTimeFormat(dates, { day: 'numeric', month: 'short' });
 const dayOfYear = new Intl.DateTimeFormat(dates, { day: 'numeric', month: 'short', year: 'numeric' });
@@ -19,6 +20,8 @@ export const HOUR = 3600_000;
 export const formatCount = (number) => (number >= 100_000 ? short.format(number) : whole.format(number));
 export const formatFine = (number) => (number >= 100 ? formatCount(number) : fine.format(number));
 export const formatExact = (number) => exact.format(number);
+/** A small number that is only expected: no more digits than anybody can use. */
+export const formatExpected = (number) => (number > 0 && number < 0.01 ? `< ${rough.format(0.01)}` : number < 10 ? rough.format(number) : formatFine(number));
 export const formatPercent = (share) => `${Math.round(share * 100)} %`;
 export const formatMoment = (time) => moment.format(time);
 export const formatTime = (time) => hourAndMinute.format(time);
@@ -54,4 +57,25 @@ export const formatChange = (number) => (number > 0 ? '+' : number < 0 ? '−' :
 export const formatDay = (time) => day.format(time);
 export const formatDayOfYear = (time) => dayOfYear.format(time);
 
-export const zoneName = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
+/** The viewer's zone with how far it is from UTC at present. */
+export function zoneName() {
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  const parts = new Intl.DateTimeFormat('en', { timeZoneName: 'shortOffset' }).formatToParts(new Date());
+  const offset = parts.find((part) => part.type === 'timeZoneName')?.value.replace('GMT', 'UTC');
+  return offset && offset !== timeZone ? `${timeZone} (${offset})` : timeZone;
+}
+
+/** A moment, with its year where that is not this one. */
+export const formatDated = (time) => (new Date(time).getFullYear() === new Date().getFullYear() ? moment : momentOfYear).format(time);
+
+/** A model's reason as a sentence; an amount in it, which comes as a bare number of units, in its currency. */
+export function formatReason(reason, currency) {
+  const amount = /^amount of (\d+(?:\.\d+)?)$/.exec(reason);
+  if (amount && currency) {
+    return text('reason.amount', { amount: new Intl.NumberFormat(numbers, { style: 'currency', currency, maximumFractionDigits: 0 }).format(amount[1]) });
+  }
+  return reason.charAt(0).toUpperCase() + reason.slice(1);
+}
+
+/** What a layer counts, in the number that fits. */
+export const unitName = (layer, count) => text(`${Math.abs(count) === 1 ? 'unit.one' : 'unit'}.${layer}`);

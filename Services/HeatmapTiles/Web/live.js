@@ -1,5 +1,18 @@
 // Server-sent events: hears that the map has changed, tells whether the connection stands, and heals it.
 
+/** Runs `work` at most once at a time, and once more when it was asked for meanwhile. */
+export function latest(work) {
+  let running = false, again = false;
+  return async function run() {
+    if (running) { again = true; return; }
+    running = true;
+    try { await work(); } finally {
+      running = false;
+      if (again) { again = false; run(); }
+    }
+  };
+}
+
 export class Live extends EventTarget {
   #source = null;
   #retry = null;

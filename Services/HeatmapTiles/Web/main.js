@@ -2,13 +2,13 @@
 import { AlertList } from './alerts.js';
 import * as api from './api.js';
 import { Detail } from './detail.js';
-import { formatClock, formatMoment, formatPercent, formatSpan, zoneName } from './format.js';
-import { Live } from './live.js';
+import { HOUR, formatClock, formatMoment, formatPercent, formatSpan, zoneName } from './format.js';
+import { showLegend } from './legend.js';
+import { Live, latest } from './live.js';
 import { withSession } from './login.js';
 import { RiskMap } from './map.js';
 import { ModelsPage } from './models.js';
-import { outlook, recordedFilter } from './outlook.js';
-import { themes } from './palette.js';
+import { isChosen, outlook, recordedFilter } from './outlook.js';
 import { Player } from './player.js';
 import { Counters, fillSelect, segments, showFailure, showHotspots, showLoading } from './panels.js';
 import { LAYERS, PRESETS, RECORDED, ViewState, dayTimes } from './state.js';
@@ -21,19 +21,6 @@ const HOTSPOTS_SHOWN = 8;
 const HOTSPOT_ZOOM = 15;
 const EVENTS_WORTH_SEEING = 300;
 const element = (id) => document.getElementById(id);
-
-/** Runs `work` at most once at a time, and once more when it was asked for meanwhile. */
-function latest(work) {
-  let running = false, again = false;
-  return async function run() {
-    if (running) { again = true; return; }
-    running = true;
-    try { await work(); } finally {
-      running = false;
-      if (again) { again = false; run(); }
-    }
-  };
-}
 
 class Dashboard {
   #state = new ViewState();
@@ -115,18 +102,23 @@ class Dashboard {
   }
 
   #showAlert(alert) {
-    this.#state.set({ alert: alert.decisionID });
-    if (alert.latitude === undefined) return;
-    this.#map?.goTo(alert.longitude, alert.latitude);
-    this.#map?.showCell(alert.longitude, alert.latitude, CLOSE_ZOOM);
+    // The payment's hour is to be in the span, or the map would not show it.
+    const hour = Math.floor(Date.parse(alert.eventTime) / HOUR) * HOUR, [from, to] = this.#state.span(), isSeen = hour >= from && hour < to;
+    this.#state.set({ alert: alert.decisionID, ...(isSeen ? {} : { preset: null, from: hour - 12 * HOUR, to: hour + 12 * HOUR }) });
+    const { longitude, latitude } = alert, isPlaced = latitude !== undefined && this.#map;
+    if (isPlaced) this.#map.goTo(longitude, latitude);
+    this.#detail.showAlert(alert, isPlaced ? () => this.#map.showCell(longitude, latitude, CLOSE_ZOOM) : null);
   }
 
   /** Opens the alert that the address names. */
-  #openLinked() {
-    if (!this.#state.alert) return;
-    const alert = this.#alerts.choose(this.#state.alert);
-    if (alert) this.#showAlert(alert);
-    else this.#note(text('alerts.gone'));
+  async #openLinked() {
+    const id = this.#state.alert;
+    if (!id) return;
+    try {
+      this.#showAlert(this.#alerts.choose(id) ?? await api.alert(id));
+    } catch (error) {
+      this.#note(text(error.status === 404 ? 'alerts.gone' : 'failed'));
+    }
   }
 
   #wireControls() {
@@ -182,6 +174,9 @@ class Dashboard {
     this.#live.addEventListener('state', ({ detail }) => {
       element('live').className = `live is-${detail}`;
       element('live').textContent = text(`live.${detail}`);
+      if (detail === 'off') this.#lostAt ??= Date.now();
+      if (detail === 'on') this.#lostAt = null;
+      this.#noteEmptiness();
     });
     this.#live.addEventListener('change', ({ detail }) => {
       element('live').title = formatClock(Date.now());
@@ -202,10 +197,12 @@ class Dashboard {
     if (!isSame || this.#isHeatOld) this.#showHeat(isSame);
     this.#isHeatOld = false;
     this.#showAll(true, true);
-    if (this.#summary.jurisdictions !== this.#areaCount) this.#loadAreas();
+    if (this.#summary && this.#summary.jurisdictions !== this.#areaCount) this.#loadAreas();
   });
 
   #areaCount = 0;
+  /** When the connection was lost, in milliseconds; null while it stands. */
+  #lostAt = null;
   #isHeatOld = false;
 
   #showHeat(isRefresh) {
@@ -223,6 +220,8 @@ class Dashboard {
     const [from, to] = state.span();
     element('span').textContent = formatSpan(from, to);
     this.#timeline.setSpan([from, to]);
+    element('counters-title').textContent = text(state.layer === 'forecast' ? 'counters.forecast' : 'counters.title');
+    element('hotspots-title').textContent = text('hotspots.title', { unit: text(`unit.${state.drawnLayer}`) });
     this.#fillChoices();
     this.#showLegend();
     if (!isRefresh) this.#showHeat(false);
@@ -231,6 +230,7 @@ class Dashboard {
     this.#loadHotspots();
     this.#loadAlerts();
     this.#loadComplaints();
+    this.#detail.follow(state.layer, recordedFilter(state), state.facets());
     this.#showPage();
   }
 
@@ -244,17 +244,18 @@ class Dashboard {
   }
 
   #fillChoices() {
-    element('type-label').textContent = text(this.#state.layer === 'complaints' ? 'filters.crimeType' : 'filters.channel');
+    const isForecast = this.#state.layer === 'forecast', isCrime = isForecast || this.#state.layer === 'complaints';
+    element('type-label').textContent = text(isCrime ? 'filters.crimeType' : 'filters.channel');
     const info = this.#summary?.layers.find((layer) => layer.name === this.#state.layer);
-    const types = (info?.types ?? []).map((value) => ({ value, label: typeName(value) }));
+    const known = (isForecast ? this.#summary?.forecastTypes : info?.types) ?? [];
+    const types = known.map((value) => ({ value, label: typeName(value) }));
     fillSelect(element('type'), [{ value: '', label: text('filters.allTypes') }, ...types], this.#state.type);
-    for (const id of ['type', 'min-risk']) element(id).disabled = this.#state.layer === 'forecast';
+    element('min-risk').disabled = isForecast;
   }
 
   #loadSummary = latest(async () => {
     try {
-      const { types, ...filter } = this.#summary ? recordedFilter(this.#state) : {};
-      const summary = await api.summary(filter);
+      const summary = await api.summary(this.#summary ? recordedFilter(this.#state) : {});
       this.#summary = summary;
       const span = (from, to) => (from ? [Date.parse(from), Date.parse(to)] : null);
       this.#state.data = span(summary.from, summary.to);
@@ -290,6 +291,7 @@ class Dashboard {
       this.#timeline.setSeries(layer === 'forecast' ? await outlook(this.#state) : await api.series({ layer, ...facets }));
       this.#timeline.setSpan(this.#state.span());
     } catch (error) {
+      this.#timeline.fail();
       this.#failed(error);
     }
   });
@@ -324,7 +326,8 @@ class Dashboard {
 
   #loadComplaints = latest(async () => {
     try {
-      this.#complaints = await api.complaints(COMPLAINTS_SHOWN);
+      const district = element('jurisdiction').selectedOptions[0]?.textContent;
+      this.#complaints = (await api.complaints(COMPLAINTS_SHOWN)).filter(isChosen(this.#state, district));
       this.#map?.setComplaints(this.#complaints);
     } catch (error) {
       this.#failed(error);
@@ -359,12 +362,13 @@ class Dashboard {
   }
 
   #noteEmptiness() {
+    if (this.#lostAt) return this.#note(text('live.lost', { when: formatClock(this.#lostAt) }));
     const summary = this.#summary;
     if (!summary) return;
     if (this.#state.layer === 'forecast') return this.#note(summary.forecastFrom ? '' : text('forecast.none'));
     if (!summary.from) return this.#note(text('map.noData'));
     const info = summary.layers.find((layer) => layer.name === this.#state.layer);
-    this.#note(info && info.count === 0 ? text('map.empty') : '');
+    this.#note(info && info.count === 0 ? text('map.empty', { unit: text(`unit.${info.name}`) }) : '');
   }
 
   #setPlayButton() {
@@ -382,13 +386,9 @@ class Dashboard {
 
   /** What the colours mean; what is only expected has its own, and says so. */
   #showLegend() {
-    const isForecast = this.#state.drawnLayer === 'forecast', theme = themes[document.documentElement.dataset.theme];
-    const ramp = document.createElement('div');
-    ramp.className = 'ramp';
-    ramp.style.background = `linear-gradient(90deg, ${(isForecast ? theme.expected : theme.heat).join(', ')})`;
-    const end = (words) => Object.assign(document.createElement('span'), { textContent: words, className: 'muted' });
-    element('legend').replaceChildren(end(text('legend.cold')), ramp, end(text('legend.hot')));
-    element('expected').hidden = !isForecast || !this.#state.forecast;
+    const layer = this.#state.drawnLayer;
+    showLegend(element('legend'), layer, document.documentElement.dataset.theme);
+    element('expected').hidden = layer !== 'forecast' || !this.#state.forecast;
     if (this.#state.forecast) element('expected').textContent = text('forecast.badge', { when: formatMoment(this.#state.forecast[0]) });
   }
 }

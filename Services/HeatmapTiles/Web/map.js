@@ -66,6 +66,9 @@ export class RiskMap extends EventTarget {
     this.#map.on('style.load', () => {
       if (!this.#isLoaded) return;
       this.#isStyled = true;
+      // What came while the style was being loaded.
+      const known = { areas: this.#areas, grid: this.#grid, complaints: this.#complaints, marked: this.#frame() };
+      for (const [id, data] of Object.entries(known)) this.#map.getSource(id).setData(data);
       this.refresh();
     });
     this.#map.on('moveend', () => this.dispatchEvent(new CustomEvent('move')));
@@ -217,9 +220,9 @@ export class RiskMap extends EventTarget {
     this.#grid = grid(bounds);
     this.#map.getSource?.('grid')?.setData(this.#grid);
     const [west, south, east, north] = bounds;
-    const narrow = window.innerWidth < 900;
+    const narrow = window.innerWidth <= 960, isPhone = window.innerWidth <= 640;
     this.#map.fitBounds([[west, south], [east, north]], {
-      padding: narrow ? 40 : { top: 92, bottom: 172, left: 240, right: 350 }, animate, maxZoom: 13,
+      padding: isPhone ? 16 : { top: narrow ? 136 : 92, bottom: narrow ? 204 : 172, left: narrow ? 200 : 240, right: narrow ? 270 : 350 }, animate, maxZoom: 13,
     });
   }
 
@@ -272,7 +275,8 @@ export class RiskMap extends EventTarget {
       version: 8,
       sources: {
         ...base?.sources,
-        complaints: { type: 'geojson', data: this.#complaints },
+        // From far off, those that would lie on each other are one circle, the larger the more they are.
+        complaints: { type: 'geojson', data: this.#complaints, cluster: true, clusterRadius: 22, clusterMaxZoom: 11 },
         marked: { type: 'geojson', data: this.#frame() },
         grid: { type: 'geojson', data: this.#grid },
         areas: { type: 'geojson', data: this.#areas },
@@ -296,11 +300,11 @@ export class RiskMap extends EventTarget {
         },
         { id: 'marked', type: 'line', source: 'marked', paint: { 'line-color': theme.alert, 'line-width': 2 } },
         {
-          id: 'complaints', type: 'circle', source: 'complaints', minzoom: 9,
+          id: 'complaints', type: 'circle', source: 'complaints',
           paint: {
             'circle-color': theme.complaint, 'circle-stroke-color': theme.alert,
-            'circle-radius': ['interpolate', ['linear'], ['zoom'], 9, 2.5, 14, 6],
-            'circle-stroke-width': ['interpolate', ['linear'], ['zoom'], 9, 0.6, 14, 1.5],
+            'circle-radius': ['case', ['has', 'point_count'], ['min', 15, ['+', 3, ['sqrt', ['get', 'point_count']]]], 4.5],
+            'circle-stroke-width': 1.2,
           },
         },
       ],
@@ -354,6 +358,7 @@ export class RiskMap extends EventTarget {
   #describe(event) {
     const near = [[event.point.x - 5, event.point.y - 5], [event.point.x + 5, event.point.y + 5]];
     const found = this.#map.getLayer('complaints') ? this.#map.queryRenderedFeatures(near, { layers: ['complaints'] }) : [];
+    if (found[0]?.properties.cluster) return this.#map.easeTo({ center: event.lngLat, zoom: this.#map.getZoom() + 2 });
     if (found.length) return this.dispatchEvent(new CustomEvent('complaint', { detail: found[0].properties.index }));
     // From far off a click means the neighbourhood, from near the cell itself.
     const zoom = Math.max(11, Math.min(17, Math.round(this.#map.getZoom()) + 3));

@@ -67,7 +67,8 @@ export class ModelsPage {
     const top = make('thead'), body = make('tbody');
     top.append(head);
     body.append(...rows);
-    table.append(make('caption', '', text('models.metrics')), top, body);
+    const isHeldOut = names.some((name) => name.startsWith('held_out'));
+    table.append(make('caption', '', text(isHeldOut ? 'models.metrics' : 'models.metricsOfTraining')), top, body);
     const scroller = make('div', 'scroller');
     scroller.tabIndex = 0;
     scroller.setAttribute('role', 'region');
@@ -93,11 +94,23 @@ export class ModelsPage {
     key.append(make('span', 'swatch expected', text('models.expected')), make('span', 'swatch decided', text('models.decided')));
     root.append(
       figure('models.calibration', [
-        lines([{ values: scored.expected, name: 'expected' }, { values: decided, name: 'decided' }], calibration), times, key,
+        scaled(lines([{ values: scored.expected, name: 'expected' }, { values: decided, name: 'decided' }], calibration),
+          Math.max(...scored.expected, ...decided), times), key,
         make('p', 'muted small', calibration),
       ]),
-      figure('models.drift', [lines([{ values: means, name: 'expected' }], drift), times.cloneNode(true), make('p', 'muted small', drift)]));
+      figure('models.drift', [
+        scaled(lines([{ values: means, name: 'expected' }], drift), Math.max(...known), times.cloneNode(true)), make('p', 'muted small', drift),
+      ]));
   }
+}
+
+/** A drawing with what its height means beside it and its times below. */
+function scaled(drawing, most, times) {
+  const box = make('div', 'plot'), scale = make('div', 'scale muted');
+  scale.setAttribute('aria-hidden', 'true');
+  scale.append(...[most, most / 2, 0].map((value) => make('span', '', formatExact(value))));
+  box.append(scale, drawing, times);
+  return box;
 }
 
 function figure(title, parts) {

@@ -11,6 +11,13 @@ export function recordedFilter(state) {
   return { ...filter, from: new Date(end - HINDSIGHT_HOURS * HOUR).toISOString(), to: new Date(end).toISOString() };
 }
 
+/** Tells of a complaint whether it belongs to what is chosen, as the figures count it. `district` is the chosen one's name. */
+export function isChosen(state, district) {
+  const { from, to } = recordedFilter(state), isCrime = ['complaints', 'forecast'].includes(state.layer);
+  return ({ occurredAt, crimeType, jurisdiction }) => Date.parse(occurredAt) >= Date.parse(from) && Date.parse(occurredAt) < Date.parse(to)
+    && (!isCrime || !state.type || crimeType === state.type) && (!state.jurisdiction || jurisdiction === district);
+}
+
 /** Complaints of the last days and, after them, those expected: bars for the timeline. */
 export async function outlook(state) {
   if (!state.forecast) return {};

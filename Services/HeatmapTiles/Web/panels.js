@@ -1,5 +1,5 @@
 // The lists and figures beside the map. Everything shown is set as text, never as markup.
-import { formatCount, formatFine } from './format.js';
+import { formatCount, formatExpected, formatFine, unitName } from './format.js';
 import { text, typeName } from './strings.js';
 
 export function make(name, className, words) {
@@ -50,9 +50,10 @@ export class Counters {
       const cell = make('button', 'counter');
       cell.type = 'button';
       const figure = make('strong', '', '–');
-      cell.append(figure, make('span', 'muted', text(`unit.${layer}`)));
+      const unit = make('span', 'muted', text(`unit.${layer}`));
+      cell.append(figure, unit);
       cell.addEventListener('click', () => choose(layer));
-      this.#cells.set(layer, { cell, figure, value: null });
+      this.#cells.set(layer, { cell, figure, unit, value: null });
       root.append(cell);
     }
   }
@@ -71,6 +72,7 @@ export class Counters {
         known.cell.classList.add('grew');
       }
       known.value = value;
+      known.unit.textContent = unitName(info.name, value);
       known.figure.textContent = info.name === 'risk' ? formatFine(value) : formatCount(value);
     }
   }
@@ -87,8 +89,8 @@ export function row(parts, onClick) {
   return item;
 }
 
-function meter(share) {
-  const bar = make('span', 'meter');
+function meter(share, layer) {
+  const bar = make('span', layer === 'forecast' ? 'meter is-expected' : 'meter');
   const fill = make('span', 'meter-fill');
   fill.style.width = `${Math.round(Math.min(1, Math.max(0.02, share)) * 100)}%`;
   bar.append(fill);
@@ -96,7 +98,6 @@ function meter(share) {
 }
 
 export const note = (words) => make('li', 'muted empty', words);
-
 
 export function showHotspots(root, hotspots, layer, goTo) {
   if (!hotspots.length) return root.replaceChildren(note(text('hotspots.none')));
@@ -106,8 +107,8 @@ export function showHotspots(root, hotspots, layer, goTo) {
     const head = make('span', 'row-head');
     head.append(
       make('strong', '', spot.jurisdiction ?? `${spot.latitude.toFixed(3)}, ${spot.longitude.toFixed(3)}`),
-      make('span', 'muted', text('hotspots.count', { count: formatFine(value(spot)), unit: text(`unit.${layer}`) })));
-    return row([head, meter(value(spot) / most)], () => goTo(spot.longitude, spot.latitude));
+      make('span', 'figure', layer === 'forecast' ? formatExpected(value(spot)) : formatFine(value(spot))));
+    return row([head, meter(value(spot) / most, layer)], () => goTo(spot.longitude, spot.latitude));
   }));
 }
 

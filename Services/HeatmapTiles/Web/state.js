@@ -65,7 +65,8 @@ export class ViewState extends EventTarget {
 
   /** Changes what is given and tells everybody once. */
   set(changes) {
-    if (changes.layer && changes.layer !== this.layer) changes.type ??= '';
+    // Channels are the same in all layers of payments.
+    if (changes.layer && [changes.layer, this.layer].some((layer) => ['complaints', 'forecast'].includes(layer))) changes.type ??= '';
     const wasForecast = this.layer === 'forecast';
     Object.assign(this, changes);
     // A span of the past is none of the future, and the other way round.
@@ -113,11 +114,11 @@ export class ViewState extends EventTarget {
     return this.forecast && this.span()[1] <= this.forecast[0] ? 'complaints' : 'forecast';
   }
 
-  /** The filter without its span, as the service's parameters. A forecast is of all types, and all its cells count. */
+  /** The filter without its span, as the service's parameters. In a forecast all cells count. */
   facets() {
     const daytime = DAY_TIMES[this.daytime], isForecast = this.layer === 'forecast';
     return {
-      types: (!isForecast && this.type) || undefined,
+      types: this.type || undefined,
       jurisdiction: this.jurisdiction || undefined,
       min_risk: (!isForecast && this.minRisk) || undefined,
       ...daytime,

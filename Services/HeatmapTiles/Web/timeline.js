@@ -40,11 +40,24 @@ export class Timeline extends EventTarget {
     root.addEventListener('pointerup', (event) => this.#finish(event));
     root.addEventListener('pointercancel', () => { this.#drag = null; });
     new ResizeObserver(() => this.#draw()).observe(root);
+    this.#say(text('loading'));
+  }
+
+  /** Says that there are no bars because they could not be had. */
+  fail() {
+    if (!this.#series) this.#say(text('failed'));
+  }
+
+  /** What stands where the bars would. */
+  #say(words) {
+    this.#root.dataset.note = words;
+    this.#root.classList.toggle('is-empty', !this.#series);
   }
 
   /** Bars as the service gives them: `{from, bucketHours, counts}`; those from `future` on (if given) are only expected. */
   setSeries(series) {
     this.#series = series.from ? { ...series, start: Date.parse(series.from) } : null;
+    this.#say('');
     this.#draw();
   }
 
@@ -169,8 +182,8 @@ export class Timeline extends EventTarget {
     for (let mark = new Date(day); mark < end; mark.setDate(mark.getDate() + every)) {
       if (mark < start) continue;
       const x = ((mark - start) / (end - start)) * width, isNew = mark.getFullYear() !== year;
-      this.#bars.append(shape('line', { x1: x, x2: x, y1: 0, y2: 12 }));
       if (x >= width - (isNew ? YEAR_PIXELS : DATE_PIXELS)) continue;
+      this.#bars.append(shape('line', { x1: x, x2: x, y1: 0, y2: 12 }));
       const label = shape('text', { x: x + 3, y: 10 });
       label.textContent = isNew ? formatDayOfYear(mark) : formatDay(mark);
       year = mark.getFullYear();

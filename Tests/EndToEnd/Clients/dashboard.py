@@ -181,10 +181,13 @@ def filter_events(viewer):
     page.select_option("#type", "atm")
     settled(viewer.parameters, lambda parameters: parameters.get("type") == "atm")
     settled(lambda: any("/tiles/" in url and "types=atm" in url for url in viewer.addresses), lambda found: found)
+    # The figures follow the channel too.
+    settled(viewer.transactions, lambda count: 0 < count < everything)
+    page.select_option("#type", "")
+    settled(viewer.transactions, lambda count: count >= everything)
     page.select_option("#jurisdiction", index=1)
     part = settled(viewer.transactions, lambda count: 0 < count < everything)
     assert viewer.parameters()["district"]
-    page.select_option("#type", "")
     page.select_option("#jurisdiction", "")
     settled(viewer.transactions, lambda count: count >= everything)
     seen["filtered"] = [everything, part]
@@ -238,6 +241,9 @@ def look_ahead(viewer):
     page.wait_for_selector("#expected:not([hidden])")
     settled(lambda: any("/tiles/forecast/" in url for url in viewer.addresses), bool)
     settled(lambda: page.locator("#histogram rect.is-expected").count(), lambda count: count > 24)
+    page.select_option("#type", index=1)
+    settled(lambda: any("/tiles/forecast/" in url and "types=" in url for url in viewer.addresses), bool)
+    page.select_option("#type", "")
     viewer.rest()
     # Where a complaint lies there too, the click tells of that.
     for aside in range(0, 200, 20):
@@ -268,6 +274,11 @@ def acknowledge(viewer):
     alert = page.locator("#alerts li", has=page.locator(".acknowledge")).first.get_attribute("data-alert")
     button.click()
     expect(page.locator(f"#alerts li[data-alert='{alert}'] .acknowledged")).to_contain_text("duty-officer", timeout=PATIENCE)
+    # The panel tells of that payment.
+    page.locator(f"#alerts li[data-alert='{alert}'] .row").click()
+    expect(page.locator("#detail .facts")).to_contain_text(alert)
+    viewer.check_access("alert")
+    viewer.picture("alert")
     # The link that a mail holds.
     viewer.visit(f"/#alert={alert}")
     page.wait_for_selector("#detail:not([hidden]) .facts")
@@ -354,12 +365,21 @@ def in_hindi(viewer):
     viewer.picture("hindi")
 
 
-def on_a_tablet(viewer):
+def on_a_small_screen(viewer, name):
+    """Nothing is wider than the screen, and no part lies on another."""
     viewer.visit("/")
     viewer.sign_in("analyst")
+    viewer.rest()
     overflow = viewer.page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    assert overflow <= 0, f"the page is {overflow} pixels wider than a tablet"
-    viewer.picture("tablet")
+    assert overflow <= 0, f"the page is {overflow} pixels wider than a {name}"
+    on_another = viewer.page.evaluate("""() => {
+      const parts = [...document.querySelectorAll('.bar, .side, .filters, .timeline')].map((part) => [part.className, part.getBoundingClientRect()]);
+      return parts.flatMap(([name, one], index) => parts.slice(index + 1)
+        .filter(([, other]) => one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom)
+        .map(([other]) => `${name} on ${other}`));
+    }""")
+    assert not on_another, on_another
+    viewer.picture(name)
 
 
 with sync_playwright() as playwright:
@@ -384,8 +404,10 @@ with sync_playwright() as playwright:
     step(in_hindi, analyst)
     analyst.context.close()
     tablet = Viewer(browser, viewport=(820, 1180))
-    step(on_a_tablet, tablet)
-    for viewer in (officer, analyst, tablet):
+    step(on_a_small_screen, tablet, name="tablet")
+    phone = Viewer(browser, viewport=(390, 844))
+    step(on_a_small_screen, phone, name="phone")
+    for viewer in (officer, analyst, tablet, phone):
         assert not viewer.faults, viewer.faults
     browser.close()
 print(json.dumps(seen))
