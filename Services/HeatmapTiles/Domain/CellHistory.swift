@@ -107,15 +107,16 @@ struct CellHistory: Sendable {
                         let isFirst = index == 0 || keys[index - 1] < base
                         var count = isFirst ? 0 : Int(counts[index - 1]), risk = isFirst ? 0 : riskSums[index - 1]
                         if let hoursOfWeek = filter.hoursOfWeek {
-                            for entry in index..<after {
-                                if hoursOfWeek[Int(keys[entry] & 0xF_FFFF) % 168] {
-                                    if entry >= start {
-                                        now.count += Int(counts[entry]) - count
-                                        now.riskSum += riskSums[entry] - risk
-                                    } else {
-                                        countBefore += Int(counts[entry]) - count
-                                    }
-                                }
+                            // Which hours count changes too often to be guessed well: what does not is taken times zero.
+                            for entry in index..<start {
+                                countBefore += (Int(counts[entry]) - count) * (hoursOfWeek[Int(keys[entry] & 0xF_FFFF) % 168] ? 1 : 0)
+                                count = Int(counts[entry])
+                            }
+                            if start > index { risk = riskSums[start - 1] }
+                            for entry in start..<after {
+                                let weight = hoursOfWeek[Int(keys[entry] & 0xF_FFFF) % 168] ? 1 : 0
+                                now.count += (Int(counts[entry]) - count) * weight
+                                now.riskSum += (riskSums[entry] - risk) * Double(weight)
                                 count = Int(counts[entry])
                                 risk = riskSums[entry]
                             }

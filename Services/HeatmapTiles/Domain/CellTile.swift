@@ -25,13 +25,13 @@ enum CellTile {
         let perSide = 1 << (cellZoom - tile.zoom)
         let unit = VectorTile.extent / perSide
         var encoded = VectorTile.Layer(name: layer.rawValue)
+        var attributes: [(String, VectorTile.Value)] = []
         for cell in cells {
             guard let place = Tile(zoom: cellZoom, code: cell.code) else { continue }
             let (x, y) = ((place.x & (perSide - 1)) * unit, (place.y & (perSide - 1)) * unit)
-            var attributes: [(String, VectorTile.Value)] = [
-                ("expected", .float(rounded(cell.tally.riskSum, to: layer == .forecast ? 10_000 : 100))),
-                ("heat", .float(rounded(scale.share(of: layer.heat(of: cell.tally)), to: 1000))),
-            ]
+            attributes.removeAll(keepingCapacity: true)
+            attributes.append(("expected", .float(rounded(cell.tally.riskSum, to: layer == .forecast ? 10_000 : 100))))
+            attributes.append(("heat", .float(rounded(scale.share(of: layer.heat(of: cell.tally)), to: 1000))))
             // Nothing of what is only expected can be counted yet.
             if layer != .forecast {
                 attributes.append(("count", .unsigned(UInt64(cell.tally.count))))

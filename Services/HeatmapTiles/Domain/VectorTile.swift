@@ -35,7 +35,11 @@ struct VectorTile {
         private var features: [UInt8] = []
         private var keys: [String: UInt64] = [:]
         private var orderedKeys: [String] = []
-        private var values: [Value: UInt64] = [:]
+        private var texts: [String: UInt64] = [:]
+        private var floats = NumberIndex()
+        private var unsigned = NumberIndex()
+        private var signed = NumberIndex()
+        private var bools = NumberIndex()
         private var orderedValues: [Value] = []
         private var scratch: [UInt8] = []
         private var tags: [UInt8] = []
@@ -110,10 +114,17 @@ struct VectorTile {
         }
 
         private mutating func index(of value: Value) -> UInt64 {
-            if let index = values[value] { return index }
-            let index = UInt64(orderedValues.count)
-            values[value] = index
-            orderedValues.append(value)
+            let next = UInt64(orderedValues.count), index: UInt64
+            switch value {
+            case .string(let text):
+                index = texts[text] ?? next
+                if index == next { texts[text] = next }
+            case .float(let number): index = floats.place(of: UInt64(number.bitPattern), orPut: next)
+            case .unsigned(let number): index = unsigned.place(of: number, orPut: next)
+            case .signed(let number): index = signed.place(of: UInt64(bitPattern: number), orPut: next)
+            case .bool(let flag): index = bools.place(of: flag ? 1 : 0, orPut: next)
+            }
+            if index == next { orderedValues.append(value) }
             return index
         }
 
@@ -131,6 +142,43 @@ struct VectorTile {
             }
             bytes.appendField(5, varint: UInt64(VectorTile.extent))
             return bytes
+        }
+    }
+}
+
+/// Where each number stands in a layer's list of values: a table with open addressing, since a tile looks up thousands.
+private struct NumberIndex {
+    private var numbers = [UInt64](repeating: 0, count: 64)
+    /// The place of the number beside it, plus one; 0 where there is none.
+    private var places = [UInt64](repeating: 0, count: 64)
+    private var count = 0
+
+    /// The number's place; `place`, put for it now, when it is new.
+    mutating func place(of number: UInt64, orPut place: UInt64) -> UInt64 {
+        let slot = slot(of: number)
+        if places[slot] > 0 { return places[slot] - 1 }
+        numbers[slot] = number
+        places[slot] = place + 1
+        count += 1
+        if count * 2 > numbers.count { grow() }
+        return place
+    }
+
+    private func slot(of number: UInt64) -> Int {
+        let mask = numbers.count - 1
+        var slot = Int(truncatingIfNeeded: (number &* 0x9E37_79B9_7F4A_7C15) >> 40) & mask
+        while places[slot] > 0, numbers[slot] != number { slot = (slot + 1) & mask }
+        return slot
+    }
+
+    private mutating func grow() {
+        let (oldNumbers, oldPlaces) = (numbers, places)
+        numbers = [UInt64](repeating: 0, count: oldNumbers.count * 2)
+        places = [UInt64](repeating: 0, count: oldNumbers.count * 2)
+        for (number, place) in zip(oldNumbers, oldPlaces) where place > 0 {
+            let slot = slot(of: number)
+            numbers[slot] = number
+            places[slot] = place
         }
     }
 }

@@ -363,6 +363,7 @@ class Dashboard {
 
   #noteEmptiness() {
     if (this.#lostAt) return this.#note(text('live.lost', { when: formatClock(this.#lostAt) }));
+    if (!this.#map) return this.#note(text('map.noGraphics'));
     const summary = this.#summary;
     if (!summary) return;
     if (this.#state.layer === 'forecast') return this.#note(summary.forecastFrom ? '' : text('forecast.none'));

@@ -12,7 +12,11 @@ final class FileServer {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         try Data(bytes).write(to: folder.appending(path: "tile"))
         port = try freePort()
-        process.executableURL = URL(filePath: "/usr/bin/nghttpd")
+        // Debian keeps it among the servers.
+        guard let program = ["/usr/sbin/nghttpd", "/usr/bin/nghttpd"].first(where: FileManager.default.isExecutableFile) else {
+            throw BenchmarkProblem("nghttpd is not installed")
+        }
+        process.executableURL = URL(filePath: program)
         process.arguments = ["-n2", "-a", "127.0.0.1", "-d", folder.path, "\(port)", key, certificate]
         process.standardOutput = FileHandle.nullDevice
         try process.run()

@@ -25,7 +25,8 @@ struct Screen: Sendable {
 
     /// A Python that has playwright, and a browser for it; nil without.
     static let python: String? = ["/usr/bin/python3", ".build/browser/bin/python"].first { python in
-        (try? output(of: python, ["-c", "import playwright, os; assert os.path.exists('/usr/bin/chromium')"])) != nil
+        let look = "import importlib.util, os, sys; sys.exit(not (importlib.util.find_spec('playwright') and os.path.exists('/usr/bin/chromium')))"
+        return (try? output(of: python, ["-c", look])) != nil
     }
 
     func frames(_ python: String, fragment: String, seconds: Int) throws -> Frames {
