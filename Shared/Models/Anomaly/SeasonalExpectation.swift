@@ -10,13 +10,13 @@ struct Deviation: Sendable {
 
 /// What a series usually does at this time of the day, learned as it goes.
 ///
-/// A level follows the series over some 200 points; the day has 64 parts, each with a running mean of how the series stands to that level then.
-/// A single outlier drags none of them away, because no point moves them by more than four times the series' mean deviation.
+/// A level follows the series over some 250 points; the day has 64 parts, each with a running mean of how the series stands to that level then.
+/// A single outlier drags none of them away, because no point moves them by more than three times the series' mean deviation.
 struct SeasonalExpectation: Sendable, Hashable, Codable {
     static let partSeconds = 86_400.0 / 64
-    private static let levelRate = 0.005
-    private static let usualRate = 0.05
-    private static let maxDeviations = 4.0
+    private static let levelRate = 0.004
+    private static let usualRate = 0.03
+    private static let maxDeviations = 3.0
 
     /// The first value: everything else is kept relative to it, so that a large offset costs no precision.
     private var origin = 0.0

@@ -14,8 +14,8 @@ struct TailCalibration: Sendable, Hashable, Codable {
     private var exceedances = 0.0
     private var peak = 0.0
 
-    /// All statistics about one standard deviation out: no series is strange below it, however little it moves.
-    private static let lowestQuantile = 1.5 * AnomalyTuning.weights.sum()
+    /// All statistics a little more than one standard deviation out: no series is strange below it, however little it moves.
+    private static let lowestQuantile = 2 * AnomalyTuning.weights.sum()
 
     mutating func score(_ statistic: Double, age: Double) -> Double {
         let over = statistic - quantile
