@@ -8,7 +8,7 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     .treatAllWarnings(as: .error),
-]
+] + (Context.environment["VIGIL_THREAD_SANITIZER"] == nil ? [] : [.define("THREAD_SANITIZER")])
 
 /// A system library: where its module map lies, what pkg-config and Debian call it.
 func library(_ name: String, pkgConfig: String?, apt: String) -> Target {

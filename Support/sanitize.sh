@@ -7,7 +7,8 @@ trap 'rm -f "$log"' EXIT
 findings=0
 tests=0
 for kind in thread address; do
-  export VIGIL_ONLY=RPCTests,ProtobufTests
+  export VIGIL_ONLY=RPCTests,ProtobufTests VIGIL_SANITIZED=1
+  if [ "$kind" = thread ]; then export VIGIL_THREAD_SANITIZER=1; else unset VIGIL_THREAD_SANITIZER; fi
   swift build --build-tests --sanitize "$kind" --scratch-path ".build-sanitize/$kind"
   status=0
   # Leaks are not looked for: what Swift's runtime and NIO's threads keep for the process's life counts as one.

@@ -150,16 +150,36 @@ extension RPCChannel {
         var attempt = 1
         var tried: ClientConnection?
         while true {
-            let call = try await start(request: request, options, other: tried)
+            let wish = CallWish(waitsForReady: options.waitForReady, hashKey: options.hashKey, other: tried)
+            let call: ClientCall
+            if let connection = core.readyConnection(wish) {
+                call = start(request, on: connection)
+            } else {
+                call = start(request, on: try await core.pick(wish, deadline: request.deadline))
+            }
             do {
-                return try await reply(of: call, options)
+                let reply = try await call.awaitReply()
+                answered(call, options)
+                return reply
             } catch let error as RPCError {
+                failed(call, options)
                 guard mayRetry(call, error, attempt, isRepeatable) else { throw error }
                 if attempt > 1 || !call.isUnprocessed { try await pause(attempt) }
                 attempt += 1
                 tried = call.connection
             }
         }
+    }
+
+    private func answered(_ call: ClientCall, _ options: CallOptions) {
+        options.onMetadata?(call.receivedInitialMetadata, call.receivedTrailers)
+        core.callEnded(on: call.connection, .ok)
+    }
+
+    private func failed(_ call: ClientCall, _ options: CallOptions) {
+        options.onMetadata?(call.receivedInitialMetadata, call.receivedTrailers)
+        // What this side gave up says nothing of the server.
+        if !Task.isCancelled, let end = call.endStatus { core.callEnded(on: call.connection, end.code) }
     }
 
     private func mayRetry(_ call: ClientCall, _ error: RPCError, _ attempt: Int, _ isRepeatable: Bool) -> Bool {
@@ -229,14 +249,11 @@ extension RPCChannel {
     /// The one message that answers a call.
     private func reply(of call: ClientCall, _ options: CallOptions) async throws -> ArraySlice<UInt8> {
         do {
-            let bytes = try await call.awaitReply()
-            options.onMetadata?(call.receivedInitialMetadata, call.receivedTrailers)
-            core.callEnded(on: call.connection, .ok)
-            return bytes
+            let reply = try await call.awaitReply()
+            answered(call, options)
+            return reply
         } catch {
-            options.onMetadata?(call.receivedInitialMetadata, call.receivedTrailers)
-            // What this side gave up says nothing of the server.
-            if !Task.isCancelled, let end = call.endStatus { core.callEnded(on: call.connection, end.code) }
+            failed(call, options)
             throw error
         }
     }

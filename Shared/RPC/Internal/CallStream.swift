@@ -56,6 +56,22 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
         self.loop = loop
     }
 
+    private func withInbox<R: Sendable>(_ body: (inout Inbox) -> R) -> R {
+        inbox.withLock { inbox in
+            ThreadSanitizer.acquired(self)
+            defer { ThreadSanitizer.released(self) }
+            return body(&inbox)
+        }
+    }
+
+    private func withOutbox<R: Sendable>(_ body: (inout Outbox) -> R) -> R {
+        outbox.withLock { outbox in
+            ThreadSanitizer.acquired(self)
+            defer { ThreadSanitizer.released(self) }
+            return body(&outbox)
+        }
+    }
+
     // MARK: reading
 
     /// The next message's bytes; nil at the end. One reader at a time.
@@ -65,7 +81,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
             case end(RPCError?)
             case wait
         }
-        let step: Step = inbox.withLock { inbox in
+        let step: Step = withInbox { inbox in
             if let message = inbox.messages.popFirst() {
                 return .message(message.bytes, report: Self.popped(&inbox, message))
             }
@@ -97,7 +113,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
     private func waitForMessage() async throws -> [UInt8]? {
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                let (result, report): (Result<[UInt8]?, any Error>?, Bool) = inbox.withLock { inbox in
+                let (result, report): (Result<[UInt8]?, any Error>?, Bool) = withInbox { inbox in
                     if let message = inbox.messages.popFirst() {
                         return (.success(message.bytes), Self.popped(&inbox, message))
                     }
@@ -113,14 +129,14 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
                 if let result { continuation.resume(with: result) }
             }
         } onCancel: {
-            let reader = inbox.withLock { $0.reader.take() }
+            let reader = withInbox { $0.reader.take() }
             reader?.resume(throwing: RPCError(.cancelled, "the reading task was cancelled"))
         }
     }
 
     private func reportRead() {
         loop.run { [self] in
-            inbox.withLock { $0.isReporting = false }
+            withInbox { $0.isReporting = false }
             returnWindow(partialBytes: partialMessageBytes)
         }
     }
@@ -131,7 +147,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
     /// Gives back to the peer what was read. While nobody has anything left to read, that includes an unfinished
     /// message, or one larger than the window would never become whole. Loop only.
     private func returnWindow(partialBytes: Int) {
-        let kept = inbox.withLock { inbox in
+        let kept = withInbox { inbox in
             inbox.readBytes = 0
             return inbox.messages.isEmpty ? 0 : inbox.queuedBytes + partialBytes
         }
@@ -142,7 +158,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
 
     /// A message came in. Loop only.
     final func deliver(_ message: Received) {
-        let reader = inbox.withLock { inbox -> CheckedContinuation<[UInt8]?, any Error>? in
+        let reader = withInbox { inbox -> CheckedContinuation<[UInt8]?, any Error>? in
             guard inbox.end == nil else { return nil }
             inbox.messageCount += 1
             if let reader = inbox.reader.take() {
@@ -158,8 +174,8 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
 
     /// Whether the message read last came compressed.
     final var lastMessageWasCompressed: Bool {
-        get { inbox.withLock { $0.lastWasCompressed } }
-        set { inbox.withLock { $0.lastWasCompressed = newValue } }
+        get { withInbox { $0.lastWasCompressed } }
+        set { withInbox { $0.lastWasCompressed = newValue } }
     }
 
     /// To be called after bytes came in and whole messages were delivered. Loop only.
@@ -171,7 +187,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
     /// that `discarding` says makes it worthless.
     final func endInbox(_ error: RPCError?, trailers: Metadata = [:], discarding: Bool = false) {
         typealias Waiting = (CheckedContinuation<[UInt8]?, any Error>?, CheckedContinuation<Metadata, any Error>?)
-        let (reader, metadataReader): Waiting = inbox.withLock { inbox in
+        let (reader, metadataReader): Waiting = withInbox { inbox in
             guard inbox.end == nil else { return (nil, nil) }
             inbox.end = .some(error)
             inbox.trailers = trailers
@@ -191,32 +207,32 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
 
     /// How the call ended, as this side was told; nil while it goes on.
     final var endStatus: (code: StatusCode, message: String)? {
-        inbox.withLock { inbox in inbox.end.map { ($0?.code ?? .ok, $0?.message ?? "") } }
+        withInbox { inbox in inbox.end.map { ($0?.code ?? .ok, $0?.message ?? "") } }
     }
 
     /// Messages that came in, and that were handed in to go out, as a stream.
-    final var receivedMessages: Int { inbox.withLock { $0.messageCount } }
-    final var sentMessages: Int { outbox.withLock { $0.messageCount } }
+    final var receivedMessages: Int { withInbox { $0.messageCount } }
+    final var sentMessages: Int { withOutbox { $0.messageCount } }
 
     /// Nothing more comes in.
-    final var hasEnded: Bool { inbox.withLock { $0.end != nil } }
+    final var hasEnded: Bool { withInbox { $0.end != nil } }
 
-    final var receivedTrailers: Metadata { inbox.withLock { $0.trailers } }
+    final var receivedTrailers: Metadata { withInbox { $0.trailers } }
 
     final func deliverInitialMetadata(_ metadata: Metadata) {
-        let reader = inbox.withLock { inbox in
+        let reader = withInbox { inbox in
             inbox.initialMetadata = metadata
             return inbox.metadataReader.take()
         }
         reader?.resume(returning: metadata)
     }
 
-    final var receivedInitialMetadata: Metadata { inbox.withLock { $0.initialMetadata } ?? [:] }
+    final var receivedInitialMetadata: Metadata { withInbox { $0.initialMetadata } ?? [:] }
 
     final func awaitInitialMetadata() async throws -> Metadata {
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                let result: Result<Metadata, any Error>? = inbox.withLock { inbox in
+                let result: Result<Metadata, any Error>? = withInbox { inbox in
                     if let metadata = inbox.initialMetadata { return .success(metadata) }
                     if let end = inbox.end { return end.map { .failure($0) } ?? .success([:]) }
                     if Task.isCancelled { return .failure(RPCError(.cancelled, "the reading task was cancelled")) }
@@ -226,7 +242,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
                 if let result { continuation.resume(with: result) }
             }
         } onCancel: {
-            let reader = inbox.withLock { $0.metadataReader.take() }
+            let reader = withInbox { $0.metadataReader.take() }
             reader?.resume(throwing: RPCError(.cancelled, "the reading task was cancelled"))
         }
     }
@@ -235,7 +251,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
 
     /// Queues bytes to go out; returns when there is room for more. One writer at a time waits.
     final func send(_ chunk: [UInt8]) async throws {
-        let (mustPump, isFull, end) = outbox.withLock { outbox -> (Bool, Bool, RPCError?) in
+        let (mustPump, isFull, end) = withOutbox { outbox -> (Bool, Bool, RPCError?) in
             if outbox.end == nil, outbox.isFinished { return (false, false, RPCError(.internal, "written after the end")) }
             guard outbox.end == nil else { return (false, false, outbox.end) }
             outbox.messageCount += 1
@@ -252,7 +268,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
     private func waitForRoom() async throws {
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-                let result: Result<Void, any Error>? = outbox.withLock { outbox in
+                let result: Result<Void, any Error>? = withOutbox { outbox in
                     if let end = outbox.end { return .failure(end) }
                     if outbox.unsentBytes <= Self.lowWaterBytes { return .success(()) }
                     if Task.isCancelled { return .failure(RPCError(.cancelled, "the writing task was cancelled")) }
@@ -263,14 +279,14 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
                 if let result { continuation.resume(with: result) }
             }
         } onCancel: {
-            let writer = outbox.withLock { $0.writer.take() }
+            let writer = withOutbox { $0.writer.take() }
             writer?.resume(throwing: RPCError(.cancelled, "the writing task was cancelled"))
         }
     }
 
     /// Says that no more will be written.
     final func finishSending() {
-        let mustPump = outbox.withLock { outbox in
+        let mustPump = withOutbox { outbox in
             outbox.isFinished = true
             defer { outbox.isPumping = true }
             return !outbox.isPumping
@@ -280,7 +296,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
 
     /// Ends the way out at once if nothing was ever written this way; else false. Loop only.
     final func endIdleOutbox(_ end: RPCError) -> Bool {
-        outbox.withLock { outbox in
+        withOutbox { outbox in
             guard outbox.end == nil, outbox.chunks.isEmpty, outbox.unsentBytes == 0, !outbox.isPumping else { return false }
             outbox.isFinished = true
             outbox.end = end
@@ -290,7 +306,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
 
     /// Moves what was written to the HTTP/2 stream. Loop only.
     final func pump() {
-        let (chunks, isFinished) = outbox.withLock { outbox -> ([[UInt8]], Bool) in
+        let (chunks, isFinished) = withOutbox { outbox -> ([[UInt8]], Bool) in
             guard canSend else { return ([], false) }
             outbox.isPumping = false
             return (exchange(&outbox.chunks, with: []), outbox.isFinished)
@@ -319,7 +335,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
         hasSentEvent = false
         madeProgress()
         let queued = output.byteCount
-        let writer = outbox.withLock { outbox -> CheckedContinuation<Void, any Error>? in
+        let writer = withOutbox { outbox -> CheckedContinuation<Void, any Error>? in
             outbox.unsentBytes = outbox.chunks.reduce(queued) { $0 + $1.count }
             guard outbox.unsentBytes <= Self.lowWaterBytes else { return nil }
             return outbox.writer.take()
@@ -329,7 +345,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
 
     /// Nothing more can go out; writers learn why. The first end counts.
     final func endOutbox(_ error: RPCError) {
-        let writer = outbox.withLock { outbox -> CheckedContinuation<Void, any Error>? in
+        let writer = withOutbox { outbox -> CheckedContinuation<Void, any Error>? in
             guard outbox.end == nil else { return nil }
             outbox.end = error
             outbox.chunks.removeAll()

@@ -131,10 +131,14 @@ final class ClientCall: CallStream, @unchecked Sendable {
             listener.take()?.ended(error)
             return
         }
-        let missing = RPCError(.internal, "the server answered without a message")
         let result: Result<ArraySlice<UInt8>, RPCError> =
-            if let error { .failure(error) } else { replyMessage.map { .success($0) } ?? .failure(missing) }
-        replyMessage = nil
+            if let error {
+                .failure(error)
+            } else if let message = replyMessage.take() {
+                .success(message)
+            } else {
+                .failure(RPCError(.internal, "the server answered without a message"))
+            }
         endInbox(error, trailers: trailers)
         let waiting = reply.withLock { reply -> UnsafeContinuation<ArraySlice<UInt8>, any Error>? in
             defer { reply = .done(result) }

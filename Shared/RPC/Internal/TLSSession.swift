@@ -91,6 +91,8 @@ final class TLSSession {
                 let count = SSL_read(ssl, storage.baseAddress, Int32(storage.count))
                 guard count <= 0 else {
                     plaintext(UnsafeRawBufferPointer(rebasing: storage[..<Int(count)]))
+                    // Asking once more, only to hear that there is nothing, costs as much as reading a small record.
+                    if BIO_ctrl_pending(incoming) == 0, SSL_has_pending(ssl) == 0 { return nil }
                     continue
                 }
                 switch SSL_get_error(ssl, count) {
