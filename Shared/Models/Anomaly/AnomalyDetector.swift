@@ -14,7 +14,7 @@ import Foundation
 /// ```
 ///
 /// A score of `s` means the same on every series: points that score above `s` make up about `1 - s` of it in the long run, whatever its
-/// unit, spread and rhythm (in the upper hundredth, which is what thresholds are about; most points score near 0). A threshold is therefore
+/// unit, spread and rhythm (in the upper three thousandths, which is what thresholds are about; most points score near 0). A threshold is therefore
 /// a rate of alarms, and one threshold serves all series. After a high score the following points score low until something stranger
 /// happens or some time has passed, so that one event is told once.
 ///

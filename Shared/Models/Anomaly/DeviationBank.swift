@@ -1,14 +1,14 @@
 /// Follows four statistics of a series' deviations and says how far they are out of their own long-run distributions.
 ///
 /// The statistics: the deviation from what is usual, in either direction; its mean size over some 12 points; the spread over some 32
-/// points around the mean of some 36; the mean jump from point to point over some 8 points. Each has a running mean and variance that
+/// points around the mean of some 36; the mean jump from point to point over some 6 points. Each has a running mean and variance that
 /// forget slowly, and that a single sample moves by no more than four standard deviations. A statistic's surprise is `-ln` of the normal
 /// tail beyond its standard score, at most `maxSurprise`, so that no single one outvotes the others.
 struct DeviationBank: Sendable, Hashable, Codable {
     private typealias Lanes = SIMD4<Double>
 
     private static let isTwoSided: SIMDMask<SIMD4<Int64>> = [true, false, false, false]
-    private static let smoothing: Lanes = [1, 1 / 12, 1 / 32, 1 / 8]
+    private static let smoothing: Lanes = [1, 1 / 12, 1 / 32, 1 / 6]
     /// Scores that have seen fewer points than this say nothing.
     private static let minPoints = 20.0
 

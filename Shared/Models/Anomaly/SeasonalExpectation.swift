@@ -15,7 +15,7 @@ struct Deviation: Sendable {
 struct SeasonalExpectation: Sendable, Hashable, Codable {
     static let partSeconds = 86_400.0 / 64
     private static let levelRate = 0.004
-    private static let usualRate = 0.03
+    private static let usualRate = 0.02
     private static let maxDeviations = 3.0
 
     /// The first value: everything else is kept relative to it, so that a large offset costs no precision.

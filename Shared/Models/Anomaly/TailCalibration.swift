@@ -14,8 +14,8 @@ struct TailCalibration: Sendable, Hashable, Codable {
     private var exceedances = 0.0
     private var peak = 0.0
 
-    /// All statistics a little more than one standard deviation out: no series is strange below it, however little it moves.
-    private static let lowestQuantile = 2 * AnomalyTuning.weights.sum()
+    /// All statistics about 1.6 standard deviations out: no series is strange below it, however little it moves.
+    private static let lowestQuantile = 3 * AnomalyTuning.weights.sum()
 
     mutating func score(_ statistic: Double, age: Double) -> Double {
         let over = statistic - quantile
@@ -34,7 +34,7 @@ struct TailCalibration: Sendable, Hashable, Codable {
     /// The share of points that have at least so much left after the damping.
     ///
     /// Damping thins the tail in a way that hardly depends on the series: the two constants are those that fit the distribution of what is left
-    /// on independent noise, in the upper hundredth; below that the share is overstated.
+    /// on independent noise, in the upper three thousandths; below that the share is overstated.
     static func rate(ofFresh fresh: Double) -> Double { fresh > 0 ? 1 / (1 + 50 * (exp(0.8 * fresh) - 1)) : 1 }
 
     private mutating func learn(_ over: Double, age: Double, tail: Double) {
