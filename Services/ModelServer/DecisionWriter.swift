@@ -12,11 +12,13 @@ import ServiceRuntime
 struct DecisionWriter: Sendable {
     let database: ModelServerDatabase
     let champion: Champion
+    let places: PlaceRisks
     private let turnstile = Turnstile()
 
-    init(database: ModelServerDatabase, champion: Champion) {
+    init(database: ModelServerDatabase, champion: Champion, places: PlaceRisks) {
         self.database = database
         self.champion = champion
+        self.places = places
     }
 
     /// One decision for each observation, in their order.
@@ -75,7 +77,8 @@ struct DecisionWriter: Sendable {
     private func decision(on observation: FeaturesV1.Observation, key: TransactionKey, at time: Timestamp) throws -> Decision {
         guard let scorer = champion.scorer else { throw RPCError(.failedPrecondition, "no model has been promoted") }
         guard observation.featureSetVersion == scorer.featureSetVersion else { throw Self.otherFeatures(observation, scorer) }
-        guard let decision = scorer.decide(observation.values, on: key, id: Self.decisionID(of: key), at: time) else {
+        let placeRisk = places.value(at: observation.location.flatMap(Coordinate.init))
+        guard let decision = scorer.decide(observation.values, placeRisk: placeRisk, on: key, id: Self.decisionID(of: key), at: time) else {
             throw RPCError(.invalidArgument, "an observation has \(observation.values.count) values, which the model does not take")
         }
         return decision

@@ -20,8 +20,9 @@ enum ModelServer {
             let database = ModelServerDatabase(pool: pool)
             let champion = Champion(database: database, alertThreshold: configuration.alertThreshold, logger: runtime.logger)
             try await champion.refresh()
-            let writer = DecisionWriter(database: database, champion: champion)
             let records = RecordStore(pool: pool)
+            let places = PlaceRisks(store: records, logger: runtime.logger)
+            let writer = DecisionWriter(database: database, champion: champion, places: places)
             let cashOuts = CashOutForecaster(store: records, logger: runtime.logger)
             let health = ModelHealthReport(database: database, champion: champion, metrics: runtime.metrics, logger: runtime.logger)
             try await runtime.withChannels(to: [.featureStore, .ingestionGateway]) { channels in
@@ -46,6 +47,7 @@ enum ModelServer {
                         .init("ingestion's log") { try await recordFollower.run() },
                         .init("champion") { try await champion.keepCurrent(everySeconds: 2) },
                         .init("health of the champion") { try await health.run() },
+                        .init("risk of places") { try await places.keepCurrent(everySeconds: 300) },
                         .init("cash-out model") { try await cashOuts.keepFitted(everySeconds: 60) },
                     ])
             }

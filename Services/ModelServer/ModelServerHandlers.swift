@@ -53,7 +53,12 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
             throw RPCError(.dataLoss, "model \(record.modelVersion) is not in the registry any more")
         }
         let decided = try Decision(stored)
-        guard let again = scorer.decide(observation.values, on: decided.key, id: decided.decisionID, at: decided.decidedAt) else {
+        // The place's risk has moved on since: what it was stands in the decision.
+        let placeRisk = decided.parts.first { $0.signal == Ensemble.Signal.place.rawValue }?.value ?? .nan
+        guard
+            let again = scorer.decide(
+                observation.values, placeRisk: placeRisk, on: decided.key, id: decided.decisionID, at: decided.decidedAt)
+        else {
             throw RPCError(.dataLoss, "the stored features do not fit model \(record.modelVersion)")
         }
         let names = scorer.bundle.model.featureNames
@@ -137,7 +142,12 @@ extension Decision {
     /// Equal to the bit, NaN included.
     func isSame(as other: Decision) -> Bool {
         riskScore.bitPattern == other.riskScore.bitPattern && label == other.label && alert == other.alert
-            && modelVersion == other.modelVersion && reasons.count == other.reasons.count
+            && modelVersion == other.modelVersion && reasons.count == other.reasons.count && predictionSet == other.predictionSet
+            && parts.count == other.parts.count
+            && zip(parts, other.parts).allSatisfy { mine, theirs in
+                mine.signal == theirs.signal && mine.value.bitPattern == theirs.value.bitPattern
+                    && mine.contribution.bitPattern == theirs.contribution.bitPattern
+            }
             && zip(reasons, other.reasons).allSatisfy { mine, theirs in
                 mine.feature == theirs.feature && mine.text == theirs.text && mine.value.bitPattern == theirs.value.bitPattern
                     && mine.contribution.bitPattern == theirs.contribution.bitPattern

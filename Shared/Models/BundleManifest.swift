@@ -36,6 +36,8 @@ public struct BundleManifest: Sendable, Hashable, Codable {
     public var createdAt: String
     public var features: Features
     public var calibration: BetaCalibration
+    /// What other signals add to the classifier; nil in bundles of the classifier alone, as builds before made them.
+    public var ensemble: Ensemble?
     public var thresholds: FraudModel.Thresholds
     public var training: TrainingRecord
     /// By name, for instance `average_precision`; only finite ones.

@@ -35,13 +35,13 @@ public struct ModelBundle: Sendable {
     /// - Parameter createdAt: for the record; the version does not depend on it.
     public init(
         forest: Forest, features: FeatureSet, calibration: BetaCalibration, thresholds: FraudModel.Thresholds, training: TrainingRecord,
-        metrics: [String: Double], conformal: ConformalThresholds? = nil, reference: [ReferenceDistribution]? = nil,
-        districts: [DistrictRecord]? = nil, createdAt: Timestamp
+        metrics: [String: Double], ensemble: Ensemble? = nil, conformal: ConformalThresholds? = nil,
+        reference: [ReferenceDistribution]? = nil, districts: [DistrictRecord]? = nil, createdAt: Timestamp
     ) throws(BundleError) {
         forestBytes = forest.encoded
         var manifest = BundleManifest(
             format: ModelBundle.format, version: "", kind: "fraud", createdAt: createdAt.iso8601, features: .init(features),
-            calibration: calibration, thresholds: thresholds, training: training, metrics: metrics,
+            calibration: calibration, ensemble: ensemble, thresholds: thresholds, training: training, metrics: metrics,
             conformal: conformal, reference: reference, districts: districts,
             files: [.init(name: ModelBundle.forestName, bytes: forestBytes.count, sha256: Self.sha256(forestBytes))])
         manifest.version = Self.version(of: manifest)
@@ -194,10 +194,11 @@ public struct ModelBundle: Sendable {
         let calibration = manifest.calibration
         let thresholds = manifest.thresholds
         guard calibration.a >= 0, calibration.b >= 0, calibration.c.isFinite, (0...1).contains(thresholds.fraud),
-            (0...1).contains(thresholds.review)
-        else { throw BundleError(.malformed, "calibration or thresholds are out of range") }
+            (0...1).contains(thresholds.review), manifest.ensemble?.isSound != false
+        else { throw BundleError(.malformed, "calibration, ensemble or thresholds are out of range") }
         return FraudModel(
-            version: manifest.version, features: manifest.features.list, forest: forest, calibration: calibration, thresholds: thresholds)
+            version: manifest.version, features: manifest.features.list, forest: forest, calibration: calibration, thresholds: thresholds,
+            ensemble: manifest.ensemble, conformal: manifest.conformal)
     }
 
     /// What is wrong with a manifest, by the path of the key.

@@ -8,7 +8,7 @@ public struct ModelCard: Sendable {
     public init(_ manifest: BundleManifest) { self.manifest = manifest }
 
     public var markdown: String {
-        [head, data, quality, decisions, districts, features, limits].compactMap { $0 }.joined(separator: "\n\n") + "\n"
+        [head, data, quality, decisions, signals, districts, features, limits].compactMap { $0 }.joined(separator: "\n\n") + "\n"
     }
 
     private var head: String {
@@ -65,6 +65,20 @@ public struct ModelCard: Sendable {
                 """
         }
         return text
+    }
+
+    /// Nil for a model of the classifier alone.
+    private var signals: String? {
+        guard let ensemble = manifest.ensemble else { return nil }
+        let lines = [
+            "## What goes into a score", "",
+            """
+            The classifier's calibrated log-odds, and for each signal its weight times how far it lies above its mean in training. A signal \
+            that is not at hand takes no part.
+            """, "", "| signal | weight | mean in training |", "| --- | ---: | ---: |",
+        ]
+        return (lines + ensemble.parts.map { "| \($0.signal.rawValue) | \(Self.number($0.weight)) | \(Self.number($0.centre)) |" })
+            .joined(separator: "\n")
     }
 
     /// Nil where homes were not known.

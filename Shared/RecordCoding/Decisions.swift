@@ -14,7 +14,11 @@ extension RecordsV1.Decision {
             key: .init(record.key), state: .decided, riskScore: record.riskScore, label: label,
             reasons: record.reasons.map {
                 RecordsV1.Reason(feature: $0.feature, value: $0.value, contribution: $0.contribution, text: $0.text)
-            }, modelVersion: record.modelVersion, decidedAt: .init(record.decidedAt), alert: record.alert, decisionID: record.decisionID)
+            }, modelVersion: record.modelVersion, decidedAt: .init(record.decidedAt), alert: record.alert, decisionID: record.decisionID,
+            parts: record.parts.map { RecordsV1.ScorePart(signal: $0.signal, value: $0.value, contribution: $0.contribution) },
+            predictionSet: record.predictionSet.map {
+                RecordsV1.PredictionSet(hasGenuine: $0.hasGenuine, hasFraud: $0.hasFraud, coverage: $0.coverage)
+            })
     }
 
     /// The transaction is durable; its decision follows from the log.
@@ -42,6 +46,10 @@ extension Decision {
             key: key, label: label, riskScore: message.riskScore,
             reasons: message.reasons.map {
                 Reason(feature: $0.feature, text: $0.text, value: $0.value, contribution: $0.contribution)
-            }, modelVersion: message.modelVersion, decidedAt: decidedAt, alert: message.alert, decisionID: message.decisionID)
+            }, modelVersion: message.modelVersion, decidedAt: decidedAt, alert: message.alert, decisionID: message.decisionID,
+            parts: message.parts.map { Part(signal: $0.signal, value: $0.value, contribution: $0.contribution) },
+            predictionSet: message.predictionSet.map {
+                PredictionSet(hasGenuine: $0.hasGenuine, hasFraud: $0.hasFraud, coverage: $0.coverage)
+            })
     }
 }

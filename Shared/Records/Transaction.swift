@@ -134,6 +134,36 @@ public struct Decision: Sendable, Hashable {
         }
     }
 
+    /// What one signal has to do with the score.
+    public struct Part: Sendable, Hashable {
+        /// `fraud_classifier`, `account_anomaly`, …
+        public var signal: String
+        /// The signal itself, in its own unit; NaN when it was not at hand.
+        public var value: Double
+        /// In log-odds; positive raises the risk.
+        public var contribution: Double
+
+        public init(signal: String, value: Double, contribution: Double) {
+            self.signal = signal
+            self.value = value
+            self.contribution = contribution
+        }
+    }
+
+    /// What cannot be ruled out of a transaction, so that at most a stated share of such sets lacks the truth.
+    public struct PredictionSet: Sendable, Hashable {
+        public var hasGenuine: Bool
+        public var hasFraud: Bool
+        /// The share of sets that is to hold the truth, 0…1.
+        public var coverage: Double
+
+        public init(hasGenuine: Bool, hasFraud: Bool, coverage: Double) {
+            self.hasGenuine = hasGenuine
+            self.hasFraud = hasFraud
+            self.coverage = coverage
+        }
+    }
+
     public var key: TransactionKey
     public var label: Label
     /// 0…1, calibrated.
@@ -146,10 +176,14 @@ public struct Decision: Sendable, Hashable {
     public var alert: Bool
     /// Names the decision for replay and audit.
     public var decisionID: String
+    /// The signals that the score is made of; empty for a model of one.
+    public var parts: [Part]
+    /// Nil where the model states no coverage.
+    public var predictionSet: PredictionSet?
 
     public init(
         key: TransactionKey, label: Label, riskScore: Double, reasons: [Reason], modelVersion: String, decidedAt: Timestamp,
-        alert: Bool = false, decisionID: String = ""
+        alert: Bool = false, decisionID: String = "", parts: [Part] = [], predictionSet: PredictionSet? = nil
     ) {
         self.key = key
         self.label = label
@@ -159,6 +193,8 @@ public struct Decision: Sendable, Hashable {
         self.decidedAt = decidedAt
         self.alert = alert
         self.decisionID = decisionID
+        self.parts = parts
+        self.predictionSet = predictionSet
     }
 
     public func validate(now: Timestamp) -> [Violation] {

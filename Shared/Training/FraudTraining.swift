@@ -76,8 +76,12 @@ public struct FraudTraining: Sendable {
             })
         let result = try trainer.run(progress: progress)
         let margins = result.heldOutMargins.map(Double.init)
-        let calibration = BetaCalibration(fittingMargins: margins, isPositive: isFraud)
-        let probabilities = margins.map { calibration.probability(margin: $0) }
+        let placeRisk = PlaceRiskByWeek(history).map { places in
+            var places = places
+            return table.transactionIndices.map { places.value(of: history.transactions[$0]) }
+        }
+        let fit = EnsembleFit(margins: margins, rows: table.values, featureNames: set.names, placeRisk: placeRisk, isFraud: isFraud)
+        let probabilities = fit.probabilities
         let thresholds = FraudModel.Thresholds(review: options.reviewThreshold, fraud: options.fraudThreshold)
         let record = TrainingRecord(
             source: source, dataSHA256: known.sha256, from: history.transactions[first].eventTime.iso8601,
@@ -87,9 +91,9 @@ public struct FraudTraining: Sendable {
         // With one part nothing was held out: what is measured then is said by another name, and no coverage is promised.
         let isHeldOut = options.parts > 1
         let bundle = try ModelBundle(
-            forest: result.forest, features: set, calibration: calibration, thresholds: thresholds, training: record,
-            metrics: metrics(probabilities, isFraud, prefix: isHeldOut ? "held_out" : "training"),
-            conformal: isHeldOut ? conformal(result.forest, table, calibration, heldOut: probabilities, isFraud) : nil,
+            forest: result.forest, features: set, calibration: fit.calibration, thresholds: thresholds, training: record,
+            metrics: metrics(probabilities, isFraud, prefix: isHeldOut ? "held_out" : "training"), ensemble: fit.ensemble,
+            conformal: isHeldOut ? conformal(result.forest, table, placeRisk, fit, isFraud) : nil,
             reference: reference(table), districts: DistrictTable(history, table).records(probabilities, isFraud, thresholds),
             createdAt: createdAt)
         return TrainedModel(bundle: bundle, probabilities: probabilities, isFraud: isFraud, isHeldOut: isHeldOut)
@@ -98,10 +102,13 @@ public struct FraudTraining: Sendable {
     /// Sets are made of scores of the whole ensemble, whose parts' errors average out; so genuine payments, of which it sees too many to
     /// learn any by heart, are judged by it. It knows its training's frauds, so these are judged by the part that does not.
     private func conformal(
-        _ forest: Forest, _ table: FeatureTable, _ calibration: BetaCalibration, heldOut: [Double], _ isFraud: [Bool]
+        _ forest: Forest, _ table: FeatureTable, _ placeRisk: [Double]?, _ fit: EnsembleFit, _ isFraud: [Bool]
     ) -> ConformalThresholds? {
-        let margins = forest.margins(rows: table.values)
-        let scores = margins.indices.map { isFraud[$0] ? heldOut[$0] : calibration.probability(margin: Double(margins[$0])) }
+        let whole = FraudModel(
+            version: "", features: set.definitions.map { FeatureDescription($0) }, forest: forest, calibration: fit.calibration,
+            thresholds: .init(review: options.reviewThreshold, fraud: options.fraudThreshold), ensemble: fit.ensemble
+        ).riskScores(rows: table.values, placeRisk: placeRisk)
+        let scores = whole.indices.map { isFraud[$0] ? fit.probabilities[$0] : whole[$0] }
         return ConformalThresholds(fitting: scores, isFraud: isFraud, coverage: options.coverage)
     }
 

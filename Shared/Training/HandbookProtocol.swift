@@ -99,12 +99,16 @@ public struct HandbookProtocol: Sendable, Hashable {
         let bundle = model.bundle
         let truth = history.outcomes(knownBy: Timestamp(microseconds: .max), labelDelay: .days(0))
         let compromised = CompromisedCards(history: history, truth: truth, protocol: self)
-        let margins = bundle.model.forest.margins(rows: test.values)
+        let placeRisk = PlaceRiskByWeek(history).map { places in
+            var places = places
+            return test.transactionIndices.map { places.value(of: history.transactions[$0]) }
+        }
+        let riskScores = bundle.model.riskScores(rows: test.values, placeRisk: placeRisk)
         var scores: [Outcome.Score] = []
         var counted: [RankingMetrics.ScoredPayment] = []
         for (row, index) in test.transactionIndices.enumerated() {
             let transaction = history.transactions[index]
-            let score = bundle.model.calibration.probability(margin: Double(margins[row]))
+            let score = riskScores[row]
             let day = transaction.eventTime.dayNumber() - testStart.dayNumber()
             let isExcluded = compromised.isKnown(transaction.customerID, onTestDay: day)
             scores.append(.init(key: transaction.key, score: score, isFraud: truth[index], isExcluded: isExcluded))

@@ -10,6 +10,8 @@ public struct PaymentHistory: Sendable {
     public let labels: [Label]
     public var homes: [String: Coordinate]
     public var terminals: [String: Coordinate]
+    /// Complaints and the like; empty where none are at hand.
+    public var incidents: [KnownIncident] = []
     /// Transactions left out because an earlier one had the same key.
     public let duplicateCount: Int
 

@@ -1447,6 +1447,163 @@ extension RecordsV1 {
 }
 
 extension RecordsV1 {
+    /// What one signal has to do with a score. The contributions, and the log-odds of fraud before anything is known, sum to the log-odds of
+    /// the score.
+    public struct ScorePart: Message {
+        /// fraud_classifier, account_anomaly, terminal_anomaly or spatial_risk.
+        public var signal: String = ""
+        /// The signal itself; NaN when it was not at hand.
+        public var value: Double = 0
+        /// In log-odds.
+        public var contribution: Double = 0
+
+        public init() {}
+
+        public init(
+            signal: String = "",
+            value: Double = 0,
+            contribution: Double = 0
+        ) {
+            self.signal = signal
+            self.value = value
+            self.contribution = contribution
+        }
+
+        public static let fullName = "vigil.records.v1.ScorePart"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Records__V1__ScorePart(), { vigil__records__v1__score_part__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Records__V1__ScorePart.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Records__V1__ScorePart>) throws {
+            self.signal = try Unpacked.string(unpacked.pointee.signal, "vigil.records.v1.ScorePart.signal")
+            self.value = unpacked.pointee.value
+            self.contribution = unpacked.pointee.contribution
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.signal.isEmpty { sink.string(1, self.signal) }
+            if self.value.bitPattern != 0 { sink.double(2, self.value) }
+            if self.contribution.bitPattern != 0 { sink.double(3, self.contribution) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.signal.isEmpty { writer.field("signal"); writer.write(self.signal) }
+            if self.value.bitPattern != 0 { writer.field("value"); writer.write(self.value) }
+            if self.contribution.bitPattern != 0 { writer.field("contribution"); writer.write(self.contribution) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "signal":
+                    self.signal = try reader.readString()
+                case "value":
+                    self.value = try reader.readDouble()
+                case "contribution":
+                    self.contribution = try reader.readDouble()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension RecordsV1 {
+    /// What cannot be ruled out of a transaction.
+    public struct PredictionSet: Message {
+        public var hasGenuine: Bool = false
+        public var hasFraud: Bool = false
+        /// The share of such sets that is to hold the truth, 0 to 1.
+        public var coverage: Double = 0
+
+        public init() {}
+
+        public init(
+            hasGenuine: Bool = false,
+            hasFraud: Bool = false,
+            coverage: Double = 0
+        ) {
+            self.hasGenuine = hasGenuine
+            self.hasFraud = hasFraud
+            self.coverage = coverage
+        }
+
+        public static let fullName = "vigil.records.v1.PredictionSet"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Records__V1__PredictionSet(), { vigil__records__v1__prediction_set__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Records__V1__PredictionSet.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Records__V1__PredictionSet>) throws {
+            self.hasGenuine = unpacked.pointee.has_genuine != 0
+            self.hasFraud = unpacked.pointee.has_fraud != 0
+            self.coverage = unpacked.pointee.coverage
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if self.hasGenuine { sink.bool(1, self.hasGenuine) }
+            if self.hasFraud { sink.bool(2, self.hasFraud) }
+            if self.coverage.bitPattern != 0 { sink.double(3, self.coverage) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if self.hasGenuine { writer.field("hasGenuine"); writer.write(self.hasGenuine) }
+            if self.hasFraud { writer.field("hasFraud"); writer.write(self.hasFraud) }
+            if self.coverage.bitPattern != 0 { writer.field("coverage"); writer.write(self.coverage) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "hasGenuine", "has_genuine":
+                    self.hasGenuine = try reader.readBool()
+                case "hasFraud", "has_fraud":
+                    self.hasFraud = try reader.readBool()
+                case "coverage":
+                    self.coverage = try reader.readDouble()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension RecordsV1 {
     /// The model's answer for one transaction.
     public struct Decision: Message {
         public var key: RecordsV1.TransactionKey?
@@ -1462,6 +1619,10 @@ extension RecordsV1 {
         public var alert: Bool = false
         /// Stable identifier of the decision, for replay and audit.
         public var decisionID: String = ""
+        /// The signals that the score is made of; empty for a model of one.
+        public var parts: [RecordsV1.ScorePart] = []
+        /// Absent where the model states no coverage.
+        public var predictionSet: RecordsV1.PredictionSet?
 
         public init() {}
 
@@ -1474,7 +1635,9 @@ extension RecordsV1 {
             modelVersion: String = "",
             decidedAt: GoogleProtobuf.Timestamp? = nil,
             alert: Bool = false,
-            decisionID: String = ""
+            decisionID: String = "",
+            parts: [RecordsV1.ScorePart] = [],
+            predictionSet: RecordsV1.PredictionSet? = nil
         ) {
             self.key = key
             self.state = state
@@ -1485,6 +1648,8 @@ extension RecordsV1 {
             self.decidedAt = decidedAt
             self.alert = alert
             self.decisionID = decisionID
+            self.parts = parts
+            self.predictionSet = predictionSet
         }
 
         public static let fullName = "vigil.records.v1.Decision"
@@ -1508,6 +1673,8 @@ extension RecordsV1 {
             if let message = unpacked.pointee.decided_at { self.decidedAt = try GoogleProtobuf.Timestamp(unpacked: message) }
             self.alert = unpacked.pointee.alert != 0
             self.decisionID = try Unpacked.string(unpacked.pointee.decision_id, "vigil.records.v1.Decision.decision_id")
+            self.parts = try Unpacked.list(unpacked.pointee.parts, unpacked.pointee.n_parts) { try RecordsV1.ScorePart(unpacked: Unpacked.message($0)) }
+            if let message = unpacked.pointee.prediction_set { self.predictionSet = try RecordsV1.PredictionSet(unpacked: message) }
         }
 
         public var protobufByteCount: Int {
@@ -1529,6 +1696,8 @@ extension RecordsV1 {
             if let value = self.decidedAt { sink.message(7, value) }
             if self.alert { sink.bool(8, self.alert) }
             if !self.decisionID.isEmpty { sink.string(9, self.decisionID) }
+            for value in self.parts { sink.message(10, value) }
+            if let value = self.predictionSet { sink.message(11, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -1547,6 +1716,13 @@ extension RecordsV1 {
             if let value = self.decidedAt { writer.field("decidedAt"); writer.write(value) }
             if self.alert { writer.field("alert"); writer.write(self.alert) }
             if !self.decisionID.isEmpty { writer.field("decisionId"); writer.write(self.decisionID) }
+            if !self.parts.isEmpty {
+                writer.field("parts")
+                writer.beginArray()
+                for value in self.parts { writer.write(value) }
+                writer.endArray()
+            }
+            if let value = self.predictionSet { writer.field("predictionSet"); writer.write(value) }
             writer.endObject()
         }
 
@@ -1584,6 +1760,13 @@ extension RecordsV1 {
                 case "decisionId", "decision_id":
                     if try reader.readNullIfNext() { continue }
                     self.decisionID = try reader.readString()
+                case "parts":
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.parts.append(try RecordsV1.ScorePart(json: &reader))
+                    }
+                case "predictionSet", "prediction_set":
+                    self.predictionSet = try RecordsV1.PredictionSet(json: &reader)
                 default: try reader.skipUnknown()
                 }
             }
@@ -1625,16 +1808,19 @@ extension FileDescriptor {
             GAYgASgBUgV2YWx1ZRJPCgphdHRyaWJ1dGVzGAcgAygLMi8udmlnaWwucmVjb3Jkcy52MS5Db250ZXh0U2lnbmFsLkF0dHJpYnV0ZXNFbnRyeVIKYXR0cmli\
             dXRlcxo9Cg9BdHRyaWJ1dGVzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAlSBXZhbHVlOgI4ASJwCgZSZWFzb24SGAoHZmVhdHVyZRgB\
             IAEoCVIHZmVhdHVyZRIUCgV2YWx1ZRgCIAEoAVIFdmFsdWUSIgoMY29udHJpYnV0aW9uGAMgASgBUgxjb250cmlidXRpb24SEgoEdGV4dBgEIAEoCVIEdGV4\
-            dCKSAwoIRGVjaXNpb24SMgoDa2V5GAEgASgLMiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktleVIDa2V5EjUKBXN0YXRlGAIgASgOMh8udmlnaWwu\
-            cmVjb3Jkcy52MS5EZWNpc2lvblN0YXRlUgVzdGF0ZRIdCgpyaXNrX3Njb3JlGAMgASgBUglyaXNrU2NvcmUSMQoFbGFiZWwYBCABKA4yGy52aWdpbC5yZWNv\
-            cmRzLnYxLlJpc2tMYWJlbFIFbGFiZWwSMgoHcmVhc29ucxgFIAMoCzIYLnZpZ2lsLnJlY29yZHMudjEuUmVhc29uUgdyZWFzb25zEiMKDW1vZGVsX3ZlcnNp\
-            b24YBiABKAlSDG1vZGVsVmVyc2lvbhI5CgpkZWNpZGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJZGVjaWRlZEF0EhQKBWFsZXJ0\
-            GAggASgIUgVhbGVydBIfCgtkZWNpc2lvbl9pZBgJIAEoCVIKZGVjaXNpb25JZCqsAQoHQ2hhbm5lbBIXChNDSEFOTkVMX1VOU1BFQ0lGSUVEEAASDwoLQ0hB\
-            Tk5FTF9QT1MQARIPCgtDSEFOTkVMX0FUTRACEhUKEUNIQU5ORUxfRUNPTU1FUkNFEAMSEgoOQ0hBTk5FTF9NT0JJTEUQBBIUChBDSEFOTkVMX1RSQU5TRkVS\
-            EAUSEgoOQ0hBTk5FTF9CUkFOQ0gQBhIRCg1DSEFOTkVMX09USEVSEAcqdQoMVGVybWluYWxLaW5kEh0KGVRFUk1JTkFMX0tJTkRfVU5TUEVDSUZJRUQQABIV\
-            ChFURVJNSU5BTF9LSU5EX1BPUxABEhUKEVRFUk1JTkFMX0tJTkRfQVRNEAISGAoUVEVSTUlOQUxfS0lORF9PTkxJTkUQAypvCglSaXNrTGFiZWwSGgoWUklT\
-            S19MQUJFTF9VTlNQRUNJRklFRBAAEhkKFVJJU0tfTEFCRUxfTEVHSVRJTUFURRABEhUKEVJJU0tfTEFCRUxfUkVWSUVXEAISFAoQUklTS19MQUJFTF9GUkFV\
-            RBADKmcKDURlY2lzaW9uU3RhdGUSHgoaREVDSVNJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIaChZERUNJU0lPTl9TVEFURV9QRU5ESU5HEAESGgoWREVDSVNJ\
-            T05fU1RBVEVfREVDSURFRBACYgZwcm90bzM=
+            dCJdCglTY29yZVBhcnQSFgoGc2lnbmFsGAEgASgJUgZzaWduYWwSFAoFdmFsdWUYAiABKAFSBXZhbHVlEiIKDGNvbnRyaWJ1dGlvbhgDIAEoAVIMY29udHJp\
+            YnV0aW9uImkKDVByZWRpY3Rpb25TZXQSHwoLaGFzX2dlbnVpbmUYASABKAhSCmhhc0dlbnVpbmUSGwoJaGFzX2ZyYXVkGAIgASgIUghoYXNGcmF1ZBIaCghj\
+            b3ZlcmFnZRgDIAEoAVIIY292ZXJhZ2UijQQKCERlY2lzaW9uEjIKA2tleRgBIAEoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25LZXlSA2tleRI1\
+            CgVzdGF0ZRgCIAEoDjIfLnZpZ2lsLnJlY29yZHMudjEuRGVjaXNpb25TdGF0ZVIFc3RhdGUSHQoKcmlza19zY29yZRgDIAEoAVIJcmlza1Njb3JlEjEKBWxh\
+            YmVsGAQgASgOMhsudmlnaWwucmVjb3Jkcy52MS5SaXNrTGFiZWxSBWxhYmVsEjIKB3JlYXNvbnMYBSADKAsyGC52aWdpbC5yZWNvcmRzLnYxLlJlYXNvblIH\
+            cmVhc29ucxIjCg1tb2RlbF92ZXJzaW9uGAYgASgJUgxtb2RlbFZlcnNpb24SOQoKZGVjaWRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3Rh\
+            bXBSCWRlY2lkZWRBdBIUCgVhbGVydBgIIAEoCFIFYWxlcnQSHwoLZGVjaXNpb25faWQYCSABKAlSCmRlY2lzaW9uSWQSMQoFcGFydHMYCiADKAsyGy52aWdp\
+            bC5yZWNvcmRzLnYxLlNjb3JlUGFydFIFcGFydHMSRgoOcHJlZGljdGlvbl9zZXQYCyABKAsyHy52aWdpbC5yZWNvcmRzLnYxLlByZWRpY3Rpb25TZXRSDXBy\
+            ZWRpY3Rpb25TZXQqrAEKB0NoYW5uZWwSFwoTQ0hBTk5FTF9VTlNQRUNJRklFRBAAEg8KC0NIQU5ORUxfUE9TEAESDwoLQ0hBTk5FTF9BVE0QAhIVChFDSEFO\
+            TkVMX0VDT01NRVJDRRADEhIKDkNIQU5ORUxfTU9CSUxFEAQSFAoQQ0hBTk5FTF9UUkFOU0ZFUhAFEhIKDkNIQU5ORUxfQlJBTkNIEAYSEQoNQ0hBTk5FTF9P\
+            VEhFUhAHKnUKDFRlcm1pbmFsS2luZBIdChlURVJNSU5BTF9LSU5EX1VOU1BFQ0lGSUVEEAASFQoRVEVSTUlOQUxfS0lORF9QT1MQARIVChFURVJNSU5BTF9L\
+            SU5EX0FUTRACEhgKFFRFUk1JTkFMX0tJTkRfT05MSU5FEAMqbwoJUmlza0xhYmVsEhoKFlJJU0tfTEFCRUxfVU5TUEVDSUZJRUQQABIZChVSSVNLX0xBQkVM\
+            X0xFR0lUSU1BVEUQARIVChFSSVNLX0xBQkVMX1JFVklFVxACEhQKEFJJU0tfTEFCRUxfRlJBVUQQAypnCg1EZWNpc2lvblN0YXRlEh4KGkRFQ0lTSU9OX1NU\
+            QVRFX1VOU1BFQ0lGSUVEEAASGgoWREVDSVNJT05fU1RBVEVfUEVORElORxABEhoKFkRFQ0lTSU9OX1NUQVRFX0RFQ0lERUQQAmIGcHJvdG8z
             """)
 }

@@ -12,13 +12,19 @@ struct Scorer: Sendable {
     var version: String { bundle.version }
     var featureSetVersion: String { bundle.manifest.features.version }
 
-    /// - Parameter values: in the order of the model's feature set; NaN where unknown.
+    /// - Parameters:
+    ///   - values: in the order of the model's feature set; NaN where unknown.
+    ///   - placeRisk: see `Ensemble.Signal.place`; NaN where it is not at hand.
     /// - Returns: nil if there are more or fewer values than the model takes.
-    func decide(_ values: [Double], on key: TransactionKey, id: String, at time: Timestamp) -> Decision? {
+    func decide(_ values: [Double], placeRisk: Double, on key: TransactionKey, id: String, at time: Timestamp) -> Decision? {
         guard values.count == bundle.model.featureNames.count else { return nil }
-        let score = bundle.model.score(values, maxReasons: Self.maxReasons)
+        let score = bundle.model.score(values, placeRisk: placeRisk, maxReasons: Self.maxReasons)
         return Decision(
             key: key, label: score.label, riskScore: score.riskScore, reasons: score.reasons, modelVersion: version, decidedAt: time,
-            alert: score.riskScore >= alertThreshold, decisionID: id)
+            alert: score.riskScore >= alertThreshold, decisionID: id, parts: score.parts,
+            predictionSet: score.predictionSet.map {
+                Decision.PredictionSet(
+                    hasGenuine: $0.hasGenuine, hasFraud: $0.hasFraud, coverage: bundle.manifest.conformal?.coverage ?? 0)
+            })
     }
 }

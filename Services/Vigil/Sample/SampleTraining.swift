@@ -10,9 +10,10 @@ struct SampleTraining {
     /// Writes a bundle into a folder of its own under `folder`, and returns that.
     func run(into folder: String) throws -> String {
         let world = sample.world
-        let history = PaymentHistory(
+        var history = PaymentHistory(
             transactions: sample.transactions.filter { $0.eventTime < sample.dayBegins }, labels: sample.labels,
             customers: world.customers, terminals: world.terminals)
+        history.incidents = world.complaints.filter { $0.reportedAt < sample.dayBegins }.compactMap { KnownIncident($0) }
         // Few trees: the city is small, and the first start should be quick.
         let training = FraudTraining(options: TrainingOptions(rounds: 80, parts: 1))
         let bundle = try training.train(on: history, asOf: sample.dayBegins, source: "simulated city", createdAt: sample.now)

@@ -36,6 +36,10 @@ final class DatasetFiles {
         try read(file, mapping: mapping, as: .terminals, progress: &progress) { if case .terminal(let it) = $0 { it } else { nil } }
     }
 
+    func complaints(_ file: String, mapping: String, progress: inout ProgressLine) throws -> [Complaint] {
+        try read(file, mapping: mapping, as: .complaints, progress: &progress) { if case .complaint(let it) = $0 { it } else { nil } }
+    }
+
     /// Ends a command whose result is written: with exit status 3 where rows were left out.
     func finish() throws {
         if rejectedRows > 0 { throw ExitCode(3) }

@@ -53,10 +53,16 @@ struct LabelAndPlaceOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Mapping of the terminals.", valueName: "name|file"))
     var terminalsMapping = "handbook-terminals"
 
+    @Option(help: ArgumentHelp("Complaints, for the risk of places.", valueName: "file"))
+    var complaints: String?
+
+    @Option(help: ArgumentHelp("Mapping of the complaints.", valueName: "name|file"))
+    var complaintsMapping = "simulated-complaints"
+
     @Option(help: ArgumentHelp("Where all rows that are left out go, with the reasons, CSV.", valueName: "file"))
     var rejects: String?
 
-    var inputs: [String?] { [labels, labelsMapping, customers, customersMapping, terminals, terminalsMapping] }
+    var inputs: [String?] { [labels, labelsMapping, customers, customersMapping, terminals, terminalsMapping, complaints, complaintsMapping] }
 
     func files() throws -> DatasetFiles { try DatasetFiles(rejects: rejects) }
 
@@ -65,7 +71,12 @@ struct LabelAndPlaceOptions: ParsableArguments {
         if let labels { known = try files.labels(labels, mapping: labelsMapping, progress: &progress) }
         let homes = try customers.map { try files.customers($0, mapping: customersMapping, progress: &progress) } ?? []
         let places = try terminals.map { try files.terminals($0, mapping: terminalsMapping, progress: &progress) } ?? []
-        let history = PaymentHistory(transactions: rows.map(\.transaction), labels: known, customers: homes, terminals: places)
+        var history = PaymentHistory(transactions: rows.map(\.transaction), labels: known, customers: homes, terminals: places)
+        if let complaints {
+            history.incidents = try files.complaints(complaints, mapping: complaintsMapping, progress: &progress).compactMap {
+                KnownIncident($0)
+            }
+        }
         if history.duplicateCount > 0 { progress.note("\(history.duplicateCount) payments came twice (same bank and id); the first of each counts") }
         return history
     }

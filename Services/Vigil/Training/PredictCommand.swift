@@ -16,6 +16,10 @@ struct PredictCommand: ParsableCommand {
 
               vigil predict --input new_transactions.csv --output scored.csv --bundle bundle --history transactions.csv.gz
 
+            A score is made of several signals: the classifier, how unlike themselves the account and the terminal behave, and, with
+            --complaints, the risk of the place. Each signal's share in it, in log-odds, is written along, and what cannot be ruled out at the
+            bundle's coverage.
+
             The output's name says its form: .json is a JSON list, .ndjson one object a line, anything else CSV.
 
             \(HistoryOptions.help)
@@ -66,13 +70,16 @@ struct PredictCommand: ParsableCommand {
         var scored: [ScoredPayment] = []
         scored.reserveCapacity(new.count)
         var done = 0
+        var places = PlaceRiskByWeek(history)
         var replay = history.replay(set: set)
         replay.run(history.transactions, labels: history.labels) { index, values in
             done += 1
             if done % 4_096 == 0 { progress.show("scoring", fraction: Double(done) / Double(history.transactions.count)) }
             let transaction = history.transactions[index]
             guard wanted.contains(transaction.key) else { return }
-            scored.append(ScoredPayment(transaction.key, bundle.model.score(Array(values), maxReasons: reasons)))
+            let score = bundle.model.score(
+                Array(values), placeRisk: places?.value(of: transaction) ?? .nan, maxReasons: reasons)
+            scored.append(ScoredPayment(transaction.key, score))
         }
         try PredictionFile(path: output, version: bundle.version).write(scored)
         progress.end()
@@ -103,10 +110,21 @@ struct ScoredPayment: Encodable {
         var contribution: Double
     }
 
+    /// What a signal has to do with the score.
+    struct Part: Encodable {
+        var signal: String
+        /// Null where it was not at hand.
+        var value: Double?
+        var contribution: Double
+    }
+
     var transactionID: String
     var riskScore: Double
     var label: Decision.Label
     var reasons: [Reason]
+    var parts: [Part]
+    /// Nil where the bundle states no coverage.
+    var predictionSet: [String]?
     var modelVersion = ""
 
     init(_ key: TransactionKey, _ score: FraudScore) {
@@ -116,12 +134,17 @@ struct ScoredPayment: Encodable {
         reasons = score.reasons.map {
             Reason(feature: $0.feature, text: $0.text, value: $0.value.isFinite ? $0.value : nil, contribution: $0.contribution)
         }
+        parts = score.parts.map {
+            Part(signal: $0.signal, value: $0.value.isFinite ? $0.value : nil, contribution: $0.contribution)
+        }
+        predictionSet = score.predictionSet.map { [$0.hasGenuine ? "genuine" : nil, $0.hasFraud ? "fraud" : nil].compactMap { $0 } }
     }
 
     enum CodingKeys: String, CodingKey {
         case transactionID = "transaction_id"
         case riskScore = "risk_score"
-        case label, reasons
+        case label, reasons, parts
+        case predictionSet = "prediction_set"
         case modelVersion = "model_version"
     }
 
@@ -131,6 +154,8 @@ struct ScoredPayment: Encodable {
         try container.encode(riskScore, forKey: .riskScore)
         try container.encode(label.rawValue, forKey: .label)
         try container.encode(reasons, forKey: .reasons)
+        try container.encode(parts, forKey: .parts)
+        try container.encode(predictionSet, forKey: .predictionSet)
         try container.encode(modelVersion, forKey: .modelVersion)
     }
 }
@@ -163,12 +188,16 @@ struct PredictionFile {
         return data + Data(close.utf8)
     }
 
+    private static func decimals(_ value: Double) -> String { String(format: "%+.4f", value) }
+
     private func csv(_ payments: [ScoredPayment]) -> Data {
-        var csv = CSVWriter(header: ["transaction_id", "risk_score", "label", "reasons", "model_version"])
+        var csv = CSVWriter(header: ["transaction_id", "risk_score", "label", "reasons", "model_version", "parts", "prediction_set"])
         for payment in payments {
             csv.row([
                 payment.transactionID, "\(payment.riskScore)", payment.label.rawValue,
                 payment.reasons.map(\.text).joined(separator: "; "), version,
+                payment.parts.map { "\($0.signal) \(Self.decimals($0.contribution))" }.joined(separator: "; "),
+                payment.predictionSet?.joined(separator: "; ") ?? "",
             ])
         }
         return Data(csv.bytes)

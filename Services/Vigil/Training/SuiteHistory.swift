@@ -60,6 +60,7 @@ private struct LoggedRecords: Sendable {
     private var labels: [Label] = []
     private var customers: [Customer] = []
     private var terminals: [Terminal] = []
+    private var incidents: [KnownIncident] = []
     private let expectedTransactions: Int
     private let expectedLabels: Int
 
@@ -75,7 +76,9 @@ private struct LoggedRecords: Sendable {
     }
 
     var history: PaymentHistory {
-        PaymentHistory(transactions: transactions, labels: labels, customers: customers, terminals: terminals)
+        var history = PaymentHistory(transactions: transactions, labels: labels, customers: customers, terminals: terminals)
+        history.incidents = incidents
+        return history
     }
 
     mutating func append(_ logged: IngestionV1.LoggedEvent) throws {
@@ -87,7 +90,10 @@ private struct LoggedRecords: Sendable {
         case .labelAccepted(let message): labels.append(try Label(message, sender: event.senderID))
         case .customerRegistered(let message): customers.append(try Customer(message))
         case .terminalRegistered(let message): terminals.append(try Terminal(message))
-        case .complaintAccepted, .contextSignalAccepted, .jurisdictionRegistered, nil: break
+        case .complaintAccepted(let message):
+            let complaint = try? Complaint(message, reporter: .init(kind: .agency, id: event.senderID))
+            if let incident = complaint.flatMap({ KnownIncident($0) }) { incidents.append(incident) }
+        case .contextSignalAccepted, .jurisdictionRegistered, nil: break
         }
     }
 }

@@ -70,6 +70,7 @@ struct FraudReport {
                 <div class="plots">
                 \(plots.map(\.svg).joined(separator: "\n"))
                 </div>
+                \(signalsSection)
                 \(coverageSection)
                 \(driftSection)
                 """)
@@ -140,6 +141,16 @@ struct FraudReport {
         return Plot(
             title: "Distribution of scores", xLabel: "log-odds of fraud", yLabel: "share of payments", xRange: -12...8,
             yRange: 0...max(highest * 1.1, 1e-6), series: series)
+    }
+
+    private var signalsSection: String {
+        guard let ensemble = manifest.ensemble else { return "" }
+        let rows = ensemble.parts.map { [$0.signal.rawValue, Figure.text($0.weight), Figure.text($0.centre)] }
+        return """
+            <h2>Signals beside the classifier</h2>
+            <p>Each adds its weight, in log-odds, for every unit that it lies above its mean in training.</p>
+            \(HTML.table([["Signal", "Weight", "Mean"]] + rows))
+            """
     }
 
     private var coverageSection: String {

@@ -514,6 +514,96 @@ void   vigil__records__v1__reason__free_unpacked
   assert(message->base.descriptor == &vigil__records__v1__reason__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   vigil__records__v1__score_part__init
+                     (Vigil__Records__V1__ScorePart         *message)
+{
+  static const Vigil__Records__V1__ScorePart init_value = VIGIL__RECORDS__V1__SCORE_PART__INIT;
+  *message = init_value;
+}
+size_t vigil__records__v1__score_part__get_packed_size
+                     (const Vigil__Records__V1__ScorePart *message)
+{
+  assert(message->base.descriptor == &vigil__records__v1__score_part__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__records__v1__score_part__pack
+                     (const Vigil__Records__V1__ScorePart *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__records__v1__score_part__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__records__v1__score_part__pack_to_buffer
+                     (const Vigil__Records__V1__ScorePart *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__records__v1__score_part__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Records__V1__ScorePart *
+       vigil__records__v1__score_part__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Records__V1__ScorePart *)
+     protobuf_c_message_unpack (&vigil__records__v1__score_part__descriptor,
+                                allocator, len, data);
+}
+void   vigil__records__v1__score_part__free_unpacked
+                     (Vigil__Records__V1__ScorePart *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__records__v1__score_part__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__records__v1__prediction_set__init
+                     (Vigil__Records__V1__PredictionSet         *message)
+{
+  static const Vigil__Records__V1__PredictionSet init_value = VIGIL__RECORDS__V1__PREDICTION_SET__INIT;
+  *message = init_value;
+}
+size_t vigil__records__v1__prediction_set__get_packed_size
+                     (const Vigil__Records__V1__PredictionSet *message)
+{
+  assert(message->base.descriptor == &vigil__records__v1__prediction_set__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__records__v1__prediction_set__pack
+                     (const Vigil__Records__V1__PredictionSet *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__records__v1__prediction_set__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__records__v1__prediction_set__pack_to_buffer
+                     (const Vigil__Records__V1__PredictionSet *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__records__v1__prediction_set__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Records__V1__PredictionSet *
+       vigil__records__v1__prediction_set__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Records__V1__PredictionSet *)
+     protobuf_c_message_unpack (&vigil__records__v1__prediction_set__descriptor,
+                                allocator, len, data);
+}
+void   vigil__records__v1__prediction_set__free_unpacked
+                     (Vigil__Records__V1__PredictionSet *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__records__v1__prediction_set__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   vigil__records__v1__decision__init
                      (Vigil__Records__V1__Decision         *message)
 {
@@ -1625,7 +1715,135 @@ const ProtobufCMessageDescriptor vigil__records__v1__reason__descriptor =
   (ProtobufCMessageInit) vigil__records__v1__reason__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__records__v1__decision__field_descriptors[9] =
+static const ProtobufCFieldDescriptor vigil__records__v1__score_part__field_descriptors[3] =
+{
+  {
+    "signal",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__ScorePart, signal),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__ScorePart, value),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "contribution",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__ScorePart, contribution),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__records__v1__score_part__field_indices_by_name[] = {
+  2,   /* field[2] = contribution */
+  0,   /* field[0] = signal */
+  1,   /* field[1] = value */
+};
+static const ProtobufCIntRange vigil__records__v1__score_part__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor vigil__records__v1__score_part__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.records.v1.ScorePart",
+  "ScorePart",
+  "Vigil__Records__V1__ScorePart",
+  "vigil.records.v1",
+  sizeof(Vigil__Records__V1__ScorePart),
+  3,
+  vigil__records__v1__score_part__field_descriptors,
+  vigil__records__v1__score_part__field_indices_by_name,
+  1,  vigil__records__v1__score_part__number_ranges,
+  (ProtobufCMessageInit) vigil__records__v1__score_part__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__records__v1__prediction_set__field_descriptors[3] =
+{
+  {
+    "has_genuine",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__PredictionSet, has_genuine),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "has_fraud",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__PredictionSet, has_fraud),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "coverage",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__PredictionSet, coverage),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__records__v1__prediction_set__field_indices_by_name[] = {
+  2,   /* field[2] = coverage */
+  1,   /* field[1] = has_fraud */
+  0,   /* field[0] = has_genuine */
+};
+static const ProtobufCIntRange vigil__records__v1__prediction_set__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor vigil__records__v1__prediction_set__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.records.v1.PredictionSet",
+  "PredictionSet",
+  "Vigil__Records__V1__PredictionSet",
+  "vigil.records.v1",
+  sizeof(Vigil__Records__V1__PredictionSet),
+  3,
+  vigil__records__v1__prediction_set__field_descriptors,
+  vigil__records__v1__prediction_set__field_indices_by_name,
+  1,  vigil__records__v1__prediction_set__number_ranges,
+  (ProtobufCMessageInit) vigil__records__v1__prediction_set__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__records__v1__decision__field_descriptors[11] =
 {
   {
     "key",
@@ -1735,6 +1953,30 @@ static const ProtobufCFieldDescriptor vigil__records__v1__decision__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "parts",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Records__V1__Decision, n_parts),
+    offsetof(Vigil__Records__V1__Decision, parts),
+    &vigil__records__v1__score_part__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "prediction_set",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__Decision, prediction_set),
+    &vigil__records__v1__prediction_set__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__records__v1__decision__field_indices_by_name[] = {
   7,   /* field[7] = alert */
@@ -1743,6 +1985,8 @@ static const unsigned vigil__records__v1__decision__field_indices_by_name[] = {
   0,   /* field[0] = key */
   3,   /* field[3] = label */
   5,   /* field[5] = model_version */
+  9,   /* field[9] = parts */
+  10,   /* field[10] = prediction_set */
   4,   /* field[4] = reasons */
   2,   /* field[2] = risk_score */
   1,   /* field[1] = state */
@@ -1750,7 +1994,7 @@ static const unsigned vigil__records__v1__decision__field_indices_by_name[] = {
 static const ProtobufCIntRange vigil__records__v1__decision__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor vigil__records__v1__decision__descriptor =
 {
@@ -1760,7 +2004,7 @@ const ProtobufCMessageDescriptor vigil__records__v1__decision__descriptor =
   "Vigil__Records__V1__Decision",
   "vigil.records.v1",
   sizeof(Vigil__Records__V1__Decision),
-  9,
+  11,
   vigil__records__v1__decision__field_descriptors,
   vigil__records__v1__decision__field_indices_by_name,
   1,  vigil__records__v1__decision__number_ranges,

@@ -29,6 +29,8 @@ typedef struct Vigil__Records__V1__Jurisdiction__Ring Vigil__Records__V1__Jurisd
 typedef struct Vigil__Records__V1__ContextSignal Vigil__Records__V1__ContextSignal;
 typedef struct Vigil__Records__V1__ContextSignal__AttributesEntry Vigil__Records__V1__ContextSignal__AttributesEntry;
 typedef struct Vigil__Records__V1__Reason Vigil__Records__V1__Reason;
+typedef struct Vigil__Records__V1__ScorePart Vigil__Records__V1__ScorePart;
+typedef struct Vigil__Records__V1__PredictionSet Vigil__Records__V1__PredictionSet;
 typedef struct Vigil__Records__V1__Decision Vigil__Records__V1__Decision;
 
 
@@ -246,6 +248,30 @@ struct  Vigil__Records__V1__Reason
     , (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string }
 
 
+struct  Vigil__Records__V1__ScorePart
+{
+  ProtobufCMessage base;
+  char *signal;
+  double value;
+  double contribution;
+};
+#define VIGIL__RECORDS__V1__SCORE_PART__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__records__v1__score_part__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0 }
+
+
+struct  Vigil__Records__V1__PredictionSet
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean has_genuine;
+  protobuf_c_boolean has_fraud;
+  double coverage;
+};
+#define VIGIL__RECORDS__V1__PREDICTION_SET__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__records__v1__prediction_set__descriptor) \
+    , 0, 0, 0 }
+
+
 struct  Vigil__Records__V1__Decision
 {
   ProtobufCMessage base;
@@ -259,10 +285,13 @@ struct  Vigil__Records__V1__Decision
   Google__Protobuf__Timestamp *decided_at;
   protobuf_c_boolean alert;
   char *decision_id;
+  size_t n_parts;
+  Vigil__Records__V1__ScorePart **parts;
+  Vigil__Records__V1__PredictionSet *prediction_set;
 };
 #define VIGIL__RECORDS__V1__DECISION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__records__v1__decision__descriptor) \
-    , NULL, VIGIL__RECORDS__V1__DECISION_STATE__DECISION_STATE_UNSPECIFIED, 0, VIGIL__RECORDS__V1__RISK_LABEL__RISK_LABEL_UNSPECIFIED, 0,NULL, (char *)protobuf_c_empty_string, NULL, 0, (char *)protobuf_c_empty_string }
+    , NULL, VIGIL__RECORDS__V1__DECISION_STATE__DECISION_STATE_UNSPECIFIED, 0, VIGIL__RECORDS__V1__RISK_LABEL__RISK_LABEL_UNSPECIFIED, 0,NULL, (char *)protobuf_c_empty_string, NULL, 0, (char *)protobuf_c_empty_string, 0,NULL, NULL }
 
 
 /* Vigil__Records__V1__Money methods */
@@ -480,6 +509,44 @@ Vigil__Records__V1__Reason *
 void   vigil__records__v1__reason__free_unpacked
                      (Vigil__Records__V1__Reason *message,
                       ProtobufCAllocator *allocator);
+/* Vigil__Records__V1__ScorePart methods */
+void   vigil__records__v1__score_part__init
+                     (Vigil__Records__V1__ScorePart         *message);
+size_t vigil__records__v1__score_part__get_packed_size
+                     (const Vigil__Records__V1__ScorePart   *message);
+size_t vigil__records__v1__score_part__pack
+                     (const Vigil__Records__V1__ScorePart   *message,
+                      uint8_t             *out);
+size_t vigil__records__v1__score_part__pack_to_buffer
+                     (const Vigil__Records__V1__ScorePart   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Records__V1__ScorePart *
+       vigil__records__v1__score_part__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__records__v1__score_part__free_unpacked
+                     (Vigil__Records__V1__ScorePart *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Records__V1__PredictionSet methods */
+void   vigil__records__v1__prediction_set__init
+                     (Vigil__Records__V1__PredictionSet         *message);
+size_t vigil__records__v1__prediction_set__get_packed_size
+                     (const Vigil__Records__V1__PredictionSet   *message);
+size_t vigil__records__v1__prediction_set__pack
+                     (const Vigil__Records__V1__PredictionSet   *message,
+                      uint8_t             *out);
+size_t vigil__records__v1__prediction_set__pack_to_buffer
+                     (const Vigil__Records__V1__PredictionSet   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Records__V1__PredictionSet *
+       vigil__records__v1__prediction_set__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__records__v1__prediction_set__free_unpacked
+                     (Vigil__Records__V1__PredictionSet *message,
+                      ProtobufCAllocator *allocator);
 /* Vigil__Records__V1__Decision methods */
 void   vigil__records__v1__decision__init
                      (Vigil__Records__V1__Decision         *message);
@@ -540,6 +607,12 @@ typedef void (*Vigil__Records__V1__ContextSignal_Closure)
 typedef void (*Vigil__Records__V1__Reason_Closure)
                  (const Vigil__Records__V1__Reason *message,
                   void *closure_data);
+typedef void (*Vigil__Records__V1__ScorePart_Closure)
+                 (const Vigil__Records__V1__ScorePart *message,
+                  void *closure_data);
+typedef void (*Vigil__Records__V1__PredictionSet_Closure)
+                 (const Vigil__Records__V1__PredictionSet *message,
+                  void *closure_data);
 typedef void (*Vigil__Records__V1__Decision_Closure)
                  (const Vigil__Records__V1__Decision *message,
                   void *closure_data);
@@ -566,6 +639,8 @@ extern const ProtobufCMessageDescriptor vigil__records__v1__jurisdiction__ring__
 extern const ProtobufCMessageDescriptor vigil__records__v1__context_signal__descriptor;
 extern const ProtobufCMessageDescriptor vigil__records__v1__context_signal__attributes_entry__descriptor;
 extern const ProtobufCMessageDescriptor vigil__records__v1__reason__descriptor;
+extern const ProtobufCMessageDescriptor vigil__records__v1__score_part__descriptor;
+extern const ProtobufCMessageDescriptor vigil__records__v1__prediction_set__descriptor;
 extern const ProtobufCMessageDescriptor vigil__records__v1__decision__descriptor;
 
 PROTOBUF_C__END_DECLS
