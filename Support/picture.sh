@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Takes the README's picture: logs in to the running suite's dashboard with headless Chromium and photographs it.
-#   Support/picture.sh [FILE.png]       while `make run` runs; needs Debian's chromium and python3-venv, and PyPI
+#   Support/picture.sh [FILE.png]       while `make run` runs; needs Debian's chromium and python3-venv, and PyPI,
+#                                     and a font that has Devanagari (Debian: fonts-lohit-deva) for the button to Hindi
 set -euo pipefail
 cd "$(dirname "$0")/.."
 file=${1:-Support/dashboard.png}
