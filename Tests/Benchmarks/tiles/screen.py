@@ -36,7 +36,7 @@ def page_of(playwright, address, token, fragment):
     page.set_default_timeout(120_000)
     page.goto(f"{address}/#{fragment}")
     page.wait_for_selector("#app:not([hidden])")
-    page.wait_for_selector("#histogram .bars rect")
+    page.wait_for_selector("#live.is-on")
     page.wait_for_selector("#map[aria-busy=false]")
     return page
 
@@ -59,7 +59,6 @@ def frames(playwright, address, token, fragment, seconds):
 
 def watch(playwright, address, token, layer):
     page = page_of(playwright, address, token, "layer=complaints&span=all")
-    page.wait_for_selector("#live.is-on")
     page.expose_function("tell", lambda when, words: print(when, "".join(c for c in words if c.isdigit()), flush=True))
     page.evaluate(WATCH, LAYERS.index(layer))
     print("ready", flush=True)
