@@ -49,11 +49,19 @@ final class ChannelCore: Sendable {
         }
     }
 
+    private func withState<R: Sendable>(_ body: (inout State) -> R) -> R {
+        state.withLock { state in
+            ThreadSanitizer.acquired(self)
+            defer { ThreadSanitizer.released(self) }
+            return body(&state)
+        }
+    }
+
     // MARK: picking
 
     /// A connection for a call that found none up; waits for one where there is hope.
     func pick(_ wish: CallWish, deadline: ContinuousClock.Instant?) async throws -> ClientConnection {
-        let id = state.withLock { state in
+        let id = withState { state in
             state.nextWaiterID += 1
             return state.nextWaiterID
         }
@@ -75,7 +83,7 @@ final class ChannelCore: Sendable {
     /// A connection that is up now.
     func readyConnection(_ wish: CallWish) -> ClientConnection? {
         let now = NIODeadline.now()
-        let (connection, needsMore) = state.withLock { state -> (ClientConnection?, Bool) in
+        let (connection, needsMore) = withState { state -> (ClientConnection?, Bool) in
             let connection = state.balancer.pick(key: wish.hashKey, now: now, other: wish.other)
             let stale = state.resolvedAt.map { now - $0 > .seconds(Int64(configuration.resolveSeconds)) } ?? true
             return (connection, stale || state.balancer.hasIdle)
@@ -85,7 +93,7 @@ final class ChannelCore: Sendable {
     }
 
     private func enqueue(_ waiter: Waiter) {
-        let result: Result<ClientConnection, any Error>? = state.withLock { state in
+        let result: Result<ClientConnection, any Error>? = withState { state in
             if state.isClosed { return .failure(RPCError(.unavailable, "the channel is closed")) }
             let wish = waiter.wish
             if let connection = state.balancer.pick(key: wish.hashKey, now: .now(), other: wish.other) { return .success(connection) }
@@ -111,7 +119,7 @@ final class ChannelCore: Sendable {
     }
 
     private func giveUp(_ id: Int, _ error: RPCError) {
-        let waiter = state.withLock { state -> Waiter? in
+        let waiter = withState { state -> Waiter? in
             guard let index = state.waiters.firstIndex(where: { $0.id == id }) else { return nil }
             return state.waiters.remove(at: index)
         }
@@ -120,7 +128,7 @@ final class ChannelCore: Sendable {
 
     /// Whether a call may be tried once more within the budget.
     func takesRetry() -> Bool {
-        state.withLock { state in
+        withState { state in
             guard state.retryTokens >= 1 else { return false }
             state.retryTokens -= 1
             return true
@@ -132,7 +140,7 @@ final class ChannelCore: Sendable {
         let failed = Self.isSickness(code)
         // The time matters to failures only.
         let now = failed ? NIODeadline.now() : .uptimeNanoseconds(0)
-        let ejected = state.withLock { state in
+        let ejected = withState { state in
             if code == .ok { state.retryTokens = min(Self.maxRetryTokens, state.retryTokens + configuration.retry.maxRetryRatio) }
             return state.balancer.callEnded(on: connection, failed: failed, now: now)
         }
@@ -186,7 +194,7 @@ final class ChannelCore: Sendable {
     }
 
     private func resolved(_ found: [(SocketAddress, String)]) {
-        let gone = state.withLock { state in
+        let gone = withState { state in
             state.isResolving = false
             state.resolvedAt = .now()
             return state.balancer.resolved(found)
@@ -197,7 +205,7 @@ final class ChannelCore: Sendable {
 
     private func resolutionFailed(_ error: any Error) {
         let reason = (error as? RPCError)?.message ?? "\(error)"
-        let (waiters, waitsOn) = state.withLock { state -> ([Waiter], Bool) in
+        let (waiters, waitsOn) = withState { state -> ([Waiter], Bool) in
             state.isResolving = false
             state.lastFailure = reason
             guard state.balancer.endpoints.isEmpty else { return ([], false) }
@@ -256,7 +264,7 @@ final class ChannelCore: Sendable {
     }
 
     private func opened(_ connection: ClientConnection) {
-        let mustClose = state.withLock { state in
+        let mustClose = withState { state in
             if !connection.isClosed { state.connections[ObjectIdentifier(connection)] = connection }
             return state.isClosed
         }
@@ -266,7 +274,7 @@ final class ChannelCore: Sendable {
     private func ready(_ address: SocketAddress, _ connection: ClientConnection) {
         logger.debug("connected", metadata: ["target": "\(target.authority)", "address": "\(address)"])
         guard let service = configuration.healthService else { return healthChanged(address, connection, isServing: true) }
-        _ = state.withLock { state in
+        _ = withState { state in
             state.balancer.update(address) { endpoint in
                 endpoint.status = .checking(connection)
                 endpoint.failures = 0
@@ -279,7 +287,7 @@ final class ChannelCore: Sendable {
 
     /// The server at the address can be called, or says that it cannot work.
     private func healthChanged(_ address: SocketAddress, _ connection: ClientConnection, isServing: Bool) {
-        let (waiters, failed) = state.withLock { state -> ([Waiter], [Waiter]) in
+        let (waiters, failed) = withState { state -> ([Waiter], [Waiter]) in
             let isOwn = state.balancer.update(address) { endpoint in
                 // Told late, of a connection that is no longer the address's own.
                 if let current = endpoint.connection, current !== connection { return false }
@@ -299,14 +307,14 @@ final class ChannelCore: Sendable {
 
     /// The server will take no new calls here; the next call connects anew.
     private func draining(_ address: SocketAddress, _ connection: ClientConnection) {
-        _ = state.withLock { state in
+        _ = withState { state in
             state.balancer.update(address) { if $0.connection === connection { $0.status = .idle } }
         }
     }
 
     private func ended(_ address: SocketAddress, _ connection: ClientConnection, _ reason: String) {
         enum Next { case nothing, fail, reconnect }
-        let (next, closer) = state.withLock { state -> (Next, CheckedContinuation<Void, Never>?) in
+        let (next, closer) = withState { state -> (Next, CheckedContinuation<Void, Never>?) in
             state.connections[ObjectIdentifier(connection)] = nil
             let closer = state.isClosed && state.connections.isEmpty ? state.closer.take() : nil
             let hasWaiters = !state.waiters.isEmpty
@@ -330,7 +338,7 @@ final class ChannelCore: Sendable {
     }
 
     private func failed(_ address: SocketAddress, _ reason: String) {
-        let (waiters, wait) = state.withLock { state -> ([Waiter], Duration?) in
+        let (waiters, wait) = withState { state -> ([Waiter], Duration?) in
             state.lastFailure = reason
             // The name may have moved.
             state.resolvedAt = nil
@@ -357,7 +365,7 @@ final class ChannelCore: Sendable {
     }
 
     private func waited(_ address: SocketAddress) {
-        let isWanted = state.withLock { state in
+        let isWanted = withState { state in
             _ = state.balancer.update(address) { if case .waiting = $0.status { $0.status = .idle } }
             return !state.waiters.isEmpty
         }
@@ -368,7 +376,7 @@ final class ChannelCore: Sendable {
 
     /// Lets calls in flight finish, at most `timeout`; then closes every connection.
     func close(timeout: Duration) async {
-        let (waiters, open) = state.withLock { state in
+        let (waiters, open) = withState { state in
             state.isClosed = true
             return (exchange(&state.waiters, with: []), Array(state.connections.values))
         }
@@ -378,7 +386,7 @@ final class ChannelCore: Sendable {
             for connection in open { connection.loop.run { connection.finishClose("the channel is closed") } }
         }
         await withCheckedContinuation { continuation in
-            let isDone = state.withLock { state in
+            let isDone = withState { state in
                 if state.connections.isEmpty { return true }
                 state.closer = continuation
                 return false

@@ -52,7 +52,15 @@ final class ServerCore: Sendable {
     func reloadCertificates() throws {
         guard let tlsFiles else { return }
         let context = try TLSContext(server: tlsFiles)
-        state.withLock { $0.tls = context }
+        withState { $0.tls = context }
+    }
+
+    private func withState<R: Sendable>(_ body: (inout State) -> R) -> R {
+        state.withLock { state in
+            ThreadSanitizer.acquired(self)
+            defer { ThreadSanitizer.released(self) }
+            return body(&state)
+        }
     }
 
     var http2Limits: HTTP2Limits {
@@ -64,11 +72,11 @@ final class ServerCore: Sendable {
 
     /// Makes the connection for an accepted socket; nil where there are too many.
     func accept(_ channel: any Channel) -> ServerConnection? {
-        let tls = state.withLock { $0.tls }
+        let tls = withState { $0.tls }
         let connection = ServerConnection(
             core: self, loop: loops.executor(of: channel.eventLoop), address: Self.describe(channel.remoteAddress),
             tls: tls.map { TLSSession(server: $0) })
-        let isAccepted = state.withLock { state in
+        let isAccepted = withState { state in
             guard !state.isDraining, state.connections.count < limits.maxConnections else { return false }
             state.connections[ObjectIdentifier(connection)] = connection
             return true
@@ -85,19 +93,19 @@ final class ServerCore: Sendable {
 
     /// The connection is closed and its handlers have returned.
     func ended(_ connection: ServerConnection) {
-        let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
+        let waiter = withState { state -> CheckedContinuation<Void, Never>? in
             state.connections[ObjectIdentifier(connection)] = nil
             return state.connections.isEmpty ? state.waiter.take() : nil
         }
         waiter?.resume()
     }
 
-    var connections: [ServerConnection] { state.withLock { Array($0.connections.values) } }
+    var connections: [ServerConnection] { withState { Array($0.connections.values) } }
 
     /// Asks every connection to finish; returns when all have, at the latest a little after `timeout`, when what is
     /// left is cut off.
     func drain(timeout: Duration) async {
-        let open = state.withLock { state in
+        let open = withState { state in
             state.isDraining = true
             return Array(state.connections.values)
         }
@@ -110,7 +118,7 @@ final class ServerCore: Sendable {
             for connection in open { connection.loop.run { connection.endStreams() } }
         }
         await withCheckedContinuation { continuation in
-            let isDone = state.withLock { state in
+            let isDone = withState { state in
                 if state.connections.isEmpty { return true }
                 state.waiter = continuation
                 return false
