@@ -77,6 +77,7 @@ struct CaseRoutes: Sendable {
             case .champion: "champion"
             case .challenger: "challenger"
             case .retired: "retired"
+            case .shadow: "shadow"
             case .unspecified, .unrecognized: "unknown"
             }
             return Model(

@@ -10,6 +10,7 @@ final class Champion: Sendable {
     private let alertThreshold: Double?
     private let logger: Logger
     private let current = Mutex<Scorer?>(nil)
+    private let alongside = Mutex<[Scorer]>([])
 
     /// - Parameter alertThreshold: in place of the bundle's own.
     init(database: ModelServerDatabase, alertThreshold: Double?, logger: Logger) {
@@ -21,17 +22,32 @@ final class Champion: Sendable {
     /// Nil until a model has been promoted.
     var scorer: Scorer? { current.withLock { $0 } }
 
+    /// Models that score along without deciding.
+    var shadows: [Scorer] { alongside.withLock { $0 } }
+
     func refresh() async throws {
-        guard let version = try await database.championVersion(), version != scorer?.version else { return }
+        try await refreshShadows()
+        guard let version = try await database.registry.championVersion(), version != scorer?.version else { return }
         guard let scorer = try await scorer(ofModel: version) else { return }
         current.withLock { $0 = scorer }
         logger.info("champion", metadata: ["version": "\(version)", "alert_threshold": "\(scorer.alertThreshold)"])
     }
 
+    private func refreshShadows() async throws {
+        let versions = try await database.registry.shadowVersions()
+        guard versions != shadows.map(\.version) else { return }
+        var scorers: [Scorer] = []
+        for version in versions {
+            if let scorer = try await scorer(ofModel: version) { scorers.append(scorer) }
+        }
+        alongside.withLock { [scorers] in $0 = scorers }
+        logger.info("shadows", metadata: ["versions": "\(versions.joined(separator: ", "))"])
+    }
+
     /// A registered model, as it decides or decided; nil if there is none of that version.
     func scorer(ofModel version: String) async throws -> Scorer? {
         if let scorer, scorer.version == version { return scorer }
-        let files = try await database.files(ofModel: version)
+        let files = try await database.registry.files(ofModel: version)
         guard !files.isEmpty else { return nil }
         return scorer(of: try ModelBundle(files: files))
     }

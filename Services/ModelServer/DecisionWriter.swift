@@ -56,10 +56,12 @@ struct DecisionWriter: Sendable {
             .mapValues { try Payload.decode(RecordsV1.Decision.self, $0) }
         var stored: [StoredDecision] = []
         var entries: [[UInt8]] = []
+        var shadowScores: [ShadowScore] = []
         for (key, observation) in zip(keys, observations) where decisions[key] == nil {
             let decision = try decision(on: observation, key: key, at: time)
             let message = RecordsV1.Decision(decision)
             decisions[key] = message
+            shadowScores += self.shadowScores(on: observation, key: key, at: time)
             stored.append(
                 StoredDecision(
                     key: key, decisionID: decision.decisionID, modelVersion: decision.modelVersion, riskScore: decision.riskScore,
@@ -71,7 +73,19 @@ struct DecisionWriter: Sendable {
                         terminalID: observation.terminalID, channel: observation.channel)))
         }
         try await database.append(stored, entries: entries, in: transaction)
+        try await database.append(shadowScores: shadowScores, in: transaction)
         return keys.compactMap { decisions[$0] }
+    }
+
+    /// A shadow that was trained on other features says nothing: what is decided does not depend on it.
+    private func shadowScores(on observation: FeaturesV1.Observation, key: TransactionKey, at time: Timestamp) -> [ShadowScore] {
+        champion.shadows.compactMap { shadow in
+            guard observation.featureSetVersion == shadow.featureSetVersion,
+                let score = shadow.riskScore(
+                    observation.values, placeRisk: places.value(at: observation.location.flatMap(Coordinate.init)))
+            else { return nil }
+            return ShadowScore(key: key, modelVersion: shadow.version, riskScore: score, decidedAt: time)
+        }
     }
 
     private func decision(on observation: FeaturesV1.Observation, key: TransactionKey, at time: Timestamp) throws -> Decision {

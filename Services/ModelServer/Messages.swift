@@ -23,6 +23,7 @@ extension ModelsV1.Model {
             case .challenger: .challenger
             case .champion: .champion
             case .retired: .retired
+            case .shadow: .shadow
             }
         self.init(
             version: model.version, stage: stage, featureSetVersion: model.featureSetVersion, trainedAt: .init(model.trainedAt),

@@ -117,24 +117,44 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
         } catch {
             throw RPCError(.invalidArgument, "\(error)")
         }
-        try await database.register(RegisteredModel(bundle, alertThreshold: champion.scorer(of: bundle).alertThreshold), files: files)
+        try await database.registry.register(RegisteredModel(bundle, alertThreshold: champion.scorer(of: bundle).alertThreshold), files: files)
         return ModelsV1.UploadModelResponse(model: try await model(version: bundle.version))
     }
 
     func promoteModel(_ request: ModelsV1.PromoteModelRequest, context: CallContext) async throws -> ModelsV1.PromoteModelResponse {
-        guard try await database.promote(version: request.version) else {
+        guard try await database.registry.promote(version: request.version) else {
             throw RPCError(.notFound, "there is no model \(request.version)")
         }
         try await champion.refresh()
         return ModelsV1.PromoteModelResponse(model: try await model(version: request.version))
     }
 
+    func shadowModel(_ request: ModelsV1.ShadowModelRequest, context: CallContext) async throws -> ModelsV1.ShadowModelResponse {
+        switch try await database.registry.shadow(version: request.version, stop: request.stop) {
+        case .unknown: throw RPCError(.notFound, "there is no model \(request.version)")
+        case .decides: throw RPCError(.failedPrecondition, "\(request.version) is the champion: it decides")
+        case .tooMany:
+            throw RPCError(.failedPrecondition, "\(ModelRegistryStore.maxShadows) models are shadows already; end one first")
+        case .done: break
+        }
+        try await champion.refresh()
+        return ModelsV1.ShadowModelResponse(model: try await model(version: request.version))
+    }
+
+    func rollBackModel(_ request: ModelsV1.RollBackModelRequest, context: CallContext) async throws -> ModelsV1.RollBackModelResponse {
+        guard let version = try await database.registry.rollBack() else {
+            throw RPCError(.failedPrecondition, "there is no champion before the present one")
+        }
+        try await champion.refresh()
+        return ModelsV1.RollBackModelResponse(model: try await model(version: version))
+    }
+
     func listModels(_ request: ModelsV1.ListModelsRequest, context: CallContext) async throws -> ModelsV1.ListModelsResponse {
-        ModelsV1.ListModelsResponse(models: try await database.models().map(ModelsV1.Model.init))
+        ModelsV1.ListModelsResponse(models: try await database.registry.models().map(ModelsV1.Model.init))
     }
 
     private func model(version: String) async throws -> ModelsV1.Model? {
-        try await database.models().first { $0.version == version }.map(ModelsV1.Model.init)
+        try await database.registry.models().first { $0.version == version }.map(ModelsV1.Model.init)
     }
 }
 

@@ -54,6 +54,8 @@ public enum MethodRules {
         "ReplayDecision": either(scope: Scope.readDecisions, peers: [ServiceName.operator]),
         "UploadModel": either(scope: Scope.writeModels, peers: [ServiceName.operator]),
         "PromoteModel": either(scope: Scope.writeModels, peers: [ServiceName.operator]),
+        "ShadowModel": either(scope: Scope.writeModels, peers: [ServiceName.operator]),
+        "RollBackModel": either(scope: Scope.writeModels, peers: [ServiceName.operator]),
         "ListModels": either(scope: Scope.readModels, peers: everyPeer),
         "GetModelHealth": either(scope: Scope.readModels, peers: everyPeer),
         "PredictCashOut": either(

@@ -17,13 +17,13 @@ import Testing
     private static let features = FeatureSet.payments
 
     /// Takes a payment for fraud whose first feature is 10 or more; trained where that lay between 0 and 20.
-    private static func bundle() throws -> ModelBundle {
+    private static func bundle(seed: UInt64 = 1) throws -> ModelBundle {
         let tree = Forest.Tree(
             leftChildren: [1, -1, -1], rightChildren: [2, -1, -1], splitFeatures: [0, 0, 0], splitValues: [10, -3, 3],
             missingGoLeft: [true, false, false], covers: [2, 1, 1])
         let forest = try Forest(trees: [tree], featureCount: features.count, baseMargin: 0, link: .logistic)
         let training = TrainingRecord(
-            source: "test", dataSHA256: "", from: "2026-01-01T00:00:00Z", to: "2026-02-01T00:00:00Z", rows: 2, frauds: 1, seed: 1, rounds: 1,
+            source: "test", dataSHA256: "", from: "2026-01-01T00:00:00Z", to: "2026-02-01T00:00:00Z", rows: 2, frauds: 1, seed: seed, rounds: 1,
             parameters: [:], trainer: "hand")
         let truth = (0..<200).map { $0 < 100 }
         return try ModelBundle(
@@ -47,12 +47,16 @@ import Testing
         }
     }
 
-    private func promote(_ client: ModelsV1.ModelService.Client) async throws -> String {
-        let files = try Self.bundle().files
+    private func upload(_ bundle: ModelBundle, _ client: ModelsV1.ModelService.Client) async throws -> String {
+        let files = bundle.files
         let uploaded = try await client.uploadModel { writer in
             for (name, content) in files { try await writer.write(.init(fileName: name, chunk: content)) }
         }
-        let version = try #require(uploaded.model?.version)
+        return try #require(uploaded.model?.version)
+    }
+
+    private func promote(_ client: ModelsV1.ModelService.Client) async throws -> String {
+        let version = try await upload(try Self.bundle(), client)
         _ = try await client.promoteModel(.init(version: version))
         return version
     }
@@ -91,6 +95,41 @@ import Testing
             try await score([Double](repeating: 19, count: 200), client)
             let health = try await client.getModelHealth(.init())
             #expect((health.drift.first?.stabilityIndex ?? 0) > 1)
+        }
+    }
+
+    @Test func aShadowScoresAlongAndIsJudgedWithoutDeciding() async throws {
+        try await withServer { client, records in
+            let champion = try await promote(client)
+            let shadow = try await upload(try Self.bundle(seed: 2), client)
+            let champions = await #expect(throws: RPCError.self) { try await client.shadowModel(.init(version: champion)) }
+            #expect(champions?.code == .failedPrecondition)
+            #expect(try await client.shadowModel(.init(version: shadow)).model?.stage == .shadow)
+            try await score((0..<40).map { Double($0 % 20) }, client)
+            let decisions = try await client.getDecisions(.init(keys: [.init(bankID: "bank", transactionID: "t3")]))
+            #expect(decisions.decisions.map(\.modelVersion) == [champion])
+            try await save(records, truth: (0..<10).map { (id: "t\($0)", isFraud: $0 >= 5) })
+            let health = try await client.getModelHealth(.init(version: shadow))
+            #expect(health.version == shadow && health.decisions == 40 && health.outcomes?.decisions == 10)
+            #expect(try await client.shadowModel(.init(version: shadow, stop: true)).model?.stage == .challenger)
+            let third = await #expect(throws: RPCError.self) { try await client.shadowModel(.init(version: "none")) }
+            #expect(third?.code == .notFound)
+        }
+    }
+
+    @Test func aRollbackMakesTheChampionBeforeChampionAgain() async throws {
+        try await withServer { client, _ in
+            let first = try await promote(client)
+            let none = await #expect(throws: RPCError.self) { try await client.rollBackModel(.init()) }
+            #expect(none?.code == .failedPrecondition)
+            let second = try await upload(try Self.bundle(seed: 2), client)
+            _ = try await client.promoteModel(.init(version: second))
+            let back = try await client.rollBackModel(.init())
+            #expect(back.model?.version == first && back.model?.stage == .champion)
+            try await score([1], client)
+            #expect(try await client.getStatistics(.init()).championVersion == first)
+            let stages = try await client.listModels(.init()).models.map { "\($0.version == first) \($0.stage)" }
+            #expect(Set(stages) == ["true champion", "false challenger"])
         }
     }
 

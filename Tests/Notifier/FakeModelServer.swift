@@ -67,6 +67,10 @@ final class FakeModelServer: ModelsV1.ModelService.Handlers {
         try unused()
     }
     func promoteModel(_ request: ModelsV1.PromoteModelRequest, context: CallContext) async throws -> ModelsV1.PromoteModelResponse { try unused() }
+    func shadowModel(_ request: ModelsV1.ShadowModelRequest, context: CallContext) async throws -> ModelsV1.ShadowModelResponse { try unused() }
+    func rollBackModel(_ request: ModelsV1.RollBackModelRequest, context: CallContext) async throws -> ModelsV1.RollBackModelResponse {
+        try unused()
+    }
     func predictCashOut(_ request: ModelsV1.PredictCashOutRequest, context: CallContext) async throws -> ModelsV1.PredictCashOutResponse {
         try unused()
     }

@@ -18,11 +18,13 @@ extension ModelsV1 {
         case champion
         /// Decided once.
         case retired
+        /// Scores along, decides nothing.
+        case shadow
         /// A number that this version of the contract does not know.
         case unrecognized(Int32)
 
         public static let fullName = "vigil.models.v1.ModelStage"
-        public static var allKnown: [Self] { [.unspecified, .challenger, .champion, .retired] }
+        public static var allKnown: [Self] { [.unspecified, .challenger, .champion, .retired, .shadow] }
 
         public init() { self = Self(rawValue: 0) }
 
@@ -32,6 +34,7 @@ extension ModelsV1 {
             case 1: self = .challenger
             case 2: self = .champion
             case 3: self = .retired
+            case 4: self = .shadow
             default: self = .unrecognized(rawValue)
             }
         }
@@ -42,6 +45,7 @@ extension ModelsV1 {
             case .challenger: 1
             case .champion: 2
             case .retired: 3
+            case .shadow: 4
             case .unrecognized(let number): number
             }
         }
@@ -52,6 +56,7 @@ extension ModelsV1 {
             case "MODEL_STAGE_CHALLENGER": self = .challenger
             case "MODEL_STAGE_CHAMPION": self = .champion
             case "MODEL_STAGE_RETIRED": self = .retired
+            case "MODEL_STAGE_SHADOW": self = .shadow
             default: return nil
             }
         }
@@ -62,6 +67,7 @@ extension ModelsV1 {
             case .challenger: "MODEL_STAGE_CHALLENGER"
             case .champion: "MODEL_STAGE_CHAMPION"
             case .retired: "MODEL_STAGE_RETIRED"
+            case .shadow: "MODEL_STAGE_SHADOW"
             case .unrecognized: nil
             }
         }
@@ -906,6 +912,242 @@ extension ModelsV1 {
                 switch name {
                 case "model":
                     if try reader.readNullIfNext() { continue }
+                    self.model = try ModelsV1.Model(json: &reader)
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension ModelsV1 {
+    /// `vigil.models.v1.ShadowModelRequest`
+    public struct ShadowModelRequest: Message {
+        public var version: String = ""
+        /// Makes it a challenger again.
+        public var stop: Bool = false
+
+        public init() {}
+
+        public init(
+            version: String = "",
+            stop: Bool = false
+        ) {
+            self.version = version
+            self.stop = stop
+        }
+
+        public static let fullName = "vigil.models.v1.ShadowModelRequest"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Models__V1__ShadowModelRequest(), { vigil__models__v1__shadow_model_request__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__ShadowModelRequest.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Models__V1__ShadowModelRequest>) throws {
+            self.version = try Unpacked.string(unpacked.pointee.version, "vigil.models.v1.ShadowModelRequest.version")
+            self.stop = unpacked.pointee.stop != 0
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.version.isEmpty { sink.string(1, self.version) }
+            if self.stop { sink.bool(2, self.stop) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.version.isEmpty { writer.field("version"); writer.write(self.version) }
+            if self.stop { writer.field("stop"); writer.write(self.stop) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "version":
+                    self.version = try reader.readString()
+                case "stop":
+                    self.stop = try reader.readBool()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension ModelsV1 {
+    /// `vigil.models.v1.ShadowModelResponse`
+    public struct ShadowModelResponse: Message {
+        public var model: ModelsV1.Model?
+
+        public init() {}
+
+        public init(
+            model: ModelsV1.Model? = nil
+        ) {
+            self.model = model
+        }
+
+        public static let fullName = "vigil.models.v1.ShadowModelResponse"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Models__V1__ShadowModelResponse(), { vigil__models__v1__shadow_model_response__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__ShadowModelResponse.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Models__V1__ShadowModelResponse>) throws {
+            if let message = unpacked.pointee.model { self.model = try ModelsV1.Model(unpacked: message) }
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if let value = self.model { sink.message(1, value) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if let value = self.model { writer.field("model"); writer.write(value) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "model":
+                    self.model = try ModelsV1.Model(json: &reader)
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension ModelsV1 {
+    /// `vigil.models.v1.RollBackModelRequest`
+    public struct RollBackModelRequest: Message {
+        public init() {}
+
+        public static let fullName = "vigil.models.v1.RollBackModelRequest"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Models__V1__RollBackModelRequest(), { vigil__models__v1__roll_back_model_request__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__RollBackModelRequest.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Models__V1__RollBackModelRequest>) throws {
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                _ = name
+                try reader.skipUnknown()
+            }
+        }
+    }
+}
+
+extension ModelsV1 {
+    /// `vigil.models.v1.RollBackModelResponse`
+    public struct RollBackModelResponse: Message {
+        /// The champion now.
+        public var model: ModelsV1.Model?
+
+        public init() {}
+
+        public init(
+            model: ModelsV1.Model? = nil
+        ) {
+            self.model = model
+        }
+
+        public static let fullName = "vigil.models.v1.RollBackModelResponse"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Models__V1__RollBackModelResponse(), { vigil__models__v1__roll_back_model_response__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__RollBackModelResponse.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Models__V1__RollBackModelResponse>) throws {
+            if let message = unpacked.pointee.model { self.model = try ModelsV1.Model(unpacked: message) }
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if let value = self.model { sink.message(1, value) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if let value = self.model { writer.field("model"); writer.write(value) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "model":
                     self.model = try ModelsV1.Model(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -2999,6 +3241,10 @@ extension ModelsV1 {
                 service: fullName, name: "UploadModel", kind: .clientStreaming, idempotency: .none)
             public static let promoteModel = MethodDescriptor(
                 service: fullName, name: "PromoteModel", kind: .unary, idempotency: .none)
+            public static let shadowModel = MethodDescriptor(
+                service: fullName, name: "ShadowModel", kind: .unary, idempotency: .none)
+            public static let rollBackModel = MethodDescriptor(
+                service: fullName, name: "RollBackModel", kind: .unary, idempotency: .none)
             public static let listModels = MethodDescriptor(
                 service: fullName, name: "ListModels", kind: .unary, idempotency: .noSideEffects)
             public static let getModelHealth = MethodDescriptor(
@@ -3011,7 +3257,7 @@ extension ModelsV1 {
                 service: fullName, name: "TailDecisions", kind: .serverStreaming, idempotency: .none)
             public static let getStatistics = MethodDescriptor(
                 service: fullName, name: "GetStatistics", kind: .unary, idempotency: .noSideEffects)
-            public static var all: [MethodDescriptor] { [score, getDecisions, replayDecision, uploadModel, promoteModel, listModels, getModelHealth, predictCashOut, forecastCells, tailDecisions, getStatistics] }
+            public static var all: [MethodDescriptor] { [score, getDecisions, replayDecision, uploadModel, promoteModel, shadowModel, rollBackModel, listModels, getModelHealth, predictCashOut, forecastCells, tailDecisions, getStatistics] }
         }
 
         /// What a server implements; an instance of it is what the server is given.
@@ -3027,6 +3273,11 @@ extension ModelsV1 {
             func uploadModel(_ requests: RequestStream<ModelsV1.UploadModelRequest>, context: CallContext) async throws -> ModelsV1.UploadModelResponse
             /// Makes a registered model the champion; decisions after the answer are its. Scope models:write.
             func promoteModel(_ request: ModelsV1.PromoteModelRequest, context: CallContext) async throws -> ModelsV1.PromoteModelResponse
+            /// Lets a registered model score along without deciding, or no longer: it is judged by GetModelHealth on what it would have said. At most
+            /// two at a time. Scope models:write.
+            func shadowModel(_ request: ModelsV1.ShadowModelRequest, context: CallContext) async throws -> ModelsV1.ShadowModelResponse
+            /// Makes the model that was champion before the present one champion again. Scope models:write.
+            func rollBackModel(_ request: ModelsV1.RollBackModelRequest, context: CallContext) async throws -> ModelsV1.RollBackModelResponse
             /// The registry. Scope models:read.
             func listModels(_ request: ModelsV1.ListModelsRequest, context: CallContext) async throws -> ModelsV1.ListModelsResponse
             /// How a model does on what it has decided: drift of its features since training, and calibration and coverage where outcomes are
@@ -3076,6 +3327,17 @@ extension ModelsV1 {
             /// Makes a registered model the champion; decisions after the answer are its. Scope models:write.
             public func promoteModel(_ request: ModelsV1.PromoteModelRequest, options: CallOptions = CallOptions()) async throws -> ModelsV1.PromoteModelResponse {
                 try await channel.unary(Methods.promoteModel, request, options: options)
+            }
+
+            /// Lets a registered model score along without deciding, or no longer: it is judged by GetModelHealth on what it would have said. At most
+            /// two at a time. Scope models:write.
+            public func shadowModel(_ request: ModelsV1.ShadowModelRequest, options: CallOptions = CallOptions()) async throws -> ModelsV1.ShadowModelResponse {
+                try await channel.unary(Methods.shadowModel, request, options: options)
+            }
+
+            /// Makes the model that was champion before the present one champion again. Scope models:write.
+            public func rollBackModel(_ request: ModelsV1.RollBackModelRequest, options: CallOptions = CallOptions()) async throws -> ModelsV1.RollBackModelResponse {
+                try await channel.unary(Methods.rollBackModel, request, options: options)
             }
 
             /// The registry. Scope models:read.
@@ -3144,6 +3406,14 @@ extension ModelsV1.ModelService.Handlers {
                 (request: ModelsV1.PromoteModelRequest, context: CallContext) async throws -> ModelsV1.PromoteModelResponse in
                 try await self.promoteModel(request, context: context)
             },
+            .unary(ModelsV1.ModelService.Methods.shadowModel) {
+                (request: ModelsV1.ShadowModelRequest, context: CallContext) async throws -> ModelsV1.ShadowModelResponse in
+                try await self.shadowModel(request, context: context)
+            },
+            .unary(ModelsV1.ModelService.Methods.rollBackModel) {
+                (request: ModelsV1.RollBackModelRequest, context: CallContext) async throws -> ModelsV1.RollBackModelResponse in
+                try await self.rollBackModel(request, context: context)
+            },
             .unary(ModelsV1.ModelService.Methods.listModels) {
                 (request: ModelsV1.ListModelsRequest, context: CallContext) async throws -> ModelsV1.ListModelsResponse in
                 try await self.listModels(request, context: context)
@@ -3195,62 +3465,67 @@ extension FileDescriptor {
             QXQSPQoHbWV0cmljcxgGIAMoCzIjLnZpZ2lsLm1vZGVscy52MS5Nb2RlbC5NZXRyaWNzRW50cnlSB21ldHJpY3MSJwoPYWxlcnRfdGhyZXNob2xkGAcgASgB\
             Ug5hbGVydFRocmVzaG9sZBo6CgxNZXRyaWNzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAFSBXZhbHVlOgI4ASIvChNQcm9tb3RlTW9k\
             ZWxSZXF1ZXN0EhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24iRAoUUHJvbW90ZU1vZGVsUmVzcG9uc2USLAoFbW9kZWwYASABKAsyFi52aWdpbC5tb2RlbHMu\
-            djEuTW9kZWxSBW1vZGVsIhMKEUxpc3RNb2RlbHNSZXF1ZXN0IkQKEkxpc3RNb2RlbHNSZXNwb25zZRIuCgZtb2RlbHMYASADKAsyFi52aWdpbC5tb2RlbHMu\
-            djEuTW9kZWxSBm1vZGVscyJpChRUYWlsRGVjaXNpb25zUmVxdWVzdBI0CgVhZnRlchgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUgVh\
-            ZnRlchIbCgltYXhfYmF0Y2gYAiABKA1SCG1heEJhdGNoIlYKFVRhaWxEZWNpc2lvbnNSZXNwb25zZRI9CglkZWNpc2lvbnMYASADKAsyHy52aWdpbC5tb2Rl\
-            bHMudjEuTG9nZ2VkRGVjaXNpb25SCWRlY2lzaW9ucyK7AwoOTG9nZ2VkRGVjaXNpb24SOgoIcG9zaXRpb24YASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5M\
-            b2dQb3NpdGlvblIIcG9zaXRpb24SOwoLcmVjb3JkZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgpyZWNvcmRlZEF0EjYKCGRlY2lz\
-            aW9uGAMgASgLMhoudmlnaWwucmVjb3Jkcy52MS5EZWNpc2lvblIIZGVjaXNpb24SOQoKZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1l\
-            c3RhbXBSCWV2ZW50VGltZRIvCgZhbW91bnQYBSABKAsyFy52aWdpbC5yZWNvcmRzLnYxLk1vbmV5UgZhbW91bnQSNgoIbG9jYXRpb24YBiABKAsyGi52aWdp\
-            bC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIfCgt0ZXJtaW5hbF9pZBgHIAEoCVIKdGVybWluYWxJZBIzCgdjaGFubmVsGAggASgOMhkudmlnaWwu\
-            cmVjb3Jkcy52MS5DaGFubmVsUgdjaGFubmVsIhYKFEdldFN0YXRpc3RpY3NSZXF1ZXN0IngKFUdldFN0YXRpc3RpY3NSZXNwb25zZRIcCglkZWNpc2lvbnMY\
-            ASABKANSCWRlY2lzaW9ucxIWCgZhbGVydHMYAiABKANSBmFsZXJ0cxIpChBjaGFtcGlvbl92ZXJzaW9uGAMgASgJUg9jaGFtcGlvblZlcnNpb24i+wEKFVBy\
-            ZWRpY3RDYXNoT3V0UmVxdWVzdBI9CglzdWJtaXR0ZWQYASABKAsyHS52aWdpbC5tb2RlbHMudjEuQ29tcGxhaW50S2V5SABSCXN1Ym1pdHRlZBI7Cgljb21w\
-            bGFpbnQYAiABKAsyGy52aWdpbC5yZWNvcmRzLnYxLkNvbXBsYWludEgAUgljb21wbGFpbnQSKgoCYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0\
-            YW1wUgJhdBIZCghtYXhfYXRtcxgEIAEoDVIHbWF4QXRtcxIUCgVob3VycxgFIAEoDVIFaG91cnNCCQoHc3ViamVjdCJSCgxDb21wbGFpbnRLZXkSHwoLcmVw\
-            b3J0ZXJfaWQYASABKAlSCnJlcG9ydGVySWQSIQoMY29tcGxhaW50X2lkGAIgASgJUgtjb21wbGFpbnRJZCKGAwoWUHJlZGljdENhc2hPdXRSZXNwb25zZRIp\
-            ChBnb25lX3Byb2JhYmlsaXR5GAEgASgBUg9nb25lUHJvYmFiaWxpdHkSOAoHd2luZG93cxgCIAMoCzIeLnZpZ2lsLm1vZGVscy52MS5DYXNoT3V0V2luZG93\
-            Ugd3aW5kb3dzEisKEWxhdGVyX3Byb2JhYmlsaXR5GAMgASgBUhBsYXRlclByb2JhYmlsaXR5Ei8KBGF0bXMYBCADKAsyGy52aWdpbC5tb2RlbHMudjEuQ2Fz\
-            aE91dEFUTVIEYXRtcxIzChVlbHNld2hlcmVfcHJvYmFiaWxpdHkYBSABKAFSFGVsc2V3aGVyZVByb2JhYmlsaXR5EhYKBnRyYWNlZBgGIAEoCFIGdHJhY2Vk\
-            Ei8KBWFzX29mGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEYXNPZhIrChFmaXR0ZWRfY29tcGxhaW50cxgIIAEoDVIQZml0dGVkQ29tcGxh\
-            aW50cyKfAQoNQ2FzaE91dFdpbmRvdxI3CglzdGFydHNfYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUghzdGFydHNBdBIzCgdlbmRzX2F0\
-            GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIGZW5kc0F0EiAKC3Byb2JhYmlsaXR5GAMgASgBUgtwcm9iYWJpbGl0eSK6AQoKQ2FzaE91dEFU\
-            TRIfCgt0ZXJtaW5hbF9pZBgBIAEoCVIKdGVybWluYWxJZBI2Cghsb2NhdGlvbhgCIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SCGxvY2F0aW9u\
-            EiAKC3Byb2JhYmlsaXR5GAMgASgBUgtwcm9iYWJpbGl0eRIxChR3aW5kb3dfcHJvYmFiaWxpdGllcxgEIAMoAVITd2luZG93UHJvYmFiaWxpdGllcyLwAgoU\
-            Rm9yZWNhc3RDZWxsc1JlcXVlc3QSHQoKY3JpbWVfdHlwZRgBIAEoCVIJY3JpbWVUeXBlEioKAmF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFt\
-            cFICYXQSFAoFaG91cnMYAyABKA1SBWhvdXJzEh8KC2NlbGxfbWV0cmVzGAQgASgNUgpjZWxsTWV0cmVzEj4KBGFyZWEYBSABKAsyKi52aWdpbC5tb2RlbHMu\
-            djEuRm9yZWNhc3RDZWxsc1JlcXVlc3QuQXJlYVIEYXJlYRIbCgltYXhfY2VsbHMYBiABKA1SCG1heENlbGxzEh0KCndpdGhfaG91cnMYByABKAhSCXdpdGhI\
-            b3VycxpaCgRBcmVhEhIKBHdlc3QYASABKAFSBHdlc3QSFAoFc291dGgYAiABKAFSBXNvdXRoEhIKBGVhc3QYAyABKAFSBGVhc3QSFAoFbm9ydGgYBCABKAFS\
-            BW5vcnRoIrsCChVGb3JlY2FzdENlbGxzUmVzcG9uc2USMwoFY2VsbHMYASADKAsyHS52aWdpbC5tb2RlbHMudjEuQ2VsbEZvcmVjYXN0UgVjZWxscxIvCgVh\
-            c19vZhgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBGFzT2YSFAoFaG91cnMYAyABKA1SBWhvdXJzEh8KC2NlbGxfbWV0cmVzGAQgASgNUgpj\
-            ZWxsTWV0cmVzEiUKDnRvdGFsX2V4cGVjdGVkGAUgASgBUg10b3RhbEV4cGVjdGVkEh8KC3RvdGFsX2NlbGxzGAYgASgNUgp0b3RhbENlbGxzEhwKCWluY2lk\
-            ZW50cxgHIAEoDVIJaW5jaWRlbnRzEh8KC2NyaW1lX3R5cGVzGAggAygJUgpjcmltZVR5cGVzIuUDCgxDZWxsRm9yZWNhc3QSMgoGY2VudHJlGAEgASgLMhou\
-            dmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIGY2VudHJlEhoKCGV4cGVjdGVkGAIgASgBUghleHBlY3RlZBI6CgRoYWxmGAMgASgLMiYudmlnaWwubW9kZWxz\
-            LnYxLkNlbGxGb3JlY2FzdC5JbnRlcnZhbFIEaGFsZhI6CgR3aWRlGAQgASgLMiYudmlnaWwubW9kZWxzLnYxLkNlbGxGb3JlY2FzdC5JbnRlcnZhbFIEd2lk\
-            ZRI4CgVob3VycxgFIAMoCzIiLnZpZ2lsLm1vZGVscy52MS5DZWxsRm9yZWNhc3QuSG91clIFaG91cnMaNgoISW50ZXJ2YWwSFAoFbG93ZXIYASABKA1SBWxv\
-            d2VyEhQKBXVwcGVyGAIgASgNUgV1cHBlchqaAQoESG91chIaCghleHBlY3RlZBgBIAEoAVIIZXhwZWN0ZWQSOgoEaGFsZhgCIAEoCzImLnZpZ2lsLm1vZGVs\
-            cy52MS5DZWxsRm9yZWNhc3QuSW50ZXJ2YWxSBGhhbGYSOgoEd2lkZRgDIAEoCzImLnZpZ2lsLm1vZGVscy52MS5DZWxsRm9yZWNhc3QuSW50ZXJ2YWxSBHdp\
-            ZGUiRQoVR2V0TW9kZWxIZWFsdGhSZXF1ZXN0EhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24SEgoEZGF5cxgCIAEoDVIEZGF5cyLBAQoWR2V0TW9kZWxIZWFs\
-            dGhSZXNwb25zZRIYCgd2ZXJzaW9uGAEgASgJUgd2ZXJzaW9uEhwKCWRlY2lzaW9ucxgCIAEoDVIJZGVjaXNpb25zEjMKBWRyaWZ0GAMgAygLMh0udmlnaWwu\
-            bW9kZWxzLnYxLkZlYXR1cmVEcmlmdFIFZHJpZnQSOgoIb3V0Y29tZXMYBCABKAsyHi52aWdpbC5tb2RlbHMudjEuTW9kZWxPdXRjb21lc1IIb3V0Y29tZXMi\
-            UQoMRmVhdHVyZURyaWZ0EhgKB2ZlYXR1cmUYASABKAlSB2ZlYXR1cmUSJwoPc3RhYmlsaXR5X2luZGV4GAIgASgBUg5zdGFiaWxpdHlJbmRleCKGAwoNTW9k\
-            ZWxPdXRjb21lcxIcCglkZWNpc2lvbnMYASABKA1SCWRlY2lzaW9ucxIWCgZmcmF1ZHMYAiABKA1SBmZyYXVkcxIrChFjYWxpYnJhdGlvbl9lcnJvchgDIAEo\
-            AVIQY2FsaWJyYXRpb25FcnJvchIrChFhdmVyYWdlX3ByZWNpc2lvbhgEIAEoAVIQYXZlcmFnZVByZWNpc2lvbhJDCghjb3ZlcmFnZRgFIAEoCzInLnZpZ2ls\
-            Lm1vZGVscy52MS5Nb2RlbE91dGNvbWVzLkNvdmVyYWdlUghjb3ZlcmFnZRqfAQoIQ292ZXJhZ2USFgoGc3RhdGVkGAEgASgBUgZzdGF0ZWQSGgoIb2JzZXJ2\
-            ZWQYAiABKAFSCG9ic2VydmVkEhsKCW9mX2ZyYXVkcxgDIAEoAVIIb2ZGcmF1ZHMSHQoKb2ZfZ2VudWluZRgEIAEoAVIJb2ZHZW51aW5lEiMKDWRlY2lkZWRf\
-            c2hhcmUYBSABKAFSDGRlY2lkZWRTaGFyZSp4CgpNb2RlbFN0YWdlEhsKF01PREVMX1NUQUdFX1VOU1BFQ0lGSUVEEAASGgoWTU9ERUxfU1RBR0VfQ0hBTExF\
-            TkdFUhABEhgKFE1PREVMX1NUQUdFX0NIQU1QSU9OEAISFwoTTU9ERUxfU1RBR0VfUkVUSVJFRBADMrYICgxNb2RlbFNlcnZpY2USSwoFU2NvcmUSHS52aWdp\
-            bC5tb2RlbHMudjEuU2NvcmVSZXF1ZXN0Gh4udmlnaWwubW9kZWxzLnYxLlNjb3JlUmVzcG9uc2UiA5ACAhJgCgxHZXREZWNpc2lvbnMSJC52aWdpbC5tb2Rl\
-            bHMudjEuR2V0RGVjaXNpb25zUmVxdWVzdBolLnZpZ2lsLm1vZGVscy52MS5HZXREZWNpc2lvbnNSZXNwb25zZSIDkAIBEmYKDlJlcGxheURlY2lzaW9uEiYu\
-            dmlnaWwubW9kZWxzLnYxLlJlcGxheURlY2lzaW9uUmVxdWVzdBonLnZpZ2lsLm1vZGVscy52MS5SZXBsYXlEZWNpc2lvblJlc3BvbnNlIgOQAgESWgoLVXBs\
-            b2FkTW9kZWwSIy52aWdpbC5tb2RlbHMudjEuVXBsb2FkTW9kZWxSZXF1ZXN0GiQudmlnaWwubW9kZWxzLnYxLlVwbG9hZE1vZGVsUmVzcG9uc2UoARJbCgxQ\
-            cm9tb3RlTW9kZWwSJC52aWdpbC5tb2RlbHMudjEuUHJvbW90ZU1vZGVsUmVxdWVzdBolLnZpZ2lsLm1vZGVscy52MS5Qcm9tb3RlTW9kZWxSZXNwb25zZRJa\
-            CgpMaXN0TW9kZWxzEiIudmlnaWwubW9kZWxzLnYxLkxpc3RNb2RlbHNSZXF1ZXN0GiMudmlnaWwubW9kZWxzLnYxLkxpc3RNb2RlbHNSZXNwb25zZSIDkAIB\
-            EmYKDkdldE1vZGVsSGVhbHRoEiYudmlnaWwubW9kZWxzLnYxLkdldE1vZGVsSGVhbHRoUmVxdWVzdBonLnZpZ2lsLm1vZGVscy52MS5HZXRNb2RlbEhlYWx0\
-            aFJlc3BvbnNlIgOQAgESZgoOUHJlZGljdENhc2hPdXQSJi52aWdpbC5tb2RlbHMudjEuUHJlZGljdENhc2hPdXRSZXF1ZXN0GicudmlnaWwubW9kZWxzLnYx\
-            LlByZWRpY3RDYXNoT3V0UmVzcG9uc2UiA5ACARJjCg1Gb3JlY2FzdENlbGxzEiUudmlnaWwubW9kZWxzLnYxLkZvcmVjYXN0Q2VsbHNSZXF1ZXN0GiYudmln\
-            aWwubW9kZWxzLnYxLkZvcmVjYXN0Q2VsbHNSZXNwb25zZSIDkAIBEmAKDVRhaWxEZWNpc2lvbnMSJS52aWdpbC5tb2RlbHMudjEuVGFpbERlY2lzaW9uc1Jl\
-            cXVlc3QaJi52aWdpbC5tb2RlbHMudjEuVGFpbERlY2lzaW9uc1Jlc3BvbnNlMAESYwoNR2V0U3RhdGlzdGljcxIlLnZpZ2lsLm1vZGVscy52MS5HZXRTdGF0\
-            aXN0aWNzUmVxdWVzdBomLnZpZ2lsLm1vZGVscy52MS5HZXRTdGF0aXN0aWNzUmVzcG9uc2UiA5ACAWIGcHJvdG8z
+            djEuTW9kZWxSBW1vZGVsIkIKElNoYWRvd01vZGVsUmVxdWVzdBIYCgd2ZXJzaW9uGAEgASgJUgd2ZXJzaW9uEhIKBHN0b3AYAiABKAhSBHN0b3AiQwoTU2hh\
+            ZG93TW9kZWxSZXNwb25zZRIsCgVtb2RlbBgBIAEoCzIWLnZpZ2lsLm1vZGVscy52MS5Nb2RlbFIFbW9kZWwiFgoUUm9sbEJhY2tNb2RlbFJlcXVlc3QiRQoV\
+            Um9sbEJhY2tNb2RlbFJlc3BvbnNlEiwKBW1vZGVsGAEgASgLMhYudmlnaWwubW9kZWxzLnYxLk1vZGVsUgVtb2RlbCITChFMaXN0TW9kZWxzUmVxdWVzdCJE\
+            ChJMaXN0TW9kZWxzUmVzcG9uc2USLgoGbW9kZWxzGAEgAygLMhYudmlnaWwubW9kZWxzLnYxLk1vZGVsUgZtb2RlbHMiaQoUVGFpbERlY2lzaW9uc1JlcXVl\
+            c3QSNAoFYWZ0ZXIYASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIFYWZ0ZXISGwoJbWF4X2JhdGNoGAIgASgNUghtYXhCYXRjaCJWChVU\
+            YWlsRGVjaXNpb25zUmVzcG9uc2USPQoJZGVjaXNpb25zGAEgAygLMh8udmlnaWwubW9kZWxzLnYxLkxvZ2dlZERlY2lzaW9uUglkZWNpc2lvbnMiuwMKDkxv\
+            Z2dlZERlY2lzaW9uEjoKCHBvc2l0aW9uGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SCHBvc2l0aW9uEjsKC3JlY29yZGVkX2F0GAIg\
+            ASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIKcmVjb3JkZWRBdBI2CghkZWNpc2lvbhgDIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuRGVjaXNpb25S\
+            CGRlY2lzaW9uEjkKCmV2ZW50X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUglldmVudFRpbWUSLwoGYW1vdW50GAUgASgLMhcudmln\
+            aWwucmVjb3Jkcy52MS5Nb25leVIGYW1vdW50EjYKCGxvY2F0aW9uGAYgASgLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIIbG9jYXRpb24SHwoLdGVy\
+            bWluYWxfaWQYByABKAlSCnRlcm1pbmFsSWQSMwoHY2hhbm5lbBgIIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hhbm5lbFIHY2hhbm5lbCIWChRHZXRTdGF0\
+            aXN0aWNzUmVxdWVzdCJ4ChVHZXRTdGF0aXN0aWNzUmVzcG9uc2USHAoJZGVjaXNpb25zGAEgASgDUglkZWNpc2lvbnMSFgoGYWxlcnRzGAIgASgDUgZhbGVy\
+            dHMSKQoQY2hhbXBpb25fdmVyc2lvbhgDIAEoCVIPY2hhbXBpb25WZXJzaW9uIvsBChVQcmVkaWN0Q2FzaE91dFJlcXVlc3QSPQoJc3VibWl0dGVkGAEgASgL\
+            Mh0udmlnaWwubW9kZWxzLnYxLkNvbXBsYWludEtleUgAUglzdWJtaXR0ZWQSOwoJY29tcGxhaW50GAIgASgLMhsudmlnaWwucmVjb3Jkcy52MS5Db21wbGFp\
+            bnRIAFIJY29tcGxhaW50EioKAmF0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICYXQSGQoIbWF4X2F0bXMYBCABKA1SB21heEF0bXMSFAoF\
+            aG91cnMYBSABKA1SBWhvdXJzQgkKB3N1YmplY3QiUgoMQ29tcGxhaW50S2V5Eh8KC3JlcG9ydGVyX2lkGAEgASgJUgpyZXBvcnRlcklkEiEKDGNvbXBsYWlu\
+            dF9pZBgCIAEoCVILY29tcGxhaW50SWQihgMKFlByZWRpY3RDYXNoT3V0UmVzcG9uc2USKQoQZ29uZV9wcm9iYWJpbGl0eRgBIAEoAVIPZ29uZVByb2JhYmls\
+            aXR5EjgKB3dpbmRvd3MYAiADKAsyHi52aWdpbC5tb2RlbHMudjEuQ2FzaE91dFdpbmRvd1IHd2luZG93cxIrChFsYXRlcl9wcm9iYWJpbGl0eRgDIAEoAVIQ\
+            bGF0ZXJQcm9iYWJpbGl0eRIvCgRhdG1zGAQgAygLMhsudmlnaWwubW9kZWxzLnYxLkNhc2hPdXRBVE1SBGF0bXMSMwoVZWxzZXdoZXJlX3Byb2JhYmlsaXR5\
+            GAUgASgBUhRlbHNld2hlcmVQcm9iYWJpbGl0eRIWCgZ0cmFjZWQYBiABKAhSBnRyYWNlZBIvCgVhc19vZhgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1l\
+            c3RhbXBSBGFzT2YSKwoRZml0dGVkX2NvbXBsYWludHMYCCABKA1SEGZpdHRlZENvbXBsYWludHMinwEKDUNhc2hPdXRXaW5kb3cSNwoJc3RhcnRzX2F0GAEg\
+            ASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIIc3RhcnRzQXQSMwoHZW5kc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBmVu\
+            ZHNBdBIgCgtwcm9iYWJpbGl0eRgDIAEoAVILcHJvYmFiaWxpdHkiugEKCkNhc2hPdXRBVE0SHwoLdGVybWluYWxfaWQYASABKAlSCnRlcm1pbmFsSWQSNgoI\
+            bG9jYXRpb24YAiABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIgCgtwcm9iYWJpbGl0eRgDIAEoAVILcHJvYmFiaWxpdHkSMQoU\
+            d2luZG93X3Byb2JhYmlsaXRpZXMYBCADKAFSE3dpbmRvd1Byb2JhYmlsaXRpZXMi8AIKFEZvcmVjYXN0Q2VsbHNSZXF1ZXN0Eh0KCmNyaW1lX3R5cGUYASAB\
+            KAlSCWNyaW1lVHlwZRIqCgJhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EhQKBWhvdXJzGAMgASgNUgVob3VycxIfCgtjZWxsX21l\
+            dHJlcxgEIAEoDVIKY2VsbE1ldHJlcxI+CgRhcmVhGAUgASgLMioudmlnaWwubW9kZWxzLnYxLkZvcmVjYXN0Q2VsbHNSZXF1ZXN0LkFyZWFSBGFyZWESGwoJ\
+            bWF4X2NlbGxzGAYgASgNUghtYXhDZWxscxIdCgp3aXRoX2hvdXJzGAcgASgIUgl3aXRoSG91cnMaWgoEQXJlYRISCgR3ZXN0GAEgASgBUgR3ZXN0EhQKBXNv\
+            dXRoGAIgASgBUgVzb3V0aBISCgRlYXN0GAMgASgBUgRlYXN0EhQKBW5vcnRoGAQgASgBUgVub3J0aCK7AgoVRm9yZWNhc3RDZWxsc1Jlc3BvbnNlEjMKBWNl\
+            bGxzGAEgAygLMh0udmlnaWwubW9kZWxzLnYxLkNlbGxGb3JlY2FzdFIFY2VsbHMSLwoFYXNfb2YYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1w\
+            UgRhc09mEhQKBWhvdXJzGAMgASgNUgVob3VycxIfCgtjZWxsX21ldHJlcxgEIAEoDVIKY2VsbE1ldHJlcxIlCg50b3RhbF9leHBlY3RlZBgFIAEoAVINdG90\
+            YWxFeHBlY3RlZBIfCgt0b3RhbF9jZWxscxgGIAEoDVIKdG90YWxDZWxscxIcCglpbmNpZGVudHMYByABKA1SCWluY2lkZW50cxIfCgtjcmltZV90eXBlcxgI\
+            IAMoCVIKY3JpbWVUeXBlcyLlAwoMQ2VsbEZvcmVjYXN0EjIKBmNlbnRyZRgBIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SBmNlbnRyZRIaCghl\
+            eHBlY3RlZBgCIAEoAVIIZXhwZWN0ZWQSOgoEaGFsZhgDIAEoCzImLnZpZ2lsLm1vZGVscy52MS5DZWxsRm9yZWNhc3QuSW50ZXJ2YWxSBGhhbGYSOgoEd2lk\
+            ZRgEIAEoCzImLnZpZ2lsLm1vZGVscy52MS5DZWxsRm9yZWNhc3QuSW50ZXJ2YWxSBHdpZGUSOAoFaG91cnMYBSADKAsyIi52aWdpbC5tb2RlbHMudjEuQ2Vs\
+            bEZvcmVjYXN0LkhvdXJSBWhvdXJzGjYKCEludGVydmFsEhQKBWxvd2VyGAEgASgNUgVsb3dlchIUCgV1cHBlchgCIAEoDVIFdXBwZXIamgEKBEhvdXISGgoI\
+            ZXhwZWN0ZWQYASABKAFSCGV4cGVjdGVkEjoKBGhhbGYYAiABKAsyJi52aWdpbC5tb2RlbHMudjEuQ2VsbEZvcmVjYXN0LkludGVydmFsUgRoYWxmEjoKBHdp\
+            ZGUYAyABKAsyJi52aWdpbC5tb2RlbHMudjEuQ2VsbEZvcmVjYXN0LkludGVydmFsUgR3aWRlIkUKFUdldE1vZGVsSGVhbHRoUmVxdWVzdBIYCgd2ZXJzaW9u\
+            GAEgASgJUgd2ZXJzaW9uEhIKBGRheXMYAiABKA1SBGRheXMiwQEKFkdldE1vZGVsSGVhbHRoUmVzcG9uc2USGAoHdmVyc2lvbhgBIAEoCVIHdmVyc2lvbhIc\
+            CglkZWNpc2lvbnMYAiABKA1SCWRlY2lzaW9ucxIzCgVkcmlmdBgDIAMoCzIdLnZpZ2lsLm1vZGVscy52MS5GZWF0dXJlRHJpZnRSBWRyaWZ0EjoKCG91dGNv\
+            bWVzGAQgASgLMh4udmlnaWwubW9kZWxzLnYxLk1vZGVsT3V0Y29tZXNSCG91dGNvbWVzIlEKDEZlYXR1cmVEcmlmdBIYCgdmZWF0dXJlGAEgASgJUgdmZWF0\
+            dXJlEicKD3N0YWJpbGl0eV9pbmRleBgCIAEoAVIOc3RhYmlsaXR5SW5kZXgihgMKDU1vZGVsT3V0Y29tZXMSHAoJZGVjaXNpb25zGAEgASgNUglkZWNpc2lv\
+            bnMSFgoGZnJhdWRzGAIgASgNUgZmcmF1ZHMSKwoRY2FsaWJyYXRpb25fZXJyb3IYAyABKAFSEGNhbGlicmF0aW9uRXJyb3ISKwoRYXZlcmFnZV9wcmVjaXNp\
+            b24YBCABKAFSEGF2ZXJhZ2VQcmVjaXNpb24SQwoIY292ZXJhZ2UYBSABKAsyJy52aWdpbC5tb2RlbHMudjEuTW9kZWxPdXRjb21lcy5Db3ZlcmFnZVIIY292\
+            ZXJhZ2UanwEKCENvdmVyYWdlEhYKBnN0YXRlZBgBIAEoAVIGc3RhdGVkEhoKCG9ic2VydmVkGAIgASgBUghvYnNlcnZlZBIbCglvZl9mcmF1ZHMYAyABKAFS\
+            CG9mRnJhdWRzEh0KCm9mX2dlbnVpbmUYBCABKAFSCW9mR2VudWluZRIjCg1kZWNpZGVkX3NoYXJlGAUgASgBUgxkZWNpZGVkU2hhcmUqkAEKCk1vZGVsU3Rh\
+            Z2USGwoXTU9ERUxfU1RBR0VfVU5TUEVDSUZJRUQQABIaChZNT0RFTF9TVEFHRV9DSEFMTEVOR0VSEAESGAoUTU9ERUxfU1RBR0VfQ0hBTVBJT04QAhIXChNN\
+            T0RFTF9TVEFHRV9SRVRJUkVEEAMSFgoSTU9ERUxfU1RBR0VfU0hBRE9XEAQy8AkKDE1vZGVsU2VydmljZRJLCgVTY29yZRIdLnZpZ2lsLm1vZGVscy52MS5T\
+            Y29yZVJlcXVlc3QaHi52aWdpbC5tb2RlbHMudjEuU2NvcmVSZXNwb25zZSIDkAICEmAKDEdldERlY2lzaW9ucxIkLnZpZ2lsLm1vZGVscy52MS5HZXREZWNp\
+            c2lvbnNSZXF1ZXN0GiUudmlnaWwubW9kZWxzLnYxLkdldERlY2lzaW9uc1Jlc3BvbnNlIgOQAgESZgoOUmVwbGF5RGVjaXNpb24SJi52aWdpbC5tb2RlbHMu\
+            djEuUmVwbGF5RGVjaXNpb25SZXF1ZXN0GicudmlnaWwubW9kZWxzLnYxLlJlcGxheURlY2lzaW9uUmVzcG9uc2UiA5ACARJaCgtVcGxvYWRNb2RlbBIjLnZp\
+            Z2lsLm1vZGVscy52MS5VcGxvYWRNb2RlbFJlcXVlc3QaJC52aWdpbC5tb2RlbHMudjEuVXBsb2FkTW9kZWxSZXNwb25zZSgBElsKDFByb21vdGVNb2RlbBIk\
+            LnZpZ2lsLm1vZGVscy52MS5Qcm9tb3RlTW9kZWxSZXF1ZXN0GiUudmlnaWwubW9kZWxzLnYxLlByb21vdGVNb2RlbFJlc3BvbnNlElgKC1NoYWRvd01vZGVs\
+            EiMudmlnaWwubW9kZWxzLnYxLlNoYWRvd01vZGVsUmVxdWVzdBokLnZpZ2lsLm1vZGVscy52MS5TaGFkb3dNb2RlbFJlc3BvbnNlEl4KDVJvbGxCYWNrTW9k\
+            ZWwSJS52aWdpbC5tb2RlbHMudjEuUm9sbEJhY2tNb2RlbFJlcXVlc3QaJi52aWdpbC5tb2RlbHMudjEuUm9sbEJhY2tNb2RlbFJlc3BvbnNlEloKCkxpc3RN\
+            b2RlbHMSIi52aWdpbC5tb2RlbHMudjEuTGlzdE1vZGVsc1JlcXVlc3QaIy52aWdpbC5tb2RlbHMudjEuTGlzdE1vZGVsc1Jlc3BvbnNlIgOQAgESZgoOR2V0\
+            TW9kZWxIZWFsdGgSJi52aWdpbC5tb2RlbHMudjEuR2V0TW9kZWxIZWFsdGhSZXF1ZXN0GicudmlnaWwubW9kZWxzLnYxLkdldE1vZGVsSGVhbHRoUmVzcG9u\
+            c2UiA5ACARJmCg5QcmVkaWN0Q2FzaE91dBImLnZpZ2lsLm1vZGVscy52MS5QcmVkaWN0Q2FzaE91dFJlcXVlc3QaJy52aWdpbC5tb2RlbHMudjEuUHJlZGlj\
+            dENhc2hPdXRSZXNwb25zZSIDkAIBEmMKDUZvcmVjYXN0Q2VsbHMSJS52aWdpbC5tb2RlbHMudjEuRm9yZWNhc3RDZWxsc1JlcXVlc3QaJi52aWdpbC5tb2Rl\
+            bHMudjEuRm9yZWNhc3RDZWxsc1Jlc3BvbnNlIgOQAgESYAoNVGFpbERlY2lzaW9ucxIlLnZpZ2lsLm1vZGVscy52MS5UYWlsRGVjaXNpb25zUmVxdWVzdBom\
+            LnZpZ2lsLm1vZGVscy52MS5UYWlsRGVjaXNpb25zUmVzcG9uc2UwARJjCg1HZXRTdGF0aXN0aWNzEiUudmlnaWwubW9kZWxzLnYxLkdldFN0YXRpc3RpY3NS\
+            ZXF1ZXN0GiYudmlnaWwubW9kZWxzLnYxLkdldFN0YXRpc3RpY3NSZXNwb25zZSIDkAIBYgZwcm90bzM=
             """)
 }

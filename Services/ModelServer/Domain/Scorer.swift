@@ -12,6 +12,12 @@ struct Scorer: Sendable {
     var version: String { bundle.version }
     var featureSetVersion: String { bundle.manifest.features.version }
 
+    /// The score alone; nil if there are more or fewer values than the model takes.
+    func riskScore(_ values: [Double], placeRisk: Double) -> Double? {
+        guard values.count == bundle.model.featureNames.count else { return nil }
+        return bundle.model.score(values, placeRisk: placeRisk, maxReasons: 0).riskScore
+    }
+
     /// - Parameters:
     ///   - values: in the order of the model's feature set; NaN where unknown.
     ///   - placeRisk: see `Ensemble.Signal.place`; NaN where it is not at hand.

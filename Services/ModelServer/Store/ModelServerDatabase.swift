@@ -14,31 +14,26 @@ struct StoredDecision: Sendable {
     let decision: [UInt8]
 }
 
-/// A model in the registry, without its bundle.
-struct RegisteredModel: Sendable, Hashable {
-    enum Stage: String, Sendable {
-        case challenger, champion, retired
-    }
-
-    let version: String
-    let stage: Stage
-    let featureSetVersion: String
-    let trainedAt: Timestamp
-    let promotedAt: Timestamp?
-    let alertThreshold: Double
-    /// A JSON object of figures by name.
-    let metricsJSON: String
+/// What a model that decides nothing says of a transaction.
+struct ShadowScore: Sendable {
+    let key: TransactionKey
+    let modelVersion: String
+    let riskScore: Double
+    let decidedAt: Timestamp
 }
 
-/// All SQL of the model server.
+/// The decisions, and what is needed to judge the models that made them.
 struct ModelServerDatabase: Sendable {
     let pool: PostgresPool
     let log: EventLog
+
+    var registry: ModelRegistryStore { ModelRegistryStore(pool: pool) }
 
     static let migrations = [
         Migration(name: "0001_create", sql: String(decoding: PackageResources.V0001_create_sql, as: UTF8.self)),
         Migration(name: "0002_records", sql: String(decoding: PackageResources.V0002_records_sql, as: UTF8.self)),
         Migration(name: "0003_labels", sql: String(decoding: PackageResources.V0003_labels_sql, as: UTF8.self)),
+        Migration(name: "0004_shadow", sql: String(decoding: PackageResources.V0004_shadow_sql, as: UTF8.self)),
     ]
 
     init(pool: PostgresPool) {
@@ -89,6 +84,19 @@ struct ModelServerDatabase: Sendable {
         try await log.append(entries, in: transaction)
     }
 
+    /// Writes what shadows said of transactions that are decided in the same transaction.
+    func append(shadowScores scores: [ShadowScore], in transaction: PostgresTransaction) async throws {
+        guard !scores.isEmpty else { return }
+        try await transaction.execute(
+            """
+            INSERT INTO shadow_scores (model_version, bank_id, transaction_id, risk_score, decided_at)
+            SELECT * FROM unnest(
+                \(scores.map(\.modelVersion)), \(scores.map(\.key.bankID)), \(scores.map(\.key.transactionID)), \(scores.map(\.riskScore)),
+                \(scores.map { PostgresTimestamp($0.decidedAt) }))
+            ON CONFLICT DO NOTHING
+            """)
+    }
+
     func statistics() async throws -> (decisions: Int64, alerts: Int64) {
         let rows = try await pool.query("SELECT count(*), count(*) FILTER (WHERE is_alert) FROM decisions")
         guard let row = rows.first else { return (0, 0) }
@@ -101,14 +109,20 @@ struct ModelServerDatabase: Sendable {
     private static let maxObservations = 5_000
     private static let maxJudged = 200_000
 
-    /// What a model's newest decisions were made from.
+    /// What a model's newest scores, as champion and as shadow, were made from.
     func observations(ofModel version: String, since: Timestamp) async throws -> [[UInt8]] {
         try await pool.query(
             """
-            SELECT observation FROM decisions WHERE model_version = \(version) AND decided_at >= \(PostgresTimestamp(since))
+            (SELECT observation, decided_at FROM decisions
+                WHERE model_version = \(version) AND decided_at >= \(PostgresTimestamp(since))
+                ORDER BY decided_at DESC LIMIT \(Self.maxObservations))
+            UNION ALL
+            (SELECT d.observation, s.decided_at FROM shadow_scores s JOIN decisions d USING (bank_id, transaction_id)
+                WHERE s.model_version = \(version) AND s.decided_at >= \(PostgresTimestamp(since))
+                ORDER BY s.decided_at DESC LIMIT \(Self.maxObservations))
             ORDER BY decided_at DESC LIMIT \(Self.maxObservations)
             """
-        ).decode([UInt8].self)
+        ).decode([UInt8].self, PostgresTimestamp.self).map { $0.0 }
     }
 
     /// A model's newest scores whose truth is known: by a label, or, where labels name frauds only, by having been made before
@@ -119,76 +133,17 @@ struct ModelServerDatabase: Sendable {
         let rows = try await pool.query(
             """
             SELECT d.risk_score, coalesce(l.is_fraud, false)
-            FROM decisions d LEFT JOIN labels l USING (bank_id, transaction_id)
-            WHERE d.model_version = \(version) AND d.decided_at >= \(PostgresTimestamp(since))
+            FROM (
+                SELECT bank_id, transaction_id, risk_score, decided_at FROM decisions WHERE model_version = \(version)
+                UNION ALL
+                SELECT bank_id, transaction_id, risk_score, decided_at FROM shadow_scores WHERE model_version = \(version)
+            ) d LEFT JOIN labels l USING (bank_id, transaction_id)
+            WHERE d.decided_at >= \(PostgresTimestamp(since))
                 AND (l.is_fraud IS NOT NULL
                     OR (d.decided_at < \(PostgresTimestamp(settledBefore)) AND NOT EXISTS (SELECT FROM labels WHERE NOT is_fraud)))
             ORDER BY d.decided_at DESC LIMIT \(Self.maxJudged)
             """
         ).decode(Double.self, Bool.self)
         return (rows.map { $0.0 }, rows.map { $0.1 })
-    }
-
-    // MARK: Registry
-
-    /// Adds a model as a challenger; one of that version is left as it is.
-    func register(_ model: RegisteredModel, files: [String: [UInt8]]) async throws {
-        try await pool.withTransaction { transaction in
-            let added = try await transaction.execute(
-                """
-                INSERT INTO models (version, feature_set_version, trained_at, alert_threshold, metrics)
-                VALUES (\(model.version), \(model.featureSetVersion),
-                    \(PostgresTimestamp(microsecondsSince1970: model.trainedAt.microseconds)), \(model.alertThreshold),
-                    \(PostgresJSON(model.metricsJSON)))
-                ON CONFLICT (version) DO NOTHING
-                """)
-            guard added > 0 else { return }
-            try await transaction.execute(
-                """
-                INSERT INTO model_files (version, name, content)
-                SELECT \(model.version), * FROM unnest(\(Array(files.keys)), \(Array(files.values)))
-                """)
-        }
-    }
-
-    /// Makes a model the champion and retires the one before. False if there is no such model.
-    func promote(version: String) async throws -> Bool {
-        try await pool.withTransaction { transaction in
-            let known = try await transaction.query("SELECT stage = 'champion' FROM models WHERE version = \(version) FOR UPDATE")
-            guard let row = known.first else { return false }
-            if try row.decode(Bool.self) { return true }
-            try await transaction.execute("UPDATE models SET stage = 'retired' WHERE stage = 'champion'")
-            try await transaction.execute(
-                "UPDATE models SET stage = 'champion', promoted_at = clock_timestamp() WHERE version = \(version)")
-            return true
-        }
-    }
-
-    func championVersion() async throws -> String? {
-        try await pool.query("SELECT version FROM models WHERE stage = 'champion'").first.map { try $0.decode(String.self) }
-    }
-
-    /// The files of a model's bundle by name; empty if there is no such model.
-    func files(ofModel version: String) async throws -> [String: [UInt8]] {
-        let rows = try await pool.query("SELECT name, content FROM model_files WHERE version = \(version)")
-        return Dictionary(uniqueKeysWithValues: try rows.decode(String.self, [UInt8].self))
-    }
-
-    /// Newest first.
-    func models() async throws -> [RegisteredModel] {
-        let rows = try await pool.query(
-            """
-            SELECT version, stage::text, feature_set_version, trained_at, promoted_at, alert_threshold, metrics::text
-            FROM models ORDER BY registered_at DESC
-            """)
-        return try rows.map { row in
-            let (version, stage, featureSet, trained, promoted, threshold, metrics) = try row.decode(
-                String.self, String.self, String.self, PostgresTimestamp.self, PostgresTimestamp?.self, Double.self, String.self)
-            return RegisteredModel(
-                version: version, stage: RegisteredModel.Stage(rawValue: stage) ?? .retired, featureSetVersion: featureSet,
-                trainedAt: Timestamp(microseconds: trained.microsecondsSince1970),
-                promotedAt: promoted.map { Timestamp(microseconds: $0.microsecondsSince1970) }, alertThreshold: threshold,
-                metricsJSON: metrics)
-        }
     }
 }

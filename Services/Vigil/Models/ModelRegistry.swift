@@ -47,6 +47,12 @@ struct ModelRegistry {
         try await withClient { try await $0.promoteModel(.init(version: version)).model }
     }
 
+    func shadow(version: String, stop: Bool) async throws -> ModelsV1.Model? {
+        try await withClient { try await $0.shadowModel(.init(version: version, stop: stop)).model }
+    }
+
+    func rollBack() async throws -> ModelsV1.Model? { try await withClient { try await $0.rollBackModel(.init()).model } }
+
     func models() async throws -> [ModelsV1.Model] {
         try await withClient { try await $0.listModels(.init()).models }
     }

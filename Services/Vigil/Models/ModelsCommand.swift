@@ -10,8 +10,8 @@ import StandardContracts
 /// `vigil models …`
 struct ModelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "models", abstract: "The running model server's registry: list, upload, promote, health.",
-        subcommands: [List.self, Upload.self, Promote.self, Health.self, NewKey.self], defaultSubcommand: List.self)
+        commandName: "models", abstract: "The running model server's registry: list, upload, shadow, promote, rollback, health.",
+        subcommands: [List.self, Upload.self, Shadow.self, Promote.self, Rollback.self, Health.self, NewKey.self], defaultSubcommand: List.self)
 
     struct Target: ParsableArguments {
         @Option(help: ArgumentHelp("Folder of the suite; VIGIL_HOME or .vigil unless given.", valueName: "dir"))
@@ -77,6 +77,35 @@ struct ModelsCommand: ParsableCommand {
         }
     }
 
+    struct Shadow: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Let a registered model score along without deciding.",
+            discussion: """
+                Its scores are kept beside the decisions, so that `vigil models health --version VERSION` says how it would have done before \
+                anybody promotes it. At most two models are shadows at a time.
+                """)
+        @Argument(help: "The model's version, as `vigil models list` shows it.")
+        var version: String
+
+        @Flag(help: "End it: the model is a challenger again, its scores stay.")
+        var stop = false
+
+        @OptionGroup var target: Target
+
+        func run() async throws {
+            try ModelsCommand.show([try await target.registry().shadow(version: version, stop: stop)].compactMap { $0 }, as: target.format)
+        }
+    }
+
+    struct Rollback: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Make the champion before the present one champion again.")
+        @OptionGroup var target: Target
+
+        func run() async throws {
+            try ModelsCommand.show([try await target.registry().rollBack()].compactMap { $0 }, as: target.format)
+        }
+    }
+
     struct NewKey: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a key pair for signing bundles.",
@@ -118,6 +147,7 @@ struct ModelsCommand: ParsableCommand {
                 case .champion: "champion"
                 case .challenger: "challenger"
                 case .retired: "retired"
+                case .shadow: "shadow"
                 case .unspecified, .unrecognized: "unknown"
                 }
             featureSetVersion = model.featureSetVersion

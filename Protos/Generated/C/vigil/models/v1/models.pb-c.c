@@ -514,6 +514,186 @@ void   vigil__models__v1__promote_model_response__free_unpacked
   assert(message->base.descriptor == &vigil__models__v1__promote_model_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   vigil__models__v1__shadow_model_request__init
+                     (Vigil__Models__V1__ShadowModelRequest         *message)
+{
+  static const Vigil__Models__V1__ShadowModelRequest init_value = VIGIL__MODELS__V1__SHADOW_MODEL_REQUEST__INIT;
+  *message = init_value;
+}
+size_t vigil__models__v1__shadow_model_request__get_packed_size
+                     (const Vigil__Models__V1__ShadowModelRequest *message)
+{
+  assert(message->base.descriptor == &vigil__models__v1__shadow_model_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__models__v1__shadow_model_request__pack
+                     (const Vigil__Models__V1__ShadowModelRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__models__v1__shadow_model_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__models__v1__shadow_model_request__pack_to_buffer
+                     (const Vigil__Models__V1__ShadowModelRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__models__v1__shadow_model_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Models__V1__ShadowModelRequest *
+       vigil__models__v1__shadow_model_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Models__V1__ShadowModelRequest *)
+     protobuf_c_message_unpack (&vigil__models__v1__shadow_model_request__descriptor,
+                                allocator, len, data);
+}
+void   vigil__models__v1__shadow_model_request__free_unpacked
+                     (Vigil__Models__V1__ShadowModelRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__models__v1__shadow_model_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__models__v1__shadow_model_response__init
+                     (Vigil__Models__V1__ShadowModelResponse         *message)
+{
+  static const Vigil__Models__V1__ShadowModelResponse init_value = VIGIL__MODELS__V1__SHADOW_MODEL_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t vigil__models__v1__shadow_model_response__get_packed_size
+                     (const Vigil__Models__V1__ShadowModelResponse *message)
+{
+  assert(message->base.descriptor == &vigil__models__v1__shadow_model_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__models__v1__shadow_model_response__pack
+                     (const Vigil__Models__V1__ShadowModelResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__models__v1__shadow_model_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__models__v1__shadow_model_response__pack_to_buffer
+                     (const Vigil__Models__V1__ShadowModelResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__models__v1__shadow_model_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Models__V1__ShadowModelResponse *
+       vigil__models__v1__shadow_model_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Models__V1__ShadowModelResponse *)
+     protobuf_c_message_unpack (&vigil__models__v1__shadow_model_response__descriptor,
+                                allocator, len, data);
+}
+void   vigil__models__v1__shadow_model_response__free_unpacked
+                     (Vigil__Models__V1__ShadowModelResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__models__v1__shadow_model_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__models__v1__roll_back_model_request__init
+                     (Vigil__Models__V1__RollBackModelRequest         *message)
+{
+  static const Vigil__Models__V1__RollBackModelRequest init_value = VIGIL__MODELS__V1__ROLL_BACK_MODEL_REQUEST__INIT;
+  *message = init_value;
+}
+size_t vigil__models__v1__roll_back_model_request__get_packed_size
+                     (const Vigil__Models__V1__RollBackModelRequest *message)
+{
+  assert(message->base.descriptor == &vigil__models__v1__roll_back_model_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__models__v1__roll_back_model_request__pack
+                     (const Vigil__Models__V1__RollBackModelRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__models__v1__roll_back_model_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__models__v1__roll_back_model_request__pack_to_buffer
+                     (const Vigil__Models__V1__RollBackModelRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__models__v1__roll_back_model_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Models__V1__RollBackModelRequest *
+       vigil__models__v1__roll_back_model_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Models__V1__RollBackModelRequest *)
+     protobuf_c_message_unpack (&vigil__models__v1__roll_back_model_request__descriptor,
+                                allocator, len, data);
+}
+void   vigil__models__v1__roll_back_model_request__free_unpacked
+                     (Vigil__Models__V1__RollBackModelRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__models__v1__roll_back_model_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__models__v1__roll_back_model_response__init
+                     (Vigil__Models__V1__RollBackModelResponse         *message)
+{
+  static const Vigil__Models__V1__RollBackModelResponse init_value = VIGIL__MODELS__V1__ROLL_BACK_MODEL_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t vigil__models__v1__roll_back_model_response__get_packed_size
+                     (const Vigil__Models__V1__RollBackModelResponse *message)
+{
+  assert(message->base.descriptor == &vigil__models__v1__roll_back_model_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__models__v1__roll_back_model_response__pack
+                     (const Vigil__Models__V1__RollBackModelResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__models__v1__roll_back_model_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__models__v1__roll_back_model_response__pack_to_buffer
+                     (const Vigil__Models__V1__RollBackModelResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__models__v1__roll_back_model_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Models__V1__RollBackModelResponse *
+       vigil__models__v1__roll_back_model_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Models__V1__RollBackModelResponse *)
+     protobuf_c_message_unpack (&vigil__models__v1__roll_back_model_response__descriptor,
+                                allocator, len, data);
+}
+void   vigil__models__v1__roll_back_model_response__free_unpacked
+                     (Vigil__Models__V1__RollBackModelResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__models__v1__roll_back_model_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   vigil__models__v1__list_models_request__init
                      (Vigil__Models__V1__ListModelsRequest         *message)
 {
@@ -2041,6 +2221,151 @@ const ProtobufCMessageDescriptor vigil__models__v1__promote_model_response__desc
   vigil__models__v1__promote_model_response__field_indices_by_name,
   1,  vigil__models__v1__promote_model_response__number_ranges,
   (ProtobufCMessageInit) vigil__models__v1__promote_model_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__models__v1__shadow_model_request__field_descriptors[2] =
+{
+  {
+    "version",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ShadowModelRequest, version),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stop",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ShadowModelRequest, stop),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__models__v1__shadow_model_request__field_indices_by_name[] = {
+  1,   /* field[1] = stop */
+  0,   /* field[0] = version */
+};
+static const ProtobufCIntRange vigil__models__v1__shadow_model_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor vigil__models__v1__shadow_model_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.ShadowModelRequest",
+  "ShadowModelRequest",
+  "Vigil__Models__V1__ShadowModelRequest",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__ShadowModelRequest),
+  2,
+  vigil__models__v1__shadow_model_request__field_descriptors,
+  vigil__models__v1__shadow_model_request__field_indices_by_name,
+  1,  vigil__models__v1__shadow_model_request__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__shadow_model_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__models__v1__shadow_model_response__field_descriptors[1] =
+{
+  {
+    "model",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ShadowModelResponse, model),
+    &vigil__models__v1__model__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__models__v1__shadow_model_response__field_indices_by_name[] = {
+  0,   /* field[0] = model */
+};
+static const ProtobufCIntRange vigil__models__v1__shadow_model_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor vigil__models__v1__shadow_model_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.ShadowModelResponse",
+  "ShadowModelResponse",
+  "Vigil__Models__V1__ShadowModelResponse",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__ShadowModelResponse),
+  1,
+  vigil__models__v1__shadow_model_response__field_descriptors,
+  vigil__models__v1__shadow_model_response__field_indices_by_name,
+  1,  vigil__models__v1__shadow_model_response__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__shadow_model_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define vigil__models__v1__roll_back_model_request__field_descriptors NULL
+#define vigil__models__v1__roll_back_model_request__field_indices_by_name NULL
+#define vigil__models__v1__roll_back_model_request__number_ranges NULL
+const ProtobufCMessageDescriptor vigil__models__v1__roll_back_model_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.RollBackModelRequest",
+  "RollBackModelRequest",
+  "Vigil__Models__V1__RollBackModelRequest",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__RollBackModelRequest),
+  0,
+  vigil__models__v1__roll_back_model_request__field_descriptors,
+  vigil__models__v1__roll_back_model_request__field_indices_by_name,
+  0,  vigil__models__v1__roll_back_model_request__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__roll_back_model_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__models__v1__roll_back_model_response__field_descriptors[1] =
+{
+  {
+    "model",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__RollBackModelResponse, model),
+    &vigil__models__v1__model__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__models__v1__roll_back_model_response__field_indices_by_name[] = {
+  0,   /* field[0] = model */
+};
+static const ProtobufCIntRange vigil__models__v1__roll_back_model_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor vigil__models__v1__roll_back_model_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.RollBackModelResponse",
+  "RollBackModelResponse",
+  "Vigil__Models__V1__RollBackModelResponse",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__RollBackModelResponse),
+  1,
+  vigil__models__v1__roll_back_model_response__field_descriptors,
+  vigil__models__v1__roll_back_model_response__field_indices_by_name,
+  1,  vigil__models__v1__roll_back_model_response__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__roll_back_model_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 #define vigil__models__v1__list_models_request__field_descriptors NULL
@@ -3696,21 +4021,23 @@ const ProtobufCMessageDescriptor vigil__models__v1__model_outcomes__descriptor =
   (ProtobufCMessageInit) vigil__models__v1__model_outcomes__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue vigil__models__v1__model_stage__enum_values_by_number[4] =
+static const ProtobufCEnumValue vigil__models__v1__model_stage__enum_values_by_number[5] =
 {
   { "MODEL_STAGE_UNSPECIFIED", "VIGIL__MODELS__V1__MODEL_STAGE__MODEL_STAGE_UNSPECIFIED", 0 },
   { "MODEL_STAGE_CHALLENGER", "VIGIL__MODELS__V1__MODEL_STAGE__MODEL_STAGE_CHALLENGER", 1 },
   { "MODEL_STAGE_CHAMPION", "VIGIL__MODELS__V1__MODEL_STAGE__MODEL_STAGE_CHAMPION", 2 },
   { "MODEL_STAGE_RETIRED", "VIGIL__MODELS__V1__MODEL_STAGE__MODEL_STAGE_RETIRED", 3 },
+  { "MODEL_STAGE_SHADOW", "VIGIL__MODELS__V1__MODEL_STAGE__MODEL_STAGE_SHADOW", 4 },
 };
 static const ProtobufCIntRange vigil__models__v1__model_stage__value_ranges[] = {
-{0, 0},{0, 4}
+{0, 0},{0, 5}
 };
-static const ProtobufCEnumValueIndex vigil__models__v1__model_stage__enum_values_by_name[4] =
+static const ProtobufCEnumValueIndex vigil__models__v1__model_stage__enum_values_by_name[5] =
 {
   { "MODEL_STAGE_CHALLENGER", 1 },
   { "MODEL_STAGE_CHAMPION", 2 },
   { "MODEL_STAGE_RETIRED", 3 },
+  { "MODEL_STAGE_SHADOW", 4 },
   { "MODEL_STAGE_UNSPECIFIED", 0 },
 };
 const ProtobufCEnumDescriptor vigil__models__v1__model_stage__descriptor =
@@ -3720,21 +4047,23 @@ const ProtobufCEnumDescriptor vigil__models__v1__model_stage__descriptor =
   "ModelStage",
   "Vigil__Models__V1__ModelStage",
   "vigil.models.v1",
-  4,
+  5,
   vigil__models__v1__model_stage__enum_values_by_number,
-  4,
+  5,
   vigil__models__v1__model_stage__enum_values_by_name,
   1,
   vigil__models__v1__model_stage__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor vigil__models__v1__model_service__method_descriptors[11] =
+static const ProtobufCMethodDescriptor vigil__models__v1__model_service__method_descriptors[13] =
 {
   { "Score", &vigil__models__v1__score_request__descriptor, &vigil__models__v1__score_response__descriptor },
   { "GetDecisions", &vigil__models__v1__get_decisions_request__descriptor, &vigil__models__v1__get_decisions_response__descriptor },
   { "ReplayDecision", &vigil__models__v1__replay_decision_request__descriptor, &vigil__models__v1__replay_decision_response__descriptor },
   { "UploadModel", &vigil__models__v1__upload_model_request__descriptor, &vigil__models__v1__upload_model_response__descriptor },
   { "PromoteModel", &vigil__models__v1__promote_model_request__descriptor, &vigil__models__v1__promote_model_response__descriptor },
+  { "ShadowModel", &vigil__models__v1__shadow_model_request__descriptor, &vigil__models__v1__shadow_model_response__descriptor },
+  { "RollBackModel", &vigil__models__v1__roll_back_model_request__descriptor, &vigil__models__v1__roll_back_model_response__descriptor },
   { "ListModels", &vigil__models__v1__list_models_request__descriptor, &vigil__models__v1__list_models_response__descriptor },
   { "GetModelHealth", &vigil__models__v1__get_model_health_request__descriptor, &vigil__models__v1__get_model_health_response__descriptor },
   { "PredictCashOut", &vigil__models__v1__predict_cash_out_request__descriptor, &vigil__models__v1__predict_cash_out_response__descriptor },
@@ -3743,16 +4072,18 @@ static const ProtobufCMethodDescriptor vigil__models__v1__model_service__method_
   { "GetStatistics", &vigil__models__v1__get_statistics_request__descriptor, &vigil__models__v1__get_statistics_response__descriptor },
 };
 const unsigned vigil__models__v1__model_service__method_indices_by_name[] = {
-  8,        /* ForecastCells */
+  10,        /* ForecastCells */
   1,        /* GetDecisions */
-  6,        /* GetModelHealth */
-  10,        /* GetStatistics */
-  5,        /* ListModels */
-  7,        /* PredictCashOut */
+  8,        /* GetModelHealth */
+  12,        /* GetStatistics */
+  7,        /* ListModels */
+  9,        /* PredictCashOut */
   4,        /* PromoteModel */
   2,        /* ReplayDecision */
+  6,        /* RollBackModel */
   0,        /* Score */
-  9,        /* TailDecisions */
+  5,        /* ShadowModel */
+  11,        /* TailDecisions */
   3         /* UploadModel */
 };
 const ProtobufCServiceDescriptor vigil__models__v1__model_service__descriptor =
@@ -3762,7 +4093,7 @@ const ProtobufCServiceDescriptor vigil__models__v1__model_service__descriptor =
   "ModelService",
   "Vigil__Models__V1__ModelService",
   "vigil.models.v1",
-  11,
+  13,
   vigil__models__v1__model_service__method_descriptors,
   vigil__models__v1__model_service__method_indices_by_name
 };
@@ -3806,13 +4137,29 @@ void vigil__models__v1__model_service__promote_model(ProtobufCService *service,
   assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
   service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void vigil__models__v1__model_service__shadow_model(ProtobufCService *service,
+                                                    const Vigil__Models__V1__ShadowModelRequest *input,
+                                                    Vigil__Models__V1__ShadowModelResponse_Closure closure,
+                                                    void *closure_data)
+{
+  assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void vigil__models__v1__model_service__roll_back_model(ProtobufCService *service,
+                                                       const Vigil__Models__V1__RollBackModelRequest *input,
+                                                       Vigil__Models__V1__RollBackModelResponse_Closure closure,
+                                                       void *closure_data)
+{
+  assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void vigil__models__v1__model_service__list_models(ProtobufCService *service,
                                                    const Vigil__Models__V1__ListModelsRequest *input,
                                                    Vigil__Models__V1__ListModelsResponse_Closure closure,
                                                    void *closure_data)
 {
   assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
-  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__models__v1__model_service__get_model_health(ProtobufCService *service,
                                                         const Vigil__Models__V1__GetModelHealthRequest *input,
@@ -3820,7 +4167,7 @@ void vigil__models__v1__model_service__get_model_health(ProtobufCService *servic
                                                         void *closure_data)
 {
   assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
-  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__models__v1__model_service__predict_cash_out(ProtobufCService *service,
                                                         const Vigil__Models__V1__PredictCashOutRequest *input,
@@ -3828,7 +4175,7 @@ void vigil__models__v1__model_service__predict_cash_out(ProtobufCService *servic
                                                         void *closure_data)
 {
   assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
-  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__models__v1__model_service__forecast_cells(ProtobufCService *service,
                                                       const Vigil__Models__V1__ForecastCellsRequest *input,
@@ -3836,7 +4183,7 @@ void vigil__models__v1__model_service__forecast_cells(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
-  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__models__v1__model_service__tail_decisions(ProtobufCService *service,
                                                       const Vigil__Models__V1__TailDecisionsRequest *input,
@@ -3844,7 +4191,7 @@ void vigil__models__v1__model_service__tail_decisions(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
-  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__models__v1__model_service__get_statistics(ProtobufCService *service,
                                                       const Vigil__Models__V1__GetStatisticsRequest *input,
@@ -3852,7 +4199,7 @@ void vigil__models__v1__model_service__get_statistics(ProtobufCService *service,
                                                       void *closure_data)
 {
   assert(service->descriptor == &vigil__models__v1__model_service__descriptor);
-  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__models__v1__model_service__init (Vigil__Models__V1__ModelService_Service *service,
                                              Vigil__Models__V1__ModelService_ServiceDestroy destroy)

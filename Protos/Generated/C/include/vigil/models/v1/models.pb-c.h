@@ -32,6 +32,10 @@ typedef struct Vigil__Models__V1__Model Vigil__Models__V1__Model;
 typedef struct Vigil__Models__V1__Model__MetricsEntry Vigil__Models__V1__Model__MetricsEntry;
 typedef struct Vigil__Models__V1__PromoteModelRequest Vigil__Models__V1__PromoteModelRequest;
 typedef struct Vigil__Models__V1__PromoteModelResponse Vigil__Models__V1__PromoteModelResponse;
+typedef struct Vigil__Models__V1__ShadowModelRequest Vigil__Models__V1__ShadowModelRequest;
+typedef struct Vigil__Models__V1__ShadowModelResponse Vigil__Models__V1__ShadowModelResponse;
+typedef struct Vigil__Models__V1__RollBackModelRequest Vigil__Models__V1__RollBackModelRequest;
+typedef struct Vigil__Models__V1__RollBackModelResponse Vigil__Models__V1__RollBackModelResponse;
 typedef struct Vigil__Models__V1__ListModelsRequest Vigil__Models__V1__ListModelsRequest;
 typedef struct Vigil__Models__V1__ListModelsResponse Vigil__Models__V1__ListModelsResponse;
 typedef struct Vigil__Models__V1__TailDecisionsRequest Vigil__Models__V1__TailDecisionsRequest;
@@ -63,7 +67,8 @@ typedef enum _Vigil__Models__V1__ModelStage {
   VIGIL__MODELS__V1__MODEL_STAGE__MODEL_STAGE_UNSPECIFIED = 0,
   VIGIL__MODELS__V1__MODEL_STAGE__MODEL_STAGE_CHALLENGER = 1,
   VIGIL__MODELS__V1__MODEL_STAGE__MODEL_STAGE_CHAMPION = 2,
-  VIGIL__MODELS__V1__MODEL_STAGE__MODEL_STAGE_RETIRED = 3
+  VIGIL__MODELS__V1__MODEL_STAGE__MODEL_STAGE_RETIRED = 3,
+  VIGIL__MODELS__V1__MODEL_STAGE__MODEL_STAGE_SHADOW = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(VIGIL__MODELS__V1__MODEL_STAGE)
 } Vigil__Models__V1__ModelStage;
 
@@ -214,6 +219,46 @@ struct  Vigil__Models__V1__PromoteModelResponse
 };
 #define VIGIL__MODELS__V1__PROMOTE_MODEL_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__promote_model_response__descriptor) \
+    , NULL }
+
+
+struct  Vigil__Models__V1__ShadowModelRequest
+{
+  ProtobufCMessage base;
+  char *version;
+  protobuf_c_boolean stop;
+};
+#define VIGIL__MODELS__V1__SHADOW_MODEL_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__shadow_model_request__descriptor) \
+    , (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Vigil__Models__V1__ShadowModelResponse
+{
+  ProtobufCMessage base;
+  Vigil__Models__V1__Model *model;
+};
+#define VIGIL__MODELS__V1__SHADOW_MODEL_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__shadow_model_response__descriptor) \
+    , NULL }
+
+
+struct  Vigil__Models__V1__RollBackModelRequest
+{
+  ProtobufCMessage base;
+};
+#define VIGIL__MODELS__V1__ROLL_BACK_MODEL_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__roll_back_model_request__descriptor) \
+     }
+
+
+struct  Vigil__Models__V1__RollBackModelResponse
+{
+  ProtobufCMessage base;
+  Vigil__Models__V1__Model *model;
+};
+#define VIGIL__MODELS__V1__ROLL_BACK_MODEL_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__roll_back_model_response__descriptor) \
     , NULL }
 
 
@@ -742,6 +787,82 @@ Vigil__Models__V1__PromoteModelResponse *
 void   vigil__models__v1__promote_model_response__free_unpacked
                      (Vigil__Models__V1__PromoteModelResponse *message,
                       ProtobufCAllocator *allocator);
+/* Vigil__Models__V1__ShadowModelRequest methods */
+void   vigil__models__v1__shadow_model_request__init
+                     (Vigil__Models__V1__ShadowModelRequest         *message);
+size_t vigil__models__v1__shadow_model_request__get_packed_size
+                     (const Vigil__Models__V1__ShadowModelRequest   *message);
+size_t vigil__models__v1__shadow_model_request__pack
+                     (const Vigil__Models__V1__ShadowModelRequest   *message,
+                      uint8_t             *out);
+size_t vigil__models__v1__shadow_model_request__pack_to_buffer
+                     (const Vigil__Models__V1__ShadowModelRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Models__V1__ShadowModelRequest *
+       vigil__models__v1__shadow_model_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__models__v1__shadow_model_request__free_unpacked
+                     (Vigil__Models__V1__ShadowModelRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Models__V1__ShadowModelResponse methods */
+void   vigil__models__v1__shadow_model_response__init
+                     (Vigil__Models__V1__ShadowModelResponse         *message);
+size_t vigil__models__v1__shadow_model_response__get_packed_size
+                     (const Vigil__Models__V1__ShadowModelResponse   *message);
+size_t vigil__models__v1__shadow_model_response__pack
+                     (const Vigil__Models__V1__ShadowModelResponse   *message,
+                      uint8_t             *out);
+size_t vigil__models__v1__shadow_model_response__pack_to_buffer
+                     (const Vigil__Models__V1__ShadowModelResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Models__V1__ShadowModelResponse *
+       vigil__models__v1__shadow_model_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__models__v1__shadow_model_response__free_unpacked
+                     (Vigil__Models__V1__ShadowModelResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Models__V1__RollBackModelRequest methods */
+void   vigil__models__v1__roll_back_model_request__init
+                     (Vigil__Models__V1__RollBackModelRequest         *message);
+size_t vigil__models__v1__roll_back_model_request__get_packed_size
+                     (const Vigil__Models__V1__RollBackModelRequest   *message);
+size_t vigil__models__v1__roll_back_model_request__pack
+                     (const Vigil__Models__V1__RollBackModelRequest   *message,
+                      uint8_t             *out);
+size_t vigil__models__v1__roll_back_model_request__pack_to_buffer
+                     (const Vigil__Models__V1__RollBackModelRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Models__V1__RollBackModelRequest *
+       vigil__models__v1__roll_back_model_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__models__v1__roll_back_model_request__free_unpacked
+                     (Vigil__Models__V1__RollBackModelRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Models__V1__RollBackModelResponse methods */
+void   vigil__models__v1__roll_back_model_response__init
+                     (Vigil__Models__V1__RollBackModelResponse         *message);
+size_t vigil__models__v1__roll_back_model_response__get_packed_size
+                     (const Vigil__Models__V1__RollBackModelResponse   *message);
+size_t vigil__models__v1__roll_back_model_response__pack
+                     (const Vigil__Models__V1__RollBackModelResponse   *message,
+                      uint8_t             *out);
+size_t vigil__models__v1__roll_back_model_response__pack_to_buffer
+                     (const Vigil__Models__V1__RollBackModelResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Models__V1__RollBackModelResponse *
+       vigil__models__v1__roll_back_model_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__models__v1__roll_back_model_response__free_unpacked
+                     (Vigil__Models__V1__RollBackModelResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Vigil__Models__V1__ListModelsRequest methods */
 void   vigil__models__v1__list_models_request__init
                      (Vigil__Models__V1__ListModelsRequest         *message);
@@ -1156,6 +1277,18 @@ typedef void (*Vigil__Models__V1__PromoteModelRequest_Closure)
 typedef void (*Vigil__Models__V1__PromoteModelResponse_Closure)
                  (const Vigil__Models__V1__PromoteModelResponse *message,
                   void *closure_data);
+typedef void (*Vigil__Models__V1__ShadowModelRequest_Closure)
+                 (const Vigil__Models__V1__ShadowModelRequest *message,
+                  void *closure_data);
+typedef void (*Vigil__Models__V1__ShadowModelResponse_Closure)
+                 (const Vigil__Models__V1__ShadowModelResponse *message,
+                  void *closure_data);
+typedef void (*Vigil__Models__V1__RollBackModelRequest_Closure)
+                 (const Vigil__Models__V1__RollBackModelRequest *message,
+                  void *closure_data);
+typedef void (*Vigil__Models__V1__RollBackModelResponse_Closure)
+                 (const Vigil__Models__V1__RollBackModelResponse *message,
+                  void *closure_data);
 typedef void (*Vigil__Models__V1__ListModelsRequest_Closure)
                  (const Vigil__Models__V1__ListModelsRequest *message,
                   void *closure_data);
@@ -1252,6 +1385,14 @@ struct Vigil__Models__V1__ModelService_Service
                         const Vigil__Models__V1__PromoteModelRequest *input,
                         Vigil__Models__V1__PromoteModelResponse_Closure closure,
                         void *closure_data);
+  void (*shadow_model)(Vigil__Models__V1__ModelService_Service *service,
+                       const Vigil__Models__V1__ShadowModelRequest *input,
+                       Vigil__Models__V1__ShadowModelResponse_Closure closure,
+                       void *closure_data);
+  void (*roll_back_model)(Vigil__Models__V1__ModelService_Service *service,
+                          const Vigil__Models__V1__RollBackModelRequest *input,
+                          Vigil__Models__V1__RollBackModelResponse_Closure closure,
+                          void *closure_data);
   void (*list_models)(Vigil__Models__V1__ModelService_Service *service,
                       const Vigil__Models__V1__ListModelsRequest *input,
                       Vigil__Models__V1__ListModelsResponse_Closure closure,
@@ -1289,6 +1430,8 @@ void vigil__models__v1__model_service__init (Vigil__Models__V1__ModelService_Ser
       function_prefix__ ## replay_decision,\
       function_prefix__ ## upload_model,\
       function_prefix__ ## promote_model,\
+      function_prefix__ ## shadow_model,\
+      function_prefix__ ## roll_back_model,\
       function_prefix__ ## list_models,\
       function_prefix__ ## get_model_health,\
       function_prefix__ ## predict_cash_out,\
@@ -1315,6 +1458,14 @@ void vigil__models__v1__model_service__promote_model(ProtobufCService *service,
                                                      const Vigil__Models__V1__PromoteModelRequest *input,
                                                      Vigil__Models__V1__PromoteModelResponse_Closure closure,
                                                      void *closure_data);
+void vigil__models__v1__model_service__shadow_model(ProtobufCService *service,
+                                                    const Vigil__Models__V1__ShadowModelRequest *input,
+                                                    Vigil__Models__V1__ShadowModelResponse_Closure closure,
+                                                    void *closure_data);
+void vigil__models__v1__model_service__roll_back_model(ProtobufCService *service,
+                                                       const Vigil__Models__V1__RollBackModelRequest *input,
+                                                       Vigil__Models__V1__RollBackModelResponse_Closure closure,
+                                                       void *closure_data);
 void vigil__models__v1__model_service__list_models(ProtobufCService *service,
                                                    const Vigil__Models__V1__ListModelsRequest *input,
                                                    Vigil__Models__V1__ListModelsResponse_Closure closure,
@@ -1356,6 +1507,10 @@ extern const ProtobufCMessageDescriptor vigil__models__v1__model__descriptor;
 extern const ProtobufCMessageDescriptor vigil__models__v1__model__metrics_entry__descriptor;
 extern const ProtobufCMessageDescriptor vigil__models__v1__promote_model_request__descriptor;
 extern const ProtobufCMessageDescriptor vigil__models__v1__promote_model_response__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__shadow_model_request__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__shadow_model_response__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__roll_back_model_request__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__roll_back_model_response__descriptor;
 extern const ProtobufCMessageDescriptor vigil__models__v1__list_models_request__descriptor;
 extern const ProtobufCMessageDescriptor vigil__models__v1__list_models_response__descriptor;
 extern const ProtobufCMessageDescriptor vigil__models__v1__tail_decisions_request__descriptor;
