@@ -37,12 +37,12 @@ def page_of(playwright, address, token, fragment):
     page.goto(f"{address}/#{fragment}")
     page.wait_for_selector("#app:not([hidden])")
     page.wait_for_selector("#live.is-on")
-    page.wait_for_selector("#map[aria-busy=false]")
     return page
 
 
 def frames(playwright, address, token, fragment, seconds):
     page = page_of(playwright, address, token, fragment)
+    page.wait_for_selector("#map[aria-busy=false]")
     page.mouse.move(600, 330)
     page.evaluate(FRAMES)
     page.mouse.down()
@@ -60,8 +60,8 @@ def frames(playwright, address, token, fragment, seconds):
 def watch(playwright, address, token, layer):
     page = page_of(playwright, address, token, "layer=complaints&span=all")
     page.expose_function("tell", lambda when, words: print(when, "".join(c for c in words if c.isdigit()), flush=True))
-    page.evaluate(WATCH, LAYERS.index(layer))
     print("ready", flush=True)
+    page.evaluate(WATCH, LAYERS.index(layer))
     ended = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
     while not ended.is_set():
