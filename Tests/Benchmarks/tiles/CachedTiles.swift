@@ -25,7 +25,8 @@ final class FileServer {
     var cpuSeconds: Double { processorSeconds(of: process.processIdentifier) ?? 0 }
 
     func stop() {
-        process.terminate()
+        // It inherits the signals that a task's thread blocks, so it would not hear a polite one.
+        kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
         try? FileManager.default.removeItem(at: folder)
     }
