@@ -56,7 +56,7 @@ actor BehaviourKeeper {
 
     private func take(_ entries: [LoggedEvent]) throws {
         for entry in entries {
-            if case .observed(let message) = try Payload.decode(FeaturesV1.FeatureEvent.self, entry.payload).event {
+            if case .observed(let message) = try Payload.decode(FeaturesV1.FeatureEvent.self, entry.payload).event, message.namesBehaving {
                 engine.remember(try Transaction(observation: message))
             }
             position = entry.position
@@ -68,6 +68,13 @@ actor BehaviourKeeper {
     func values(of keys: [BehaviourKey], at time: Timestamp) -> [(values: [Double], newest: Timestamp?)?]? {
         guard isWhole else { return nil }
         return keys.map { key in engine.values(of: key, at: time).map { ($0, engine.newestEventTime(of: key)) } }
+    }
+}
+
+extension FeaturesV1.Observation {
+    /// Whether there is anything whose behaviour is kept: most card payments name no more than a customer and a terminal.
+    fileprivate var namesBehaving: Bool {
+        !accountID.isEmpty || !cardID.isEmpty || !counterpartyAccountID.isEmpty || !deviceID.isEmpty || location != nil
     }
 }
 

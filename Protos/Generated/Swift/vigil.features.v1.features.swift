@@ -320,12 +320,16 @@ extension FeaturesV1 {
                         self.values.append(try reader.readDouble())
                     }
                 case "accountId", "account_id":
+                    if try reader.readNullIfNext() { continue }
                     self.accountID = try reader.readString()
                 case "cardId", "card_id":
+                    if try reader.readNullIfNext() { continue }
                     self.cardID = try reader.readString()
                 case "counterpartyAccountId", "counterparty_account_id":
+                    if try reader.readNullIfNext() { continue }
                     self.counterpartyAccountID = try reader.readString()
                 case "deviceId", "device_id":
+                    if try reader.readNullIfNext() { continue }
                     self.deviceID = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -538,18 +542,23 @@ extension FeaturesV1 {
                     if self.entity != nil { throw reader.invalid("only one of entity may be set") }
                     self.entity = .terminalID(try reader.readString())
                 case "accountId", "account_id":
+                    if try reader.readNullIfNext() { continue }
                     if self.entity != nil { throw reader.invalid("only one of entity may be set") }
                     self.entity = .accountID(try reader.readString())
                 case "cardId", "card_id":
+                    if try reader.readNullIfNext() { continue }
                     if self.entity != nil { throw reader.invalid("only one of entity may be set") }
                     self.entity = .cardID(try reader.readString())
                 case "deviceId", "device_id":
+                    if try reader.readNullIfNext() { continue }
                     if self.entity != nil { throw reader.invalid("only one of entity may be set") }
                     self.entity = .deviceID(try reader.readString())
                 case "pair":
+                    if try reader.readNullIfNext() { continue }
                     if self.entity != nil { throw reader.invalid("only one of entity may be set") }
                     self.entity = .pair(try FeaturesV1.AccountPair(json: &reader))
                 case "cell":
+                    if try reader.readNullIfNext() { continue }
                     if self.entity != nil { throw reader.invalid("only one of entity may be set") }
                     self.entity = .cell(try reader.readString())
                 default: try reader.skipUnknown()
@@ -617,8 +626,10 @@ extension FeaturesV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "accountId", "account_id":
+                    if try reader.readNullIfNext() { continue }
                     self.accountID = try reader.readString()
                 case "counterpartyAccountId", "counterparty_account_id":
+                    if try reader.readNullIfNext() { continue }
                     self.counterpartyAccountID = try reader.readString()
                 default: try reader.skipUnknown()
                 }
@@ -1353,8 +1364,10 @@ extension FeaturesV1 {
                         self.features.append(try FeaturesV1.Feature(json: &reader))
                     }
                 case "behaviourVersion", "behaviour_version":
+                    if try reader.readNullIfNext() { continue }
                     self.behaviourVersion = try reader.readString()
                 case "behaviours":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.behaviours.append(try FeaturesV1.Feature(json: &reader))
@@ -1577,6 +1590,7 @@ extension FeaturesV1 {
                     if try reader.readNullIfNext() { continue }
                     self.knownBy = try GoogleProtobuf.Timestamp(json: &reader)
                 case "withBehaviour", "with_behaviour":
+                    if try reader.readNullIfNext() { continue }
                     self.withBehaviour = try reader.readBool()
                 default: try reader.skipUnknown()
                 }
@@ -1733,6 +1747,7 @@ extension FeaturesV1 {
                     if try reader.readNullIfNext() { continue }
                     self.label = try RecordsV1.Label(json: &reader)
                 case "behaviours":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.behaviours.append(try FeaturesV1.EntityFeatures(json: &reader))

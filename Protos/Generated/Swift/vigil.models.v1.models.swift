@@ -979,8 +979,10 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "version":
+                    if try reader.readNullIfNext() { continue }
                     self.version = try reader.readString()
                 case "stop":
+                    if try reader.readNullIfNext() { continue }
                     self.stop = try reader.readBool()
                 default: try reader.skipUnknown()
                 }
@@ -1041,6 +1043,7 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "model":
+                    if try reader.readNullIfNext() { continue }
                     self.model = try ModelsV1.Model(json: &reader)
                 default: try reader.skipUnknown()
                 }
@@ -1148,6 +1151,7 @@ extension ModelsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "model":
+                    if try reader.readNullIfNext() { continue }
                     self.model = try ModelsV1.Model(json: &reader)
                 default: try reader.skipUnknown()
                 }

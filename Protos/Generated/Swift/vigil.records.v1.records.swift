@@ -1514,10 +1514,13 @@ extension RecordsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "signal":
+                    if try reader.readNullIfNext() { continue }
                     self.signal = try reader.readString()
                 case "value":
+                    if try reader.readNullIfNext() { continue }
                     self.value = try reader.readDouble()
                 case "contribution":
+                    if try reader.readNullIfNext() { continue }
                     self.contribution = try reader.readDouble()
                 default: try reader.skipUnknown()
                 }
@@ -1591,10 +1594,13 @@ extension RecordsV1 {
             while let name = try reader.nextField() {
                 switch name {
                 case "hasGenuine", "has_genuine":
+                    if try reader.readNullIfNext() { continue }
                     self.hasGenuine = try reader.readBool()
                 case "hasFraud", "has_fraud":
+                    if try reader.readNullIfNext() { continue }
                     self.hasFraud = try reader.readBool()
                 case "coverage":
+                    if try reader.readNullIfNext() { continue }
                     self.coverage = try reader.readDouble()
                 default: try reader.skipUnknown()
                 }
@@ -1761,11 +1767,13 @@ extension RecordsV1 {
                     if try reader.readNullIfNext() { continue }
                     self.decisionID = try reader.readString()
                 case "parts":
+                    if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.parts.append(try RecordsV1.ScorePart(json: &reader))
                     }
                 case "predictionSet", "prediction_set":
+                    if try reader.readNullIfNext() { continue }
                     self.predictionSet = try RecordsV1.PredictionSet(json: &reader)
                 default: try reader.skipUnknown()
                 }
