@@ -124,6 +124,8 @@ import Testing
             #expect(none?.code == .failedPrecondition)
             let second = try await upload(try Self.bundle(seed: 2), client)
             _ = try await client.promoteModel(.init(version: second))
+            // Also while it scores along.
+            _ = try await client.shadowModel(.init(version: first))
             let back = try await client.rollBackModel(.init())
             #expect(back.model?.version == first && back.model?.stage == .champion)
             try await score([1], client)

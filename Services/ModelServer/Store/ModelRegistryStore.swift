@@ -90,7 +90,7 @@ struct ModelRegistryStore: Sendable {
         try await pool.withTransaction { transaction in
             let before = try await transaction.query(
                 """
-                SELECT version FROM models WHERE stage = 'retired' AND promoted_at IS NOT NULL
+                SELECT version FROM models WHERE stage <> 'champion' AND promoted_at IS NOT NULL
                 ORDER BY promoted_at DESC LIMIT 1 FOR UPDATE
                 """)
             guard let row = before.first else { return nil }
