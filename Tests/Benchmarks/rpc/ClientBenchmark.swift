@@ -9,8 +9,8 @@ enum ClientBenchmark {
     static func run(_ report: inout BenchmarkReport) throws {
         let server = try Peers.theirs("async", usesTLS: false)
         defer { server.stop() }
-        // As handlers call, whose tasks run where connections are; and from tasks that run anywhere.
-        for (place, name) in [("loop", "unary calls of 100 bytes, 50 at once"), ("pool", "the same from the global pool")] {
+        // From tasks that run anywhere, which the goal is about; and as handlers call, whose tasks run where connections are.
+        for (place, name) in [("pool", "unary calls of 100 bytes, 50 at once"), ("loop", "the same from tasks on the channel's loop")] {
             let ours = ["call", "http://127.0.0.1:\(server.port)", "50", "30000", place]
             let result = try paired(
                 rounds: 3, ours: { try Peers.figure(Peers.ourselves, ours) },
