@@ -1,3 +1,4 @@
+internal import NIOCore
 internal import Protobuf
 
 /// What is underneath the calls of a channel: interceptors round them, attempts within them.
@@ -7,27 +8,28 @@ extension RPCChannel {
     }
 
     /// What goes with a call: the caller's own fields, and the trace of the call being handled, if there is one.
-    func metadata(_ options: CallOptions) -> Metadata {
+    func metadata(_ options: CallOptions, _ scope: CallScope?) -> Metadata {
+        guard let trace = scope?.trace, options.metadata["traceparent"] == nil else { return options.metadata }
         var metadata = options.metadata
-        if let trace = TraceContext.current, metadata["traceparent"] == nil {
-            metadata.add(trace.child().traceparent, for: "traceparent")
-            if !trace.state.isEmpty { metadata.add(trace.state, for: "tracestate") }
-        }
+        metadata.add(trace.child().traceparent, for: "traceparent")
+        if !trace.state.isEmpty { metadata.add(trace.state, for: "tracestate") }
         return metadata
     }
 
     /// The soonest of: the call's own timeout, the deadline of the call being handled; where there is neither, the
     /// default, unless the response is a stream, which may be meant to have no end.
-    func deadline(_ options: CallOptions, isStream: Bool) -> ContinuousClock.Instant? {
-        let own = options.timeout.map { ContinuousClock.now + $0 }
-        switch (own, CallDeadline.current) {
-        case (let own?, let inherited?): return min(own, inherited)
-        case (let own?, nil): return own
-        case (nil, let inherited?): return inherited
-        case (nil, nil):
+    func deadline(_ options: CallOptions, isStream: Bool, _ scope: CallScope?, _ now: NIODeadline = .now()) -> NIODeadline? {
+        var left = Int64.max
+        if let timeout = options.timeout { left = timeout.nanoseconds }
+        if let inherited = scope?.deadline {
+            left = min(left, (inherited - .now).nanoseconds)
+        } else if options.timeout == nil {
             let seconds = core.configuration.defaultTimeoutSeconds
-            return seconds > 0 && !isStream ? .now + .seconds(seconds) : nil
+            guard seconds > 0, !isStream else { return nil }
+            left = Int64(seconds) * 1_000_000_000
         }
+        // Half of what the clock holds, so that adding to it cannot overflow.
+        return now + .nanoseconds(min(max(left, 0), .max / 2))
     }
 
     /// Puts a call on a connection.
@@ -35,13 +37,13 @@ extension RPCChannel {
     /// - Parameter other: a connection to avoid, because the call has been tried there.
     func start(request: ClientCall.Request, _ options: CallOptions, other: ClientConnection? = nil) async throws -> ClientCall {
         let wish = CallWish(waitsForReady: options.waitForReady, hashKey: options.hashKey, other: other)
-        if let connection = core.readyConnection(wish) { return start(request, on: connection) }
+        if let connection = core.readyConnection(wish, now: .now()) { return start(request, on: connection) }
         return start(request, on: try await core.pick(wish, deadline: request.deadline))
     }
 
     private func start(_ request: ClientCall.Request, on connection: ClientConnection) -> ClientCall {
         let call = ClientCall(connection, request, maxMessageBytes: core.configuration.maxMessageBytes)
-        connection.loop.run { connection.start(call) }
+        connection.loop.start(call)
         return call
     }
 
@@ -71,10 +73,11 @@ extension RPCChannel {
     }
 
     private func intercept(
-        _ metadata: inout Metadata, path: String, _ method: MethodDescriptor?, _ deadline: ContinuousClock.Instant?
+        _ metadata: inout Metadata, path: String, _ method: MethodDescriptor?, _ deadline: NIODeadline?
     ) async throws -> Interception {
         var interception = Interception(startedAt: .now)
-        var outgoing = OutgoingCall(path: path, method: method, deadline: deadline, metadata: metadata)
+        let instant = deadline.map { ContinuousClock.now + .nanoseconds(($0 - .now()).nanoseconds) }
+        var outgoing = OutgoingCall(path: path, method: method, deadline: instant, metadata: metadata)
         do {
             for interceptor in core.configuration.interceptors {
                 if let finisher = try await interceptor.begin(&outgoing) { interception.finishers.append(finisher) }
@@ -91,8 +94,9 @@ extension RPCChannel {
     func withCall<R>(
         _ method: MethodDescriptor, _ options: CallOptions, isStream: Bool, body: [UInt8]? = nil, _ use: (ClientCall) async throws -> R
     ) async throws -> R {
-        var metadata = metadata(options)
-        let deadline = deadline(options, isStream: isStream)
+        let scope = CallScope.current
+        var metadata = metadata(options, scope)
+        let deadline = deadline(options, isStream: isStream, scope)
         let interception = try await intercept(&metadata, path: method.path, method, deadline)
         let call: ClientCall
         do {
@@ -123,20 +127,41 @@ extension RPCChannel {
     func unaryBytes(
         path: String, method: MethodDescriptor?, contentType: String, body: [UInt8], options: CallOptions
     ) async throws -> ArraySlice<UInt8> {
-        var metadata = metadata(options)
-        let deadline = deadline(options, isStream: false)
-        var interception = Interception()
-        if !core.configuration.interceptors.isEmpty { interception = try await intercept(&metadata, path: path, method, deadline) }
+        let scope = CallScope.current
+        let now = NIODeadline.now()
+        let policy = core.configuration.retry
+        let isHedged = policy.hedgeAfterMilliseconds != nil && method?.idempotency == .noSideEffects
+        let isRepeatable = method.map { $0.idempotency != .none } ?? false
+        let isIntercepted = !core.configuration.interceptors.isEmpty
+        var metadata = metadata(options, scope)
+        let deadline = deadline(options, isStream: false, scope, now)
+        let interception = isIntercepted ? try await intercept(&metadata, path: path, method, deadline) : Interception()
         let request = ClientCall.Request(
             path: path, contentType: contentType, metadata: metadata, deadline: deadline, compression: options.compression, body: body,
             expectsReply: true, wantsMetadata: options.onMetadata != nil)
+        guard !isIntercepted, !isHedged,
+            let connection = core.readyConnection(CallWish(waitsForReady: options.waitForReady, hashKey: options.hashKey), now: now)
+        else { return try await attempts(request, options, isRepeatable: isRepeatable, isHedged: isHedged, interception) }
+        // The common case, in as few asynchronous functions as will do: each costs as much as a clock.
+        let call = start(request, on: connection)
         do {
-            let reply: ArraySlice<UInt8>
-            if let milliseconds = core.configuration.retry.hedgeAfterMilliseconds, method?.idempotency == .noSideEffects {
-                reply = try await hedged(request, options, after: .milliseconds(milliseconds))
-            } else {
-                reply = try await retried(request, options, isRepeatable: method.map { $0.idempotency != .none } ?? false)
-            }
+            let reply = try await call.awaitReply()
+            answered(call, options)
+            return reply
+        } catch let error as RPCError {
+            return try await retried(request, options, isRepeatable: isRepeatable, after: (call, error))
+        }
+    }
+
+    /// All attempts of a call, between its interceptors.
+    private func attempts(
+        _ request: ClientCall.Request, _ options: CallOptions, isRepeatable: Bool, isHedged: Bool, _ interception: Interception
+    ) async throws -> ArraySlice<UInt8> {
+        do {
+            let reply =
+                isHedged
+                ? try await hedged(request, options, after: .milliseconds(core.configuration.retry.hedgeAfterMilliseconds ?? 0))
+                : try await retried(request, options, isRepeatable: isRepeatable)
             interception.end(.ok, sent: 1, received: 1)
             return reply
         } catch {
@@ -146,40 +171,45 @@ extension RPCChannel {
         }
     }
 
-    private func retried(_ request: ClientCall.Request, _ options: CallOptions, isRepeatable: Bool) async throws -> ArraySlice<UInt8> {
+    /// - Parameter failure: how the first attempt failed, where there has been one.
+    private func retried(
+        _ request: ClientCall.Request, _ options: CallOptions, isRepeatable: Bool, after failure: (call: ClientCall, error: RPCError)? = nil
+    ) async throws -> ArraySlice<UInt8> {
         var attempt = 1
-        var tried: ClientConnection?
+        var failure = failure
         while true {
-            let wish = CallWish(waitsForReady: options.waitForReady, hashKey: options.hashKey, other: tried)
-            let call: ClientCall
-            if let connection = core.readyConnection(wish) {
-                call = start(request, on: connection)
-            } else {
-                call = start(request, on: try await core.pick(wish, deadline: request.deadline))
+            if let (call, error) = failure {
+                failed(call, options)
+                guard mayRetry(call, error, attempt, isRepeatable) else { throw error }
+                if attempt > 1 || !call.isUnprocessed { try await pause(attempt) }
+                attempt += 1
             }
+            let call = try await start(request: request, options, other: failure?.call.connection)
             do {
                 let reply = try await call.awaitReply()
                 answered(call, options)
                 return reply
             } catch let error as RPCError {
-                failed(call, options)
-                guard mayRetry(call, error, attempt, isRepeatable) else { throw error }
-                if attempt > 1 || !call.isUnprocessed { try await pause(attempt) }
-                attempt += 1
-                tried = call.connection
+                failure = (call, error)
             }
         }
     }
 
     private func answered(_ call: ClientCall, _ options: CallOptions) {
-        options.onMetadata?(call.receivedInitialMetadata, call.receivedTrailers)
+        tellMetadata(of: call, options)
         core.callEnded(on: call.connection, .ok)
     }
 
     private func failed(_ call: ClientCall, _ options: CallOptions) {
-        options.onMetadata?(call.receivedInitialMetadata, call.receivedTrailers)
+        tellMetadata(of: call, options)
         // What this side gave up says nothing of the server.
-        if !Task.isCancelled, let end = call.endStatus { core.callEnded(on: call.connection, end.code) }
+        if !Task.isCancelled { core.callEnded(on: call.connection, call.replyStatus) }
+    }
+
+    private func tellMetadata(of call: ClientCall, _ options: CallOptions) {
+        guard let tell = options.onMetadata else { return }
+        let metadata = call.receivedMetadata
+        tell(metadata.initial, metadata.trailing)
     }
 
     private func mayRetry(_ call: ClientCall, _ error: RPCError, _ attempt: Int, _ isRepeatable: Bool) -> Bool {

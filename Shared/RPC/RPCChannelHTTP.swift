@@ -39,7 +39,7 @@ extension RPCChannel {
         metadata.add(contentsOf: options.metadata)
         let call = try await start(
             request: ClientCall.Request(
-                dialect: .plain, method: request.method, path: target, metadata: metadata, deadline: deadline(options, isStream: true),
+                dialect: .plain, method: request.method, path: target, metadata: metadata, deadline: deadline(options, isStream: true, CallScope.current),
                 body: request.body, hasBody: !request.body.isEmpty), options)
         return try await finishing(call, options) {
             let headers = try await call.awaitInitialMetadata()

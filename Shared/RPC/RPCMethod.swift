@@ -18,8 +18,8 @@ public enum HandlerExecution: Sendable, Hashable {
     case offLoop
 }
 
-/// A method with its handler, the types erased.
-public struct RPCMethod: Sendable {
+/// A method with its handler, the types erased. A class, because every call hands it around.
+public final class RPCMethod: Sendable {
     enum Implementation: Sendable {
         /// From the request's bytes to the response's, in the call's coding and with its envelope.
         case unary(@Sendable ([UInt8], Range<Int>, MessageCoding, CallContext) async throws -> [UInt8])
@@ -29,6 +29,12 @@ public struct RPCMethod: Sendable {
     public let descriptor: MethodDescriptor
     public let execution: HandlerExecution
     let implementation: Implementation
+
+    private init(descriptor: MethodDescriptor, execution: HandlerExecution, implementation: Implementation) {
+        self.descriptor = descriptor
+        self.execution = execution
+        self.implementation = implementation
+    }
 
     /// One message in, one out.
     public static func unary<Request: Message, Response: Message>(

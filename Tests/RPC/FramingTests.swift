@@ -75,7 +75,7 @@ import Testing
         Duration.nanoseconds(1), .milliseconds(50), .seconds(1), .seconds(98), .seconds(500), .seconds(1_000_000), .seconds(1 << 40),
     ])
     func aWrittenTimeoutIsNeverShorterAndHardlyLonger(duration: Duration) throws {
-        let text = Timeout.format(duration)
+        let text = Timeout.format(nanoseconds: duration.nanoseconds)
         #expect(text.count <= 9)
         let read = try #require(Timeout.parse(text))
         if duration < .seconds(1 << 38) { #expect(read >= duration && read <= duration + .seconds(1)) }

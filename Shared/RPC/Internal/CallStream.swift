@@ -4,8 +4,8 @@ internal import Synchronization
 /// What both sides' calls share: messages that came in and wait to be read, messages that wait to go out, each with
 /// back-pressure, and the end.
 ///
-/// `@unchecked Sendable`: `inbox` and `outbox` are behind their locks; everything inherited from `HTTP2Stream`, and what
-/// is marked so, is touched on the loop only, and checked to be.
+/// `@unchecked Sendable`: `inbox` and `outbox` are behind their locks, and `queues` is set before anybody else knows of the call;
+/// everything inherited from `HTTP2Stream`, and what is marked so, is touched on the loop only, and checked to be.
 class CallStream: HTTP2Stream, @unchecked Sendable {
     final let loop: LoopExecutor
 
@@ -19,7 +19,6 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
     private struct Inbox {
         var messages: Deque<Received> = []
         var queuedBytes = 0
-        var lastWasCompressed = false
         /// Bytes read since flow control was last told.
         var readBytes = 0
         var isReporting = false
@@ -43,8 +42,14 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
         var messageCount = 0
     }
 
-    private let inbox = Mutex(Inbox())
-    private let outbox = Mutex(Outbox())
+    private final class Queues: Sendable {
+        let inbox = Mutex(Inbox())
+        let outbox = Mutex(Outbox())
+    }
+
+    /// What it costs to make and to give up the queues is saved where one message is answered by one.
+    @exclusivity(unchecked) private var queues: Queues?
+    private let lastWasCompressed = Atomic<Bool>(false)
 
     /// A writer waits while more than this is unsent.
     private static let highWaterBytes = 64 << 10
@@ -56,8 +61,20 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
         self.loop = loop
     }
 
+    /// Messages are read and written one by one. To be called before anybody does, and before other threads know of the call.
+    final func openQueues() {
+        if queues == nil { queues = Queues() }
+    }
+
+    final var hasQueues: Bool { queues != nil }
+
+    private var openedQueues: Queues {
+        guard let queues else { preconditionFailure("the call's messages are not read or written one by one") }
+        return queues
+    }
+
     private func withInbox<R: Sendable>(_ body: (inout Inbox) -> R) -> R {
-        inbox.withLock { inbox in
+        openedQueues.inbox.withLock { inbox in
             ThreadSanitizer.acquired(self)
             defer { ThreadSanitizer.released(self) }
             return body(&inbox)
@@ -65,7 +82,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
     }
 
     private func withOutbox<R: Sendable>(_ body: (inout Outbox) -> R) -> R {
-        outbox.withLock { outbox in
+        openedQueues.outbox.withLock { outbox in
             ThreadSanitizer.acquired(self)
             defer { ThreadSanitizer.released(self) }
             return body(&outbox)
@@ -83,7 +100,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
         }
         let step: Step = withInbox { inbox in
             if let message = inbox.messages.popFirst() {
-                return .message(message.bytes, report: Self.popped(&inbox, message))
+                return .message(message.bytes, report: popped(&inbox, message))
             }
             if let end = inbox.end { return .end(end) }
             return .wait
@@ -101,11 +118,11 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
     }
 
     /// Whether flow control must be told.
-    private static func popped(_ inbox: inout Inbox, _ message: Received) -> Bool {
+    private func popped(_ inbox: inout Inbox, _ message: Received) -> Bool {
         inbox.queuedBytes -= message.wireByteCount
         inbox.readBytes += message.wireByteCount
-        inbox.lastWasCompressed = message.wasCompressed
-        guard !inbox.isReporting, inbox.readBytes >= reportBytes || inbox.messages.isEmpty else { return false }
+        lastMessageWasCompressed = message.wasCompressed
+        guard !inbox.isReporting, inbox.readBytes >= Self.reportBytes || inbox.messages.isEmpty else { return false }
         inbox.isReporting = true
         return true
     }
@@ -115,7 +132,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
             try await withCheckedThrowingContinuation { continuation in
                 let (result, report): (Result<[UInt8]?, any Error>?, Bool) = withInbox { inbox in
                     if let message = inbox.messages.popFirst() {
-                        return (.success(message.bytes), Self.popped(&inbox, message))
+                        return (.success(message.bytes), popped(&inbox, message))
                     }
                     if let end = inbox.end {
                         return (end.map { .failure($0) } ?? .success(nil), false)
@@ -162,7 +179,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
             guard inbox.end == nil else { return nil }
             inbox.messageCount += 1
             if let reader = inbox.reader.take() {
-                inbox.lastWasCompressed = message.wasCompressed
+                lastMessageWasCompressed = message.wasCompressed
                 return reader
             }
             inbox.messages.append(message)
@@ -174,8 +191,8 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
 
     /// Whether the message read last came compressed.
     final var lastMessageWasCompressed: Bool {
-        get { withInbox { $0.lastWasCompressed } }
-        set { withInbox { $0.lastWasCompressed = newValue } }
+        get { lastWasCompressed.load(ordering: .relaxed) }
+        set { lastWasCompressed.store(newValue, ordering: .relaxed) }
     }
 
     /// To be called after bytes came in and whole messages were delivered. Loop only.
@@ -186,6 +203,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
     /// No more messages follow. The first end counts. What was delivered can still be read, unless the end is an error
     /// that `discarding` says makes it worthless.
     final func endInbox(_ error: RPCError?, trailers: Metadata = [:], discarding: Bool = false) {
+        guard hasQueues else { return }
         typealias Waiting = (CheckedContinuation<[UInt8]?, any Error>?, CheckedContinuation<Metadata, any Error>?)
         let (reader, metadataReader): Waiting = withInbox { inbox in
             guard inbox.end == nil else { return (nil, nil) }
@@ -211,8 +229,8 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
     }
 
     /// Messages that came in, and that were handed in to go out, as a stream.
-    final var receivedMessages: Int { withInbox { $0.messageCount } }
-    final var sentMessages: Int { withOutbox { $0.messageCount } }
+    final var receivedMessages: Int { hasQueues ? withInbox { $0.messageCount } : 0 }
+    final var sentMessages: Int { hasQueues ? withOutbox { $0.messageCount } : 0 }
 
     /// Nothing more comes in.
     final var hasEnded: Bool { withInbox { $0.end != nil } }
@@ -334,6 +352,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
     final func sentOutput() {
         hasSentEvent = false
         madeProgress()
+        guard hasQueues else { return }
         let queued = output.byteCount
         let writer = withOutbox { outbox -> CheckedContinuation<Void, any Error>? in
             outbox.unsentBytes = outbox.chunks.reduce(queued) { $0 + $1.count }
@@ -345,6 +364,7 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
 
     /// Nothing more can go out; writers learn why. The first end counts.
     final func endOutbox(_ error: RPCError) {
+        guard hasQueues else { return }
         let writer = withOutbox { outbox -> CheckedContinuation<Void, any Error>? in
             guard outbox.end == nil else { return nil }
             outbox.end = error

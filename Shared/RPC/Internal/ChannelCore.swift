@@ -60,13 +60,13 @@ final class ChannelCore: Sendable {
     // MARK: picking
 
     /// A connection for a call that found none up; waits for one where there is hope.
-    func pick(_ wish: CallWish, deadline: ContinuousClock.Instant?) async throws -> ClientConnection {
+    func pick(_ wish: CallWish, deadline: NIODeadline?) async throws -> ClientConnection {
         let id = withState { state in
             state.nextWaiterID += 1
             return state.nextWaiterID
         }
         let timer = deadline.map { deadline in
-            loops.group.any().scheduleTask(in: .nanoseconds(max((deadline - .now).nanoseconds, 0))) { [self] in
+            loops.group.any().scheduleTask(deadline: deadline) { [self] in
                 giveUp(id, RPCError(.deadlineExceeded, "the deadline has passed before there was a connection"))
             }
         }
@@ -81,8 +81,7 @@ final class ChannelCore: Sendable {
     }
 
     /// A connection that is up now.
-    func readyConnection(_ wish: CallWish) -> ClientConnection? {
-        let now = NIODeadline.now()
+    func readyConnection(_ wish: CallWish, now: NIODeadline) -> ClientConnection? {
         let (connection, needsMore) = withState { state -> (ClientConnection?, Bool) in
             let connection = state.balancer.pick(key: wish.hashKey, now: now, other: wish.other)
             let stale = state.resolvedAt.map { now - $0 > .seconds(Int64(configuration.resolveSeconds)) } ?? true

@@ -16,7 +16,7 @@ final class ClientCall: CallStream, @unchecked Sendable {
         let path: String
         let contentType: String
         let metadata: Metadata
-        let deadline: ContinuousClock.Instant?
+        let deadline: NIODeadline?
         let compression: CallOptions.Compression
         /// The whole body, where it is known from the start.
         let body: [UInt8]?
@@ -29,7 +29,7 @@ final class ClientCall: CallStream, @unchecked Sendable {
 
         init(
             dialect: Dialect = .grpc, method: String = "POST", path: String, contentType: String = Request.grpcContentType,
-            metadata: Metadata = [:], deadline: ContinuousClock.Instant? = nil, compression: CallOptions.Compression = .none,
+            metadata: Metadata = [:], deadline: NIODeadline? = nil, compression: CallOptions.Compression = .none,
             body: [UInt8]? = nil, hasBody: Bool = true, expectsReply: Bool = false, wantsMetadata: Bool = true
         ) {
             self.dialect = dialect
@@ -52,7 +52,7 @@ final class ClientCall: CallStream, @unchecked Sendable {
     private enum Reply {
         case pending
         case awaited(UnsafeContinuation<ArraySlice<UInt8>, any Error>)
-        case done(Result<ArraySlice<UInt8>, RPCError>)
+        case done
     }
 
     /// Told of what comes in instead of a reader; on the loop.
@@ -66,7 +66,10 @@ final class ClientCall: CallStream, @unchecked Sendable {
     var listener: Listener?
     private var deframer: MessageDeframer
     private let reply = Mutex(Reply.pending)
+    /// These are the loop's until the reply is done, then whoever waited for it may look at them.
     private var replyMessage: ArraySlice<UInt8>?
+    private var replyError: RPCError?
+    private var replyMetadata: (initial: Metadata, trailing: Metadata)?
     private var isOver = false
     private var trailerFields: Metadata?
     private let failedWriter = Atomic<Bool>(false)
@@ -78,6 +81,7 @@ final class ClientCall: CallStream, @unchecked Sendable {
         self.request = request
         deframer = MessageDeframer(maxMessageBytes: maxMessageBytes)
         super.init(loop: connection.loop)
+        if !request.expectsReply { openQueues() }
     }
 
     override func markDirty() { connection.markDirty() }
@@ -97,14 +101,15 @@ final class ClientCall: CallStream, @unchecked Sendable {
 
     func start(_ session: HTTP2Session) {
         guard !isOver else { return }
-        let timeLeft = request.deadline.map { $0 - .now }
-        let headers = connection.headers(of: request, timeLeft: timeLeft)
-        guard session.submitRequest(self, headers: headers, endStream: !request.hasBody) else {
+        let headers = connection.headers(of: request)
+        var timeout: String?
+        if let deadline = request.deadline, request.dialect == .grpc {
+            timeout = Timeout.format(nanoseconds: max((deadline - .now()).nanoseconds, 1))
+        }
+        guard session.submitRequest(self, headers: headers, timeout: timeout, endStream: !request.hasBody) else {
             return streamClosed(.refusedStream)
         }
-        if let timeLeft {
-            connection.watchDeadline(of: self, at: NIODeadline.now().uptimeNanoseconds + UInt64(max(timeLeft.nanoseconds, 0)))
-        }
+        if let deadline = request.deadline { connection.watchDeadline(of: self, at: deadline.uptimeNanoseconds) }
         if let body = request.body, request.hasBody {
             session.write(self, body)
             session.finish(self)
@@ -131,38 +136,55 @@ final class ClientCall: CallStream, @unchecked Sendable {
             listener.take()?.ended(error)
             return
         }
-        let result: Result<ArraySlice<UInt8>, RPCError> =
-            if let error {
-                .failure(error)
-            } else if let message = replyMessage.take() {
-                .success(message)
-            } else {
-                .failure(RPCError(.internal, "the server answered without a message"))
-            }
-        endInbox(error, trailers: trailers)
-        let waiting = reply.withLock { reply -> UnsafeContinuation<ArraySlice<UInt8>, any Error>? in
-            defer { reply = .done(result) }
+        replyError = error ?? (replyMessage == nil ? RPCError(.internal, "the server answered without a message") : nil)
+        if request.wantsMetadata { replyMetadata = (replyMetadata?.initial ?? [:], trailers) }
+        connection.answered(self)
+    }
+
+    /// Tells the caller that the reply is there. Loop only.
+    func wake() {
+        let waiting = withReply { reply -> UnsafeContinuation<ArraySlice<UInt8>, any Error>? in
+            defer { reply = .done }
             if case .awaited(let continuation) = reply { return continuation }
             return nil
         }
-        waiting?.resume(with: result.mapError { $0 })
+        waiting?.resume(with: replyResult)
+    }
+
+    private var replyResult: Result<ArraySlice<UInt8>, any Error> {
+        if let replyError { return .failure(replyError) }
+        return .success(replyMessage ?? [])
+    }
+
+    private func withReply<R: Sendable>(_ body: (inout Reply) -> R) -> R {
+        reply.withLock { reply in
+            ThreadSanitizer.acquired(self)
+            defer { ThreadSanitizer.released(self) }
+            return body(&reply)
+        }
     }
 
     /// The one message that answers the call, once the call is over. To be asked for once.
+    @inline(__always)
     func awaitReply() async throws -> ArraySlice<UInt8> {
         try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in
-                let result = reply.withLock { reply -> Result<ArraySlice<UInt8>, RPCError>? in
-                    if case .done(let result) = reply { return result }
+                let isDone = withReply { reply in
+                    if case .done = reply { return true }
                     reply = .awaited(continuation)
-                    return nil
+                    return false
                 }
-                if let result { continuation.resume(with: result.mapError { $0 }) }
+                if isDone { continuation.resume(with: replyResult) }
             }
         } onCancel: {
             loop.run { [self] in abort(RPCError(.cancelled, "the calling task was cancelled")) }
         }
     }
+
+    /// How a call that was answered with one message, or failed, ended. For who has waited for its reply.
+    var replyStatus: StatusCode { replyError?.code ?? .ok }
+    /// Its metadata, where it was wanted.
+    var receivedMetadata: (initial: Metadata, trailing: Metadata) { replyMetadata ?? ([:], [:]) }
 
     /// From any thread: the caller has what it wanted, or wants no more.
     func abandon() {
@@ -211,7 +233,9 @@ final class ClientCall: CallStream, @unchecked Sendable {
         case "gzip": deframer.allowsCompressed = true
         case let other?: return abort(RPCError(.internal, "the server compresses with \(other)"))
         }
-        if request.wantsMetadata { deliverInitialMetadata(Self.stripped(fields)) }
+        guard request.wantsMetadata else { return }
+        let metadata = Self.stripped(fields)
+        if request.expectsReply { replyMetadata = (metadata, [:]) } else { deliverInitialMetadata(metadata) }
     }
 
     func receivedData() {

@@ -21,6 +21,7 @@ final class ClientConnection: HTTP2Connection, Balanced, @unchecked Sendable {
     }
     private let readiness = Atomic<Bool>(false)
     private var isDraining = false
+    private var answeredCalls: [ClientCall] = []
     private var setUpTimer: Scheduled<Void>?
     private var keepAliveTimer: Scheduled<Void>?
     private var pingSentAt: NIODeadline?
@@ -72,8 +73,19 @@ final class ClientConnection: HTTP2Connection, Balanced, @unchecked Sendable {
         scheduleKeepAlive()
     }
 
-    func headers(of request: ClientCall.Request, timeLeft: Duration?) -> HeaderList {
-        requestHeaders.headers(of: request, timeLeft: timeLeft)
+    func headers(of request: ClientCall.Request) -> HeaderList { requestHeaders.headers(of: request) }
+
+    /// The call's reply is there. Its caller is woken after all events that came with it: callers that run on other threads
+    /// then find each other's next calls, and their thread is woken once.
+    func answered(_ call: ClientCall) {
+        guard isHandling else { return call.wake() }
+        answeredCalls.append(call)
+    }
+
+    override func handledAll() {
+        guard !answeredCalls.isEmpty else { return }
+        let calls = exchange(&answeredCalls, with: [])
+        for call in calls { call.wake() }
     }
 
     /// Lets calls in flight finish, then closes.

@@ -24,6 +24,7 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
 
     private struct Remote {
         var jobs: [UnownedJob] = []
+        var calls: [ClientCall] = []
         var isScheduled = false
     }
 
@@ -43,20 +44,36 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
             schedule()
             return
         }
-        let mustWake = remote.withLock { remote in
-            remote.jobs.append(job)
+        addRemotely { $0.jobs.append(job) }
+    }
+
+    /// Puts a call on its connection: now if this is the loop's thread, else soon.
+    func start(_ call: ClientCall) {
+        if eventLoop.inEventLoop { call.connection.start(call) } else { addRemotely { $0.calls.append(call) } }
+    }
+
+    /// Hands something to the loop from another thread; one wake-up serves all that is handed over before it comes.
+    private func addRemotely(_ add: (inout Remote) -> Void) {
+        let mustWake = withRemote { remote in
+            add(&remote)
             defer { remote.isScheduled = true }
             return !remote.isScheduled
         }
-        if mustWake {
-            eventLoop.execute { [self] in
-                let taken = remote.withLock { remote in
-                    remote.isScheduled = false
-                    return exchange(&remote.jobs, with: [])
-                }
-                jobs.append(contentsOf: taken)
-                endTurn()
-            }
+        if mustWake { eventLoop.execute { [self] in takeRemote() } }
+    }
+
+    private func takeRemote() {
+        let taken = withRemote { remote in exchange(&remote, with: Remote()) }
+        jobs.append(contentsOf: taken.jobs)
+        for call in taken.calls { call.connection.start(call) }
+        endTurn()
+    }
+
+    private func withRemote<R: Sendable>(_ body: (inout Remote) -> R) -> R {
+        remote.withLock { remote in
+            ThreadSanitizer.acquired(self)
+            defer { ThreadSanitizer.released(self) }
+            return body(&remote)
         }
     }
 

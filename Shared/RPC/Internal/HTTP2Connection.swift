@@ -14,7 +14,7 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
     final private(set) var context: ChannelHandlerContext?
     final private(set) var isClosed = false
     private var isDirty = false
-    private var isHandling = false
+    final private(set) var isHandling = false
     /// Those being handled; swapped with the session's, so that both keep their storage.
     @exclusivity(unchecked) private var events: [HTTP2Event] = []
     /// A server is silent until it knows that the peer speaks HTTP/2, so that others can be told off in their own language.
@@ -38,6 +38,8 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
     // MARK: for the subclass
 
     func handle(_ event: HTTP2Event) {}
+    /// The events that there were are handled.
+    func handledAll() {}
     /// TLS is set up. May refuse by calling `fail`.
     func secured(_ tls: TLSSession) {}
     func opened() {}
@@ -140,6 +142,7 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
             events.removeAll(keepingCapacity: events.capacity <= 256)
         }
         isHandling = false
+        handledAll()
     }
 
     // MARK: deadlines

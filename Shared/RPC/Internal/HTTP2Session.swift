@@ -151,19 +151,18 @@ final class HTTP2Session {
             stream.headersTooLarge = true
             return total <= 8 * limits.maxHeaderBytes
         }
-        let field = headerStrings.field(nameBuffer, valueBuffer, name, value)
         guard first[0] == UInt8(ascii: ":") else {
-            stream.fields.append(field)
+            stream.fields.append(headerStrings.field(nameBuffer, valueBuffer, name, value))
             return true
         }
-        let text = field.value
         // The second letter and the length tell the pseudo-header fields apart; nghttp2 lets no others through.
         switch (first[1], name.len) {
-        case (UInt8(ascii: "m"), 7): stream.pseudo.method = text
-        case (UInt8(ascii: "p"), 5): stream.pseudo.path = text
-        case (UInt8(ascii: "s"), 7) where first[2] == UInt8(ascii: "c"): stream.pseudo.scheme = text
-        case (UInt8(ascii: "s"), 7): stream.pseudo.status = Int(text) ?? 0
-        case (UInt8(ascii: "a"), 10): stream.pseudo.authority = text
+        case (UInt8(ascii: "m"), 7): stream.pseudo.method = headerStrings.field(nameBuffer, valueBuffer, name, value).value
+        case (UInt8(ascii: "p"), 5): stream.pseudo.path = headerStrings.path(value)
+        case (UInt8(ascii: "s"), 7) where first[2] == UInt8(ascii: "c"):
+            stream.pseudo.scheme = headerStrings.field(nameBuffer, valueBuffer, name, value).value
+        case (UInt8(ascii: "s"), 7): stream.pseudo.status = HeaderStrings.number(value)
+        case (UInt8(ascii: "a"), 10): stream.pseudo.authority = headerStrings.field(nameBuffer, valueBuffer, name, value).value
         default: break
         }
         return true
@@ -246,11 +245,13 @@ final class HTTP2Session {
     }
 
     /// Opens a stream. Its output may be queued before or after.
-    func submitRequest(_ stream: HTTP2Stream, headers: HeaderList, endStream: Bool) -> Bool {
+    ///
+    /// - Parameter timeout: the value of `grpc-timeout`, by itself because it is all that differs from call to call.
+    func submitRequest(_ stream: HTTP2Stream, headers: HeaderList, timeout: String? = nil, endStream: Bool) -> Bool {
         guard let handle else { return false }
         var provider = HTTP2Callbacks.dataProvider(for: stream)
         let userData = Unmanaged.passUnretained(stream).toOpaque()
-        let id = headers.withNameValues { pairs, count in
+        let id = headers.withNameValues(timeout: timeout) { pairs, count in
             endStream
                 ? nghttp2_submit_request(handle, nil, pairs, count, nil, userData)
                 : nghttp2_submit_request(handle, nil, pairs, count, &provider, userData)

@@ -191,15 +191,33 @@ struct HeaderList: @unchecked Sendable {
     /// Hands out nghttp2's form, valid during the call. Literals are marked so that nghttp2 does not copy them.
     func withNameValues<R>(_ body: (UnsafePointer<nghttp2_nv>, Int) -> R) -> R {
         if entries.isEmpty, let fixed, let base = fixed.baseAddress { return body(base, fixed.count) }
+        return withNameValues(and: nil, body)
+    }
+
+    /// The same with a field `grpc-timeout` behind the others.
+    func withNameValues<R>(timeout: String?, _ body: (UnsafePointer<nghttp2_nv>, Int) -> R) -> R {
+        guard var timeout else { return withNameValues(body) }
+        return timeout.withUTF8 { text in
+            let name: StaticString = "grpc-timeout"
+            let pair = nghttp2_nv(
+                name: UnsafeMutablePointer(mutating: name.utf8Start), value: UnsafeMutablePointer(mutating: text.baseAddress),
+                namelen: name.utf8CodeUnitCount, valuelen: text.count, flags: UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue))
+            return withNameValues(and: pair, body)
+        }
+    }
+
+    private func withNameValues<R>(and last: nghttp2_nv?, _ body: (UnsafePointer<nghttp2_nv>, Int) -> R) -> R {
         let fixedCount = fixed?.count ?? 0
+        let count = fixedCount + entries.count + (last == nil ? 0 : 1)
         return bytes.withUnsafeBufferPointer { bytes in
-            withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: max(fixedCount + entries.count, 1)) { pairs in
+            withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: max(count, 1)) { pairs in
                 if let fixed { _ = pairs[..<fixedCount].initialize(fromContentsOf: fixed) }
                 for (index, entry) in entries.enumerated() {
                     pairs.initializeElement(at: fixedCount + index, to: Self.pair(entry, bytes))
                 }
+                if let last { pairs.initializeElement(at: count - 1, to: last) }
                 // The allocation has at least one element, so it has a base address.
-                return body(UnsafePointer(pairs.baseAddress.unsafelyUnwrapped), fixedCount + entries.count)
+                return body(UnsafePointer(pairs.baseAddress.unsafelyUnwrapped), count)
             }
         }
     }

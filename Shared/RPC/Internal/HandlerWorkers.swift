@@ -67,10 +67,15 @@ final class HandlerWorker: @unchecked Sendable {
     private func work() async {
         repeat {
             while let call = loop.workers.next() {
-                if let handled = await call.handle(in: self) {
-                    if !loop.isCurrent { await comeBack() }
-                    call.ended(handled)
+                guard !call.isAnswered else {
+                    // It ended while it waited for a worker.
+                    call.connection.handlerEnded()
+                    continue
                 }
+                call.worker = self
+                let handled = await call.handle()
+                if !loop.isCurrent { await comeBack() }
+                call.ended(handled)
                 // What waits gets another worker.
                 guard !isCancelled else { return }
             }

@@ -12,6 +12,7 @@ final class HeaderStrings {
     }
 
     private var entries: UnsafeMutableBufferPointer<Entry>?
+    private var lastPath = ""
 
     private static let slotBits = 5
     /// Longer ones are rarely the same twice.
@@ -42,6 +43,25 @@ final class HeaderStrings {
         let field = Metadata.Field(name: Self.string(name), value: Self.string(value))
         entries[slot] = Entry(name: nameBuffer, value: valueBuffer, field: field)
         return field
+    }
+
+    /// The value of `:path`. Header compression does not keep it, but it often is that of the request before.
+    func path(_ value: nghttp2_vec) -> String {
+        let isSame = lastPath.utf8.withContiguousStorageIfAvailable { $0.elementsEqual(UnsafeBufferPointer(start: value.base, count: value.len)) }
+        if isSame == true { return lastPath }
+        let path = Self.string(value)
+        if value.len <= Self.maxCachedBytes { lastPath = path }
+        return path
+    }
+
+    /// The value of `:status`; 0 where it is no number.
+    static func number(_ value: nghttp2_vec) -> Int {
+        var number = 0
+        for byte in UnsafeBufferPointer(start: value.base, count: value.len) {
+            guard byte &- UInt8(ascii: "0") < 10, number < 1000 else { return 0 }
+            number = number * 10 + Int(byte - UInt8(ascii: "0"))
+        }
+        return number
     }
 
     private static func release(_ entry: Entry) {

@@ -39,6 +39,7 @@ struct MessageCoding: Sendable, Hashable {
     }
 
     /// Not generic, so that nothing about arrays is looked up for each message.
+    @inline(never)
     private static func makeBytes(_ count: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: count) { storage, initialized in
             fill(UnsafeMutableRawBufferPointer(storage))

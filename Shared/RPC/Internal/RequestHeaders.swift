@@ -21,7 +21,8 @@ final class RequestHeaders {
         for prefix in prefixes.values { prefix.freeFixed() }
     }
 
-    func headers(of request: ClientCall.Request, timeLeft: Duration?) -> HeaderList {
+    /// All but the timeout.
+    func headers(of request: ClientCall.Request) -> HeaderList {
         guard request.dialect == .grpc else {
             var headers = beginning(of: request)
             for field in request.metadata { headers.addChecked(field) }
@@ -29,7 +30,6 @@ final class RequestHeaders {
         }
         var headers = prefix(of: request) ?? grpcBeginning(of: request)
         if request.compression == .gzip { headers.add("grpc-encoding", "gzip") }
-        if let timeLeft { headers.add("grpc-timeout", Timeout.format(max(timeLeft, .nanoseconds(1)))) }
         if !request.metadata.isEmpty { headers.add(request.metadata) }
         return headers
     }

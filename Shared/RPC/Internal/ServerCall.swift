@@ -44,8 +44,6 @@ final class ServerCall: CallStream, @unchecked Sendable {
     /// Whether body bytes are kept until the request is whole.
     private var gathersBody = false
     private var maxBodyBytes = 0
-    /// Nobody reads or writes messages one by one.
-    private var isUnary = false
     /// The status is handed over, or nobody waits for it any longer.
     private(set) var isAnswered = false
     private(set) var hasSentHeaders = false
@@ -84,10 +82,9 @@ final class ServerCall: CallStream, @unchecked Sendable {
         }
     }
 
-    func gather(maxBytes: Int, isUnary: Bool) {
+    func gather(maxBytes: Int) {
         gathersBody = true
         maxBodyBytes = maxBytes
-        self.isUnary = isUnary
     }
 
     func receivedData() {
@@ -208,8 +205,8 @@ final class ServerCall: CallStream, @unchecked Sendable {
         let httpStatus = httpResponse?.status ?? (dialect == .grpc ? 200 : failure?.code.httpStatus ?? 200)
         let outcome = CallOutcome(
             status: failure?.code ?? .ok, httpStatus: httpStatus, message: failure?.message ?? "",
-            duration: ContinuousClock.now - startedAt, sentMessages: unaryMessages.sent + (isUnary ? 0 : sentMessages),
-            receivedMessages: unaryMessages.received + (isUnary ? 0 : receivedMessages))
+            duration: ContinuousClock.now - startedAt, sentMessages: unaryMessages.sent + sentMessages,
+            receivedMessages: unaryMessages.received + receivedMessages)
         for finisher in finishers.reversed() { finisher(outcome) }
     }
 
@@ -253,7 +250,7 @@ final class ServerCall: CallStream, @unchecked Sendable {
         failure = error
         ending = .some(error)
         deadlineNanoseconds = .max
-        if isUnary { return endStream() }
+        guard hasQueues else { return endStream() }
         // Nobody reads the messages of a gathered body one by one.
         if !gathersBody { endInbox(Self.over, discarding: true) }
         if endIdleOutbox(error ?? Self.over) {
@@ -315,7 +312,6 @@ final class ServerCall: CallStream, @unchecked Sendable {
             cancelHandler()
         }
         body = []
-        if isUnary { return }
         if !gathersBody { endInbox(Self.gone, discarding: true) }
         endOutbox(Self.gone)
     }

@@ -21,25 +21,15 @@ extension ServerCall {
         var finishers: [@Sendable (CallOutcome) -> Void]
     }
 
-    /// Runs the handler, unless the call is over by now. Loop only, but for what the handler does.
-    func handle(in worker: HandlerWorker) async -> Handled? {
-        guard !isAnswered else {
-            connection.handlerEnded()
-            return nil
-        }
-        self.worker = worker
-        return await handle()
-    }
-
     /// Runs the interceptors, then the handler, with as few asynchronous functions as will do: each costs as much as a
     /// small handler.
-    private func handle() async -> Handled {
+    func handle() async -> Handled {
         let interceptors = core.interceptors
         var finishers: [@Sendable (CallOutcome) -> Void] = []
         finishers.reserveCapacity(interceptors.count)
         do {
             let target = target
-            var incoming = makeIncomingCall(target)
+            var incoming = IncomingCall(self)
             for interceptor in interceptors {
                 let finisher =
                     switch interceptor {
@@ -74,18 +64,5 @@ extension ServerCall {
     func cancelHandler() {
         worker?.cancel()
         task?.cancel()
-    }
-
-    private func makeIncomingCall(_ target: Target?) -> IncomingCall {
-        var pattern: String?
-        var method: MethodDescriptor?
-        switch target {
-        case .method(let found): method = found.descriptor
-        case .route(let found, _): pattern = found.pattern
-        case .raw, nil: break
-        }
-        return IncomingCall(
-            path: path, route: pattern, isRPC: dialect != .plain, method: method, httpMethod: pseudo.method, metadata: metadata,
-            peer: connection.peer, deadline: deadline)
     }
 }

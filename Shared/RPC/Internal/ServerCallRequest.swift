@@ -1,22 +1,30 @@
 /// The fields that gRPC itself looks at, found in one pass; the first of a name counts.
 struct RequestFields {
-    private(set) var contentType = ""
-    private(set) var encoding: String?
-    private(set) var acceptEncoding: String?
-    private(set) var timeout: String?
+    private let fields: [Metadata.Field]
+    /// Where they are; -1 where they are not.
+    private var positions = (contentType: -1, encoding: -1, acceptEncoding: -1, timeout: -1)
 
     init(_ metadata: Metadata) {
-        for field in metadata.fields {
+        fields = metadata.fields
+        for index in fields.indices {
+            let name = fields[index].name
             // Most names differ in length.
-            switch field.name.utf8.count {
-            case 12 where contentType.isEmpty && field.name == "content-type": contentType = field.value
-            case 12 where timeout == nil && field.name == "grpc-timeout": timeout = field.value
-            case 13 where encoding == nil && field.name == "grpc-encoding": encoding = field.value
-            case 20 where acceptEncoding == nil && field.name == "grpc-accept-encoding": acceptEncoding = field.value
+            switch name.utf8.count {
+            case 12 where positions.contentType < 0 && name == "content-type": positions.contentType = index
+            case 12 where positions.timeout < 0 && name == "grpc-timeout": positions.timeout = index
+            case 13 where positions.encoding < 0 && name == "grpc-encoding": positions.encoding = index
+            case 20 where positions.acceptEncoding < 0 && name == "grpc-accept-encoding": positions.acceptEncoding = index
             default: break
             }
         }
     }
+
+    var contentType: String { value(positions.contentType) ?? "" }
+    var encoding: String? { value(positions.encoding) }
+    var acceptEncoding: String? { value(positions.acceptEncoding) }
+    var timeout: String? { value(positions.timeout) }
+
+    private func value(_ position: Int) -> String? { position < 0 ? nil : fields[position].value }
 }
 
 /// Reading a request's head: in what way it speaks, what answers it, how long it may take.
@@ -157,6 +165,7 @@ extension ServerCall {
                 guard dialect != .connectUnary else {
                     return refuse(http: 415, RPCError(.unimplemented, "the method streams: send application/connect+json"))
                 }
+                openQueues()
                 start(on: method.execution)
             }
         } else if core.rawFallback != nil, dialect != .connectStream {
@@ -168,7 +177,7 @@ extension ServerCall {
     }
 
     private func gatherMessage() {
-        gather(maxBytes: core.limits.maxMessageBytes + (coding.hasEnvelope ? MessageCoding.envelopeByteCount : 0), isUnary: true)
+        gather(maxBytes: core.limits.maxMessageBytes + (coding.hasEnvelope ? MessageCoding.envelopeByteCount : 0))
     }
 
     private func beginRoute(_ path: Substring) {
@@ -177,7 +186,8 @@ extension ServerCall {
         switch core.router.route(pseudo.method, String(path)) {
         case .found(let route, let parameters):
             target = .route(route, parameters: parameters)
-            gather(maxBytes: route.maxBodyBytes, isUnary: false)
+            openQueues()
+            gather(maxBytes: route.maxBodyBytes)
         case .otherMethods(let methods):
             responseMetadata.update { $0.initial["allow"] = methods.joined(separator: ", ") }
             refuse(http: 405, RPCError(.unimplemented, "the path is not for \(pseudo.method)"))

@@ -20,13 +20,13 @@ enum Timeout {
     }
 
     /// In the finest unit in which eight digits hold it, rounded up.
-    static func format(_ timeout: Duration) -> String {
-        let (seconds, attoseconds) = timeout.components
-        guard seconds >= 0, attoseconds >= 0 else { return "0n" }
+    static func format(nanoseconds: Int64) -> String {
         let limit: Int64 = 99_999_999
-        if seconds == 0, attoseconds / 1_000_000_000 <= limit { return text(attoseconds / 1_000_000_000, "n") }
-        if seconds < 99 { return text(seconds * 1_000_000 + (attoseconds + 999_999_999_999) / 1_000_000_000_000, "u") }
-        if seconds < 99_999 { return text(seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000, "m") }
+        guard nanoseconds >= 0 else { return "0n" }
+        if nanoseconds <= limit { return text(nanoseconds, "n") }
+        if nanoseconds < 99_000_000_000 { return text((nanoseconds + 999) / 1000, "u") }
+        let seconds = nanoseconds / 1_000_000_000
+        if seconds < 99_999 { return text((nanoseconds + 999_999) / 1_000_000, "m") }
         if seconds < limit { return text(seconds + 1, "S") }
         return text(min(seconds / 3600 + 1, limit), "H")
     }
