@@ -183,10 +183,10 @@ final class ResponseMetadata: Sendable {
     /// Nothing was set, nothing is to be compressed.
     var isPlain: Bool { !isChanged.load(ordering: .acquiring) && !compresses }
 
-    var current: State { isChanged.load(ordering: .acquiring) ? state.withLock { $0 } : State() }
+    var current: State { isChanged.load(ordering: .acquiring) ? state.withLock(of: self) { $0 } : State() }
 
     func update(_ change: (inout State) -> Void) {
-        state.withLock { change(&$0) }
+        state.withLock(of: self) { change(&$0) }
         isChanged.store(true, ordering: .releasing)
     }
 }

@@ -49,8 +49,8 @@ struct ConnectionsRoute {
         private let state = Mutex(Reference())
 
         var core: ServerCore? {
-            get { state.withLock { $0.core } }
-            set { state.withLock { $0.core = newValue } }
+            get { state.withLock(of: self) { $0.core } }
+            set { state.withLock(of: self) { $0.core = newValue } }
         }
     }
 

@@ -28,7 +28,7 @@ public final class HealthRegistry: Sendable {
 
     /// Sets what is told of a service, and tells those who watch it.
     public func set(_ service: String, _ status: ServingStatus) {
-        let watchers = state.withLock { state -> [Watcher] in
+        let watchers = state.withLock(of: self) { state -> [Watcher] in
             guard !state.isShutDown else { return [] }
             state.statuses[service] = status
             return state.watchers.values.filter { $0.service == service }
@@ -38,14 +38,14 @@ public final class HealthRegistry: Sendable {
 
     /// nil for a service that was never set.
     public func status(_ service: String) -> ServingStatus? {
-        state.withLock { $0.statuses[service] }
+        state.withLock(of: self) { $0.statuses[service] }
     }
 
-    var all: [String: ServingStatus] { state.withLock { $0.statuses } }
+    var all: [String: ServingStatus] { state.withLock(of: self) { $0.statuses } }
 
     /// Everything is `notServing` from now on, so that callers go elsewhere while calls in flight finish; watches end.
     func shutDown() {
-        let watchers = state.withLock { state in
+        let watchers = state.withLock(of: self) { state in
             state.isShutDown = true
             for service in state.statuses.keys { state.statuses[service] = .notServing }
             return exchange(&state.watchers, with: [:])
@@ -60,7 +60,7 @@ public final class HealthRegistry: Sendable {
     /// The status now and whenever it is set; a slow watcher misses what was overtaken.
     func watch(_ service: String) -> AsyncStream<ServingStatus?> {
         AsyncStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
-            let (id, isShutDown) = state.withLock { state in
+            let (id, isShutDown) = state.withLock(of: self) { state in
                 state.nextWatcher += 1
                 // Before any later status, which is yielded after this lock was taken.
                 continuation.yield(state.statuses[service])
@@ -69,7 +69,8 @@ public final class HealthRegistry: Sendable {
             }
             if isShutDown { continuation.finish() }
             continuation.onTermination = { [weak self] _ in
-                _ = self?.state.withLock { $0.watchers.removeValue(forKey: id) }
+                guard let self else { return }
+                _ = state.withLock(of: self) { $0.watchers.removeValue(forKey: id) }
             }
         }
     }

@@ -75,7 +75,7 @@ private final class TokenBuckets: Sendable {
     /// nil where the call may go on; else how many seconds are left until the next one may.
     func take(_ caller: String) -> Double? {
         let now = clock()
-        return buckets.withLock { buckets in
+        return buckets.withLock(of: self) { buckets in
             if buckets[caller] == nil, buckets.count >= maxCallers { forgetQuiet(&buckets) }
             var bucket = buckets[caller] ?? Bucket(tokens: Double(limit.burst), filledAt: now)
             let elapsed = Double(now - min(bucket.filledAt, now)) / 1e9

@@ -74,19 +74,11 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
     }
 
     private func withInbox<R: Sendable>(_ body: (inout Inbox) -> R) -> R {
-        openedQueues.inbox.withLock { inbox in
-            ThreadSanitizer.acquired(self)
-            defer { ThreadSanitizer.released(self) }
-            return body(&inbox)
-        }
+        openedQueues.inbox.withLock(of: self, body)
     }
 
     private func withOutbox<R: Sendable>(_ body: (inout Outbox) -> R) -> R {
-        openedQueues.outbox.withLock { outbox in
-            ThreadSanitizer.acquired(self)
-            defer { ThreadSanitizer.released(self) }
-            return body(&outbox)
-        }
+        openedQueues.outbox.withLock(of: self, body)
     }
 
     // MARK: reading

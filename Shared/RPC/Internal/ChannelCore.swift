@@ -160,6 +160,8 @@ final class ChannelCore: Sendable {
 
     private func connectWhatIsIdle() {
         let (mustResolve, idle) = state.withLock { state -> (Bool, [Balancer<ClientConnection>.Endpoint]) in
+            ThreadSanitizer.acquired(self)
+            defer { ThreadSanitizer.released(self) }
             guard !state.isClosed else { return (false, []) }
             let stale = state.resolvedAt.map { NIODeadline.now() - $0 > .seconds(Int64(configuration.resolveSeconds)) } ?? true
             let mustResolve = stale && !state.isResolving

@@ -157,11 +157,7 @@ final class ClientCall: CallStream, @unchecked Sendable {
     }
 
     private func withReply<R: Sendable>(_ body: (inout Reply) -> R) -> R {
-        reply.withLock { reply in
-            ThreadSanitizer.acquired(self)
-            defer { ThreadSanitizer.released(self) }
-            return body(&reply)
-        }
+        reply.withLock(of: self, body)
     }
 
     /// The one message that answers the call, once the call is over. To be asked for once.

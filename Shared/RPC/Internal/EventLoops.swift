@@ -70,11 +70,7 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     }
 
     private func withRemote<R: Sendable>(_ body: (inout Remote) -> R) -> R {
-        remote.withLock { remote in
-            ThreadSanitizer.acquired(self)
-            defer { ThreadSanitizer.released(self) }
-            return body(&remote)
-        }
+        remote.withLock(of: self, body)
     }
 
     /// Runs `work` on the loop: now if this is its thread, else soon, in the order of the calls.

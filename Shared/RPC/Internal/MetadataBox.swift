@@ -5,8 +5,8 @@ final class MetadataBox: Sendable {
     private let state = Mutex((initial: Metadata(), trailing: Metadata()))
 
     func set(_ initial: Metadata, _ trailing: Metadata) {
-        state.withLock { $0 = (initial, trailing) }
+        state.withLock(of: self) { $0 = (initial, trailing) }
     }
 
-    var value: (initial: Metadata, trailing: Metadata) { state.withLock { $0 } }
+    var value: (initial: Metadata, trailing: Metadata) { state.withLock(of: self) { $0 } }
 }

@@ -56,11 +56,7 @@ final class ServerCore: Sendable {
     }
 
     private func withState<R: Sendable>(_ body: (inout State) -> R) -> R {
-        state.withLock { state in
-            ThreadSanitizer.acquired(self)
-            defer { ThreadSanitizer.released(self) }
-            return body(&state)
-        }
+        state.withLock(of: self, body)
     }
 
     var http2Limits: HTTP2Limits {

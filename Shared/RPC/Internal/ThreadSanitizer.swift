@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// Tells the Thread Sanitizer of locks that it cannot see. A thread that has to wait for a `Mutex` does so inside Swift's own library,
 /// which is not built for the sanitizer; what the lock guards would be taken for unguarded. Does nothing in any other build.
 enum ThreadSanitizer {
@@ -13,6 +15,18 @@ enum ThreadSanitizer {
         #if THREAD_SANITIZER
         release(Unmanaged.passUnretained(lock).toOpaque())
         #endif
+    }
+}
+
+extension Mutex where Value: Sendable {
+    /// Runs `body` under a lock that is its owner's only one, and tells the Thread Sanitizer of it.
+    @inline(__always)
+    func withLock<R: Sendable>(of owner: AnyObject, _ body: (inout Value) -> R) -> R {
+        withLock { value in
+            ThreadSanitizer.acquired(owner)
+            defer { ThreadSanitizer.released(owner) }
+            return body(&value)
+        }
     }
 }
 

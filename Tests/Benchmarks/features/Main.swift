@@ -15,6 +15,7 @@ import SuiteProcesses
         let quick = ProcessInfo.processInfo.environment["BENCH_QUICK"] != nil
         let wanted = CommandLine.arguments.dropFirst()
         func wants(_ part: String) -> Bool { wanted.isEmpty || wanted.contains(part) }
+        requireSetup(area: "features", files: [".build/bench-feast/bin/python", "/usr/bin/redis-server"])
         var report = BenchmarkReport(area: "features")
         if wants("memory") { memory(scale: quick ? 2 : 8, &report) }
         if wants("observe") || wants("get") {

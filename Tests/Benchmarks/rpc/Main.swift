@@ -14,6 +14,8 @@ import Foundation
         case ("idle", 3):
             try await IdleLoad.run(target: arguments[1], connections: Int(arguments[2]) ?? 1)
         default:
+            requireSetup(
+                area: "rpc", files: ["peer", "codec", "server.crt", "server.key"].map { Peers.folder + $0 } + ["/usr/bin/h2load"])
             let chosen = Set(arguments)
             var report = BenchmarkReport(area: "rpc")
             func wants(_ part: String) -> Bool { chosen.isEmpty || chosen.contains(part) }
