@@ -129,7 +129,7 @@ struct EntityHistory: Sendable {
             if fingerprints.count == fingerprints.capacity {
                 fingerprints.reserveCapacity(EntityHistory.capacity(beyond: fingerprints.count))
             }
-            fingerprints.insert(fingerprint, at: index)
+            if index == fingerprints.count { fingerprints.append(fingerprint) } else { fingerprints.insert(fingerprint, at: index) }
         }
         dropEvents(before: events[events.count - 1].time &- retention.horizonMicroseconds, retention.leastShare, dropped)
     }
@@ -193,40 +193,5 @@ struct EntityHistory: Sendable {
 
     /// Index after the last event at or before `time`.
     @inline(__always)
-    func endIndex(notAfter time: Int64) -> Int {
-        // Requests mostly ask about now: the end, or close to it.
-        if events.isEmpty || events[events.count - 1].time <= time { return events.count }
-        var low = 0
-        var high = events.count
-        while low < high {
-            let middle = (low + high) / 2
-            if events[middle].time <= time { low = middle + 1 } else { high = middle }
-        }
-        return low
-    }
-
-    /// The sum of all amounts before an event.
-    @inline(__always)
-    func ticks(before index: Int) -> Int64 { index == 0 ? baseTicks : events[index - 1].cumulativeTicks }
-
-    /// The sum of amounts of a range of events, in ten-thousandths of the major unit.
-    @inline(__always)
-    func ticks(in range: Range<Int>) -> Int64 {
-        guard !range.isEmpty else { return 0 }
-        return events[range.upperBound - 1].cumulativeTicks &- ticks(before: range.lowerBound)
-    }
-
-    /// Events in (end − window, end].
-    @inline(__always)
-    func range(endingAt end: Int64, window: Int64) -> Range<Int> {
-        let upper = endIndex(notAfter: end)
-        let start = end &- window
-        var low = 0
-        var high = upper
-        while low < high {
-            let middle = (low + high) / 2
-            if events[middle].time <= start { low = middle + 1 } else { high = middle }
-        }
-        return low..<upper
-    }
+    func endIndex(notAfter time: Int64) -> Int { events.withUnsafeBufferPointer { $0.endIndex(notAfter: time) } }
 }

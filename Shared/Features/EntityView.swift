@@ -2,90 +2,103 @@ import Records
 
 /// One entity's history as known at one moment, with what several features share computed once.
 struct EntityView {
-    /// One window of the plan, looked up.
-    struct Found {
-        var range: Range<Int>
-        /// Of the payments in `range`, at most `SpendingPattern.maxPayments` of the newest: unusually large ones, not proven genuine.
-        var unusualCount = 0
-        var newestUnusual: Int64 = .min
-        /// Of all payments; in multiples of the usual amount, zero below one.
+    /// What a window holds of unusually large payments that are not proven genuine, among at most `SpendingPattern.maxPayments` of its
+    /// newest.
+    struct Unusual {
+        var count = 0
+        var newest: Int64 = .min
+        /// Of all payments; in multiples of the usual amount.
         var largestToUsual: Float = 0
     }
 
-    private let history: EntityHistory
-    private let events: UnsafeBufferPointer<Event>
-    private let found: UnsafeMutableBufferPointer<Found>
-    private let windows: [EvaluationPlan.Window]
-    private let pattern: SpendingPattern?
+    private let history: HistoryView
+    private let windows: UnsafeBufferPointer<EvaluationPlan.Window>
+    /// Indices into the history, one an age of the plan.
+    private let cuts: UnsafeMutableBufferPointer<Int>
+    private let unusual: UnsafeMutableBufferPointer<Unusual>
+    let pattern: SpendingPattern?
     private let time: Int64
     /// Known at `time`; by event time.
     private let frauds: [KnownFraud]
     private let run: FraudRun?
 
     /// Looks at a history; the view must not leave `body`.
-    static func with(
-        _ history: EntityHistory, windows: [EvaluationPlan.Window], at time: Int64, labelDelay: Int64, pattern: SpendingPattern?,
-        _ body: (EntityView) -> Void
-    ) {
-        history.events.withUnsafeBufferPointer { events in
-            withUnsafeTemporaryAllocation(of: Found.self, capacity: windows.count) { found in
-                // Windows mostly come from the shortest to the longest and end alike: each goes on where the last one began.
-                var shorter: Found?
-                for (index, window) in windows.enumerated() {
-                    let range = history.range(endingAt: time &- window.delay, window: window.length)
-                    found.initializeElement(at: index, to: Found(range: range))
-                    guard window.wantsUnusual else { continue }
-                    found[index].lookForUnusual(events, at: time, labelDelay: labelDelay, beyond: shorter)
-                    shorter = found[index]
+    /// - Parameter amount: of the payment that is judged.
+    @inline(__always)
+    static func with<Result>(
+        _ history: HistoryView, plan: EvaluationPlan.EntityPlan, at time: Int64, labelDelay: Int64, amount: Double,
+        _ body: (EntityView) -> Result
+    ) -> Result {
+        plan.windows.withUnsafeBufferPointer { windows in
+            withUnsafeTemporaryAllocation(of: Int.self, capacity: plan.ages.count) { cuts in
+                plan.ages.withUnsafeBufferPointer { history.find($0, at: time, into: cuts) }
+                return withUnsafeTemporaryAllocation(of: Unusual.self, capacity: plan.unusualWindows.count) { unusual in
+                    plan.unusualWindows.withUnsafeBufferPointer { wanted in
+                        findUnusual(history, wanted, windows, cuts, at: time, labelDelay: labelDelay, into: unusual)
+                    }
+                    let pattern = plan.usual.map { usual in
+                        SpendingPattern(
+                            of: history, range: cuts[usual.oldest]..<cuts[usual.newest], at: time, labelDelay: labelDelay, amount: amount)
+                    }
+                    return body(
+                        EntityView(
+                            history: history, windows: windows, cuts: cuts, unusual: unusual, pattern: pattern, time: time,
+                            labelDelay: labelDelay))
                 }
-                body(
-                    EntityView(
-                        history: history, events: events, found: found, windows: windows, pattern: pattern, time: time,
-                        labelDelay: labelDelay))
             }
         }
     }
 
+    @inline(__always)
     private init(
-        history: EntityHistory, events: UnsafeBufferPointer<Event>, found: UnsafeMutableBufferPointer<Found>,
-        windows: [EvaluationPlan.Window], pattern: SpendingPattern?, time: Int64, labelDelay: Int64
+        history: HistoryView, windows: UnsafeBufferPointer<EvaluationPlan.Window>, cuts: UnsafeMutableBufferPointer<Int>,
+        unusual: UnsafeMutableBufferPointer<Unusual>, pattern: SpendingPattern?, time: Int64, labelDelay: Int64
     ) {
         self.history = history
-        self.events = events
-        self.found = found
         self.windows = windows
+        self.cuts = cuts
+        self.unusual = unusual
         self.pattern = pattern
         self.time = time
         frauds = history.frauds.isEmpty ? [] : history.frauds.filter { $0.time <= time && $0.isKnown(by: time) }
         run = frauds.isEmpty ? nil : FraudRun(of: history, known: frauds, at: time, labelDelay: labelDelay)
     }
 
+    @inline(__always)
+    private func range(_ window: Int) -> Range<Int> { cuts[windows[window].oldest]..<cuts[windows[window].newest] }
+
+    @inline(__always)
     func value(_ aggregation: Aggregation, window: Int) -> Double {
-        let found = found[window]
         switch aggregation {
-        case .count: return Double(found.range.count)
-        case .sum: return Double(history.ticks(in: found.range)) / EntityHistory.ticksPerUnit
+        case .count: return Double(range(window).count)
+        case .sum: return Double(history.ticks(in: range(window))) / EntityHistory.ticksPerUnit
         case .mean:
-            guard !found.range.isEmpty else { return .nan }
-            return Double(history.ticks(in: found.range)) / EntityHistory.ticksPerUnit / Double(found.range.count)
+            let range = range(window)
+            guard !range.isEmpty else { return .nan }
+            return Double(history.ticks(in: range)) / EntityHistory.ticksPerUnit / Double(range.count)
         case .daysSinceLast:
-            let index = history.endIndex(notAfter: time)
-            return index == 0 ? .nan : days(since: events[index - 1].time)
+            let index = history.events.endIndex(notAfter: time)
+            return index == 0 ? .nan : days(since: history.events[index - 1].time)
         case .knownFraudCount: return Double(fraudCount(window))
         case .knownFraudShare:
             let frauds = fraudCount(window)
-            return frauds == 0 ? 0 : Double(frauds) / Double(found.range.count)
+            return frauds == 0 ? 0 : Double(frauds) / Double(range(window).count)
         case .amountToUsual: return pattern?.amountToUsual ?? .nan
         case .amountZScore: return pattern?.amountZScore ?? .nan
         case .amountTailShare: return pattern?.amountTailShare ?? .nan
         case .amountToLargestOrdinary: return pattern?.amountToLargestOrdinary ?? .nan
         case .ordinaryCount: return Double(pattern?.ordinaryCount ?? 0)
         case .usualAmount: return pattern?.usualAmount ?? .nan
-        case .unusualCount: return Double(found.unusualCount)
+        case .unusualCount: return Double(unusual[windows[window].unusual].count)
         case .unusualShare:
-            return found.range.isEmpty ? 0 : Double(found.unusualCount) / Double(min(found.range.count, SpendingPattern.maxPayments))
-        case .largestUnusual: return Double(found.largestToUsual)
-        case .daysSinceUnusual: return found.unusualCount == 0 ? .nan : days(since: found.newestUnusual)
+            let count = range(window).count
+            return count == 0 ? 0 : Double(unusual[windows[window].unusual].count) / Double(min(count, SpendingPattern.maxPayments))
+        case .largestUnusual:
+            let largest = unusual[windows[window].unusual].largestToUsual
+            return largest >= 1 ? Double(largest) : 0
+        case .daysSinceUnusual:
+            let found = unusual[windows[window].unusual]
+            return found.count == 0 ? .nan : days(since: found.newest)
         case .ordinaryAmountFraudCount: return Double(run?.count(after: time &- windows[window].length) ?? 0)
         case .daysSinceOrdinaryAmountFraud: return run.map { days(since: $0.last) } ?? .nan
         case .fraudRunLength: return Double(run?.length ?? 0)
@@ -98,51 +111,70 @@ struct EntityView {
     }
 
     /// Of the payments that this customer made at one terminal.
+    @inline(__always)
     func value(_ aggregation: Aggregation, window: Int, with counterpart: UInt32) -> Double {
-        let visits = found[window].range.suffix(SpendingPattern.maxPayments)
+        let visits = range(window).suffix(SpendingPattern.maxPayments)
         switch aggregation {
         case .count:
             var count = 0
-            for index in visits where events[index].counterpart == counterpart { count += 1 }
+            for index in visits { count &+= history.events[index].counterpart == counterpart ? 1 : 0 }
             return Double(count)
         case .daysSinceLast:
-            return visits.last { events[$0].counterpart == counterpart }.map { days(since: events[$0].time) } ?? .nan
+            return visits.last { history.events[$0].counterpart == counterpart }.map { days(since: history.events[$0].time) } ?? .nan
         default: return .nan
         }
     }
 
     private func days(since event: Int64) -> Double { Double(time &- event) / Double(Timestamp.microsecondsPerDay) }
 
-    private func fraudCount(_ window: Int) -> Int {
-        if frauds.isEmpty { return 0 }
+    @inline(__always)
+    private func fraudCount(_ window: Int) -> Int { frauds.isEmpty ? 0 : knownFraudCount(window) }
+
+    @inline(never)
+    private func knownFraudCount(_ window: Int) -> Int {
         let end = time &- windows[window].delay
         let start = end &- windows[window].length
         var count = 0
         for fraud in frauds where fraud.time > start && fraud.time <= end { count += 1 }
         return count
     }
+
+    /// Windows mostly come from the shortest to the longest and end alike: each goes on where the last one began.
+    @inline(__always)
+    private static func findUnusual(
+        _ history: HistoryView, _ wanted: UnsafeBufferPointer<Int>, _ windows: UnsafeBufferPointer<EvaluationPlan.Window>,
+        _ cuts: UnsafeMutableBufferPointer<Int>, at time: Int64, labelDelay: Int64, into found: UnsafeMutableBufferPointer<Unusual>
+    ) {
+        var shorter = 0..<0
+        for (place, window) in wanted.enumerated() {
+            let range = cuts[windows[window].oldest]..<cuts[windows[window].newest]
+            let newest = range.suffix(SpendingPattern.maxPayments)
+            var rest = newest.lowerBound..<newest.upperBound
+            var unusual = Unusual()
+            if place > 0, shorter.upperBound == range.upperBound, shorter.lowerBound >= range.lowerBound {
+                unusual = found[place - 1]
+                rest = newest.lowerBound..<max(newest.lowerBound, shorter.lowerBound)
+            }
+            unusual.look(at: history.events, rest, time: time, labelDelay: labelDelay)
+            found.initializeElement(at: place, to: unusual)
+            shorter = range
+        }
+    }
 }
 
-extension EntityView.Found {
-    /// - Parameter shorter: what was found in a window before; it saves its part of the work if this one contains it.
-    fileprivate mutating func lookForUnusual(
-        _ events: UnsafeBufferPointer<Event>, at time: Int64, labelDelay: Int64, beyond shorter: EntityView.Found?
-    ) {
-        let newest = range.suffix(SpendingPattern.maxPayments)
-        var rest = newest.lowerBound..<newest.upperBound
-        if let shorter, shorter.range.upperBound == range.upperBound, shorter.range.lowerBound >= range.lowerBound {
-            unusualCount = shorter.unusualCount
-            newestUnusual = shorter.newestUnusual
-            largestToUsual = shorter.largestToUsual
-            rest = newest.lowerBound..<max(newest.lowerBound, shorter.range.lowerBound)
-        }
-        for index in rest.reversed() where events[index].toUsual >= 1 {
+extension EntityView.Unusual {
+    @inline(__always)
+    fileprivate mutating func look(at events: UnsafeBufferPointer<Event>, _ range: Range<Int>, time: Int64, labelDelay: Int64) {
+        var largest = largestToUsual
+        for index in range.reversed() {
             let toUsual = events[index].toUsual
-            largestToUsual = max(largestToUsual, toUsual)
+            // False for NaN, where nothing was usual yet.
+            largest = toUsual > largest ? toUsual : largest
             if toUsual >= SpendingPattern.unusualFactor, !events[index].isProvenGenuine(by: time, labelDelay: labelDelay) {
-                unusualCount += 1
-                newestUnusual = max(newestUnusual, events[index].time)
+                count += 1
+                newest = max(newest, events[index].time)
             }
         }
+        largestToUsual = largest
     }
 }

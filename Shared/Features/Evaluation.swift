@@ -4,11 +4,15 @@ import Records
 /// A feature set prepared for evaluation: which windows to find, which features read them. A class, so that handing it to an evaluation
 /// costs one reference count and not one for each list.
 final class EvaluationPlan: Sendable {
+    /// The events in (time − delay − length, time − delay].
     struct Window: Sendable, Hashable {
         var length: Int64
         var delay: Int64
-        /// Whether a feature asks for the unusual payments in it.
-        var wantsUnusual: Bool
+        /// Where it ends and where it begins: into the entity's ages, which windows share.
+        var newest = 0
+        var oldest = 0
+        /// Into the entity's `unusualWindows`; of no meaning where no feature asks for unusual payments in it.
+        var unusual = 0
     }
 
     struct Step: Sendable {
@@ -19,49 +23,77 @@ final class EvaluationPlan: Sendable {
         var window: Int
     }
 
+    /// What is asked of one kind of entity.
+    struct EntityPlan: Sendable {
+        var steps: [Step] = []
+        var windows: [Window] = []
+        /// How long before now windows begin and end; each once.
+        var ages: [Int64] = []
+        /// Those in which a feature asks for unusual payments, in the order in which features ask.
+        var unusualWindows: [Int] = []
+        /// The window of what is usual: the longest among the features that ask for it; nil where none does.
+        var usual: Window?
+
+        /// - Returns: the place of the definition's window, which is noted if it is new.
+        fileprivate mutating func place(_ definition: FeatureDefinition) -> Int {
+            let length = definition.window.microseconds
+            let delay = definition.delay.microseconds
+            var place = windows.firstIndex { $0.length == length && $0.delay == delay }
+            if place == nil {
+                windows.append(Window(length: length, delay: delay))
+                place = windows.count - 1
+            }
+            let window = place ?? 0
+            if definition.aggregation.readsWindow {
+                windows[window].newest = age(delay)
+                windows[window].oldest = age(delay &+ length)
+            }
+            if definition.aggregation.asksForUnusualPayments, !unusualWindows.contains(window) {
+                windows[window].unusual = unusualWindows.count
+                unusualWindows.append(window)
+            }
+            return window
+        }
+
+        fileprivate mutating func age(_ age: Int64) -> Int {
+            if let index = ages.firstIndex(of: age) { return index }
+            ages.append(age)
+            return ages.count - 1
+        }
+    }
+
     let transactionSteps: [Step]
-    let customerSteps: [Step]
-    let terminalSteps: [Step]
     let pairSteps: [Step]
-    let customerWindows: [Window]
-    let terminalWindows: [Window]
-    /// How far back the customer's usual amount looks: the longest window among the features that ask for it.
-    let usualWindow: Int64
+    let customer: EntityPlan
+    let terminal: EntityPlan
     /// Which value is the amount over the customer's usual amount; nil if none is.
     let amountToUsualIndex: Int?
 
     init(set: FeatureSet) {
-        var steps: [Entity: [Step]] = [:]
-        var customerWindows: [Window] = []
-        var terminalWindows: [Window] = []
+        var transactionSteps: [Step] = []
+        var pairSteps: [Step] = []
+        var customer = EntityPlan()
+        var terminal = EntityPlan()
         var usualWindow: Int64 = 0
         for (index, definition) in set.definitions.enumerated() {
-            let window = Window(
-                length: definition.window.microseconds, delay: definition.delay.microseconds,
-                wantsUnusual: definition.aggregation.asksForUnusualPayments)
-            let place =
-                switch definition.entity {
-                case .transaction: 0
-                case .customer, .pair: EvaluationPlan.place(window, in: &customerWindows)
-                case .terminal: EvaluationPlan.place(window, in: &terminalWindows)
-                }
-            steps[definition.entity, default: []].append(Step(index: index, aggregation: definition.aggregation, window: place))
-            if definition.aggregation.needsUsualAmount { usualWindow = max(usualWindow, window.length) }
+            let aggregation = definition.aggregation
+            switch definition.entity {
+            case .transaction: transactionSteps.append(Step(index: index, aggregation: aggregation, window: 0))
+            case .customer: customer.steps.append(Step(index: index, aggregation: aggregation, window: customer.place(definition)))
+            case .pair: pairSteps.append(Step(index: index, aggregation: aggregation, window: customer.place(definition)))
+            case .terminal: terminal.steps.append(Step(index: index, aggregation: aggregation, window: terminal.place(definition)))
+            }
+            if aggregation.needsUsualAmount { usualWindow = max(usualWindow, definition.window.microseconds) }
         }
-        transactionSteps = steps[.transaction] ?? []
-        customerSteps = steps[.customer] ?? []
-        terminalSteps = steps[.terminal] ?? []
-        pairSteps = steps[.pair] ?? []
-        self.customerWindows = customerWindows
-        self.terminalWindows = terminalWindows
-        self.usualWindow = usualWindow
+        if usualWindow > 0 {
+            customer.usual = Window(
+                length: usualWindow, delay: 0, newest: customer.age(0), oldest: customer.age(usualWindow))
+        }
+        self.transactionSteps = transactionSteps
+        self.pairSteps = pairSteps
+        self.customer = customer
+        self.terminal = terminal
         amountToUsualIndex = set.definitions.firstIndex { $0.entity == .customer && $0.aggregation == .amountToUsual }
-    }
-
-    private static func place(_ window: Window, in windows: inout [Window]) -> Int {
-        if let index = windows.firstIndex(of: window) { return index }
-        windows.append(window)
-        return windows.count - 1
     }
 }
 
@@ -74,35 +106,43 @@ struct Evaluation {
     let place: Coordinate?
     let labelDelay: Int64
     let utcOffsetSeconds: Int
-    let customer: EntityHistory?
-    let terminal: EntityHistory?
+    let customer: HistoryView?
+    let terminal: HistoryView?
     /// The terminal's index, as the customer's events name it.
     let terminalIndex: UInt32?
 
     /// Writes the values in the set's order.
     /// - Returns: the amount over what is usual for the customer; NaN if that is unknown.
+    @inline(__always)
     func fill(_ values: UnsafeMutableBufferPointer<Double>) -> Double {
-        for step in plan.transactionSteps { values[step.index] = ofTransaction(step.aggregation) }
-        if let terminal {
-            EntityView.with(terminal, windows: plan.terminalWindows, at: time, labelDelay: labelDelay, pattern: nil) { view in
-                for step in plan.terminalSteps { values[step.index] = view.value(step.aggregation, window: step.window) }
+        plan.transactionSteps.withUnsafeBufferPointer { steps in
+            for step in steps { values[step.index] = ofTransaction(step.aggregation) }
+        }
+        plan.terminal.steps.withUnsafeBufferPointer { steps in
+            guard let terminal else {
+                for step in steps { values[step.index] = .nan }
+                return
             }
-        } else {
-            for step in plan.terminalSteps { values[step.index] = .nan }
+            EntityView.with(terminal, plan: plan.terminal, at: time, labelDelay: labelDelay, amount: .nan) { view in
+                for step in steps { values[step.index] = view.value(step.aggregation, window: step.window) }
+            }
         }
         guard let customer else {
-            for step in plan.customerSteps { values[step.index] = .nan }
+            for step in plan.customer.steps { values[step.index] = .nan }
             for step in plan.pairSteps { values[step.index] = .nan }
             return .nan
         }
-        let pattern = SpendingPattern(of: customer, at: time, window: plan.usualWindow, labelDelay: labelDelay, amount: amount)
-        EntityView.with(customer, windows: plan.customerWindows, at: time, labelDelay: labelDelay, pattern: pattern) { view in
-            for step in plan.customerSteps { values[step.index] = view.value(step.aggregation, window: step.window) }
-            for step in plan.pairSteps {
-                values[step.index] = terminalIndex.map { view.value(step.aggregation, window: step.window, with: $0) } ?? .nan
+        return EntityView.with(customer, plan: plan.customer, at: time, labelDelay: labelDelay, amount: amount) { view in
+            plan.customer.steps.withUnsafeBufferPointer { steps in
+                for step in steps { values[step.index] = view.value(step.aggregation, window: step.window) }
             }
+            plan.pairSteps.withUnsafeBufferPointer { steps in
+                for step in steps {
+                    values[step.index] = terminalIndex.map { view.value(step.aggregation, window: step.window, with: $0) } ?? .nan
+                }
+            }
+            return view.pattern?.amountToUsual ?? .nan
         }
-        return pattern.amountToUsual
     }
 
     private func ofTransaction(_ aggregation: Aggregation) -> Double {

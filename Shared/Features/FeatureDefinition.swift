@@ -86,6 +86,16 @@ public enum Aggregation: String, Sendable, Hashable, CaseIterable {
         }
     }
 
+    /// Whether it looks at the payments between its window's ends, and not at known frauds alone or at the newest payment.
+    var readsWindow: Bool {
+        switch self {
+        case .count, .sum, .mean, .knownFraudShare: true
+        // Of a pair; an entity's last payment is the newest that there is.
+        case .daysSinceLast: true
+        default: asksForUnusualPayments
+        }
+    }
+
     /// Whether it asks which payments of its window were unusually large.
     var asksForUnusualPayments: Bool {
         switch self {

@@ -27,10 +27,10 @@ public struct FeatureEngine: Sendable {
     private(set) var terminals: [EntityHistory] = []
     private var transactionIndex = TransactionIndex()
 
-    /// In place of a terminal's index where a transaction has none.
-    private static let noTerminal = UInt32.max
-    /// In place of a terminal's index for a terminal without history.
-    private static let unseenTerminal = UInt32.max - 1
+    /// In place of an entity's index where there is no such entity.
+    static let none = UInt32.max
+    /// In place of the index of an entity without history.
+    private static let unseen = UInt32.max - 1
 
     public init(set: FeatureSet) {
         self.set = set
@@ -60,13 +60,10 @@ public struct FeatureEngine: Sendable {
     /// - Precondition: `values` has room for `set.count` values.
     public mutating func observe(_ transaction: Transaction, into values: UnsafeMutableBufferPointer<Double>) {
         let customer = Self.index(of: transaction.customerID, in: &customerIndex, histories: &customers)
-        let terminal = transaction.terminalID.map { Self.index(of: $0, in: &terminalIndex, histories: &terminals) } ?? Self.noTerminal
-        let toUsual = evaluation(
-            at: transaction.eventTime, amount: transaction.amount.amount, place: transaction.location, customer: customers[Int(customer)],
-            terminal: terminal == Self.noTerminal ? nil : terminals[Int(terminal)],
-            terminalIndex: terminal == Self.noTerminal ? nil : terminal
-        ).fill(values)
-
+        let terminal = transaction.terminalID.map { Self.index(of: $0, in: &terminalIndex, histories: &terminals) } ?? Self.none
+        let toUsual = fill(
+            values, at: transaction.eventTime.microseconds, amount: transaction.amount.amount, place: transaction.location,
+            customer: customer, terminal: terminal)
         remember(transaction, customer: customer, terminal: terminal, toUsual: Float(toUsual))
     }
 
@@ -78,7 +75,7 @@ public struct FeatureEngine: Sendable {
             return
         }
         let customer = Self.index(of: transaction.customerID, in: &customerIndex, histories: &customers)
-        let terminal = transaction.terminalID.map { Self.index(of: $0, in: &terminalIndex, histories: &terminals) } ?? Self.noTerminal
+        let terminal = transaction.terminalID.map { Self.index(of: $0, in: &terminalIndex, histories: &terminals) } ?? Self.none
         remember(transaction, customer: customer, terminal: terminal, toUsual: Float(values[usual]))
     }
 
@@ -90,7 +87,7 @@ public struct FeatureEngine: Sendable {
         customers[Int(customer)].insert(event, ticks: ticks, fingerprint: fingerprint, retention: retention) { dropped in
             transactionIndex.remove(dropped, customer: customer)
         }
-        if terminal != Self.noTerminal {
+        if terminal != Self.none {
             event.counterpart = customer
             terminals[Int(terminal)].insert(event, ticks: ticks, retention: retention)
         }
@@ -107,7 +104,7 @@ public struct FeatureEngine: Sendable {
         let state = EventLabel(isFraud: label.isFraud, eventTime: event.time, knownAt: label.knownAt.microseconds)
         customers[Int(customer)].setLabel(state, at: index)
         let terminal = event.counterpart
-        if terminal != Self.noTerminal, let index = terminals[Int(terminal)].index(at: event.time, counterpart: customer, rank: rank) {
+        if terminal != Self.none, let index = terminals[Int(terminal)].index(at: event.time, counterpart: customer, rank: rank) {
             terminals[Int(terminal)].setLabel(state, at: index)
         }
         return true
@@ -149,12 +146,10 @@ public struct FeatureEngine: Sendable {
     /// The features that `transaction` would have, without remembering it; equal to what `observe(_:)` would return.
     public func features(of transaction: Transaction) -> [Double] {
         [Double](unsafeUninitializedCapacity: set.count) { buffer, count in
-            let terminal = transaction.terminalID.map { terminalIndex[$0] ?? Self.unseenTerminal }
-            _ = evaluation(
-                at: transaction.eventTime, amount: transaction.amount.amount, place: transaction.location,
-                customer: customerIndex[transaction.customerID].map { customers[Int($0)] } ?? EntityHistory(),
-                terminal: terminal.map { $0 == Self.unseenTerminal ? EntityHistory() : terminals[Int($0)] }, terminalIndex: terminal
-            ).fill(buffer)
+            let terminal = transaction.terminalID.map { terminalIndex[$0] ?? Self.unseen }
+            _ = fill(
+                buffer, at: transaction.eventTime.microseconds, amount: transaction.amount.amount, place: transaction.location,
+                customer: customerIndex[transaction.customerID] ?? Self.unseen, terminal: terminal ?? Self.none)
             count = set.count
         }
     }
@@ -168,10 +163,8 @@ public struct FeatureEngine: Sendable {
             return nil
         }
         return [Double](unsafeUninitializedCapacity: set.count) { buffer, count in
-            _ = evaluation(
-                at: time, amount: .nan, place: nil, customer: customer.map { customers[Int($0)] },
-                terminal: terminal.map { terminals[Int($0)] }, terminalIndex: terminal
-            ).fill(buffer)
+            _ = fill(
+                buffer, at: time.microseconds, amount: .nan, place: nil, customer: customer ?? Self.none, terminal: terminal ?? Self.none)
             count = set.count
         }
     }
@@ -195,12 +188,27 @@ public struct FeatureEngine: Sendable {
 
     // MARK: - Inside
 
-    private func evaluation(
-        at time: Timestamp, amount: Double, place: Coordinate?, customer: EntityHistory?, terminal: EntityHistory?, terminalIndex: UInt32?
-    ) -> Evaluation {
-        Evaluation(
-            plan: plan, time: time.microseconds, amount: amount, place: place, labelDelay: set.labelDelay.microseconds,
-            utcOffsetSeconds: set.utcOffsetSeconds, customer: customer, terminal: terminal, terminalIndex: terminalIndex)
+    /// - Returns: the amount over what is usual for the customer; NaN if that is unknown.
+    @inline(__always)
+    private func fill(
+        _ values: UnsafeMutableBufferPointer<Double>, at time: Int64, amount: Double, place: Coordinate?, customer: UInt32, terminal: UInt32
+    ) -> Double {
+        Self.withView(of: customer, in: customers) { customerView in
+            Self.withView(of: terminal, in: terminals) { terminalView in
+                Evaluation(
+                    plan: plan, time: time, amount: amount, place: place, labelDelay: set.labelDelay.microseconds,
+                    utcOffsetSeconds: set.utcOffsetSeconds, customer: customerView, terminal: terminalView,
+                    terminalIndex: terminal == Self.none ? nil : terminal
+                ).fill(values)
+            }
+        }
+    }
+
+    @inline(__always)
+    private static func withView(of index: UInt32, in histories: [EntityHistory], _ body: (HistoryView?) -> Double) -> Double {
+        if index == none { return body(nil) }
+        if index == unseen { return body(.empty) }
+        return histories[Int(index)].withView { body($0) }
     }
 
     private static func index(of id: String, in indices: inout [String: UInt32], histories: inout [EntityHistory]) -> UInt32 {

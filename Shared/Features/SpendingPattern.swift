@@ -22,24 +22,32 @@ struct SpendingPattern {
     private var atLeastAsLarge = 0
     private let amount: Double
 
-    init(of history: EntityHistory, at time: Int64, window: Int64, labelDelay: Int64, amount: Double) {
+    /// - Parameter range: the events of the window that ends at `time`.
+    @inline(__always)
+    init(of history: HistoryView, range: Range<Int>, at time: Int64, labelDelay: Int64, amount: Double) {
         self.amount = amount
-        let range = history.range(endingAt: time, window: window).suffix(SpendingPattern.maxPayments)
-        guard !range.isEmpty else { return }
+        let range = range.suffix(SpendingPattern.maxPayments)
+        guard let events = history.events.baseAddress, !range.isEmpty else { return }
         var before = history.ticks(before: range.lowerBound)
-        history.events.withUnsafeBufferPointer { events in
-            for index in range {
-                let event = events[index]
-                let value = Double(event.cumulativeTicks &- before) / EntityHistory.ticksPerUnit
-                before = event.cumulativeTicks
-                guard event.isOrdinary(at: time, labelDelay: labelDelay) else { continue }
-                ordinaryCount += 1
-                sum += value
-                sumOfSquares += value * value
-                largest = max(largest, value)
-                if value >= amount { atLeastAsLarge += 1 }
-            }
+        // In variables of their own, which stay in registers.
+        var count = 0, larger = 0
+        var sum = 0.0, squares = 0.0, largest = 0.0
+        for index in range {
+            let ticks = events[index].cumulativeTicks
+            let value = Double(ticks &- before) / EntityHistory.ticksPerUnit
+            before = ticks
+            guard events[index].isOrdinary(at: time, labelDelay: labelDelay) else { continue }
+            count &+= 1
+            sum += value
+            squares += value * value
+            largest = value > largest ? value : largest
+            larger &+= value >= amount ? 1 : 0
         }
+        ordinaryCount = count
+        self.sum = sum
+        sumOfSquares = squares
+        self.largest = largest
+        atLeastAsLarge = larger
     }
 
     var usualAmount: Double { ordinaryCount == 0 ? .nan : sum / Double(ordinaryCount) }
@@ -94,17 +102,17 @@ struct FraudRun {
 
     /// - Parameter known: the frauds known at `time`, by event time.
     /// - Returns: nil if none of them was of an ordinary amount.
-    init?(of history: EntityHistory, known: [KnownFraud], at time: Int64, labelDelay: Int64) {
+    init?(of history: HistoryView, known: [KnownFraud], at time: Int64, labelDelay: Int64) {
         let ordinary = known.lazy.filter { !($0.toUsual >= SpendingPattern.unusualFactor) }.map(\.time)
         times = Array(ordinary)
         guard let last = times.last else { return nil }
         self.last = last
 
-        let settled = history.endIndex(notAfter: time &- labelDelay)
+        let settled = history.events.endIndex(notAfter: time &- labelDelay)
         /// Settled payments strictly between two times that no known fraud accounts for.
         func genuine(after start: Int64, before end: Int64) -> Int {
-            let from = history.endIndex(notAfter: start)
-            let upTo = min(settled, history.endIndex(notAfter: end &- 1))
+            let from = history.events.endIndex(notAfter: start)
+            let upTo = min(settled, history.events.endIndex(notAfter: end &- 1))
             guard upTo > from else { return 0 }
             let newest = history.events[upTo - 1].time
             return upTo - from - known.reduce(0) { $0 + ($1.time > start && $1.time <= newest ? 1 : 0) }
@@ -117,7 +125,7 @@ struct FraudRun {
         }
         first = times[start]
         length = times.count - start
-        let before = history.endIndex(notAfter: first &- 1)
+        let before = history.events.endIndex(notAfter: first &- 1)
         paymentBefore = before > 0 ? history.events[before - 1].time : nil
         let week = 7 * Double(Timestamp.microsecondsPerDay)
         decayed = times.suffix(FraudRun.maxLength).reduce(0) { $0 + exp2(-Double(time &- $1) / week) }
