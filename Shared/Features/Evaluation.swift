@@ -27,7 +27,7 @@ final class EvaluationPlan: Sendable {
     struct EntityPlan: Sendable {
         var steps: [Step] = []
         var windows: [Window] = []
-        /// How long before now windows begin and end; each once.
+        /// How long before now windows begin and end; each once, the youngest first.
         var ages: [Int64] = []
         /// Those in which a feature asks for unusual payments, in the order in which features ask.
         var unusualWindows: [Int] = []
@@ -53,6 +53,21 @@ final class EvaluationPlan: Sendable {
                 unusualWindows.append(window)
             }
             return window
+        }
+
+        /// Puts the ages in order, as a search takes them.
+        fileprivate mutating func sortAges() {
+            let sorted = ages.sorted()
+            func moved(_ window: Window) -> Window {
+                var window = window
+                guard !ages.isEmpty else { return window }
+                window.newest = sorted.firstIndex(of: ages[window.newest]) ?? 0
+                window.oldest = sorted.firstIndex(of: ages[window.oldest]) ?? 0
+                return window
+            }
+            windows = windows.map(moved)
+            usual = usual.map(moved)
+            ages = sorted
         }
 
         fileprivate mutating func age(_ age: Int64) -> Int {
@@ -89,6 +104,8 @@ final class EvaluationPlan: Sendable {
             customer.usual = Window(
                 length: usualWindow, delay: 0, newest: customer.age(0), oldest: customer.age(usualWindow))
         }
+        customer.sortAges()
+        terminal.sortAges()
         self.transactionSteps = transactionSteps
         self.pairSteps = pairSteps
         self.customer = customer
