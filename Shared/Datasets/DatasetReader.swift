@@ -140,7 +140,7 @@ public final class DatasetReader {
             }
         }
         let fields = FieldReader(buffer: buffer, format: mapping.format)
-        builder = RecordBuilder(kind: mapping.kind, plans: plans, fields: fields, options: options)
+        builder = RecordBuilder(kind: mapping.kind, plans: plans, fields: fields, format: mapping.format, options: options)
     }
 
     /// The next row; nil at the end of the file.
@@ -153,6 +153,30 @@ public final class DatasetReader {
             DatasetItem(position: position, outcome: .rejected([Rejection(field: "", column: column ?? "", value: "", reason: reason)]))
         case .row(let position): builder.item(position)
         }
+    }
+
+    /// Reads all rows that are left of a file of transactions into columns, many times faster than record by record.
+    ///
+    /// - Parameters:
+    ///   - refused: gets each row that became no payment.
+    ///   - progress: called now and then with the number of rows read.
+    /// - Throws: `DatasetError` when the file cannot be read further, or what the others throw.
+    public func readPayments(
+        into payments: inout PaymentColumns, refused: (DatasetItem) throws -> Void, progress: (_ rows: Int) throws -> Void
+    ) throws {
+        var rows = 0
+        while let event = try table.nextEvent() {
+            rows += 1
+            if rows % 8_192 == 0 { try progress(rows) }
+            switch event {
+            case .refused(let position, let column, let reason):
+                let why = Rejection(field: "", column: column ?? "", value: "", reason: reason)
+                try refused(DatasetItem(position: position, outcome: .rejected([why])))
+            case .row(let position):
+                if let item = builder.append(position, to: &payments) { try refused(item) }
+            }
+        }
+        try progress(rows)
     }
 
     /// Goes on at a row that an earlier reader of the same file met; to be called before the first `next`.

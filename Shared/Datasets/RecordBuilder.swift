@@ -15,8 +15,15 @@ final class RecordBuilder {
     private let merchantCategoryCode, counterpartyAccountID, deviceID, channel, amount, currency: FieldPlan?
     private let latitude, longitude, isFraud, knownAt, labelSource: FieldPlan?
 
-    init(kind: RecordKind, plans: [FieldPlan], fields: FieldReader, options: ReadOptions) {
+    /// Nil until a row has gone the long way, which proves the mapping's constants, and where the mapping knows no short way.
+    private var plainPayments: PlainPayments?
+    private var hasProvenConstants = false
+
+    private let format: FileFormat
+
+    init(kind: RecordKind, plans: [FieldPlan], fields: FieldReader, format: FileFormat, options: ReadOptions) {
         self.kind = kind
+        self.format = format
         self.options = options
         self.fields = fields
         let named = Dictionary(plans.map { ($0.target.name, $0) }) { first, _ in first }
@@ -49,6 +56,20 @@ final class RecordBuilder {
         let outcome = build(row: position.row)
         guard case .rejected = outcome else { return DatasetItem(position: position, outcome: outcome) }
         return DatasetItem(position: position, outcome: outcome, content: RowContent(allPlans, kind, fields))
+    }
+
+    /// Takes the row that the buffer holds into columns, if it is a transaction.
+    /// - Returns: nil if it was taken, else what became of it.
+    func append(_ position: RowPosition, to payments: inout PaymentColumns) -> DatasetItem? {
+        if plainPayments?.append(fields.buffer, to: &payments) == true { return nil }
+        let item = item(position)
+        guard case .record(.transaction(let row)) = item.outcome else { return item }
+        payments.append(row.transaction, label: row.label)
+        if !hasProvenConstants {
+            hasProvenConstants = true
+            plainPayments = PlainPayments(allPlans, format: format, options: options)
+        }
+        return nil
     }
 
     /// The record of the row that the buffer holds; `.nothing` for a label that is not known yet.

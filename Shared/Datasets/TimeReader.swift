@@ -11,7 +11,8 @@ struct TimeReader {
 
     private let format: Format
     private let zone: ZoneClock
-    private let plus: TimeSpan
+    /// Added to what is read.
+    let plus: TimeSpan
 
     /// Nil, with what is wrong, for a pattern or a zone that does not exist.
     init(_ mapping: FieldMapping) throws(TimeReaderFault) {
@@ -23,6 +24,11 @@ struct TimeReader {
         guard let zone = ZoneClock(mapping.zone) else { throw TimeReaderFault(reason: "there is no time zone `\(mapping.zone ?? "")`") }
         self.zone = zone
         plus = TimeSpan(microseconds: mapping.plusMicroseconds)
+    }
+
+    /// How far the clock was from UTC, where times are in ISO 8601 and it never changed; nil else.
+    var offsetOfISO8601: Int? {
+        if case .iso8601 = format { zone.fixedOffsetSeconds } else { nil }
     }
 
     /// How values must look, for the reason of a refusal.

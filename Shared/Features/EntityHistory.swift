@@ -174,9 +174,13 @@ struct EntityHistory: Sendable {
     /// Where the payment with this counterpart is that has so many before it at the same time; nil if it is not (or no longer) here.
     func index(at time: Int64, counterpart: UInt32, rank: Int) -> Int? {
         var left = rank
-        for index in endIndex(notAfter: time &- 1)..<endIndex(notAfter: time) where events[index].counterpart == counterpart {
-            if left == 0 { return index }
-            left -= 1
+        var index = endIndex(notAfter: time &- 1)
+        while index < events.count, events[index].time == time {
+            if events[index].counterpart == counterpart {
+                if left == 0 { return index }
+                left -= 1
+            }
+            index += 1
         }
         return nil
     }

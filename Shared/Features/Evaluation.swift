@@ -84,6 +84,9 @@ final class EvaluationPlan: Sendable {
     /// Which value is the amount over the customer's usual amount; nil if none is.
     let amountToUsualIndex: Int?
 
+    /// Whether a value depends on payments being proven genuine.
+    var asksWhatIsGenuine: Bool { customer.usual != nil || !customer.unusualWindows.isEmpty || !terminal.unusualWindows.isEmpty }
+
     init(set: FeatureSet) {
         var transactionSteps: [Step] = []
         var pairSteps: [Step] = []

@@ -99,15 +99,19 @@ public struct FeatureEngine: Sendable {
     public mutating func learn(_ label: Label) -> Bool {
         let fingerprint = fingerprint(of: label.key)
         guard let customer = customer(of: fingerprint), let index = customers[Int(customer)].index(of: fingerprint) else { return false }
+        learn(isFraud: label.isFraud, knownAt: label.knownAt.microseconds, at: index, ofCustomer: customer)
+        return true
+    }
+
+    private mutating func learn(isFraud: Bool, knownAt: Int64, at index: Int, ofCustomer customer: UInt32) {
         let event = customers[Int(customer)].events[index]
         let rank = customers[Int(customer)].rank(at: index)
-        let state = EventLabel(isFraud: label.isFraud, eventTime: event.time, knownAt: label.knownAt.microseconds)
+        let state = EventLabel(isFraud: isFraud, eventTime: event.time, knownAt: knownAt)
         customers[Int(customer)].setLabel(state, at: index)
         let terminal = event.counterpart
         if terminal != Self.none, let index = terminals[Int(terminal)].index(at: event.time, counterpart: customer, rank: rank) {
             terminals[Int(terminal)].setLabel(state, at: index)
         }
-        return true
     }
 
     /// Says where a customer lives.
@@ -118,6 +122,45 @@ public struct FeatureEngine: Sendable {
     /// Says where a terminal stands.
     public mutating func place(terminal id: String, at place: Coordinate?) {
         terminals[Int(Self.index(of: id, in: &terminalIndex, histories: &terminals))].place = place
+    }
+
+    // MARK: - What happens, by numbers
+
+    /// A payment whose customer and terminal are numbers of this engine.
+    struct NumberedPayment {
+        /// Tells it from all others.
+        var fingerprint: UInt64
+        var time: Int64
+        var customer: UInt32
+        /// `none` without one.
+        var terminal: UInt32
+        var amount: Money
+        var place: Coordinate?
+    }
+
+    mutating func number(ofCustomer id: String) -> UInt32 { Self.index(of: id, in: &customerIndex, histories: &customers) }
+    mutating func number(ofTerminal id: String) -> UInt32 { Self.index(of: id, in: &terminalIndex, histories: &terminals) }
+
+    /// As `observe(_:into:)`, but no label finds the payment by its key.
+    @inline(__always)
+    mutating func observe(_ payment: NumberedPayment, into values: UnsafeMutableBufferPointer<Double>) {
+        let toUsual = fill(
+            values, at: payment.time, amount: payment.amount.amount, place: payment.place, customer: payment.customer,
+            terminal: payment.terminal)
+        let ticks = Self.ticks(payment.amount)
+        var event = Event(time: payment.time, counterpart: payment.terminal, label: .unknown, toUsual: Float(toUsual))
+        customers[Int(payment.customer)].insert(event, ticks: ticks, fingerprint: payment.fingerprint, retention: retention)
+        guard payment.terminal != Self.none else { return }
+        event.counterpart = payment.customer
+        terminals[Int(payment.terminal)].insert(event, ticks: ticks, retention: retention)
+    }
+
+    /// As `learn(_:)`, of a payment that was observed by numbers; nothing happens if it is so old that it was let go.
+    mutating func learn(isFraud: Bool, knownAt: Int64, of fingerprint: UInt64, customer: UInt32) {
+        // That a payment was genuine matters to few features, unless it was taken for a fraud before.
+        if !isFraud, !plan.asksWhatIsGenuine, customers[Int(customer)].frauds.isEmpty { return }
+        guard let index = customers[Int(customer)].index(of: fingerprint) else { return }
+        learn(isFraud: isFraud, knownAt: knownAt, at: index, ofCustomer: customer)
     }
 
     // MARK: - What comes back from a snapshot

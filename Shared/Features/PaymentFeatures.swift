@@ -27,6 +27,19 @@ extension FeatureSet {
         return FeatureSet(name: "payments", definitions: definitions, labelDelay: labelDelay, utcOffsetSeconds: utcOffsetSeconds)
     }
 
+    /// Those of `payments` that the Fraud Detection Handbook has.
+    public static let handbook: FeatureSet = {
+        let names = ["amount", "is_weekend", "is_night"] + [1, 7, 30].flatMap { days in
+            [
+                "customer_count_\(days)d", "customer_mean_\(days)d", "terminal_settled_count_\(days)d", "terminal_fraud_share_\(days)d",
+            ]
+        }
+        let set = FeatureSet.payments
+        return FeatureSet(
+            name: "handbook", definitions: set.definitions.filter { names.contains($0.name) }, labelDelay: set.labelDelay,
+            utcOffsetSeconds: set.utcOffsetSeconds)
+    }()
+
     private static let paymentItself: [FeatureDefinition] = [
         .init(
             name: "amount", entity: .transaction, aggregation: .amount, description: "Amount in major units", reason: "amount of {}"),

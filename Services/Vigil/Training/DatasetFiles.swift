@@ -45,39 +45,74 @@ final class DatasetFiles {
         if rejectedRows > 0 { throw ExitCode(3) }
     }
 
+    /// Payments as columns; their file may lack labels.
+    func payments(_ file: String, mapping: String, progress: inout ProgressLine) throws -> PaymentColumns {
+        let reader = try reader(of: file, mapping: mapping, as: .transactions, options: ReadOptions(mayLackLabels: true))
+        var payments = PaymentColumns()
+        var refused = Refusals(file: file)
+        try reader.readPayments(into: &payments) { item in
+            refused.note(item, in: rejects, &progress)
+        } progress: { rows in
+            refused.rows = rows
+            try show(file, reader, &progress)
+        }
+        finish(refused, &progress)
+        return payments
+    }
+
     private func read<T>(
         _ file: String, mapping name: String, as kind: RecordKind, options: ReadOptions = ReadOptions(), progress: inout ProgressLine,
         _ pick: (DatasetRecord) -> T?
     ) throws -> [T] {
+        let reader = try reader(of: file, mapping: name, as: kind, options: options)
+        var records: [T] = []
+        var refused = Refusals(file: file)
+        while let item = try reader.next() {
+            refused.rows += 1
+            if refused.rows % 8_192 == 0 { try show(file, reader, &progress) }
+            if case .record(let record) = item.outcome {
+                if let picked = pick(record) { records.append(picked) }
+            } else {
+                refused.note(item, in: rejects, &progress)
+            }
+        }
+        try rejects?.flush()
+        finish(refused, &progress)
+        return records
+    }
+
+    private func reader(of file: String, mapping name: String, as kind: RecordKind, options: ReadOptions) throws -> DatasetReader {
         let mapping = try Mapping.load(name)
         guard mapping.kind == kind else {
             throw ValidationError("The mapping \(mapping.name) is for \(mapping.kind.rawValue), not for \(kind.rawValue).")
         }
-        let reader = try DatasetReader(file: file, mapping: mapping, options: options)
-        var records: [T] = []
-        var rejected = 0
-        var count = 0
-        while let item = try reader.next() {
-            count += 1
-            if count % 8_192 == 0 {
-                progress.show("reading \(URL(fileURLWithPath: file).lastPathComponent)", fraction: reader.totalBytes.map {
-                    Double(reader.bytesRead) / Double(max(1, $0))
-                })
-                try rejects?.flush()
-            }
-            switch item.outcome {
-            case .record(let record): if let picked = pick(record) { records.append(picked) }
-            case .nothing: break
-            case .rejected(let why):
-                rejected += 1
-                rejects?.append(item.position, why)
-                if rejected <= Self.maxToldRows, let first = why.first { progress.note(Self.line(file, item.position, first)) }
-            }
-        }
+        return try DatasetReader(file: file, mapping: mapping, options: options)
+    }
+
+    private func show(_ file: String, _ reader: DatasetReader, _ progress: inout ProgressLine) throws {
+        progress.show("reading \(URL(fileURLWithPath: file).lastPathComponent)", fraction: reader.totalBytes.map {
+            Double(reader.bytesRead) / Double(max(1, $0))
+        })
         try rejects?.flush()
-        if rejected > 0 { progress.note("\(file): \(rejected) of \(count) rows are left out") }
-        rejectedRows += rejected
-        return records
+    }
+
+    private func finish(_ refused: Refusals, _ progress: inout ProgressLine) {
+        if refused.count > 0 { progress.note("\(refused.file): \(refused.count) of \(refused.rows) rows are left out") }
+        rejectedRows += refused.count
+    }
+
+    /// Of one file.
+    private struct Refusals {
+        let file: String
+        var rows = 0
+        var count = 0
+
+        mutating func note(_ item: DatasetItem, in rejects: RejectsFile?, _ progress: inout ProgressLine) {
+            guard case .rejected(let why) = item.outcome else { return }
+            count += 1
+            rejects?.append(item.position, why)
+            if count <= DatasetFiles.maxToldRows, let first = why.first { progress.note(DatasetFiles.line(file, item.position, first)) }
+        }
     }
 
     static func line(_ file: String, _ position: RowPosition, _ fault: Rejection) -> String {

@@ -69,16 +69,36 @@ struct LabelAndPlaceOptions: ParsableArguments {
     func history(_ rows: [LabelledTransaction], files: DatasetFiles, progress: inout ProgressLine) throws -> PaymentHistory {
         var known = rows.compactMap(\.label)
         if let labels { known = try files.labels(labels, mapping: labelsMapping, progress: &progress) }
-        let homes = try customers.map { try files.customers($0, mapping: customersMapping, progress: &progress) } ?? []
-        let places = try terminals.map { try files.terminals($0, mapping: terminalsMapping, progress: &progress) } ?? []
-        var history = PaymentHistory(transactions: rows.map(\.transaction), labels: known, customers: homes, terminals: places)
+        let (homes, places) = try places(files, progress: &progress)
+        var history = PaymentHistory(transactions: rows.map(\.transaction), labels: known, homes: homes, terminals: places)
         if let complaints {
             history.incidents = try files.complaints(complaints, mapping: complaintsMapping, progress: &progress).compactMap {
                 KnownIncident($0)
             }
         }
-        if history.duplicateCount > 0 { progress.note("\(history.duplicateCount) payments came twice (same bank and id); the first of each counts") }
+        if history.duplicateCount > 0 { progress.note(Self.duplicates(history.duplicateCount)) }
         return history
+    }
+
+    static func duplicates(_ count: Int) -> String { "\(count) payments came twice (same bank and id); the first of each counts" }
+
+    /// Where customers live and terminals stand.
+    func places(
+        _ files: DatasetFiles, progress: inout ProgressLine
+    ) throws -> (homes: [String: Coordinate], terminals: [String: Coordinate]) {
+        var homes: [String: Coordinate] = [:]
+        var places: [String: Coordinate] = [:]
+        if let customers {
+            for customer in try files.customers(customers, mapping: customersMapping, progress: &progress) {
+                homes[customer.customerID] = customer.home
+            }
+        }
+        if let terminals {
+            for terminal in try files.terminals(terminals, mapping: terminalsMapping, progress: &progress) {
+                places[terminal.terminalID] = terminal.location
+            }
+        }
+        return (homes, places)
     }
 }
 

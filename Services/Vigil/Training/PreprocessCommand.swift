@@ -1,4 +1,5 @@
 import ArgumentParser
+import Datasets
 import Features
 import Foundation
 import Records
@@ -20,72 +21,59 @@ struct PreprocessCommand: ParsableCommand {
 
     @OptionGroup var history: HistoryOptions
 
+    @Option(
+        help: ArgumentHelp(
+            "Which features: all, handbook (those of the Fraud Detection Handbook), or names separated by commas.", valueName: "names"))
+    var features = "all"
+
     @Option(name: [.short, .long], help: ArgumentHelp("The table, CSV.", valueName: "file"))
     var output: String
 
     func run() throws {
         var progress = ProgressLine()
-        let options = self.history
-        try OutputPlaces(inputs: options.inputs, files: ["--output": output, "--rejects": options.more.rejects]).check()
-        let files = try options.more.files()
-        let history = try options.load(files, mayLackLabels: true, &progress)
-        let set = FeatureSet.payments
-        let table = try TableFile(path: output, header: ["transaction_id", "event_time", "is_fraud"] + set.names)
-        let outcomes = history.outcomes(knownBy: Timestamp(microseconds: .max), labelDelay: set.labelDelay)
-        var replay = history.replay(set: set)
+        let more = history.more
+        try OutputPlaces(inputs: history.inputs, files: ["--output": output, "--rejects": more.rejects]).check()
+        let set = try chosenFeatures()
+        let files = try more.files()
+        var payments = try files.payments(history.transactions, mapping: history.mapping, progress: &progress)
+        if let labels = more.labels {
+            payments.setLabels(try files.labels(labels, mapping: more.labelsMapping, progress: &progress))
+        }
+        let (homes, places) = try more.places(files, progress: &progress)
+        if payments.duplicateCount > 0 { progress.note(LabelAndPlaceOptions.duplicates(payments.duplicateCount)) }
+        let table = try TableWriter(path: output, header: ["transaction_id", "event_time", "is_fraud"] + set.names)
+        let outcomes = payments.outcomes()
+        var replay = ColumnReplay(set: set, payments, homes: homes, terminals: places)
         var done = 0
-        try replay.run(history.transactions, labels: history.labels) { index, values in
+        try replay.run { row, values in
             done += 1
-            if done % 8_192 == 0 { progress.show("point-in-time features", fraction: Double(done) / Double(history.transactions.count)) }
-            let transaction = history.transactions[index]
-            try table.write(
-                [transaction.key.transactionID, transaction.eventTime.iso8601, outcomes[index].map { $0 ? "1" : "0" } ?? ""], values)
+            if done % 8_192 == 0 { progress.show("point-in-time features", fraction: Double(done) / Double(payments.count)) }
+            payments.withID(of: row) { table.text($0) }
+            table.time(Timestamp(microseconds: payments.times[row]))
+            table.flag(outcomes[row])
+            table.numbers(values)
+            try table.endRow()
         }
         try table.close()
         progress.end()
         progress.note("\(done) payments with \(set.count) features (\(set.name) \(set.version)) in \(output)")
         try files.finish()
     }
-}
 
-/// A CSV file that is written as it grows.
-private final class TableFile {
-    private static let bufferBytes = 1 << 20
-    private let file: FileHandle
-    private var buffer: [UInt8] = []
-
-    init(path: String, header: [String]) throws {
-        guard FileManager.default.createFile(atPath: path, contents: nil), let file = FileHandle(forWritingAtPath: path) else {
-            throw PlaceFault(description: "\(path) cannot be written")
+    private func chosenFeatures() throws -> FeatureSet {
+        switch features {
+        case "all": return .payments
+        case "handbook": return .handbook
+        default: break
         }
-        self.file = file
-        buffer = Array((header.joined(separator: ",") + "\n").utf8)
-        buffer.reserveCapacity(Self.bufferBytes + 65_536)
-    }
-
-    func write(_ cells: [String], _ values: UnsafeBufferPointer<Double>) throws {
-        for (index, cell) in cells.enumerated() {
-            if index > 0 { buffer.append(UInt8(ascii: ",")) }
-            let needsQuotes = cell.utf8.contains { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\n") }
-            buffer.append(contentsOf: (needsQuotes ? "\"" + cell.replacing("\"", with: "\"\"") + "\"" : cell).utf8)
+        let names = features.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        let known = Set(FeatureSet.payments.names)
+        if let unknown = names.first(where: { !known.contains($0) }) {
+            throw ValidationError("--features: there is no feature `\(unknown)`; `vigil features` lists them.")
         }
-        for value in values {
-            buffer.append(UInt8(ascii: ","))
-            guard !value.isNaN else { continue }
-            let whole = Int64(exactly: value)
-            buffer.append(contentsOf: (whole.map { String($0) } ?? value.description).utf8)
+        guard !names.isEmpty, Set(names).count == names.count, let set = FeatureSet.payments.selecting(names) else {
+            throw ValidationError("--features: name each feature once.")
         }
-        buffer.append(UInt8(ascii: "\n"))
-        if buffer.count >= Self.bufferBytes { try flush() }
-    }
-
-    func close() throws {
-        try flush()
-        try file.close()
-    }
-
-    private func flush() throws {
-        try file.write(contentsOf: buffer)
-        buffer.removeAll(keepingCapacity: true)
+        return set
     }
 }

@@ -1,0 +1,182 @@
+/// Payments as columns, for what runs over a whole file of them: some fifty bytes each, ids as numbers. Only what features are made of
+/// is here.
+public struct PaymentColumns: Sendable {
+    /// What became known of a payment.
+    public struct KnownLabel: Sendable, Hashable {
+        /// Of the payment.
+        public var row: UInt32
+        public var isFraud: Bool
+        /// Microseconds since 1970.
+        public var knownAt: Int64
+    }
+
+    /// In place of a terminal's number where a payment has none.
+    public static let noTerminal = UInt32.max
+
+    /// Microseconds since 1970, of each payment in the order in which they came.
+    public private(set) var times: [Int64] = []
+    /// Into `customerIDs`.
+    public private(set) var customers: [UInt32] = []
+    /// Into `terminalIDs`, or `noTerminal`.
+    public private(set) var terminals: [UInt32] = []
+    public private(set) var minorUnits: [Int64] = []
+    /// Of few payments: where the bank knew it better than the terminal's place.
+    public private(set) var locations: [UInt32: Coordinate] = [:]
+    /// In the order in which they came.
+    public private(set) var labels: [KnownLabel] = []
+    public private(set) var customerIDs = NumberedIdentifiers()
+    public private(set) var terminalIDs = NumberedIdentifiers()
+    /// Payments left out because an earlier one had the same bank and id.
+    public private(set) var duplicateCount = 0
+
+    private var currencies: [Currency] = []
+    private var currencyOfRow: [UInt8] = []
+    private var keys = PaymentKeys()
+
+    public init() {}
+
+    public var count: Int { times.count }
+
+    /// Appends a payment; one whose key was met before only adds its label to that.
+    ///
+    /// - Parameter location: where it was made, when that is known better than by the terminal.
+    public mutating func append(
+        bank: UnsafeBufferPointer<UInt8>, id: UnsafeBufferPointer<UInt8>, time: Int64, customer: UnsafeBufferPointer<UInt8>,
+        terminal: UnsafeBufferPointer<UInt8>?, amount: Money, location: Coordinate? = nil, label: (isFraud: Bool, knownAt: Int64)?
+    ) {
+        let (row, isNew) = keys.append(bank: bank, id: id)
+        if let label { labels.append(KnownLabel(row: row, isFraud: label.isFraud, knownAt: label.knownAt)) }
+        guard isNew else {
+            duplicateCount += 1
+            return
+        }
+        times.append(time)
+        customers.append(customerIDs.number(of: customer))
+        terminals.append(terminal.map { terminalIDs.number(of: $0) } ?? PaymentColumns.noTerminal)
+        minorUnits.append(amount.minorUnits)
+        currencyOfRow.append(number(of: amount.currency))
+        if let location { locations[row] = location }
+    }
+
+    /// As above.
+    public mutating func append(_ transaction: Transaction, label: Label?) {
+        // Each in a variable of its own: bytes are borrowed by what may have to change the text's form.
+        var bank = transaction.key.bankID
+        var id = transaction.key.transactionID
+        var customer = transaction.customerID
+        let known = label.flatMap { $0.key == transaction.key ? (isFraud: $0.isFraud, knownAt: $0.knownAt.microseconds) : nil }
+        bank.withUTF8 { bank in
+            id.withUTF8 { id in
+                customer.withUTF8 { customer in
+                    func add(_ terminal: UnsafeBufferPointer<UInt8>?) {
+                        append(
+                            bank: bank, id: id, time: transaction.eventTime.microseconds, customer: customer, terminal: terminal,
+                            amount: transaction.amount, location: transaction.location, label: known)
+                    }
+                    if var terminal = transaction.terminalID { terminal.withUTF8 { add($0) } } else { add(nil) }
+                }
+            }
+        }
+    }
+
+    /// Replaces what is known by labels that came apart; those of payments that are not here are left out.
+    public mutating func setLabels(_ others: [Label]) {
+        labels = others.compactMap { label in
+            keys.row(of: label.key).map { KnownLabel(row: $0, isFraud: label.isFraud, knownAt: label.knownAt.microseconds) }
+        }
+    }
+
+    /// What each payment turned out to be in the end: its latest label; without one, genuine if there are no labels of genuine payments at
+    /// all (chargebacks name frauds only), else nil.
+    public func outcomes() -> [Bool?] {
+        let namesGenuine = labels.contains { !$0.isFraud }
+        var outcomes = [Bool?](repeating: namesGenuine ? nil : false, count: count)
+        var knownAt = [Int64](repeating: .min, count: count)
+        for label in labels where label.knownAt >= knownAt[Int(label.row)] {
+            knownAt[Int(label.row)] = label.knownAt
+            outcomes[Int(label.row)] = label.isFraud
+        }
+        return outcomes
+    }
+
+    public func currency(of row: Int) -> Currency { currencies[Int(currencyOfRow[row])] }
+
+    /// The bank's own id of a payment, without the bank's.
+    public func withID<Result>(of row: Int, _ body: (UnsafeBufferPointer<UInt8>) throws -> Result) rethrows -> Result {
+        try keys.withID(of: row, body)
+    }
+
+    private mutating func number(of currency: Currency) -> UInt8 {
+        if let last = currencyOfRow.last, currencies[Int(last)] == currency { return last }
+        if let index = currencies.firstIndex(of: currency) { return UInt8(index) }
+        // ISO 4217 lists fewer than 256.
+        currencies.append(currency)
+        return UInt8(currencies.count - 1)
+    }
+}
+
+/// The keys of payments, each once.
+private struct PaymentKeys: Sendable {
+    private var bytes: [UInt8] = []
+    private var ends: [Int] = []
+    private var bankIDs = NumberedIdentifiers()
+    /// One a row; empty as long as there is one bank.
+    private var banks: [UInt32] = []
+    /// Whether each id so far was longer than the one before it, or as long and greater, as those that count payments are: then none came
+    /// twice, and no table is needed to know it.
+    private var grows = true
+    private var rows: [TransactionKey: UInt32] = [:]
+
+    /// - Returns: the key's row, and whether it was not met before.
+    mutating func append(bank: UnsafeBufferPointer<UInt8>, id: UnsafeBufferPointer<UInt8>) -> (row: UInt32, isNew: Bool) {
+        let bankNumber = bankIDs.number(of: bank)
+        if bankNumber > 0, banks.isEmpty { banks = [UInt32](repeating: 0, count: ends.count) }
+        if grows, bankNumber > 0 || !isGreater(id) {
+            grows = false
+            rows.reserveCapacity(ends.count * 2)
+            for row in ends.indices { rows[key(of: row)] = UInt32(row) }
+        }
+        let row = UInt32(ends.count)
+        if !grows {
+            let key = TransactionKey(bankID: bankIDs[Int(bankNumber)], transactionID: String(decoding: id, as: UTF8.self))
+            if let met = rows[key] { return (met, false) }
+            rows[key] = row
+        }
+        bytes.append(contentsOf: id)
+        ends.append(bytes.count)
+        if bankNumber > 0 || !banks.isEmpty { banks.append(bankNumber) }
+        return (row, true)
+    }
+
+    mutating func row(of key: TransactionKey) -> UInt32? {
+        if grows {
+            grows = false
+            for row in ends.indices { rows[self.key(of: row)] = UInt32(row) }
+        }
+        return rows[key]
+    }
+
+    func withID<Result>(of row: Int, _ body: (UnsafeBufferPointer<UInt8>) throws -> Result) rethrows -> Result {
+        try bytes.withUnsafeBufferPointer { try body(UnsafeBufferPointer(rebasing: $0[range(row)])) }
+    }
+
+    private func range(_ row: Int) -> Range<Int> { (row == 0 ? 0 : ends[row - 1])..<ends[row] }
+
+    private func key(of row: Int) -> TransactionKey {
+        TransactionKey(
+            bankID: bankIDs[banks.isEmpty ? 0 : Int(banks[row])],
+            transactionID: withID(of: row) { String(decoding: $0, as: UTF8.self) })
+    }
+
+    private func isGreater(_ id: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard !ends.isEmpty else { return true }
+        let last = range(ends.count - 1)
+        if last.count != id.count { return id.count > last.count }
+        var index = last.lowerBound
+        for byte in id {
+            if bytes[index] != byte { return byte > bytes[index] }
+            index += 1
+        }
+        return false
+    }
+}
