@@ -18,6 +18,10 @@ actor CashOutForecaster {
     private var model = CashOutModel.prior
     private var fittedCount = 0
     private var isLoading = false
+    private var loadsBegun = 0
+    /// The number of the last load that went well.
+    private var lastLoaded = 0
+    private var waiting: [CheckedContinuation<Void, Never>] = []
 
     private static let pageRows = 10_000
     /// The model is fitted again when so many complaints more are known, as a share of those before.
@@ -66,11 +70,27 @@ actor CashOutForecaster {
         CashOutModel.fitted(to: [history], before: time)
     }
 
-    /// Reads what has been stored since the last time. Who comes while another reads gets what is there.
+    /// Makes sure that all is read that had been stored when this was called. Those who come while a reading is under way, which may have
+    /// begun before what they ask about was stored, share the next one.
     private func load() async throws {
-        guard !isLoading else { return }
+        let needed = loadsBegun + 1
+        while isLoading {
+            await withCheckedContinuation { waiting.append($0) }
+            if lastLoaded >= needed { return }
+        }
+        loadsBegun += 1
+        let number = loadsBegun
         isLoading = true
-        defer { isLoading = false }
+        defer {
+            isLoading = false
+            for waiter in waiting { waiter.resume() }
+            waiting = []
+        }
+        try await read()
+        lastLoaded = number
+    }
+
+    private func read() async throws {
         let machineNumber = try await store.lastMachineNumber()
         if machineNumber != seen.machines {
             // Everything hangs on the machines, which rarely change: all is read again beside what is there.

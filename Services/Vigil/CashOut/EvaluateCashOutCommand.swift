@@ -19,7 +19,8 @@ extension EvaluateCommand {
                 ATMs: the model's first five, the five with most withdrawals, the five nearest to the complaint's place, the five where \
                 most traced money of earlier complaints went. Reliability is the gap between what is stated and what happens, averaged \
                 over ten equally filled bins: of the chance that the money is gone, of the first five ATMs' chances, of the next 24 \
-                hours', and of both together.
+                hours', and of both together. A bin needs some hundreds of statements to tell a gap from chance: the JSON has each bin's \
+                count.
                 """)
 
         @Option(help: "Seed of the first city to test on; 1000 or more, so that none of the training's is among them.")
@@ -29,7 +30,7 @@ extension EvaluateCommand {
         var trainCities = 8
 
         @Option(help: "Cities to test on, 1 to 100.")
-        var testCities = 6
+        var testCities = 30
 
         @Option(help: "Days of each city, 10 to 365.")
         var days = 60
@@ -80,6 +81,7 @@ extension EvaluateCommand {
             /// Mean and largest gap by what is stated.
             let reliability: [String: Double]
             let reliabilityMax: [String: Double]
+            let bins: [String: [CashOutEvaluation.Reliability.Bin]]
 
             enum CodingKeys: String, CodingKey {
                 case trainingComplaints = "training_complaints"
@@ -91,6 +93,7 @@ extension EvaluateCommand {
                 case hitAt5PastCashOuts = "hit_at_5_past_cash_outs"
                 case reliability
                 case reliabilityMax = "reliability_worst_bin"
+                case bins = "reliability_bins"
             }
         }
 
@@ -106,7 +109,8 @@ extension EvaluateCommand {
                         hitAt5: report.hitAt5, hitAt5MostUsed: report.hitAt5MostUsed, hitAt5Nearest: report.hitAt5Nearest,
                         hitAt5PastCashOuts: report.hitAt5PastCashOuts,
                         reliability: Dictionary(uniqueKeysWithValues: reliabilities.map { ($0.0, $0.1.meanGap) }),
-                        reliabilityMax: Dictionary(uniqueKeysWithValues: reliabilities.map { ($0.0, $0.1.maxGap) })))
+                        reliabilityMax: Dictionary(uniqueKeysWithValues: reliabilities.map { ($0.0, $0.1.maxGap) }),
+                        bins: Dictionary(uniqueKeysWithValues: reliabilities.map { ($0.0, $0.1.bins) })))
             case .text:
                 print("trained on \(complaints) complaints; tested on \(report.complaints), \(report.open) of them with cash still to come")
                 print("hit@5                     \(Figure.text(report.hitAt5))")

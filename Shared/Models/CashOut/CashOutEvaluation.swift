@@ -23,6 +23,16 @@ public struct CashOutEvaluation: Sendable {
         /// The gap in the worst of the bins.
         public let maxGap: Double
         public let statements: Int
+        /// By rising probability, equally filled.
+        public let bins: [Bin]
+
+        public struct Bin: Sendable, Hashable, Codable {
+            /// The mean of what is stated.
+            public let stated: Double
+            /// The share that came true.
+            public let observed: Double
+            public let statements: Int
+        }
     }
 
     public struct Report: Sendable {
@@ -137,16 +147,16 @@ public struct CashOutEvaluation: Sendable {
 
     private static func reliability(_ statements: [Statement]) -> Reliability {
         let sorted = statements.sorted { $0.probability < $1.probability }
-        var sum = 0.0
-        var worst = 0.0
-        for bin in 0..<bins {
+        let filled = (0..<bins).compactMap { bin -> Reliability.Bin? in
             let part = sorted[(sorted.count * bin / bins)..<(sorted.count * (bin + 1) / bins)]
-            guard !part.isEmpty else { continue }
-            let stated = part.reduce(0) { $0 + $1.probability } / Double(part.count)
-            let gap = abs(stated - Double(part.count { $0.isTrue }) / Double(part.count))
-            sum += gap * Double(part.count)
-            worst = max(worst, gap)
+            guard !part.isEmpty else { return nil }
+            return Reliability.Bin(
+                stated: part.reduce(0) { $0 + $1.probability } / Double(part.count),
+                observed: Double(part.count { $0.isTrue }) / Double(part.count), statements: part.count)
         }
-        return Reliability(meanGap: sum / Double(max(sorted.count, 1)), maxGap: worst, statements: sorted.count)
+        let sum = filled.reduce(0) { $0 + abs($1.stated - $1.observed) * Double($1.statements) }
+        return Reliability(
+            meanGap: sum / Double(max(sorted.count, 1)), maxGap: filled.map { abs($0.stated - $0.observed) }.max() ?? 0,
+            statements: sorted.count, bins: filled)
     }
 }

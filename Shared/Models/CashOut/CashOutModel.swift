@@ -133,7 +133,7 @@ public struct CashOutModel: Sendable, Hashable, Codable {
             // Of what could not be followed nobody knows what came.
             guard found.isTraced else { return nil }
             let later = MoneyTrace(of: complaint, in: history, before: reported + horizon)
-            let next = later.withdrawals.first { $0.time >= reported }.map { withdrawal in
+            let next = later.cashOut(from: reported).map { withdrawal in
                 (machine: withdrawal.machine, window: min(Int((withdrawal.time - reported).seconds / 3_600), horizonHours - 1))
             }
             var blind = complaint

@@ -19,6 +19,8 @@ public struct MoneyTrace: Sendable {
         let accountID: String
         let machine: Int
         let amount: Double
+        /// Of the money, what was on the account before.
+        let held: Double
     }
 
     /// What came to the suspects; 0 where no transfer to them fits the complaint.
@@ -98,6 +100,27 @@ public struct MoneyTrace: Sendable {
         }
     }
 
+    /// The first withdrawal from a time on that belongs to a run of them, in one account, which takes a good part of what it held. Smaller ones
+    /// are as likely of the mule's own life. Told when all is over: of a run that has only begun nobody knows it.
+    func cashOut(from time: Timestamp) -> Withdrawal? {
+        var runs: [String: [Withdrawal]] = [:]
+        var first: Withdrawal?
+        func close(_ run: [Withdrawal]) {
+            guard let held = run.first?.held, run.reduce(0, { $0 + $1.amount }) > held * Self.muleShare,
+                let next = run.first(where: { $0.time >= time }), next.time < first?.time ?? Timestamp(microseconds: .max)
+            else { return }
+            first = next
+        }
+        for withdrawal in withdrawals {
+            if let last = runs[withdrawal.accountID]?.last, withdrawal.time - last.time >= Self.runGap {
+                close(runs.removeValue(forKey: withdrawal.accountID) ?? [])
+            }
+            runs[withdrawal.accountID, default: []].append(withdrawal)
+        }
+        for run in runs.values { close(run) }
+        return first
+    }
+
     /// - Parameter time: of the account's next movement, if there is one.
     private func isFollowed(_ account: String, to time: Timestamp?) -> Bool {
         guard let time, let account = accounts[account], account.balance > inflow * Self.minShare else { return false }
@@ -108,7 +131,8 @@ public struct MoneyTrace: Sendable {
     private mutating func take(
         _ movement: CashMovement, _ machines: CashMachines, _ pending: inout [(time: Timestamp, account: String, amount: Double)]
     ) {
-        let part = min(accounts[movement.accountID]?.balance ?? 0, movement.amount)
+        let held = accounts[movement.accountID]?.balance ?? 0
+        let part = min(held, movement.amount)
         accounts[movement.accountID]?.balance -= part
         lastMovement = movement.time
         switch movement.target {
@@ -117,7 +141,8 @@ public struct MoneyTrace: Sendable {
         case .atm(let id):
             accounts[movement.accountID]?.lastWithdrawal = movement.time
             if let machine = machines.indices[id] {
-                withdrawals.append(Withdrawal(time: movement.time, accountID: movement.accountID, machine: machine, amount: part))
+                withdrawals.append(Withdrawal(
+                        time: movement.time, accountID: movement.accountID, machine: machine, amount: part, held: held))
             }
         }
     }

@@ -65,6 +65,18 @@ private enum Afternoon {
         #expect(trace(Afternoon.movements + [later], before: 60 * 30).withdrawals.count == 3)
     }
 
+    @Test func theNextCashOutIsTheFirstOfARunThatTakesAGoodPart() {
+        let small = Afternoon.withdrawal(25, "mule-2", 8, 500)
+        let whole = trace([small] + Afternoon.movements, before: 600)
+        // Half an hour before the run begins it is part of it; two hours before it is the mule's own.
+        #expect(whole.cashOut(from: Afternoon.noon)?.machine == 8)
+        let late = Afternoon.movements.prefix(2) + [small, Afternoon.withdrawal(180, "mule-2", 5, 20_000)]
+        let apart = trace(Array(late), before: 600)
+        #expect(apart.withdrawals.map(\.machine) == [8, 5])
+        #expect(apart.cashOut(from: Afternoon.noon)?.machine == 5)
+        #expect(apart.cashOut(from: Afternoon.noon + .minutes(181)) == nil)
+    }
+
     @Test func aSuspectWhoWasNotPaidLeavesNoTrace() {
         let trace = trace(Afternoon.movements, before: 600, suspects: ["stranger"])
         #expect(!trace.isFound && trace.accounts.isEmpty)
