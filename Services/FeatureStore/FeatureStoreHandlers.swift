@@ -135,12 +135,20 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
         context: CallContext
     ) async throws {
         let limit = request.maxBatch == 0 ? Self.maxKeys : min(Int(request.maxBatch), Self.maxKeys)
-        for try await entries in database.log.tail(after: LogPosition(request.after), batchLimit: limit) {
+        let tail = database.log.tail(after: LogPosition(request.after), batchLimit: limit, keysOnly: request.keysOnly)
+        for try await entries in tail {
             let observations = try entries.compactMap { entry -> FeaturesV1.LoggedObservation? in
-                guard case .observed(let observation) = try Payload.decode(FeaturesV1.FeatureEvent.self, entry.payload).event else { return nil }
-                return FeaturesV1.LoggedObservation(
-                    position: .init(entry.position), recordedAt: .init(Timestamp(microseconds: entry.recordedAtMicroseconds)),
-                    observation: observation)
+                var logged = FeaturesV1.LoggedObservation(
+                    position: .init(entry.position), recordedAt: .init(Timestamp(microseconds: entry.recordedAtMicroseconds)))
+                if request.keysOnly {
+                    guard let key = entry.key else { return nil }
+                    logged.key = .init(bankID: key.owner, transactionID: key.id)
+                } else {
+                    guard case .observed(let observation) = try Payload.decode(FeaturesV1.FeatureEvent.self, entry.payload).event
+                    else { return nil }
+                    logged.observation = observation
+                }
+                return logged
             }
             if !observations.isEmpty { try await responses.write(FeaturesV1.TailObservationsResponse(observations: observations)) }
         }

@@ -32,7 +32,8 @@ enum FeatureStore {
             let behaviour = BehaviourKeeper(log: database.log, set: .standard, logger: runtime.logger)
             try await runtime.withChannel(to: .ingestionGateway) { channel in
                 let gateway = IngestionV1.IngestionService.Client(channel)
-                let consumer = LogConsumer(name: "ingestion", pool: pool, logger: runtime.logger)
+                let follower = IngestionFollower(
+                    gateway: gateway, consumer: LogConsumer(name: "ingestion", pool: pool, logger: runtime.logger), writer: writer)
                 let observations = Batcher<Transaction, FeaturesV1.Observation> { try await writer.observe($0) }
                 try await runtime.serve(
                     services: [
@@ -41,7 +42,7 @@ enum FeatureStore {
                             featureSet: configuration.featureSet)
                     ],
                     background: [
-                        .init("ingestion's log") { try await follow(gateway, with: consumer, into: writer) },
+                        .init("ingestion's log") { try await follower.run() },
                         .init("observations") { await observations.run() },
                         .init("behaviour") { try await behaviour.follow() },
                         .init("health of features") {
@@ -60,26 +61,5 @@ enum FeatureStore {
                     ])
             }
         }
-    }
-
-    /// Takes in what the gateway has accepted and no call has brought yet.
-    static func follow(
-        _ gateway: IngestionV1.IngestionService.Client, with consumer: LogConsumer, into writer: ObservationWriter
-    ) async throws {
-        try await consumer.follow(
-            from: { position, deliver in
-                let request = IngestionV1.TailEventsRequest(after: .init(position), maxBatch: 500)
-                try await gateway.tailEvents(request) { responses in
-                    for try await response in responses {
-                        try await deliver(
-                            try response.events.map { logged in
-                                (position: LogPosition(logged.position), event: try logged.event.flatMap(FeatureChange.init))
-                            })
-                    }
-                }
-            },
-            handle: { (batch: LogConsumer.Batch<FeatureChange?>) in
-                try await writer.take(batch) { transaction in try await consumer.claim(batch, in: transaction).compactMap(\.event) }
-            })
     }
 }

@@ -31,6 +31,8 @@ actor ObservationWriter {
     }
 
     nonisolated let version: String
+    /// Observed by call, and not met in the gateway's log yet.
+    nonisolated let brought = BroughtKeys<TransactionKey>()
 
     /// Memory as it was: the newest snapshot that can be read, and a replay of the log behind it. Before anything else.
     ///
@@ -103,6 +105,7 @@ actor ObservationWriter {
     func observe(_ transactions: [Transaction]) async throws -> [FeaturesV1.Observation] {
         try await turnstile.pass {
             let observations = try await commit(transactions)
+            brought.insert(observations.keys)
             return try transactions.map { transaction in
                 guard let observation = observations[transaction.key] else { throw BatchError.incomplete }
                 return observation

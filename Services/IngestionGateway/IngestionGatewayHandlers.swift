@@ -159,11 +159,22 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         _ request: IngestionV1.TailEventsRequest, to responses: ResponseWriter<IngestionV1.TailEventsResponse>, context: CallContext
     ) async throws {
         let limit = request.maxBatch == 0 ? Self.maxTailBatch : min(Int(request.maxBatch), Self.maxTailBatch)
-        for try await entries in database.log.tail(after: LogPosition(request.after), batchLimit: limit) {
-            let events = try entries.map { entry in
-                IngestionV1.LoggedEvent(
-                    position: .init(entry.position), recordedAt: .init(Timestamp(microseconds: entry.recordedAtMicroseconds)),
-                    event: try Payload.decode(IngestionV1.IngestionEvent.self, entry.payload))
+        let tail = database.log.tail(
+            after: LogPosition(request.after), batchLimit: limit, keysOnly: request.transactions == .keys)
+        for try await entries in tail {
+            var events: [IngestionV1.LoggedEvent] = []
+            events.reserveCapacity(entries.count)
+            for (index, entry) in entries.enumerated() {
+                var event: IngestionV1.IngestionEvent?
+                if entry.key == nil { event = try Payload.decode(IngestionV1.IngestionEvent.self, entry.payload) }
+                if request.transactions == .movements, case .transactionAccepted(let transaction) = event?.event, !transaction.isMovement {
+                    guard index == entries.count - 1 else { continue }
+                    event = nil
+                }
+                events.append(
+                    IngestionV1.LoggedEvent(
+                        position: .init(entry.position), recordedAt: .init(Timestamp(microseconds: entry.recordedAtMicroseconds)),
+                        event: event, transaction: entry.key.map { .init(bankID: $0.owner, transactionID: $0.id) }))
             }
             try await responses.write(.init(events: events))
         }
@@ -175,5 +186,12 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
             transactions: transactions, labels: records[.label] ?? 0, complaints: records[.complaint] ?? 0,
             terminals: records[.terminal] ?? 0, customers: records[.customer] ?? 0, jurisdictions: records[.jurisdiction] ?? 0,
             contextSignals: records[.contextSignal] ?? 0)
+    }
+}
+
+extension RecordsV1.Transaction {
+    /// Whether it takes money out at an ATM or to another account.
+    fileprivate var isMovement: Bool {
+        !accountID.isEmpty && (channel == .atm && !terminalID.isEmpty || !counterpartyAccountID.isEmpty)
     }
 }

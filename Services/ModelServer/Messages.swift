@@ -3,6 +3,7 @@ import Foundation
 import Models
 import RecordCoding
 import Records
+import ServiceRuntime
 import StandardContracts
 
 extension RegisteredModel {
@@ -30,5 +31,15 @@ extension ModelsV1.Model {
             promotedAt: model.promotedAt.map { .init($0) },
             metrics: try JSONDecoder().decode([String: Double].self, from: Data(model.metricsJSON.utf8)),
             alertThreshold: model.alertThreshold)
+    }
+}
+
+extension RecordsV1.Decision {
+    /// - Parameter logEntry: an entry of the server's log.
+    init(logEntry: [UInt8]) throws {
+        guard let decision = try Payload.decode(ModelsV1.LoggedDecision.self, logEntry).decision else {
+            throw ServiceError("an entry of the log holds no decision")
+        }
+        self = decision
     }
 }

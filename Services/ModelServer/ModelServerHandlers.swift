@@ -37,17 +37,16 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
 
     func getDecisions(_ request: ModelsV1.GetDecisionsRequest, context: CallContext) async throws -> ModelsV1.GetDecisionsResponse {
         try Self.check(count: request.keys.count, "keys")
-        let keys = request.keys.map(TransactionKey.init)
-        let found = try await database.decisions(on: keys)
-        return ModelsV1.GetDecisionsResponse(
-            decisions: try keys.compactMap { found[$0] }.map { try Payload.decode(RecordsV1.Decision.self, $0) })
+        let names = request.keys.map { DecisionName(of: TransactionKey($0)).bytes }
+        let found = try await database.decisions(named: names)
+        return ModelsV1.GetDecisionsResponse(decisions: try names.compactMap { found[$0] }.map(RecordsV1.Decision.init(logEntry:)))
     }
 
     func replayDecision(_ request: ModelsV1.ReplayDecisionRequest, context: CallContext) async throws -> ModelsV1.ReplayDecisionResponse {
-        guard let record = try await database.decision(id: request.decisionID) else {
+        guard let name = DecisionName(text: request.decisionID), let record = try await database.decision(named: name.bytes) else {
             throw RPCError(.notFound, "there is no decision \(request.decisionID)")
         }
-        let stored = try Payload.decode(RecordsV1.Decision.self, record.decision)
+        let stored = try RecordsV1.Decision(logEntry: record.logEntry)
         let observation = try Payload.decode(FeaturesV1.Observation.self, record.observation)
         guard let scorer = try await champion.scorer(ofModel: record.modelVersion) else {
             throw RPCError(.dataLoss, "model \(record.modelVersion) is not in the registry any more")

@@ -16,7 +16,7 @@ struct RecordFollower: Sendable {
     func run() async throws {
         try await consumer.run(
             from: { position, deliver in
-                let request = IngestionV1.TailEventsRequest(after: .init(position), maxBatch: Self.maxBatch)
+                let request = IngestionV1.TailEventsRequest(after: .init(position), maxBatch: Self.maxBatch, transactions: .movements)
                 try await ingestion.tailEvents(request) { responses in
                     for try await response in responses {
                         try await deliver(response.events.map { (position: LogPosition($0.position), event: StoredRecord($0.event)) })

@@ -26,12 +26,16 @@ public import Postgres
 public struct EventLog: Sendable {
     let pool: PostgresPool
     let table: String
+    let keyColumns: [String]
     private let commits = CommitSignal()
 
-    /// - Parameter table: made by ``tableDDL(name:)``, in the pool's schema.
-    public init(pool: PostgresPool, table: String = "event_log") {
+    /// - Parameters:
+    ///   - table: made by ``tableDDL(name:)``, in the pool's schema.
+    ///   - keyColumns: two more columns of type text, that together name what an event is of; null for events without a name.
+    public init(pool: PostgresPool, table: String = "event_log", keyColumns: (String, String)? = nil) {
         self.pool = pool
         self.table = table
+        self.keyColumns = keyColumns.map { [$0.0, $0.1] } ?? []
     }
 
     /// The table, for the service's first migration.
@@ -67,20 +71,31 @@ public struct EventLog: Sendable {
     }
 
     /// The next events after a position, oldest first, at most `limit`. Empty when there are none that no other can precede any more.
-    public func read(after position: LogPosition, limit: Int) async throws -> [LoggedEvent] {
+    ///
+    /// - Parameter keysOnly: events that have a key come with it, and without their payload.
+    public func read(after position: LogPosition, limit: Int, keysOnly: Bool = false) async throws -> [LoggedEvent] {
+        let hasKeys = keysOnly && !keyColumns.isEmpty
+        let columns: SQL =
+            hasKeys
+            ? """
+            CASE WHEN \(ident: keyColumns[0]) IS NULL THEN payload ELSE '' END, \(ident: keyColumns[0]), \(ident: keyColumns[1])
+            """
+            : "payload, NULL::text, NULL::text"
         let rows = try await pool.query(
             """
-            SELECT transaction_id, sequence, recorded_at, payload FROM \(ident: table)
+            SELECT transaction_id, sequence, recorded_at, \(columns) FROM \(ident: table)
             WHERE (transaction_id, sequence) > (\(PostgresTransactionID(position.transactionID)), \(position.sequence))
               AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
             ORDER BY transaction_id, sequence LIMIT \(limit)
             """)
         return try rows.map { row in
-            let (transaction, sequence, time, payload) = try row.decode(
-                PostgresTransactionID.self, Int64.self, PostgresTimestamp.self, [UInt8].self)
+            let (transaction, sequence, time, payload, owner, id) = try row.decode(
+                PostgresTransactionID.self, Int64.self, PostgresTimestamp.self, [UInt8].self, String?.self, String?.self)
+            var key: LoggedEvent.Key?
+            if let owner, let id { key = LoggedEvent.Key(owner: owner, id: id) }
             return LoggedEvent(
                 position: LogPosition(transactionID: transaction.value, sequence: sequence),
-                recordedAtMicroseconds: time.microsecondsSince1970, payload: payload)
+                recordedAtMicroseconds: time.microsecondsSince1970, payload: payload, key: key)
         }
     }
 
@@ -100,18 +115,22 @@ public struct EventLog: Sendable {
     ///
     /// - Parameters:
     ///   - batchLimit: the most events in one batch.
+    ///   - keysOnly: see ``read(after:limit:keysOnly:)``.
     ///   - pollMilliseconds: how often to look for what another process has written.
-    public func tail(after position: LogPosition, batchLimit: Int = 1000, pollMilliseconds: Int = 250) -> Tail {
-        Tail(log: self, position: position, batchLimit: batchLimit, pollMilliseconds: Swift.max(pollMilliseconds, 1))
+    public func tail(
+        after position: LogPosition, batchLimit: Int = 1000, keysOnly: Bool = false, pollMilliseconds: Int = 250
+    ) -> Tail {
+        Tail(log: self, position: position, batchLimit: batchLimit, keysOnly: keysOnly, pollMilliseconds: Swift.max(pollMilliseconds, 1))
     }
 
-    /// Batches of events, none of them empty. Made by ``EventLog/tail(after:batchLimit:pollMilliseconds:)``.
+    /// Batches of events, none of them empty. Made by ``EventLog/tail(after:batchLimit:keysOnly:pollMilliseconds:)``.
     public struct Tail: AsyncSequence, Sendable {
         public typealias Element = [LoggedEvent]
 
         let log: EventLog
         let position: LogPosition
         let batchLimit: Int
+        let keysOnly: Bool
         let pollMilliseconds: Int
 
         public func makeAsyncIterator() -> Iterator {
@@ -127,7 +146,7 @@ public struct EventLog: Sendable {
                 var waitMilliseconds = tail.pollMilliseconds
                 while true {
                     let seen = tail.log.commits.count
-                    let events = try await tail.log.read(after: position, limit: tail.batchLimit)
+                    let events = try await tail.log.read(after: position, limit: tail.batchLimit, keysOnly: tail.keysOnly)
                     if let last = events.last {
                         position = last.position
                         return events

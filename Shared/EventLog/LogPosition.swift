@@ -26,5 +26,14 @@ public struct LoggedEvent: Sendable, Hashable {
     public let position: LogPosition
     /// When it was written, by the database's clock, in microseconds since 1970.
     public let recordedAtMicroseconds: Int64
+    /// Empty where keys alone were asked for and there is one.
     public let payload: [UInt8]
+    /// Only where keys were asked for.
+    public let key: Key?
+
+    /// What an event is of.
+    public struct Key: Sendable, Hashable {
+        public let owner: String
+        public let id: String
+    }
 }

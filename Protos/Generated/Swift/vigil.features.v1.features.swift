@@ -1766,15 +1766,19 @@ extension FeaturesV1 {
         public var after: EventLogV1.LogPosition?
         /// At most this many entries a response; 0 for the server's own choice.
         public var maxBatch: UInt32 = 0
+        /// The keys alone, for readers who know most observations already and read the others again, whole.
+        public var keysOnly: Bool = false
 
         public init() {}
 
         public init(
             after: EventLogV1.LogPosition? = nil,
-            maxBatch: UInt32 = 0
+            maxBatch: UInt32 = 0,
+            keysOnly: Bool = false
         ) {
             self.after = after
             self.maxBatch = maxBatch
+            self.keysOnly = keysOnly
         }
 
         public static let fullName = "vigil.features.v1.TailObservationsRequest"
@@ -1791,6 +1795,7 @@ extension FeaturesV1 {
         package init(unpacked: UnsafePointer<Vigil__Features__V1__TailObservationsRequest>) throws {
             if let message = unpacked.pointee.after { self.after = try EventLogV1.LogPosition(unpacked: message) }
             self.maxBatch = unpacked.pointee.max_batch
+            self.keysOnly = unpacked.pointee.keys_only != 0
         }
 
         public var protobufByteCount: Int {
@@ -1805,12 +1810,14 @@ extension FeaturesV1 {
         private func send(to sink: inout some ProtobufSink) {
             if let value = self.after { sink.message(1, value) }
             if self.maxBatch != 0 { sink.uint32(2, self.maxBatch) }
+            if self.keysOnly { sink.bool(3, self.keysOnly) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
             writer.beginObject()
             if let value = self.after { writer.field("after"); writer.write(value) }
             if self.maxBatch != 0 { writer.field("maxBatch"); writer.write(self.maxBatch) }
+            if self.keysOnly { writer.field("keysOnly"); writer.write(self.keysOnly) }
             writer.endObject()
         }
 
@@ -1824,6 +1831,9 @@ extension FeaturesV1 {
                 case "maxBatch", "max_batch":
                     if try reader.readNullIfNext() { continue }
                     self.maxBatch = try reader.readUInt32()
+                case "keysOnly", "keys_only":
+                    if try reader.readNullIfNext() { continue }
+                    self.keysOnly = try reader.readBool()
                 default: try reader.skipUnknown()
                 }
             }
@@ -1905,18 +1915,22 @@ extension FeaturesV1 {
     public struct LoggedObservation: Message {
         public var position: EventLogV1.LogPosition?
         public var recordedAt: GoogleProtobuf.Timestamp?
+        /// Absent where keys alone were asked for.
         public var observation: FeaturesV1.Observation?
+        public var key: RecordsV1.TransactionKey?
 
         public init() {}
 
         public init(
             position: EventLogV1.LogPosition? = nil,
             recordedAt: GoogleProtobuf.Timestamp? = nil,
-            observation: FeaturesV1.Observation? = nil
+            observation: FeaturesV1.Observation? = nil,
+            key: RecordsV1.TransactionKey? = nil
         ) {
             self.position = position
             self.recordedAt = recordedAt
             self.observation = observation
+            self.key = key
         }
 
         public static let fullName = "vigil.features.v1.LoggedObservation"
@@ -1934,6 +1948,7 @@ extension FeaturesV1 {
             if let message = unpacked.pointee.position { self.position = try EventLogV1.LogPosition(unpacked: message) }
             if let message = unpacked.pointee.recorded_at { self.recordedAt = try GoogleProtobuf.Timestamp(unpacked: message) }
             if let message = unpacked.pointee.observation { self.observation = try FeaturesV1.Observation(unpacked: message) }
+            if let message = unpacked.pointee.key { self.key = try RecordsV1.TransactionKey(unpacked: message) }
         }
 
         public var protobufByteCount: Int {
@@ -1949,6 +1964,7 @@ extension FeaturesV1 {
             if let value = self.position { sink.message(1, value) }
             if let value = self.recordedAt { sink.message(2, value) }
             if let value = self.observation { sink.message(3, value) }
+            if let value = self.key { sink.message(4, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -1956,6 +1972,7 @@ extension FeaturesV1 {
             if let value = self.position { writer.field("position"); writer.write(value) }
             if let value = self.recordedAt { writer.field("recordedAt"); writer.write(value) }
             if let value = self.observation { writer.field("observation"); writer.write(value) }
+            if let value = self.key { writer.field("key"); writer.write(value) }
             writer.endObject()
         }
 
@@ -1972,6 +1989,9 @@ extension FeaturesV1 {
                 case "observation":
                     if try reader.readNullIfNext() { continue }
                     self.observation = try FeaturesV1.Observation(json: &reader)
+                case "key":
+                    if try reader.readNullIfNext() { continue }
+                    self.key = try RecordsV1.TransactionKey(json: &reader)
                 default: try reader.skipUnknown()
                 }
             }
@@ -2264,23 +2284,24 @@ extension FileDescriptor {
             QnkSJQoOd2l0aF9iZWhhdmlvdXIYBCABKAhSDXdpdGhCZWhhdmlvdXIiVQodR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVzcG9uc2USNAoEcm93cxgBIAMoCzIg\
             LnZpZ2lsLmZlYXR1cmVzLnYxLkhpc3RvcmljYWxSb3dSBHJvd3Mi1AEKDUhpc3RvcmljYWxSb3cSQAoLb2JzZXJ2YXRpb24YASABKAsyHi52aWdpbC5mZWF0\
             dXJlcy52MS5PYnNlcnZhdGlvblILb2JzZXJ2YXRpb24SLwoFbGFiZWwYAiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSBWxhYmVsEkEKCmJlaGF2\
-            aW91cnMYAyADKAsyIS52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlGZWF0dXJlc1IKYmVoYXZpb3Vyc0INCgtrbm93bl9sYWJlbCJsChdUYWlsT2JzZXJ2YXRp\
-            b25zUmVxdWVzdBI0CgVhZnRlchgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUgVhZnRlchIbCgltYXhfYmF0Y2gYAiABKA1SCG1heEJh\
-            dGNoImQKGFRhaWxPYnNlcnZhdGlvbnNSZXNwb25zZRJICgxvYnNlcnZhdGlvbnMYASADKAsyJC52aWdpbC5mZWF0dXJlcy52MS5Mb2dnZWRPYnNlcnZhdGlv\
-            blIMb2JzZXJ2YXRpb25zIs4BChFMb2dnZWRPYnNlcnZhdGlvbhI6Cghwb3NpdGlvbhgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUghw\
-            b3NpdGlvbhI7CgtyZWNvcmRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCnJlY29yZGVkQXQSQAoLb2JzZXJ2YXRpb24YAyABKAsy\
-            Hi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblILb2JzZXJ2YXRpb24imgIKDEZlYXR1cmVFdmVudBI8CghvYnNlcnZlZBgBIAEoCzIeLnZpZ2lsLmZl\
-            YXR1cmVzLnYxLk9ic2VydmF0aW9uSABSCG9ic2VydmVkEjUKCGxhYmVsbGVkGAIgASgLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbEgAUghsYWJlbGxlZBJF\
-            Cg90ZXJtaW5hbF9wbGFjZWQYAyABKAsyGi52aWdpbC5yZWNvcmRzLnYxLlRlcm1pbmFsSABSDnRlcm1pbmFsUGxhY2VkEkUKD2N1c3RvbWVyX3BsYWNlZBgE\
-            IAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuQ3VzdG9tZXJIAFIOY3VzdG9tZXJQbGFjZWRCBwoFZXZlbnQynAYKE0ZlYXR1cmVTdG9yZVNlcnZpY2USVQoHT2Jz\
-            ZXJ2ZRIhLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXF1ZXN0GiIudmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZVJlc3BvbnNlIgOQAgISYQoLR2V0RmVh\
-            dHVyZXMSJS52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlc1JlcXVlc3QaJi52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlc1Jlc3BvbnNlIgOQAgES\
-            dgoSRGVzY3JpYmVGZWF0dXJlU2V0EiwudmlnaWwuZmVhdHVyZXMudjEuRGVzY3JpYmVGZWF0dXJlU2V0UmVxdWVzdBotLnZpZ2lsLmZlYXR1cmVzLnYxLkRl\
-            c2NyaWJlRmVhdHVyZVNldFJlc3BvbnNlIgOQAgESfAoVR2V0SGlzdG9yaWNhbEZlYXR1cmVzEi8udmlnaWwuZmVhdHVyZXMudjEuR2V0SGlzdG9yaWNhbEZl\
-            YXR1cmVzUmVxdWVzdBowLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1Jlc3BvbnNlMAEScAoQR2V0RmVhdHVyZUhlYWx0aBIqLnZp\
-            Z2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1cmVIZWFsdGhSZXF1ZXN0GisudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZUhlYWx0aFJlc3BvbnNlIgOQAgES\
-            dAoTU2V0RmVhdHVyZVJlZmVyZW5jZRItLnZpZ2lsLmZlYXR1cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXF1ZXN0Gi4udmlnaWwuZmVhdHVyZXMudjEu\
-            U2V0RmVhdHVyZVJlZmVyZW5jZVJlc3BvbnNlEm0KEFRhaWxPYnNlcnZhdGlvbnMSKi52aWdpbC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVxdWVz\
-            dBorLnZpZ2lsLmZlYXR1cmVzLnYxLlRhaWxPYnNlcnZhdGlvbnNSZXNwb25zZTABYgZwcm90bzM=
+            aW91cnMYAyADKAsyIS52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlGZWF0dXJlc1IKYmVoYXZpb3Vyc0INCgtrbm93bl9sYWJlbCKJAQoXVGFpbE9ic2VydmF0\
+            aW9uc1JlcXVlc3QSNAoFYWZ0ZXIYASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIFYWZ0ZXISGwoJbWF4X2JhdGNoGAIgASgNUghtYXhC\
+            YXRjaBIbCglrZXlzX29ubHkYAyABKAhSCGtleXNPbmx5ImQKGFRhaWxPYnNlcnZhdGlvbnNSZXNwb25zZRJICgxvYnNlcnZhdGlvbnMYASADKAsyJC52aWdp\
+            bC5mZWF0dXJlcy52MS5Mb2dnZWRPYnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zIoICChFMb2dnZWRPYnNlcnZhdGlvbhI6Cghwb3NpdGlvbhgBIAEoCzIeLnZp\
+            Z2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUghwb3NpdGlvbhI7CgtyZWNvcmRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCnJl\
+            Y29yZGVkQXQSQAoLb2JzZXJ2YXRpb24YAyABKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblILb2JzZXJ2YXRpb24SMgoDa2V5GAQgASgLMiAu\
+            dmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktleVIDa2V5IpoCCgxGZWF0dXJlRXZlbnQSPAoIb2JzZXJ2ZWQYASABKAsyHi52aWdpbC5mZWF0dXJlcy52\
+            MS5PYnNlcnZhdGlvbkgAUghvYnNlcnZlZBI1CghsYWJlbGxlZBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFIIbGFiZWxsZWQSRQoPdGVybWlu\
+            YWxfcGxhY2VkGAMgASgLMhoudmlnaWwucmVjb3Jkcy52MS5UZXJtaW5hbEgAUg50ZXJtaW5hbFBsYWNlZBJFCg9jdXN0b21lcl9wbGFjZWQYBCABKAsyGi52\
+            aWdpbC5yZWNvcmRzLnYxLkN1c3RvbWVySABSDmN1c3RvbWVyUGxhY2VkQgcKBWV2ZW50MpwGChNGZWF0dXJlU3RvcmVTZXJ2aWNlElUKB09ic2VydmUSIS52\
+            aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlUmVxdWVzdBoiLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXNwb25zZSIDkAICEmEKC0dldEZlYXR1cmVzEiUu\
+            dmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZXNSZXF1ZXN0GiYudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZXNSZXNwb25zZSIDkAIBEnYKEkRlc2Ny\
+            aWJlRmVhdHVyZVNldBIsLnZpZ2lsLmZlYXR1cmVzLnYxLkRlc2NyaWJlRmVhdHVyZVNldFJlcXVlc3QaLS52aWdpbC5mZWF0dXJlcy52MS5EZXNjcmliZUZl\
+            YXR1cmVTZXRSZXNwb25zZSIDkAIBEnwKFUdldEhpc3RvcmljYWxGZWF0dXJlcxIvLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1Jl\
+            cXVlc3QaMC52aWdpbC5mZWF0dXJlcy52MS5HZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXNwb25zZTABEnAKEEdldEZlYXR1cmVIZWFsdGgSKi52aWdpbC5mZWF0\
+            dXJlcy52MS5HZXRGZWF0dXJlSGVhbHRoUmVxdWVzdBorLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1cmVIZWFsdGhSZXNwb25zZSIDkAIBEnQKE1NldEZl\
+            YXR1cmVSZWZlcmVuY2USLS52aWdpbC5mZWF0dXJlcy52MS5TZXRGZWF0dXJlUmVmZXJlbmNlUmVxdWVzdBouLnZpZ2lsLmZlYXR1cmVzLnYxLlNldEZlYXR1\
+            cmVSZWZlcmVuY2VSZXNwb25zZRJtChBUYWlsT2JzZXJ2YXRpb25zEioudmlnaWwuZmVhdHVyZXMudjEuVGFpbE9ic2VydmF0aW9uc1JlcXVlc3QaKy52aWdp\
+            bC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVzcG9uc2UwAWIGcHJvdG8z
             """)
 }

@@ -69,6 +69,60 @@ extension IngestionV1 {
 }
 
 extension IngestionV1 {
+    /// How much of its transactions the reader of a log wants.
+    public enum TransactionDetail: ProtobufEnum {
+        case unspecified
+        /// Their keys only, for readers who know most of them already and read the others again, whole.
+        case keys
+        /// Withdrawals and transfers that name the account debited. Others are left out; one that is the last of its response comes as a position.
+        case movements
+        /// A number that this version of the contract does not know.
+        case unrecognized(Int32)
+
+        public static let fullName = "vigil.ingestion.v1.TransactionDetail"
+        public static var allKnown: [Self] { [.unspecified, .keys, .movements] }
+
+        public init() { self = Self(rawValue: 0) }
+
+        public init(rawValue: Int32) {
+            switch rawValue {
+            case 0: self = .unspecified
+            case 1: self = .keys
+            case 2: self = .movements
+            default: self = .unrecognized(rawValue)
+            }
+        }
+
+        public var rawValue: Int32 {
+            switch self {
+            case .unspecified: 0
+            case .keys: 1
+            case .movements: 2
+            case .unrecognized(let number): number
+            }
+        }
+
+        public init?(name: String) {
+            switch name {
+            case "TRANSACTION_DETAIL_UNSPECIFIED": self = .unspecified
+            case "TRANSACTION_DETAIL_KEYS": self = .keys
+            case "TRANSACTION_DETAIL_MOVEMENTS": self = .movements
+            default: return nil
+            }
+        }
+
+        public var name: String? {
+            switch self {
+            case .unspecified: "TRANSACTION_DETAIL_UNSPECIFIED"
+            case .keys: "TRANSACTION_DETAIL_KEYS"
+            case .movements: "TRANSACTION_DETAIL_MOVEMENTS"
+            case .unrecognized: nil
+            }
+        }
+    }
+}
+
+extension IngestionV1 {
     /// How far a file has come.
     public enum FileState: ProtobufEnum {
         case unspecified
@@ -974,15 +1028,19 @@ extension IngestionV1 {
         public var after: EventLogV1.LogPosition?
         /// At most this many entries a response; 0 for the server's own choice.
         public var maxBatch: UInt32 = 0
+        /// Which transactions come whole; all other events always do.
+        public var transactions: IngestionV1.TransactionDetail = IngestionV1.TransactionDetail()
 
         public init() {}
 
         public init(
             after: EventLogV1.LogPosition? = nil,
-            maxBatch: UInt32 = 0
+            maxBatch: UInt32 = 0,
+            transactions: IngestionV1.TransactionDetail = IngestionV1.TransactionDetail()
         ) {
             self.after = after
             self.maxBatch = maxBatch
+            self.transactions = transactions
         }
 
         public static let fullName = "vigil.ingestion.v1.TailEventsRequest"
@@ -999,6 +1057,7 @@ extension IngestionV1 {
         package init(unpacked: UnsafePointer<Vigil__Ingestion__V1__TailEventsRequest>) throws {
             if let message = unpacked.pointee.after { self.after = try EventLogV1.LogPosition(unpacked: message) }
             self.maxBatch = unpacked.pointee.max_batch
+            self.transactions = IngestionV1.TransactionDetail(rawValue: Int32(truncatingIfNeeded: unpacked.pointee.transactions.rawValue))
         }
 
         public var protobufByteCount: Int {
@@ -1013,12 +1072,14 @@ extension IngestionV1 {
         private func send(to sink: inout some ProtobufSink) {
             if let value = self.after { sink.message(1, value) }
             if self.maxBatch != 0 { sink.uint32(2, self.maxBatch) }
+            if self.transactions.rawValue != 0 { sink.enumeration(3, self.transactions) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
             writer.beginObject()
             if let value = self.after { writer.field("after"); writer.write(value) }
             if self.maxBatch != 0 { writer.field("maxBatch"); writer.write(self.maxBatch) }
+            if self.transactions.rawValue != 0 { writer.field("transactions"); writer.write(self.transactions) }
             writer.endObject()
         }
 
@@ -1032,6 +1093,9 @@ extension IngestionV1 {
                 case "maxBatch", "max_batch":
                     if try reader.readNullIfNext() { continue }
                     self.maxBatch = try reader.readUInt32()
+                case "transactions":
+                    if try reader.readNullIfNext() { continue }
+                    if let value = try reader.readEnum(IngestionV1.TransactionDetail.self) { self.transactions = value }
                 default: try reader.skipUnknown()
                 }
             }
@@ -1113,18 +1177,23 @@ extension IngestionV1 {
     public struct LoggedEvent: Message {
         public var position: EventLogV1.LogPosition?
         public var recordedAt: GoogleProtobuf.Timestamp?
+        /// Absent for a transaction that does not come whole.
         public var event: IngestionV1.IngestionEvent?
+        /// In place of a transaction, where its key was asked for.
+        public var transaction: RecordsV1.TransactionKey?
 
         public init() {}
 
         public init(
             position: EventLogV1.LogPosition? = nil,
             recordedAt: GoogleProtobuf.Timestamp? = nil,
-            event: IngestionV1.IngestionEvent? = nil
+            event: IngestionV1.IngestionEvent? = nil,
+            transaction: RecordsV1.TransactionKey? = nil
         ) {
             self.position = position
             self.recordedAt = recordedAt
             self.event = event
+            self.transaction = transaction
         }
 
         public static let fullName = "vigil.ingestion.v1.LoggedEvent"
@@ -1142,6 +1211,7 @@ extension IngestionV1 {
             if let message = unpacked.pointee.position { self.position = try EventLogV1.LogPosition(unpacked: message) }
             if let message = unpacked.pointee.recorded_at { self.recordedAt = try GoogleProtobuf.Timestamp(unpacked: message) }
             if let message = unpacked.pointee.event { self.event = try IngestionV1.IngestionEvent(unpacked: message) }
+            if let message = unpacked.pointee.transaction { self.transaction = try RecordsV1.TransactionKey(unpacked: message) }
         }
 
         public var protobufByteCount: Int {
@@ -1157,6 +1227,7 @@ extension IngestionV1 {
             if let value = self.position { sink.message(1, value) }
             if let value = self.recordedAt { sink.message(2, value) }
             if let value = self.event { sink.message(3, value) }
+            if let value = self.transaction { sink.message(4, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -1164,6 +1235,7 @@ extension IngestionV1 {
             if let value = self.position { writer.field("position"); writer.write(value) }
             if let value = self.recordedAt { writer.field("recordedAt"); writer.write(value) }
             if let value = self.event { writer.field("event"); writer.write(value) }
+            if let value = self.transaction { writer.field("transaction"); writer.write(value) }
             writer.endObject()
         }
 
@@ -1180,6 +1252,9 @@ extension IngestionV1 {
                 case "event":
                     if try reader.readNullIfNext() { continue }
                     self.event = try IngestionV1.IngestionEvent(json: &reader)
+                case "transaction":
+                    if try reader.readNullIfNext() { continue }
+                    self.transaction = try RecordsV1.TransactionKey(json: &reader)
                 default: try reader.skipUnknown()
                 }
             }
@@ -2954,57 +3029,60 @@ extension FileDescriptor {
             Q29udGV4dFNpZ25hbEgAUg1jb250ZXh0U2lnbmFsEkQKDGp1cmlzZGljdGlvbhgHIAEoCzIeLnZpZ2lsLnJlY29yZHMudjEuSnVyaXNkaWN0aW9uSABSDGp1\
             cmlzZGljdGlvbkIICgZyZWNvcmQiqQEKFUltcG9ydFJlY29yZHNSZXNwb25zZRIaCghzZXF1ZW5jZRgBIAEoBFIIc2VxdWVuY2USNQoHb3V0Y29tZRgCIAEo\
             DjIbLnZpZ2lsLmluZ2VzdGlvbi52MS5PdXRjb21lUgdvdXRjb21lEj0KCnZpb2xhdGlvbnMYAyADKAsyHS52aWdpbC5pbmdlc3Rpb24udjEuVmlvbGF0aW9u\
-            Ugp2aW9sYXRpb25zImYKEVRhaWxFdmVudHNSZXF1ZXN0EjQKBWFmdGVyGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SBWFmdGVyEhsK\
-            CW1heF9iYXRjaBgCIAEoDVIIbWF4QmF0Y2giTQoSVGFpbEV2ZW50c1Jlc3BvbnNlEjcKBmV2ZW50cxgBIAMoCzIfLnZpZ2lsLmluZ2VzdGlvbi52MS5Mb2dn\
-            ZWRFdmVudFIGZXZlbnRzIsABCgtMb2dnZWRFdmVudBI6Cghwb3NpdGlvbhgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUghwb3NpdGlv\
-            bhI7CgtyZWNvcmRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCnJlY29yZGVkQXQSOAoFZXZlbnQYAyABKAsyIi52aWdpbC5pbmdl\
-            c3Rpb24udjEuSW5nZXN0aW9uRXZlbnRSBWV2ZW50Iu4ECg5Jbmdlc3Rpb25FdmVudBJSChR0cmFuc2FjdGlvbl9hY2NlcHRlZBgBIAEoCzIdLnZpZ2lsLnJl\
-            Y29yZHMudjEuVHJhbnNhY3Rpb25IAFITdHJhbnNhY3Rpb25BY2NlcHRlZBJACg5sYWJlbF9hY2NlcHRlZBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFi\
-            ZWxIAFINbGFiZWxBY2NlcHRlZBJMChJjb21wbGFpbnRfYWNjZXB0ZWQYAyABKAsyGy52aWdpbC5yZWNvcmRzLnYxLkNvbXBsYWludEgAUhFjb21wbGFpbnRB\
-            Y2NlcHRlZBJNChN0ZXJtaW5hbF9yZWdpc3RlcmVkGAQgASgLMhoudmlnaWwucmVjb3Jkcy52MS5UZXJtaW5hbEgAUhJ0ZXJtaW5hbFJlZ2lzdGVyZWQSTQoT\
-            Y3VzdG9tZXJfcmVnaXN0ZXJlZBgFIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuQ3VzdG9tZXJIAFISY3VzdG9tZXJSZWdpc3RlcmVkElkKF2NvbnRleHRfc2ln\
-            bmFsX2FjY2VwdGVkGAYgASgLMh8udmlnaWwucmVjb3Jkcy52MS5Db250ZXh0U2lnbmFsSABSFWNvbnRleHRTaWduYWxBY2NlcHRlZBJZChdqdXJpc2RpY3Rp\
-            b25fcmVnaXN0ZXJlZBgHIAEoCzIeLnZpZ2lsLnJlY29yZHMudjEuSnVyaXNkaWN0aW9uSABSFmp1cmlzZGljdGlvblJlZ2lzdGVyZWQSGwoJc2VuZGVyX2lk\
-            GAggASgJUghzZW5kZXJJZEIHCgVldmVudCIWChRHZXRTdGF0aXN0aWNzUmVxdWVzdCL+AQoVR2V0U3RhdGlzdGljc1Jlc3BvbnNlEiIKDHRyYW5zYWN0aW9u\
-            cxgBIAEoA1IMdHJhbnNhY3Rpb25zEhYKBmxhYmVscxgCIAEoA1IGbGFiZWxzEh4KCmNvbXBsYWludHMYAyABKANSCmNvbXBsYWludHMSHAoJdGVybWluYWxz\
-            GAQgASgDUgl0ZXJtaW5hbHMSHAoJY3VzdG9tZXJzGAUgASgDUgljdXN0b21lcnMSJAoNanVyaXNkaWN0aW9ucxgGIAEoA1INanVyaXNkaWN0aW9ucxInCg9j\
-            b250ZXh0X3NpZ25hbHMYByABKANSDmNvbnRleHRTaWduYWxzIm0KEUltcG9ydEZpbGVSZXF1ZXN0EjgKBmhlYWRlchgBIAEoCzIeLnZpZ2lsLmluZ2VzdGlv\
-            bi52MS5GaWxlSGVhZGVySABSBmhlYWRlchIWCgVjaHVuaxgCIAEoDEgAUgVjaHVua0IGCgRwYXJ0IqwBCgpGaWxlSGVhZGVyEiUKDmNvbnRlbnRfc2hhMjU2\
-            GAEgASgMUg1jb250ZW50U2hhMjU2Eh0KCnNpemVfYnl0ZXMYAiABKARSCXNpemVCeXRlcxIhCgxvZmZzZXRfYnl0ZXMYAyABKARSC29mZnNldEJ5dGVzEhgK\
-            B21hcHBpbmcYBCABKAlSB21hcHBpbmcSGwoJZmlsZV9uYW1lGAUgASgJUghmaWxlTmFtZSLOAgoSSW1wb3J0RmlsZVJlc3BvbnNlEjMKBXN0YXRlGAEgASgO\
-            Mh0udmlnaWwuaW5nZXN0aW9uLnYxLkZpbGVTdGF0ZVIFc3RhdGUSJQoOcmVjZWl2ZWRfYnl0ZXMYAiABKARSDXJlY2VpdmVkQnl0ZXMSEgoEcm93cxgDIAEo\
-            A1IEcm93cxIaCghhY2NlcHRlZBgEIAEoA1IIYWNjZXB0ZWQSHgoKZHVwbGljYXRlcxgFIAEoA1IKZHVwbGljYXRlcxIaCghyZWplY3RlZBgGIAEoA1IIcmVq\
-            ZWN0ZWQSFAoFZW1wdHkYByABKANSBWVtcHR5EkQKDXJlamVjdGVkX3Jvd3MYCCADKAsyHy52aWdpbC5pbmdlc3Rpb24udjEuUmVqZWN0ZWRSb3dSDHJlamVj\
-            dGVkUm93cxIUCgVlcnJvchgJIAEoCVIFZXJyb3IiYwoLUmVqZWN0ZWRSb3cSEAoDcm93GAEgASgDUgNyb3cSFAoFZmllbGQYAiABKAlSBWZpZWxkEhQKBXZh\
-            bHVlGAMgASgJUgV2YWx1ZRIWCgZyZWFzb24YBCABKAlSBnJlYXNvbiI9ChRHZXRGaWxlSW1wb3J0UmVxdWVzdBIlCg5jb250ZW50X3NoYTI1NhgBIAEoDFIN\
-            Y29udGVudFNoYTI1NiJrChdFcmFzZUlkZW50aWZpZXJzUmVxdWVzdBIfCgtjdXN0b21lcl9pZBgBIAEoCVIKY3VzdG9tZXJJZBIXCgdiYW5rX2lkGAIgASgJ\
-            UgZiYW5rSWQSFgoGcmVhc29uGAMgASgJUgZyZWFzb24iMgoYRXJhc2VJZGVudGlmaWVyc1Jlc3BvbnNlEhYKBmVyYXNlZBgBIAEoA1IGZXJhc2VkIkcKF1Jl\
-            dmVhbElkZW50aWZpZXJSZXF1ZXN0EhQKBXRva2VuGAEgASgJUgV0b2tlbhIWCgZyZWFzb24YAiABKAlSBnJlYXNvbiJOChhSZXZlYWxJZGVudGlmaWVyUmVz\
-            cG9uc2USEgoEa2luZBgBIAEoCVIEa2luZBIeCgppZGVudGlmaWVyGAIgASgJUgppZGVudGlmaWVyIk0KFUFwcGx5UmV0ZW50aW9uUmVxdWVzdBIbCglrZWVw\
-            X2RheXMYASABKA1SCGtlZXBEYXlzEhcKB2RyeV9ydW4YAiABKAhSBmRyeVJ1biJYChZBcHBseVJldGVudGlvblJlc3BvbnNlEj4KB2Ryb3BwZWQYASADKAsy\
-            JC52aWdpbC5pbmdlc3Rpb24udjEuRHJvcHBlZFBhcnRpdGlvblIHZHJvcHBlZCJYChBEcm9wcGVkUGFydGl0aW9uEhIKBG5hbWUYASABKAlSBG5hbWUSMAoF\
-            dW50aWwYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgV1bnRpbCIxChlMaXN0UHJpdmFjeVJlY29yZHNSZXF1ZXN0EhQKBWxpbWl0GAEgASgN\
-            UgVsaW1pdCJZChpMaXN0UHJpdmFjeVJlY29yZHNSZXNwb25zZRI7CgdyZWNvcmRzGAEgAygLMiEudmlnaWwuaW5nZXN0aW9uLnYxLlByaXZhY3lSZWNvcmRS\
-            B3JlY29yZHMisQEKDVByaXZhY3lSZWNvcmQSKgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJhdBIWCgZhY3Rpb24YAiABKAlSBmFj\
-            dGlvbhIUCgVhY3RvchgDIAEoCVIFYWN0b3ISGAoHc3ViamVjdBgEIAEoCVIHc3ViamVjdBIWCgZyZWFzb24YBSABKAlSBnJlYXNvbhIUCgVjb3VudBgGIAEo\
-            A1IFY291bnQqZQoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9BQ0NFUFRFRBABEhUKEU9VVENPTUVfRFVQTElDQVRFEAIS\
-            FAoQT1VUQ09NRV9SRUpFQ1RFRBADKoUBCglGaWxlU3RhdGUSGgoWRklMRV9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEZJTEVfU1RBVEVfUkVDRUlWSU5HEAES\
-            FgoSRklMRV9TVEFURV9TVE9SSU5HEAISEwoPRklMRV9TVEFURV9ET05FEAMSFQoRRklMRV9TVEFURV9GQUlMRUQQBDKFCwoQSW5nZXN0aW9uU2VydmljZRJw\
-            ChFTdWJtaXRUcmFuc2FjdGlvbhIsLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRUcmFuc2FjdGlvblJlcXVlc3QaLS52aWdpbC5pbmdlc3Rpb24udjEuU3Vi\
-            bWl0VHJhbnNhY3Rpb25SZXNwb25zZRJ3ChJTdHJlYW1UcmFuc2FjdGlvbnMSLS52aWdpbC5pbmdlc3Rpb24udjEuU3RyZWFtVHJhbnNhY3Rpb25zUmVxdWVz\
-            dBouLnZpZ2lsLmluZ2VzdGlvbi52MS5TdHJlYW1UcmFuc2FjdGlvbnNSZXNwb25zZSgBMAESagoPU3VibWl0Q29tcGxhaW50EioudmlnaWwuaW5nZXN0aW9u\
-            LnYxLlN1Ym1pdENvbXBsYWludFJlcXVlc3QaKy52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0Q29tcGxhaW50UmVzcG9uc2USXgoLU3VibWl0TGFiZWwSJi52\
-            aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0TGFiZWxSZXF1ZXN0GicudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdExhYmVsUmVzcG9uc2USaAoNSW1wb3J0UmVj\
-            b3JkcxIoLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRSZWNvcmRzUmVxdWVzdBopLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRSZWNvcmRzUmVzcG9uc2Uo\
-            ATABEl0KCkltcG9ydEZpbGUSJS52aWdpbC5pbmdlc3Rpb24udjEuSW1wb3J0RmlsZVJlcXVlc3QaJi52aWdpbC5pbmdlc3Rpb24udjEuSW1wb3J0RmlsZVJl\
-            c3BvbnNlKAESZgoNR2V0RmlsZUltcG9ydBIoLnZpZ2lsLmluZ2VzdGlvbi52MS5HZXRGaWxlSW1wb3J0UmVxdWVzdBomLnZpZ2lsLmluZ2VzdGlvbi52MS5J\
-            bXBvcnRGaWxlUmVzcG9uc2UiA5ACARJtChBFcmFzZUlkZW50aWZpZXJzEisudmlnaWwuaW5nZXN0aW9uLnYxLkVyYXNlSWRlbnRpZmllcnNSZXF1ZXN0Giwu\
-            dmlnaWwuaW5nZXN0aW9uLnYxLkVyYXNlSWRlbnRpZmllcnNSZXNwb25zZRJtChBSZXZlYWxJZGVudGlmaWVyEisudmlnaWwuaW5nZXN0aW9uLnYxLlJldmVh\
-            bElkZW50aWZpZXJSZXF1ZXN0GiwudmlnaWwuaW5nZXN0aW9uLnYxLlJldmVhbElkZW50aWZpZXJSZXNwb25zZRJnCg5BcHBseVJldGVudGlvbhIpLnZpZ2ls\
-            LmluZ2VzdGlvbi52MS5BcHBseVJldGVudGlvblJlcXVlc3QaKi52aWdpbC5pbmdlc3Rpb24udjEuQXBwbHlSZXRlbnRpb25SZXNwb25zZRJ4ChJMaXN0UHJp\
-            dmFjeVJlY29yZHMSLS52aWdpbC5pbmdlc3Rpb24udjEuTGlzdFByaXZhY3lSZWNvcmRzUmVxdWVzdBouLnZpZ2lsLmluZ2VzdGlvbi52MS5MaXN0UHJpdmFj\
-            eVJlY29yZHNSZXNwb25zZSIDkAIBEl0KClRhaWxFdmVudHMSJS52aWdpbC5pbmdlc3Rpb24udjEuVGFpbEV2ZW50c1JlcXVlc3QaJi52aWdpbC5pbmdlc3Rp\
-            b24udjEuVGFpbEV2ZW50c1Jlc3BvbnNlMAESaQoNR2V0U3RhdGlzdGljcxIoLnZpZ2lsLmluZ2VzdGlvbi52MS5HZXRTdGF0aXN0aWNzUmVxdWVzdBopLnZp\
-            Z2lsLmluZ2VzdGlvbi52MS5HZXRTdGF0aXN0aWNzUmVzcG9uc2UiA5ACAWIGcHJvdG8z
+            Ugp2aW9sYXRpb25zIrEBChFUYWlsRXZlbnRzUmVxdWVzdBI0CgVhZnRlchgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUgVhZnRlchIb\
+            CgltYXhfYmF0Y2gYAiABKA1SCG1heEJhdGNoEkkKDHRyYW5zYWN0aW9ucxgDIAEoDjIlLnZpZ2lsLmluZ2VzdGlvbi52MS5UcmFuc2FjdGlvbkRldGFpbFIM\
+            dHJhbnNhY3Rpb25zIk0KElRhaWxFdmVudHNSZXNwb25zZRI3CgZldmVudHMYASADKAsyHy52aWdpbC5pbmdlc3Rpb24udjEuTG9nZ2VkRXZlbnRSBmV2ZW50\
+            cyKEAgoLTG9nZ2VkRXZlbnQSOgoIcG9zaXRpb24YASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIIcG9zaXRpb24SOwoLcmVjb3JkZWRf\
+            YXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgpyZWNvcmRlZEF0EjgKBWV2ZW50GAMgASgLMiIudmlnaWwuaW5nZXN0aW9uLnYxLkluZ2Vz\
+            dGlvbkV2ZW50UgVldmVudBJCCgt0cmFuc2FjdGlvbhgEIAEoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25LZXlSC3RyYW5zYWN0aW9uIu4ECg5J\
+            bmdlc3Rpb25FdmVudBJSChR0cmFuc2FjdGlvbl9hY2NlcHRlZBgBIAEoCzIdLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25IAFITdHJhbnNhY3Rpb25B\
+            Y2NlcHRlZBJACg5sYWJlbF9hY2NlcHRlZBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFINbGFiZWxBY2NlcHRlZBJMChJjb21wbGFpbnRfYWNj\
+            ZXB0ZWQYAyABKAsyGy52aWdpbC5yZWNvcmRzLnYxLkNvbXBsYWludEgAUhFjb21wbGFpbnRBY2NlcHRlZBJNChN0ZXJtaW5hbF9yZWdpc3RlcmVkGAQgASgL\
+            MhoudmlnaWwucmVjb3Jkcy52MS5UZXJtaW5hbEgAUhJ0ZXJtaW5hbFJlZ2lzdGVyZWQSTQoTY3VzdG9tZXJfcmVnaXN0ZXJlZBgFIAEoCzIaLnZpZ2lsLnJl\
+            Y29yZHMudjEuQ3VzdG9tZXJIAFISY3VzdG9tZXJSZWdpc3RlcmVkElkKF2NvbnRleHRfc2lnbmFsX2FjY2VwdGVkGAYgASgLMh8udmlnaWwucmVjb3Jkcy52\
+            MS5Db250ZXh0U2lnbmFsSABSFWNvbnRleHRTaWduYWxBY2NlcHRlZBJZChdqdXJpc2RpY3Rpb25fcmVnaXN0ZXJlZBgHIAEoCzIeLnZpZ2lsLnJlY29yZHMu\
+            djEuSnVyaXNkaWN0aW9uSABSFmp1cmlzZGljdGlvblJlZ2lzdGVyZWQSGwoJc2VuZGVyX2lkGAggASgJUghzZW5kZXJJZEIHCgVldmVudCIWChRHZXRTdGF0\
+            aXN0aWNzUmVxdWVzdCL+AQoVR2V0U3RhdGlzdGljc1Jlc3BvbnNlEiIKDHRyYW5zYWN0aW9ucxgBIAEoA1IMdHJhbnNhY3Rpb25zEhYKBmxhYmVscxgCIAEo\
+            A1IGbGFiZWxzEh4KCmNvbXBsYWludHMYAyABKANSCmNvbXBsYWludHMSHAoJdGVybWluYWxzGAQgASgDUgl0ZXJtaW5hbHMSHAoJY3VzdG9tZXJzGAUgASgD\
+            UgljdXN0b21lcnMSJAoNanVyaXNkaWN0aW9ucxgGIAEoA1INanVyaXNkaWN0aW9ucxInCg9jb250ZXh0X3NpZ25hbHMYByABKANSDmNvbnRleHRTaWduYWxz\
+            Im0KEUltcG9ydEZpbGVSZXF1ZXN0EjgKBmhlYWRlchgBIAEoCzIeLnZpZ2lsLmluZ2VzdGlvbi52MS5GaWxlSGVhZGVySABSBmhlYWRlchIWCgVjaHVuaxgC\
+            IAEoDEgAUgVjaHVua0IGCgRwYXJ0IqwBCgpGaWxlSGVhZGVyEiUKDmNvbnRlbnRfc2hhMjU2GAEgASgMUg1jb250ZW50U2hhMjU2Eh0KCnNpemVfYnl0ZXMY\
+            AiABKARSCXNpemVCeXRlcxIhCgxvZmZzZXRfYnl0ZXMYAyABKARSC29mZnNldEJ5dGVzEhgKB21hcHBpbmcYBCABKAlSB21hcHBpbmcSGwoJZmlsZV9uYW1l\
+            GAUgASgJUghmaWxlTmFtZSLOAgoSSW1wb3J0RmlsZVJlc3BvbnNlEjMKBXN0YXRlGAEgASgOMh0udmlnaWwuaW5nZXN0aW9uLnYxLkZpbGVTdGF0ZVIFc3Rh\
+            dGUSJQoOcmVjZWl2ZWRfYnl0ZXMYAiABKARSDXJlY2VpdmVkQnl0ZXMSEgoEcm93cxgDIAEoA1IEcm93cxIaCghhY2NlcHRlZBgEIAEoA1IIYWNjZXB0ZWQS\
+            HgoKZHVwbGljYXRlcxgFIAEoA1IKZHVwbGljYXRlcxIaCghyZWplY3RlZBgGIAEoA1IIcmVqZWN0ZWQSFAoFZW1wdHkYByABKANSBWVtcHR5EkQKDXJlamVj\
+            dGVkX3Jvd3MYCCADKAsyHy52aWdpbC5pbmdlc3Rpb24udjEuUmVqZWN0ZWRSb3dSDHJlamVjdGVkUm93cxIUCgVlcnJvchgJIAEoCVIFZXJyb3IiYwoLUmVq\
+            ZWN0ZWRSb3cSEAoDcm93GAEgASgDUgNyb3cSFAoFZmllbGQYAiABKAlSBWZpZWxkEhQKBXZhbHVlGAMgASgJUgV2YWx1ZRIWCgZyZWFzb24YBCABKAlSBnJl\
+            YXNvbiI9ChRHZXRGaWxlSW1wb3J0UmVxdWVzdBIlCg5jb250ZW50X3NoYTI1NhgBIAEoDFINY29udGVudFNoYTI1NiJrChdFcmFzZUlkZW50aWZpZXJzUmVx\
+            dWVzdBIfCgtjdXN0b21lcl9pZBgBIAEoCVIKY3VzdG9tZXJJZBIXCgdiYW5rX2lkGAIgASgJUgZiYW5rSWQSFgoGcmVhc29uGAMgASgJUgZyZWFzb24iMgoY\
+            RXJhc2VJZGVudGlmaWVyc1Jlc3BvbnNlEhYKBmVyYXNlZBgBIAEoA1IGZXJhc2VkIkcKF1JldmVhbElkZW50aWZpZXJSZXF1ZXN0EhQKBXRva2VuGAEgASgJ\
+            UgV0b2tlbhIWCgZyZWFzb24YAiABKAlSBnJlYXNvbiJOChhSZXZlYWxJZGVudGlmaWVyUmVzcG9uc2USEgoEa2luZBgBIAEoCVIEa2luZBIeCgppZGVudGlm\
+            aWVyGAIgASgJUgppZGVudGlmaWVyIk0KFUFwcGx5UmV0ZW50aW9uUmVxdWVzdBIbCglrZWVwX2RheXMYASABKA1SCGtlZXBEYXlzEhcKB2RyeV9ydW4YAiAB\
+            KAhSBmRyeVJ1biJYChZBcHBseVJldGVudGlvblJlc3BvbnNlEj4KB2Ryb3BwZWQYASADKAsyJC52aWdpbC5pbmdlc3Rpb24udjEuRHJvcHBlZFBhcnRpdGlv\
+            blIHZHJvcHBlZCJYChBEcm9wcGVkUGFydGl0aW9uEhIKBG5hbWUYASABKAlSBG5hbWUSMAoFdW50aWwYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0\
+            YW1wUgV1bnRpbCIxChlMaXN0UHJpdmFjeVJlY29yZHNSZXF1ZXN0EhQKBWxpbWl0GAEgASgNUgVsaW1pdCJZChpMaXN0UHJpdmFjeVJlY29yZHNSZXNwb25z\
+            ZRI7CgdyZWNvcmRzGAEgAygLMiEudmlnaWwuaW5nZXN0aW9uLnYxLlByaXZhY3lSZWNvcmRSB3JlY29yZHMisQEKDVByaXZhY3lSZWNvcmQSKgoCYXQYASAB\
+            KAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJhdBIWCgZhY3Rpb24YAiABKAlSBmFjdGlvbhIUCgVhY3RvchgDIAEoCVIFYWN0b3ISGAoHc3ViamVj\
+            dBgEIAEoCVIHc3ViamVjdBIWCgZyZWFzb24YBSABKAlSBnJlYXNvbhIUCgVjb3VudBgGIAEoA1IFY291bnQqZQoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BF\
+            Q0lGSUVEEAASFAoQT1VUQ09NRV9BQ0NFUFRFRBABEhUKEU9VVENPTUVfRFVQTElDQVRFEAISFAoQT1VUQ09NRV9SRUpFQ1RFRBADKnYKEVRyYW5zYWN0aW9u\
+            RGV0YWlsEiIKHlRSQU5TQUNUSU9OX0RFVEFJTF9VTlNQRUNJRklFRBAAEhsKF1RSQU5TQUNUSU9OX0RFVEFJTF9LRVlTEAESIAocVFJBTlNBQ1RJT05fREVU\
+            QUlMX01PVkVNRU5UUxACKoUBCglGaWxlU3RhdGUSGgoWRklMRV9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEZJTEVfU1RBVEVfUkVDRUlWSU5HEAESFgoSRklM\
+            RV9TVEFURV9TVE9SSU5HEAISEwoPRklMRV9TVEFURV9ET05FEAMSFQoRRklMRV9TVEFURV9GQUlMRUQQBDKFCwoQSW5nZXN0aW9uU2VydmljZRJwChFTdWJt\
+            aXRUcmFuc2FjdGlvbhIsLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRUcmFuc2FjdGlvblJlcXVlc3QaLS52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0VHJh\
+            bnNhY3Rpb25SZXNwb25zZRJ3ChJTdHJlYW1UcmFuc2FjdGlvbnMSLS52aWdpbC5pbmdlc3Rpb24udjEuU3RyZWFtVHJhbnNhY3Rpb25zUmVxdWVzdBouLnZp\
+            Z2lsLmluZ2VzdGlvbi52MS5TdHJlYW1UcmFuc2FjdGlvbnNSZXNwb25zZSgBMAESagoPU3VibWl0Q29tcGxhaW50EioudmlnaWwuaW5nZXN0aW9uLnYxLlN1\
+            Ym1pdENvbXBsYWludFJlcXVlc3QaKy52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0Q29tcGxhaW50UmVzcG9uc2USXgoLU3VibWl0TGFiZWwSJi52aWdpbC5p\
+            bmdlc3Rpb24udjEuU3VibWl0TGFiZWxSZXF1ZXN0GicudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdExhYmVsUmVzcG9uc2USaAoNSW1wb3J0UmVjb3JkcxIo\
+            LnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRSZWNvcmRzUmVxdWVzdBopLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRSZWNvcmRzUmVzcG9uc2UoATABEl0K\
+            CkltcG9ydEZpbGUSJS52aWdpbC5pbmdlc3Rpb24udjEuSW1wb3J0RmlsZVJlcXVlc3QaJi52aWdpbC5pbmdlc3Rpb24udjEuSW1wb3J0RmlsZVJlc3BvbnNl\
+            KAESZgoNR2V0RmlsZUltcG9ydBIoLnZpZ2lsLmluZ2VzdGlvbi52MS5HZXRGaWxlSW1wb3J0UmVxdWVzdBomLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRG\
+            aWxlUmVzcG9uc2UiA5ACARJtChBFcmFzZUlkZW50aWZpZXJzEisudmlnaWwuaW5nZXN0aW9uLnYxLkVyYXNlSWRlbnRpZmllcnNSZXF1ZXN0GiwudmlnaWwu\
+            aW5nZXN0aW9uLnYxLkVyYXNlSWRlbnRpZmllcnNSZXNwb25zZRJtChBSZXZlYWxJZGVudGlmaWVyEisudmlnaWwuaW5nZXN0aW9uLnYxLlJldmVhbElkZW50\
+            aWZpZXJSZXF1ZXN0GiwudmlnaWwuaW5nZXN0aW9uLnYxLlJldmVhbElkZW50aWZpZXJSZXNwb25zZRJnCg5BcHBseVJldGVudGlvbhIpLnZpZ2lsLmluZ2Vz\
+            dGlvbi52MS5BcHBseVJldGVudGlvblJlcXVlc3QaKi52aWdpbC5pbmdlc3Rpb24udjEuQXBwbHlSZXRlbnRpb25SZXNwb25zZRJ4ChJMaXN0UHJpdmFjeVJl\
+            Y29yZHMSLS52aWdpbC5pbmdlc3Rpb24udjEuTGlzdFByaXZhY3lSZWNvcmRzUmVxdWVzdBouLnZpZ2lsLmluZ2VzdGlvbi52MS5MaXN0UHJpdmFjeVJlY29y\
+            ZHNSZXNwb25zZSIDkAIBEl0KClRhaWxFdmVudHMSJS52aWdpbC5pbmdlc3Rpb24udjEuVGFpbEV2ZW50c1JlcXVlc3QaJi52aWdpbC5pbmdlc3Rpb24udjEu\
+            VGFpbEV2ZW50c1Jlc3BvbnNlMAESaQoNR2V0U3RhdGlzdGljcxIoLnZpZ2lsLmluZ2VzdGlvbi52MS5HZXRTdGF0aXN0aWNzUmVxdWVzdBopLnZpZ2lsLmlu\
+            Z2VzdGlvbi52MS5HZXRTdGF0aXN0aWNzUmVzcG9uc2UiA5ACAWIGcHJvdG8z
             """)
 }

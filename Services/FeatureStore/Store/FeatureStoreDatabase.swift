@@ -28,7 +28,7 @@ struct FeatureStoreDatabase: Sendable {
 
     init(pool: PostgresPool) {
         self.pool = pool
-        log = EventLog(pool: pool)
+        log = EventLog(pool: pool, keyColumns: ("bank_id", "bank_transaction_id"))
     }
 
     /// The log's entries of these transactions' observations, by key; those never observed are missing.

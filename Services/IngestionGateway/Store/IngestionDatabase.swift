@@ -45,7 +45,7 @@ struct IngestionDatabase: Sendable {
 
     init(pool: PostgresPool) {
         self.pool = pool
-        log = EventLog(pool: pool)
+        log = EventLog(pool: pool, keyColumns: ("bank_id", "bank_transaction_id"))
     }
 
     // MARK: Transactions

@@ -2400,7 +2400,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__historical_row__descriptor
   (ProtobufCMessageInit) vigil__features__v1__historical_row__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__tail_observations_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor vigil__features__v1__tail_observations_request__field_descriptors[3] =
 {
   {
     "after",
@@ -2426,15 +2426,28 @@ static const ProtobufCFieldDescriptor vigil__features__v1__tail_observations_req
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "keys_only",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__TailObservationsRequest, keys_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__tail_observations_request__field_indices_by_name[] = {
   0,   /* field[0] = after */
+  2,   /* field[2] = keys_only */
   1,   /* field[1] = max_batch */
 };
 static const ProtobufCIntRange vigil__features__v1__tail_observations_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__tail_observations_request__descriptor =
 {
@@ -2444,7 +2457,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__tail_observations_request_
   "Vigil__Features__V1__TailObservationsRequest",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__TailObservationsRequest),
-  2,
+  3,
   vigil__features__v1__tail_observations_request__field_descriptors,
   vigil__features__v1__tail_observations_request__field_indices_by_name,
   1,  vigil__features__v1__tail_observations_request__number_ranges,
@@ -2489,7 +2502,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__tail_observations_response
   (ProtobufCMessageInit) vigil__features__v1__tail_observations_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__logged_observation__field_descriptors[3] =
+static const ProtobufCFieldDescriptor vigil__features__v1__logged_observation__field_descriptors[4] =
 {
   {
     "position",
@@ -2527,8 +2540,21 @@ static const ProtobufCFieldDescriptor vigil__features__v1__logged_observation__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "key",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__LoggedObservation, key),
+    &vigil__records__v1__transaction_key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__logged_observation__field_indices_by_name[] = {
+  3,   /* field[3] = key */
   2,   /* field[2] = observation */
   0,   /* field[0] = position */
   1,   /* field[1] = recorded_at */
@@ -2536,7 +2562,7 @@ static const unsigned vigil__features__v1__logged_observation__field_indices_by_
 static const ProtobufCIntRange vigil__features__v1__logged_observation__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__logged_observation__descriptor =
 {
@@ -2546,7 +2572,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__logged_observation__descri
   "Vigil__Features__V1__LoggedObservation",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__LoggedObservation),
-  3,
+  4,
   vigil__features__v1__logged_observation__field_descriptors,
   vigil__features__v1__logged_observation__field_indices_by_name,
   1,  vigil__features__v1__logged_observation__number_ranges,

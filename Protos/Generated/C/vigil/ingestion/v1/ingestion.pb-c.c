@@ -2047,7 +2047,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__import_records_response__
   (ProtobufCMessageInit) vigil__ingestion__v1__import_records_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__ingestion__v1__tail_events_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__tail_events_request__field_descriptors[3] =
 {
   {
     "after",
@@ -2073,15 +2073,28 @@ static const ProtobufCFieldDescriptor vigil__ingestion__v1__tail_events_request_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "transactions",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__TailEventsRequest, transactions),
+    &vigil__ingestion__v1__transaction_detail__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__ingestion__v1__tail_events_request__field_indices_by_name[] = {
   0,   /* field[0] = after */
   1,   /* field[1] = max_batch */
+  2,   /* field[2] = transactions */
 };
 static const ProtobufCIntRange vigil__ingestion__v1__tail_events_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor vigil__ingestion__v1__tail_events_request__descriptor =
 {
@@ -2091,7 +2104,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__tail_events_request__desc
   "Vigil__Ingestion__V1__TailEventsRequest",
   "vigil.ingestion.v1",
   sizeof(Vigil__Ingestion__V1__TailEventsRequest),
-  2,
+  3,
   vigil__ingestion__v1__tail_events_request__field_descriptors,
   vigil__ingestion__v1__tail_events_request__field_indices_by_name,
   1,  vigil__ingestion__v1__tail_events_request__number_ranges,
@@ -2136,7 +2149,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__tail_events_response__des
   (ProtobufCMessageInit) vigil__ingestion__v1__tail_events_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__ingestion__v1__logged_event__field_descriptors[3] =
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__logged_event__field_descriptors[4] =
 {
   {
     "position",
@@ -2174,16 +2187,29 @@ static const ProtobufCFieldDescriptor vigil__ingestion__v1__logged_event__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "transaction",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__LoggedEvent, transaction),
+    &vigil__records__v1__transaction_key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__ingestion__v1__logged_event__field_indices_by_name[] = {
   2,   /* field[2] = event */
   0,   /* field[0] = position */
   1,   /* field[1] = recorded_at */
+  3,   /* field[3] = transaction */
 };
 static const ProtobufCIntRange vigil__ingestion__v1__logged_event__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor vigil__ingestion__v1__logged_event__descriptor =
 {
@@ -2193,7 +2219,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__logged_event__descriptor 
   "Vigil__Ingestion__V1__LoggedEvent",
   "vigil.ingestion.v1",
   sizeof(Vigil__Ingestion__V1__LoggedEvent),
-  3,
+  4,
   vigil__ingestion__v1__logged_event__field_descriptors,
   vigil__ingestion__v1__logged_event__field_indices_by_name,
   1,  vigil__ingestion__v1__logged_event__number_ranges,
@@ -3414,6 +3440,36 @@ const ProtobufCEnumDescriptor vigil__ingestion__v1__outcome__descriptor =
   vigil__ingestion__v1__outcome__enum_values_by_name,
   1,
   vigil__ingestion__v1__outcome__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue vigil__ingestion__v1__transaction_detail__enum_values_by_number[3] =
+{
+  { "TRANSACTION_DETAIL_UNSPECIFIED", "VIGIL__INGESTION__V1__TRANSACTION_DETAIL__TRANSACTION_DETAIL_UNSPECIFIED", 0 },
+  { "TRANSACTION_DETAIL_KEYS", "VIGIL__INGESTION__V1__TRANSACTION_DETAIL__TRANSACTION_DETAIL_KEYS", 1 },
+  { "TRANSACTION_DETAIL_MOVEMENTS", "VIGIL__INGESTION__V1__TRANSACTION_DETAIL__TRANSACTION_DETAIL_MOVEMENTS", 2 },
+};
+static const ProtobufCIntRange vigil__ingestion__v1__transaction_detail__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex vigil__ingestion__v1__transaction_detail__enum_values_by_name[3] =
+{
+  { "TRANSACTION_DETAIL_KEYS", 1 },
+  { "TRANSACTION_DETAIL_MOVEMENTS", 2 },
+  { "TRANSACTION_DETAIL_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor vigil__ingestion__v1__transaction_detail__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "vigil.ingestion.v1.TransactionDetail",
+  "TransactionDetail",
+  "Vigil__Ingestion__V1__TransactionDetail",
+  "vigil.ingestion.v1",
+  3,
+  vigil__ingestion__v1__transaction_detail__enum_values_by_number,
+  3,
+  vigil__ingestion__v1__transaction_detail__enum_values_by_name,
+  1,
+  vigil__ingestion__v1__transaction_detail__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue vigil__ingestion__v1__file_state__enum_values_by_number[5] =

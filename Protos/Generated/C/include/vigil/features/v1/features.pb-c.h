@@ -330,10 +330,11 @@ struct  Vigil__Features__V1__TailObservationsRequest
   ProtobufCMessage base;
   Vigil__Eventlog__V1__LogPosition *after;
   uint32_t max_batch;
+  protobuf_c_boolean keys_only;
 };
 #define VIGIL__FEATURES__V1__TAIL_OBSERVATIONS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__tail_observations_request__descriptor) \
-    , NULL, 0 }
+    , NULL, 0, 0 }
 
 
 struct  Vigil__Features__V1__TailObservationsResponse
@@ -353,10 +354,11 @@ struct  Vigil__Features__V1__LoggedObservation
   Vigil__Eventlog__V1__LogPosition *position;
   Google__Protobuf__Timestamp *recorded_at;
   Vigil__Features__V1__Observation *observation;
+  Vigil__Records__V1__TransactionKey *key;
 };
 #define VIGIL__FEATURES__V1__LOGGED_OBSERVATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__logged_observation__descriptor) \
-    , NULL, NULL, NULL }
+    , NULL, NULL, NULL, NULL }
 
 
 typedef enum {

@@ -61,6 +61,12 @@ typedef enum _Vigil__Ingestion__V1__Outcome {
   VIGIL__INGESTION__V1__OUTCOME__OUTCOME_REJECTED = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(VIGIL__INGESTION__V1__OUTCOME)
 } Vigil__Ingestion__V1__Outcome;
+typedef enum _Vigil__Ingestion__V1__TransactionDetail {
+  VIGIL__INGESTION__V1__TRANSACTION_DETAIL__TRANSACTION_DETAIL_UNSPECIFIED = 0,
+  VIGIL__INGESTION__V1__TRANSACTION_DETAIL__TRANSACTION_DETAIL_KEYS = 1,
+  VIGIL__INGESTION__V1__TRANSACTION_DETAIL__TRANSACTION_DETAIL_MOVEMENTS = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(VIGIL__INGESTION__V1__TRANSACTION_DETAIL)
+} Vigil__Ingestion__V1__TransactionDetail;
 typedef enum _Vigil__Ingestion__V1__FileState {
   VIGIL__INGESTION__V1__FILE_STATE__FILE_STATE_UNSPECIFIED = 0,
   VIGIL__INGESTION__V1__FILE_STATE__FILE_STATE_RECEIVING = 1,
@@ -217,10 +223,11 @@ struct  Vigil__Ingestion__V1__TailEventsRequest
   ProtobufCMessage base;
   Vigil__Eventlog__V1__LogPosition *after;
   uint32_t max_batch;
+  Vigil__Ingestion__V1__TransactionDetail transactions;
 };
 #define VIGIL__INGESTION__V1__TAIL_EVENTS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__tail_events_request__descriptor) \
-    , NULL, 0 }
+    , NULL, 0, VIGIL__INGESTION__V1__TRANSACTION_DETAIL__TRANSACTION_DETAIL_UNSPECIFIED }
 
 
 struct  Vigil__Ingestion__V1__TailEventsResponse
@@ -240,10 +247,11 @@ struct  Vigil__Ingestion__V1__LoggedEvent
   Vigil__Eventlog__V1__LogPosition *position;
   Google__Protobuf__Timestamp *recorded_at;
   Vigil__Ingestion__V1__IngestionEvent *event;
+  Vigil__Records__V1__TransactionKey *transaction;
 };
 #define VIGIL__INGESTION__V1__LOGGED_EVENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__logged_event__descriptor) \
-    , NULL, NULL, NULL }
+    , NULL, NULL, NULL, NULL }
 
 
 typedef enum {
@@ -1335,6 +1343,7 @@ void vigil__ingestion__v1__ingestion_service__get_statistics(ProtobufCService *s
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    vigil__ingestion__v1__outcome__descriptor;
+extern const ProtobufCEnumDescriptor    vigil__ingestion__v1__transaction_detail__descriptor;
 extern const ProtobufCEnumDescriptor    vigil__ingestion__v1__file_state__descriptor;
 extern const ProtobufCMessageDescriptor vigil__ingestion__v1__violation__descriptor;
 extern const ProtobufCMessageDescriptor vigil__ingestion__v1__submit_transaction_request__descriptor;
