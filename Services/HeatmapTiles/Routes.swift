@@ -113,7 +113,7 @@ struct Routes: Sendable {
     }
 
     /// `{z}/{x}/{y}`, where y may end with `@2x`.
-    private static func address(_ path: [String: String]) throws -> (tile: Tile, isDouble: Bool) {
+    private static func address(_ path: PathParameters) throws -> (tile: Tile, isDouble: Bool) {
         var numbers = ["z", "x", "y"].map { path[$0] ?? "" }
         let isDouble = numbers[2].hasSuffix("@2x")
         if isDouble { numbers[2].removeLast(3) }

@@ -10,13 +10,34 @@ import Synchronization
 final class TileCache: Sendable {
     /// A whole answer.
     struct Answer: Sendable {
-        var bytes: [UInt8]
-        var contentType: String
-        /// Such as `br`; empty for none.
-        var coding: String
-        var tag: String
+        let bytes: [UInt8]
+        let tag: String
         /// Set when what is answered depends on cells within these tiles; nil when on none.
-        var extent: Extent?
+        let extent: Extent?
+        /// Of the answer to a client that has it already, and of the whole one; made once, for many requests.
+        private let unchangedHeaders: HTTPHeaders
+        private let headers: HTTPHeaders
+
+        /// An answer in a coding, with a tag of its own: what differs by a byte has another tag.
+        init(_ content: [UInt8], contentType: String, coding: ContentCoding, extent: Extent? = nil) throws {
+            let encoded = content.isEmpty ? content : try coding.encode(content, effort: .fast)
+            // An encoder's array has room for the worst case, fifty times what a tile needs; a copy has room for the tile.
+            bytes = encoded.withUnsafeBufferPointer { Array($0) }
+            tag = EntityTag.of(encoded)
+            self.extent = extent
+            // A browser asks again each time, and mostly hears that nothing has changed.
+            unchangedHeaders = ["etag": tag, "cache-control": "private, no-cache", "vary": "accept-encoding, authorization, cookie"]
+            var headers = unchangedHeaders
+            headers["content-type"] = contentType
+            if coding != .identity, !content.isEmpty { headers["content-encoding"] = coding.rawValue }
+            self.headers = headers
+        }
+
+        /// The answer to a request: whole, or 304 where the client has it.
+        func response(to request: HTTPRequest) -> HTTPResponse {
+            EntityTag.isHeld(tag, by: request.headers)
+                ? HTTPResponse(status: 304, headers: unchangedHeaders) : HTTPResponse(headers: headers, body: .bytes(bytes))
+        }
     }
 
     /// The tiles (at one zoom) whose cells an answer shows, and the view that gives its colours.
@@ -95,6 +116,7 @@ final class TileCache: Sendable {
     /// What tells answers apart: the caller's jurisdictions as well as the address and its query.
     static func key(_ request: HTTPRequest, coding: String, permitted: Set<String>?) -> String {
         var key = coding
+        key.reserveCapacity(96)
         if let permitted {
             for id in permitted.sorted() { key += " \(id.utf8.count) \(id)" }
             key += " 0"
@@ -260,28 +282,5 @@ final class TileCache: Sendable {
             guard let view = extent.view, let scale = extent.scale else { return nil }
             (self.view, self.scale) = (view, scale)
         }
-    }
-}
-
-extension TileCache.Answer {
-    /// An answer in a coding, with a tag of its own: what differs by a byte has another tag.
-    init(
-        _ bytes: [UInt8], contentType: String, coding: ContentCoding, extent: TileCache.Extent? = nil
-    ) throws {
-        let encoded = bytes.isEmpty ? bytes : try coding.encode(bytes, effort: .fast)
-        // An encoder's array has room for the worst case, fifty times what a tile needs; a copy has room for the tile.
-        self.init(
-            bytes: encoded.withUnsafeBufferPointer { Array($0) }, contentType: contentType, coding: coding == .identity || bytes.isEmpty ? "" : coding.rawValue,
-            tag: EntityTag.of(encoded), extent: extent)
-    }
-
-    /// The answer to a request: whole, or 304 where the client has it. A browser asks again each time, and mostly hears that nothing has
-    /// changed.
-    func response(to request: HTTPRequest) -> HTTPResponse {
-        var headers: HTTPHeaders = ["etag": tag, "cache-control": "private, no-cache", "vary": "accept-encoding, authorization, cookie"]
-        if EntityTag.isHeld(tag, by: request.headers) { return HTTPResponse(status: 304, headers: headers) }
-        headers["content-type"] = contentType
-        if !coding.isEmpty { headers["content-encoding"] = coding }
-        return HTTPResponse(headers: headers, body: .bytes(bytes))
     }
 }

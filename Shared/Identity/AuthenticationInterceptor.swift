@@ -55,18 +55,19 @@ public struct AuthenticationInterceptor: ServerInterceptor {
             }
         }
         guard rule.admits(principal, isPeer: false) else { throw Self.denied(rule) }
-        call.serviceContext.principal = principal
-        call.serviceContext.bearerToken = token
+        call.serviceContext.setCaller(principal, token)
     }
 
     private static func token(of call: IncomingCall) throws(TokenRejection) -> BearerToken? {
         let values = call.metadata.values("authorization")
         guard values.count <= 1 else { throw .malformed }
         if let value = values.first {
-            let parts = value.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
-            guard let scheme = parts.first, scheme.lowercased() == "bearer" else { return nil }
-            guard parts.count == 2, !parts[1].isEmpty else { throw .malformed }
-            return BearerToken(String(parts[1]))
+            let space = UInt8(ascii: " "), bytes = value.utf8
+            let scheme = bytes.prefix { $0 != space }
+            guard scheme.elementsEqual("bearer".utf8, by: { $0 | 0x20 == $1 }) else { return nil }
+            let token = bytes[scheme.endIndex...].dropFirst()
+            guard !token.isEmpty else { throw .malformed }
+            return BearerToken(String(Substring(token)))
         }
         guard !call.isRPC else { return nil }
         return cookie(sessionCookie, in: call.metadata).map { BearerToken($0) }

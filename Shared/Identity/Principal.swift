@@ -41,25 +41,32 @@ public struct Principal: Sendable, Hashable {
     }
 }
 
-private enum PrincipalKey: ServiceContextKey {
-    typealias Value = Principal
+/// Both in one, for what a context keeps costs a call.
+private struct Caller: Sendable {
+    var principal: Principal?
+    var bearerToken: BearerToken?
 }
 
-private enum BearerTokenKey: ServiceContextKey {
-    typealias Value = BearerToken
+private enum CallerKey: ServiceContextKey {
+    typealias Value = Caller
 }
 
 extension ServiceContext {
     /// Who makes the call, as the ``AuthenticationInterceptor`` found it; `nil` on a path open to everyone.
     public var principal: Principal? {
-        get { self[PrincipalKey.self] }
-        set { self[PrincipalKey.self] = newValue }
+        get { self[CallerKey.self]?.principal }
+        set { self[CallerKey.self] = Caller(principal: newValue, bearerToken: bearerToken) }
     }
 
     /// The token as it came, kept only so that a gateway can pass it on.
     public var bearerToken: BearerToken? {
-        get { self[BearerTokenKey.self] }
-        set { self[BearerTokenKey.self] = newValue }
+        get { self[CallerKey.self]?.bearerToken }
+        set { self[CallerKey.self] = Caller(principal: principal, bearerToken: newValue) }
+    }
+
+    /// Sets both at once.
+    mutating func setCaller(_ principal: Principal, _ token: BearerToken) {
+        self[CallerKey.self] = Caller(principal: principal, bearerToken: token)
     }
 }
 

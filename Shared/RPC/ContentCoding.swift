@@ -15,6 +15,7 @@ public enum ContentCoding: String, Sendable, Hashable, CaseIterable {
     ///
     /// A client that says nothing, or refuses all of them, gets `identity`.
     public static func preferred(by headers: HTTPHeaders) -> ContentCoding {
+        guard headers["accept-encoding"] != nil else { return .identity }
         var weights: [ContentCoding: Double] = [:]
         var other: Double?
         for part in headers.values("accept-encoding").flatMap({ $0.split(separator: ",") }) {

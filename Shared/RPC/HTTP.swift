@@ -12,13 +12,13 @@ public struct HTTPRequest: Sendable {
     public var body: [UInt8]
     public var peer: Peer
     /// What the route's pattern matched: `{z}` in `/tiles/{z}`.
-    public var pathParameters: [String: String]
+    public var pathParameters: PathParameters
     /// What interceptors attached.
     public var serviceContext: ServiceContext
 
     public init(
         method: String = "GET", path: String, query: [(name: String, value: String)] = [], headers: HTTPHeaders = [:],
-        body: [UInt8] = [], peer: Peer = Peer(address: ""), pathParameters: [String: String] = [:],
+        body: [UInt8] = [], peer: Peer = Peer(address: ""), pathParameters: PathParameters = [:],
         serviceContext: ServiceContext = .topLevel
     ) {
         self.method = method
@@ -46,6 +46,28 @@ public struct HTTPRequest: Sendable {
         }
         return nil
     }
+}
+
+/// What a route's pattern matched, by the names in it. They are few, so they are looked through.
+public struct PathParameters: Sendable, Hashable, ExpressibleByDictionaryLiteral {
+    private struct Parameter: Sendable, Hashable {
+        var name: String
+        var value: String
+    }
+
+    private var parameters: [Parameter] = []
+
+    public init(dictionaryLiteral elements: (String, String)...) {
+        for (name, value) in elements { parameters.append(Parameter(name: name, value: value)) }
+    }
+
+    init(capacity: Int) {
+        parameters.reserveCapacity(capacity)
+    }
+
+    public subscript(name: String) -> String? { parameters.first { $0.name == name }?.value }
+
+    mutating func append(_ name: String, _ value: String) { parameters.append(Parameter(name: name, value: value)) }
 }
 
 /// A plain HTTP response.

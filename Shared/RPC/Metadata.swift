@@ -20,6 +20,7 @@ public struct Metadata: Sendable, Hashable, ExpressibleByDictionaryLiteral {
     public init() {}
 
     public init(dictionaryLiteral elements: (String, String)...) {
+        fields.reserveCapacity(elements.count)
         for (name, value) in elements { add(value, for: name) }
     }
 
@@ -40,8 +41,8 @@ public struct Metadata: Sendable, Hashable, ExpressibleByDictionaryLiteral {
             return fields.first { $0.name == lowered }?.value
         }
         set {
-            let lowered = name.lowercased()
-            fields.removeAll { $0.name == lowered }
+            let lowered = Self.hasUpperCase(name) ? name.lowercased() : name
+            if fields.contains(where: { $0.name == lowered }) { fields.removeAll { $0.name == lowered } }
             if let newValue { fields.append(Field(name: lowered, value: newValue)) }
         }
     }
@@ -69,8 +70,10 @@ public struct Metadata: Sendable, Hashable, ExpressibleByDictionaryLiteral {
 
     /// All values of a name, in order.
     public func values(_ name: String) -> [String] {
-        let lowered = name.lowercased()
-        return fields.filter { $0.name == lowered }.map(\.value)
+        let name = Self.hasUpperCase(name) ? name.lowercased() : name
+        var values: [String] = []
+        for field in fields where field.name == name { values.append(field.value) }
+        return values
     }
 
     /// All values of a `-bin` name, decoded; what is no base64 is left out. A peer may have joined values by commas.
@@ -82,7 +85,7 @@ public struct Metadata: Sendable, Hashable, ExpressibleByDictionaryLiteral {
 
     /// Adds a value after those that the name has.
     public mutating func add(_ value: String, for name: String) {
-        fields.append(Field(name: name.lowercased(), value: value))
+        fields.append(Field(name: Self.hasUpperCase(name) ? name.lowercased() : name, value: value))
     }
 
     /// Adds bytes under a name that must end in `-bin`.

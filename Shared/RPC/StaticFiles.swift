@@ -92,7 +92,8 @@ public enum EntityTag {
 
     /// Whether the client says in `if-none-match` that it has what the tag is of (RFC 9110, 13.1.2).
     public static func isHeld(_ tag: String, by headers: HTTPHeaders) -> Bool {
-        headers.values("if-none-match").flatMap { $0.split(separator: ",") }.contains { part in
+        guard headers["if-none-match"] != nil else { return false }
+        return headers.values("if-none-match").flatMap { $0.split(separator: ",") }.contains { part in
             let held = part.filter { $0 != " " && $0 != "\t" }
             return held == "*" || (held.hasPrefix("W/") ? String(held.dropFirst(2)) : held) == tag
         }

@@ -8,13 +8,11 @@ internal import Synchronization
 public struct CallMetricsInterceptor: PromptServerInterceptor {
     private let calls: [String: CallSeries]
     private let forwarded: CallSeries
-    private let registry: MetricsRegistry
+    private let requests: RequestSeries
 
     public init(services: [any RPCService], registry: MetricsRegistry) {
-        self.registry = registry
+        requests = RequestSeries(registry)
         CallSeries.describe("grpc_server", registry)
-        registry.describe("http_server_requests_total", .counter, "Plain HTTP requests ended, by route and status.")
-        registry.describe("http_server_request_seconds", .histogram, "Time from a plain request's headers to its answer.")
         var calls: [String: CallSeries] = [:]
         for method in services.flatMap(\.methods).map(\.descriptor) {
             calls[method.path] = CallSeries("grpc_server", method, registry)
@@ -27,17 +25,46 @@ public struct CallMetricsInterceptor: PromptServerInterceptor {
         guard call.isRPC else {
             let route = call.route
             let method = call.httpMethod
-            return { [registry] outcome in
-                let labels = [("route", route), ("method", method)]
-                let status = [("status", String(outcome.httpStatus))]
-                registry.makeCounter(label: "http_server_requests_total", dimensions: labels + status).increment(by: 1)
-                registry.makeTimer(label: "http_server_request_seconds", dimensions: labels)
-                    .recordNanoseconds(outcome.duration.nanoseconds)
-            }
+            return { [requests] outcome in requests.end(route, method, outcome) }
         }
         let series = calls[call.path] ?? forwarded
         series.begin()
         return { series.end($0) }
+    }
+}
+
+/// The series of plain requests, kept by what a request ends with: finding them in the registry costs more than answering.
+private final class RequestSeries: Sendable {
+    /// Routes, their methods and what they answer with are few.
+    private struct Key: Hashable {
+        var route: String
+        var method: String
+        var status: Int
+    }
+
+    private let registry: MetricsRegistry
+    private let known = Mutex<[Key: (total: CounterSeries, seconds: HistogramSeries)]>([:])
+
+    init(_ registry: MetricsRegistry) {
+        self.registry = registry
+        registry.describe("http_server_requests_total", .counter, "Plain HTTP requests ended, by route and status.")
+        registry.describe("http_server_request_seconds", .histogram, "Time from a plain request's headers to its answer.")
+    }
+
+    func end(_ route: String, _ method: String, _ outcome: CallOutcome) {
+        let key = Key(route: route, method: method, status: outcome.httpStatus)
+        let series = known.withLock { known in
+            if let series = known[key] { return series }
+            let labels = [("route", route), ("method", method)]
+            let series = (
+                total: registry.series("http_server_requests_total", labels + [("status", String(key.status))], .counter) { CounterSeries() },
+                seconds: registry.series("http_server_request_seconds", labels, .histogram) { HistogramSeries(bounds: HistogramSeries.seconds) }
+            )
+            known[key] = series
+            return series
+        }
+        series.total.increment(by: 1)
+        series.seconds.recordNanoseconds(outcome.duration.nanoseconds)
     }
 }
 

@@ -60,7 +60,7 @@ import Testing
         try await RoutesTests.withRoutes(whole) { limited in
             try await RoutesTests.withRoutes(alone) { own in
                 func compare(
-                    _ pattern: String, _ path: [String: String] = [:], _ query: [(name: String, value: String)] = []
+                    _ pattern: String, _ path: PathParameters = [:], _ query: [(name: String, value: String)] = []
                 ) async throws {
                     let one = try await RoutesTests.get(limited, pattern, path, query: query, jurisdictions: ["north"])
                     let other = try await RoutesTests.get(own, pattern, path, query: query, jurisdictions: ["north"])
@@ -73,8 +73,10 @@ import Testing
                 for layer in Layer.allCases.map(\.rawValue) {
                     for zoom in [0, 7, 11] {
                         let tile = Tile(containing: Sample.centre, zoom: zoom)
-                        let path = ["layer": layer, "z": "\(zoom)", "x": "\(tile.x)", "y": "\(tile.y)"]
-                        for format in ["mvt", "png"] { try await compare(RoutesTests.tilePattern, path.merging(["format": format]) { $1 }) }
+                        for format in ["mvt", "png"] {
+                            try await compare(
+                                RoutesTests.tilePattern, ["layer": layer, "z": "\(zoom)", "x": "\(tile.x)", "y": "\(tile.y)", "format": format])
+                        }
                     }
                     try await compare("/tiles/{layer}.json", ["layer": layer])
                     for query in [[], [(name: "bucket_hours", value: "24")]] {

@@ -26,13 +26,17 @@ import Testing
     }
 
     static func get(
-        _ routes: Routes, _ pattern: String, _ parameters: [String: String] = [:], query: [(name: String, value: String)] = [],
+        _ routes: Routes, _ pattern: String, _ parameters: PathParameters = [:], query: [(name: String, value: String)] = [],
         headers: HTTPHeaders = [:], jurisdictions: Set<String> = []
     ) async throws -> HTTPResponse {
         let route = try #require(routes.all.first { $0.method == "GET" && $0.pattern == pattern })
         var context = ServiceContext.topLevel
         context.principal = Principal(subject: "asha", kind: .user, scopes: [Scope.readTiles], jurisdictions: jurisdictions)
-        let path = parameters.reduce(pattern) { $0.replacing("{\($1.key)}", with: $1.value) }
+        // As the server finds them: in the path.
+        let path = pattern.split(separator: "{").reduce("") { path, piece in
+            guard let end = piece.firstIndex(of: "}") else { return path + piece }
+            return path + (parameters[String(piece[..<end])] ?? "") + piece[piece.index(after: end)...]
+        }
         return try await route.handler(HTTPRequest(
             path: path, query: query, headers: headers, pathParameters: parameters, serviceContext: context))
     }

@@ -6,9 +6,9 @@ import Testing
 @testable import HeatmapTiles
 
 @Suite struct TileCacheTests {
-    static func answer(_ tile: Tile? = nil, byteCount: Int = 10, view: TileRenderer.View? = nil, scale: HeatScale? = nil) -> TileCache.Answer {
-        TileCache.Answer(
-            bytes: [UInt8](repeating: 7, count: byteCount), contentType: "x/y", coding: "", tag: "\"t\"",
+    static func answer(_ tile: Tile? = nil, byteCount: Int = 10, view: TileRenderer.View? = nil, scale: HeatScale? = nil) throws -> TileCache.Answer {
+        try TileCache.Answer(
+            [UInt8](repeating: 7, count: byteCount), contentType: "x/y", coding: .identity,
             extent: tile.map { TileCache.Extent(zoom: $0.zoom, codes: [$0.code], view: view, scale: scale) })
     }
 
@@ -23,7 +23,7 @@ import Testing
         for zoom in 0...17 {
             for (name, place) in [("near", Sample.centre), ("far", far)] {
                 let tile = Tile(containing: place, zoom: zoom)
-                _ = try await cache.answer("\(name) \(zoom)", for: "asha") { Self.answer(tile) }
+                _ = try await cache.answer("\(name) \(zoom)", for: "asha") { try Self.answer(tile) }
             }
         }
         cache.forget(cells: [MapState.cell(Sample.centre)])
@@ -46,7 +46,7 @@ import Testing
                     made.value.withLock { $0 += 1 }
                     begin.yield()
                     for await _ in gate { break }
-                    return Self.answer()
+                    return try Self.answer()
                 }.bytes
             }
             group.addTask { try await ask() }
@@ -63,7 +63,7 @@ import Testing
         let cache = TileCache(maxBytes: 1 << 20)
         _ = try await cache.answer("k", for: "asha") {
             cache.forget(cells: [1])
-            return Self.answer(Tile(containing: Sample.centre, zoom: 3))
+            return try Self.answer(Tile(containing: Sample.centre, zoom: 3))
         }
         #expect(cache.hit("k") == nil && cache.count == 0)
     }
@@ -74,15 +74,15 @@ import Testing
         await #expect(throws: BadQuery.self) {
             try await cache.answer("k", for: "asha") { throw BadQuery(field: "x", reason: "no") }
         }
-        #expect(try await cache.answer("k", for: "asha") { Self.answer() }.bytes.count == 10)
+        #expect(try await cache.answer("k", for: "asha") { try Self.answer() }.bytes.count == 10)
     }
 
     @Test("Memory is bounded, and what is used stays longer than what is not")
     func bounded() async throws {
         let cache = TileCache(maxBytes: 100_000)
-        _ = try await cache.answer("used", for: "asha") { Self.answer(byteCount: 1000) }
+        _ = try await cache.answer("used", for: "asha") { try Self.answer(byteCount: 1000) }
         for number in 0..<1000 {
-            _ = try await cache.answer("\(number)", for: "asha") { Self.answer(Tile(zoom: 17, code: UInt64(number)), byteCount: 1000) }
+            _ = try await cache.answer("\(number)", for: "asha") { try Self.answer(Tile(zoom: 17, code: UInt64(number)), byteCount: 1000) }
             #expect(cache.byteCount <= 100_000)
             #expect(cache.hit("used") != nil)
         }
@@ -102,19 +102,19 @@ import Testing
                     _ = try await cache.answer("\(number)", for: "flood") {
                         begin.yield()
                         for await _ in gate { break }
-                        return Self.answer()
+                        return try Self.answer()
                     }
                 }
             }
             var running = 0
             for await _ in begun { running += 1; if running == TileCache.maxFlightsOfSubject { break } }
-            let error = await #expect(throws: RPCError.self) { try await cache.answer("more", for: "flood") { Self.answer() } }
+            let error = await #expect(throws: RPCError.self) { try await cache.answer("more", for: "flood") { try Self.answer() } }
             #expect(error?.code == .resourceExhausted && error?.retryDelay == .seconds(1))
-            #expect(try await cache.answer("mine", for: "asha") { Self.answer() }.bytes.count == 10)
+            #expect(try await cache.answer("mine", for: "asha") { try Self.answer() }.bytes.count == 10)
             open.finish()
             try await group.waitForAll()
         }
-        #expect(try await cache.answer("more", for: "flood") { Self.answer() }.bytes.count == 10)
+        #expect(try await cache.answer("more", for: "flood") { try Self.answer() }.bytes.count == 10)
     }
 
     @Test("Answers of a view go when its scale has moved on, and those of others stay")
@@ -123,7 +123,7 @@ import Testing
         let tile = Tile(containing: Sample.centre, zoom: 9), scale = HeatScale(hottest: 5)
         for layer in [Layer.risk, .alerts] {
             let view = TileRenderer.View(filter: CubeFilter(layer: layer), cellZoom: 15)
-            _ = try await cache.answer(layer.rawValue, for: "asha") { Self.answer(tile, view: view, scale: scale) }
+            _ = try await cache.answer(layer.rawValue, for: "asha") { try Self.answer(tile, view: view, scale: scale) }
         }
         cache.forgetViews { view, _ in view.filter.layer == .risk }
         #expect(cache.hit("risk") == nil && cache.hit("alerts") != nil)

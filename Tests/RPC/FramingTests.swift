@@ -108,7 +108,7 @@ import Testing
         try Router(services: [], routes: patterns.map { HTTPRoute(method, $0) { _ in HTTPResponse() } })
     }
 
-    private func match(_ router: Router, _ path: String, _ method: String = "GET") -> (String, [String: String])? {
+    private func match(_ router: Router, _ path: String, _ method: String = "GET") -> (String, PathParameters)? {
         if case .found(let route, let parameters) = router.route(method, path) { (route.pattern, parameters) } else { nil }
     }
 

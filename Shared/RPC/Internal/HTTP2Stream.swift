@@ -148,6 +148,11 @@ struct HeaderList: @unchecked Sendable {
         fixed = UnsafeBufferPointer(pairs)
     }
 
+    mutating func reserveCapacity(fields: Int, bytes: Int) {
+        entries.reserveCapacity(fields)
+        self.bytes.reserveCapacity(bytes)
+    }
+
     mutating func add(_ name: StaticString, _ value: StaticString) {
         entries.append(Entry(name: .literal(name), value: .literal(value)))
     }

@@ -25,7 +25,7 @@ struct Router: Sendable {
     func method(_ path: String) -> RPCMethod? { methods[path] }
 
     enum RouteMatch {
-        case found(HTTPRoute, parameters: [String: String])
+        case found(HTTPRoute, parameters: PathParameters)
         /// The path exists, but not with this method; with these.
         case otherMethods([String])
         case none
@@ -33,10 +33,20 @@ struct Router: Sendable {
 
     /// - Parameter path: still percent-encoded, so that an encoded slash stays within its segment.
     func route(_ method: String, _ path: String) -> RouteMatch {
-        let segments = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map { PercentEncoding.decode($0) }
+        var path = path
+        return path.withUTF8 { bytes in
+            guard bytes.contains(UInt8(ascii: "%")) else { return route(method, PathSegments(bytes)) }
+            let parts = bytes.split(separator: PathSegments.slash, omittingEmptySubsequences: false).dropFirst()
+                .map { Array(PercentEncoding.decode(String(decoding: $0, as: UTF8.self)).utf8) }
+            let decoded = Array(parts.map { [PathSegments.slash] + $0 }.joined())
+            return decoded.withUnsafeBufferPointer { route(method, PathSegments($0, byteCounts: parts.map(\.count))) }
+        }
+    }
+
+    private func route(_ method: String, _ path: PathSegments) -> RouteMatch {
         var otherMethods: [String] = []
-        for candidate in routes {
-            guard let parameters = candidate.match(segments) else { continue }
+        for candidate in routes where candidate.mayMatch(path) {
+            guard let parameters = candidate.match(path) else { continue }
             let offered = candidate.route.method
             if offered == method || (method == "HEAD" && offered == "GET") { return .found(candidate.route, parameters: parameters) }
             otherMethods.append(offered)
@@ -45,12 +55,50 @@ struct Router: Sendable {
     }
 }
 
+/// A path's bytes, decoded, and where its segments begin and end, without their slashes. Valid as long as the bytes are.
+private struct PathSegments {
+    static let slash = UInt8(ascii: "/")
+
+    let bytes: UnsafeBufferPointer<UInt8>
+    private(set) var ranges: [Range<Int>] = []
+
+    init(_ bytes: UnsafeBufferPointer<UInt8>) {
+        self.bytes = bytes
+        ranges.reserveCapacity(8)
+        guard var start = bytes.firstIndex(of: Self.slash) else { return }
+        while start < bytes.count {
+            start += 1
+            let end = bytes[start...].firstIndex(of: Self.slash) ?? bytes.count
+            ranges.append(start..<end)
+            start = end
+        }
+    }
+
+    /// - Parameter byteCounts: of the segments, each of which comes after a slash: there may be slashes in them.
+    init(_ bytes: UnsafeBufferPointer<UInt8>, byteCounts: [Int]) {
+        self.bytes = bytes
+        var end = 0
+        for count in byteCounts {
+            ranges.append(end + 1..<end + 1 + count)
+            end += 1 + count
+        }
+    }
+
+    func text(_ range: Range<Int>) -> String { String(decoding: UnsafeBufferPointer(rebasing: bytes[range]), as: UTF8.self) }
+
+    func holds(_ literal: [UInt8], at start: Int) -> Bool {
+        guard start >= 0, start + literal.count <= bytes.count else { return false }
+        for index in literal.indices where bytes[start + index] != literal[index] { return false }
+        return true
+    }
+}
+
 /// A route's pattern, cut into what must match.
 private struct CompiledRoute: Sendable {
     private enum Part: Sendable {
-        case literal(String)
+        case literal([UInt8])
         /// `{name}` with literals around it, as in `{y}.{format}`: alternating literal, name, literal …
-        case pattern(literals: [String], names: [String])
+        case pattern(literals: [[UInt8]], names: [String])
         /// `{name*}`: the rest.
         case rest(String)
 
@@ -66,14 +114,24 @@ private struct CompiledRoute: Sendable {
 
     let route: HTTPRoute
     private let parts: [Part]
+    private let takesRest: Bool
+    private let parameterCount: Int
 
     init(_ route: HTTPRoute) {
         self.route = route
         parts = route.pattern.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map { Self.part($0) }
+        takesRest = if case .rest = parts.last { true } else { false }
+        parameterCount = parts.reduce(0) { count, part in
+            switch part {
+            case .literal: count
+            case .pattern(_, let names): count + names.count
+            case .rest: count + 1
+            }
+        }
     }
 
     private static func part(_ text: Substring) -> Part {
-        guard text.contains("{") else { return .literal(String(text)) }
+        guard text.contains("{") else { return .literal(Array(text.utf8)) }
         if text.hasPrefix("{"), text.hasSuffix("*}") { return .rest(String(text.dropFirst().dropLast(2))) }
         var literals = [""]
         var names: [String] = []
@@ -89,7 +147,7 @@ private struct CompiledRoute: Sendable {
             default: literals[literals.count - 1].append(character)
             }
         }
-        return .pattern(literals: literals, names: names)
+        return .pattern(literals: literals.map { Array($0.utf8) }, names: names)
     }
 
     func isMoreSpecific(than other: CompiledRoute) -> Bool {
@@ -97,45 +155,46 @@ private struct CompiledRoute: Sendable {
         return parts.count > other.parts.count
     }
 
-    func match(_ segments: [String]) -> [String: String]? {
-        var parameters: [String: String] = [:]
+    /// Whether the path has as many segments as it takes; most routes are told apart by this alone.
+    func mayMatch(_ path: PathSegments) -> Bool { takesRest ? path.ranges.count >= parts.count : path.ranges.count == parts.count }
+
+    /// What the names match in a path that ``mayMatch(_:)``; nil where it does not.
+    func match(_ path: PathSegments) -> PathParameters? {
         for (index, part) in parts.enumerated() {
-            if case .rest(let name) = part {
-                guard index < segments.count else { return nil }
-                parameters[name] = segments[index...].joined(separator: "/")
-                return parameters
-            }
-            guard index < segments.count else { return nil }
+            guard case .literal(let text) = part else { continue }
+            guard path.ranges[index].count == text.count, path.holds(text, at: path.ranges[index].lowerBound) else { return nil }
+        }
+        guard parameterCount > 0 else { return [:] }
+        var parameters = PathParameters(capacity: parameterCount)
+        for (index, part) in parts.enumerated() {
             switch part {
-            case .literal(let text):
-                guard segments[index] == text else { return nil }
+            case .literal: break
             case .pattern(let literals, let names):
-                guard Self.match(segments[index], literals, names, into: &parameters) else { return nil }
-            case .rest:
-                return nil
+                guard Self.match(path, path.ranges[index], literals, names, into: &parameters) else { return nil }
+            case .rest(let name): parameters.append(name, path.text(path.ranges[index].lowerBound..<path.bytes.count))
             }
         }
-        return parts.count == segments.count ? parameters : nil
+        return parameters
     }
 
     /// Each name takes as little as it can, but at least one character; the last one the rest.
-    private static func match(_ segment: String, _ literals: [String], _ names: [String], into parameters: inout [String: String]) -> Bool {
-        guard segment.hasPrefix(literals[0]) else { return false }
-        var rest = segment.dropFirst(literals[0].count)
+    private static func match(
+        _ path: PathSegments, _ segment: Range<Int>, _ literals: [[UInt8]], _ names: [String], into parameters: inout PathParameters
+    ) -> Bool {
+        var start = segment.lowerBound + literals[0].count
+        guard start < segment.upperBound, path.holds(literals[0], at: segment.lowerBound) else { return false }
         for (index, name) in names.enumerated() {
             let literal = literals[index + 1]
-            var value = rest
+            var end = segment.upperBound - literal.count
             if index == names.count - 1 {
-                guard rest.hasSuffix(literal) else { return false }
-                value = rest.dropLast(literal.count)
-                rest = rest.suffix(literal.count)
+                guard end > start, path.holds(literal, at: end) else { return false }
             } else if !literal.isEmpty {
-                guard let next = rest.dropFirst().indices.first(where: { rest[$0...].hasPrefix(literal) }) else { return false }
-                value = rest[..<next]
-                rest = rest[next...].dropFirst(literal.count)
+                guard start < end, let next = (start + 1...end).first(where: { path.holds(literal, at: $0) }) else { return false }
+                end = next
             }
-            guard !value.isEmpty else { return false }
-            parameters[name] = String(value)
+            guard end > start else { return false }
+            parameters.append(name, path.text(start..<end))
+            start = end + literal.count
         }
         return true
     }

@@ -35,7 +35,8 @@ enum ServerAnswer {
     private static let grpcOK = HeaderList(fixed: ["grpc-status": "0"])
 
     private static func addPlain(_ response: HTTPResponse, to headers: inout HeaderList) {
-        headers.add(":status", String(response.status))
+        headers.reserveCapacity(fields: response.headers.count + 2, bytes: 40 * response.headers.count)
+        headers.add(":status", response.status == 200 ? "200" : String(response.status))
         for field in response.headers where field.name != "connection" { headers.addChecked(field) }
         guard response.headers["content-length"] == nil else { return }
         switch response.body {
@@ -188,14 +189,13 @@ enum ServerHandling {
     }
 
     private static func serve(
-        _ call: ServerCall, _ route: HTTPRoute, _ parameters: [String: String], _ serviceContext: ServiceContext
+        _ call: ServerCall, _ route: HTTPRoute, _ parameters: PathParameters, _ serviceContext: ServiceContext
     ) async throws -> ServerCall.Answer {
-        let target = call.pseudo.path
-        let path = target.prefix { $0 != "?" }
+        let query = call.pseudo.path.utf8.dropFirst(call.path.utf8.count + 1)
         let response = try await route.handler(
             HTTPRequest(
-                method: call.pseudo.method, path: PercentEncoding.decode(path),
-                query: PercentEncoding.query(target.dropFirst(path.count + 1)), headers: call.metadata, body: call.body,
+                method: call.pseudo.method, path: PercentEncoding.decode(call.path),
+                query: query.isEmpty ? [] : PercentEncoding.query(Substring(query)), headers: call.metadata, body: call.body,
                 peer: call.connection.peer, pathParameters: parameters, serviceContext: serviceContext))
         guard case .stream(let write) = response.body, call.pseudo.method != "HEAD" else { return .http(response) }
         call.loop.run { call.beginHTTPStream(response) }

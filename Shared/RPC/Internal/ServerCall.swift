@@ -19,7 +19,7 @@ final class ServerCall: CallStream, @unchecked Sendable {
     enum Target {
         case method(RPCMethod)
         case raw
-        case route(HTTPRoute, parameters: [String: String])
+        case route(HTTPRoute, parameters: PathParameters)
     }
 
     let connection: ServerConnection

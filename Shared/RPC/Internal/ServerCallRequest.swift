@@ -75,21 +75,18 @@ extension ServerCall {
         case "application/connect+proto" where isPost:
             beginConnect(.connectStream, .protobuf)
         default:
-            if pseudo.method == "GET", core.router.method(String(path))?.descriptor.idempotency == .noSideEffects {
-                beginConnectGet(String(path))
-            } else if isMethodPath(path) {
+            let method = core.router.method(self.path)
+            if pseudo.method == "GET", method?.descriptor.idempotency == .noSideEffects {
+                beginConnectGet(self.path)
+            } else if method != nil || (core.rawFallback != nil && looksLikeMethod(path)) {
                 refuseMisfit(contentType)
             } else {
-                beginRoute(path)
+                beginRoute()
             }
         }
     }
 
-    /// Whether the path is a method's, known here or to whom calls are forwarded; `/package.Service/Method` at least.
-    private func isMethodPath(_ path: Substring) -> Bool {
-        core.router.method(String(path)) != nil || (core.rawFallback != nil && looksLikeMethod(path))
-    }
-
+    /// Whether the path is one as methods have, known here or to whom calls are forwarded: `/package.Service/Method`.
     private func looksLikeMethod(_ path: Substring) -> Bool {
         let segments = path.split(separator: "/", omittingEmptySubsequences: false)
         guard segments.count == 3, segments[1].contains("."), !segments[2].isEmpty else { return false }
@@ -180,10 +177,10 @@ extension ServerCall {
         gather(maxBytes: core.limits.maxMessageBytes + (coding.hasEnvelope ? MessageCoding.envelopeByteCount : 0))
     }
 
-    private func beginRoute(_ path: Substring) {
+    private func beginRoute() {
         dialect = .plain
         _ = setDeadline(nil)
-        switch core.router.route(pseudo.method, String(path)) {
+        switch core.router.route(pseudo.method, path) {
         case .found(let route, let parameters):
             target = .route(route, parameters: parameters)
             openQueues()

@@ -96,8 +96,11 @@ enum PercentEncoding {
 
     /// Never fails: what is no escape stays as it is, and bytes that are no UTF-8 become replacement characters.
     static func decode(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String {
+        let isPlain = text.utf8.withContiguousStorageIfAvailable { source in
+            !source.contains { $0 == UInt8(ascii: "%") || (plusIsSpace && $0 == UInt8(ascii: "+")) }
+        }
+        if isPlain == true { return String(text) }
         let source = Array(text.utf8)
-        guard source.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else { return String(text) }
         var bytes: [UInt8] = []
         var index = 0
         while index < source.count {
