@@ -86,7 +86,8 @@ extension MapQueries {
                 if count > 0 { types.append(.init(layer: layer.rawValue, type: type, count: count)) }
             }
         }
-        let alerts = alerts(limit: MapState.maxAlerts).filter { alert in
+        let everything = CubeFilter(layer: .alerts, jurisdictions: permitted)
+        let alerts = alerts(everything, limit: MapState.maxAlerts).filter { alert in
             guard let latitude = alert.latitude, let longitude = alert.longitude else { return false }
             return Tile(containing: Position(latitude: latitude, longitude: longitude), zoom: cell.zoom) == cell
         }

@@ -44,8 +44,8 @@ struct LiveStream: Sendable {
                 var seen = seen
                 try await writer.write("retry: 2000\n\n")
                 for await _ in subscription.wakes {
-                    let (revision, cells) = map.changes(since: seen)
-                    if revision != seen, let news = Self.news(revision, cells, permitted, map) {
+                    let (revision, effect) = map.changes(since: seen)
+                    if revision != seen, let news = Self.news(revision, effect, permitted, map) {
                         try await writer.writeEvent(name: "change", data: news, id: String(revision))
                     } else {
                         try await writer.write(": still here\n\n")
@@ -59,17 +59,23 @@ struct LiveStream: Sendable {
         }
     }
 
-    /// What is told: `{"revision":12,"cells":["0231…"]}`, without `cells` when much or all has changed; nil when nothing has that the
-    /// listener may see.
-    private static func news(_ revision: UInt64, _ cells: Set<UInt64>?, _ permitted: Set<String>?, _ map: LiveMap) -> String? {
-        guard let cells else { return "{\"revision\":\(revision)}" }
-        var tiles = cells.compactMap { Tile(zoom: Cube.cellZoom, code: $0) }
+    /// What is told: `{"revision":12,"layers":["complaints"],"cells":["0231…"]}`, without `cells` when much has changed and without both when
+    /// all has; nil when nothing has that the listener may see. Who may not see everything is not told of layers, for what has changed in
+    /// them may lie elsewhere.
+    private static func news(_ revision: UInt64, _ effect: LiveMap.Effect?, _ permitted: Set<String>?, _ map: LiveMap) -> String? {
+        guard let effect else { return "{\"revision\":\(revision)}" }
+        var tiles = effect.cells.compactMap { Tile(zoom: Cube.cellZoom, code: $0) }
+        var news = "{\"revision\":\(revision)"
         if let permitted {
             let state = map.current
             tiles = tiles.filter { state.isPosition($0.centre, inAnyOf: permitted) }
             guard !tiles.isEmpty else { return nil }
+        } else {
+            news += ",\"layers\":[\(list(Layer.allCases.filter { effect.signals.contains($0.signal) }.map(\.rawValue)))]"
         }
-        guard tiles.count <= maxCells else { return "{\"revision\":\(revision)}" }
-        return "{\"revision\":\(revision),\"cells\":[\(tiles.map { "\"\($0.quadkey)\"" }.sorted().joined(separator: ","))]}"
+        if tiles.count <= maxCells { news += ",\"cells\":[\(list(tiles.map(\.quadkey).sorted()))]" }
+        return news + "}"
     }
+
+    private static func list(_ names: [String]) -> String { names.map { "\"\($0)\"" }.joined(separator: ",") }
 }

@@ -45,7 +45,7 @@ import ServiceRuntime
                     cases: CaseRoutes(notifier: NotificationsV1.NotifierService.Client(notifier), models: modelClient, map: map),
                     publicURL: configuration.publicURL ?? runtime.configuration.addresses[runtime.service.name]
                         ?? runtime.service.defaultAddress,
-                    storedAlert: { try await store.alert($0) })
+                    storedAlert: { try await store.alert($0) }, storedAlerts: { try await store.alerts(in: $0) })
                 try await runtime.serve(
                     services: [HeatmapTilesHandlers(map: map, renderer: renderer)], routes: routes.all, rules: Routes.rules,
                     background: [

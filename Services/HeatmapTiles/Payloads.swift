@@ -247,10 +247,13 @@ struct MapQueries {
         })
     }
 
-    func alerts(limit: Int) -> [Payload.Alert] {
+    /// The newest alerts of payments that a filter of hours, types and jurisdictions lets through.
+    func alerts(_ filter: CubeFilter, limit: Int) -> [Payload.Alert] {
         let visible = state.alerts.lazy.filter { alert in
-            guard let permitted else { return true }
-            return alert.position.map { state.isPosition($0, inAnyOf: permitted) } ?? false
+            let hour = CubeHour.containing(microsecondsSince1970: alert.eventMicroseconds)
+            guard hour.map(filter.hours.contains) ?? false, filter.types?.contains(alert.channel) ?? true else { return false }
+            guard let jurisdictions = filter.jurisdictions else { return true }
+            return alert.position.map { state.isPosition($0, inAnyOf: jurisdictions) } ?? false
         }
         return visible.prefix(limit).map { alert in
             Payload.Alert(

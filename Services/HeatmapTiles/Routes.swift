@@ -19,6 +19,8 @@ struct Routes: Sendable {
     let publicURL: String
     /// Looks for an alert that is not among the newest.
     var storedAlert: @Sendable (_ decisionID: String) async throws -> AlertNote? = { _ in nil }
+    /// The newest stored alerts of payments in these hours, at most ``MapState/maxAlerts``.
+    var storedAlerts: @Sendable (_ hours: Range<Int>) async throws -> [AlertNote] = { _ in [] }
     var now: @Sendable () -> Timestamp = { Timestamp.now() }
 
     /// Who may fetch what: the page, its files and the login are open, all that tells something needs the scope.
@@ -48,7 +50,7 @@ struct Routes: Sendable {
             HTTPRoute("GET", "/api/cells") { request in try await answer(request, cells) },
             HTTPRoute("GET", "/api/cells/{quadkey}") { request in try await answer(request, cell) },
             HTTPRoute("GET", "/api/areas") { request in try await answer(request, areas) },
-            HTTPRoute("GET", "/api/alerts") { request in try await answer(request, alerts) },
+            HTTPRoute("GET", "/api/alerts") { try await alerts($0) },
             HTTPRoute("GET", "/api/alerts/{id}") { try await alert($0) },
             HTTPRoute("GET", "/api/complaints") { request in try await answer(request, complaints) },
         ] + cases.all
@@ -207,9 +209,20 @@ struct Routes: Sendable {
         return (try GeoJSON.write(queries.areas()), Self.geoJSON)
     }
 
-    private func alerts(_ request: HTTPRequest, _ queries: MapQueries) throws -> Content {
-        let parameters = try QueryParameters(request.query, allowed: ["limit"])
-        return (try Payload.encode(queries.alerts(limit: try parameters.integer("limit", in: 1...MapState.maxAlerts) ?? 50)), Self.json)
+    /// The newest alerts of a span; where memory may have too few of it, those that are stored are looked through.
+    private func alerts(_ request: HTTPRequest) async throws -> HTTPResponse {
+        try await Self.refusing {
+            let parameters = try QueryParameters(request.query, allowed: ["limit", "from", "to", "types", "jurisdiction"])
+            var queries = try await queries(for: request)
+            let filter = try parameters.filter(layer: .alerts, permitted: queries.permitted, state: queries.state)
+            let limit = try parameters.integer("limit", in: 1...MapState.maxAlerts) ?? 50
+            var alerts = queries.alerts(filter, limit: limit)
+            if alerts.count < limit, queries.state.alerts.count >= MapState.maxAlerts {
+                queries.state.show(try await storedAlerts(filter.hours))
+                alerts = queries.alerts(filter, limit: limit)
+            }
+            return try respond((try Payload.encode(alerts), Self.json), to: request)
+        }
     }
 
     /// One alert, however old, as far as it is kept and the caller may see it.
@@ -222,7 +235,8 @@ struct Routes: Sendable {
         }
         let queries = MapQueries(
             state: state, forecast: nil, renderer: renderer, permitted: request.serviceContext.principal?.permittedJurisdictions)
-        guard let alert = queries.alerts(limit: .max).first(where: { $0.decisionID == id }) else { return try Self.noAlert() }
+        let everything = CubeFilter(layer: .alerts, jurisdictions: queries.permitted)
+        guard let alert = queries.alerts(everything, limit: .max).first(where: { $0.decisionID == id }) else { return try Self.noAlert() }
         return try TileCache.Answer(try Payload.encode(alert), contentType: Self.json, coding: .identity).response(to: request)
     }
 
@@ -264,17 +278,25 @@ struct Routes: Sendable {
             permitted: request.serviceContext.principal?.permittedJurisdictions)
     }
 
-    /// Answers from the map and for this caller; a bad query is a 400 that says what is wrong.
+    /// Answers from the map and for this caller.
     private func answer(
         _ request: HTTPRequest, _ content: @Sendable (HTTPRequest, MapQueries) throws -> Content
     ) async throws -> HTTPResponse {
+        try await Self.refusing { try respond(try content(request, try await queries(for: request)), to: request) }
+    }
+
+    /// A bad query is a 400 that says what is wrong.
+    private static func refusing(_ body: () async throws -> HTTPResponse) async throws -> HTTPResponse {
         do {
-            let (bytes, type) = try content(request, try await queries(for: request))
-            let coding = bytes.count < Self.minCompressedBytes ? .identity : ContentCoding.preferred(by: request.headers)
-            return try TileCache.Answer(bytes, contentType: type, coding: coding).response(to: request)
+            return try await body()
         } catch let error as BadQuery {
-            return try Self.refusal(error)
+            return try refusal(error)
         }
+    }
+
+    private func respond(_ content: Content, to request: HTTPRequest) throws -> HTTPResponse {
+        let coding = content.bytes.count < Self.minCompressedBytes ? .identity : ContentCoding.preferred(by: request.headers)
+        return try TileCache.Answer(content.bytes, contentType: content.type, coding: coding).response(to: request)
     }
 
     private static let minCompressedBytes = 1024

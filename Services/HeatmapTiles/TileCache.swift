@@ -160,7 +160,8 @@ final class TileCache: Sendable {
         case .make(let flight):
             let result: Result<Answer, any Error>
             do {
-                result = .success(try await make())
+                // On a thread of its own: the connection's thread has others to serve.
+                result = .success(try await withTaskExecutorPreference(globalConcurrentExecutor) { try await make() })
             } catch {
                 result = .failure(error)
             }

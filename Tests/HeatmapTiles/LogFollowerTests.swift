@@ -139,6 +139,8 @@ import Testing
             #expect(try await store.alert(shown) == map.current.alerts[0])
             #expect(try await store.alert(kept)?.decisionID == kept)
             #expect(try await store.alert(gone) == nil)
+            let ofSpan = try await store.alerts(in: Sample.firstHour..<Sample.firstHour + 1), before = try await store.alerts(in: 0..<Sample.firstHour)
+            #expect(ofSpan == map.current.alerts && before.isEmpty)
             #expect(try await Self.load(store).map.current.alerts == map.current.alerts)
         }
     }

@@ -109,7 +109,7 @@ import Testing
                 let before = map.current.revision
                 map.apply(Forecast([.init(centre: Sample.centre, expected: [expected])], metres: 100, at: Self.start, dispersion: 0))
                 #expect(abs(try await heat() - expected) < 1e-3)
-                #expect(map.changes(since: before).revision == before + 1 && map.changes(since: before).cells == nil)
+                #expect(map.changes(since: before).revision == before + 1 && map.changes(since: before).effect == nil)
             }
             let series = try await RoutesTests.get(routes, "/api/series", query: [("layer", "forecast"), ("from", "2026-01-05T00:00:00Z")])
             #expect(String(decoding: series.bytes, as: UTF8.self).contains("\"counts\":[]"))
@@ -120,16 +120,18 @@ import Testing
     func journal() {
         var journal = ChangeJournal()
         for revision in 11...20 as ClosedRange<UInt64> {
-            journal.note(.init(cells: [revision, 7], everythingChanged: revision == 13), revision: revision)
+            let signals: Set<Signal> = [revision == 19 ? .complaint : .transaction]
+            journal.note(.init(cells: [revision, 7], signals: signals, everythingChanged: revision == 13), revision: revision)
         }
-        #expect(journal.cells(since: 20) == [])
-        #expect(journal.cells(since: 17) == [18, 19, 20, 7])
-        #expect(journal.cells(since: 12) == nil)
-        #expect(journal.cells(since: 9) == nil)
-        #expect(journal.cells(since: nil) == nil)
+        #expect(journal.effect(since: 20)?.cells == [])
+        #expect(journal.effect(since: 17)?.cells == [18, 19, 20, 7])
+        #expect(journal.effect(since: 18)?.signals == [.complaint, .transaction] && journal.effect(since: 19)?.signals == [.transaction])
+        #expect(journal.effect(since: 12) == nil)
+        #expect(journal.effect(since: 9) == nil)
+        #expect(journal.effect(since: nil) == nil)
         for revision in 21...(21 + UInt64(ChangeJournal.maxChanges)) { journal.note(.init(cells: [1], everythingChanged: false), revision: revision) }
-        #expect(journal.cells(since: 21) == nil)
-        #expect(journal.cells(since: 4000) == [1])
+        #expect(journal.effect(since: 21) == nil)
+        #expect(journal.effect(since: 4000)?.cells == [1])
     }
 
     @Test("A viewer who never reads its event stream holds up nobody, and nothing piles up for it")

@@ -1,8 +1,10 @@
 import Contracts
+import Foundation
 import Geo
 import Identity
 import Logging
 import RPC
+import Records
 import ServiceContextModule
 import Testing
 
@@ -132,6 +134,31 @@ import Testing
         }
     }
 
+    @Test("The list of alerts holds to the span and the channels; where memory may lack some of the span, the store is looked through")
+    func alertsOfSpan() async throws {
+        struct Alert: Decodable { var decisionID: String }
+        var state = MapState()
+        state.apply(state.change(for: (0..<MapState.maxAlerts).map { MapStateTests.decision($0, risk: 0.95) }))
+        func at(_ hour: Int) -> String { Timestamp(microseconds: Int64(hour) * CubeHour.microsecondsPerHour).iso8601 }
+        let first = Sample.firstHour, newest = state.alerts[0]
+        try await Self.withRoutes(LiveMap(state)) { routes in
+            var routes = routes
+            routes.storedAlerts = { hours in
+                var old = newest
+                (old.decisionID, old.eventMicroseconds) = ("\(hours.count) hours", Int64(hours.lowerBound) * CubeHour.microsecondsPerHour)
+                return [old]
+            }
+            func listed(_ query: [(name: String, value: String)]) async throws -> [String] {
+                let response = try await Self.get(routes, "/api/alerts", query: query)
+                return try JSONDecoder().decode([Alert].self, from: Data(response.bytes)).map(\.decisionID)
+            }
+            let newest = try await listed([("from", at(first)), ("to", at(first + 1)), ("limit", "3")])
+            #expect(newest == ["d499", "d498", "d497"])
+            #expect(try await listed([("from", at(first - 2)), ("to", at(first)), ("types", "atm")]) == ["2 hours"])
+            #expect(try await Self.get(routes, "/api/alerts", query: [("types", "nothing")]).status == 400)
+        }
+    }
+
     @Test("TileJSON names the tiles, keeps the filter in their address, and refuses a bad one")
     func tileJSON() async throws {
         try await Self.withRoutes { routes in
@@ -189,7 +216,7 @@ import Testing
             let change = map.current.change(for: [MapStateTests.decision(1)])
             let cells = change.placed.keys.compactMap { Tile(zoom: Cube.cellZoom, code: $0.cell)?.quadkey }
             map.apply(change)
-            let told = "{\"revision\":\(first + 1),\"cells\":[\"\(cells[0])\"]}"
+            let told = "{\"revision\":\(first + 1),\"layers\":[\"risk\",\"transactions\"],\"cells\":[\"\(cells[0])\"]}"
             #expect(await iterator.next() == "event: change\nid: \(first + 1)\ndata: \(told)\n\n")
             group.cancelAll()
         }

@@ -94,49 +94,74 @@ struct CellHistory: Sendable {
         var now = Tally(), countBefore = 0
         let earliest = UInt32(filter.hoursBefore?.lowerBound ?? filter.hours.lowerBound)
         let first = UInt32(filter.hours.lowerBound), end = UInt32(filter.hours.upperBound)
-        keys.withUnsafeBufferPointer { keys in
-            counts.withUnsafeBufferPointer { counts in
-                riskSums.withUnsafeBufferPointer { riskSums in
-                    var index = 0
-                    for kind in filter.kinds.indices where filter.kinds[kind] {
-                        let base = UInt32(kind) << 20
-                        index = Self.lowerBound(base + earliest, in: keys, from: index)
-                        guard index < keys.count, keys[index] < base + end else { continue }
-                        let start = Self.lowerBound(base + first, in: keys, from: index)
-                        let after = Self.lowerBound(base + end, in: keys, from: start)
-                        let isFirst = index == 0 || keys[index - 1] < base
-                        var count = isFirst ? 0 : Int(counts[index - 1]), risk = isFirst ? 0 : riskSums[index - 1]
-                        if let hoursOfWeek = filter.hoursOfWeek {
-                            // Which hours count changes too often to be guessed well: what does not is taken times zero.
-                            for entry in index..<start {
-                                countBefore += (Int(counts[entry]) - count) * (hoursOfWeek[Int(keys[entry] & 0xF_FFFF) % 168] ? 1 : 0)
-                                count = Int(counts[entry])
-                            }
-                            if start > index { risk = riskSums[start - 1] }
-                            for entry in start..<after {
-                                let weight = hoursOfWeek[Int(keys[entry] & 0xF_FFFF) % 168] ? 1 : 0
-                                now.count += (Int(counts[entry]) - count) * weight
-                                now.riskSum += (riskSums[entry] - risk) * Double(weight)
-                                count = Int(counts[entry])
-                                risk = riskSums[entry]
-                            }
-                        } else {
-                            if start > index {
-                                countBefore += Int(counts[start - 1]) - count
-                                count = Int(counts[start - 1])
-                                risk = riskSums[start - 1]
-                            }
-                            if after > start {
-                                now.count += Int(counts[after - 1]) - count
-                                now.riskSum += riskSums[after - 1] - risk
-                            }
-                        }
-                        index = after
+        withColumns { columns in
+            var index = 0
+            for kind in filter.kinds.indices where filter.kinds[kind] {
+                let base = UInt32(kind) << 20
+                index = Self.lowerBound(base + earliest, in: columns.keys, from: index)
+                guard index < columns.keys.count, columns.keys[index] < base + end else { continue }
+                let isFirst = index == 0 || columns.keys[index - 1] < base
+                var sum = Tally()
+                if !isFirst { sum = Tally(count: Int(columns.counts[index - 1]), riskSum: columns.riskSums[index - 1]) }
+                if let masks = filter.hourMasks {
+                    masks.withUnsafeBufferPointer { masks in
+                        let before = columns.sum(masks, from: &index, before: base + first, after: &sum)
+                        let during = columns.sum(masks, from: &index, before: base + end, after: &sum)
+                        countBefore += before.count
+                        now += during
                     }
+                } else {
+                    let start = Self.lowerBound(base + first, in: columns.keys, from: index)
+                    let after = Self.lowerBound(base + end, in: columns.keys, from: start)
+                    if start > index {
+                        countBefore += Int(columns.counts[start - 1]) - sum.count
+                        sum = Tally(count: Int(columns.counts[start - 1]), riskSum: columns.riskSums[start - 1])
+                    }
+                    if after > start {
+                        now.count += Int(columns.counts[after - 1]) - sum.count
+                        now.riskSum += columns.riskSums[after - 1] - sum.riskSum
+                    }
+                    index = after
                 }
             }
         }
         return (now, countBefore)
+    }
+
+    /// The columns where they lie.
+    private struct Columns {
+        let keys: UnsafeBufferPointer<UInt32>
+        let counts: UnsafeBufferPointer<UInt32>
+        let riskSums: UnsafeBufferPointer<Double>
+
+        /// Adds up the entries from an index on, up to a key, in the hours of the week that the masks let through.
+        ///
+        /// - Parameters:
+        ///   - index: where to begin; afterwards where it ended.
+        ///   - sum: the running sums before the index; afterwards those before where it ended.
+        @inline(__always)
+        func sum(_ masks: UnsafeBufferPointer<UInt64>, from index: inout Int, before key: UInt32, after sum: inout Tally) -> Tally {
+            var count: UInt64 = 0, risk = 0.0, entry = index
+            var lastCount = UInt32(truncatingIfNeeded: sum.count), lastRisk = sum.riskSum
+            while entry < keys.count, keys[entry] < key {
+                let mask = masks[Int((keys[entry] & 0xF_FFFF) % 168)], nextCount = counts[entry], nextRisk = riskSums[entry]
+                count &+= UInt64(nextCount &- lastCount) & mask
+                risk += Double(bitPattern: (nextRisk - lastRisk).bitPattern & mask)
+                (lastCount, lastRisk) = (nextCount, nextRisk)
+                entry += 1
+            }
+            index = entry
+            sum = Tally(count: Int(lastCount), riskSum: lastRisk)
+            return Tally(count: Int(truncatingIfNeeded: count), riskSum: risk)
+        }
+    }
+
+    private func withColumns(_ body: (Columns) -> Void) {
+        keys.withUnsafeBufferPointer { keys in
+            counts.withUnsafeBufferPointer { counts in
+                riskSums.withUnsafeBufferPointer { body(Columns(keys: keys, counts: counts, riskSums: $0)) }
+            }
+        }
     }
 
     /// Calls `body` with each entry that a filter lets through.

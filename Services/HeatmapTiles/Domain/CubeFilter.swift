@@ -26,10 +26,23 @@ struct CubeFilter: Sendable, Hashable {
         /// As many hours just before them, to compare with; nil where the span is open.
         var hoursBefore: Range<Int>?
         /// By hour since 1970 modulo 168; nil for all.
-        var hoursOfWeek: [Bool]?
+        let hoursOfWeek: [Bool]?
         var minimumRisk: Double
         /// By a cell's index; nil for all.
         var cells: [Bool]?
+        /// `hoursOfWeek` as bits: all ones for an hour that counts, zero for another. Sums over many entries take them, for which hours
+        /// count changes too often to be guessed well.
+        let hourMasks: [UInt64]?
+
+        init(kinds: [Bool], hours: Range<Int>, hoursBefore: Range<Int>?, hoursOfWeek: [Bool]?, minimumRisk: Double, cells: [Bool]?) {
+            self.kinds = kinds
+            self.hours = hours
+            self.hoursBefore = hoursBefore
+            self.hoursOfWeek = hoursOfWeek
+            self.minimumRisk = minimumRisk
+            self.cells = cells
+            hourMasks = hoursOfWeek.map { $0.map { $0 ? .max : 0 } }
+        }
 
         func accepts(_ tally: Tally) -> Bool {
             tally.count > 0 && (minimumRisk <= 0 || tally.meanRisk >= minimumRisk)

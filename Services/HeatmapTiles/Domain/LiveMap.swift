@@ -11,9 +11,11 @@ final class LiveMap: Sendable {
     }
 
     /// What one change did to the map.
-    struct Effect: Sendable {
+    struct Effect: Sendable, Hashable {
         /// Codes at zoom 17.
         var cells: Set<UInt64>
+        /// What was counted in them.
+        var signals: Set<Signal> = []
         /// Areas were redrawn, or there is a new forecast.
         var everythingChanged: Bool
     }
@@ -41,7 +43,7 @@ final class LiveMap: Sendable {
     func apply(_ change: MapState.Change) {
         guard !change.isEmpty else { return }
         let effect = state.withLock { state in
-            let effect = Effect(cells: state.map.apply(change), everythingChanged: !change.areas.isEmpty)
+            let effect = Effect(cells: state.map.apply(change), signals: change.signals, everythingChanged: !change.areas.isEmpty)
             state.journal.note(effect, revision: state.map.revision)
             return effect
         }
@@ -66,9 +68,9 @@ final class LiveMap: Sendable {
         }
     }
 
-    /// The map's revision, and the cells (codes at zoom 17) that have changed since another; nil for too many, or since too long ago.
-    func changes(since revision: UInt64?) -> (revision: UInt64, cells: Set<UInt64>?) {
-        state.withLock { ($0.map.revision, $0.journal.cells(since: revision)) }
+    /// The map's revision, and what has changed since another; nil for everything, or since too long ago.
+    func changes(since revision: UInt64?) -> (revision: UInt64, effect: Effect?) {
+        state.withLock { ($0.map.revision, $0.journal.effect(since: revision)) }
     }
 
     var listenerCount: Int { state.withLock { $0.listeners.count } }
@@ -99,7 +101,7 @@ final class LiveMap: Sendable {
     }
 }
 
-/// Which cells the last changes touched, so that a listener can be told what it has missed. Older changes are forgotten.
+/// What the last changes touched, so that a listener can be told what it has missed. Older changes are forgotten.
 struct ChangeJournal: Sendable {
     static let maxCells = 20_000
     static let maxChanges = 4096
@@ -124,15 +126,16 @@ struct ChangeJournal: Sendable {
         changes.removeFirst(dropped)
     }
 
-    /// Nil when that is not known any more, or when everything has changed.
-    func cells(since revision: UInt64?) -> Set<UInt64>? {
+    /// What the changes since then did together; nil when that is not known any more, or when everything has changed.
+    func effect(since revision: UInt64?) -> LiveMap.Effect? {
         guard let revision, let forgotten, revision >= forgotten else { return nil }
-        var cells: Set<UInt64> = []
+        var effect = LiveMap.Effect(cells: [], everythingChanged: false)
         for change in changes.reversed() {
             if change.revision <= revision { break }
             if change.effect.everythingChanged { return nil }
-            cells.formUnion(change.effect.cells)
+            effect.cells.formUnion(change.effect.cells)
+            effect.signals.formUnion(change.effect.signals)
         }
-        return cells
+        return effect
     }
 }

@@ -68,6 +68,11 @@ struct MapState: Sendable {
             placed.isEmpty && unplaced.isEmpty && alerts.isEmpty && complaints.isEmpty && sites.isEmpty && areas.isEmpty
         }
 
+        /// What may be counted elsewhere than before; all that waits for a place where terminals have found theirs.
+        var signals: Set<Signal> {
+            sites.isEmpty ? Set(placed.keys.map(\.slot.kind.signal) + unplaced.keys.map(\.slot.kind.signal)) : Set(Signal.allCases)
+        }
+
         /// Counts at a place.
         fileprivate mutating func count(_ tally: Tally, at place: Place, knownHour: Int) {
             placed[place, default: Tally()] += tally

@@ -249,6 +249,16 @@ struct MapStore: Sendable {
         try Self.alerts(in: try await pool.query("\(Self.selectAlerts) WHERE decision_id = \(decisionID)")).first
     }
 
+    /// The newest alerts of payments in these hours.
+    func alerts(in hours: Range<Int>) async throws -> [AlertNote] {
+        func start(_ hour: Int) -> PostgresTimestamp { PostgresTimestamp(microsecondsSince1970: Int64(hour) * CubeHour.microsecondsPerHour) }
+        return try Self.alerts(in: try await pool.query(
+            """
+            \(Self.selectAlerts) WHERE event_time >= \(start(hours.lowerBound)) AND event_time < \(start(hours.upperBound))
+            ORDER BY decided_at DESC LIMIT \(MapState.maxAlerts)
+            """))
+    }
+
     private static let selectAlerts: SQL = """
         SELECT decision_id, event_time, decided_at, latitude, longitude, terminal_id, channel,
             amount_minor_units, currency, risk, reasons

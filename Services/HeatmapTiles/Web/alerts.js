@@ -1,4 +1,4 @@
-// The list of the newest alerts: what they are, who has taken them, and a button to take one.
+// The list of the newest alerts of what is chosen: what they are, who has taken them, and a button to take one.
 import * as api from './api.js';
 import { formatDated, formatMoney, formatPercent, formatReason } from './format.js';
 import { make, note, row, showFailure } from './panels.js';
@@ -13,6 +13,7 @@ export class AlertList extends EventTarget {
   #alerts = [];
   #states = new Map();
   #seen = null;
+  #filter = '';
   #chosen = null;
   #isAsking = false;
 
@@ -24,17 +25,18 @@ export class AlertList extends EventTarget {
     this.#canReadStates = scopes.includes('alerts:read');
   }
 
-  /** Asks for the alerts again; those that were not there before are told in `new`. */
-  async load() {
+  /** Asks for the alerts that a filter lets through; those that were not there before, under the same filter, are told in `new`. */
+  async load(filter) {
     try {
-      this.#alerts = await api.alerts(SHOWN);
+      this.#alerts = await api.alerts({ limit: SHOWN, ...filter });
       // The service tells the last decided first; a bank may send its payments in another order.
       this.#alerts.sort((one, other) => Date.parse(other.eventTime) - Date.parse(one.eventTime));
     } catch (error) {
       if (error.status === 401) throw error;
-      return showFailure(this.#root, error, () => this.load());
+      return showFailure(this.#root, error, () => this.load(filter));
     }
-    const seen = this.#seen;
+    const key = JSON.stringify(filter), seen = key === this.#filter ? this.#seen : null;
+    this.#filter = key;
     this.#seen = new Set(this.#alerts.map((alert) => alert.decisionID));
     for (const alert of seen ? this.#alerts.filter((alert) => !seen.has(alert.decisionID)) : []) {
       this.dispatchEvent(new CustomEvent('new', { detail: alert }));

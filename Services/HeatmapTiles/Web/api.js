@@ -40,7 +40,7 @@ export const summary = (filter, signal) => request(`/api/summary${query(filter)}
 export const bounds = (filter) => request(`/api/bounds${query(filter)}`);
 export const series = (parameters, signal) => request(`/api/series${query(parameters)}`, { signal });
 export const hotspots = (parameters, signal) => request(`/api/hotspots${query(parameters)}`, { signal });
-export const alerts = (limit) => request(`/api/alerts${query({ limit })}`);
+export const alerts = (parameters) => request(`/api/alerts${query(parameters)}`);
 export const alert = (id) => request(`/api/alerts/${encodeURIComponent(id)}`);
 export const complaints = (limit) => request(`/api/complaints${query({ limit })}`);
 export const cell = (quadkey, parameters, signal) => request(`/api/cells/${quadkey}${query(parameters)}`, { signal });

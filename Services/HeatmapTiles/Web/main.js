@@ -8,7 +8,7 @@ import { Live, latest } from './live.js';
 import { withSession } from './login.js';
 import { RiskMap } from './map.js';
 import { ModelsPage } from './models.js';
-import { isChosen, outlook, recordedFilter } from './outlook.js';
+import { alertFilter, isChosen, outlook, recordedFilter } from './outlook.js';
 import { Player } from './player.js';
 import { Counters, fillSelect, segments, showFailure, showHotspots, showLoading } from './panels.js';
 import { LAYERS, PRESETS, RECORDED, ViewState, dayTimes } from './state.js';
@@ -87,10 +87,7 @@ class Dashboard {
       if (complaint) this.#detail.showComplaint(complaint);
     });
     element('models-open').addEventListener('click', () => state.set({ page: 'models' }));
-    element('language').addEventListener('click', () => {
-      switchLanguage();
-      location.reload();
-    });
+    element('language').addEventListener('click', () => { switchLanguage(); location.reload(); });
     // A link that is opened in this tab changes only what follows the #.
     window.addEventListener('hashchange', () => {
       const alert = new URLSearchParams(location.hash.slice(1)).get('alert') ?? '';
@@ -154,8 +151,7 @@ class Dashboard {
       const changes = Object.keys(detail);
       if (changes.includes('layer')) this.#player.pause();
       if (changes.every((key) => ['alert', 'page'].includes(key))) return this.#showPage();
-      const isSpanOnly = changes.every((key) => ['preset', 'from', 'to'].includes(key));
-      this.#showAll(!isSpanOnly);
+      this.#showAll(changes.some((key) => !['preset', 'from', 'to'].includes(key)));
     });
     this.#map?.addEventListener('move', () => {
       state.place = this.#map.place();
@@ -181,22 +177,27 @@ class Dashboard {
     this.#live.addEventListener('change', ({ detail }) => {
       element('live').title = formatClock(Date.now());
       if (this.#summary && detail.revision === this.#summary.revision) return;
+      for (const layer of detail.layers ?? LAYERS) this.#oldLayers.add(layer);
       // Where nothing has changed that is in view, the heat stays as it is.
-      if (!detail.cells || !this.#map || this.#map.sees(detail.cells)) this.#isHeatOld = true;
+      const isDrawn = detail.layers?.includes(this.#state.drawnLayer) ?? true;
+      if (isDrawn && (!detail.cells || !this.#map || this.#map.sees(detail.cells))) this.#isHeatOld = true;
       this.#onChange();
     });
     this.#live.addEventListener('broken', () => api.session().catch((error) => { if (error.status === 401) this.#signedOut(); }));
   }
 
-  /** New events have come: everything that shows now is asked for again. */
+  /** New events have come: what shows now of the layers that they are in is asked for again. */
   #onChange = latest(async () => {
+    const old = this.#oldLayers;
+    this.#oldLayers = new Set();
     const [before] = this.#state.span();
     await this.#loadSummary();
     const [from] = this.#state.span();
     const isSame = from === before;
-    if (!isSame || this.#isHeatOld) this.#showHeat(isSame);
+    if (!isSame) this.#map?.show(this.#state.drawnLayer, this.#state.filter());
+    else if (this.#isHeatOld) this.#map?.refresh();
     this.#isHeatOld = false;
-    this.#showAll(true, true);
+    this.#showAll(true, isSame ? old : new Set(LAYERS));
     if (this.#summary && this.#summary.jurisdictions !== this.#areaCount) this.#loadAreas();
   });
 
@@ -204,14 +205,12 @@ class Dashboard {
   /** When the connection was lost, in milliseconds; null while it stands. */
   #lostAt = null;
   #isHeatOld = false;
+  /** Layers with events that are not shown yet. */
+  #oldLayers = new Set();
 
-  #showHeat(isRefresh) {
-    if (isRefresh) this.#map?.refresh();
-    else this.#map?.show(this.#state.drawnLayer, this.#state.filter());
-  }
-
-  #showAll(withSeries = true, isRefresh = false) {
-    const state = this.#state;
+  /** Shows the view; with `old`, only what new events of those layers make look different. */
+  #showAll(withSeries = true, old = null) {
+    const state = this.#state, isOld = (...layers) => !old || layers.some((layer) => old.has(layer));
     this.#mark.layers(state.layer);
     this.#mark.presets(state.preset);
     element('min-risk').value = state.minRisk;
@@ -224,13 +223,13 @@ class Dashboard {
     element('hotspots-title').textContent = text('hotspots.title', { unit: text(`unit.${state.drawnLayer}`) });
     this.#fillChoices();
     this.#showLegend();
-    if (!isRefresh) this.#showHeat(false);
-    if (withSeries) this.#loadSeries();
-    if (!isRefresh) this.#loadSummary();
-    this.#loadHotspots();
-    this.#loadAlerts();
-    this.#loadComplaints();
-    this.#detail.follow(state.layer, recordedFilter(state), state.facets());
+    if (!old) this.#map?.show(state.drawnLayer, state.filter());
+    if (withSeries && isOld(state.layer, state.drawnLayer)) this.#loadSeries();
+    if (!old) this.#loadSummary();
+    if (isOld(state.drawnLayer)) this.#loadHotspots();
+    if (isOld('alerts')) this.#loadAlerts();
+    if (isOld('complaints')) this.#loadComplaints();
+    if (isOld(state.layer)) this.#detail.follow(state.layer, recordedFilter(state), state.facets());
     this.#showPage();
   }
 
@@ -312,7 +311,7 @@ class Dashboard {
 
   #loadAlerts = latest(async () => {
     try {
-      await this.#alerts.load();
+      await this.#alerts.load(alertFilter(this.#state));
       if (!this.#isLinkOpened) {
         this.#isLinkOpened = true;
         this.#openLinked();

@@ -18,6 +18,12 @@ export function isChosen(state, district) {
     && (!isCrime || !state.type || crimeType === state.type) && (!state.jurisdiction || jurisdiction === district);
 }
 
+/** The filter of the view as the list of alerts takes it: those of payments have channels, not crimes. */
+export function alertFilter(state) {
+  const { from, to, jurisdiction, types } = recordedFilter(state), isCrime = ['complaints', 'forecast'].includes(state.layer);
+  return { from, to, jurisdiction, types: isCrime ? undefined : types };
+}
+
 /** Complaints of the last days and, after them, those expected: bars for the timeline. */
 export async function outlook(state) {
   if (!state.forecast) return {};
