@@ -14,12 +14,16 @@ struct LiveStream: Sendable {
     var life: Duration = .seconds(600)
     var clock: any Clock<Duration> = ContinuousClock()
 
+    /// Nobody takes all listeners' places away from the others.
+    static let maxListenersOfCaller = 100
     /// More changed cells than these are not told one by one.
     static let maxCells = 200
 
     func response(to request: HTTPRequest) throws -> HTTPResponse {
-        guard let subscription = map.subscribe(limit: maxListeners) else {
-            throw RPCError(.resourceExhausted, "\(maxListeners) dashboards are listening already")
+        let caller = request.serviceContext.principal?.subject ?? ""
+        guard let subscription = map.subscribe(caller, limit: maxListeners, limitOfCaller: Self.maxListenersOfCaller) else {
+            throw RPCError.resourceExhausted(
+                "\(maxListeners) dashboards are listening already, or \(Self.maxListenersOfCaller) of yours", retryAfter: .seconds(5))
         }
         // What the browser has seen before its connection broke.
         let seen = request.headers["last-event-id"].flatMap { UInt64($0) }

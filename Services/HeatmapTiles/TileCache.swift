@@ -93,11 +93,20 @@ final class TileCache: Sendable {
         var old = Generation()
         var flights: [String: Flight] = [:]
         var flightsOfSubject: [String: Int] = [:]
+        var easels: [String: Easel] = [:]
     }
 
-    /// Answers that are being made at once, in all and for one caller.
+    /// What one caller has in the making: how many are being drawn, and those that wait for their turn, the first first.
+    private struct Easel {
+        var drawing = 0
+        var waiting: [CheckedContinuation<Void, Never>] = []
+    }
+
+    /// Answers that are asked for and not made yet, in all and for one caller.
     static let maxFlights = 512
     static let maxFlightsOfSubject = 96
+    /// Of a caller's, those that are drawn at the same time: who asks for many does not stand before who asks for one.
+    static let maxDrawingOfSubject = 4
     /// What an entry takes beside its bytes, and for each tile in its extent, about.
     private static let entryOverheadBytes = 400
     private static let extentOverheadBytes = 200
@@ -159,15 +168,40 @@ final class TileCache: Sendable {
             throw RPCError.resourceExhausted("\(Self.maxFlightsOfSubject) tiles are being made for you already", retryAfter: .seconds(1))
         case .make(let flight):
             let result: Result<Answer, any Error>
+            await takeTurn(of: subject)
             do {
                 // On a thread of its own: the connection's thread has others to serve.
                 result = .success(try await withTaskExecutorPreference(globalConcurrentExecutor) { try await make() })
             } catch {
                 result = .failure(error)
             }
+            endTurn(of: subject)
             finish(flight, key, result)
             return try result.get()
         }
+    }
+
+    private func takeTurn(of subject: String) async {
+        await withCheckedContinuation { continuation in
+            let mayDraw = state.withLock { state in
+                let isFree = state.easels[subject, default: Easel()].drawing < Self.maxDrawingOfSubject
+                if isFree { state.easels[subject, default: Easel()].drawing += 1 } else { state.easels[subject]?.waiting.append(continuation) }
+                return isFree
+            }
+            if mayDraw { continuation.resume() }
+        }
+    }
+
+    /// Gives the turn to the caller's next, if there is one.
+    private func endTurn(of subject: String) {
+        let next: CheckedContinuation<Void, Never>? = state.withLock { state in
+            guard var easel = state.easels[subject] else { return nil }
+            let next = easel.waiting.isEmpty ? nil : easel.waiting.removeFirst()
+            if next == nil { easel.drawing -= 1 }
+            state.easels[subject] = easel.drawing > 0 ? easel : nil
+            return next
+        }
+        next?.resume()
     }
 
     private func finish(_ flight: Flight, _ key: String, _ result: Result<Answer, any Error>) {

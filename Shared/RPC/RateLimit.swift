@@ -39,10 +39,8 @@ public struct RateLimitInterceptor: PromptServerInterceptor {
     public func beginPromptly(_ call: inout IncomingCall) throws -> (@Sendable (CallOutcome) -> Void)? {
         guard let caller = key(call), let wait = buckets.take(caller) else { return nil }
         let milliseconds = max(Int64(wait * 1000), 1)
-        var error = RPCError.resourceExhausted(
+        throw RPCError.resourceExhausted(
             "too many calls; the next one may come in \(milliseconds) ms", retryAfter: .milliseconds(milliseconds))
-        error.metadata["retry-after"] = String((milliseconds + 999) / 1000)
-        throw error
     }
 }
 

@@ -42,12 +42,14 @@ extension RPCError {
         detail(GoogleRPC.BadRequest.self)?.fieldViolations.map { FieldViolation(field: $0.field, description: $0.description) } ?? []
     }
 
-    /// A refusal for now, with a `google.rpc.RetryInfo` that says when to come again.
+    /// A refusal for now that says when to come again: with a `google.rpc.RetryInfo`, and for those who speak HTTP in the field
+    /// `retry-after`, in whole seconds (RFC 9110, 10.2.3).
     public static func resourceExhausted(_ message: String, retryAfter delay: Duration) -> RPCError {
         let (seconds, attoseconds) = delay.components
         let info = GoogleRPC.RetryInfo(
             retryDelay: GoogleProtobuf.Duration(seconds: seconds, nanos: Int32(attoseconds / 1_000_000_000)))
-        return RPCError(.resourceExhausted, message, details: [info])
+        let wholeSeconds = max(seconds + (attoseconds > 0 ? 1 : 0), 1)
+        return RPCError(.resourceExhausted, message, details: [info], metadata: ["retry-after": String(wholeSeconds)])
     }
 
     /// When to come again, where the server said so.

@@ -87,8 +87,9 @@ import Testing
     @Test("Listeners hear of changes, those that come in a rush once, and nobody beyond the limit listens")
     func listeners() async throws {
         let map = LiveMap(MapState())
-        let subscription = try #require(map.subscribe(limit: 1))
-        #expect(map.subscribe(limit: 1) == nil)
+        let subscription = try #require(map.subscribe("asha", limit: 2, limitOfCaller: 1))
+        #expect(map.subscribe("asha", limit: 2, limitOfCaller: 1) == nil)
+        #expect(map.subscribe("ravi", limit: 1) == nil)
         for number in 0..<5 { map.apply(map.current.change(for: [Self.decision(number)])) }
         var iterator = subscription.wakes.makeAsyncIterator()
         #expect(await iterator.next() != nil)

@@ -91,29 +91,38 @@ import Testing
         #expect(cache.count == 0 && cache.byteCount == 0)
     }
 
-    @Test("A caller who asks for too much at once is refused with a time to come again; others are served")
+    @Test("Of what a caller asks for at once little is drawn at a time, too much is refused with a time to come again; others are served")
     func floods() async throws {
         let cache = TileCache(maxBytes: 1 << 20)
-        let (gate, open) = AsyncStream.makeStream(of: Void.self)
-        let (begun, begin) = AsyncStream.makeStream(of: Void.self)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for number in 0..<TileCache.maxFlightsOfSubject {
+        let (gate, open) = AsyncStream.makeStream(of: Void.self), (begun, begin) = AsyncStream.makeStream(of: Void.self)
+        let drawn = Count()
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            // One of them is too much: it is refused at once, for none of the others is drawn before the gate opens.
+            for number in 0...TileCache.maxFlightsOfSubject {
                 group.addTask {
-                    _ = try await cache.answer("\(number)", for: "flood") {
-                        begin.yield()
-                        for await _ in gate { break }
-                        return try Self.answer()
+                    do {
+                        _ = try await cache.answer("\(number)", for: "flood") {
+                            begin.yield()
+                            drawn.value.withLock { $0 += 1 }
+                            for await _ in gate { break }
+                            return try Self.answer()
+                        }
+                        return true
+                    } catch let error as RPCError where error.code == .resourceExhausted {
+                        #expect(error.retryDelay == .seconds(1) && error.metadata["retry-after"] == "1")
+                        return false
                     }
                 }
             }
-            var running = 0
-            for await _ in begun { running += 1; if running == TileCache.maxFlightsOfSubject { break } }
-            let error = await #expect(throws: RPCError.self) { try await cache.answer("more", for: "flood") { try Self.answer() } }
-            #expect(error?.code == .resourceExhausted && error?.retryDelay == .seconds(1))
+            #expect(try await group.next() == false)
+            var drawing = 0
+            for await _ in begun { drawing += 1; if drawing == TileCache.maxDrawingOfSubject { break } }
             #expect(try await cache.answer("mine", for: "asha") { try Self.answer() }.bytes.count == 10)
+            #expect(drawn.value.withLock { $0 } == TileCache.maxDrawingOfSubject)
             open.finish()
-            try await group.waitForAll()
+            for try await isMade in group { #expect(isMade) }
         }
+        #expect(drawn.value.withLock { $0 } == TileCache.maxFlightsOfSubject)
         #expect(try await cache.answer("more", for: "flood") { try Self.answer() }.bytes.count == 10)
     }
 

@@ -5,7 +5,7 @@ final class LiveMap: Sendable {
     private struct State {
         var map: MapState
         var forecast: Forecast?
-        var listeners: [Int: AsyncStream<Void>.Continuation] = [:]
+        var listeners: [Int: (caller: String, ears: AsyncStream<Void>.Continuation)] = [:]
         var nextListener = 0
         var journal = ChangeJournal()
     }
@@ -64,7 +64,7 @@ final class LiveMap: Sendable {
     private func tell(_ effect: Effect) {
         changed(effect)
         state.withLock { state in
-            for listener in state.listeners.values { listener.yield() }
+            for listener in state.listeners.values { listener.ears.yield() }
         }
     }
 
@@ -83,13 +83,13 @@ final class LiveMap: Sendable {
         let nudge: @Sendable () -> Void
     }
 
-    /// - Returns: nil when there are `limit` listeners already.
-    func subscribe(limit: Int) -> Subscription? {
+    /// - Returns: nil when there are `limit` listeners already, or `limitOfCaller` of this caller.
+    func subscribe(_ caller: String, limit: Int, limitOfCaller: Int = .max) -> Subscription? {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let number: Int? = state.withLock { state in
-            guard state.listeners.count < limit else { return nil }
+            guard state.listeners.count < limit, state.listeners.values.count(where: { $0.caller == caller }) < limitOfCaller else { return nil }
             state.nextListener += 1
-            state.listeners[state.nextListener] = continuation
+            state.listeners[state.nextListener] = (caller, continuation)
             return state.nextListener
         }
         guard let number else { return nil }
