@@ -34,10 +34,10 @@ struct Screen: Sendable {
         return try JSONDecoder().decode(Frames.self, from: Data(text.utf8))
     }
 
-    /// Watches a layer's counter while `body` goes on.
+    /// Watches a layer's counter while `body` goes on, and until it has risen by as much as `body` says.
     ///
     /// - Returns: what the counter showed, and when.
-    func watching(_ python: String, layer: String, _ body: () async throws -> Void) async throws -> [(time: Double, count: Int)] {
+    func watching(_ python: String, layer: String, _ body: () async throws -> Int) async throws -> [(time: Double, count: Int)] {
         let process = Process(), input = Pipe(), printed = Pipe()
         let lines = Mutex(""), (news, tell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         process.executableURL = URL(filePath: python)
@@ -54,7 +54,8 @@ struct Screen: Sendable {
         try process.run()
         for await _ in news where !process.isRunning || lines.withLock({ $0.hasPrefix("ready\n") }) { break }
         guard process.isRunning else { throw BenchmarkProblem("the browser did not start") }
-        try await body()
+        let rise = try await body()
+        try input.fileHandleForWriting.write(contentsOf: Data("\(rise)".utf8))
         try input.fileHandleForWriting.close()
         process.waitUntilExit()
         return lines.withLock { $0 }.split(separator: "\n").compactMap { line in
@@ -81,7 +82,7 @@ struct Screen: Sendable {
                     try await Task.sleep(for: pace)
                 }
             }
-            try await Task.sleep(for: .seconds(8))
+            return count
         }
         let first = shown.first?.count ?? 0
         return acknowledged.enumerated().map { number, time in

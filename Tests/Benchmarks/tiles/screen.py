@@ -3,11 +3,13 @@
     screen.py frames ADDRESS TOKEN HASH SECONDS   drags and zooms the map; prints {"cells", "frames", "median", "p95", "slowest"} in ms
     screen.py watch ADDRESS TOKEN LAYER           prints a line `MILLISECONDS COUNT` each time that the layer's counter shows another count
 
-`watch` prints `ready` first and ends with its input. Needs playwright from PyPI and Debian's chromium.
+`watch` prints `ready` first. Its input is a number, told at its end: it watches until the counter has risen by that many, at most 30 s more.
+Needs playwright from PyPI and Debian's chromium.
 """
 import json
 import sys
 import threading
+import time
 
 from playwright.sync_api import sync_playwright
 
@@ -59,13 +61,20 @@ def frames(playwright, address, token, fragment, seconds):
 
 def watch(playwright, address, token, layer):
     page = page_of(playwright, address, token, "layer=complaints&span=all")
-    page.expose_function("tell", lambda when, words: print(when, "".join(c for c in words if c.isdigit()), flush=True))
+    counts, wanted = [], []
+
+    def tell(when, words):
+        counts.append(int("".join(c for c in words if c.isdigit()) or 0))
+        print(when, counts[-1], flush=True)
+
+    page.expose_function("tell", tell)
     print("ready", flush=True)
     page.evaluate(WATCH, LAYERS.index(layer))
-    ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
-    while not ended.is_set():
-        page.wait_for_timeout(100)
+    threading.Thread(target=lambda: wanted.append(int(sys.stdin.read() or 0)), daemon=True).start()
+    deadline = None
+    while not wanted or (counts[-1] < counts[0] + wanted[0] and time.monotonic() < deadline):
+        page.wait_for_timeout(50)
+        deadline = deadline or (time.monotonic() + 30 if wanted else None)
 
 
 with sync_playwright() as playwright:
