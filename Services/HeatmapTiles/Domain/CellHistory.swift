@@ -1,24 +1,27 @@
-/// What happened in one cell: for each kind and hour, running sums, in columns.
+/// What happened in one cell: for each kind and hour, running sums.
 ///
 /// Keys are kind × 2²⁰ + hour in rising order, so a kind's hours lie together; sums run within a kind. The sum over a span of
-/// hours is then the difference of two entries, found by two binary searches.
+/// hours is then the difference of two entries, found by two binary searches. An entry's parts lie beside each other: a tile reads a
+/// little of thousands of cells, which takes as long as memory takes to bring it.
 struct CellHistory: Sendable {
-    private var keys: [UInt32] = []
-    private var counts: [UInt32] = []
-    private var riskSums: [Double] = []
+    private struct Entry {
+        var key: UInt32
+        var count: UInt32
+        var riskSum: Double
+    }
+
+    private var entries: [Entry] = []
 
     /// The number of (kind, hour) entries.
-    var entryCount: Int { keys.count }
+    var entryCount: Int { entries.count }
 
-    static let bytesPerEntry = MemoryLayout<UInt32>.stride * 2 + MemoryLayout<Double>.stride
+    static let bytesPerEntry = MemoryLayout<Entry>.stride
 
     init() {}
 
     /// An empty history with room for so many entries.
     init(capacity: Int) {
-        keys.reserveCapacity(capacity)
-        counts.reserveCapacity(capacity)
-        riskSums.reserveCapacity(capacity)
+        entries.reserveCapacity(capacity)
     }
 
     static func key(kind: Int, hour: Int) -> UInt32 { UInt32(kind) << 20 | UInt32(hour) }
@@ -28,44 +31,40 @@ struct CellHistory: Sendable {
     mutating func add(kind: Int, hour: Int, _ tally: Tally) {
         let key = Self.key(kind: kind, hour: hour)
         let start = lowerBound(key, from: 0)
-        if start == keys.count || keys[start] != key {
+        if start == entries.count || entries[start].key != key {
             let before = sums(before: start, kind: kind)
             makeRoom()
-            keys.insert(key, at: start)
-            counts.insert(UInt32(clamping: before.count), at: start)
-            riskSums.insert(before.riskSum, at: start)
+            entries.insert(Entry(key: key, count: UInt32(clamping: before.count), riskSum: before.riskSum), at: start)
         }
         var index = start
-        while index < keys.count && Int(keys[index] >> 20) == kind {
-            counts[index] = UInt32(clamping: Int(counts[index]) + tally.count)
-            riskSums[index] += tally.riskSum
+        while index < entries.count && Int(entries[index].key >> 20) == kind {
+            entries[index].count = UInt32(clamping: Int(entries[index].count) + tally.count)
+            entries[index].riskSum += tally.riskSum
             index += 1
         }
     }
 
     /// Adds an entry whose kind and hour come after all others': how a cube is rebuilt.
     mutating func append(kind: Int, hour: Int, _ tally: Tally) {
-        let before = sums(before: keys.count, kind: kind)
+        let before = sums(before: entries.count, kind: kind)
         makeRoom()
-        keys.append(Self.key(kind: kind, hour: hour))
-        counts.append(UInt32(clamping: before.count + tally.count))
-        riskSums.append(before.riskSum + tally.riskSum)
+        entries.append(
+            Entry(
+                key: Self.key(kind: kind, hour: hour), count: UInt32(clamping: before.count + tally.count),
+                riskSum: before.riskSum + tally.riskSum))
     }
 
-    /// Arrays that double would leave a quarter of the cube's memory empty; these grow by an eighth.
+    /// An array that doubles would leave a quarter of the cube's memory empty; this one grows by an eighth.
     private mutating func makeRoom() {
-        guard keys.count == keys.capacity else { return }
-        let capacity = keys.count + max(2, keys.count / 8)
-        keys.reserveCapacity(capacity)
-        counts.reserveCapacity(capacity)
-        riskSums.reserveCapacity(capacity)
+        guard entries.count == entries.capacity else { return }
+        entries.reserveCapacity(entries.count + max(2, entries.count / 8))
     }
 
     /// From the first to the last hour of the entries of these kinds; nil when there is none.
     func hours(ofKinds kinds: [Bool]) -> ClosedRange<Int>? {
         var hours: ClosedRange<Int>?
-        for key in keys where kinds[Int(key >> 20)] {
-            let hour = Int(key & 0xF_FFFF)
+        for entry in entries where kinds[Int(entry.key >> 20)] {
+            let hour = Int(entry.key & 0xF_FFFF)
             hours = min(hours?.lowerBound ?? hour, hour)...max(hours?.upperBound ?? hour, hour)
         }
         return hours
@@ -74,8 +73,8 @@ struct CellHistory: Sendable {
     /// Calls `body` with the number of each kind that has entries.
     func forEachKind(_ body: (Int) -> Void) {
         var index = 0
-        while index < keys.count {
-            let kind = Int(keys[index] >> 20)
+        while index < entries.count {
+            let kind = Int(entries[index].key >> 20)
             body(kind)
             index = lowerBound(UInt32(kind + 1) << 20, from: index)
         }
@@ -94,32 +93,29 @@ struct CellHistory: Sendable {
         var now = Tally(), countBefore = 0
         let earliest = UInt32(filter.hoursBefore?.lowerBound ?? filter.hours.lowerBound)
         let first = UInt32(filter.hours.lowerBound), end = UInt32(filter.hours.upperBound)
-        withColumns { columns in
+        entries.withUnsafeBufferPointer { entries in
             var index = 0
             for kind in filter.kinds.indices where filter.kinds[kind] {
                 let base = UInt32(kind) << 20
-                index = Self.lowerBound(base + earliest, in: columns.keys, from: index)
-                guard index < columns.keys.count, columns.keys[index] < base + end else { continue }
-                let isFirst = index == 0 || columns.keys[index - 1] < base
-                var sum = Tally()
-                if !isFirst { sum = Tally(count: Int(columns.counts[index - 1]), riskSum: columns.riskSums[index - 1]) }
+                index = Self.lowerBound(base + earliest, in: entries, from: index)
+                guard index < entries.count, entries[index].key < base + end else { continue }
+                var last = Entry(key: 0, count: 0, riskSum: 0)
+                if index > 0, entries[index - 1].key >= base { last = entries[index - 1] }
                 if let masks = filter.hourMasks {
                     masks.withUnsafeBufferPointer { masks in
-                        let before = columns.sum(masks, from: &index, before: base + first, after: &sum)
-                        let during = columns.sum(masks, from: &index, before: base + end, after: &sum)
-                        countBefore += before.count
-                        now += during
+                        countBefore += Self.sum(entries, masks, from: &index, before: base + first, after: &last).count
+                        now += Self.sum(entries, masks, from: &index, before: base + end, after: &last)
                     }
                 } else {
-                    let start = Self.lowerBound(base + first, in: columns.keys, from: index)
-                    let after = Self.lowerBound(base + end, in: columns.keys, from: start)
+                    let start = Self.lowerBound(base + first, in: entries, from: index)
+                    let after = Self.lowerBound(base + end, in: entries, from: start)
                     if start > index {
-                        countBefore += Int(columns.counts[start - 1]) - sum.count
-                        sum = Tally(count: Int(columns.counts[start - 1]), riskSum: columns.riskSums[start - 1])
+                        countBefore += Int(entries[start - 1].count) - Int(last.count)
+                        last = entries[start - 1]
                     }
                     if after > start {
-                        now.count += Int(columns.counts[after - 1]) - sum.count
-                        now.riskSum += columns.riskSums[after - 1] - sum.riskSum
+                        now.count += Int(entries[after - 1].count) - Int(last.count)
+                        now.riskSum += entries[after - 1].riskSum - last.riskSum
                     }
                     index = after
                 }
@@ -128,47 +124,36 @@ struct CellHistory: Sendable {
         return (now, countBefore)
     }
 
-    /// The columns where they lie.
-    private struct Columns {
-        let keys: UnsafeBufferPointer<UInt32>
-        let counts: UnsafeBufferPointer<UInt32>
-        let riskSums: UnsafeBufferPointer<Double>
-
-        /// Adds up the entries from an index on, up to a key, in the hours of the week that the masks let through.
-        ///
-        /// - Parameters:
-        ///   - index: where to begin; afterwards where it ended.
-        ///   - sum: the running sums before the index; afterwards those before where it ended.
-        @inline(__always)
-        func sum(_ masks: UnsafeBufferPointer<UInt64>, from index: inout Int, before key: UInt32, after sum: inout Tally) -> Tally {
-            var count: UInt64 = 0, risk = 0.0, entry = index
-            var lastCount = UInt32(truncatingIfNeeded: sum.count), lastRisk = sum.riskSum
-            while entry < keys.count, keys[entry] < key {
-                let mask = masks[Int((keys[entry] & 0xF_FFFF) % 168)], nextCount = counts[entry], nextRisk = riskSums[entry]
-                count &+= UInt64(nextCount &- lastCount) & mask
-                risk += Double(bitPattern: (nextRisk - lastRisk).bitPattern & mask)
-                (lastCount, lastRisk) = (nextCount, nextRisk)
-                entry += 1
-            }
-            index = entry
-            sum = Tally(count: Int(lastCount), riskSum: lastRisk)
-            return Tally(count: Int(truncatingIfNeeded: count), riskSum: risk)
+    /// Adds up the entries from an index on, up to a key, in the hours of the week that the masks let through.
+    ///
+    /// - Parameters:
+    ///   - index: where to begin; afterwards where it ended.
+    ///   - last: the entry before the index; afterwards the one before where it ended.
+    @inline(__always)
+    private static func sum(
+        _ entries: UnsafeBufferPointer<Entry>, _ masks: UnsafeBufferPointer<UInt64>, from index: inout Int, before key: UInt32,
+        after last: inout Entry
+    ) -> Tally {
+        var count: UInt64 = 0, risk = 0.0, place = index, previous = last
+        while place < entries.count {
+            let entry = entries[place]
+            guard entry.key < key else { break }
+            let mask = masks[Int((entry.key & 0xF_FFFF) % 168)]
+            count &+= UInt64(entry.count &- previous.count) & mask
+            risk += Double(bitPattern: (entry.riskSum - previous.riskSum).bitPattern & mask)
+            previous = entry
+            place += 1
         }
-    }
-
-    private func withColumns(_ body: (Columns) -> Void) {
-        keys.withUnsafeBufferPointer { keys in
-            counts.withUnsafeBufferPointer { counts in
-                riskSums.withUnsafeBufferPointer { body(Columns(keys: keys, counts: counts, riskSums: $0)) }
-            }
-        }
+        index = place
+        last = previous
+        return Tally(count: Int(truncatingIfNeeded: count), riskSum: risk)
     }
 
     /// Calls `body` with each entry that a filter lets through.
     func forEachEntry(_ filter: CubeFilter.Prepared, _ body: (_ kind: Int, _ hour: Int, _ tally: Tally) -> Void) {
         forEachRun(filter, filter.hours) { kind, run in
             for index in run {
-                let hour = Int(keys[index] & 0xF_FFFF)
+                let hour = Int(entries[index].key & 0xF_FFFF)
                 if let hours = filter.hoursOfWeek, !hours[hour % 168] { continue }
                 body(kind, hour, entry(index, kind: kind))
             }
@@ -180,8 +165,8 @@ struct CellHistory: Sendable {
         _ filter: CubeFilter.Prepared, _ hours: Range<Int>, _ body: (_ kind: Int, _ run: Range<Int>) -> Void
     ) {
         var index = 0
-        while index < keys.count {
-            let kind = Int(keys[index] >> 20)
+        while index < entries.count {
+            let kind = Int(entries[index].key >> 20)
             if kind < filter.kinds.count && filter.kinds[kind] {
                 let start = lowerBound(Self.key(kind: kind, hour: hours.lowerBound), from: index)
                 let end = lowerBound(UInt32(kind) << 20 + UInt32(hours.upperBound), from: start)
@@ -194,27 +179,27 @@ struct CellHistory: Sendable {
 
     private func entry(_ index: Int, kind: Int) -> Tally {
         let before = sums(before: index, kind: kind)
-        return Tally(count: Int(counts[index]) - before.count, riskSum: riskSums[index] - before.riskSum)
+        return Tally(count: Int(entries[index].count) - before.count, riskSum: entries[index].riskSum - before.riskSum)
     }
 
     /// The running sums of the kind just before an index.
     private func sums(before index: Int, kind: Int) -> Tally {
-        guard index > 0, Int(keys[index - 1] >> 20) == kind else { return Tally() }
-        return Tally(count: Int(counts[index - 1]), riskSum: riskSums[index - 1])
+        guard index > 0, Int(entries[index - 1].key >> 20) == kind else { return Tally() }
+        return Tally(count: Int(entries[index - 1].count), riskSum: entries[index - 1].riskSum)
     }
 
     /// The first index from `from` on whose key is not below `key`.
     private func lowerBound(_ key: UInt32, from: Int) -> Int {
-        keys.withUnsafeBufferPointer { Self.lowerBound(key, in: $0, from: from) }
+        entries.withUnsafeBufferPointer { Self.lowerBound(key, in: $0, from: from) }
     }
 
-    private static func lowerBound(_ key: UInt32, in keys: UnsafeBufferPointer<UInt32>, from: Int) -> Int {
+    private static func lowerBound(_ key: UInt32, in entries: UnsafeBufferPointer<Entry>, from: Int) -> Int {
         // Most searches ask for the newest hours: look at the end before halving.
-        if keys.isEmpty || keys[keys.count - 1] < key { return keys.count }
-        var low = from, high = keys.count
+        if entries.isEmpty || entries[entries.count - 1].key < key { return entries.count }
+        var low = from, high = entries.count
         while low < high {
             let middle = (low + high) / 2
-            if keys[middle] < key { low = middle + 1 } else { high = middle }
+            if entries[middle].key < key { low = middle + 1 } else { high = middle }
         }
         return low
     }

@@ -8,12 +8,12 @@ const short = new Intl.NumberFormat(numbers, { notation: 'compact', maximumFract
 const fine = new Intl.NumberFormat(numbers, { maximumFractionDigits: 1 });
 const exact = new Intl.NumberFormat(numbers, { maximumSignificantDigits: 3 });
 const rough = new Intl.NumberFormat(numbers, { maximumFractionDigits: 2 });
-const moment = new Intl.DateTimeFormat(dates, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+const moment = new Intl.DateTimeFormat(dates, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 const day = new Intl.DateTimeFormat(dates, { day: 'numeric', month: 'short' });
 const dayOfYear = new Intl.DateTimeFormat(dates, { day: 'numeric', month: 'short', year: 'numeric' });
-const momentOfYear = new Intl.DateTimeFormat(dates, { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit' });
-const hourAndMinute = new Intl.DateTimeFormat(dates, { hour: '2-digit', minute: '2-digit' });
-const clock = new Intl.DateTimeFormat(dates, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const momentOfYear = new Intl.DateTimeFormat(dates, { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+const hourAndMinute = new Intl.DateTimeFormat(dates, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+const clock = new Intl.DateTimeFormat(dates, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', second: '2-digit' });
 
 export const HOUR = 3600_000;
 

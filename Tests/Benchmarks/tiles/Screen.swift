@@ -34,14 +34,14 @@ struct Screen: Sendable {
         return try JSONDecoder().decode(Frames.self, from: Data(text.utf8))
     }
 
-    /// Watches a layer's counter while `body` goes on, and until it has risen by as much as `body` says.
+    /// Watches a layer's counter while `body` goes on and the map shows a layer, and until it has risen by as much as `body` says.
     ///
     /// - Returns: what the counter showed, and when.
-    func watching(_ python: String, layer: String, _ body: () async throws -> Int) async throws -> [(time: Double, count: Int)] {
+    func watching(_ python: String, layer: String, showing shown: String, _ body: () async throws -> Int) async throws -> [(time: Double, count: Int)] {
         let process = Process(), input = Pipe(), printed = Pipe()
         let lines = Mutex(""), (news, tell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         process.executableURL = URL(filePath: python)
-        process.arguments = [Self.script, "watch", address, token, layer]
+        process.arguments = [Self.script, "watch", address, token, layer, shown]
         process.standardInput = input
         process.standardOutput = printed
         printed.fileHandleForReading.readabilityHandler = { handle in
@@ -66,9 +66,11 @@ struct Screen: Sendable {
     }
 
     /// Seconds from a complaint's acknowledgement until the dashboard's counter has it, in order of size. Those that never came are infinite.
-    func complaints(_ python: String, _ caller: SuiteCaller, count: Int, every pace: Duration) async throws -> [Double] {
+    func complaints(
+        _ python: String, _ caller: SuiteCaller, count: Int, every pace: Duration, showing shown: String
+    ) async throws -> [Double] {
         var acknowledged: [Double] = []
-        let shown = try await watching(python, layer: "complaints") {
+        let shown = try await watching(python, layer: "complaints", showing: shown) {
             try await caller.withChannel(to: .ingestionGateway) { channel in
                 let client = IngestionV1.IngestionService.Client(channel)
                 for number in 0..<count {

@@ -1,7 +1,8 @@
 """The dashboard in headless Chromium, as a program measures it. Chromium draws by SwiftShader here, on the processor: a graphics card is faster.
 
     screen.py frames ADDRESS TOKEN HASH SECONDS   drags and zooms the map; prints {"cells", "frames", "median", "p95", "slowest"} in ms
-    screen.py watch ADDRESS TOKEN LAYER           prints a line `MILLISECONDS COUNT` each time that the layer's counter shows another count
+    screen.py watch ADDRESS TOKEN LAYER SHOWN     prints a line `MILLISECONDS COUNT` each time that the layer's counter shows another
+                                                  count, while the map shows the layer SHOWN
 
 `watch` prints `ready` first. Its input is a number, told at its end: it watches until the counter has risen by that many, at most 30 s more.
 Needs playwright from PyPI and Debian's chromium.
@@ -59,8 +60,8 @@ def frames(playwright, address, token, fragment, seconds):
         "frames": len(times), "median": times[len(times) // 2], "p95": times[len(times) * 95 // 100], "slowest": times[-1]}))
 
 
-def watch(playwright, address, token, layer):
-    page = page_of(playwright, address, token, "layer=complaints&span=all")
+def watch(playwright, address, token, layer, shown):
+    page = page_of(playwright, address, token, f"layer={shown}&span=all")
     counts, wanted = [], []
 
     def tell(when, words):
@@ -81,4 +82,4 @@ with sync_playwright() as playwright:
     if sys.argv[1] == "frames":
         frames(playwright, sys.argv[2], sys.argv[3], sys.argv[4], float(sys.argv[5]))
     else:
-        watch(playwright, sys.argv[2], sys.argv[3], sys.argv[4])
+        watch(playwright, *sys.argv[2:6])

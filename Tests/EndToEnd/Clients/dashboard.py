@@ -314,6 +314,46 @@ def show_models(viewer, may):
     page.wait_for_selector("#models", state="hidden")
 
 
+def walk_by_keyboard(viewer):
+    """Every control is reached by the tabulator key, and shows that it is."""
+    page, reached = viewer.page, set()
+    page.evaluate("document.activeElement.blur()")
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        name, is_seen = page.evaluate("""() => {
+          const element = document.activeElement, style = getComputedStyle(element);
+          return [element.id || element.tagName, style.outlineStyle !== 'none' || style.boxShadow !== 'none'];
+        }""")
+        if name == "BODY":
+            break
+        assert is_seen, f"{name} does not show that it has the focus"
+        reached.add(name)
+        if name == "min-risk":
+            viewer.picture("focus")
+    missing = {"models-open", "language", "theme", "logout", "jurisdiction", "type", "min-risk", "daytime", "play"} - reached
+    assert not missing, missing
+
+
+def follow_the_span(viewer):
+    """The list of alerts holds to the span; without any there, and without an answer, it says so and what to do."""
+    page = viewer.page
+    everything = settled(page.locator("#alerts li.alert").count, lambda count: count > 0)
+    viewer.visit("/#layer=alerts&from=2020-01-01T00:00:00.000Z&to=2020-01-03T00:00:00.000Z")
+    expect(page.locator("#alerts")).to_contain_text("No alerts in this span", timeout=PATIENCE)
+    expect(page.locator("#map-note")).to_contain_text("longer span", timeout=PATIENCE)
+    viewer.check_access("empty")
+    viewer.picture("empty")
+    page.route("**/api/hotspots*", lambda route: route.abort())
+    page.click("#presets [data-value=all]")
+    page.wait_for_selector("#hotspots .retry")
+    assert settled(page.locator("#alerts li.alert").count, lambda count: count > 0) >= everything
+    viewer.check_access("error")
+    viewer.picture("error")
+    page.unroute("**/api/hotspots*")
+    page.click("#hotspots .retry")
+    page.wait_for_selector("#hotspots .meter")
+
+
 def settled(read, holds):
     """What `read` gives as soon as `holds` is true of it."""
     deadline = time.monotonic() + PATIENCE / 1000
@@ -391,6 +431,8 @@ with sync_playwright() as playwright:
     officer.check_access("map, dark")
     officer.picture("dark")
     step(look_at_a_cell, officer)
+    step(walk_by_keyboard, officer)
+    step(follow_the_span, officer)
     step(acknowledge, officer)
     step(move_live, officer)
     step(lose_and_heal, officer)
