@@ -166,7 +166,7 @@ let package = Package(
             "IngestionGateway", "FeatureStore", "ModelServer", "TestSupport", "Contracts", "StandardContracts", "RPC", "Postgres", "EventLog",
             "Identity", "Records", "RecordCoding", "ServiceRuntime", "Simulation", "Training", "Models", "Features", crypto,
         ]),
-        tests("FeatureStore", ["FeatureStore", "TestSupport", "Contracts", "RPC", "Postgres", "EventLog", "Features", "Datasets", "Records", "RecordCoding", "Simulation"]),
+        tests("FeatureStore", ["FeatureStore", "TestSupport", "Contracts", "RPC", "ServiceRuntime", "Postgres", "EventLog", "Features", "Datasets", "Records", "RecordCoding", "Simulation"]),
         tests("ModelServer", [
             "ModelServer", "TestSupport", "Contracts", "StandardContracts", "RPC", "Identity", "ServiceRuntime", "Postgres", "Features", "Models", "Records", "RecordCoding",
             logging,

@@ -16,14 +16,17 @@ actor BehaviourKeeper {
 
     private let log: EventLog
     private let logger: Logger
+    /// What is kept here; everything where nil.
+    private let slice: Slice?
     private var engine: BehaviourEngine
     private var position = LogPosition.start
     private(set) var isWhole = false
     private(set) var entriesTaken = 0
 
-    init(log: EventLog, set: BehaviourSet, logger: Logger = Logger(label: "feature-store")) {
+    init(log: EventLog, set: BehaviourSet, slice: Slice? = nil, logger: Logger = Logger(label: "feature-store")) {
         self.log = log
         self.logger = logger
+        self.slice = slice
         engine = BehaviourEngine(set: set)
     }
 
@@ -57,7 +60,7 @@ actor BehaviourKeeper {
     private func take(_ entries: [LoggedEvent]) throws {
         for entry in entries {
             if case .observed(let message) = try Payload.decode(FeaturesV1.FeatureEvent.self, entry.payload).event, message.namesBehaving {
-                engine.remember(try Transaction(observation: message))
+                engine.remember(try Transaction(observation: message)) { slice?.owns($0) ?? true }
             }
             position = entry.position
             entriesTaken += 1
@@ -88,6 +91,17 @@ extension BehaviourKey {
         case .pair(let pair): self.init(.pair, pair.accountID, paying: pair.counterpartyAccountID)
         case .cell(let quadkey): self.init(.cell, quadkey)
         case .customerID, .terminalID, nil: return nil
+        }
+    }
+}
+
+extension ReplicaRing {
+    /// Nil for a message that names no entity.
+    func owner(of message: FeaturesV1.EntityKey) -> String? {
+        switch message.entity {
+        case .customerID(let id): owner(ofCustomer: id)
+        case .terminalID(let id): owner(ofTerminal: id)
+        default: BehaviourKey(message).map { owner(of: $0) }
         }
     }
 }

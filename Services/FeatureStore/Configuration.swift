@@ -6,6 +6,8 @@ import ServiceRuntime
 struct FeatureStoreConfiguration: Sendable {
     let featureSet: FeatureSet
     let snapshotIntervalSeconds: Int
+    /// Nil where this store keeps everything.
+    let slice: Slice?
 
     init(from reader: ConfigurationReader) {
         let days = reader.int(
@@ -15,6 +17,15 @@ struct FeatureStoreConfiguration: Sendable {
         snapshotIntervalSeconds = reader.int(
             "VIGIL_FEATURES_SNAPSHOT_INTERVAL_SECONDS", default: 600, in: 1...86_400,
             "seconds after which what is new goes into a snapshot of memory; much that is new goes sooner")
+        let ring = ReplicaRing.featureStore(from: reader)
+        let name = reader.string("VIGIL_FEATURES_REPLICA", default: "", "which of VIGIL_FEATURES_REPLICAS this one is")
+        slice = ring.flatMap { ring in
+            guard ring.replicas[name] != nil else {
+                reader.fail("VIGIL_FEATURES_REPLICA", "is none of \(ring.names.joined(separator: ", "))")
+                return nil
+            }
+            return Slice(ring: ring, name: name)
+        }
         featureSet = .payments(labelDelay: .days(days), utcOffsetSeconds: offset * 60)
     }
 }

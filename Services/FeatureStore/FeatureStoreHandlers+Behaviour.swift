@@ -6,8 +6,37 @@ import Records
 import StandardContracts
 
 extension FeatureStoreHandlers {
-    /// Of entities of any kind, in the order of the messages.
-    func features(of messages: [FeaturesV1.EntityKey], at time: Timestamp) async throws -> [FeaturesV1.EntityFeatures] {
+    /// Of entities of any kind, in the order of the messages, from the replicas that keep them.
+    /// - Parameter onlyHere: refuse what another replica keeps.
+    func features(of messages: [FeaturesV1.EntityKey], at time: Timestamp, onlyHere: Bool) async throws -> [FeaturesV1.EntityFeatures] {
+        guard let replica else { return try await features(of: messages, at: time) }
+        var places: [String: [Int]] = [:]
+        for (place, message) in messages.enumerated() {
+            let owner = replica.slice.ring.owner(of: message) ?? replica.slice.name
+            if onlyHere, owner != replica.slice.name { throw replica.isElsewhere("entities[\(place)]", owner) }
+            places[owner, default: []].append(place)
+        }
+        var answers = messages.map { FeaturesV1.EntityFeatures(entity: $0) }
+        try await withThrowingTaskGroup(of: (places: [Int], features: [FeaturesV1.EntityFeatures]).self) { group in
+            for (owner, places) in places {
+                let wanted = places.map { messages[$0] }
+                group.addTask {
+                    let isHere = owner == replica.slice.name
+                    return (
+                        places,
+                        isHere ? try await features(of: wanted, at: time) : try await replica.features(of: wanted, at: time, from: owner)
+                    )
+                }
+            }
+            for try await part in group {
+                for (place, features) in zip(part.places, part.features) { answers[place] = features }
+            }
+        }
+        return answers
+    }
+
+    /// Of entities that are kept here.
+    private func features(of messages: [FeaturesV1.EntityKey], at time: Timestamp) async throws -> [FeaturesV1.EntityFeatures] {
         var observed: [(place: Int, entity: ObservedEntity)] = []
         var behaving: [(place: Int, key: BehaviourKey)] = []
         for (place, message) in messages.enumerated() {

@@ -15,12 +15,15 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
     let database: FeatureStoreDatabase
     /// Between calls and the writer: a caller that goes away must not cancel a commit that memory is already ahead of.
     let observations: Batcher<Transaction, FeaturesV1.Observation>
+    /// Where several stores keep a slice each; observations then go through it.
+    let replica: Replica?
     let writer: ObservationWriter
     let behaviour: BehaviourKeeper
     let featureSet: FeatureSet
 
     func observe(_ request: FeaturesV1.ObserveRequest, context: CallContext) async throws -> FeaturesV1.ObserveResponse {
         try Self.check(count: request.transactions.count, "transactions")
+        try check(generation: request.ringGeneration)
         var transactions: [Transaction] = []
         transactions.reserveCapacity(request.transactions.count)
         for (index, message) in request.transactions.enumerated() {
@@ -30,24 +33,43 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
                 throw error.rpcError(within: "transactions[\(index)]")
             }
         }
-        do {
-            let observations = try await observations.submit(transactions)
-            return FeaturesV1.ObserveResponse(featureSetVersion: featureSet.version, observations: observations)
-        } catch BatchError.closed {
-            throw RPCError(.unavailable, "the feature store is starting anew")
-        } catch BatchError.full {
-            throw RPCError(.resourceExhausted, "too much waits to be observed; try again later")
+        for (index, transaction) in transactions.enumerated() {
+            guard let replica, !replica.slice.owns(customer: transaction.customerID) else { continue }
+            throw replica.isElsewhere("the customer of transactions[\(index)]", replica.slice.ring.owner(ofCustomer: transaction.customerID))
+        }
+        return try await answeringEnd {
+            if let replica, request.ringGeneration != 0 {
+                return try await answeringStoreErrors { try await replica.observeAtCustomers(transactions) }
+            }
+            let observed =
+                if let replica { try await answeringStoreErrors { try await replica.observe(transactions) } } else {
+                    try await observations.submit(transactions)
+                }
+            return FeaturesV1.ObserveResponse(featureSetVersion: featureSet.version, observations: observed)
+        }
+    }
+
+    func observeAtTerminals(
+        _ request: FeaturesV1.ObserveAtTerminalsRequest, context: CallContext
+    ) async throws -> FeaturesV1.ObserveAtTerminalsResponse {
+        try Self.check(count: request.observations.count, "observations")
+        try Self.check(count: request.labels.count, "labels")
+        guard let replica else { throw RPCError(.failedPrecondition, "this store keeps everything and completes nothing for others") }
+        return try await answeringEnd {
+            .init(observations: try await answeringStoreErrors { try await replica.completeHere(request) })
         }
     }
 
     func getFeatures(_ request: FeaturesV1.GetFeaturesRequest, context: CallContext) async throws -> FeaturesV1.GetFeaturesResponse {
         try Self.check(count: request.keys.count, "keys")
         try Self.check(count: request.entities.count, "entities")
+        try check(generation: request.ringGeneration)
         let keys = request.keys.map(TransactionKey.init)
         let found = try await answeringStoreErrors { try await database.observations(of: keys) }
         return FeaturesV1.GetFeaturesResponse(
             observations: try keys.compactMap { found[$0] }.map { try FeaturesV1.Observation(entry: $0) },
-            entities: try await features(of: request.entities, at: Self.time(request.at, "at") ?? .now()),
+            entities: try await features(
+                of: request.entities, at: Self.time(request.at, "at") ?? .now(), onlyHere: request.ringGeneration != 0),
             featureSetVersion: featureSet.version)
     }
 
@@ -57,6 +79,8 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
             return try await body()
         } catch BatchError.closed {
             throw RPCError(.unavailable, "the feature store is starting anew")
+        } catch BatchError.full {
+            throw RPCError(.resourceExhausted, "too much waits to be observed; try again later")
         }
     }
 
@@ -152,6 +176,13 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
             }
             if !observations.isEmpty { try await responses.write(FeaturesV1.TailObservationsResponse(observations: observations)) }
         }
+    }
+
+    /// A caller without a ring is answered by whoever it asked, as far as that can.
+    private func check(generation: Int64) throws {
+        guard generation != 0 else { return }
+        guard let replica else { throw RPCError(.failedPrecondition, "the call is by ring \(generation); this store keeps everything") }
+        try replica.check(generation: generation)
     }
 
     private static func check(count: Int, _ field: String) throws {

@@ -7,15 +7,39 @@ import ServiceRuntime
 
 /// Takes in what the gateway has accepted and no call has brought yet.
 ///
-/// It reads the log by the keys of transactions, since calls bring most; a batch with others in it is read again, whole.
+/// It reads the log by the keys of transactions, since calls bring most; a batch with others in it is read again, whole. A replica needs
+/// to know whose each transaction is, so it reads all of them whole.
 struct IngestionFollower: Sendable {
     let gateway: IngestionV1.IngestionService.Client
     let consumer: LogConsumer
+    let database: FeatureStoreDatabase
     let writer: ObservationWriter
+    /// Nil where this store keeps everything.
+    let replica: Replica?
 
     private static let maxBatch: UInt32 = 1_000
 
     func run() async throws {
+        if let replica { try await run(replica) } else { try await runByKeys() }
+    }
+
+    private func run(_ replica: Replica) async throws {
+        try await consumer.follow(
+            from: { position, deliver in
+                let request = IngestionV1.TailEventsRequest(after: .init(position), maxBatch: Self.maxBatch)
+                try await gateway.tailEvents(request) { responses in
+                    for try await response in responses {
+                        try await deliver(
+                            try response.events.map { logged in
+                                (position: LogPosition(logged.position), event: try logged.event.flatMap(FeatureChange.init))
+                            })
+                    }
+                }
+            },
+            handle: { try await replica.take($0, database: database, consumer: consumer) })
+    }
+
+    private func runByKeys() async throws {
         try await consumer.follow(
             from: { position, deliver in
                 var after = position

@@ -2,6 +2,7 @@ import Contracts
 import EventLog
 import Features
 import Logging
+import Postgres
 import RPC
 import RecordCoding
 import Records
@@ -18,9 +19,11 @@ import ServiceRuntime
 /// Computes point-in-time features of transactions, once, and remembers them.
 enum FeatureStore {
     static func run(_ configuration: FeatureStoreConfiguration, _ runtime: ServiceRuntime) async throws {
-        try await runtime.withDatabase(migrations: FeatureStoreDatabase.migrations) { pool in
+        let slice = configuration.slice
+        try await runtime.withDatabase(migrations: FeatureStoreDatabase.migrations, replica: slice?.name) { pool in
             let database = FeatureStoreDatabase(pool: pool)
-            let writer = ObservationWriter(database: database, featureSet: configuration.featureSet, logger: runtime.logger)
+            let part = try await takePlace(of: slice, in: database)
+            let writer = ObservationWriter(database: database, featureSet: configuration.featureSet, part: part, logger: runtime.logger)
             let started = ContinuousClock.now
             let rebuilt = try await writer.rebuild()
             runtime.logger.info(
@@ -29,37 +32,66 @@ enum FeatureStore {
                     "entries": "\(rebuilt.entries)", "snapshot": "\(rebuilt.snapshot.map { "\($0.number)" } ?? "none")",
                     "seconds": "\((ContinuousClock.now - started) / .seconds(1))",
                 ])
-            let behaviour = BehaviourKeeper(log: database.log, set: .standard, logger: runtime.logger)
-            try await runtime.withChannel(to: .ingestionGateway) { channel in
-                let gateway = IngestionV1.IngestionService.Client(channel)
-                let follower = IngestionFollower(
-                    gateway: gateway, consumer: LogConsumer(name: "ingestion", pool: pool, logger: runtime.logger), writer: writer)
-                let observations = Batcher<Transaction, FeaturesV1.Observation> { try await writer.observe($0) }
-                try await runtime.serve(
-                    services: [
-                        FeatureStoreHandlers(
-                            database: database, observations: observations, writer: writer, behaviour: behaviour,
-                            featureSet: configuration.featureSet)
-                    ],
-                    background: [
-                        .init("ingestion's log") { try await follower.run() },
-                        .init("observations") { await observations.run() },
-                        .init("behaviour") { try await behaviour.follow() },
-                        .init("health of features") {
-                            try await HealthReport(
-                                writer: writer, database: database, featureSet: configuration.featureSet, metrics: runtime.metrics,
-                                logger: runtime.logger
-                            ).run()
-                        },
-                        .init("snapshots") {
-                            try await SnapshotSchedule(
-                                writer: writer, database: database, intervalSeconds: configuration.snapshotIntervalSeconds,
-                                logger: runtime.logger
-                            ).run()
-                        },
-                        .init("memory") { try await writer.waitForBreakage() },
-                    ])
+            guard let slice else { return try await serve(configuration, runtime, database, writer, replica: nil) }
+            try await runtime.withChannels(to: slice.ring, of: .featureStore) { channels in
+                let others = channels.filter { $0.key != slice.name }.mapValues { Replica.Peer(.init($0)) }
+                let replica = Replica(slice: slice, writer: writer, others: others, logger: runtime.logger)
+                try await serve(configuration, runtime, database, writer, replica: replica)
             }
+        }
+    }
+
+    /// A store that keeps everything must not begin where a ring keeps slices: it would see a part of what is observed.
+    private static func takePlace(
+        of slice: Slice?, in database: FeatureStoreDatabase
+    ) async throws -> (slice: Slice, membership: ReplicaMembership)? {
+        if let slice {
+            return (slice, try await database.join(slice.ring, as: slice.name, outsider: ServiceIdentity.featureStore.name))
+        }
+        guard let ring = try await database.ring() else { return nil }
+        throw MembershipError(
+            description: """
+                ring \(ring.generation) keeps this store: \(ring.names.joined(separator: ", ")); name the replicas in \
+                VIGIL_FEATURES_REPLICAS, or for one alone name it there with a higher VIGIL_FEATURES_RING_GENERATION
+                """)
+    }
+
+    private static func serve(
+        _ configuration: FeatureStoreConfiguration, _ runtime: ServiceRuntime, _ database: FeatureStoreDatabase, _ writer: ObservationWriter,
+        replica: Replica?
+    ) async throws {
+        let behaviour = BehaviourKeeper(log: database.log, set: .standard, slice: replica?.slice, logger: runtime.logger)
+        let observations = Batcher<Transaction, FeaturesV1.Observation> { try await writer.observe($0) }
+        try await runtime.withChannel(to: .ingestionGateway) { channel in
+            let gateway = IngestionV1.IngestionService.Client(channel)
+            let consumer = LogConsumer(
+                name: replica.map { Slice.consumerName($0.slice.name) } ?? Slice.wholeConsumerName, pool: database.pool,
+                logger: runtime.logger)
+            let follower = IngestionFollower(gateway: gateway, consumer: consumer, database: database, writer: writer, replica: replica)
+            try await runtime.serve(
+                services: [
+                    FeatureStoreHandlers(
+                        database: database, observations: observations, replica: replica, writer: writer, behaviour: behaviour,
+                        featureSet: configuration.featureSet)
+                ],
+                background: [
+                    .init("ingestion's log") { try await follower.run() },
+                    .init("observations") { if let replica { await replica.run() } else { await observations.run() } },
+                    .init("behaviour") { try await behaviour.follow() },
+                    .init("health of features") {
+                        try await HealthReport(
+                            writer: writer, database: database, featureSet: configuration.featureSet, metrics: runtime.metrics,
+                            logger: runtime.logger
+                        ).run()
+                    },
+                    .init("snapshots") {
+                        try await SnapshotSchedule(
+                            writer: writer, database: database, intervalSeconds: configuration.snapshotIntervalSeconds,
+                            logger: runtime.logger
+                        ).run()
+                    },
+                    .init("memory") { try await writer.waitForBreakage() },
+                ])
         }
     }
 }

@@ -12,20 +12,28 @@ import ServiceRuntime
 /// Memory changes before the transaction commits. If the commit then fails, memory knows more than the schema: the writer
 /// refuses everything from then on and ``waitForBreakage()`` throws, so that the service starts anew from its log.
 actor ObservationWriter {
-    private let database: FeatureStoreDatabase
-    private var memory: ObservationMemory
+    let database: FeatureStoreDatabase
+    var memory: ObservationMemory
     /// The latest observations, for health.
-    private var window: FeatureWindow
-    private let turnstile = Turnstile()
+    var window: FeatureWindow
+    let turnstile = Turnstile()
     private var isBroken = false
+    /// What this replica keeps, and by which right; nil where it keeps everything.
+    let part: (slice: Slice, membership: ReplicaMembership)?
     private let breakage = AsyncStream.makeStream(of: String.self)
 
     private let logger: Logger
 
-    init(database: FeatureStoreDatabase, featureSet: FeatureSet, logger: Logger = Logger(label: "feature-store")) {
+    init(
+        database: FeatureStoreDatabase, featureSet: FeatureSet, part: (slice: Slice, membership: ReplicaMembership)? = nil,
+        logger: Logger = Logger(label: "feature-store")
+    ) {
         self.database = database
+        self.part = part
         self.logger = logger
         version = featureSet.version
+        snapshotVersion = part?.slice.snapshotVersion(featureSet.version) ?? featureSet.version
+        replica = part?.slice.name ?? ""
         memory = ObservationMemory(featureSet: featureSet)
         window = FeatureWindow(featureCount: featureSet.count)
     }
@@ -33,6 +41,10 @@ actor ObservationWriter {
     nonisolated let version: String
     /// Observed by call, and not met in the gateway's log yet.
     nonisolated let brought = BroughtKeys<TransactionKey>()
+    /// Under which snapshots of this memory are kept.
+    nonisolated let snapshotVersion: String
+    /// Its name; empty where it keeps everything.
+    nonisolated let replica: String
 
     /// Memory as it was: the newest snapshot that can be read, and a replay of the log behind it. Before anything else.
     ///
@@ -49,7 +61,7 @@ actor ObservationWriter {
     }
 
     private func restore() async throws -> StoredSnapshot? {
-        for snapshot in try await database.snapshots(version: version) {
+        for snapshot in try await database.snapshots(version: snapshotVersion, replica: replica) {
             do {
                 var reader = FeatureSnapshotReader(set: memory.featureSet)
                 try await database.forEachChunk(of: snapshot) { try reader.add($0) }
@@ -69,7 +81,9 @@ actor ObservationWriter {
     }
 
     private func replay(_ payload: [UInt8]) throws {
-        switch try Payload.decode(FeaturesV1.FeatureEvent.self, payload).event {
+        let event = try Payload.decode(FeaturesV1.FeatureEvent.self, payload).event
+        if let slice = part?.slice { return try replay(event, of: slice) }
+        switch event {
         case .observed(let message):
             let transaction = try Transaction(observation: message)
             var values = message.values
@@ -83,12 +97,14 @@ actor ObservationWriter {
         case .labelled(let message): memory.learn(try Label(message))
         case .terminalPlaced(let message): memory.place(try Terminal(message))
         case .customerPlaced(let message): memory.place(try Customer(message))
+        // Replicas have been here, and their ring is over: what counts is the whole observation, which comes later.
+        case .customerObserved: break
         case nil: throw ServiceError("the log holds an entry that this version does not know")
         }
     }
 
     /// How many entries of the log no snapshot holds.
-    private(set) var newEntries = 0
+    var newEntries = 0
 
     /// Memory as it is and the last entry of the log that it holds; no commit is under way meanwhile.
     func snapshot() async throws -> (memory: FeatureSnapshotWriter, position: LogPosition, entries: Int) {
@@ -164,7 +180,7 @@ actor ObservationWriter {
     }
 
     /// - Parameter body: sets its argument as soon as memory may differ from the schema.
-    private func guarding<R>(_ body: (inout Bool) async throws -> R) async throws -> R {
+    func guarding<R>(_ body: (inout Bool) async throws -> R) async throws -> R {
         if isBroken { throw BatchError.closed }
         var isAhead = false
         do {
@@ -191,26 +207,31 @@ actor ObservationWriter {
         return try await database.observations(of: keys, in: transaction).mapValues { try FeaturesV1.Observation(entry: $0) }
     }
 
-    private struct Effect {
+    struct Effect {
         var lines: [LogLine] = []
         var labels: [Label] = []
+
+        /// A line for a whole observation.
+        mutating func add(_ observed: ObservedTransaction, version: String, into window: inout FeatureWindow) -> FeaturesV1.Observation {
+            let observation = FeaturesV1.Observation(observed, version: version)
+            window.add(observation.values, at: observed.transaction.eventTime)
+            lines.append(
+                LogLine(
+                    payload: Payload.encode(FeaturesV1.FeatureEvent(event: .observed(observation))),
+                    observed: (observed.transaction.key, observed.transaction.eventTime)))
+            return observation
+        }
     }
 
     /// Applies the changes to memory; `observations` holds those made before and gains the new ones.
-    private func remember(_ changes: [FeatureChange], _ observations: inout [TransactionKey: FeaturesV1.Observation]) throws -> Effect {
+    func remember(_ changes: [FeatureChange], _ observations: inout [TransactionKey: FeaturesV1.Observation]) throws -> Effect {
         var effect = Effect()
         for change in changes {
             let event: FeaturesV1.FeatureEvent.Event
             switch change {
             case .transaction(let transaction):
                 if observations[transaction.key] != nil { continue }
-                let observation = FeaturesV1.Observation(memory.observe(transaction), version: version)
-                observations[transaction.key] = observation
-                window.add(observation.values, at: transaction.eventTime)
-                effect.lines.append(
-                    LogLine(
-                        payload: Payload.encode(FeaturesV1.FeatureEvent(event: .observed(observation))),
-                        observed: (transaction.key, transaction.eventTime)))
+                observations[transaction.key] = effect.add(memory.observe(transaction), version: version, into: &window)
                 continue
             case .label(let label):
                 memory.learn(label)

@@ -41,9 +41,9 @@ struct SnapshotSchedule: Sendable {
     @discardableResult
     func take() async throws -> StoredSnapshot {
         let (memory, position, entries) = try await writer.snapshot()
-        let snapshot = try await database.store(memory, version: writer.version, at: position)
+        let snapshot = try await database.store(memory, version: writer.snapshotVersion, replica: writer.replica, at: position)
         await writer.haveKept(entries)
-        try await database.deleteOldSnapshots()
+        try await database.deleteOldSnapshots(replica: writer.replica)
         return snapshot
     }
 }

@@ -12,6 +12,8 @@ struct IngestionGatewayConfiguration: Sendable {
     /// How long the feature store and the model server may take together before a transaction is answered PENDING.
     let decisionTimeoutSeconds: Double
     let limits: IntakeLimits
+    /// Nil where one feature store keeps everything.
+    let featureStoreRing: ReplicaRing?
 
     init(from reader: ConfigurationReader) {
         let name = "VIGIL_INGESTION_TOKEN_KEY_FILE"
@@ -32,6 +34,7 @@ struct IngestionGatewayConfiguration: Sendable {
         decisionTimeoutSeconds = reader.double(
             "VIGIL_INGESTION_DECISION_TIMEOUT_SECONDS", default: 2, in: 0...60,
             "after which a transaction is answered PENDING; 0 answers so at once, and decisions follow from the logs")
+        featureStoreRing = .featureStore(from: reader)
         limits = IntakeLimits(
             maxBatchItems: reader.int("VIGIL_INGESTION_MAX_BATCH", default: 500, in: 1...1_000, "transactions decided on at once at most"),
             maxCommitItems: reader.int("VIGIL_INGESTION_MAX_COMMIT", default: 4_000, in: 1...100_000, "transactions in one commit at most"),

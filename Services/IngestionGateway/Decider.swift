@@ -3,11 +3,23 @@ import Logging
 import RPC
 import RecordCoding
 import Records
+import ServiceRuntime
 import Synchronization
+
+/// Who observes: one store that keeps everything, or several replicas that each keep a slice.
+enum FeatureStores: Sendable {
+    struct Replica: Sendable {
+        let client: FeaturesV1.FeatureStoreService.Client
+        let patience = Patience()
+    }
+
+    case one(FeaturesV1.FeatureStoreService.Client)
+    case ring(ReplicaRing, [String: Replica])
+}
 
 /// Asks the feature store and the model server, and never waits long.
 struct Decider: Sendable {
-    let store: FeaturesV1.FeatureStoreService.Client
+    let stores: FeatureStores
     let models: ModelsV1.ModelService.Client
     /// Zero where nobody is to be asked: all decisions then come by the logs.
     let timeout: Duration
@@ -15,8 +27,8 @@ struct Decider: Sendable {
     private let deciding = Patience()
     private let recalling = Patience()
 
-    init(store: FeaturesV1.FeatureStoreService.Client, models: ModelsV1.ModelService.Client, timeout: Duration, logger: Logger) {
-        self.store = store
+    init(stores: FeatureStores, models: ModelsV1.ModelService.Client, timeout: Duration, logger: Logger) {
+        self.stores = stores
         self.models = models
         self.timeout = timeout
         self.logger = logger
@@ -26,9 +38,50 @@ struct Decider: Sendable {
 
     /// What the feature store knows of transactions; nothing where it could not say in time.
     func observe(_ transactions: [RecordsV1.Transaction]) async -> [FeaturesV1.Observation] {
-        await ask(about: transactions.count, with: deciding) {
-            try await store.observe(.init(transactions: transactions), options: CallOptions(timeout: timeout)).observations
-        } ?? []
+        switch stores {
+        case .one(let store):
+            await ask(about: transactions.count, with: deciding) {
+                try await store.observe(.init(transactions: transactions), options: CallOptions(timeout: timeout)).observations
+            } ?? []
+        case .ring(let ring, let replicas): await observe(transactions, by: ring, replicas)
+        }
+    }
+
+    /// Asks each replica about its own customers, then each about its own terminals, in the order of the transactions. What one cannot say,
+    /// in time or at all, is missing: never a part of a payment.
+    private func observe(
+        _ transactions: [RecordsV1.Transaction], by ring: ReplicaRing, _ replicas: [String: FeatureStores.Replica]
+    ) async -> [FeaturesV1.Observation] {
+        let began = ContinuousClock.now
+        let answers = await each(Dictionary(grouping: transactions) { ring.owner(ofCustomer: $0.customerID) }, of: replicas) { client, part in
+            let request = FeaturesV1.ObserveRequest(transactions: part, ringGeneration: ring.generation)
+            return [try await client.observe(request, options: CallOptions(timeout: timeout))]
+        }
+        var halves: [RecordsV1.TransactionKey: FeaturesV1.CustomerObservation] = [:]
+        for half in answers.flatMap(\.halves) { if let key = half.observation?.key { halves[key] = half } }
+        let ordered = transactions.compactMap { $0.key.flatMap { halves.removeValue(forKey: $0) } }
+        let left = max(.milliseconds(1), timeout - (ContinuousClock.now - began))
+        let completed = await each(
+            Dictionary(grouping: ordered) { ring.owner(ofTerminal: $0.observation?.terminalID ?? "") }, of: replicas
+        ) { client, part in
+            let request = FeaturesV1.ObserveAtTerminalsRequest(observations: part, ringGeneration: ring.generation)
+            return try await client.observeAtTerminals(request, options: CallOptions(timeout: left)).observations
+        }
+        return answers.flatMap(\.observations) + completed
+    }
+
+    /// Asks replicas at the same time, each about its part; those that cannot answer leave theirs out.
+    private func each<Item: Sendable, Answer: Sendable>(
+        _ parts: [String: [Item]], of replicas: [String: FeatureStores.Replica],
+        _ call: @escaping @Sendable (FeaturesV1.FeatureStoreService.Client, [Item]) async throws -> [Answer]
+    ) async -> [Answer] {
+        await withTaskGroup(of: [Answer].self) { group in
+            for (name, part) in parts {
+                guard let replica = replicas[name] else { continue }
+                group.addTask { await ask(about: part.count, with: replica.patience) { try await call(replica.client, part) } ?? [] }
+            }
+            return await group.reduce(into: []) { $0 += $1 }
+        }
     }
 
     /// Decisions by key; those that could not be made in time are missing and follow from the logs.
@@ -67,7 +120,7 @@ struct Decider: Sendable {
 
 /// Whether it is worth asking: a service that has answered nothing in time a few times in a row is left alone for a while. Otherwise
 /// commits, which wait for decisions on what was committed before, would come at the pace of its time-outs.
-private final class Patience: Sendable {
+final class Patience: Sendable {
     private static let maxLosses = 3
     /// In time-outs.
     private static let pause = 10

@@ -20,12 +20,9 @@ enum IngestionGateway {
             let privacy = PrivacyDatabase(pool: pool)
             let keeper = IdentifierKeeper(vault: vault)
             try await privacy.createPartitions()
-            try await runtime.withChannels(to: [.featureStore, .modelServer]) { channels in
-                guard let store = channels[ServiceIdentity.featureStore.name], let models = channels[ServiceIdentity.modelServer.name]
-                else { throw ServiceError("a channel is missing") }
+            try await withStores(configuration.featureStoreRing, runtime) { stores, models in
                 let decider = Decider(
-                    store: FeaturesV1.FeatureStoreService.Client(store), models: ModelsV1.ModelService.Client(models),
-                    timeout: .seconds(configuration.decisionTimeoutSeconds), logger: runtime.logger)
+                    stores: stores, models: ModelsV1.ModelService.Client(models), timeout: .seconds(configuration.decisionTimeoutSeconds), logger: runtime.logger)
                 let transactions = TransactionPipeline(
                     database: database, keeper: keeper, decider: decider, limits: configuration.limits, logger: runtime.logger)
                 let files = FileIntake(database: FileDatabase(pool: pool), vault: vault)
@@ -47,6 +44,19 @@ enum IngestionGateway {
                             ).run()
                         },
                     ])
+            }
+        }
+    }
+    /// Opens channels to the model server and to the feature store or its replicas.
+    private static func withStores(
+        _ ring: ReplicaRing?, _ runtime: ServiceRuntime, _ body: (FeatureStores, _ models: RPCChannel) async throws -> Void
+    ) async throws {
+        try await runtime.withChannel(to: .modelServer) { models in
+            guard let ring else {
+                return try await runtime.withChannel(to: .featureStore) { try await body(.one(.init($0)), models) }
+            }
+            try await runtime.withChannels(to: ring, of: .featureStore) { channels in
+                try await body(.ring(ring, channels.mapValues { .init(client: .init($0)) }), models)
             }
         }
     }

@@ -93,6 +93,86 @@ public struct FeatureEngine: Sendable {
         }
     }
 
+    // MARK: - One side at a time, where customers and terminals are kept apart
+
+    /// The values that rest on the customer and on the transaction itself, in the set's order, NaN for those that rest on the terminal; then
+    /// remembers it on the customer's side. ``observeAtTerminal(_:completing:home:)`` of the engine that keeps the terminal does the rest, and
+    /// both together give what `observe(_:)` of one engine would.
+    public mutating func observeAtCustomer(_ transaction: Transaction) -> [Double] {
+        let (customer, terminal) = indices(of: transaction)
+        var toUsual = Double.nan
+        let values = [Double](unsafeUninitializedCapacity: set.count) { buffer, count in
+            toUsual = customers[Int(customer)].withView { customer in
+                evaluation(
+                    at: transaction.eventTime.microseconds, amount: transaction.amount.amount, place: transaction.location,
+                    customer: customer, terminal: nil, terminalIndex: terminal
+                ).fill(buffer)
+            }
+            count = set.count
+        }
+        rememberAtCustomer(transaction, customer: customer, terminal: terminal, toUsual: Float(toUsual))
+        return values
+    }
+
+    /// Completes what ``observeAtCustomer(_:)`` returned; then remembers the transaction on the terminal's side.
+    /// - Parameter home: where the customer lives; for the distance.
+    public mutating func observeAtTerminal(_ transaction: Transaction, completing values: [Double], home: Coordinate?) -> [Double] {
+        precondition(values.count == set.count, "a value for each feature")
+        guard let terminalID = transaction.terminalID else { return values }
+        let index = Self.index(of: terminalID, in: &terminalIndex, histories: &terminals)
+        var customer = EntityHistory()
+        customer.place = home
+        let known = [Double](unsafeUninitializedCapacity: set.count) { buffer, count in
+            _ = customer.withView { customer in
+                terminals[Int(index)].withView { terminal in
+                    evaluation(
+                        at: transaction.eventTime.microseconds, amount: transaction.amount.amount, place: transaction.location,
+                        customer: customer, terminal: terminal, terminalIndex: index
+                    ).fill(buffer)
+                }
+            }
+            count = set.count
+        }
+        var values = values
+        for step in plan.terminal.steps { values[step.index] = known[step.index] }
+        for step in plan.transactionSteps { values[step.index] = known[step.index] }
+        remember(transaction, values: values, atTerminal: true)
+        return values
+    }
+
+    /// Takes in what was observed before, on the customer's side unless it is there already, and on the terminal's where asked for.
+    /// A terminal's labels find their place by the customer, so the customer's side is always kept.
+    public mutating func remember(_ transaction: Transaction, values: [Double], atTerminal: Bool) {
+        let (customer, terminal) = indices(of: transaction)
+        let toUsual = plan.amountToUsualIndex.map { Float(values[$0]) } ?? .nan
+        if !hasObserved(transaction.key) { rememberAtCustomer(transaction, customer: customer, terminal: terminal, toUsual: toUsual) }
+        guard atTerminal, terminal != Self.none else { return }
+        let event = Event(time: transaction.eventTime.microseconds, counterpart: customer, label: .unknown, toUsual: toUsual)
+        terminals[Int(terminal)].insert(event, ticks: Self.ticks(transaction.amount), retention: retention)
+    }
+
+    /// Whether a transaction is among those retained.
+    public func hasObserved(_ key: TransactionKey) -> Bool { customer(of: fingerprint(of: key)) != nil }
+
+    /// Where a customer lives, as far as anybody has said.
+    public func place(ofCustomer id: String) -> Coordinate? { customerIndex[id].flatMap { customers[Int($0)].place } }
+
+    private mutating func indices(of transaction: Transaction) -> (customer: UInt32, terminal: UInt32) {
+        (
+            Self.index(of: transaction.customerID, in: &customerIndex, histories: &customers),
+            transaction.terminalID.map { Self.index(of: $0, in: &terminalIndex, histories: &terminals) } ?? Self.none
+        )
+    }
+
+    private mutating func rememberAtCustomer(_ transaction: Transaction, customer: UInt32, terminal: UInt32, toUsual: Float) {
+        let fingerprint = fingerprint(of: transaction.key)
+        let event = Event(time: transaction.eventTime.microseconds, counterpart: terminal, label: .unknown, toUsual: toUsual)
+        transactionIndex.insert(fingerprint, customer: customer)
+        customers[Int(customer)].insert(
+            event, ticks: Self.ticks(transaction.amount), fingerprint: fingerprint, retention: retention
+        ) { dropped in transactionIndex.remove(dropped, customer: customer) }
+    }
+
     /// Takes a label in; it counts for requests at or after `label.knownAt`. A later label for the same transaction replaces it.
     /// - Returns: false if the transaction is unknown, or so old that no window reaches it any more.
     @discardableResult
@@ -238,13 +318,21 @@ public struct FeatureEngine: Sendable {
     ) -> Double {
         Self.withView(of: customer, in: customers) { customerView in
             Self.withView(of: terminal, in: terminals) { terminalView in
-                Evaluation(
-                    plan: plan, time: time, amount: amount, place: place, labelDelay: set.labelDelay.microseconds,
-                    utcOffsetSeconds: set.utcOffsetSeconds, customer: customerView, terminal: terminalView,
-                    terminalIndex: terminal == Self.none ? nil : terminal
-                ).fill(values)
+                evaluation(at: time, amount: amount, place: place, customer: customerView, terminal: terminalView, terminalIndex: terminal)
+                    .fill(values)
             }
         }
+    }
+
+    /// - Parameter terminalIndex: `none` without a terminal.
+    @inline(__always)
+    private func evaluation(
+        at time: Int64, amount: Double, place: Coordinate?, customer: HistoryView?, terminal: HistoryView?, terminalIndex: UInt32
+    ) -> Evaluation {
+        Evaluation(
+            plan: plan, time: time, amount: amount, place: place, labelDelay: set.labelDelay.microseconds,
+            utcOffsetSeconds: set.utcOffsetSeconds, customer: customer, terminal: terminal,
+            terminalIndex: terminalIndex == Self.none ? nil : terminalIndex)
     }
 
     @inline(__always)

@@ -37,8 +37,10 @@ public enum MethodRules {
 
     private static let features = rules("vigil.features.v1.FeatureStoreService", [
         "Observe": .peers([ServiceName.ingestionGateway, ServiceName.operator]),
+        "ObserveAtTerminals": .peers([ServiceName.ingestionGateway, ServiceName.featureStore]),
         "GetFeatures": either(
-            scope: Scope.readFeatures, peers: [ServiceName.ingestionGateway, ServiceName.modelServer, ServiceName.operator]),
+            scope: Scope.readFeatures,
+            peers: [ServiceName.ingestionGateway, ServiceName.featureStore, ServiceName.modelServer, ServiceName.operator]),
         "GetFeatureHealth": either(scope: Scope.readFeatures, peers: everyPeer),
         "SetFeatureReference": either(scope: Scope.writeModels, peers: [ServiceName.operator]),
         "DescribeFeatureSet": either(scope: Scope.readFeatures, peers: everyPeer),

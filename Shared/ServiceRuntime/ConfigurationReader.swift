@@ -132,11 +132,15 @@ public final class ConfigurationReader {
         return reader.stringArray(forKey: ConfigKey([name]), default: defaultValue).filter { !$0.isEmpty }
     }
 
-    /// An `https://host:port` or `http://host:port` address.
+    /// An `https://host:port` or `http://host:port` address, or several separated by commas.
     public func url(_ name: String, default defaultValue: String, _ meaning: String) -> String {
         declare(name, meaning, default: defaultValue)
         guard let text = text(name) else { return defaultValue }
-        guard let url = URL(string: text), let scheme = url.scheme, ["http", "https"].contains(scheme), url.host() != nil else {
+        let isAddress = text.split(separator: ",", omittingEmptySubsequences: false).allSatisfy { part in
+            guard let url = URL(string: String(part)), let scheme = url.scheme else { return false }
+            return ["http", "https"].contains(scheme) && url.host() != nil
+        }
+        guard isAddress else {
             fail(name, "\"\(shortened(text))\" is not an http or https address")
             return defaultValue
         }

@@ -69,8 +69,13 @@ public final class ServiceRuntime: Sendable {
     // MARK: Database
 
     /// Opens the database, waits until it answers, brings the schema up to date, and runs `body`.
-    public func withDatabase<R>(migrations: [Migration], _ body: (PostgresPool) async throws -> R) async throws -> R {
-        try await withPostgresPool(configuration.database, logger: logger) { pool in
+    /// - Parameter replica: tells this process's sessions from those of other replicas.
+    public func withDatabase<R>(
+        migrations: [Migration], replica: String? = nil, _ body: (PostgresPool) async throws -> R
+    ) async throws -> R {
+        var database = configuration.database
+        if let replica { database.applicationName += "/\(replica)" }
+        return try await withPostgresPool(database, logger: logger) { pool in
             try await migrateOnceReachable(pool, migrations)
             self.pool.withLock { $0 = pool }
             defer { self.pool.withLock { $0 = nil } }
@@ -107,6 +112,24 @@ public final class ServiceRuntime: Sendable {
         try await withChannels(to: others[...], opened: [:], body)
     }
 
+    /// Opens a channel to each replica of a service, by the replica's name.
+    public func withChannels<R>(
+        to replicas: ReplicaRing, of other: ServiceIdentity, _ body: ([String: RPCChannel]) async throws -> R
+    ) async throws -> R {
+        var opened: [String: RPCChannel] = [:]
+        let result: Result<R, any Error>
+        do {
+            for (name, address) in replicas.replicas {
+                opened[name] = try RPCChannel(channelConfiguration(to: other, at: address), logger: logger)
+            }
+            result = .success(try await body(opened))
+        } catch {
+            result = .failure(error)
+        }
+        for channel in opened.values { await channel.close() }
+        return try result.get()
+    }
+
     private func withChannels<R>(
         to others: ArraySlice<ServiceIdentity>, opened: [String: RPCChannel], _ body: ([String: RPCChannel]) async throws -> R
     ) async throws -> R {
@@ -118,7 +141,10 @@ public final class ServiceRuntime: Sendable {
 
     /// How to reach another service.
     public func channelConfiguration(to other: ServiceIdentity) -> ChannelConfiguration {
-        let address = configuration.addresses[other.name] ?? other.defaultAddress
+        channelConfiguration(to: other, at: configuration.addresses[other.name] ?? other.defaultAddress)
+    }
+
+    private func channelConfiguration(to other: ServiceIdentity, at address: String) -> ChannelConfiguration {
         var channel = ChannelConfiguration(target: address)
         channel.maxMessageBytes = max(channel.maxMessageBytes, configuration.maxMessageBytes)
         channel.interceptors = [clientMetrics]

@@ -13,13 +13,18 @@ extension FeaturesV1 {
     public struct ObserveRequest: Message {
         /// At most 1,000, in the order in which they happened as far as known.
         public var transactions: [RecordsV1.Transaction] = []
+        /// Of the ring by which the caller chose this replica; 0 where there is one store. Another than the store's own is FAILED_PRECONDITION, and
+        /// so is a customer that another replica keeps.
+        public var ringGeneration: Int64 = 0
 
         public init() {}
 
         public init(
-            transactions: [RecordsV1.Transaction] = []
+            transactions: [RecordsV1.Transaction] = [],
+            ringGeneration: Int64 = 0
         ) {
             self.transactions = transactions
+            self.ringGeneration = ringGeneration
         }
 
         public static let fullName = "vigil.features.v1.ObserveRequest"
@@ -35,6 +40,7 @@ extension FeaturesV1 {
 
         package init(unpacked: UnsafePointer<Vigil__Features__V1__ObserveRequest>) throws {
             self.transactions = try Unpacked.list(unpacked.pointee.transactions, unpacked.pointee.n_transactions) { try RecordsV1.Transaction(unpacked: Unpacked.message($0)) }
+            self.ringGeneration = unpacked.pointee.ring_generation
         }
 
         public var protobufByteCount: Int {
@@ -48,6 +54,7 @@ extension FeaturesV1 {
         @inline(__always)
         private func send(to sink: inout some ProtobufSink) {
             for value in self.transactions { sink.message(1, value) }
+            if self.ringGeneration != 0 { sink.int64(2, self.ringGeneration) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -58,6 +65,7 @@ extension FeaturesV1 {
                 for value in self.transactions { writer.write(value) }
                 writer.endArray()
             }
+            if self.ringGeneration != 0 { writer.field("ringGeneration"); writer.write(self.ringGeneration) }
             writer.endObject()
         }
 
@@ -71,6 +79,9 @@ extension FeaturesV1 {
                     while try reader.nextElement() {
                         self.transactions.append(try RecordsV1.Transaction(json: &reader))
                     }
+                case "ringGeneration", "ring_generation":
+                    if try reader.readNullIfNext() { continue }
+                    self.ringGeneration = try reader.readInt64()
                 default: try reader.skipUnknown()
                 }
             }
@@ -83,17 +94,22 @@ extension FeaturesV1 {
     public struct ObserveResponse: Message {
         /// Which feature set the values belong to.
         public var featureSetVersion: String = ""
-        /// One for each transaction of the request, in its order.
+        /// One for each transaction of the request, in its order; by a ring, those that are whole.
         public var observations: [FeaturesV1.Observation] = []
+        /// By a ring: the others, in the request's order. The caller has the terminals' replicas complete them by ObserveAtTerminals, so that
+        /// payments at one terminal are taken in as the caller orders them, whoever keeps their customers.
+        public var halves: [FeaturesV1.CustomerObservation] = []
 
         public init() {}
 
         public init(
             featureSetVersion: String = "",
-            observations: [FeaturesV1.Observation] = []
+            observations: [FeaturesV1.Observation] = [],
+            halves: [FeaturesV1.CustomerObservation] = []
         ) {
             self.featureSetVersion = featureSetVersion
             self.observations = observations
+            self.halves = halves
         }
 
         public static let fullName = "vigil.features.v1.ObserveResponse"
@@ -110,6 +126,7 @@ extension FeaturesV1 {
         package init(unpacked: UnsafePointer<Vigil__Features__V1__ObserveResponse>) throws {
             self.featureSetVersion = try Unpacked.string(unpacked.pointee.feature_set_version, "vigil.features.v1.ObserveResponse.feature_set_version")
             self.observations = try Unpacked.list(unpacked.pointee.observations, unpacked.pointee.n_observations) { try FeaturesV1.Observation(unpacked: Unpacked.message($0)) }
+            self.halves = try Unpacked.list(unpacked.pointee.halves, unpacked.pointee.n_halves) { try FeaturesV1.CustomerObservation(unpacked: Unpacked.message($0)) }
         }
 
         public var protobufByteCount: Int {
@@ -124,11 +141,264 @@ extension FeaturesV1 {
         private func send(to sink: inout some ProtobufSink) {
             if !self.featureSetVersion.isEmpty { sink.string(1, self.featureSetVersion) }
             for value in self.observations { sink.message(2, value) }
+            for value in self.halves { sink.message(3, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
             writer.beginObject()
             if !self.featureSetVersion.isEmpty { writer.field("featureSetVersion"); writer.write(self.featureSetVersion) }
+            if !self.observations.isEmpty {
+                writer.field("observations")
+                writer.beginArray()
+                for value in self.observations { writer.write(value) }
+                writer.endArray()
+            }
+            if !self.halves.isEmpty {
+                writer.field("halves")
+                writer.beginArray()
+                for value in self.halves { writer.write(value) }
+                writer.endArray()
+            }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "featureSetVersion", "feature_set_version":
+                    if try reader.readNullIfNext() { continue }
+                    self.featureSetVersion = try reader.readString()
+                case "observations":
+                    if try reader.readNullIfNext() { continue }
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.observations.append(try FeaturesV1.Observation(json: &reader))
+                    }
+                case "halves":
+                    if try reader.readNullIfNext() { continue }
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.halves.append(try FeaturesV1.CustomerObservation(json: &reader))
+                    }
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension FeaturesV1 {
+    /// `vigil.features.v1.ObserveAtTerminalsRequest`
+    public struct ObserveAtTerminalsRequest: Message {
+        /// At most 1,000 of each, all of terminals that this replica keeps.
+        public var observations: [FeaturesV1.CustomerObservation] = []
+        public var labels: [RecordsV1.Label] = []
+        public var ringGeneration: Int64 = 0
+
+        public init() {}
+
+        public init(
+            observations: [FeaturesV1.CustomerObservation] = [],
+            labels: [RecordsV1.Label] = [],
+            ringGeneration: Int64 = 0
+        ) {
+            self.observations = observations
+            self.labels = labels
+            self.ringGeneration = ringGeneration
+        }
+
+        public static let fullName = "vigil.features.v1.ObserveAtTerminalsRequest"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Features__V1__ObserveAtTerminalsRequest(), { vigil__features__v1__observe_at_terminals_request__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Features__V1__ObserveAtTerminalsRequest.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Features__V1__ObserveAtTerminalsRequest>) throws {
+            self.observations = try Unpacked.list(unpacked.pointee.observations, unpacked.pointee.n_observations) { try FeaturesV1.CustomerObservation(unpacked: Unpacked.message($0)) }
+            self.labels = try Unpacked.list(unpacked.pointee.labels, unpacked.pointee.n_labels) { try RecordsV1.Label(unpacked: Unpacked.message($0)) }
+            self.ringGeneration = unpacked.pointee.ring_generation
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            for value in self.observations { sink.message(1, value) }
+            for value in self.labels { sink.message(2, value) }
+            if self.ringGeneration != 0 { sink.int64(3, self.ringGeneration) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.observations.isEmpty {
+                writer.field("observations")
+                writer.beginArray()
+                for value in self.observations { writer.write(value) }
+                writer.endArray()
+            }
+            if !self.labels.isEmpty {
+                writer.field("labels")
+                writer.beginArray()
+                for value in self.labels { writer.write(value) }
+                writer.endArray()
+            }
+            if self.ringGeneration != 0 { writer.field("ringGeneration"); writer.write(self.ringGeneration) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "observations":
+                    if try reader.readNullIfNext() { continue }
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.observations.append(try FeaturesV1.CustomerObservation(json: &reader))
+                    }
+                case "labels":
+                    if try reader.readNullIfNext() { continue }
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.labels.append(try RecordsV1.Label(json: &reader))
+                    }
+                case "ringGeneration", "ring_generation":
+                    if try reader.readNullIfNext() { continue }
+                    self.ringGeneration = try reader.readInt64()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension FeaturesV1 {
+    /// An observation without what rests on the terminal: those values are NaN.
+    public struct CustomerObservation: Message {
+        public var observation: FeaturesV1.Observation?
+        /// Where the customer lives, for the distance; absent when unknown.
+        public var home: RecordsV1.Location?
+
+        public init() {}
+
+        public init(
+            observation: FeaturesV1.Observation? = nil,
+            home: RecordsV1.Location? = nil
+        ) {
+            self.observation = observation
+            self.home = home
+        }
+
+        public static let fullName = "vigil.features.v1.CustomerObservation"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Features__V1__CustomerObservation(), { vigil__features__v1__customer_observation__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Features__V1__CustomerObservation.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Features__V1__CustomerObservation>) throws {
+            if let message = unpacked.pointee.observation { self.observation = try FeaturesV1.Observation(unpacked: message) }
+            if let message = unpacked.pointee.home { self.home = try RecordsV1.Location(unpacked: message) }
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if let value = self.observation { sink.message(1, value) }
+            if let value = self.home { sink.message(2, value) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if let value = self.observation { writer.field("observation"); writer.write(value) }
+            if let value = self.home { writer.field("home"); writer.write(value) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "observation":
+                    if try reader.readNullIfNext() { continue }
+                    self.observation = try FeaturesV1.Observation(json: &reader)
+                case "home":
+                    if try reader.readNullIfNext() { continue }
+                    self.home = try RecordsV1.Location(json: &reader)
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension FeaturesV1 {
+    /// `vigil.features.v1.ObserveAtTerminalsResponse`
+    public struct ObserveAtTerminalsResponse: Message {
+        /// Whole; one for each of the request, in its order.
+        public var observations: [FeaturesV1.Observation] = []
+
+        public init() {}
+
+        public init(
+            observations: [FeaturesV1.Observation] = []
+        ) {
+            self.observations = observations
+        }
+
+        public static let fullName = "vigil.features.v1.ObserveAtTerminalsResponse"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Features__V1__ObserveAtTerminalsResponse(), { vigil__features__v1__observe_at_terminals_response__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Features__V1__ObserveAtTerminalsResponse.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Features__V1__ObserveAtTerminalsResponse>) throws {
+            self.observations = try Unpacked.list(unpacked.pointee.observations, unpacked.pointee.n_observations) { try FeaturesV1.Observation(unpacked: Unpacked.message($0)) }
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            for value in self.observations { sink.message(1, value) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
             if !self.observations.isEmpty {
                 writer.field("observations")
                 writer.beginArray()
@@ -142,9 +412,6 @@ extension FeaturesV1 {
             try reader.beginObject()
             while let name = try reader.nextField() {
                 switch name {
-                case "featureSetVersion", "feature_set_version":
-                    if try reader.readNullIfNext() { continue }
-                    self.featureSetVersion = try reader.readString()
                 case "observations":
                     if try reader.readNullIfNext() { continue }
                     try reader.beginArray()
@@ -347,17 +614,21 @@ extension FeaturesV1 {
         public var entities: [FeaturesV1.EntityKey] = []
         /// As of when the entities' features are wanted; absent for now.
         public var at: GoogleProtobuf.Timestamp?
+        /// As of ObserveRequest. With 0 a replica asks the others for what they keep; else an entity of another replica is FAILED_PRECONDITION.
+        public var ringGeneration: Int64 = 0
 
         public init() {}
 
         public init(
             keys: [RecordsV1.TransactionKey] = [],
             entities: [FeaturesV1.EntityKey] = [],
-            at: GoogleProtobuf.Timestamp? = nil
+            at: GoogleProtobuf.Timestamp? = nil,
+            ringGeneration: Int64 = 0
         ) {
             self.keys = keys
             self.entities = entities
             self.at = at
+            self.ringGeneration = ringGeneration
         }
 
         public static let fullName = "vigil.features.v1.GetFeaturesRequest"
@@ -375,6 +646,7 @@ extension FeaturesV1 {
             self.keys = try Unpacked.list(unpacked.pointee.keys, unpacked.pointee.n_keys) { try RecordsV1.TransactionKey(unpacked: Unpacked.message($0)) }
             self.entities = try Unpacked.list(unpacked.pointee.entities, unpacked.pointee.n_entities) { try FeaturesV1.EntityKey(unpacked: Unpacked.message($0)) }
             if let message = unpacked.pointee.at { self.at = try GoogleProtobuf.Timestamp(unpacked: message) }
+            self.ringGeneration = unpacked.pointee.ring_generation
         }
 
         public var protobufByteCount: Int {
@@ -390,6 +662,7 @@ extension FeaturesV1 {
             for value in self.keys { sink.message(1, value) }
             for value in self.entities { sink.message(2, value) }
             if let value = self.at { sink.message(3, value) }
+            if self.ringGeneration != 0 { sink.int64(4, self.ringGeneration) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -407,6 +680,7 @@ extension FeaturesV1 {
                 writer.endArray()
             }
             if let value = self.at { writer.field("at"); writer.write(value) }
+            if self.ringGeneration != 0 { writer.field("ringGeneration"); writer.write(self.ringGeneration) }
             writer.endObject()
         }
 
@@ -429,6 +703,9 @@ extension FeaturesV1 {
                 case "at":
                     if try reader.readNullIfNext() { continue }
                     self.at = try GoogleProtobuf.Timestamp(json: &reader)
+                case "ringGeneration", "ring_generation":
+                    if try reader.readNullIfNext() { continue }
+                    self.ringGeneration = try reader.readInt64()
                 default: try reader.skipUnknown()
                 }
             }
@@ -2008,6 +2285,8 @@ extension FeaturesV1 {
             case labelled(RecordsV1.Label)
             case terminalPlaced(RecordsV1.Terminal)
             case customerPlaced(RecordsV1.Customer)
+            /// Of a payment at a terminal that another replica keeps: written by the customer's replica before the observation is whole.
+            case customerObserved(FeaturesV1.Observation)
         }
 
         public var event: Event?
@@ -2037,6 +2316,7 @@ extension FeaturesV1 {
             case 2: self.event = .labelled(try RecordsV1.Label(unpacked: Unpacked.message(unpacked.pointee.labelled)))
             case 3: self.event = .terminalPlaced(try RecordsV1.Terminal(unpacked: Unpacked.message(unpacked.pointee.terminal_placed)))
             case 4: self.event = .customerPlaced(try RecordsV1.Customer(unpacked: Unpacked.message(unpacked.pointee.customer_placed)))
+            case 5: self.event = .customerObserved(try FeaturesV1.Observation(unpacked: Unpacked.message(unpacked.pointee.customer_observed)))
             default: break
             }
         }
@@ -2056,6 +2336,7 @@ extension FeaturesV1 {
             case .labelled(let value)?: sink.message(2, value)
             case .terminalPlaced(let value)?: sink.message(3, value)
             case .customerPlaced(let value)?: sink.message(4, value)
+            case .customerObserved(let value)?: sink.message(5, value)
             case nil: break
             }
         }
@@ -2071,6 +2352,8 @@ extension FeaturesV1 {
                 writer.field("terminalPlaced"); writer.write(value)
             case .customerPlaced(let value)?:
                 writer.field("customerPlaced"); writer.write(value)
+            case .customerObserved(let value)?:
+                writer.field("customerObserved"); writer.write(value)
             case nil: break
             }
             writer.endObject()
@@ -2096,6 +2379,10 @@ extension FeaturesV1 {
                     if try reader.readNullIfNext() { continue }
                     if self.event != nil { throw reader.invalid("only one of event may be set") }
                     self.event = .customerPlaced(try RecordsV1.Customer(json: &reader))
+                case "customerObserved", "customer_observed":
+                    if try reader.readNullIfNext() { continue }
+                    if self.event != nil { throw reader.invalid("only one of event may be set") }
+                    self.event = .customerObserved(try FeaturesV1.Observation(json: &reader))
                 default: try reader.skipUnknown()
                 }
             }
@@ -2112,6 +2399,8 @@ extension FeaturesV1 {
         public enum Methods {
             public static let observe = MethodDescriptor(
                 service: fullName, name: "Observe", kind: .unary, idempotency: .idempotent)
+            public static let observeAtTerminals = MethodDescriptor(
+                service: fullName, name: "ObserveAtTerminals", kind: .unary, idempotency: .idempotent)
             public static let getFeatures = MethodDescriptor(
                 service: fullName, name: "GetFeatures", kind: .unary, idempotency: .noSideEffects)
             public static let describeFeatureSet = MethodDescriptor(
@@ -2124,7 +2413,7 @@ extension FeaturesV1 {
                 service: fullName, name: "SetFeatureReference", kind: .unary, idempotency: .none)
             public static let tailObservations = MethodDescriptor(
                 service: fullName, name: "TailObservations", kind: .serverStreaming, idempotency: .none)
-            public static var all: [MethodDescriptor] { [observe, getFeatures, describeFeatureSet, getHistoricalFeatures, getFeatureHealth, setFeatureReference, tailObservations] }
+            public static var all: [MethodDescriptor] { [observe, observeAtTerminals, getFeatures, describeFeatureSet, getHistoricalFeatures, getFeatureHealth, setFeatureReference, tailObservations] }
         }
 
         /// What a server implements; an instance of it is what the server is given.
@@ -2132,6 +2421,9 @@ extension FeaturesV1 {
             /// Observes transactions in the order given and returns each one's features as they were just before it. Observing one
             /// again returns the first features. Services only.
             func observe(_ request: FeaturesV1.ObserveRequest, context: CallContext) async throws -> FeaturesV1.ObserveResponse
+            /// The second half of an observation where several replicas keep a slice each: the terminal's replica completes the values, writes the
+            /// observation, and takes labels in. Services only.
+            func observeAtTerminals(_ request: FeaturesV1.ObserveAtTerminalsRequest, context: CallContext) async throws -> FeaturesV1.ObserveAtTerminalsResponse
             /// The features of transactions already observed, and of customers, terminals and other entities as they are.
             func getFeatures(_ request: FeaturesV1.GetFeaturesRequest, context: CallContext) async throws -> FeaturesV1.GetFeaturesResponse
             /// Names and meaning of the features, in the order of the vectors.
@@ -2157,6 +2449,12 @@ extension FeaturesV1 {
             /// again returns the first features. Services only.
             public func observe(_ request: FeaturesV1.ObserveRequest, options: CallOptions = CallOptions()) async throws -> FeaturesV1.ObserveResponse {
                 try await channel.unary(Methods.observe, request, options: options)
+            }
+
+            /// The second half of an observation where several replicas keep a slice each: the terminal's replica completes the values, writes the
+            /// observation, and takes labels in. Services only.
+            public func observeAtTerminals(_ request: FeaturesV1.ObserveAtTerminalsRequest, options: CallOptions = CallOptions()) async throws -> FeaturesV1.ObserveAtTerminalsResponse {
+                try await channel.unary(Methods.observeAtTerminals, request, options: options)
             }
 
             /// The features of transactions already observed, and of customers, terminals and other entities as they are.
@@ -2210,6 +2508,10 @@ extension FeaturesV1.FeatureStoreService.Handlers {
                 (request: FeaturesV1.ObserveRequest, context: CallContext) async throws -> FeaturesV1.ObserveResponse in
                 try await self.observe(request, context: context)
             },
+            .unary(FeaturesV1.FeatureStoreService.Methods.observeAtTerminals) {
+                (request: FeaturesV1.ObserveAtTerminalsRequest, context: CallContext) async throws -> FeaturesV1.ObserveAtTerminalsResponse in
+                try await self.observeAtTerminals(request, context: context)
+            },
             .unary(FeaturesV1.FeatureStoreService.Methods.getFeatures) {
                 (request: FeaturesV1.GetFeaturesRequest, context: CallContext) async throws -> FeaturesV1.GetFeaturesResponse in
                 try await self.getFeatures(request, context: context)
@@ -2245,63 +2547,72 @@ extension FileDescriptor {
         dependencies: [.googleProtobufTimestamp, .vigilEventlogV1Eventlog, .vigilRecordsV1Records],
         base64: """
             CiB2aWdpbC9mZWF0dXJlcy92MS9mZWF0dXJlcy5wcm90bxIRdmlnaWwuZmVhdHVyZXMudjEaH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8aIHZp\
-            Z2lsL2V2ZW50bG9nL3YxL2V2ZW50bG9nLnByb3RvGh52aWdpbC9yZWNvcmRzL3YxL3JlY29yZHMucHJvdG8iUwoOT2JzZXJ2ZVJlcXVlc3QSQQoMdHJhbnNh\
-            Y3Rpb25zGAEgAygLMh0udmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvblIMdHJhbnNhY3Rpb25zIoUBCg9PYnNlcnZlUmVzcG9uc2USLgoTZmVhdHVyZV9z\
-            ZXRfdmVyc2lvbhgBIAEoCVIRZmVhdHVyZVNldFZlcnNpb24SQgoMb2JzZXJ2YXRpb25zGAIgAygLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25S\
-            DG9ic2VydmF0aW9ucyKxBAoLT2JzZXJ2YXRpb24SMgoDa2V5GAEgASgLMiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktleVIDa2V5EjkKCmV2ZW50\
-            X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUglldmVudFRpbWUSLwoGYW1vdW50GAMgASgLMhcudmlnaWwucmVjb3Jkcy52MS5Nb25l\
-            eVIGYW1vdW50EjYKCGxvY2F0aW9uGAQgASgLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIIbG9jYXRpb24SHwoLY3VzdG9tZXJfaWQYBSABKAlSCmN1\
-            c3RvbWVySWQSHwoLdGVybWluYWxfaWQYBiABKAlSCnRlcm1pbmFsSWQSMwoHY2hhbm5lbBgHIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hhbm5lbFIHY2hh\
-            bm5lbBIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAggASgJUhFmZWF0dXJlU2V0VmVyc2lvbhIWCgZ2YWx1ZXMYCSADKAFSBnZhbHVlcxIdCgphY2NvdW50X2lk\
-            GAogASgJUglhY2NvdW50SWQSFwoHY2FyZF9pZBgLIAEoCVIGY2FyZElkEjYKF2NvdW50ZXJwYXJ0eV9hY2NvdW50X2lkGAwgASgJUhVjb3VudGVycGFydHlB\
-            Y2NvdW50SWQSGwoJZGV2aWNlX2lkGA0gASgJUghkZXZpY2VJZCKwAQoSR2V0RmVhdHVyZXNSZXF1ZXN0EjQKBGtleXMYASADKAsyIC52aWdpbC5yZWNvcmRz\
-            LnYxLlRyYW5zYWN0aW9uS2V5UgRrZXlzEjgKCGVudGl0aWVzGAIgAygLMhwudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5S2V5UghlbnRpdGllcxIqCgJhdBgD\
-            IAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0IoICCglFbnRpdHlLZXkSIQoLY3VzdG9tZXJfaWQYASABKAlIAFIKY3VzdG9tZXJJZBIhCgt0\
-            ZXJtaW5hbF9pZBgCIAEoCUgAUgp0ZXJtaW5hbElkEh8KCmFjY291bnRfaWQYAyABKAlIAFIJYWNjb3VudElkEhkKB2NhcmRfaWQYBCABKAlIAFIGY2FyZElk\
-            Eh0KCWRldmljZV9pZBgFIAEoCUgAUghkZXZpY2VJZBI0CgRwYWlyGAYgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuQWNjb3VudFBhaXJIAFIEcGFpchIUCgRj\
-            ZWxsGAcgASgJSABSBGNlbGxCCAoGZW50aXR5ImQKC0FjY291bnRQYWlyEh0KCmFjY291bnRfaWQYASABKAlSCWFjY291bnRJZBI2Chdjb3VudGVycGFydHlf\
-            YWNjb3VudF9pZBgCIAEoCVIVY291bnRlcnBhcnR5QWNjb3VudElkIsgBChNHZXRGZWF0dXJlc1Jlc3BvbnNlEkIKDG9ic2VydmF0aW9ucxgBIAMoCzIeLnZp\
-            Z2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMSPQoIZW50aXRpZXMYAiADKAsyIS52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlGZWF0\
-            dXJlc1IIZW50aXRpZXMSLgoTZmVhdHVyZV9zZXRfdmVyc2lvbhgDIAEoCVIRZmVhdHVyZVNldFZlcnNpb24ivAEKDkVudGl0eUZlYXR1cmVzEjQKBmVudGl0\
-            eRgBIAEoCzIcLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0eUtleVIGZW50aXR5EhQKBWZvdW5kGAIgASgIUgVmb3VuZBIWCgZ2YWx1ZXMYAyADKAFSBnZhbHVl\
-            cxJGChFuZXdlc3RfZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSD25ld2VzdEV2ZW50VGltZSIZChdHZXRGZWF0dXJlSGVh\
-            bHRoUmVxdWVzdCL2AgoYR2V0RmVhdHVyZUhlYWx0aFJlc3BvbnNlEi4KE2ZlYXR1cmVfc2V0X3ZlcnNpb24YASABKAlSEWZlYXR1cmVTZXRWZXJzaW9uEiIK\
-            DG9ic2VydmF0aW9ucxgCIAEoA1IMb2JzZXJ2YXRpb25zEkYKEW5ld2VzdF9ldmVudF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIP\
-            bmV3ZXN0RXZlbnRUaW1lEjwKCGZlYXR1cmVzGAQgAygLMiAudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVyZUhlYWx0aFIIZmVhdHVyZXMSQQoOcmVmZXJlbmNl\
-            X2Zyb20YBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg1yZWZlcmVuY2VGcm9tEj0KDHJlZmVyZW5jZV90bxgGIAEoCzIaLmdvb2dsZS5wcm90\
-            b2J1Zi5UaW1lc3RhbXBSC3JlZmVyZW5jZVRvIsIBCg1GZWF0dXJlSGVhbHRoEhIKBG5hbWUYASABKAlSBG5hbWUSGwoJbnVsbF9yYXRlGAIgASgBUghudWxs\
-            UmF0ZRIuChNyZWZlcmVuY2VfbnVsbF9yYXRlGAMgASgBUhFyZWZlcmVuY2VOdWxsUmF0ZRI8Chpwb3B1bGF0aW9uX3N0YWJpbGl0eV9pbmRleBgEIAEoAVIY\
-            cG9wdWxhdGlvblN0YWJpbGl0eUluZGV4EhIKBG1lYW4YBSABKAFSBG1lYW4ieAoaU2V0RmVhdHVyZVJlZmVyZW5jZVJlcXVlc3QSLgoEZnJvbRgBIAEoCzIa\
-            Lmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBGZyb20SKgoCdG8YAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJ0byJBChtTZXRGZWF0dXJl\
-            UmVmZXJlbmNlUmVzcG9uc2USIgoMb2JzZXJ2YXRpb25zGAEgASgDUgxvYnNlcnZhdGlvbnMiGwoZRGVzY3JpYmVGZWF0dXJlU2V0UmVxdWVzdCLXAQoaRGVz\
-            Y3JpYmVGZWF0dXJlU2V0UmVzcG9uc2USGAoHdmVyc2lvbhgBIAEoCVIHdmVyc2lvbhI2CghmZWF0dXJlcxgCIAMoCzIaLnZpZ2lsLmZlYXR1cmVzLnYxLkZl\
-            YXR1cmVSCGZlYXR1cmVzEisKEWJlaGF2aW91cl92ZXJzaW9uGAMgASgJUhBiZWhhdmlvdXJWZXJzaW9uEjoKCmJlaGF2aW91cnMYBCADKAsyGi52aWdpbC5m\
-            ZWF0dXJlcy52MS5GZWF0dXJlUgpiZWhhdmlvdXJzIu8BCgdGZWF0dXJlEhIKBG5hbWUYASABKAlSBG5hbWUSFgoGZW50aXR5GAIgASgJUgZlbnRpdHkSIAoL\
-            ZGVzY3JpcHRpb24YAyABKAlSC2Rlc2NyaXB0aW9uEiAKC2FnZ3JlZ2F0aW9uGAQgASgJUgthZ2dyZWdhdGlvbhIlCg53aW5kb3dfc2Vjb25kcxgFIAEoA1IN\
-            d2luZG93U2Vjb25kcxIjCg1kZWxheV9zZWNvbmRzGAYgASgDUgxkZWxheVNlY29uZHMSFAoFb3duZXIYByABKAlSBW93bmVyEhIKBHR5cGUYCCABKAlSBHR5\
-            cGUi2AEKHEdldEhpc3RvcmljYWxGZWF0dXJlc1JlcXVlc3QSLgoEZnJvbRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBGZyb20SKgoCdG8Y\
-            AiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJ0bxI1Cghrbm93bl9ieRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSB2tub3du\
-            QnkSJQoOd2l0aF9iZWhhdmlvdXIYBCABKAhSDXdpdGhCZWhhdmlvdXIiVQodR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVzcG9uc2USNAoEcm93cxgBIAMoCzIg\
-            LnZpZ2lsLmZlYXR1cmVzLnYxLkhpc3RvcmljYWxSb3dSBHJvd3Mi1AEKDUhpc3RvcmljYWxSb3cSQAoLb2JzZXJ2YXRpb24YASABKAsyHi52aWdpbC5mZWF0\
-            dXJlcy52MS5PYnNlcnZhdGlvblILb2JzZXJ2YXRpb24SLwoFbGFiZWwYAiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSBWxhYmVsEkEKCmJlaGF2\
-            aW91cnMYAyADKAsyIS52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlGZWF0dXJlc1IKYmVoYXZpb3Vyc0INCgtrbm93bl9sYWJlbCKJAQoXVGFpbE9ic2VydmF0\
-            aW9uc1JlcXVlc3QSNAoFYWZ0ZXIYASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIFYWZ0ZXISGwoJbWF4X2JhdGNoGAIgASgNUghtYXhC\
-            YXRjaBIbCglrZXlzX29ubHkYAyABKAhSCGtleXNPbmx5ImQKGFRhaWxPYnNlcnZhdGlvbnNSZXNwb25zZRJICgxvYnNlcnZhdGlvbnMYASADKAsyJC52aWdp\
-            bC5mZWF0dXJlcy52MS5Mb2dnZWRPYnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zIoICChFMb2dnZWRPYnNlcnZhdGlvbhI6Cghwb3NpdGlvbhgBIAEoCzIeLnZp\
-            Z2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUghwb3NpdGlvbhI7CgtyZWNvcmRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCnJl\
-            Y29yZGVkQXQSQAoLb2JzZXJ2YXRpb24YAyABKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblILb2JzZXJ2YXRpb24SMgoDa2V5GAQgASgLMiAu\
-            dmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktleVIDa2V5IpoCCgxGZWF0dXJlRXZlbnQSPAoIb2JzZXJ2ZWQYASABKAsyHi52aWdpbC5mZWF0dXJlcy52\
-            MS5PYnNlcnZhdGlvbkgAUghvYnNlcnZlZBI1CghsYWJlbGxlZBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFIIbGFiZWxsZWQSRQoPdGVybWlu\
-            YWxfcGxhY2VkGAMgASgLMhoudmlnaWwucmVjb3Jkcy52MS5UZXJtaW5hbEgAUg50ZXJtaW5hbFBsYWNlZBJFCg9jdXN0b21lcl9wbGFjZWQYBCABKAsyGi52\
-            aWdpbC5yZWNvcmRzLnYxLkN1c3RvbWVySABSDmN1c3RvbWVyUGxhY2VkQgcKBWV2ZW50MpwGChNGZWF0dXJlU3RvcmVTZXJ2aWNlElUKB09ic2VydmUSIS52\
-            aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlUmVxdWVzdBoiLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXNwb25zZSIDkAICEmEKC0dldEZlYXR1cmVzEiUu\
-            dmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZXNSZXF1ZXN0GiYudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZXNSZXNwb25zZSIDkAIBEnYKEkRlc2Ny\
-            aWJlRmVhdHVyZVNldBIsLnZpZ2lsLmZlYXR1cmVzLnYxLkRlc2NyaWJlRmVhdHVyZVNldFJlcXVlc3QaLS52aWdpbC5mZWF0dXJlcy52MS5EZXNjcmliZUZl\
-            YXR1cmVTZXRSZXNwb25zZSIDkAIBEnwKFUdldEhpc3RvcmljYWxGZWF0dXJlcxIvLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1Jl\
-            cXVlc3QaMC52aWdpbC5mZWF0dXJlcy52MS5HZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXNwb25zZTABEnAKEEdldEZlYXR1cmVIZWFsdGgSKi52aWdpbC5mZWF0\
-            dXJlcy52MS5HZXRGZWF0dXJlSGVhbHRoUmVxdWVzdBorLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1cmVIZWFsdGhSZXNwb25zZSIDkAIBEnQKE1NldEZl\
-            YXR1cmVSZWZlcmVuY2USLS52aWdpbC5mZWF0dXJlcy52MS5TZXRGZWF0dXJlUmVmZXJlbmNlUmVxdWVzdBouLnZpZ2lsLmZlYXR1cmVzLnYxLlNldEZlYXR1\
-            cmVSZWZlcmVuY2VSZXNwb25zZRJtChBUYWlsT2JzZXJ2YXRpb25zEioudmlnaWwuZmVhdHVyZXMudjEuVGFpbE9ic2VydmF0aW9uc1JlcXVlc3QaKy52aWdp\
-            bC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVzcG9uc2UwAWIGcHJvdG8z
+            Z2lsL2V2ZW50bG9nL3YxL2V2ZW50bG9nLnByb3RvGh52aWdpbC9yZWNvcmRzL3YxL3JlY29yZHMucHJvdG8ifAoOT2JzZXJ2ZVJlcXVlc3QSQQoMdHJhbnNh\
+            Y3Rpb25zGAEgAygLMh0udmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvblIMdHJhbnNhY3Rpb25zEicKD3JpbmdfZ2VuZXJhdGlvbhgCIAEoA1IOcmluZ0dl\
+            bmVyYXRpb24ixQEKD09ic2VydmVSZXNwb25zZRIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAEgASgJUhFmZWF0dXJlU2V0VmVyc2lvbhJCCgxvYnNlcnZhdGlv\
+            bnMYAiADKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zEj4KBmhhbHZlcxgDIAMoCzImLnZpZ2lsLmZlYXR1cmVzLnYx\
+            LkN1c3RvbWVyT2JzZXJ2YXRpb25SBmhhbHZlcyLBAQoZT2JzZXJ2ZUF0VGVybWluYWxzUmVxdWVzdBJKCgxvYnNlcnZhdGlvbnMYASADKAsyJi52aWdpbC5m\
+            ZWF0dXJlcy52MS5DdXN0b21lck9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMSLwoGbGFiZWxzGAIgAygLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbFIGbGFi\
+            ZWxzEicKD3JpbmdfZ2VuZXJhdGlvbhgDIAEoA1IOcmluZ0dlbmVyYXRpb24ihwEKE0N1c3RvbWVyT2JzZXJ2YXRpb24SQAoLb2JzZXJ2YXRpb24YASABKAsy\
+            Hi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblILb2JzZXJ2YXRpb24SLgoEaG9tZRgCIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SBGhv\
+            bWUiYAoaT2JzZXJ2ZUF0VGVybWluYWxzUmVzcG9uc2USQgoMb2JzZXJ2YXRpb25zGAEgAygLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SDG9i\
+            c2VydmF0aW9ucyKxBAoLT2JzZXJ2YXRpb24SMgoDa2V5GAEgASgLMiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktleVIDa2V5EjkKCmV2ZW50X3Rp\
+            bWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUglldmVudFRpbWUSLwoGYW1vdW50GAMgASgLMhcudmlnaWwucmVjb3Jkcy52MS5Nb25leVIG\
+            YW1vdW50EjYKCGxvY2F0aW9uGAQgASgLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIIbG9jYXRpb24SHwoLY3VzdG9tZXJfaWQYBSABKAlSCmN1c3Rv\
+            bWVySWQSHwoLdGVybWluYWxfaWQYBiABKAlSCnRlcm1pbmFsSWQSMwoHY2hhbm5lbBgHIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hhbm5lbFIHY2hhbm5l\
+            bBIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAggASgJUhFmZWF0dXJlU2V0VmVyc2lvbhIWCgZ2YWx1ZXMYCSADKAFSBnZhbHVlcxIdCgphY2NvdW50X2lkGAog\
+            ASgJUglhY2NvdW50SWQSFwoHY2FyZF9pZBgLIAEoCVIGY2FyZElkEjYKF2NvdW50ZXJwYXJ0eV9hY2NvdW50X2lkGAwgASgJUhVjb3VudGVycGFydHlBY2Nv\
+            dW50SWQSGwoJZGV2aWNlX2lkGA0gASgJUghkZXZpY2VJZCLZAQoSR2V0RmVhdHVyZXNSZXF1ZXN0EjQKBGtleXMYASADKAsyIC52aWdpbC5yZWNvcmRzLnYx\
+            LlRyYW5zYWN0aW9uS2V5UgRrZXlzEjgKCGVudGl0aWVzGAIgAygLMhwudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5S2V5UghlbnRpdGllcxIqCgJhdBgDIAEo\
+            CzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EicKD3JpbmdfZ2VuZXJhdGlvbhgEIAEoA1IOcmluZ0dlbmVyYXRpb24iggIKCUVudGl0eUtleRIh\
+            CgtjdXN0b21lcl9pZBgBIAEoCUgAUgpjdXN0b21lcklkEiEKC3Rlcm1pbmFsX2lkGAIgASgJSABSCnRlcm1pbmFsSWQSHwoKYWNjb3VudF9pZBgDIAEoCUgA\
+            UglhY2NvdW50SWQSGQoHY2FyZF9pZBgEIAEoCUgAUgZjYXJkSWQSHQoJZGV2aWNlX2lkGAUgASgJSABSCGRldmljZUlkEjQKBHBhaXIYBiABKAsyHi52aWdp\
+            bC5mZWF0dXJlcy52MS5BY2NvdW50UGFpckgAUgRwYWlyEhQKBGNlbGwYByABKAlIAFIEY2VsbEIICgZlbnRpdHkiZAoLQWNjb3VudFBhaXISHQoKYWNjb3Vu\
+            dF9pZBgBIAEoCVIJYWNjb3VudElkEjYKF2NvdW50ZXJwYXJ0eV9hY2NvdW50X2lkGAIgASgJUhVjb3VudGVycGFydHlBY2NvdW50SWQiyAEKE0dldEZlYXR1\
+            cmVzUmVzcG9uc2USQgoMb2JzZXJ2YXRpb25zGAEgAygLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SDG9ic2VydmF0aW9ucxI9CghlbnRpdGll\
+            cxgCIAMoCzIhLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0eUZlYXR1cmVzUghlbnRpdGllcxIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAMgASgJUhFmZWF0dXJl\
+            U2V0VmVyc2lvbiK8AQoORW50aXR5RmVhdHVyZXMSNAoGZW50aXR5GAEgASgLMhwudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5S2V5UgZlbnRpdHkSFAoFZm91\
+            bmQYAiABKAhSBWZvdW5kEhYKBnZhbHVlcxgDIAMoAVIGdmFsdWVzEkYKEW5ld2VzdF9ldmVudF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVz\
+            dGFtcFIPbmV3ZXN0RXZlbnRUaW1lIhkKF0dldEZlYXR1cmVIZWFsdGhSZXF1ZXN0IvYCChhHZXRGZWF0dXJlSGVhbHRoUmVzcG9uc2USLgoTZmVhdHVyZV9z\
+            ZXRfdmVyc2lvbhgBIAEoCVIRZmVhdHVyZVNldFZlcnNpb24SIgoMb2JzZXJ2YXRpb25zGAIgASgDUgxvYnNlcnZhdGlvbnMSRgoRbmV3ZXN0X2V2ZW50X3Rp\
+            bWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg9uZXdlc3RFdmVudFRpbWUSPAoIZmVhdHVyZXMYBCADKAsyIC52aWdpbC5mZWF0dXJlcy52\
+            MS5GZWF0dXJlSGVhbHRoUghmZWF0dXJlcxJBCg5yZWZlcmVuY2VfZnJvbRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSDXJlZmVyZW5jZUZy\
+            b20SPQoMcmVmZXJlbmNlX3RvGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFILcmVmZXJlbmNlVG8iwgEKDUZlYXR1cmVIZWFsdGgSEgoEbmFt\
+            ZRgBIAEoCVIEbmFtZRIbCgludWxsX3JhdGUYAiABKAFSCG51bGxSYXRlEi4KE3JlZmVyZW5jZV9udWxsX3JhdGUYAyABKAFSEXJlZmVyZW5jZU51bGxSYXRl\
+            EjwKGnBvcHVsYXRpb25fc3RhYmlsaXR5X2luZGV4GAQgASgBUhhwb3B1bGF0aW9uU3RhYmlsaXR5SW5kZXgSEgoEbWVhbhgFIAEoAVIEbWVhbiJ4ChpTZXRG\
+            ZWF0dXJlUmVmZXJlbmNlUmVxdWVzdBIuCgRmcm9tGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEZnJvbRIqCgJ0bxgCIAEoCzIaLmdvb2ds\
+            ZS5wcm90b2J1Zi5UaW1lc3RhbXBSAnRvIkEKG1NldEZlYXR1cmVSZWZlcmVuY2VSZXNwb25zZRIiCgxvYnNlcnZhdGlvbnMYASABKANSDG9ic2VydmF0aW9u\
+            cyIbChlEZXNjcmliZUZlYXR1cmVTZXRSZXF1ZXN0ItcBChpEZXNjcmliZUZlYXR1cmVTZXRSZXNwb25zZRIYCgd2ZXJzaW9uGAEgASgJUgd2ZXJzaW9uEjYK\
+            CGZlYXR1cmVzGAIgAygLMhoudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVyZVIIZmVhdHVyZXMSKwoRYmVoYXZpb3VyX3ZlcnNpb24YAyABKAlSEGJlaGF2aW91\
+            clZlcnNpb24SOgoKYmVoYXZpb3VycxgEIAMoCzIaLnZpZ2lsLmZlYXR1cmVzLnYxLkZlYXR1cmVSCmJlaGF2aW91cnMi7wEKB0ZlYXR1cmUSEgoEbmFtZRgB\
+            IAEoCVIEbmFtZRIWCgZlbnRpdHkYAiABKAlSBmVudGl0eRIgCgtkZXNjcmlwdGlvbhgDIAEoCVILZGVzY3JpcHRpb24SIAoLYWdncmVnYXRpb24YBCABKAlS\
+            C2FnZ3JlZ2F0aW9uEiUKDndpbmRvd19zZWNvbmRzGAUgASgDUg13aW5kb3dTZWNvbmRzEiMKDWRlbGF5X3NlY29uZHMYBiABKANSDGRlbGF5U2Vjb25kcxIU\
+            CgVvd25lchgHIAEoCVIFb3duZXISEgoEdHlwZRgIIAEoCVIEdHlwZSLYAQocR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVxdWVzdBIuCgRmcm9tGAEgASgLMhou\
+            Z29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEZnJvbRIqCgJ0bxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAnRvEjUKCGtub3duX2J5GAMg\
+            ASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIHa25vd25CeRIlCg53aXRoX2JlaGF2aW91chgEIAEoCFINd2l0aEJlaGF2aW91ciJVCh1HZXRIaXN0\
+            b3JpY2FsRmVhdHVyZXNSZXNwb25zZRI0CgRyb3dzGAEgAygLMiAudmlnaWwuZmVhdHVyZXMudjEuSGlzdG9yaWNhbFJvd1IEcm93cyLUAQoNSGlzdG9yaWNh\
+            bFJvdxJACgtvYnNlcnZhdGlvbhgBIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgtvYnNlcnZhdGlvbhIvCgVsYWJlbBgCIAEoCzIXLnZp\
+            Z2lsLnJlY29yZHMudjEuTGFiZWxIAFIFbGFiZWwSQQoKYmVoYXZpb3VycxgDIAMoCzIhLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0eUZlYXR1cmVzUgpiZWhh\
+            dmlvdXJzQg0KC2tub3duX2xhYmVsIokBChdUYWlsT2JzZXJ2YXRpb25zUmVxdWVzdBI0CgVhZnRlchgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bv\
+            c2l0aW9uUgVhZnRlchIbCgltYXhfYmF0Y2gYAiABKA1SCG1heEJhdGNoEhsKCWtleXNfb25seRgDIAEoCFIIa2V5c09ubHkiZAoYVGFpbE9ic2VydmF0aW9u\
+            c1Jlc3BvbnNlEkgKDG9ic2VydmF0aW9ucxgBIAMoCzIkLnZpZ2lsLmZlYXR1cmVzLnYxLkxvZ2dlZE9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMiggIKEUxv\
+            Z2dlZE9ic2VydmF0aW9uEjoKCHBvc2l0aW9uGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SCHBvc2l0aW9uEjsKC3JlY29yZGVkX2F0\
+            GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIKcmVjb3JkZWRBdBJACgtvYnNlcnZhdGlvbhgDIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9i\
+            c2VydmF0aW9uUgtvYnNlcnZhdGlvbhIyCgNrZXkYBCABKAsyIC52aWdpbC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uS2V5UgNrZXki6QIKDEZlYXR1cmVFdmVu\
+            dBI8CghvYnNlcnZlZBgBIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uSABSCG9ic2VydmVkEjUKCGxhYmVsbGVkGAIgASgLMhcudmlnaWwu\
+            cmVjb3Jkcy52MS5MYWJlbEgAUghsYWJlbGxlZBJFCg90ZXJtaW5hbF9wbGFjZWQYAyABKAsyGi52aWdpbC5yZWNvcmRzLnYxLlRlcm1pbmFsSABSDnRlcm1p\
+            bmFsUGxhY2VkEkUKD2N1c3RvbWVyX3BsYWNlZBgEIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuQ3VzdG9tZXJIAFIOY3VzdG9tZXJQbGFjZWQSTQoRY3VzdG9t\
+            ZXJfb2JzZXJ2ZWQYBSABKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvbkgAUhBjdXN0b21lck9ic2VydmVkQgcKBWV2ZW50MpQHChNGZWF0dXJl\
+            U3RvcmVTZXJ2aWNlElUKB09ic2VydmUSIS52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlUmVxdWVzdBoiLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXNw\
+            b25zZSIDkAICEnYKEk9ic2VydmVBdFRlcm1pbmFscxIsLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVBdFRlcm1pbmFsc1JlcXVlc3QaLS52aWdpbC5mZWF0\
+            dXJlcy52MS5PYnNlcnZlQXRUZXJtaW5hbHNSZXNwb25zZSIDkAICEmEKC0dldEZlYXR1cmVzEiUudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZXNSZXF1\
+            ZXN0GiYudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZXNSZXNwb25zZSIDkAIBEnYKEkRlc2NyaWJlRmVhdHVyZVNldBIsLnZpZ2lsLmZlYXR1cmVzLnYx\
+            LkRlc2NyaWJlRmVhdHVyZVNldFJlcXVlc3QaLS52aWdpbC5mZWF0dXJlcy52MS5EZXNjcmliZUZlYXR1cmVTZXRSZXNwb25zZSIDkAIBEnwKFUdldEhpc3Rv\
+            cmljYWxGZWF0dXJlcxIvLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1JlcXVlc3QaMC52aWdpbC5mZWF0dXJlcy52MS5HZXRIaXN0\
+            b3JpY2FsRmVhdHVyZXNSZXNwb25zZTABEnAKEEdldEZlYXR1cmVIZWFsdGgSKi52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlSGVhbHRoUmVxdWVzdBor\
+            LnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1cmVIZWFsdGhSZXNwb25zZSIDkAIBEnQKE1NldEZlYXR1cmVSZWZlcmVuY2USLS52aWdpbC5mZWF0dXJlcy52\
+            MS5TZXRGZWF0dXJlUmVmZXJlbmNlUmVxdWVzdBouLnZpZ2lsLmZlYXR1cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXNwb25zZRJtChBUYWlsT2JzZXJ2\
+            YXRpb25zEioudmlnaWwuZmVhdHVyZXMudjEuVGFpbE9ic2VydmF0aW9uc1JlcXVlc3QaKy52aWdpbC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVz\
+            cG9uc2UwAWIGcHJvdG8z
             """)
 }

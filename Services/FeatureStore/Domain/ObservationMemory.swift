@@ -53,6 +53,26 @@ struct ObservationMemory: Sendable {
     /// Takes in what was observed before, with the values that it had then; leaves the same memory as `observe(_:)`.
     mutating func remember(_ transaction: Transaction, values: [Double]) { engine.remember(transaction, values: values) }
 
+    /// As `observe(_:)` where another replica keeps the terminal: without what rests on it.
+    mutating func observeAtCustomer(_ transaction: Transaction) -> ObservedTransaction {
+        ObservedTransaction(transaction: transaction, location: transaction.location, values: engine.observeAtCustomer(transaction))
+    }
+
+    /// The other half, where another replica keeps the customer.
+    mutating func observeAtTerminal(_ transaction: Transaction, completing values: [Double], home: Coordinate?) -> ObservedTransaction {
+        ObservedTransaction(
+            transaction: transaction, location: transaction.location ?? transaction.terminalID.flatMap { engine.place(ofTerminal: $0) },
+            values: engine.observeAtTerminal(transaction, completing: values, home: home))
+    }
+
+    /// As `remember(_:values:)`, on the customer's side unless it is there already, and on the terminal's where asked for.
+    mutating func remember(_ transaction: Transaction, values: [Double], atTerminal: Bool) {
+        engine.remember(transaction, values: values, atTerminal: atTerminal)
+    }
+
+    func hasObserved(_ key: TransactionKey) -> Bool { engine.hasObserved(key) }
+    func home(of customer: String) -> Coordinate? { engine.place(ofCustomer: customer) }
+
     /// Whether a transaction may have been observed before, so that it has features already.
     func mayHaveObserved(_ transaction: Transaction) -> Bool { engine.mayHaveObserved(transaction) }
 

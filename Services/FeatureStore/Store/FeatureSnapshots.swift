@@ -24,11 +24,12 @@ extension FeatureStoreDatabase {
     }
 
     /// Snapshots of a feature set in the format that this version reads, the newest first.
-    func snapshots(version: String) async throws -> [StoredSnapshot] {
+    /// - Parameter replica: whose; empty where one store keeps everything, here and below.
+    func snapshots(version: String, replica: String = "") async throws -> [StoredSnapshot] {
         let rows = try await pool.query(
             """
             SELECT snapshot, transaction_id, sequence, chunks FROM snapshots
-            WHERE feature_set_version = \(version) AND format = \(FeatureSnapshotWriter.format)
+            WHERE replica = \(replica) AND feature_set_version = \(version) AND format = \(FeatureSnapshotWriter.format)
             ORDER BY snapshot DESC
             """)
         return try rows.decode(Int64.self, PostgresTransactionID.self, Int64.self, Int.self).map { number, transaction, sequence, chunks in
@@ -49,34 +50,42 @@ extension FeatureStoreDatabase {
     }
 
     /// Writes a snapshot; nothing of it counts before all of it is there.
-    func store(_ snapshot: FeatureSnapshotWriter, version: String, at position: LogPosition) async throws -> StoredSnapshot {
+    func store(_ snapshot: FeatureSnapshotWriter, version: String, replica: String = "", at position: LogPosition) async throws -> StoredSnapshot {
         let number = try await pool.query("SELECT nextval('snapshot_numbers')")[0].decode(Int64.self)
         var snapshot = snapshot
         var count = 0
         while let chunk = snapshot.next() {
             try Task.checkCancellation()
-            try await pool.execute("INSERT INTO snapshot_chunks (snapshot, chunk, payload) VALUES (\(number), \(Int32(count)), \(chunk))")
+            try await pool.execute(
+                """
+                INSERT INTO snapshot_chunks (snapshot, chunk, payload, replica)
+                VALUES (\(number), \(Int32(count)), \(chunk), \(replica))
+                """)
             count += 1
         }
         try await pool.execute(
             """
-            INSERT INTO snapshots (snapshot, format, feature_set_version, transaction_id, sequence, chunks)
-            VALUES (\(number), \(FeatureSnapshotWriter.format), \(version), \(PostgresTransactionID(position.transactionID)),
+            INSERT INTO snapshots (snapshot, format, feature_set_version, replica, transaction_id, sequence, chunks)
+            VALUES (\(number), \(FeatureSnapshotWriter.format), \(version), \(replica), \(PostgresTransactionID(position.transactionID)),
                 \(position.sequence), \(count))
             """)
         return StoredSnapshot(number: number, position: position, chunks: count)
     }
 
     /// Deletes all but the newest snapshots, and the chunks of those that were never finished. Not while one is being written.
-    func deleteOldSnapshots() async throws {
+    func deleteOldSnapshots(replica: String = "") async throws {
         try await pool.execute(
-            "DELETE FROM snapshots WHERE snapshot NOT IN (SELECT snapshot FROM snapshots ORDER BY snapshot DESC LIMIT \(Self.maxSnapshots))")
+            """
+            DELETE FROM snapshots WHERE replica = \(replica) AND snapshot NOT IN (
+                SELECT snapshot FROM snapshots WHERE replica = \(replica) ORDER BY snapshot DESC LIMIT \(Self.maxSnapshots))
+            """)
         var deleted = 1
         while deleted > 0 {
             deleted = try await pool.execute(
                 """
                 DELETE FROM snapshot_chunks WHERE (snapshot, chunk) IN (
-                    SELECT snapshot, chunk FROM snapshot_chunks WHERE snapshot NOT IN (SELECT snapshot FROM snapshots)
+                    SELECT snapshot, chunk FROM snapshot_chunks
+                    WHERE replica = \(replica) AND snapshot NOT IN (SELECT snapshot FROM snapshots)
                     LIMIT \(Self.chunksAStep))
                 """)
         }

@@ -21,6 +21,7 @@ struct FeatureStoreDatabase: Sendable {
             sql: String(decoding: PackageResources.V0002_log_holds_observations_sql, as: UTF8.self)),
         Migration(name: "0003_observations_view", sql: String(decoding: PackageResources.V0003_observations_view_sql, as: UTF8.self)),
         Migration(name: "0004_snapshots", sql: String(decoding: PackageResources.V0004_snapshots_sql, as: UTF8.self)),
+        Migration(name: "0005_replicas", sql: String(decoding: PackageResources.V0005_replicas_sql, as: UTF8.self)),
     ]
 
     /// From so many lines on COPY is quicker than a statement, for all its round trips.
@@ -97,7 +98,7 @@ struct FeatureStoreDatabase: Sendable {
     }
 
     /// The store's own log behind a position, in the order in which memory took the entries in. Reads what is committed now: nobody else
-    /// writes to it.
+    /// writes to it, or nothing that this memory is made of.
     func forEachEntry(
         after position: LogPosition = .start, batchRows: Int = 10_000, _ body: ([[UInt8]]) async throws -> Void
     ) async throws {

@@ -60,8 +60,9 @@ public struct BehaviourEngine: Sendable {
     }
 
     /// Remembers a payment, as ``observe(_:)`` does.
-    public mutating func remember(_ transaction: Transaction) {
-        for touch in Self.touches(of: transaction) { remember(touch, transaction) }
+    /// - Parameter isKept: which of the entities that it touches are remembered here; all unless told otherwise.
+    public mutating func remember(_ transaction: Transaction, where isKept: (BehaviourKey) -> Bool = { _ in true }) {
+        for touch in Self.touches(of: transaction) where isKept(touch.key) { remember(touch, transaction) }
     }
 
     /// An entity's values at a time, in the order of its views; nil if it was never seen.

@@ -97,6 +97,141 @@ void   vigil__features__v1__observe_response__free_unpacked
   assert(message->base.descriptor == &vigil__features__v1__observe_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   vigil__features__v1__observe_at_terminals_request__init
+                     (Vigil__Features__V1__ObserveAtTerminalsRequest         *message)
+{
+  static const Vigil__Features__V1__ObserveAtTerminalsRequest init_value = VIGIL__FEATURES__V1__OBSERVE_AT_TERMINALS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t vigil__features__v1__observe_at_terminals_request__get_packed_size
+                     (const Vigil__Features__V1__ObserveAtTerminalsRequest *message)
+{
+  assert(message->base.descriptor == &vigil__features__v1__observe_at_terminals_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__features__v1__observe_at_terminals_request__pack
+                     (const Vigil__Features__V1__ObserveAtTerminalsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__features__v1__observe_at_terminals_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__features__v1__observe_at_terminals_request__pack_to_buffer
+                     (const Vigil__Features__V1__ObserveAtTerminalsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__features__v1__observe_at_terminals_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Features__V1__ObserveAtTerminalsRequest *
+       vigil__features__v1__observe_at_terminals_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Features__V1__ObserveAtTerminalsRequest *)
+     protobuf_c_message_unpack (&vigil__features__v1__observe_at_terminals_request__descriptor,
+                                allocator, len, data);
+}
+void   vigil__features__v1__observe_at_terminals_request__free_unpacked
+                     (Vigil__Features__V1__ObserveAtTerminalsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__features__v1__observe_at_terminals_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__features__v1__customer_observation__init
+                     (Vigil__Features__V1__CustomerObservation         *message)
+{
+  static const Vigil__Features__V1__CustomerObservation init_value = VIGIL__FEATURES__V1__CUSTOMER_OBSERVATION__INIT;
+  *message = init_value;
+}
+size_t vigil__features__v1__customer_observation__get_packed_size
+                     (const Vigil__Features__V1__CustomerObservation *message)
+{
+  assert(message->base.descriptor == &vigil__features__v1__customer_observation__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__features__v1__customer_observation__pack
+                     (const Vigil__Features__V1__CustomerObservation *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__features__v1__customer_observation__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__features__v1__customer_observation__pack_to_buffer
+                     (const Vigil__Features__V1__CustomerObservation *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__features__v1__customer_observation__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Features__V1__CustomerObservation *
+       vigil__features__v1__customer_observation__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Features__V1__CustomerObservation *)
+     protobuf_c_message_unpack (&vigil__features__v1__customer_observation__descriptor,
+                                allocator, len, data);
+}
+void   vigil__features__v1__customer_observation__free_unpacked
+                     (Vigil__Features__V1__CustomerObservation *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__features__v1__customer_observation__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__features__v1__observe_at_terminals_response__init
+                     (Vigil__Features__V1__ObserveAtTerminalsResponse         *message)
+{
+  static const Vigil__Features__V1__ObserveAtTerminalsResponse init_value = VIGIL__FEATURES__V1__OBSERVE_AT_TERMINALS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t vigil__features__v1__observe_at_terminals_response__get_packed_size
+                     (const Vigil__Features__V1__ObserveAtTerminalsResponse *message)
+{
+  assert(message->base.descriptor == &vigil__features__v1__observe_at_terminals_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__features__v1__observe_at_terminals_response__pack
+                     (const Vigil__Features__V1__ObserveAtTerminalsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__features__v1__observe_at_terminals_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__features__v1__observe_at_terminals_response__pack_to_buffer
+                     (const Vigil__Features__V1__ObserveAtTerminalsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__features__v1__observe_at_terminals_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Features__V1__ObserveAtTerminalsResponse *
+       vigil__features__v1__observe_at_terminals_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Features__V1__ObserveAtTerminalsResponse *)
+     protobuf_c_message_unpack (&vigil__features__v1__observe_at_terminals_response__descriptor,
+                                allocator, len, data);
+}
+void   vigil__features__v1__observe_at_terminals_response__free_unpacked
+                     (Vigil__Features__V1__ObserveAtTerminalsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__features__v1__observe_at_terminals_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   vigil__features__v1__observation__init
                      (Vigil__Features__V1__Observation         *message)
 {
@@ -1042,7 +1177,7 @@ void   vigil__features__v1__feature_event__free_unpacked
   assert(message->base.descriptor == &vigil__features__v1__feature_event__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor vigil__features__v1__observe_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor vigil__features__v1__observe_request__field_descriptors[2] =
 {
   {
     "transactions",
@@ -1056,14 +1191,27 @@ static const ProtobufCFieldDescriptor vigil__features__v1__observe_request__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "ring_generation",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__ObserveRequest, ring_generation),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__observe_request__field_indices_by_name[] = {
+  1,   /* field[1] = ring_generation */
   0,   /* field[0] = transactions */
 };
 static const ProtobufCIntRange vigil__features__v1__observe_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__observe_request__descriptor =
 {
@@ -1073,14 +1221,14 @@ const ProtobufCMessageDescriptor vigil__features__v1__observe_request__descripto
   "Vigil__Features__V1__ObserveRequest",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__ObserveRequest),
-  1,
+  2,
   vigil__features__v1__observe_request__field_descriptors,
   vigil__features__v1__observe_request__field_indices_by_name,
   1,  vigil__features__v1__observe_request__number_ranges,
   (ProtobufCMessageInit) vigil__features__v1__observe_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__observe_response__field_descriptors[2] =
+static const ProtobufCFieldDescriptor vigil__features__v1__observe_response__field_descriptors[3] =
 {
   {
     "feature_set_version",
@@ -1106,15 +1254,28 @@ static const ProtobufCFieldDescriptor vigil__features__v1__observe_response__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "halves",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Features__V1__ObserveResponse, n_halves),
+    offsetof(Vigil__Features__V1__ObserveResponse, halves),
+    &vigil__features__v1__customer_observation__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__observe_response__field_indices_by_name[] = {
   0,   /* field[0] = feature_set_version */
+  2,   /* field[2] = halves */
   1,   /* field[1] = observations */
 };
 static const ProtobufCIntRange vigil__features__v1__observe_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__observe_response__descriptor =
 {
@@ -1124,11 +1285,164 @@ const ProtobufCMessageDescriptor vigil__features__v1__observe_response__descript
   "Vigil__Features__V1__ObserveResponse",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__ObserveResponse),
-  2,
+  3,
   vigil__features__v1__observe_response__field_descriptors,
   vigil__features__v1__observe_response__field_indices_by_name,
   1,  vigil__features__v1__observe_response__number_ranges,
   (ProtobufCMessageInit) vigil__features__v1__observe_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__features__v1__observe_at_terminals_request__field_descriptors[3] =
+{
+  {
+    "observations",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Features__V1__ObserveAtTerminalsRequest, n_observations),
+    offsetof(Vigil__Features__V1__ObserveAtTerminalsRequest, observations),
+    &vigil__features__v1__customer_observation__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "labels",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Features__V1__ObserveAtTerminalsRequest, n_labels),
+    offsetof(Vigil__Features__V1__ObserveAtTerminalsRequest, labels),
+    &vigil__records__v1__label__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ring_generation",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__ObserveAtTerminalsRequest, ring_generation),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__features__v1__observe_at_terminals_request__field_indices_by_name[] = {
+  1,   /* field[1] = labels */
+  0,   /* field[0] = observations */
+  2,   /* field[2] = ring_generation */
+};
+static const ProtobufCIntRange vigil__features__v1__observe_at_terminals_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor vigil__features__v1__observe_at_terminals_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.features.v1.ObserveAtTerminalsRequest",
+  "ObserveAtTerminalsRequest",
+  "Vigil__Features__V1__ObserveAtTerminalsRequest",
+  "vigil.features.v1",
+  sizeof(Vigil__Features__V1__ObserveAtTerminalsRequest),
+  3,
+  vigil__features__v1__observe_at_terminals_request__field_descriptors,
+  vigil__features__v1__observe_at_terminals_request__field_indices_by_name,
+  1,  vigil__features__v1__observe_at_terminals_request__number_ranges,
+  (ProtobufCMessageInit) vigil__features__v1__observe_at_terminals_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__features__v1__customer_observation__field_descriptors[2] =
+{
+  {
+    "observation",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__CustomerObservation, observation),
+    &vigil__features__v1__observation__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "home",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__CustomerObservation, home),
+    &vigil__records__v1__location__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__features__v1__customer_observation__field_indices_by_name[] = {
+  1,   /* field[1] = home */
+  0,   /* field[0] = observation */
+};
+static const ProtobufCIntRange vigil__features__v1__customer_observation__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor vigil__features__v1__customer_observation__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.features.v1.CustomerObservation",
+  "CustomerObservation",
+  "Vigil__Features__V1__CustomerObservation",
+  "vigil.features.v1",
+  sizeof(Vigil__Features__V1__CustomerObservation),
+  2,
+  vigil__features__v1__customer_observation__field_descriptors,
+  vigil__features__v1__customer_observation__field_indices_by_name,
+  1,  vigil__features__v1__customer_observation__number_ranges,
+  (ProtobufCMessageInit) vigil__features__v1__customer_observation__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__features__v1__observe_at_terminals_response__field_descriptors[1] =
+{
+  {
+    "observations",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Features__V1__ObserveAtTerminalsResponse, n_observations),
+    offsetof(Vigil__Features__V1__ObserveAtTerminalsResponse, observations),
+    &vigil__features__v1__observation__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__features__v1__observe_at_terminals_response__field_indices_by_name[] = {
+  0,   /* field[0] = observations */
+};
+static const ProtobufCIntRange vigil__features__v1__observe_at_terminals_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor vigil__features__v1__observe_at_terminals_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.features.v1.ObserveAtTerminalsResponse",
+  "ObserveAtTerminalsResponse",
+  "Vigil__Features__V1__ObserveAtTerminalsResponse",
+  "vigil.features.v1",
+  sizeof(Vigil__Features__V1__ObserveAtTerminalsResponse),
+  1,
+  vigil__features__v1__observe_at_terminals_response__field_descriptors,
+  vigil__features__v1__observe_at_terminals_response__field_indices_by_name,
+  1,  vigil__features__v1__observe_at_terminals_response__number_ranges,
+  (ProtobufCMessageInit) vigil__features__v1__observe_at_terminals_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor vigil__features__v1__observation__field_descriptors[13] =
@@ -1325,7 +1639,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__observation__descriptor =
   (ProtobufCMessageInit) vigil__features__v1__observation__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__get_features_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor vigil__features__v1__get_features_request__field_descriptors[4] =
 {
   {
     "keys",
@@ -1363,16 +1677,29 @@ static const ProtobufCFieldDescriptor vigil__features__v1__get_features_request_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "ring_generation",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__GetFeaturesRequest, ring_generation),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__get_features_request__field_indices_by_name[] = {
   2,   /* field[2] = at */
   1,   /* field[1] = entities */
   0,   /* field[0] = keys */
+  3,   /* field[3] = ring_generation */
 };
 static const ProtobufCIntRange vigil__features__v1__get_features_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__get_features_request__descriptor =
 {
@@ -1382,7 +1709,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__get_features_request__desc
   "Vigil__Features__V1__GetFeaturesRequest",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__GetFeaturesRequest),
-  3,
+  4,
   vigil__features__v1__get_features_request__field_descriptors,
   vigil__features__v1__get_features_request__field_indices_by_name,
   1,  vigil__features__v1__get_features_request__number_ranges,
@@ -2579,7 +2906,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__logged_observation__descri
   (ProtobufCMessageInit) vigil__features__v1__logged_observation__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__feature_event__field_descriptors[4] =
+static const ProtobufCFieldDescriptor vigil__features__v1__feature_event__field_descriptors[5] =
 {
   {
     "observed",
@@ -2629,8 +2956,21 @@ static const ProtobufCFieldDescriptor vigil__features__v1__feature_event__field_
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "customer_observed",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Features__V1__FeatureEvent, event_case),
+    offsetof(Vigil__Features__V1__FeatureEvent, customer_observed),
+    &vigil__features__v1__observation__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__feature_event__field_indices_by_name[] = {
+  4,   /* field[4] = customer_observed */
   3,   /* field[3] = customer_placed */
   1,   /* field[1] = labelled */
   0,   /* field[0] = observed */
@@ -2639,7 +2979,7 @@ static const unsigned vigil__features__v1__feature_event__field_indices_by_name[
 static const ProtobufCIntRange vigil__features__v1__feature_event__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__feature_event__descriptor =
 {
@@ -2649,16 +2989,17 @@ const ProtobufCMessageDescriptor vigil__features__v1__feature_event__descriptor 
   "Vigil__Features__V1__FeatureEvent",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__FeatureEvent),
-  4,
+  5,
   vigil__features__v1__feature_event__field_descriptors,
   vigil__features__v1__feature_event__field_indices_by_name,
   1,  vigil__features__v1__feature_event__number_ranges,
   (ProtobufCMessageInit) vigil__features__v1__feature_event__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor vigil__features__v1__feature_store_service__method_descriptors[7] =
+static const ProtobufCMethodDescriptor vigil__features__v1__feature_store_service__method_descriptors[8] =
 {
   { "Observe", &vigil__features__v1__observe_request__descriptor, &vigil__features__v1__observe_response__descriptor },
+  { "ObserveAtTerminals", &vigil__features__v1__observe_at_terminals_request__descriptor, &vigil__features__v1__observe_at_terminals_response__descriptor },
   { "GetFeatures", &vigil__features__v1__get_features_request__descriptor, &vigil__features__v1__get_features_response__descriptor },
   { "DescribeFeatureSet", &vigil__features__v1__describe_feature_set_request__descriptor, &vigil__features__v1__describe_feature_set_response__descriptor },
   { "GetHistoricalFeatures", &vigil__features__v1__get_historical_features_request__descriptor, &vigil__features__v1__get_historical_features_response__descriptor },
@@ -2667,13 +3008,14 @@ static const ProtobufCMethodDescriptor vigil__features__v1__feature_store_servic
   { "TailObservations", &vigil__features__v1__tail_observations_request__descriptor, &vigil__features__v1__tail_observations_response__descriptor },
 };
 const unsigned vigil__features__v1__feature_store_service__method_indices_by_name[] = {
-  2,        /* DescribeFeatureSet */
-  4,        /* GetFeatureHealth */
-  1,        /* GetFeatures */
-  3,        /* GetHistoricalFeatures */
+  3,        /* DescribeFeatureSet */
+  5,        /* GetFeatureHealth */
+  2,        /* GetFeatures */
+  4,        /* GetHistoricalFeatures */
   0,        /* Observe */
-  5,        /* SetFeatureReference */
-  6         /* TailObservations */
+  1,        /* ObserveAtTerminals */
+  6,        /* SetFeatureReference */
+  7         /* TailObservations */
 };
 const ProtobufCServiceDescriptor vigil__features__v1__feature_store_service__descriptor =
 {
@@ -2682,7 +3024,7 @@ const ProtobufCServiceDescriptor vigil__features__v1__feature_store_service__des
   "FeatureStoreService",
   "Vigil__Features__V1__FeatureStoreService",
   "vigil.features.v1",
-  7,
+  8,
   vigil__features__v1__feature_store_service__method_descriptors,
   vigil__features__v1__feature_store_service__method_indices_by_name
 };
@@ -2694,13 +3036,21 @@ void vigil__features__v1__feature_store_service__observe(ProtobufCService *servi
   assert(service->descriptor == &vigil__features__v1__feature_store_service__descriptor);
   service->invoke(service, 0, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void vigil__features__v1__feature_store_service__observe_at_terminals(ProtobufCService *service,
+                                                                      const Vigil__Features__V1__ObserveAtTerminalsRequest *input,
+                                                                      Vigil__Features__V1__ObserveAtTerminalsResponse_Closure closure,
+                                                                      void *closure_data)
+{
+  assert(service->descriptor == &vigil__features__v1__feature_store_service__descriptor);
+  service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void vigil__features__v1__feature_store_service__get_features(ProtobufCService *service,
                                                               const Vigil__Features__V1__GetFeaturesRequest *input,
                                                               Vigil__Features__V1__GetFeaturesResponse_Closure closure,
                                                               void *closure_data)
 {
   assert(service->descriptor == &vigil__features__v1__feature_store_service__descriptor);
-  service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__features__v1__feature_store_service__describe_feature_set(ProtobufCService *service,
                                                                       const Vigil__Features__V1__DescribeFeatureSetRequest *input,
@@ -2708,7 +3058,7 @@ void vigil__features__v1__feature_store_service__describe_feature_set(ProtobufCS
                                                                       void *closure_data)
 {
   assert(service->descriptor == &vigil__features__v1__feature_store_service__descriptor);
-  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__features__v1__feature_store_service__get_historical_features(ProtobufCService *service,
                                                                          const Vigil__Features__V1__GetHistoricalFeaturesRequest *input,
@@ -2716,7 +3066,7 @@ void vigil__features__v1__feature_store_service__get_historical_features(Protobu
                                                                          void *closure_data)
 {
   assert(service->descriptor == &vigil__features__v1__feature_store_service__descriptor);
-  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__features__v1__feature_store_service__get_feature_health(ProtobufCService *service,
                                                                     const Vigil__Features__V1__GetFeatureHealthRequest *input,
@@ -2724,7 +3074,7 @@ void vigil__features__v1__feature_store_service__get_feature_health(ProtobufCSer
                                                                     void *closure_data)
 {
   assert(service->descriptor == &vigil__features__v1__feature_store_service__descriptor);
-  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__features__v1__feature_store_service__set_feature_reference(ProtobufCService *service,
                                                                        const Vigil__Features__V1__SetFeatureReferenceRequest *input,
@@ -2732,7 +3082,7 @@ void vigil__features__v1__feature_store_service__set_feature_reference(ProtobufC
                                                                        void *closure_data)
 {
   assert(service->descriptor == &vigil__features__v1__feature_store_service__descriptor);
-  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__features__v1__feature_store_service__tail_observations(ProtobufCService *service,
                                                                    const Vigil__Features__V1__TailObservationsRequest *input,
@@ -2740,7 +3090,7 @@ void vigil__features__v1__feature_store_service__tail_observations(ProtobufCServ
                                                                    void *closure_data)
 {
   assert(service->descriptor == &vigil__features__v1__feature_store_service__descriptor);
-  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__features__v1__feature_store_service__init (Vigil__Features__V1__FeatureStoreService_Service *service,
                                                        Vigil__Features__V1__FeatureStoreService_ServiceDestroy destroy)

@@ -20,6 +20,9 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct Vigil__Features__V1__ObserveRequest Vigil__Features__V1__ObserveRequest;
 typedef struct Vigil__Features__V1__ObserveResponse Vigil__Features__V1__ObserveResponse;
+typedef struct Vigil__Features__V1__ObserveAtTerminalsRequest Vigil__Features__V1__ObserveAtTerminalsRequest;
+typedef struct Vigil__Features__V1__CustomerObservation Vigil__Features__V1__CustomerObservation;
+typedef struct Vigil__Features__V1__ObserveAtTerminalsResponse Vigil__Features__V1__ObserveAtTerminalsResponse;
 typedef struct Vigil__Features__V1__Observation Vigil__Features__V1__Observation;
 typedef struct Vigil__Features__V1__GetFeaturesRequest Vigil__Features__V1__GetFeaturesRequest;
 typedef struct Vigil__Features__V1__EntityKey Vigil__Features__V1__EntityKey;
@@ -53,10 +56,11 @@ struct  Vigil__Features__V1__ObserveRequest
   ProtobufCMessage base;
   size_t n_transactions;
   Vigil__Records__V1__Transaction **transactions;
+  int64_t ring_generation;
 };
 #define VIGIL__FEATURES__V1__OBSERVE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__observe_request__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0 }
 
 
 struct  Vigil__Features__V1__ObserveResponse
@@ -65,10 +69,48 @@ struct  Vigil__Features__V1__ObserveResponse
   char *feature_set_version;
   size_t n_observations;
   Vigil__Features__V1__Observation **observations;
+  size_t n_halves;
+  Vigil__Features__V1__CustomerObservation **halves;
 };
 #define VIGIL__FEATURES__V1__OBSERVE_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__observe_response__descriptor) \
-    , (char *)protobuf_c_empty_string, 0,NULL }
+    , (char *)protobuf_c_empty_string, 0,NULL, 0,NULL }
+
+
+struct  Vigil__Features__V1__ObserveAtTerminalsRequest
+{
+  ProtobufCMessage base;
+  size_t n_observations;
+  Vigil__Features__V1__CustomerObservation **observations;
+  size_t n_labels;
+  Vigil__Records__V1__Label **labels;
+  int64_t ring_generation;
+};
+#define VIGIL__FEATURES__V1__OBSERVE_AT_TERMINALS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__observe_at_terminals_request__descriptor) \
+    , 0,NULL, 0,NULL, 0 }
+
+
+struct  Vigil__Features__V1__CustomerObservation
+{
+  ProtobufCMessage base;
+  Vigil__Features__V1__Observation *observation;
+  Vigil__Records__V1__Location *home;
+};
+#define VIGIL__FEATURES__V1__CUSTOMER_OBSERVATION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__customer_observation__descriptor) \
+    , NULL, NULL }
+
+
+struct  Vigil__Features__V1__ObserveAtTerminalsResponse
+{
+  ProtobufCMessage base;
+  size_t n_observations;
+  Vigil__Features__V1__Observation **observations;
+};
+#define VIGIL__FEATURES__V1__OBSERVE_AT_TERMINALS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__observe_at_terminals_response__descriptor) \
+    , 0,NULL }
 
 
 struct  Vigil__Features__V1__Observation
@@ -102,10 +144,11 @@ struct  Vigil__Features__V1__GetFeaturesRequest
   size_t n_entities;
   Vigil__Features__V1__EntityKey **entities;
   Google__Protobuf__Timestamp *at;
+  int64_t ring_generation;
 };
 #define VIGIL__FEATURES__V1__GET_FEATURES_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__get_features_request__descriptor) \
-    , 0,NULL, 0,NULL, NULL }
+    , 0,NULL, 0,NULL, NULL, 0 }
 
 
 typedef enum {
@@ -366,7 +409,8 @@ typedef enum {
   VIGIL__FEATURES__V1__FEATURE_EVENT__EVENT_OBSERVED = 1,
   VIGIL__FEATURES__V1__FEATURE_EVENT__EVENT_LABELLED = 2,
   VIGIL__FEATURES__V1__FEATURE_EVENT__EVENT_TERMINAL_PLACED = 3,
-  VIGIL__FEATURES__V1__FEATURE_EVENT__EVENT_CUSTOMER_PLACED = 4
+  VIGIL__FEATURES__V1__FEATURE_EVENT__EVENT_CUSTOMER_PLACED = 4,
+  VIGIL__FEATURES__V1__FEATURE_EVENT__EVENT_CUSTOMER_OBSERVED = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(VIGIL__FEATURES__V1__FEATURE_EVENT__EVENT__CASE)
 } Vigil__Features__V1__FeatureEvent__EventCase;
 
@@ -379,6 +423,7 @@ struct  Vigil__Features__V1__FeatureEvent
     Vigil__Records__V1__Label *labelled;
     Vigil__Records__V1__Terminal *terminal_placed;
     Vigil__Records__V1__Customer *customer_placed;
+    Vigil__Features__V1__Observation *customer_observed;
   };
 };
 #define VIGIL__FEATURES__V1__FEATURE_EVENT__INIT \
@@ -423,6 +468,63 @@ Vigil__Features__V1__ObserveResponse *
                       const uint8_t       *data);
 void   vigil__features__v1__observe_response__free_unpacked
                      (Vigil__Features__V1__ObserveResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Features__V1__ObserveAtTerminalsRequest methods */
+void   vigil__features__v1__observe_at_terminals_request__init
+                     (Vigil__Features__V1__ObserveAtTerminalsRequest         *message);
+size_t vigil__features__v1__observe_at_terminals_request__get_packed_size
+                     (const Vigil__Features__V1__ObserveAtTerminalsRequest   *message);
+size_t vigil__features__v1__observe_at_terminals_request__pack
+                     (const Vigil__Features__V1__ObserveAtTerminalsRequest   *message,
+                      uint8_t             *out);
+size_t vigil__features__v1__observe_at_terminals_request__pack_to_buffer
+                     (const Vigil__Features__V1__ObserveAtTerminalsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Features__V1__ObserveAtTerminalsRequest *
+       vigil__features__v1__observe_at_terminals_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__features__v1__observe_at_terminals_request__free_unpacked
+                     (Vigil__Features__V1__ObserveAtTerminalsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Features__V1__CustomerObservation methods */
+void   vigil__features__v1__customer_observation__init
+                     (Vigil__Features__V1__CustomerObservation         *message);
+size_t vigil__features__v1__customer_observation__get_packed_size
+                     (const Vigil__Features__V1__CustomerObservation   *message);
+size_t vigil__features__v1__customer_observation__pack
+                     (const Vigil__Features__V1__CustomerObservation   *message,
+                      uint8_t             *out);
+size_t vigil__features__v1__customer_observation__pack_to_buffer
+                     (const Vigil__Features__V1__CustomerObservation   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Features__V1__CustomerObservation *
+       vigil__features__v1__customer_observation__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__features__v1__customer_observation__free_unpacked
+                     (Vigil__Features__V1__CustomerObservation *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Features__V1__ObserveAtTerminalsResponse methods */
+void   vigil__features__v1__observe_at_terminals_response__init
+                     (Vigil__Features__V1__ObserveAtTerminalsResponse         *message);
+size_t vigil__features__v1__observe_at_terminals_response__get_packed_size
+                     (const Vigil__Features__V1__ObserveAtTerminalsResponse   *message);
+size_t vigil__features__v1__observe_at_terminals_response__pack
+                     (const Vigil__Features__V1__ObserveAtTerminalsResponse   *message,
+                      uint8_t             *out);
+size_t vigil__features__v1__observe_at_terminals_response__pack_to_buffer
+                     (const Vigil__Features__V1__ObserveAtTerminalsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Features__V1__ObserveAtTerminalsResponse *
+       vigil__features__v1__observe_at_terminals_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__features__v1__observe_at_terminals_response__free_unpacked
+                     (Vigil__Features__V1__ObserveAtTerminalsResponse *message,
                       ProtobufCAllocator *allocator);
 /* Vigil__Features__V1__Observation methods */
 void   vigil__features__v1__observation__init
@@ -831,6 +933,15 @@ typedef void (*Vigil__Features__V1__ObserveRequest_Closure)
 typedef void (*Vigil__Features__V1__ObserveResponse_Closure)
                  (const Vigil__Features__V1__ObserveResponse *message,
                   void *closure_data);
+typedef void (*Vigil__Features__V1__ObserveAtTerminalsRequest_Closure)
+                 (const Vigil__Features__V1__ObserveAtTerminalsRequest *message,
+                  void *closure_data);
+typedef void (*Vigil__Features__V1__CustomerObservation_Closure)
+                 (const Vigil__Features__V1__CustomerObservation *message,
+                  void *closure_data);
+typedef void (*Vigil__Features__V1__ObserveAtTerminalsResponse_Closure)
+                 (const Vigil__Features__V1__ObserveAtTerminalsResponse *message,
+                  void *closure_data);
 typedef void (*Vigil__Features__V1__Observation_Closure)
                  (const Vigil__Features__V1__Observation *message,
                   void *closure_data);
@@ -905,6 +1016,10 @@ struct Vigil__Features__V1__FeatureStoreService_Service
                   const Vigil__Features__V1__ObserveRequest *input,
                   Vigil__Features__V1__ObserveResponse_Closure closure,
                   void *closure_data);
+  void (*observe_at_terminals)(Vigil__Features__V1__FeatureStoreService_Service *service,
+                               const Vigil__Features__V1__ObserveAtTerminalsRequest *input,
+                               Vigil__Features__V1__ObserveAtTerminalsResponse_Closure closure,
+                               void *closure_data);
   void (*get_features)(Vigil__Features__V1__FeatureStoreService_Service *service,
                        const Vigil__Features__V1__GetFeaturesRequest *input,
                        Vigil__Features__V1__GetFeaturesResponse_Closure closure,
@@ -938,6 +1053,7 @@ void vigil__features__v1__feature_store_service__init (Vigil__Features__V1__Feat
 #define VIGIL__FEATURES__V1__FEATURE_STORE_SERVICE__INIT(function_prefix__) \
     { VIGIL__FEATURES__V1__FEATURE_STORE_SERVICE__BASE_INIT,\
       function_prefix__ ## observe,\
+      function_prefix__ ## observe_at_terminals,\
       function_prefix__ ## get_features,\
       function_prefix__ ## describe_feature_set,\
       function_prefix__ ## get_historical_features,\
@@ -948,6 +1064,10 @@ void vigil__features__v1__feature_store_service__observe(ProtobufCService *servi
                                                          const Vigil__Features__V1__ObserveRequest *input,
                                                          Vigil__Features__V1__ObserveResponse_Closure closure,
                                                          void *closure_data);
+void vigil__features__v1__feature_store_service__observe_at_terminals(ProtobufCService *service,
+                                                                      const Vigil__Features__V1__ObserveAtTerminalsRequest *input,
+                                                                      Vigil__Features__V1__ObserveAtTerminalsResponse_Closure closure,
+                                                                      void *closure_data);
 void vigil__features__v1__feature_store_service__get_features(ProtobufCService *service,
                                                               const Vigil__Features__V1__GetFeaturesRequest *input,
                                                               Vigil__Features__V1__GetFeaturesResponse_Closure closure,
@@ -977,6 +1097,9 @@ void vigil__features__v1__feature_store_service__tail_observations(ProtobufCServ
 
 extern const ProtobufCMessageDescriptor vigil__features__v1__observe_request__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__observe_response__descriptor;
+extern const ProtobufCMessageDescriptor vigil__features__v1__observe_at_terminals_request__descriptor;
+extern const ProtobufCMessageDescriptor vigil__features__v1__customer_observation__descriptor;
+extern const ProtobufCMessageDescriptor vigil__features__v1__observe_at_terminals_response__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__observation__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__get_features_request__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__entity_key__descriptor;
