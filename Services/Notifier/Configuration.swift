@@ -11,6 +11,8 @@ struct NotifierConfiguration: Sendable {
     var dashboard: String
     /// Decisions made longer ago than this are listed and not sent.
     var maxAgeHours: Int
+    /// Alerts about payments made longer ago than this are listed and not sent.
+    var maxPaymentAgeHours: Int
     var maxPerMinute: Int
     var concurrency: Int
     var retries: RetrySchedule
@@ -23,6 +25,9 @@ struct NotifierConfiguration: Sendable {
         while dashboard.hasSuffix("/") { dashboard.removeLast() }
         maxAgeHours = reader.int(
             "VIGIL_NOTIFIER_MAX_AGE_HOURS", default: 48, in: 0...87_600, "decisions older than this are listed, not sent")
+        maxPaymentAgeHours = reader.int(
+            "VIGIL_NOTIFIER_MAX_PAYMENT_AGE_HOURS", default: 48, in: 0...876_000,
+            "alerts about payments older than this are listed, not sent, as after an import of old ones")
         maxPerMinute = reader.int(
             "VIGIL_NOTIFIER_MAX_PER_MINUTE", default: 600, in: 1...1_000_000, "mails sent in a minute at most; the rest wait")
         concurrency = reader.int("VIGIL_NOTIFIER_CONCURRENCY", default: 4, in: 1...256, "mails under way at once, at most")

@@ -18,6 +18,8 @@ struct DecisionFollower: Sendable {
     let dashboard: String
     /// Older decisions are listed and not sent: the log's first reading after an import is no reason to wake anyone.
     let maxAge: TimeSpan
+    /// Alerts about older payments are listed and not sent, however lately they were decided on: an import of last year's is no emergency.
+    let maxPaymentAge: TimeSpan
     let now: @Sendable () -> Timestamp
 
     private static let maxBatch: UInt32 = 500
@@ -34,13 +36,17 @@ struct DecisionFollower: Sendable {
                 }
             },
             apply: { (events: [LogConsumer.Positioned<DecisionAlert?>], transaction) in
-                let oldest = now() - maxAge
+                let now = now()
                 let alerts = events.compactMap(\.event).map { alert in
-                    (content: alert.content(dashboard: dashboard), recipients: alert.decidedAt < oldest ? [] : recipients)
+                    (content: alert.content(dashboard: dashboard), recipients: isOld(alert, now) ? [] : recipients)
                 }
                 let raised = try await database.raise(alerts, in: transaction)
                 metrics.counter("vigil_notifier_alerts_total", help: "Alerts raised.", labels: [("source", "decision")]).add(raised)
             },
             committed: { signal.notify() })
+    }
+
+    private func isOld(_ alert: DecisionAlert, _ now: Timestamp) -> Bool {
+        alert.decidedAt < now - maxAge || (alert.eventTime.map { $0 < now - maxPaymentAge } ?? false)
     }
 }

@@ -25,7 +25,7 @@ enum Notifier {
                     models: ModelsV1.ModelService.Client(channel),
                     consumer: LogConsumer(name: "decisions", pool: pool, logger: runtime.logger), database: database, signal: signal,
                     metrics: runtime.metrics, recipients: recipients, dashboard: configuration.dashboard,
-                    maxAge: .hours(configuration.maxAgeHours), now: { .now() })
+                    maxAge: .hours(configuration.maxAgeHours), maxPaymentAge: .hours(configuration.maxPaymentAgeHours), now: { .now() })
                 var background: [ServiceRuntime.BackgroundTask] = [.init("model server's log") { try await follower.run() }]
                 if let deliverer = deliverer(configuration, database, signal, runtime) {
                     background.append(.init("outbox") { try await deliverer.run() })

@@ -103,6 +103,28 @@ extension EndToEnd {
             }
         }
 
+        /// Each feature store keeps a slice; while one is away, its customers' payments wait for it, and nobody else's.
+        @Test(.timeLimit(.minutes(5)))
+        func severalFeatureStoresObserveEachPaymentOnceThoughOneIsKilled() async throws {
+            try await RunningSuite.with(arguments: ["--without-sample", "--feature-stores", "2"]) { suite in
+                let file = "\(suite.home)/handbook.csv"
+                try Handbook(rows: 8_000).write(to: file)
+                async let imported = importTransactions(file, suite)
+                for name in ["feature-store-2", "feature-store"] {
+                    let before = Int(try await suite.query("SELECT count(*) FROM ingestion.transactions")) ?? 0
+                    try await transactionsExceed(before, in: suite)
+                    guard let pid = suite.children()[name] else { continue }
+                    kill(pid, SIGKILL)
+                    try await Program.waitForEnd(of: pid)
+                    let status = try await suite.vigil("status", "--wait-seconds", "90")
+                    #expect(status.status == 0, "after \(name): \(status.output)")
+                }
+                #expect(try await imported["acknowledged"] as? Int == 8_000)
+                #expect(try await count("features.observations", in: suite, becomes: 8_000) == 8_000)
+                #expect(try await suite.query("SELECT count(*) FROM features.replicas WHERE incarnation > 1") == "2")
+            }
+        }
+
         @Test(.timeLimit(.minutes(8)))
         func nothingIsLostOrDoubledWhenEachServiceIsKilledInTurn() async throws {
             try await RunningSuite.with { suite in

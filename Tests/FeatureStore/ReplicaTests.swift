@@ -43,6 +43,9 @@ import Testing
         for customer in Self.world.customers { replay.engine.place(customer: customer.customerID, at: customer.home) }
         let payments = Self.payments
         var expected: [TransactionKey: [UInt64]] = [:]
+        let terminals = Dictionary(uniqueKeysWithValues: Self.world.terminals.map { ($0.terminalID, $0.location) })
+        let places = Dictionary(
+            uniqueKeysWithValues: payments.map { ($0.key, $0.location ?? $0.terminalID.flatMap { terminals[$0] ?? nil }) })
         replay.run(payments, labels: Self.world.labels) { index, values in expected[payments[index].key] = values.map(\.bitPattern) }
 
         try await ReplicaRig.run((1...count).map { "store-\($0)" }) { rig in
@@ -56,7 +59,7 @@ import Testing
                 for observation in observations {
                     let key = try TransactionKey(#require(observation.key))
                     #expect(observation.values.map(\.bitPattern) == expected[key], "\(key)")
-                    #expect(observation.location != nil || observation.terminalID.isEmpty, "the terminal's place, whoever keeps it")
+                    #expect(observation.location.map(Coordinate.init) == places[key] ?? nil, "the terminal's place, whoever keeps it")
                 }
                 observed += observations.count
             }

@@ -62,6 +62,20 @@ import Testing
         }
     }
 
+    @Test("Alerts about old payments are listed and not mailed, however lately they were decided on")
+    func oldPayments() async throws {
+        try await Self.with(["VIGIL_NOTIFIER_MAX_PAYMENT_AGE_HOURS": "24"]) { service, models, mail in
+            models.decide((1...5).map { Self.decision("old\($0)", hoursAgo: 0) }, eventTime: .init(Timestamp.now() - .hours(25)))
+            models.decide([Self.decision("new", hoursAgo: 0)], eventTime: .init(Timestamp.now() - .hours(23)))
+            try await eventually { mail.mails.count == 2 }
+            try await service.withChannel(as: .peer("operator")) { channel in
+                let all = try await Self.client(channel).listAlerts(.init())
+                #expect(all.total == 6)
+            }
+            #expect(mail.mails.allSatisfy { header("Message-ID", of: $0)?.hasPrefix("<new.") == true })
+        }
+    }
+
     @Test("Old decisions are listed and not mailed")
     func old() async throws {
         try await Self.with(["VIGIL_NOTIFIER_MAX_AGE_HOURS": "2"]) { service, models, mail in

@@ -5,13 +5,15 @@ import ServiceRuntime
 struct Launcher {
     let home: SuiteHome
     let portBase: Int
+    let featureStores: Int
     let loadsSample: Bool
     let inherited: [String: String]
     private let progress = Progress()
 
-    init(home: SuiteHome, portBase: Int, loadsSample: Bool, inherited: [String: String]) {
+    init(home: SuiteHome, portBase: Int, featureStores: Int = 1, loadsSample: Bool, inherited: [String: String]) {
         self.home = home
         self.portBase = portBase
+        self.featureStores = featureStores
         self.loadsSample = loadsSample
         self.inherited = inherited
     }
@@ -21,7 +23,9 @@ struct Launcher {
         try home.create()
         try home.lock()
         try home.checkDiskSpace()
-        let ports = try Ports.choose(base: portBase)
+        var ports = try Ports.choose(base: portBase)
+        let replicas = try FeatureStoreReplicas.prepare(count: featureStores, file: home.featureStoresFile)
+        for name in replicas?.names.dropFirst() ?? [] { ports[name] = try Ports.anyFree(except: Set(ports.values)) }
         let mailPort = try Ports.anyFree(except: Set(ports.values))
         for service in Suite.services where access(executable(service.name), X_OK) != 0 {
             throw LaunchError("\(executable(service.name)) is missing; build it with `make build`")
@@ -29,7 +33,7 @@ struct Launcher {
         progress.line("Vigil starts in \(home.path)")
         let supervisor = try Supervisor(report: Journal(home: home).report)
         do {
-            let environment = try bringUp(supervisor, ports: ports, mailPort: mailPort)
+            let environment = try bringUp(supervisor, ports: ports, replicas: replicas, mailPort: mailPort)
             try Welcome(environment: environment).print(after: progress.total)
             supervisor.runUntilStopRequested()
         } catch is StopRequested {
@@ -43,7 +47,7 @@ struct Launcher {
 
     // MARK: Steps
 
-    private func bringUp(_ supervisor: Supervisor, ports: [String: Int], mailPort: Int) throws -> ServiceEnvironment {
+    private func bringUp(_ supervisor: Supervisor, ports: [String: Int], replicas: FeatureStoreReplicas?, mailPort: Int) throws -> ServiceEnvironment {
         let secrets = Secrets(folder: home.secrets)
         try progress.step("certificates and secrets") {
             try runSelf(["certificates", "--out", home.certificates], supervisor, limit: .seconds(60))
@@ -57,7 +61,7 @@ struct Launcher {
         }
         let environment = ServiceEnvironment(
             home: home, secrets: secrets, cluster: cluster, certificates: SuiteCertificates(folder: home.certificates), ports: ports,
-            mailPort: mailPort, mapLibreFolder: mapLibreFolder, inherited: inherited)
+            replicas: replicas, mailPort: mailPort, mapLibreFolder: mapLibreFolder, inherited: inherited)
         try startServices(environment, supervisor)
         if loadsSample, !FirstRun(home: home).hasReplayed {
             try progress.step("a simulated day, sent as the partner bank would") {
@@ -93,6 +97,9 @@ struct Launcher {
             try SuiteDescription(environment: environment).write(to: home.suiteFile)
             supervisor.start(mailCatcher(environment))
             for service in Suite.services { supervisor.start(specification(of: service, environment)) }
+            for name in environment.replicas?.names.dropFirst() ?? [] {
+                supervisor.start(specification(of: .featureStore, environment, child: name))
+            }
             let status = try supervisor.run(
                 selfCommand(["status", "--wait-seconds", "60"], output: .file(home.log("launcher"))), limit: .seconds(90),
                 givingUpWhen: { Suite.services.contains { cannotStart($0, supervisor) } })
@@ -108,11 +115,12 @@ struct Launcher {
         supervisor.lastEnd(of: service.name) == .exited(64) || supervisor.restarts(of: service.name) > 6
     }
 
-    private func specification(of service: ServiceIdentity, _ environment: ServiceEnvironment) -> Supervisor.ChildSpecification {
+    private func specification(of service: ServiceIdentity, _ environment: ServiceEnvironment, child: String? = nil) -> Supervisor.ChildSpecification {
+        let name = child ?? service.name
         let command = ProcessCommand(
-            executable: executable(service.name), environment: environment.variables(for: service), output: .file(home.log(service.name)),
+            executable: executable(service.name), environment: environment.variables(for: service, child: name), output: .file(home.log(name)),
             input: .lifeline)
-        return Supervisor.ChildSpecification(name: service.name, command: command)
+        return Supervisor.ChildSpecification(name: name, command: command)
     }
 
     private func mailCatcher(_ environment: ServiceEnvironment) -> Supervisor.ChildSpecification {

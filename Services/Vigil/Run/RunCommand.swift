@@ -17,16 +17,23 @@ struct RunCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The ingestion gateway's port; the five others follow it. 0: any free ports.", valueName: "port"))
     var portBase = Suite.defaultPortBase
 
+    @Option(help: ArgumentHelp(
+        "Feature stores, each with a slice of customers, terminals and the rest; more or fewer than last time moves slices.", valueName: "count"))
+    var featureStores = 1
+
     @Flag(help: "Neither train a model nor send a simulated day.")
     var withoutSample = false
 
     func validate() throws {
+        guard (1...FeatureStoreReplicas.mostAtOnce).contains(featureStores) else {
+            throw ValidationError("--feature-stores must be 1 to \(FeatureStoreReplicas.mostAtOnce).")
+        }
         guard portBase == 0 || (1...65_530).contains(portBase) else { throw ValidationError("--port-base must be 0 or 1 to 65530.") }
     }
 
     func run() throws {
         let launcher = Launcher(
-            home: SuiteHome(explicit: home), portBase: portBase, loadsSample: !withoutSample,
+            home: SuiteHome(explicit: home), portBase: portBase, featureStores: featureStores, loadsSample: !withoutSample,
             inherited: ProcessInfo.processInfo.environment)
         do {
             try launcher.run()

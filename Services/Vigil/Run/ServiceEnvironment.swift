@@ -6,7 +6,10 @@ struct ServiceEnvironment {
     let secrets: Secrets
     let cluster: PostgresCluster
     let certificates: SuiteCertificates
+    /// By service, and by name of the feature stores beyond the first.
     let ports: [String: Int]
+    /// Nil where one feature store keeps everything.
+    let replicas: FeatureStoreReplicas?
     let mailPort: Int
     /// The folder with MapLibre's files, if the set-up could fetch them.
     let mapLibreFolder: String?
@@ -15,16 +18,26 @@ struct ServiceEnvironment {
 
     static let host = "127.0.0.1"
 
-    func url(of service: ServiceIdentity) -> String { "https://\(Self.host):\(ports[service.name] ?? 0)" }
+    func url(of service: ServiceIdentity) -> String { url(of: service.name) }
 
-    func variables(for service: ServiceIdentity) -> [String: String] {
+    /// - Parameter child: a service's name, or that of a feature store beyond the first.
+    func url(of child: String) -> String { "https://\(Self.host):\(ports[child] ?? 0)" }
+
+    /// - Parameter child: the name of a feature store beyond the first; the service's own otherwise.
+    func variables(for service: ServiceIdentity, child: String? = nil) -> [String: String] {
         var variables = inherited
         // What the operator may choose.
         for (name, value) in defaults(for: service) where variables[name] == nil { variables[name] = value }
         // What the suite must agree on.
         variables["VIGIL_LISTEN_HOST"] = Self.host
-        variables["VIGIL_LISTEN_PORT"] = String(ports[service.name] ?? 0)
+        variables["VIGIL_LISTEN_PORT"] = String(ports[child ?? service.name] ?? 0)
         for other in Suite.services { variables[other.addressVariable] = url(of: other) }
+        if let replicas {
+            // Who does not ask by the ring may ask any of them.
+            variables[ServiceIdentity.featureStore.addressVariable] = replicas.names.map { url(of: $0) }.joined(separator: ",")
+            variables.merge(replicas.variables { url(of: $0) }) { $1 }
+            variables["VIGIL_FEATURES_REPLICA"] = child ?? service.name
+        }
         variables["VIGIL_DATABASE_URL"] = cluster.url(role: service.defaultSchema)
         variables["VIGIL_DATABASE_SCHEMA"] = service.defaultSchema
         variables["VIGIL_DATABASE_PASSWORD_FILE"] = secrets.file(Secrets.database(service))

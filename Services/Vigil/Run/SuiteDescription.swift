@@ -40,6 +40,7 @@ struct SuiteDescription: Codable, Sendable {
 
     init(environment: ServiceEnvironment) {
         services = Dictionary(uniqueKeysWithValues: Suite.services.map { ($0.name, Service(url: environment.url(of: $0))) })
+        for name in environment.replicas?.names ?? [] { services[name] = Service(url: environment.url(of: name)) }
         trust = environment.certificates.trust
         bank = Client(
             subject: Principals.bank, secretFile: environment.secrets.file(Principals.secretName(Principals.bank)), bankID: Principals.bank)

@@ -11,6 +11,7 @@ struct SuiteHome: Sendable {
     }
 
     var suiteFile: String { "\(path)/suite.json" }
+    var featureStoresFile: String { "\(path)/feature-stores.json" }
     var certificates: String { "\(path)/certificates" }
     var secrets: String { "\(path)/secrets" }
     var logs: String { "\(path)/logs" }
