@@ -84,12 +84,13 @@ struct CellHistory: Sendable {
     func tally(_ filter: CubeFilter.Prepared) -> Tally {
         var filter = filter
         filter.hoursBefore = nil
-        return tallies(filter).now
+        var hints = SearchHints()
+        return tallies(filter, &hints).now
     }
 
     /// The sum of what a filter lets through, and how many events it lets through in the hours before. Every cell of a tile is asked for
     /// this, so it goes once over the entries and looks at nothing else.
-    func tallies(_ filter: CubeFilter.Prepared) -> (now: Tally, countBefore: Int) {
+    func tallies(_ filter: CubeFilter.Prepared, _ hints: inout SearchHints) -> (now: Tally, countBefore: Int) {
         var now = Tally(), countBefore = 0
         let earliest = UInt32(filter.hoursBefore?.lowerBound ?? filter.hours.lowerBound)
         let first = UInt32(filter.hours.lowerBound), end = UInt32(filter.hours.upperBound)
@@ -97,7 +98,8 @@ struct CellHistory: Sendable {
             var index = 0
             for kind in filter.kinds.indices where filter.kinds[kind] {
                 let base = UInt32(kind) << 20
-                index = Self.lowerBound(base + earliest, in: entries, from: index)
+                index = Self.lowerBound(base + earliest, in: entries, from: index, near: hints.place(of: kind, among: entries.count))
+                hints.note(index, of: kind, among: entries.count)
                 guard index < entries.count, entries[index].key < base + end else { continue }
                 var last = Entry(key: 0, count: 0, riskSum: 0)
                 if index > 0, entries[index - 1].key >= base { last = entries[index - 1] }
@@ -193,14 +195,59 @@ struct CellHistory: Sendable {
         entries.withUnsafeBufferPointer { Self.lowerBound(key, in: $0, from: from) }
     }
 
-    private static func lowerBound(_ key: UInt32, in entries: UnsafeBufferPointer<Entry>, from: Int) -> Int {
-        // Most searches ask for the newest hours: look at the end before halving.
-        if entries.isEmpty || entries[entries.count - 1].key < key { return entries.count }
+    /// - Parameter guess: where it may be: the search goes outwards from there, in steps that double.
+    private static func lowerBound(
+        _ key: UInt32, in entries: UnsafeBufferPointer<Entry>, from: Int, near guess: Int? = nil
+    ) -> Int {
         var low = from, high = entries.count
+        if let guess, guess >= low, guess < high {
+            var step = 4
+            if entries[guess].key < key {
+                low = guess + 1
+                while low + step < high, entries[low + step].key < key {
+                    low += step + 1
+                    step *= 2
+                }
+                high = min(high, low + step)
+            } else {
+                high = guess
+                while high - step > low, entries[high - step].key >= key {
+                    high -= step
+                    step *= 2
+                }
+                low = max(low, high - step)
+            }
+        } else if entries.isEmpty || entries[entries.count - 1].key < key {
+            // Most searches ask for the newest hours: look at the end before halving.
+            return entries.count
+        }
         while low < high {
             let middle = (low + high) / 2
             if entries[middle].key < key { low = middle + 1 } else { high = middle }
         }
         return low
+    }
+}
+
+/// Where a kind's hours began in the cell before, as a part of its entries. Neighbours have much the same rhythm, and memory that a search
+/// does not look at need not come.
+struct SearchHints {
+    private var parts: [Float] = []
+
+    /// None: every search halves.
+    init() {}
+
+    init(kindCount: Int) {
+        parts = [Float](repeating: .nan, count: kindCount)
+    }
+
+    fileprivate func place(of kind: Int, among count: Int) -> Int? {
+        guard kind < parts.count, parts[kind].isFinite else { return nil }
+        return Int(parts[kind] * Float(count))
+    }
+
+    fileprivate mutating func note(_ index: Int, of kind: Int, among count: Int) {
+        guard kind < parts.count, count > 0 else { return }
+        parts[kind] = Float(index) / Float(count)
     }
 }

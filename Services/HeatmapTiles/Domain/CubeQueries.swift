@@ -23,8 +23,9 @@ extension Cube {
         var cells: [Cell] = []
         let shift = UInt64(2 * (Self.cellZoom - zoom))
         let range = tile.codes(atZoom: Self.cellZoom)
+        var hints = SearchHints(kindCount: filter.kinds.count)
         for index in lowerBound(range.lowerBound)..<lowerBound(range.upperBound) where filter.cells?[index] != false {
-            let (tally, countBefore) = histories[index].tallies(filter)
+            let (tally, countBefore) = histories[index].tallies(filter, &hints)
             guard filter.accepts(tally) else { continue }
             let parent = codes[index] >> shift
             let change = filter.hoursBefore == nil ? nil : tally.count - countBefore
