@@ -29,6 +29,11 @@ struct IngestionFollower: Sendable {
                 let request = IngestionV1.TailEventsRequest(after: .init(position), maxBatch: Self.maxBatch)
                 try await gateway.tailEvents(request) { responses in
                     for try await response in responses {
+                        if let newest = response.events.last?.recordedAt.flatMap({ Timestamp($0) }) {
+                            let age = Duration.microseconds(Timestamp.now().microseconds - newest.microseconds)
+                            // By two clocks: never longer than the lead.
+                            if age < Replica.callLead { try await Task.sleep(for: min(Replica.callLead, Replica.callLead - age)) }
+                        }
                         try await deliver(
                             try response.events.map { logged in
                                 (position: LogPosition(logged.position), event: try logged.event.flatMap(FeatureChange.init))

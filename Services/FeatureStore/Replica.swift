@@ -10,6 +10,9 @@ import ServiceRuntime
 struct Replica: Sendable {
     /// How long what the gateway's log says waits for another replica before it asks again.
     static let retryPause = Duration.milliseconds(200)
+    /// The gateway's calls bring payments in its order, whoever keeps their customers; replicas that each read their own customers' from
+    /// the log do not. So what is accepted is left to the calls for so long.
+    static let callLead = Duration.seconds(5)
     static let callTimeout = Duration.seconds(10)
 
     /// What another replica is asked.

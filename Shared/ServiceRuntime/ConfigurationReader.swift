@@ -132,14 +132,13 @@ public final class ConfigurationReader {
         return reader.stringArray(forKey: ConfigKey([name]), default: defaultValue).filter { !$0.isEmpty }
     }
 
-    /// An `https://host:port` or `http://host:port` address, or several separated by commas.
+    /// An `https://host:port` or `http://host:port` address; several hosts share one scheme, `https://a:8442,b:8442`.
     public func url(_ name: String, default defaultValue: String, _ meaning: String) -> String {
         declare(name, meaning, default: defaultValue)
         guard let text = text(name) else { return defaultValue }
-        let isAddress = text.split(separator: ",", omittingEmptySubsequences: false).allSatisfy { part in
-            guard let url = URL(string: String(part)), let scheme = url.scheme else { return false }
-            return ["http", "https"].contains(scheme) && url.host() != nil
-        }
+        let scheme = ["https://", "http://"].first { text.hasPrefix($0) }
+        let hosts = text.dropFirst(scheme?.count ?? 0).split(separator: ",", omittingEmptySubsequences: false)
+        let isAddress = hosts.allSatisfy { host in scheme.flatMap { URL(string: $0 + host) }?.host() != nil }
         guard isAddress else {
             fail(name, "\"\(shortened(text))\" is not an http or https address")
             return defaultValue

@@ -34,7 +34,7 @@ struct ServiceEnvironment {
         for other in Suite.services { variables[other.addressVariable] = url(of: other) }
         if let replicas {
             // Who does not ask by the ring may ask any of them.
-            variables[ServiceIdentity.featureStore.addressVariable] = replicas.names.map { url(of: $0) }.joined(separator: ",")
+            variables[ServiceIdentity.featureStore.addressVariable] = "https://" + replicas.names.map { "\(Self.host):\(ports[$0] ?? 0)" }.joined(separator: ",")
             variables.merge(replicas.variables { url(of: $0) }) { $1 }
             variables["VIGIL_FEATURES_REPLICA"] = child ?? service.name
         }
