@@ -10,12 +10,18 @@ public import Records
 public struct ColumnReplay {
     private let payments: PaymentColumns
     private var engine: FeatureEngine
-    /// The engine's numbers of the columns' customers and terminals.
-    private let customers: [UInt32]
-    private let terminals: [UInt32]
-    private var isObserved: [Bool]
+    private var states: [State]
+    /// What has become of a payment so far.
+    private enum State: UInt8 {
+        case awaited, observed
+        /// Observed, and taken for a fraud at some time.
+        case suspected
+    }
+
     /// Labels that were known before their payment came.
     private var early: [UInt32: PaymentColumns.KnownLabel] = [:]
+    /// Of no meaning; what is read only to have it near must not be left out.
+    private var touched: Int64 = 0
 
     /// - Parameters:
     ///   - homes: where customers live, as far as that is known.
@@ -23,12 +29,13 @@ public struct ColumnReplay {
     public init(
         set: FeatureSet, _ payments: PaymentColumns, homes: [String: Coordinate] = [:], terminals places: [String: Coordinate] = [:]
     ) {
-        var engine = FeatureEngine(set: set)
-        customers = (0..<payments.customerIDs.count).map { engine.number(ofCustomer: payments.customerIDs[$0]) }
-        terminals = (0..<payments.terminalIDs.count).map { engine.number(ofTerminal: payments.terminalIDs[$0]) }
+        var engine = FeatureEngine(set: set, keepsSpareMemory: true)
+        // A new engine counts as the columns do.
+        for number in 0..<payments.customerIDs.count { engine.see(customer: payments.customerIDs[number]) }
+        for number in 0..<payments.terminalIDs.count { engine.see(terminal: payments.terminalIDs[number]) }
         for (id, home) in homes where payments.customerIDs.existingNumber(of: id) != nil { engine.place(customer: id, at: home) }
         for (id, place) in places where payments.terminalIDs.existingNumber(of: id) != nil { engine.place(terminal: id, at: place) }
-        isObserved = [Bool](repeating: false, count: payments.count)
+        states = [State](repeating: .awaited, count: payments.count)
         self.payments = payments
         self.engine = engine
     }
@@ -36,6 +43,8 @@ public struct ColumnReplay {
     /// - Parameter body: gets a row of the columns and its features, in the order of event times (equal times in the given order). The
     ///   buffer is valid during the call.
     public mutating func run(_ body: (_ row: Int, _ values: UnsafeBufferPointer<Double>) throws -> Void) rethrows {
+        // In constants of their own, which no access to the replay itself has to guard.
+        let payments = payments
         let order = payments.times.ascendingOrder
         let labels = payments.labels.inOrderOfKnowledge
         var nextLabel = 0
@@ -44,37 +53,37 @@ public struct ColumnReplay {
                 let row = order.map { $0[place] } ?? place
                 let time = payments.times[row]
                 while nextLabel < labels.count, labels[nextLabel].knownAt <= time {
-                    learn(labels[nextLabel])
+                    learn(labels[nextLabel], ofCustomer: payments.customers[Int(labels[nextLabel].row)])
                     nextLabel += 1
                 }
-                observe(row, time, into: values)
-                if !early.isEmpty, let label = early.removeValue(forKey: UInt32(row)) { learn(label) }
+                if order == nil, place % FeatureEngine.batch == 0 {
+                    let next = place..<min(place + FeatureEngine.batch, payments.count)
+                    touched &+= engine.touch(customers: payments.customers[next], terminals: payments.terminals[next])
+                }
+                engine.observe(
+                    FeatureEngine.NumberedPayment(
+                        fingerprint: UInt64(row), time: time, customer: payments.customers[row], terminal: payments.terminals[row],
+                        amount: payments.amount(of: row), place: payments.location(of: row)),
+                    into: values)
+                states[row] = .observed
+                if !early.isEmpty, let label = early.removeValue(forKey: UInt32(row)) {
+                    learn(label, ofCustomer: payments.customers[row])
+                }
                 try body(row, UnsafeBufferPointer(values))
             }
         }
     }
 
-    @inline(__always)
-    private mutating func observe(_ row: Int, _ time: Int64, into values: UnsafeMutableBufferPointer<Double>) {
-        let terminal = payments.terminals[row]
-        engine.observe(
-            FeatureEngine.NumberedPayment(
-                fingerprint: UInt64(row), time: time, customer: customers[Int(payments.customers[row])],
-                terminal: terminal == PaymentColumns.noTerminal ? FeatureEngine.none : terminals[Int(terminal)],
-                amount: Money(minorUnits: payments.minorUnits[row], currency: payments.currency(of: row)),
-                place: payments.locations.isEmpty ? nil : payments.locations[UInt32(row)]),
-            into: values)
-        isObserved[row] = true
-    }
-
-    private mutating func learn(_ label: PaymentColumns.KnownLabel) {
+    private mutating func learn(_ label: PaymentColumns.KnownLabel, ofCustomer customer: UInt32) {
         let row = Int(label.row)
-        guard isObserved[row] else {
+        if states[row] == .awaited {
             early[label.row] = label
             return
         }
-        engine.learn(
-            isFraud: label.isFraud, knownAt: label.knownAt, of: UInt64(row), customer: customers[Int(payments.customers[row])])
+        // That a payment was genuine matters to few features, unless it was taken for a fraud before.
+        if !label.isFraud, states[row] == .observed, !engine.asksWhatIsGenuine { return }
+        if label.isFraud { states[row] = .suspected }
+        engine.learn(isFraud: label.isFraud, knownAt: label.knownAt, of: UInt64(row), customer: customer)
     }
 }
 
@@ -89,7 +98,9 @@ extension [Int64] {
 extension [PaymentColumns.KnownLabel] {
     /// Those known at the same time stay as they come.
     fileprivate var inOrderOfKnowledge: Self {
-        guard let order = map(\.knownAt).ascendingOrder else { return self }
+        guard zip(self, dropFirst()).contains(where: { $0.knownAt > $1.knownAt }), let order = map(\.knownAt).ascendingOrder else {
+            return self
+        }
         return order.map { self[$0] }
     }
 }

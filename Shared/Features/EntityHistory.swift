@@ -81,6 +81,8 @@ struct Retention: Sendable {
     var horizonMicroseconds: Int64
     /// What is older goes once it is so large a share of all, so that the cost of moving the rest is spread over many insertions.
     var leastShare: Int
+    /// Whether arrays may hold memory in reserve.
+    var keepsSpareMemory: Bool
 }
 
 /// Payments of one entity, ordered by event time, equal times in the order they came.
@@ -118,7 +120,7 @@ struct EntityHistory: Sendable {
         let index = endIndex(notAfter: event.time)
         var event = event
         event.cumulativeTicks = (index == 0 ? baseTicks : events[index - 1].cumulativeTicks) &+ ticks
-        if events.count == events.capacity { events.reserveCapacity(EntityHistory.capacity(beyond: events.count)) }
+        if !retention.keepsSpareMemory, events.count == events.capacity { events.reserveCapacity(EntityHistory.capacity(beyond: events.count)) }
         if index == events.count {
             events.append(event)
         } else {
@@ -126,12 +128,13 @@ struct EntityHistory: Sendable {
             for later in (index + 1)..<events.count { events[later].cumulativeTicks &+= ticks }
         }
         if let fingerprint {
-            if fingerprints.count == fingerprints.capacity {
+            if !retention.keepsSpareMemory, fingerprints.count == fingerprints.capacity {
                 fingerprints.reserveCapacity(EntityHistory.capacity(beyond: fingerprints.count))
             }
             if index == fingerprints.count { fingerprints.append(fingerprint) } else { fingerprints.insert(fingerprint, at: index) }
         }
-        dropEvents(before: events[events.count - 1].time &- retention.horizonMicroseconds, retention.leastShare, dropped)
+        let horizon = events[events.count - 1].time &- retention.horizonMicroseconds
+        if events[0].time <= horizon { dropEvents(before: horizon, retention, dropped) }
     }
 
     /// A history grows by a sixteenth: there are very many, and what they reserve for later is memory too.
@@ -145,16 +148,25 @@ struct EntityHistory: Sendable {
         return left
     }
 
-    private mutating func dropEvents(before time: Int64, _ leastShare: Int, _ dropped: (UInt64) -> Void) {
-        guard events[0].time <= time else { return }
+    private mutating func dropEvents(before time: Int64, _ retention: Retention, _ dropped: (UInt64) -> Void) {
+        // The first too few, as mostly, are found without a search.
+        guard events.count >= 4, events[max(3, (events.count - 1) / retention.leastShare)].time <= time else { return }
         let expired = endIndex(notAfter: time)
-        guard expired >= 4, expired * leastShare >= events.count else { return }
+        guard expired >= 4, expired * retention.leastShare >= events.count else { return }
         baseTicks = events[expired - 1].cumulativeTicks
-        events = EntityHistory.withoutFirst(expired, of: events)
+        if retention.keepsSpareMemory {
+            events.removeFirst(expired)
+        } else {
+            events = EntityHistory.withoutFirst(expired, of: events)
+        }
         frauds.removeAll { $0.time <= time }
         guard !fingerprints.isEmpty else { return }
         for index in 0..<expired { dropped(fingerprints[index]) }
-        fingerprints = EntityHistory.withoutFirst(expired, of: fingerprints)
+        if retention.keepsSpareMemory {
+            fingerprints.removeFirst(expired)
+        } else {
+            fingerprints = EntityHistory.withoutFirst(expired, of: fingerprints)
+        }
     }
 
     /// Where a transaction is; from the newest, since labels mostly speak of those.

@@ -40,10 +40,18 @@ struct EntityView {
                         SpendingPattern(
                             of: history, range: cuts[usual.oldest]..<cuts[usual.newest], at: time, labelDelay: labelDelay, amount: amount)
                     }
+                    var frauds: [KnownFraud] = []
+                    var run: FraudRun?
+                    if !history.frauds.isEmpty, plan.asksForFrauds {
+                        frauds = history.frauds.filter { $0.time <= time && $0.isKnown(by: time) }
+                        if plan.asksForRun, !frauds.isEmpty {
+                            run = FraudRun(of: history, known: frauds, at: time, labelDelay: labelDelay)
+                        }
+                    }
                     return body(
                         EntityView(
                             history: history, windows: windows, cuts: cuts, unusual: unusual, pattern: pattern, time: time,
-                            labelDelay: labelDelay))
+                            frauds: frauds, run: run))
                 }
             }
         }
@@ -52,7 +60,7 @@ struct EntityView {
     @inline(__always)
     private init(
         history: HistoryView, windows: UnsafeBufferPointer<EvaluationPlan.Window>, cuts: UnsafeMutableBufferPointer<Int>,
-        unusual: UnsafeMutableBufferPointer<Unusual>, pattern: SpendingPattern?, time: Int64, labelDelay: Int64
+        unusual: UnsafeMutableBufferPointer<Unusual>, pattern: SpendingPattern?, time: Int64, frauds: [KnownFraud], run: FraudRun?
     ) {
         self.history = history
         self.windows = windows
@@ -60,8 +68,8 @@ struct EntityView {
         self.unusual = unusual
         self.pattern = pattern
         self.time = time
-        frauds = history.frauds.isEmpty ? [] : history.frauds.filter { $0.time <= time && $0.isKnown(by: time) }
-        run = frauds.isEmpty ? nil : FraudRun(of: history, known: frauds, at: time, labelDelay: labelDelay)
+        self.frauds = frauds
+        self.run = run
     }
 
     @inline(__always)

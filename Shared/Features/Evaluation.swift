@@ -33,6 +33,9 @@ final class EvaluationPlan: Sendable {
         var unusualWindows: [Int] = []
         /// The window of what is usual: the longest among the features that ask for it; nil where none does.
         var usual: Window?
+        /// Whether a feature asks for known frauds, and for the last run of them.
+        var asksForFrauds = false
+        var asksForRun = false
 
         /// - Returns: the place of the definition's window, which is noted if it is new.
         fileprivate mutating func place(_ definition: FeatureDefinition) -> Int {
@@ -44,6 +47,8 @@ final class EvaluationPlan: Sendable {
                 place = windows.count - 1
             }
             let window = place ?? 0
+            asksForRun = asksForRun || definition.aggregation.readsFraudRun
+            asksForFrauds = asksForFrauds || asksForRun || definition.aggregation.countsKnownFrauds
             if definition.aggregation.readsWindow {
                 windows[window].newest = age(delay)
                 windows[window].oldest = age(delay &+ length)

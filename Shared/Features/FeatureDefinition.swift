@@ -78,6 +78,11 @@ public enum Aggregation: String, Sendable, Hashable, CaseIterable {
         }
     }
 
+    var countsKnownFrauds: Bool { self == .knownFraudCount || self == .knownFraudShare }
+
+    /// Whether it speaks of known frauds of ordinary amounts.
+    var readsFraudRun: Bool { looksBeyondWindows || self == .ordinaryAmountFraudCount }
+
     /// Whether it rests on what the customer ordinarily pays.
     var needsUsualAmount: Bool {
         switch self {

@@ -28,16 +28,19 @@ public struct FeatureEngine: Sendable {
     private var transactionIndex = TransactionIndex()
 
     /// In place of an entity's index where there is no such entity.
-    static let none = UInt32.max
+    static let none = PaymentColumns.noTerminal
     /// In place of the index of an entity without history.
     private static let unseen = UInt32.max - 1
 
-    public init(set: FeatureSet) {
+    public init(set: FeatureSet) { self.init(set: set, keepsSpareMemory: false) }
+
+    /// - Parameter keepsSpareMemory: whether histories may take more memory than they need for now, to be moved less often.
+    init(set: FeatureSet, keepsSpareMemory: Bool) {
         self.set = set
         plan = EvaluationPlan(set: set)
         retention = Retention(
             horizonMicroseconds: set.horizon.microseconds + FeatureEngine.maxLateness.microseconds,
-            leastShare: set.looksBeyondWindows ? 4 : 16)
+            leastShare: set.looksBeyondWindows ? 4 : keepsSpareMemory ? 2 : 16, keepsSpareMemory: keepsSpareMemory)
     }
 
     public var customerCount: Int { customers.count }
@@ -218,8 +221,36 @@ public struct FeatureEngine: Sendable {
         var place: Coordinate?
     }
 
-    mutating func number(ofCustomer id: String) -> UInt32 { Self.index(of: id, in: &customerIndex, histories: &customers) }
-    mutating func number(ofTerminal id: String) -> UInt32 { Self.index(of: id, in: &terminalIndex, histories: &terminals) }
+    mutating func see(customer id: String) { _ = Self.index(of: id, in: &customerIndex, histories: &customers) }
+    mutating func see(terminal id: String) { _ = Self.index(of: id, in: &terminalIndex, histories: &terminals) }
+
+    /// So many payments ahead memory is asked for what they need.
+    static let batch = 8
+
+    /// Reads the newest of the histories that the next payments will ask for, so that the waits for them overlap: one payment's features
+    /// alone wait for memory for as long as they take to compute.
+    /// - Returns: a number that depends on all that was read.
+    @inline(never)
+    func touch(customers next: ArraySlice<UInt32>, terminals nextTerminals: ArraySlice<UInt32>) -> Int64 {
+        var sum: Int64 = 0
+        func touch(_ histories: [EntityHistory], _ numbers: ArraySlice<UInt32>) {
+            for number in numbers where number != Self.none { sum &+= Int64(histories[Int(number)].events.count) }
+            for number in numbers where number != Self.none {
+                histories[Int(number)].events.withUnsafeBufferPointer { events in
+                    // Each second one: none is longer than half a line of the processor's memory.
+                    var index = events.count &- 1
+                    let end = max(0, events.count &- 64)
+                    while index >= end {
+                        sum &+= events[index].time
+                        index &-= 2
+                    }
+                }
+            }
+        }
+        touch(customers, next)
+        touch(terminals, nextTerminals)
+        return sum
+    }
 
     /// As `observe(_:into:)`, but no label finds the payment by its key.
     @inline(__always)
@@ -235,10 +266,11 @@ public struct FeatureEngine: Sendable {
         terminals[Int(payment.terminal)].insert(event, ticks: ticks, retention: retention)
     }
 
+    /// Whether a value depends on payments being proven genuine.
+    var asksWhatIsGenuine: Bool { plan.asksWhatIsGenuine }
+
     /// As `learn(_:)`, of a payment that was observed by numbers; nothing happens if it is so old that it was let go.
     mutating func learn(isFraud: Bool, knownAt: Int64, of fingerprint: UInt64, customer: UInt32) {
-        // That a payment was genuine matters to few features, unless it was taken for a fraud before.
-        if !isFraud, !plan.asksWhatIsGenuine, customers[Int(customer)].frauds.isEmpty { return }
         guard let index = customers[Int(customer)].index(of: fingerprint) else { return }
         learn(isFraud: isFraud, knownAt: knownAt, at: index, ofCustomer: customer)
     }

@@ -36,7 +36,9 @@ public struct Forest: Sendable, Hashable {
     /// Index of each tree's root; the last element is `nodes.count`.
     let roots: [Int]
     let depths: [Int]
-    /// The same trees in the form that scores one row fastest; nil where they are too deep for it.
+    /// The same trees in the form that scores one row fastest; nil where they are too deep for it or ask too much.
+    let answered: AnsweredTrees?
+    /// In the next best form; nil where they are too deep for it.
     let padded: PaddedTrees?
     /// The same in the form that scores many rows fastest.
     let sliced: BitSlicedTrees?
@@ -95,6 +97,7 @@ public struct Forest: Sendable, Hashable {
         self.roots = roots
         self.depths = depths
         padded = PaddedTrees(nodes: nodes, roots: roots, depths: depths)
+        answered = padded.flatMap { AnsweredTrees($0) }
         sliced = padded.flatMap { BitSlicedTrees($0, treeCount: depths.count) }
     }
 

@@ -12,6 +12,7 @@ extension Forest {
     public func margin(_ row: UnsafeBufferPointer<Float>) -> Float {
         precondition(row.count == featureCount, "a row has one value a feature")
         guard let row = row.baseAddress else { return baseMargin }
+        if let answered { return answered.margin(row, base: baseMargin) }
         if let padded { return padded.margin(row, base: baseMargin) }
         return nodes.withUnsafeBufferPointer { nodes in
             var sum = baseMargin
@@ -32,6 +33,10 @@ extension Forest {
         guard let first = rows.baseAddress, featureCount > 0 else { return }
         if let sliced, margins.count >= BitSlicedTrees.minRows {
             return sliced.add(rows: first, featureCount: featureCount, to: margins)
+        }
+        if let answered {
+            for row in margins.indices { margins[row] = answered.margin(first + row * featureCount, base: baseMargin) }
+            return
         }
         if let padded {
             for row in margins.indices { margins[row] = padded.margin(first + row * featureCount, base: baseMargin) }

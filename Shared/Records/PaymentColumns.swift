@@ -19,9 +19,6 @@ public struct PaymentColumns: Sendable {
     public private(set) var customers: [UInt32] = []
     /// Into `terminalIDs`, or `noTerminal`.
     public private(set) var terminals: [UInt32] = []
-    public private(set) var minorUnits: [Int64] = []
-    /// Of few payments: where the bank knew it better than the terminal's place.
-    public private(set) var locations: [UInt32: Coordinate] = [:]
     /// In the order in which they came.
     public private(set) var labels: [KnownLabel] = []
     public private(set) var customerIDs = NumberedIdentifiers()
@@ -29,6 +26,8 @@ public struct PaymentColumns: Sendable {
     /// Payments left out because an earlier one had the same bank and id.
     public private(set) var duplicateCount = 0
 
+    private var minorUnits: [Int64] = []
+    private var locations: [UInt32: Coordinate] = [:]
     private var currencies: [Currency] = []
     private var currencyOfRow: [UInt8] = []
     private var keys = PaymentKeys()
@@ -99,7 +98,10 @@ public struct PaymentColumns: Sendable {
         return outcomes
     }
 
-    public func currency(of row: Int) -> Currency { currencies[Int(currencyOfRow[row])] }
+    public func amount(of row: Int) -> Money { Money(minorUnits: minorUnits[row], currency: currencies[Int(currencyOfRow[row])]) }
+
+    /// Where a payment was made, if the bank knew it better than the terminal's place.
+    public func location(of row: Int) -> Coordinate? { locations.isEmpty ? nil : locations[UInt32(row)] }
 
     /// The bank's own id of a payment, without the bank's.
     public func withID<Result>(of row: Int, _ body: (UnsafeBufferPointer<UInt8>) throws -> Result) rethrows -> Result {

@@ -102,6 +102,57 @@ import Testing
         #expect(mismatches.isEmpty)
     }
 
+    @Test func `columns give what records give, to the bit`() {
+        for set in [FeatureSet.payments, .handbook] {
+            var world = World(seed: 21)
+            // Some labels are taken back, some come before their payment, some twice.
+            for (place, known) in world.labels.enumerated() where place % 9 == 0 {
+                world.labels.append(Label(key: known.key, isFraud: !known.isFraud, knownAt: known.knownAt + .days(2), source: "test"))
+                world.labels[place].knownAt = known.knownAt - .days(20)
+            }
+            world.transactions.swapAt(10, 2_000)
+            world.transactions[77].terminalID = nil
+            world.transactions[78].location = Coordinate(latitude: 1, longitude: 2)
+            let homes = Dictionary(uniqueKeysWithValues: (0..<25).map { ("c\($0)", Coordinate(latitude: 50 + Double($0), longitude: 1)) })
+            let places = Dictionary(uniqueKeysWithValues: (0..<40).map { ("t\($0)", Coordinate(latitude: Double($0), longitude: 2)) })
+
+            var records = FeatureReplay(set: set)
+            for (id, home) in homes { records.engine.place(customer: id, at: home) }
+            for (id, place) in places { records.engine.place(terminal: id, at: place) }
+            var expected = [[Double]](repeating: [], count: world.transactions.count)
+            records.run(world.transactions, labels: world.labels) { expected[$0] = Array($1) }
+
+            var payments = PaymentColumns()
+            for transaction in world.transactions { payments.append(transaction, label: nil) }
+            payments.setLabels(world.labels)
+            var replay = ColumnReplay(set: set, payments, homes: homes, terminals: places)
+            var order: [Int] = []
+            var wrong = 0
+            replay.run { row, values in
+                order.append(row)
+                if !sameBits(Array(values), expected[row]) { wrong += 1 }
+            }
+            #expect(wrong == 0)
+            #expect(order == world.transactions.indices.sorted {
+                (world.transactions[$0].eventTime, $0) < (world.transactions[$1].eventTime, $1)
+            })
+        }
+    }
+
+    @Test func `a long history is searched as a short one is walked`() {
+        // Far more events between two windows' ends than are walked over one by one.
+        var engine = FeatureEngine(set: .payments)
+        var last: [Double] = []
+        for index in 0..<20_000 {
+            last = engine.observe(payment("\(index)", at: start + .seconds(index * 120), cents: 1_000))
+        }
+        // What is exactly a window old is not in it.
+        #expect(last["customer_count_1d"] == 719)
+        #expect(last["customer_count_7d"] == 5_039)
+        #expect(last["terminal_settled_count_7d"] == 5_040)
+        #expect(last["customer_sum_7d"] == 50_390)
+    }
+
     @Test func `a label that came early counts only from when it is known`() {
         var engine = FeatureEngine(set: .payments)
         engine.observe(payment("1", at: start))

@@ -35,10 +35,7 @@ struct PreprocessCommand: ParsableCommand {
         try OutputPlaces(inputs: history.inputs, files: ["--output": output, "--rejects": more.rejects]).check()
         let set = try chosenFeatures()
         let files = try more.files()
-        var payments = try files.payments(history.transactions, mapping: history.mapping, progress: &progress)
-        if let labels = more.labels {
-            payments.setLabels(try files.labels(labels, mapping: more.labelsMapping, progress: &progress))
-        }
+        let payments = try loadPayments(files, &progress)
         let (homes, places) = try more.places(files, progress: &progress)
         if payments.duplicateCount > 0 { progress.note(LabelAndPlaceOptions.duplicates(payments.duplicateCount)) }
         let table = try TableWriter(path: output, header: ["transaction_id", "event_time", "is_fraud"] + set.names)
@@ -58,6 +55,14 @@ struct PreprocessCommand: ParsableCommand {
         progress.end()
         progress.note("\(done) payments with \(set.count) features (\(set.name) \(set.version)) in \(output)")
         try files.finish()
+    }
+
+    private func loadPayments(_ files: DatasetFiles, _ progress: inout ProgressLine) throws -> PaymentColumns {
+        var payments = try files.payments(history.transactions, mapping: history.mapping, progress: &progress)
+        if let labels = history.more.labels {
+            payments.setLabels(try files.labels(labels, mapping: history.more.labelsMapping, progress: &progress))
+        }
+        return payments
     }
 
     private func chosenFeatures() throws -> FeatureSet {

@@ -8,28 +8,26 @@ import Training
 
 /// Serving and training of the fraud classifier.
 enum FraudBenchmark {
-    private static let features = 20
+    private static let featureCount = 20
     private static let trees = 200
     private static let rounds = 7
 
-    static func run(_ report: inout BenchmarkReport) throws {
+    /// Serving.
+    static func scores(_ report: inout BenchmarkReport) throws {
         var random = Generator(state: 7)
-        let data = Rows(count: 20_000, features: features, using: &random)
+        let data = Rows(count: 20_000, features: featureCount, using: &random)
         let peer = try XGBoostPeer(
-            rows: data.values, labels: data.labels, features: features, rounds: trees,
+            rows: data.values, labels: data.labels, features: featureCount, rounds: trees,
             parameters: [
                 ("objective", "binary:logistic"), ("tree_method", "hist"), ("max_depth", "6"), ("eta", "0.1"), ("nthread", "1"),
                 ("verbosity", "0"),
             ])
         let forest = try XGBoostModel(try peer.saved(as: "ubj")).forest
-        let single = data.values.chunked(by: features, first: 500)
-        try checkEqual(forest, peer, rows: Array(data.values.prefix(10_000 * features)))
+        let single = data.values.chunked(by: featureCount, first: 500)
+        try checkEqual(forest, peer, rows: Array(data.values.prefix(10_000 * featureCount)))
         try compareSingleRows(&report, forest, peer, single)
-        try compareBatch(&report, forest, peer, rows: Array(data.values.prefix(10_000 * features)))
+        try compareBatch(&report, forest, peer, rows: Array(data.values.prefix(10_000 * featureCount)))
         try compareReasons(&report, forest, peer, single)
-        compareFeatures(&report)
-        try compareTraining(&report)
-        try PreprocessBenchmark.run(&report)
     }
 
     private static func checkEqual(_ forest: Forest, _ peer: XGBoostPeer, rows: [Float]) throws {
@@ -42,9 +40,9 @@ enum FraudBenchmark {
     private static func compareSingleRows(
         _ report: inout BenchmarkReport, _ forest: Forest, _ peer: XGBoostPeer, _ rows: [[Float]]
     ) throws {
-        let name = "score of one row, \(trees) trees of depth 6, \(features) features"
+        let name = "score of one row, \(trees) trees of depth 6, \(featureCount) features"
         let ours = { perCall(rows) { sink(forest.prediction(margin: forest.margin($0))) } }
-        let matrices = try rows.map { try XGBoostPeer.matrix($0, features: features) }
+        let matrices = try rows.map { try XGBoostPeer.matrix($0, features: featureCount) }
         defer { for matrix in matrices { XGDMatrixFree(matrix) } }
         let (a, inPlace) = try paired(rounds: rounds, ours: ours) {
             try perCall(rows) { row in sink(try row.withUnsafeBufferPointer { try peer.predictInPlace($0, .probability)[0] }) }
@@ -70,7 +68,7 @@ enum FraudBenchmark {
     }
 
     private static func compareBatch(_ report: inout BenchmarkReport, _ forest: Forest, _ peer: XGBoostPeer, rows: [Float]) throws {
-        let count = rows.count / features
+        let count = rows.count / featureCount
         let (ours, inPlace) = try paired(rounds: rounds) {
             perCall(0..<5) { _ in sink(forest.margins(rows: rows)[0]) } / Double(count)
         } peer: {
@@ -79,7 +77,7 @@ enum FraudBenchmark {
             } / Double(count)
         }
         // A matrix remembers what was predicted of it, so each is asked once.
-        let matrices = try (0..<5).map { _ in try XGBoostPeer.matrix(rows, features: features) }
+        let matrices = try (0..<5).map { _ in try XGBoostPeer.matrix(rows, features: featureCount) }
         defer { for matrix in matrices { XGDMatrixFree(matrix) } }
         let throughMatrix = try perCall(matrices) { sink(try peer.predict($0, .margin)[0]) } / Double(count)
         report.compare(
@@ -91,7 +89,7 @@ enum FraudBenchmark {
     ) throws {
         let rows = Array(rows.prefix(40))
         let shap = TreeSHAP(forest)
-        let matrices = try rows.map { try XGBoostPeer.matrix($0, features: features) }
+        let matrices = try rows.map { try XGBoostPeer.matrix($0, features: featureCount) }
         defer { for matrix in matrices { XGDMatrixFree(matrix) } }
         for (row, matrix) in zip(rows, matrices) {
             for (ours, theirs) in zip(shap.contributions(row) + [shap.expectedMargin], try peer.predict(matrix, .contributions)) {
@@ -109,7 +107,7 @@ enum FraudBenchmark {
     }
 
     /// The online engine in the state of a bank of 3,000 customers after some months; 5 µs is what the design allows.
-    private static func compareFeatures(_ report: inout BenchmarkReport) {
+    static func features(_ report: inout BenchmarkReport) {
         let payments = Payments(count: 300_000, customers: 3_000, terminals: 1_500, days: 90)
         var replay = FeatureReplay(set: .payments)
         let warm = 200_000
@@ -122,7 +120,7 @@ enum FraudBenchmark {
     }
 
     /// From rows to a bundle, beside XGBoost on the same rows with the same parameters.
-    private static func compareTraining(_ report: inout BenchmarkReport) throws {
+    static func training(_ report: inout BenchmarkReport) throws {
         let payments = Payments(count: 120_000, customers: 2_000, terminals: 1_000, days: 60)
         let labels = payments.labels(before: payments.transactions.count)
         let history = PaymentHistory(transactions: payments.transactions, labels: labels)
