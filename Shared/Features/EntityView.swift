@@ -86,7 +86,7 @@ struct EntityView {
             return Double(history.ticks(in: range)) / EntityHistory.ticksPerUnit / Double(range.count)
         case .daysSinceLast:
             let index = history.events.endIndex(notAfter: time)
-            return index == 0 ? .nan : days(since: history.events[index - 1].time)
+            return index == 0 ? .nan : days(since: history.events.time(index - 1))
         case .knownFraudCount: return Double(fraudCount(window))
         case .knownFraudShare:
             let frauds = fraudCount(window)
@@ -125,10 +125,10 @@ struct EntityView {
         switch aggregation {
         case .count:
             var count = 0
-            for index in visits { count &+= history.events[index].counterpart == counterpart ? 1 : 0 }
+            for index in visits { count &+= history.events.counterpart(index) == counterpart ? 1 : 0 }
             return Double(count)
         case .daysSinceLast:
-            return visits.last { history.events[$0].counterpart == counterpart }.map { days(since: history.events[$0].time) } ?? .nan
+            return visits.last { history.events.counterpart($0) == counterpart }.map { days(since: history.events.time($0)) } ?? .nan
         default: return .nan
         }
     }
@@ -172,15 +172,15 @@ struct EntityView {
 
 extension EntityView.Unusual {
     @inline(__always)
-    fileprivate mutating func look(at events: UnsafeBufferPointer<Event>, _ range: Range<Int>, time: Int64, labelDelay: Int64) {
+    fileprivate mutating func look(at events: EventList.View, _ range: Range<Int>, time: Int64, labelDelay: Int64) {
         var largest = largestToUsual
         for index in range.reversed() {
-            let toUsual = events[index].toUsual
+            let toUsual = events.toUsual(index)
             // False for NaN, where nothing was usual yet.
             largest = toUsual > largest ? toUsual : largest
             if toUsual >= SpendingPattern.unusualFactor, !events[index].isProvenGenuine(by: time, labelDelay: labelDelay) {
                 count += 1
-                newest = max(newest, events[index].time)
+                newest = max(newest, events.time(index))
             }
         }
         largestToUsual = largest

@@ -236,12 +236,12 @@ public struct FeatureEngine: Sendable {
         func touch(_ histories: [EntityHistory], _ numbers: ArraySlice<UInt32>) {
             for number in numbers where number != Self.none { sum &+= Int64(histories[Int(number)].events.count) }
             for number in numbers where number != Self.none {
-                histories[Int(number)].events.withUnsafeBufferPointer { events in
+                histories[Int(number)].events.withView { events in
                     // Each second one: none is longer than half a line of the processor's memory.
                     var index = events.count &- 1
                     let end = max(0, events.count &- 64)
                     while index >= end {
-                        sum &+= events[index].time
+                        sum &+= events.time(index)
                         index &-= 2
                     }
                 }
@@ -326,19 +326,19 @@ public struct FeatureEngine: Sendable {
 
     /// The event time of the newest transaction of a customer or terminal; nil if there is none. For freshness.
     public func newestEventTime(ofCustomer customerID: String) -> Timestamp? {
-        customerIndex[customerID].flatMap { customers[Int($0)].events.last }.map { Timestamp(microseconds: $0.time) }
+        customerIndex[customerID].flatMap { customers[Int($0)].newestTime }.map { Timestamp(microseconds: $0) }
     }
 
     /// As `newestEventTime(ofCustomer:)`.
     public func newestEventTime(ofTerminal terminalID: String) -> Timestamp? {
-        terminalIndex[terminalID].flatMap { terminals[Int($0)].events.last }.map { Timestamp(microseconds: $0.time) }
+        terminalIndex[terminalID].flatMap { terminals[Int($0)].newestTime }.map { Timestamp(microseconds: $0) }
     }
 
     /// False only for a transaction that was surely never observed. Of one so old that it would have been forgotten, nobody here knows.
     public func mayHaveObserved(_ transaction: Transaction) -> Bool {
         if customer(of: fingerprint(of: transaction.key)) != nil { return true }
-        guard let newest = customerIndex[transaction.customerID].flatMap({ customers[Int($0)].events.last }) else { return false }
-        return transaction.eventTime.microseconds <= newest.time &- retention.horizonMicroseconds
+        guard let newest = customerIndex[transaction.customerID].flatMap({ customers[Int($0)].newestTime }) else { return false }
+        return transaction.eventTime.microseconds <= newest &- retention.horizonMicroseconds
     }
 
     // MARK: - Inside

@@ -140,11 +140,11 @@ extension EntityHistory {
             encoder.word(place.latitude.bitPattern)
             encoder.word(place.longitude.bitPattern)
         }
-        encoder.signed(baseTicks)
+        encoder.signed(events.baseTicks)
         encoder.varint(UInt64(events.count))
         var time: Int64 = 0
-        var ticks = baseTicks
-        for event in events {
+        var ticks = events.baseTicks
+        for event in (0..<events.count).lazy.map({ events[$0] }) {
             encoder.signed(event.time &- time)
             encoder.signed(event.cumulativeTicks &- ticks)
             encoder.varint(UInt64(event.counterpart &+ 1))
@@ -164,7 +164,7 @@ extension EntityHistory {
         }
         let baseTicks = try decoder.signed()
         let count = try decoder.count()
-        var events: ContiguousArray<Event> = []
+        var events: [Event] = []
         events.reserveCapacity(count)
         var time: Int64 = 0
         var ticks = baseTicks
@@ -173,15 +173,16 @@ extension EntityHistory {
             ticks &+= try decoder.signed()
             let counterpart = UInt32(truncatingIfNeeded: try decoder.varint()) &- 1
             let label = EventLabel(bits: UInt32(truncatingIfNeeded: try decoder.varint()) ^ EventLabel.unknown.bits)
-            var event = Event(time: time, counterpart: counterpart, label: label, toUsual: Float(bitPattern: try decoder.halfWord()))
-            event.cumulativeTicks = ticks
-            events.append(event)
+            events.append(
+                Event(
+                    time: time, cumulativeTicks: ticks, counterpart: counterpart, label: label,
+                    toUsual: Float(bitPattern: try decoder.halfWord())))
         }
         var fingerprints: ContiguousArray<UInt64> = []
         if flags & 2 == 2 {
             fingerprints.reserveCapacity(count)
             for _ in 0..<count { fingerprints.append(try decoder.word()) }
         }
-        self.init(events: events, fingerprints: fingerprints, baseTicks: baseTicks, place: place)
+        self.init(events: EventList(events, baseTicks: baseTicks), fingerprints: fingerprints, place: place)
     }
 }

@@ -4,28 +4,25 @@ import Records
 /// `EntityHistory.withView`.
 struct HistoryView {
     /// Ordered by event time.
-    let events: UnsafeBufferPointer<Event>
+    let events: EventList.View
     /// Of `events`, ordered by event time.
     let frauds: UnsafeBufferPointer<KnownFraud>
-    /// `cumulativeTicks` just before the first event.
-    let baseTicks: Int64
     let place: Coordinate?
 
     /// Of an entity that nothing is known of.
     static var empty: HistoryView {
-        HistoryView(
-            events: UnsafeBufferPointer(start: nil, count: 0), frauds: UnsafeBufferPointer(start: nil, count: 0), baseTicks: 0, place: nil)
+        EventList().withView { HistoryView(events: $0, frauds: UnsafeBufferPointer(start: nil, count: 0), place: nil) }
     }
 
     /// The sum of all amounts before an event.
     @inline(__always)
-    func ticks(before index: Int) -> Int64 { index == 0 ? baseTicks : events[index - 1].cumulativeTicks }
+    func ticks(before index: Int) -> Int64 { index == 0 ? events.baseTicks : events.cumulativeTicks(index - 1) }
 
     /// The sum of amounts of a range of events, in ten-thousandths of the major unit.
     @inline(__always)
     func ticks(in range: Range<Int>) -> Int64 {
         guard !range.isEmpty else { return 0 }
-        return events[range.upperBound - 1].cumulativeTicks &- ticks(before: range.lowerBound)
+        return events.cumulativeTicks(range.upperBound - 1) &- ticks(before: range.lowerBound)
     }
 
     /// So many of the newest events are looked at in one go, and at most so many times.
@@ -46,7 +43,7 @@ struct HistoryView {
             while gathered < count, gathered < times.count, gathered == 0 || times[gathered &- 1] > time &- oldest {
                 let end = min(gathered &+ HistoryView.chunk, count)
                 while gathered < end {
-                    times[gathered] = events[count &- 1 &- gathered].time
+                    times[gathered] = events.time(count &- 1 &- gathered)
                     gathered &+= 1
                 }
             }
@@ -55,7 +52,7 @@ struct HistoryView {
                 let limit = time &- age
                 let newer = newest.countOfNewest(after: limit)
                 cuts[place] = newer < gathered || newer == count
-                    ? count &- newer : UnsafeBufferPointer(rebasing: events[..<(count &- newer)]).endIndex(notAfter: limit)
+                    ? count &- newer : events.endIndex(notAfter: limit, upTo: count &- newer)
             }
         }
     }
@@ -81,19 +78,23 @@ extension UnsafeBufferPointer<Int64> {
     }
 }
 
-extension UnsafeBufferPointer<Event> {
+extension EventList.View {
     /// Index after the last event at or before `time`.
     @inline(__always)
-    func endIndex(notAfter time: Int64) -> Int {
+    func endIndex(notAfter time: Int64) -> Int { endIndex(notAfter: time, upTo: count) }
+
+    /// As `endIndex(notAfter:)`, among so many of the first.
+    @inline(__always)
+    func endIndex(notAfter limit: Int64, upTo count: Int) -> Int {
         // Requests mostly ask about now: the end, or close to it.
         var high = count
         let near = Swift.max(0, count &- 12)
-        while high > near, self[high &- 1].time > time { high &-= 1 }
+        while high > near, time(high &- 1) > limit { high &-= 1 }
         if high > near || high == 0 { return high }
         var low = 0
         while low < high {
             let middle = (low + high) / 2
-            if self[middle].time <= time { low = middle + 1 } else { high = middle }
+            if time(middle) <= limit { low = middle + 1 } else { high = middle }
         }
         return low
     }
@@ -102,9 +103,9 @@ extension UnsafeBufferPointer<Event> {
 extension EntityHistory {
     @inline(__always)
     func withView<Result>(_ body: (HistoryView) -> Result) -> Result {
-        events.withUnsafeBufferPointer { events in
+        events.withView { events in
             frauds.withUnsafeBufferPointer { frauds in
-                body(HistoryView(events: events, frauds: frauds, baseTicks: baseTicks, place: place))
+                body(HistoryView(events: events, frauds: frauds, place: place))
             }
         }
     }

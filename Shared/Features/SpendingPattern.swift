@@ -27,13 +27,14 @@ struct SpendingPattern {
     init(of history: HistoryView, range: Range<Int>, at time: Int64, labelDelay: Int64, amount: Double) {
         self.amount = amount
         let range = range.suffix(SpendingPattern.maxPayments)
-        guard let events = history.events.baseAddress, !range.isEmpty else { return }
+        guard !range.isEmpty else { return }
+        let events = history.events
         var before = history.ticks(before: range.lowerBound)
         // In variables of their own, which stay in registers.
         var count = 0, larger = 0
         var sum = 0.0, squares = 0.0, largest = 0.0
         for index in range {
-            let ticks = events[index].cumulativeTicks
+            let ticks = events.cumulativeTicks(index)
             let value = Double(ticks &- before) / EntityHistory.ticksPerUnit
             before = ticks
             guard events[index].isOrdinary(at: time, labelDelay: labelDelay) else { continue }
@@ -114,7 +115,7 @@ struct FraudRun {
             let from = history.events.endIndex(notAfter: start)
             let upTo = min(settled, history.events.endIndex(notAfter: end &- 1))
             guard upTo > from else { return 0 }
-            let newest = history.events[upTo - 1].time
+            let newest = history.events.time(upTo - 1)
             return upTo - from - known.reduce(0) { $0 + ($1.time > start && $1.time <= newest ? 1 : 0) }
         }
 
@@ -126,7 +127,7 @@ struct FraudRun {
         first = times[start]
         length = times.count - start
         let before = history.events.endIndex(notAfter: first &- 1)
-        paymentBefore = before > 0 ? history.events[before - 1].time : nil
+        paymentBefore = before > 0 ? history.events.time(before - 1) : nil
         let week = 7 * Double(Timestamp.microsecondsPerDay)
         decayed = times.suffix(FraudRun.maxLength).reduce(0) { $0 + exp2(-Double(time &- $1) / week) }
     }

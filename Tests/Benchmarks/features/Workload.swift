@@ -29,8 +29,8 @@ struct Workload {
         let mixed = UInt64(truncatingIfNeeded: number) &* 0x9e37_79b9_7f4a_7c15
         return Payment(
             number: number, customer: Int((mixed >> 33) % UInt64(customers)), terminal: Int((mixed >> 21) % UInt64(terminals)),
-            microseconds: Self.firstSecond * 1_000_000
-                + Int64(Double(number) * 86_400_000_000 / (Self.paymentsADay * Double(scale))),
+            // Whole seconds, as in the handbook's files.
+            microseconds: (Self.firstSecond + Int64(Double(number) * 86_400 / (Self.paymentsADay * Double(scale)))) * 1_000_000,
             cents: 500 + Int64(mixed >> 40) % 12_000)
     }
 
