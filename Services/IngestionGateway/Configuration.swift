@@ -36,7 +36,7 @@ struct IngestionGatewayConfiguration: Sendable {
             "after which a transaction is answered PENDING; 0 answers so at once, and decisions follow from the logs")
         featureStoreRing = .featureStore(from: reader)
         limits = IntakeLimits(
-            maxBatchItems: reader.int("VIGIL_INGESTION_MAX_BATCH", default: 500, in: 1...1_000, "transactions decided on at once at most"),
+            maxBatchItems: reader.int("VIGIL_INGESTION_MAX_BATCH", default: 1_000, in: 1...1_000, "transactions decided on at once at most"),
             maxCommitItems: reader.int("VIGIL_INGESTION_MAX_COMMIT", default: 4_000, in: 1...100_000, "transactions in one commit at most"),
             maxQueuedItems: reader.int(
                 "VIGIL_INGESTION_MAX_QUEUED", default: 20_000, in: 1...1_000_000, "transactions that wait for a commit at most"),
@@ -58,7 +58,7 @@ extension IngestionGatewayConfiguration {
 }
 
 struct IntakeLimits: Sendable {
-    var maxBatchItems = 500
+    var maxBatchItems = 1_000
     var maxCommitItems = 4_000
     var maxQueuedItems = 20_000
     var maxInFlightPerStream = 2_000

@@ -85,17 +85,17 @@ struct Decider: Sendable {
     }
 
     /// Decisions by key; those that could not be made in time are missing and follow from the logs.
-    func score(_ observations: [FeaturesV1.Observation], within left: Duration) async -> [TransactionKey: RecordsV1.Decision] {
+    func score(_ observations: [FeaturesV1.Observation], isBrief: Bool, within left: Duration) async -> [TransactionKey: RecordsV1.Decision] {
         await ask(about: observations.count, with: deciding) {
             let options = CallOptions(timeout: max(.milliseconds(1), left))
-            return Self.byKey(try await models.score(.init(observations: observations), options: options).decisions)
+            return Self.byKey(try await models.score(.init(observations: observations, brief: isBrief), options: options).decisions)
         } ?? [:]
     }
 
     /// Decisions made before, by key.
-    func recall(_ keys: [TransactionKey]) async -> [TransactionKey: RecordsV1.Decision] {
+    func recall(_ keys: [TransactionKey], isBrief: Bool) async -> [TransactionKey: RecordsV1.Decision] {
         await ask(about: keys.count, with: recalling) {
-            let request = ModelsV1.GetDecisionsRequest(keys: Set(keys).map { .init($0) })
+            let request = ModelsV1.GetDecisionsRequest(keys: Set(keys).map { .init($0) }, brief: isBrief)
             return Self.byKey(try await models.getDecisions(request, options: CallOptions(timeout: timeout)).decisions)
         } ?? [:]
     }

@@ -59,7 +59,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
             do throws(InvalidRecord) {
                 let transaction = try accept(request.transaction, from: sender)
                 await transactions.submitInTurn(
-                    prepared(transaction) { stored in
+                    prepared(transaction, isBrief: request.brief) { stored in
                         answer(IngestionV1.StreamTransactionsResponse.result(stored, sequence: request.sequence))
                     })
             } catch {
@@ -69,11 +69,14 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
     }
 
     /// A valid transaction, ready to be stored.
-    func prepared(_ transaction: Transaction, complete: @escaping @Sendable (TransactionAnswer) -> Void) -> IncomingTransaction {
+    func prepared(
+        _ transaction: Transaction, isBrief: Bool = false, complete: @escaping @Sendable (TransactionAnswer) -> Void
+    ) -> IncomingTransaction {
         let tokenised = tokeniser.tokenised(transaction)
         return IncomingTransaction(
             key: tokenised.key, message: .init(tokenised),
-            identifiers: keeper.unknown(tokeniser.identifiers(raw: transaction, tokenised: tokenised)), complete: complete)
+            identifiers: keeper.unknown(tokeniser.identifiers(raw: transaction, tokenised: tokenised)), isBrief: isBrief,
+            complete: complete)
     }
 
     private func accept(_ message: RecordsV1.Transaction?, from sender: Sender) throws(InvalidRecord) -> Transaction {

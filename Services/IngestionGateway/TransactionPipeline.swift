@@ -20,15 +20,18 @@ final class IncomingTransaction: Sendable {
     /// What the log will hold of it.
     let logEntry: [UInt8]
     let identifiers: [RawIdentifier]
+    /// Its sender does without the reasons of what is legitimate.
+    let isBrief: Bool
     let complete: @Sendable (TransactionAnswer) -> Void
 
     init(
-        key: TransactionKey, message: RecordsV1.Transaction, identifiers: [RawIdentifier],
+        key: TransactionKey, message: RecordsV1.Transaction, identifiers: [RawIdentifier], isBrief: Bool,
         complete: @escaping @Sendable (TransactionAnswer) -> Void
     ) {
         self.key = key
         self.message = message
         self.identifiers = identifiers
+        self.isBrief = isBrief
         self.complete = complete
         logEntry = Payload.encode(IngestionV1.IngestionEvent(event: .transactionAccepted(message), senderID: key.bankID))
     }
@@ -177,10 +180,11 @@ final class TransactionPipeline: Sendable {
     }
 
     private func score(_ observed: Observed, turn: Gate) async {
-        let decided = await decider.score(observed.observations, within: observed.left)
+        let isBrief = observed.batch.allSatisfy { $0.incoming.isBrief }
+        let decided = await decider.score(observed.observations, isBrief: isBrief, within: observed.left)
         // What a duplicate asks for may be decided on in the batch before.
         await turn.pass()
-        let recalled = await decider.recall(observed.batch.filter { $0.outcome != .accepted }.map(\.incoming.key))
+        let recalled = await decider.recall(observed.batch.filter { $0.outcome != .accepted }.map(\.incoming.key), isBrief: isBrief)
         Self.answer(observed.batch, decided.merging(recalled) { $1 })
     }
 

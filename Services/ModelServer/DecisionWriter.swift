@@ -24,26 +24,42 @@ struct DecisionWriter: Sendable {
 
     /// One decision for each observation, in their order.
     ///
+    /// - Parameter isBrief: see `Scorer.decide`.
     /// - Throws: FAILED_PRECONDITION when no model has been promoted, or the champion was trained on other features.
-    func decide(_ observations: [FeaturesV1.Observation], at time: Timestamp) async throws -> [RecordsV1.Decision] {
-        var batch = try decisions(on: observations, at: time)
+    func decide(_ observations: [FeaturesV1.Observation], at time: Timestamp, isBrief: Bool) async throws -> [RecordsV1.Decision] {
+        var batch = try decisions(on: observations, at: time, isBrief: isBrief)
         // Replicas that decide on the same transactions may wait for each other.
         let existing = try await retryingConflicts { try await database.append(batch.rows, shadowScores: batch.shadowScores) }
         database.log.notifyCommitted()
         brought.insert(batch.messages.keys)
         if !existing.isEmpty {
-            for (name, entry) in try await database.decisions(named: Array(existing)) {
-                batch.messages[DecisionName(name)] = try RecordsV1.Decision(logEntry: entry)
-            }
+            for (name, decision) in try await decisions(named: Array(existing), isBrief: isBrief) { batch.messages[DecisionName(name)] = decision }
         }
         return batch.names.compactMap { batch.messages[$0] }
+    }
+
+    /// Decisions made before; what was decided on briefly gets its reasons here, unless that is not wanted.
+    func decisions(named names: [UUID], isBrief: Bool) async throws -> [UUID: RecordsV1.Decision] {
+        var scorers: [String: Scorer] = [:]
+        var found: [UUID: RecordsV1.Decision] = [:]
+        for stored in try await database.decisions(named: names) {
+            var decision = try RecordsV1.Decision(logEntry: stored.logEntry)
+            if !isBrief, decision.reasons.isEmpty {
+                let version = decision.modelVersion
+                if scorers[version] == nil { scorers[version] = try await champion.scorer(ofModel: version) }
+                let values = try Payload.decode(FeaturesV1.Observation.self, stored.observation).values
+                decision.reasons = scorers[version]?.reasons(values).map(RecordsV1.Reason.init) ?? []
+            }
+            found[stored.name] = decision
+        }
+        return found
     }
 
     /// Decides on what the feature store's log says, in the transaction in which `claim` moves the position.
     func take(claim: (PostgresTransaction) async throws -> [FeaturesV1.Observation]) async throws {
         try await retryingConflicts {
             try await database.pool.withTransaction { transaction in
-                let batch = try decisions(on: try await claim(transaction), at: .now())
+                let batch = try decisions(on: try await claim(transaction), at: .now(), isBrief: false)
                 try await database.append(batch.rows, shadowScores: batch.shadowScores, in: transaction)
             }
         }
@@ -59,7 +75,7 @@ struct DecisionWriter: Sendable {
         var shadowScores: [ShadowScore] = []
     }
 
-    private func decisions(on observations: [FeaturesV1.Observation], at time: Timestamp) throws -> Batch {
+    private func decisions(on observations: [FeaturesV1.Observation], at time: Timestamp, isBrief: Bool) throws -> Batch {
         guard !observations.isEmpty else { return Batch() }
         guard let scorer = champion.scorer else { throw RPCError(.failedPrecondition, "no model has been promoted") }
         let shadows = champion.shadows
@@ -73,7 +89,13 @@ struct DecisionWriter: Sendable {
             batch.names.append(name)
             guard batch.messages[name] == nil else { continue }
             let placeRisk = places.value(at: observation.location.flatMap(Coordinate.init))
-            let decision = try Self.decision(on: observation, key: key, name: name, by: scorer, placeRisk: placeRisk, at: time)
+            guard observation.featureSetVersion == scorer.featureSetVersion else { throw Self.otherFeatures(observation, scorer) }
+            guard
+                let decision = scorer.decide(
+                    observation.values, placeRisk: placeRisk, on: key, id: name.text, at: time, isBrief: isBrief)
+            else {
+                throw RPCError(.invalidArgument, "an observation has \(observation.values.count) values, which the model does not take")
+            }
             let message = RecordsV1.Decision(decision)
             batch.messages[name] = message
             batch.rows.append(
@@ -92,17 +114,6 @@ struct DecisionWriter: Sendable {
             }
         }
         return batch
-    }
-
-    private static func decision(
-        on observation: FeaturesV1.Observation, key: TransactionKey, name: DecisionName, by scorer: Scorer, placeRisk: Double,
-        at time: Timestamp
-    ) throws -> Decision {
-        guard observation.featureSetVersion == scorer.featureSetVersion else { throw otherFeatures(observation, scorer) }
-        guard let decision = scorer.decide(observation.values, placeRisk: placeRisk, on: key, id: name.text, at: time) else {
-            throw RPCError(.invalidArgument, "an observation has \(observation.values.count) values, which the model does not take")
-        }
-        return decision
     }
 
     static func otherFeatures(_ observation: FeaturesV1.Observation, _ scorer: Scorer) -> RPCError {

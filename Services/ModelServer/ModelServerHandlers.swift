@@ -30,7 +30,7 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
         }
         // Scoring computes for tens of milliseconds, which would hold up the loop's other connections.
         let decisions = try await withTaskExecutorPreference(globalConcurrentExecutor) {
-            try await writer.decide(request.observations, at: .now())
+            try await writer.decide(request.observations, at: .now(), isBrief: request.brief)
         }
         return ModelsV1.ScoreResponse(decisions: decisions)
     }
@@ -38,8 +38,8 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
     func getDecisions(_ request: ModelsV1.GetDecisionsRequest, context: CallContext) async throws -> ModelsV1.GetDecisionsResponse {
         try Self.check(count: request.keys.count, "keys")
         let names = request.keys.map { DecisionName(of: TransactionKey($0)).bytes }
-        let found = try await database.decisions(named: names)
-        return ModelsV1.GetDecisionsResponse(decisions: try names.compactMap { found[$0] }.map(RecordsV1.Decision.init(logEntry:)))
+        let found = try await writer.decisions(named: names, isBrief: request.brief)
+        return ModelsV1.GetDecisionsResponse(decisions: names.compactMap { found[$0] })
     }
 
     func replayDecision(_ request: ModelsV1.ReplayDecisionRequest, context: CallContext) async throws -> ModelsV1.ReplayDecisionResponse {
@@ -55,14 +55,17 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
         // The place's risk has moved on since: what it was stands in the decision.
         let placeRisk = decided.parts.first { $0.signal == Ensemble.Signal.place.rawValue }?.value ?? .nan
         guard
-            let again = scorer.decide(
-                observation.values, placeRisk: placeRisk, on: decided.key, id: decided.decisionID, at: decided.decidedAt)
+            var again = scorer.decide(
+                observation.values, placeRisk: placeRisk, on: decided.key, id: decided.decisionID, at: decided.decidedAt,
+                isBrief: decided.reasons.isEmpty)
         else {
             throw RPCError(.dataLoss, "the stored features do not fit model \(record.modelVersion)")
         }
+        let isSame = again.isSame(as: decided)
+        if again.reasons.isEmpty { again.reasons = scorer.reasons(observation.values) }
         let names = scorer.bundle.model.featureNames
         return ModelsV1.ReplayDecisionResponse(
-            stored: stored, replayed: .init(again), identical: again.isSame(as: decided),
+            stored: stored, replayed: .init(again), identical: isSame,
             features: Dictionary(zip(names, observation.values), uniquingKeysWith: { first, _ in first }))
     }
 

@@ -70,6 +70,11 @@ public struct FraudModel: Sendable {
             parts: ensemble?.contributions(margin: logOdds, signals) ?? [], predictionSet: conformal?.set(riskScore))
     }
 
+    /// The reasons that ``score(_:placeRisk:maxReasons:)`` gives.
+    public func reasons(_ values: [Double], maxReasons: Int = 4) -> [Decision.Reason] {
+        maxReasons > 0 ? reasons(values, contributions: contributions(values), limit: maxReasons) : []
+    }
+
     /// Scores of many rows that lie one after another.
     /// - Parameter placeRisk: one a row; nil where it is not at hand.
     public func riskScores(rows: [Float], placeRisk: [Double]? = nil) -> [Double] {

@@ -12,9 +12,8 @@ extension RecordsV1.Decision {
             }
         self.init(
             key: .init(record.key), state: .decided, riskScore: record.riskScore, label: label,
-            reasons: record.reasons.map {
-                RecordsV1.Reason(feature: $0.feature, value: $0.value, contribution: $0.contribution, text: $0.text)
-            }, modelVersion: record.modelVersion, decidedAt: .init(record.decidedAt), alert: record.alert, decisionID: record.decisionID,
+            reasons: record.reasons.map(RecordsV1.Reason.init), modelVersion: record.modelVersion, decidedAt: .init(record.decidedAt),
+            alert: record.alert, decisionID: record.decisionID,
             parts: record.parts.map { RecordsV1.ScorePart(signal: $0.signal, value: $0.value, contribution: $0.contribution) },
             predictionSet: record.predictionSet.map {
                 RecordsV1.PredictionSet(hasGenuine: $0.hasGenuine, hasFraud: $0.hasFraud, coverage: $0.coverage)
@@ -24,6 +23,12 @@ extension RecordsV1.Decision {
     /// The transaction is durable; its decision follows from the log.
     public static func pending(_ key: TransactionKey) -> RecordsV1.Decision {
         RecordsV1.Decision(key: .init(key), state: .pending)
+    }
+}
+
+extension RecordsV1.Reason {
+    public init(_ reason: Decision.Reason) {
+        self.init(feature: reason.feature, value: reason.value, contribution: reason.contribution, text: reason.text)
     }
 }
 

@@ -397,15 +397,20 @@ extension IngestionV1 {
         /// The client's own number for this message, returned with the answer.
         public var sequence: UInt64 = 0
         public var transaction: RecordsV1.Transaction?
+        /// Whether the reasons of what is found legitimate can be left out of the answer, for senders who look at none of them: bulk goes through
+        /// sooner so. GetDecisions has them.
+        public var brief: Bool = false
 
         public init() {}
 
         public init(
             sequence: UInt64 = 0,
-            transaction: RecordsV1.Transaction? = nil
+            transaction: RecordsV1.Transaction? = nil,
+            brief: Bool = false
         ) {
             self.sequence = sequence
             self.transaction = transaction
+            self.brief = brief
         }
 
         public static let fullName = "vigil.ingestion.v1.StreamTransactionsRequest"
@@ -422,6 +427,7 @@ extension IngestionV1 {
         package init(unpacked: UnsafePointer<Vigil__Ingestion__V1__StreamTransactionsRequest>) throws {
             self.sequence = unpacked.pointee.sequence
             if let message = unpacked.pointee.transaction { self.transaction = try RecordsV1.Transaction(unpacked: message) }
+            self.brief = unpacked.pointee.brief != 0
         }
 
         public var protobufByteCount: Int {
@@ -436,12 +442,14 @@ extension IngestionV1 {
         private func send(to sink: inout some ProtobufSink) {
             if self.sequence != 0 { sink.uint64(1, self.sequence) }
             if let value = self.transaction { sink.message(2, value) }
+            if self.brief { sink.bool(3, self.brief) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
             writer.beginObject()
             if self.sequence != 0 { writer.field("sequence"); writer.write(self.sequence) }
             if let value = self.transaction { writer.field("transaction"); writer.write(value) }
+            if self.brief { writer.field("brief"); writer.write(self.brief) }
             writer.endObject()
         }
 
@@ -455,6 +463,9 @@ extension IngestionV1 {
                 case "transaction":
                     if try reader.readNullIfNext() { continue }
                     self.transaction = try RecordsV1.Transaction(json: &reader)
+                case "brief":
+                    if try reader.readNullIfNext() { continue }
+                    self.brief = try reader.readBool()
                 default: try reader.skipUnknown()
                 }
             }
@@ -3014,75 +3025,75 @@ extension FileDescriptor {
             IHZpZ2lsL2V2ZW50bG9nL3YxL2V2ZW50bG9nLnByb3RvGh52aWdpbC9yZWNvcmRzL3YxL3JlY29yZHMucHJvdG8iOQoJVmlvbGF0aW9uEhQKBWZpZWxkGAEg\
             ASgJUgVmaWVsZBIWCgZyZWFzb24YAiABKAlSBnJlYXNvbiJbChhTdWJtaXRUcmFuc2FjdGlvblJlcXVlc3QSPwoLdHJhbnNhY3Rpb24YASABKAsyHS52aWdp\
             bC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uUgt0cmFuc2FjdGlvbiKKAQoZU3VibWl0VHJhbnNhY3Rpb25SZXNwb25zZRI1CgdvdXRjb21lGAEgASgOMhsudmln\
-            aWwuaW5nZXN0aW9uLnYxLk91dGNvbWVSB291dGNvbWUSNgoIZGVjaXNpb24YAiABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9uUghkZWNpc2lvbiJ4\
-            ChlTdHJlYW1UcmFuc2FjdGlvbnNSZXF1ZXN0EhoKCHNlcXVlbmNlGAEgASgEUghzZXF1ZW5jZRI/Cgt0cmFuc2FjdGlvbhgCIAEoCzIdLnZpZ2lsLnJlY29y\
-            ZHMudjEuVHJhbnNhY3Rpb25SC3RyYW5zYWN0aW9uIuYBChpTdHJlYW1UcmFuc2FjdGlvbnNSZXNwb25zZRIaCghzZXF1ZW5jZRgBIAEoBFIIc2VxdWVuY2US\
-            NQoHb3V0Y29tZRgCIAEoDjIbLnZpZ2lsLmluZ2VzdGlvbi52MS5PdXRjb21lUgdvdXRjb21lEjYKCGRlY2lzaW9uGAMgASgLMhoudmlnaWwucmVjb3Jkcy52\
-            MS5EZWNpc2lvblIIZGVjaXNpb24SPQoKdmlvbGF0aW9ucxgEIAMoCzIdLnZpZ2lsLmluZ2VzdGlvbi52MS5WaW9sYXRpb25SCnZpb2xhdGlvbnMiUwoWU3Vi\
-            bWl0Q29tcGxhaW50UmVxdWVzdBI5Cgljb21wbGFpbnQYASABKAsyGy52aWdpbC5yZWNvcmRzLnYxLkNvbXBsYWludFIJY29tcGxhaW50IlAKF1N1Ym1pdENv\
-            bXBsYWludFJlc3BvbnNlEjUKB291dGNvbWUYASABKA4yGy52aWdpbC5pbmdlc3Rpb24udjEuT3V0Y29tZVIHb3V0Y29tZSJDChJTdWJtaXRMYWJlbFJlcXVl\
-            c3QSLQoFbGFiZWwYASABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsUgVsYWJlbCJMChNTdWJtaXRMYWJlbFJlc3BvbnNlEjUKB291dGNvbWUYASABKA4y\
-            Gy52aWdpbC5pbmdlc3Rpb24udjEuT3V0Y29tZVIHb3V0Y29tZSKuAwoUSW1wb3J0UmVjb3Jkc1JlcXVlc3QSGgoIc2VxdWVuY2UYASABKARSCHNlcXVlbmNl\
-            EjgKCHRlcm1pbmFsGAIgASgLMhoudmlnaWwucmVjb3Jkcy52MS5UZXJtaW5hbEgAUgh0ZXJtaW5hbBI4CghjdXN0b21lchgDIAEoCzIaLnZpZ2lsLnJlY29y\
-            ZHMudjEuQ3VzdG9tZXJIAFIIY3VzdG9tZXISLwoFbGFiZWwYBCABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSBWxhYmVsEjsKCWNvbXBsYWludBgF\
-            IAEoCzIbLnZpZ2lsLnJlY29yZHMudjEuQ29tcGxhaW50SABSCWNvbXBsYWludBJICg5jb250ZXh0X3NpZ25hbBgGIAEoCzIfLnZpZ2lsLnJlY29yZHMudjEu\
-            Q29udGV4dFNpZ25hbEgAUg1jb250ZXh0U2lnbmFsEkQKDGp1cmlzZGljdGlvbhgHIAEoCzIeLnZpZ2lsLnJlY29yZHMudjEuSnVyaXNkaWN0aW9uSABSDGp1\
-            cmlzZGljdGlvbkIICgZyZWNvcmQiqQEKFUltcG9ydFJlY29yZHNSZXNwb25zZRIaCghzZXF1ZW5jZRgBIAEoBFIIc2VxdWVuY2USNQoHb3V0Y29tZRgCIAEo\
-            DjIbLnZpZ2lsLmluZ2VzdGlvbi52MS5PdXRjb21lUgdvdXRjb21lEj0KCnZpb2xhdGlvbnMYAyADKAsyHS52aWdpbC5pbmdlc3Rpb24udjEuVmlvbGF0aW9u\
-            Ugp2aW9sYXRpb25zIrEBChFUYWlsRXZlbnRzUmVxdWVzdBI0CgVhZnRlchgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUgVhZnRlchIb\
-            CgltYXhfYmF0Y2gYAiABKA1SCG1heEJhdGNoEkkKDHRyYW5zYWN0aW9ucxgDIAEoDjIlLnZpZ2lsLmluZ2VzdGlvbi52MS5UcmFuc2FjdGlvbkRldGFpbFIM\
-            dHJhbnNhY3Rpb25zIk0KElRhaWxFdmVudHNSZXNwb25zZRI3CgZldmVudHMYASADKAsyHy52aWdpbC5pbmdlc3Rpb24udjEuTG9nZ2VkRXZlbnRSBmV2ZW50\
-            cyKEAgoLTG9nZ2VkRXZlbnQSOgoIcG9zaXRpb24YASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIIcG9zaXRpb24SOwoLcmVjb3JkZWRf\
-            YXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgpyZWNvcmRlZEF0EjgKBWV2ZW50GAMgASgLMiIudmlnaWwuaW5nZXN0aW9uLnYxLkluZ2Vz\
-            dGlvbkV2ZW50UgVldmVudBJCCgt0cmFuc2FjdGlvbhgEIAEoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25LZXlSC3RyYW5zYWN0aW9uIu4ECg5J\
-            bmdlc3Rpb25FdmVudBJSChR0cmFuc2FjdGlvbl9hY2NlcHRlZBgBIAEoCzIdLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25IAFITdHJhbnNhY3Rpb25B\
-            Y2NlcHRlZBJACg5sYWJlbF9hY2NlcHRlZBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFINbGFiZWxBY2NlcHRlZBJMChJjb21wbGFpbnRfYWNj\
-            ZXB0ZWQYAyABKAsyGy52aWdpbC5yZWNvcmRzLnYxLkNvbXBsYWludEgAUhFjb21wbGFpbnRBY2NlcHRlZBJNChN0ZXJtaW5hbF9yZWdpc3RlcmVkGAQgASgL\
-            MhoudmlnaWwucmVjb3Jkcy52MS5UZXJtaW5hbEgAUhJ0ZXJtaW5hbFJlZ2lzdGVyZWQSTQoTY3VzdG9tZXJfcmVnaXN0ZXJlZBgFIAEoCzIaLnZpZ2lsLnJl\
-            Y29yZHMudjEuQ3VzdG9tZXJIAFISY3VzdG9tZXJSZWdpc3RlcmVkElkKF2NvbnRleHRfc2lnbmFsX2FjY2VwdGVkGAYgASgLMh8udmlnaWwucmVjb3Jkcy52\
-            MS5Db250ZXh0U2lnbmFsSABSFWNvbnRleHRTaWduYWxBY2NlcHRlZBJZChdqdXJpc2RpY3Rpb25fcmVnaXN0ZXJlZBgHIAEoCzIeLnZpZ2lsLnJlY29yZHMu\
-            djEuSnVyaXNkaWN0aW9uSABSFmp1cmlzZGljdGlvblJlZ2lzdGVyZWQSGwoJc2VuZGVyX2lkGAggASgJUghzZW5kZXJJZEIHCgVldmVudCIWChRHZXRTdGF0\
-            aXN0aWNzUmVxdWVzdCL+AQoVR2V0U3RhdGlzdGljc1Jlc3BvbnNlEiIKDHRyYW5zYWN0aW9ucxgBIAEoA1IMdHJhbnNhY3Rpb25zEhYKBmxhYmVscxgCIAEo\
-            A1IGbGFiZWxzEh4KCmNvbXBsYWludHMYAyABKANSCmNvbXBsYWludHMSHAoJdGVybWluYWxzGAQgASgDUgl0ZXJtaW5hbHMSHAoJY3VzdG9tZXJzGAUgASgD\
-            UgljdXN0b21lcnMSJAoNanVyaXNkaWN0aW9ucxgGIAEoA1INanVyaXNkaWN0aW9ucxInCg9jb250ZXh0X3NpZ25hbHMYByABKANSDmNvbnRleHRTaWduYWxz\
-            Im0KEUltcG9ydEZpbGVSZXF1ZXN0EjgKBmhlYWRlchgBIAEoCzIeLnZpZ2lsLmluZ2VzdGlvbi52MS5GaWxlSGVhZGVySABSBmhlYWRlchIWCgVjaHVuaxgC\
-            IAEoDEgAUgVjaHVua0IGCgRwYXJ0IqwBCgpGaWxlSGVhZGVyEiUKDmNvbnRlbnRfc2hhMjU2GAEgASgMUg1jb250ZW50U2hhMjU2Eh0KCnNpemVfYnl0ZXMY\
-            AiABKARSCXNpemVCeXRlcxIhCgxvZmZzZXRfYnl0ZXMYAyABKARSC29mZnNldEJ5dGVzEhgKB21hcHBpbmcYBCABKAlSB21hcHBpbmcSGwoJZmlsZV9uYW1l\
-            GAUgASgJUghmaWxlTmFtZSLOAgoSSW1wb3J0RmlsZVJlc3BvbnNlEjMKBXN0YXRlGAEgASgOMh0udmlnaWwuaW5nZXN0aW9uLnYxLkZpbGVTdGF0ZVIFc3Rh\
-            dGUSJQoOcmVjZWl2ZWRfYnl0ZXMYAiABKARSDXJlY2VpdmVkQnl0ZXMSEgoEcm93cxgDIAEoA1IEcm93cxIaCghhY2NlcHRlZBgEIAEoA1IIYWNjZXB0ZWQS\
-            HgoKZHVwbGljYXRlcxgFIAEoA1IKZHVwbGljYXRlcxIaCghyZWplY3RlZBgGIAEoA1IIcmVqZWN0ZWQSFAoFZW1wdHkYByABKANSBWVtcHR5EkQKDXJlamVj\
-            dGVkX3Jvd3MYCCADKAsyHy52aWdpbC5pbmdlc3Rpb24udjEuUmVqZWN0ZWRSb3dSDHJlamVjdGVkUm93cxIUCgVlcnJvchgJIAEoCVIFZXJyb3IiYwoLUmVq\
-            ZWN0ZWRSb3cSEAoDcm93GAEgASgDUgNyb3cSFAoFZmllbGQYAiABKAlSBWZpZWxkEhQKBXZhbHVlGAMgASgJUgV2YWx1ZRIWCgZyZWFzb24YBCABKAlSBnJl\
-            YXNvbiI9ChRHZXRGaWxlSW1wb3J0UmVxdWVzdBIlCg5jb250ZW50X3NoYTI1NhgBIAEoDFINY29udGVudFNoYTI1NiJrChdFcmFzZUlkZW50aWZpZXJzUmVx\
-            dWVzdBIfCgtjdXN0b21lcl9pZBgBIAEoCVIKY3VzdG9tZXJJZBIXCgdiYW5rX2lkGAIgASgJUgZiYW5rSWQSFgoGcmVhc29uGAMgASgJUgZyZWFzb24iMgoY\
-            RXJhc2VJZGVudGlmaWVyc1Jlc3BvbnNlEhYKBmVyYXNlZBgBIAEoA1IGZXJhc2VkIkcKF1JldmVhbElkZW50aWZpZXJSZXF1ZXN0EhQKBXRva2VuGAEgASgJ\
-            UgV0b2tlbhIWCgZyZWFzb24YAiABKAlSBnJlYXNvbiJOChhSZXZlYWxJZGVudGlmaWVyUmVzcG9uc2USEgoEa2luZBgBIAEoCVIEa2luZBIeCgppZGVudGlm\
-            aWVyGAIgASgJUgppZGVudGlmaWVyIk0KFUFwcGx5UmV0ZW50aW9uUmVxdWVzdBIbCglrZWVwX2RheXMYASABKA1SCGtlZXBEYXlzEhcKB2RyeV9ydW4YAiAB\
-            KAhSBmRyeVJ1biJYChZBcHBseVJldGVudGlvblJlc3BvbnNlEj4KB2Ryb3BwZWQYASADKAsyJC52aWdpbC5pbmdlc3Rpb24udjEuRHJvcHBlZFBhcnRpdGlv\
-            blIHZHJvcHBlZCJYChBEcm9wcGVkUGFydGl0aW9uEhIKBG5hbWUYASABKAlSBG5hbWUSMAoFdW50aWwYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0\
-            YW1wUgV1bnRpbCIxChlMaXN0UHJpdmFjeVJlY29yZHNSZXF1ZXN0EhQKBWxpbWl0GAEgASgNUgVsaW1pdCJZChpMaXN0UHJpdmFjeVJlY29yZHNSZXNwb25z\
-            ZRI7CgdyZWNvcmRzGAEgAygLMiEudmlnaWwuaW5nZXN0aW9uLnYxLlByaXZhY3lSZWNvcmRSB3JlY29yZHMisQEKDVByaXZhY3lSZWNvcmQSKgoCYXQYASAB\
-            KAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJhdBIWCgZhY3Rpb24YAiABKAlSBmFjdGlvbhIUCgVhY3RvchgDIAEoCVIFYWN0b3ISGAoHc3ViamVj\
-            dBgEIAEoCVIHc3ViamVjdBIWCgZyZWFzb24YBSABKAlSBnJlYXNvbhIUCgVjb3VudBgGIAEoA1IFY291bnQqZQoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BF\
-            Q0lGSUVEEAASFAoQT1VUQ09NRV9BQ0NFUFRFRBABEhUKEU9VVENPTUVfRFVQTElDQVRFEAISFAoQT1VUQ09NRV9SRUpFQ1RFRBADKnYKEVRyYW5zYWN0aW9u\
-            RGV0YWlsEiIKHlRSQU5TQUNUSU9OX0RFVEFJTF9VTlNQRUNJRklFRBAAEhsKF1RSQU5TQUNUSU9OX0RFVEFJTF9LRVlTEAESIAocVFJBTlNBQ1RJT05fREVU\
-            QUlMX01PVkVNRU5UUxACKoUBCglGaWxlU3RhdGUSGgoWRklMRV9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEZJTEVfU1RBVEVfUkVDRUlWSU5HEAESFgoSRklM\
-            RV9TVEFURV9TVE9SSU5HEAISEwoPRklMRV9TVEFURV9ET05FEAMSFQoRRklMRV9TVEFURV9GQUlMRUQQBDKFCwoQSW5nZXN0aW9uU2VydmljZRJwChFTdWJt\
-            aXRUcmFuc2FjdGlvbhIsLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRUcmFuc2FjdGlvblJlcXVlc3QaLS52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0VHJh\
-            bnNhY3Rpb25SZXNwb25zZRJ3ChJTdHJlYW1UcmFuc2FjdGlvbnMSLS52aWdpbC5pbmdlc3Rpb24udjEuU3RyZWFtVHJhbnNhY3Rpb25zUmVxdWVzdBouLnZp\
-            Z2lsLmluZ2VzdGlvbi52MS5TdHJlYW1UcmFuc2FjdGlvbnNSZXNwb25zZSgBMAESagoPU3VibWl0Q29tcGxhaW50EioudmlnaWwuaW5nZXN0aW9uLnYxLlN1\
-            Ym1pdENvbXBsYWludFJlcXVlc3QaKy52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0Q29tcGxhaW50UmVzcG9uc2USXgoLU3VibWl0TGFiZWwSJi52aWdpbC5p\
-            bmdlc3Rpb24udjEuU3VibWl0TGFiZWxSZXF1ZXN0GicudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdExhYmVsUmVzcG9uc2USaAoNSW1wb3J0UmVjb3JkcxIo\
-            LnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRSZWNvcmRzUmVxdWVzdBopLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRSZWNvcmRzUmVzcG9uc2UoATABEl0K\
-            CkltcG9ydEZpbGUSJS52aWdpbC5pbmdlc3Rpb24udjEuSW1wb3J0RmlsZVJlcXVlc3QaJi52aWdpbC5pbmdlc3Rpb24udjEuSW1wb3J0RmlsZVJlc3BvbnNl\
-            KAESZgoNR2V0RmlsZUltcG9ydBIoLnZpZ2lsLmluZ2VzdGlvbi52MS5HZXRGaWxlSW1wb3J0UmVxdWVzdBomLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRG\
-            aWxlUmVzcG9uc2UiA5ACARJtChBFcmFzZUlkZW50aWZpZXJzEisudmlnaWwuaW5nZXN0aW9uLnYxLkVyYXNlSWRlbnRpZmllcnNSZXF1ZXN0GiwudmlnaWwu\
-            aW5nZXN0aW9uLnYxLkVyYXNlSWRlbnRpZmllcnNSZXNwb25zZRJtChBSZXZlYWxJZGVudGlmaWVyEisudmlnaWwuaW5nZXN0aW9uLnYxLlJldmVhbElkZW50\
-            aWZpZXJSZXF1ZXN0GiwudmlnaWwuaW5nZXN0aW9uLnYxLlJldmVhbElkZW50aWZpZXJSZXNwb25zZRJnCg5BcHBseVJldGVudGlvbhIpLnZpZ2lsLmluZ2Vz\
-            dGlvbi52MS5BcHBseVJldGVudGlvblJlcXVlc3QaKi52aWdpbC5pbmdlc3Rpb24udjEuQXBwbHlSZXRlbnRpb25SZXNwb25zZRJ4ChJMaXN0UHJpdmFjeVJl\
-            Y29yZHMSLS52aWdpbC5pbmdlc3Rpb24udjEuTGlzdFByaXZhY3lSZWNvcmRzUmVxdWVzdBouLnZpZ2lsLmluZ2VzdGlvbi52MS5MaXN0UHJpdmFjeVJlY29y\
-            ZHNSZXNwb25zZSIDkAIBEl0KClRhaWxFdmVudHMSJS52aWdpbC5pbmdlc3Rpb24udjEuVGFpbEV2ZW50c1JlcXVlc3QaJi52aWdpbC5pbmdlc3Rpb24udjEu\
-            VGFpbEV2ZW50c1Jlc3BvbnNlMAESaQoNR2V0U3RhdGlzdGljcxIoLnZpZ2lsLmluZ2VzdGlvbi52MS5HZXRTdGF0aXN0aWNzUmVxdWVzdBopLnZpZ2lsLmlu\
-            Z2VzdGlvbi52MS5HZXRTdGF0aXN0aWNzUmVzcG9uc2UiA5ACAWIGcHJvdG8z
+            aWwuaW5nZXN0aW9uLnYxLk91dGNvbWVSB291dGNvbWUSNgoIZGVjaXNpb24YAiABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9uUghkZWNpc2lvbiKO\
+            AQoZU3RyZWFtVHJhbnNhY3Rpb25zUmVxdWVzdBIaCghzZXF1ZW5jZRgBIAEoBFIIc2VxdWVuY2USPwoLdHJhbnNhY3Rpb24YAiABKAsyHS52aWdpbC5yZWNv\
+            cmRzLnYxLlRyYW5zYWN0aW9uUgt0cmFuc2FjdGlvbhIUCgVicmllZhgDIAEoCFIFYnJpZWYi5gEKGlN0cmVhbVRyYW5zYWN0aW9uc1Jlc3BvbnNlEhoKCHNl\
+            cXVlbmNlGAEgASgEUghzZXF1ZW5jZRI1CgdvdXRjb21lGAIgASgOMhsudmlnaWwuaW5nZXN0aW9uLnYxLk91dGNvbWVSB291dGNvbWUSNgoIZGVjaXNpb24Y\
+            AyABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9uUghkZWNpc2lvbhI9Cgp2aW9sYXRpb25zGAQgAygLMh0udmlnaWwuaW5nZXN0aW9uLnYxLlZpb2xh\
+            dGlvblIKdmlvbGF0aW9ucyJTChZTdWJtaXRDb21wbGFpbnRSZXF1ZXN0EjkKCWNvbXBsYWludBgBIAEoCzIbLnZpZ2lsLnJlY29yZHMudjEuQ29tcGxhaW50\
+            Ugljb21wbGFpbnQiUAoXU3VibWl0Q29tcGxhaW50UmVzcG9uc2USNQoHb3V0Y29tZRgBIAEoDjIbLnZpZ2lsLmluZ2VzdGlvbi52MS5PdXRjb21lUgdvdXRj\
+            b21lIkMKElN1Ym1pdExhYmVsUmVxdWVzdBItCgVsYWJlbBgBIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxSBWxhYmVsIkwKE1N1Ym1pdExhYmVsUmVz\
+            cG9uc2USNQoHb3V0Y29tZRgBIAEoDjIbLnZpZ2lsLmluZ2VzdGlvbi52MS5PdXRjb21lUgdvdXRjb21lIq4DChRJbXBvcnRSZWNvcmRzUmVxdWVzdBIaCghz\
+            ZXF1ZW5jZRgBIAEoBFIIc2VxdWVuY2USOAoIdGVybWluYWwYAiABKAsyGi52aWdpbC5yZWNvcmRzLnYxLlRlcm1pbmFsSABSCHRlcm1pbmFsEjgKCGN1c3Rv\
+            bWVyGAMgASgLMhoudmlnaWwucmVjb3Jkcy52MS5DdXN0b21lckgAUghjdXN0b21lchIvCgVsYWJlbBgEIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxI\
+            AFIFbGFiZWwSOwoJY29tcGxhaW50GAUgASgLMhsudmlnaWwucmVjb3Jkcy52MS5Db21wbGFpbnRIAFIJY29tcGxhaW50EkgKDmNvbnRleHRfc2lnbmFsGAYg\
+            ASgLMh8udmlnaWwucmVjb3Jkcy52MS5Db250ZXh0U2lnbmFsSABSDWNvbnRleHRTaWduYWwSRAoManVyaXNkaWN0aW9uGAcgASgLMh4udmlnaWwucmVjb3Jk\
+            cy52MS5KdXJpc2RpY3Rpb25IAFIManVyaXNkaWN0aW9uQggKBnJlY29yZCKpAQoVSW1wb3J0UmVjb3Jkc1Jlc3BvbnNlEhoKCHNlcXVlbmNlGAEgASgEUghz\
+            ZXF1ZW5jZRI1CgdvdXRjb21lGAIgASgOMhsudmlnaWwuaW5nZXN0aW9uLnYxLk91dGNvbWVSB291dGNvbWUSPQoKdmlvbGF0aW9ucxgDIAMoCzIdLnZpZ2ls\
+            LmluZ2VzdGlvbi52MS5WaW9sYXRpb25SCnZpb2xhdGlvbnMisQEKEVRhaWxFdmVudHNSZXF1ZXN0EjQKBWFmdGVyGAEgASgLMh4udmlnaWwuZXZlbnRsb2cu\
+            djEuTG9nUG9zaXRpb25SBWFmdGVyEhsKCW1heF9iYXRjaBgCIAEoDVIIbWF4QmF0Y2gSSQoMdHJhbnNhY3Rpb25zGAMgASgOMiUudmlnaWwuaW5nZXN0aW9u\
+            LnYxLlRyYW5zYWN0aW9uRGV0YWlsUgx0cmFuc2FjdGlvbnMiTQoSVGFpbEV2ZW50c1Jlc3BvbnNlEjcKBmV2ZW50cxgBIAMoCzIfLnZpZ2lsLmluZ2VzdGlv\
+            bi52MS5Mb2dnZWRFdmVudFIGZXZlbnRzIoQCCgtMb2dnZWRFdmVudBI6Cghwb3NpdGlvbhgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9u\
+            Ughwb3NpdGlvbhI7CgtyZWNvcmRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCnJlY29yZGVkQXQSOAoFZXZlbnQYAyABKAsyIi52\
+            aWdpbC5pbmdlc3Rpb24udjEuSW5nZXN0aW9uRXZlbnRSBWV2ZW50EkIKC3RyYW5zYWN0aW9uGAQgASgLMiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlv\
+            bktleVILdHJhbnNhY3Rpb24i7gQKDkluZ2VzdGlvbkV2ZW50ElIKFHRyYW5zYWN0aW9uX2FjY2VwdGVkGAEgASgLMh0udmlnaWwucmVjb3Jkcy52MS5UcmFu\
+            c2FjdGlvbkgAUhN0cmFuc2FjdGlvbkFjY2VwdGVkEkAKDmxhYmVsX2FjY2VwdGVkGAIgASgLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbEgAUg1sYWJlbEFj\
+            Y2VwdGVkEkwKEmNvbXBsYWludF9hY2NlcHRlZBgDIAEoCzIbLnZpZ2lsLnJlY29yZHMudjEuQ29tcGxhaW50SABSEWNvbXBsYWludEFjY2VwdGVkEk0KE3Rl\
+            cm1pbmFsX3JlZ2lzdGVyZWQYBCABKAsyGi52aWdpbC5yZWNvcmRzLnYxLlRlcm1pbmFsSABSEnRlcm1pbmFsUmVnaXN0ZXJlZBJNChNjdXN0b21lcl9yZWdp\
+            c3RlcmVkGAUgASgLMhoudmlnaWwucmVjb3Jkcy52MS5DdXN0b21lckgAUhJjdXN0b21lclJlZ2lzdGVyZWQSWQoXY29udGV4dF9zaWduYWxfYWNjZXB0ZWQY\
+            BiABKAsyHy52aWdpbC5yZWNvcmRzLnYxLkNvbnRleHRTaWduYWxIAFIVY29udGV4dFNpZ25hbEFjY2VwdGVkElkKF2p1cmlzZGljdGlvbl9yZWdpc3RlcmVk\
+            GAcgASgLMh4udmlnaWwucmVjb3Jkcy52MS5KdXJpc2RpY3Rpb25IAFIWanVyaXNkaWN0aW9uUmVnaXN0ZXJlZBIbCglzZW5kZXJfaWQYCCABKAlSCHNlbmRl\
+            cklkQgcKBWV2ZW50IhYKFEdldFN0YXRpc3RpY3NSZXF1ZXN0Iv4BChVHZXRTdGF0aXN0aWNzUmVzcG9uc2USIgoMdHJhbnNhY3Rpb25zGAEgASgDUgx0cmFu\
+            c2FjdGlvbnMSFgoGbGFiZWxzGAIgASgDUgZsYWJlbHMSHgoKY29tcGxhaW50cxgDIAEoA1IKY29tcGxhaW50cxIcCgl0ZXJtaW5hbHMYBCABKANSCXRlcm1p\
+            bmFscxIcCgljdXN0b21lcnMYBSABKANSCWN1c3RvbWVycxIkCg1qdXJpc2RpY3Rpb25zGAYgASgDUg1qdXJpc2RpY3Rpb25zEicKD2NvbnRleHRfc2lnbmFs\
+            cxgHIAEoA1IOY29udGV4dFNpZ25hbHMibQoRSW1wb3J0RmlsZVJlcXVlc3QSOAoGaGVhZGVyGAEgASgLMh4udmlnaWwuaW5nZXN0aW9uLnYxLkZpbGVIZWFk\
+            ZXJIAFIGaGVhZGVyEhYKBWNodW5rGAIgASgMSABSBWNodW5rQgYKBHBhcnQirAEKCkZpbGVIZWFkZXISJQoOY29udGVudF9zaGEyNTYYASABKAxSDWNvbnRl\
+            bnRTaGEyNTYSHQoKc2l6ZV9ieXRlcxgCIAEoBFIJc2l6ZUJ5dGVzEiEKDG9mZnNldF9ieXRlcxgDIAEoBFILb2Zmc2V0Qnl0ZXMSGAoHbWFwcGluZxgEIAEo\
+            CVIHbWFwcGluZxIbCglmaWxlX25hbWUYBSABKAlSCGZpbGVOYW1lIs4CChJJbXBvcnRGaWxlUmVzcG9uc2USMwoFc3RhdGUYASABKA4yHS52aWdpbC5pbmdl\
+            c3Rpb24udjEuRmlsZVN0YXRlUgVzdGF0ZRIlCg5yZWNlaXZlZF9ieXRlcxgCIAEoBFINcmVjZWl2ZWRCeXRlcxISCgRyb3dzGAMgASgDUgRyb3dzEhoKCGFj\
+            Y2VwdGVkGAQgASgDUghhY2NlcHRlZBIeCgpkdXBsaWNhdGVzGAUgASgDUgpkdXBsaWNhdGVzEhoKCHJlamVjdGVkGAYgASgDUghyZWplY3RlZBIUCgVlbXB0\
+            eRgHIAEoA1IFZW1wdHkSRAoNcmVqZWN0ZWRfcm93cxgIIAMoCzIfLnZpZ2lsLmluZ2VzdGlvbi52MS5SZWplY3RlZFJvd1IMcmVqZWN0ZWRSb3dzEhQKBWVy\
+            cm9yGAkgASgJUgVlcnJvciJjCgtSZWplY3RlZFJvdxIQCgNyb3cYASABKANSA3JvdxIUCgVmaWVsZBgCIAEoCVIFZmllbGQSFAoFdmFsdWUYAyABKAlSBXZh\
+            bHVlEhYKBnJlYXNvbhgEIAEoCVIGcmVhc29uIj0KFEdldEZpbGVJbXBvcnRSZXF1ZXN0EiUKDmNvbnRlbnRfc2hhMjU2GAEgASgMUg1jb250ZW50U2hhMjU2\
+            ImsKF0VyYXNlSWRlbnRpZmllcnNSZXF1ZXN0Eh8KC2N1c3RvbWVyX2lkGAEgASgJUgpjdXN0b21lcklkEhcKB2JhbmtfaWQYAiABKAlSBmJhbmtJZBIWCgZy\
+            ZWFzb24YAyABKAlSBnJlYXNvbiIyChhFcmFzZUlkZW50aWZpZXJzUmVzcG9uc2USFgoGZXJhc2VkGAEgASgDUgZlcmFzZWQiRwoXUmV2ZWFsSWRlbnRpZmll\
+            clJlcXVlc3QSFAoFdG9rZW4YASABKAlSBXRva2VuEhYKBnJlYXNvbhgCIAEoCVIGcmVhc29uIk4KGFJldmVhbElkZW50aWZpZXJSZXNwb25zZRISCgRraW5k\
+            GAEgASgJUgRraW5kEh4KCmlkZW50aWZpZXIYAiABKAlSCmlkZW50aWZpZXIiTQoVQXBwbHlSZXRlbnRpb25SZXF1ZXN0EhsKCWtlZXBfZGF5cxgBIAEoDVII\
+            a2VlcERheXMSFwoHZHJ5X3J1bhgCIAEoCFIGZHJ5UnVuIlgKFkFwcGx5UmV0ZW50aW9uUmVzcG9uc2USPgoHZHJvcHBlZBgBIAMoCzIkLnZpZ2lsLmluZ2Vz\
+            dGlvbi52MS5Ecm9wcGVkUGFydGl0aW9uUgdkcm9wcGVkIlgKEERyb3BwZWRQYXJ0aXRpb24SEgoEbmFtZRgBIAEoCVIEbmFtZRIwCgV1bnRpbBgCIAEoCzIa\
+            Lmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBXVudGlsIjEKGUxpc3RQcml2YWN5UmVjb3Jkc1JlcXVlc3QSFAoFbGltaXQYASABKA1SBWxpbWl0IlkKGkxp\
+            c3RQcml2YWN5UmVjb3Jkc1Jlc3BvbnNlEjsKB3JlY29yZHMYASADKAsyIS52aWdpbC5pbmdlc3Rpb24udjEuUHJpdmFjeVJlY29yZFIHcmVjb3JkcyKxAQoN\
+            UHJpdmFjeVJlY29yZBIqCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EhYKBmFjdGlvbhgCIAEoCVIGYWN0aW9uEhQKBWFjdG9y\
+            GAMgASgJUgVhY3RvchIYCgdzdWJqZWN0GAQgASgJUgdzdWJqZWN0EhYKBnJlYXNvbhgFIAEoCVIGcmVhc29uEhQKBWNvdW50GAYgASgDUgVjb3VudCplCgdP\
+            dXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIUChBPVVRDT01FX0FDQ0VQVEVEEAESFQoRT1VUQ09NRV9EVVBMSUNBVEUQAhIUChBPVVRDT01FX1JF\
+            SkVDVEVEEAMqdgoRVHJhbnNhY3Rpb25EZXRhaWwSIgoeVFJBTlNBQ1RJT05fREVUQUlMX1VOU1BFQ0lGSUVEEAASGwoXVFJBTlNBQ1RJT05fREVUQUlMX0tF\
+            WVMQARIgChxUUkFOU0FDVElPTl9ERVRBSUxfTU9WRU1FTlRTEAIqhQEKCUZpbGVTdGF0ZRIaChZGSUxFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoURklMRV9T\
+            VEFURV9SRUNFSVZJTkcQARIWChJGSUxFX1NUQVRFX1NUT1JJTkcQAhITCg9GSUxFX1NUQVRFX0RPTkUQAxIVChFGSUxFX1NUQVRFX0ZBSUxFRBAEMoULChBJ\
+            bmdlc3Rpb25TZXJ2aWNlEnAKEVN1Ym1pdFRyYW5zYWN0aW9uEiwudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdFRyYW5zYWN0aW9uUmVxdWVzdBotLnZpZ2ls\
+            LmluZ2VzdGlvbi52MS5TdWJtaXRUcmFuc2FjdGlvblJlc3BvbnNlEncKElN0cmVhbVRyYW5zYWN0aW9ucxItLnZpZ2lsLmluZ2VzdGlvbi52MS5TdHJlYW1U\
+            cmFuc2FjdGlvbnNSZXF1ZXN0Gi4udmlnaWwuaW5nZXN0aW9uLnYxLlN0cmVhbVRyYW5zYWN0aW9uc1Jlc3BvbnNlKAEwARJqCg9TdWJtaXRDb21wbGFpbnQS\
+            Ki52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0Q29tcGxhaW50UmVxdWVzdBorLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRDb21wbGFpbnRSZXNwb25zZRJe\
+            CgtTdWJtaXRMYWJlbBImLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRMYWJlbFJlcXVlc3QaJy52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0TGFiZWxSZXNw\
+            b25zZRJoCg1JbXBvcnRSZWNvcmRzEigudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydFJlY29yZHNSZXF1ZXN0GikudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9y\
+            dFJlY29yZHNSZXNwb25zZSgBMAESXQoKSW1wb3J0RmlsZRIlLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRGaWxlUmVxdWVzdBomLnZpZ2lsLmluZ2VzdGlv\
+            bi52MS5JbXBvcnRGaWxlUmVzcG9uc2UoARJmCg1HZXRGaWxlSW1wb3J0EigudmlnaWwuaW5nZXN0aW9uLnYxLkdldEZpbGVJbXBvcnRSZXF1ZXN0GiYudmln\
+            aWwuaW5nZXN0aW9uLnYxLkltcG9ydEZpbGVSZXNwb25zZSIDkAIBEm0KEEVyYXNlSWRlbnRpZmllcnMSKy52aWdpbC5pbmdlc3Rpb24udjEuRXJhc2VJZGVu\
+            dGlmaWVyc1JlcXVlc3QaLC52aWdpbC5pbmdlc3Rpb24udjEuRXJhc2VJZGVudGlmaWVyc1Jlc3BvbnNlEm0KEFJldmVhbElkZW50aWZpZXISKy52aWdpbC5p\
+            bmdlc3Rpb24udjEuUmV2ZWFsSWRlbnRpZmllclJlcXVlc3QaLC52aWdpbC5pbmdlc3Rpb24udjEuUmV2ZWFsSWRlbnRpZmllclJlc3BvbnNlEmcKDkFwcGx5\
+            UmV0ZW50aW9uEikudmlnaWwuaW5nZXN0aW9uLnYxLkFwcGx5UmV0ZW50aW9uUmVxdWVzdBoqLnZpZ2lsLmluZ2VzdGlvbi52MS5BcHBseVJldGVudGlvblJl\
+            c3BvbnNlEngKEkxpc3RQcml2YWN5UmVjb3JkcxItLnZpZ2lsLmluZ2VzdGlvbi52MS5MaXN0UHJpdmFjeVJlY29yZHNSZXF1ZXN0Gi4udmlnaWwuaW5nZXN0\
+            aW9uLnYxLkxpc3RQcml2YWN5UmVjb3Jkc1Jlc3BvbnNlIgOQAgESXQoKVGFpbEV2ZW50cxIlLnZpZ2lsLmluZ2VzdGlvbi52MS5UYWlsRXZlbnRzUmVxdWVz\
+            dBomLnZpZ2lsLmluZ2VzdGlvbi52MS5UYWlsRXZlbnRzUmVzcG9uc2UwARJpCg1HZXRTdGF0aXN0aWNzEigudmlnaWwuaW5nZXN0aW9uLnYxLkdldFN0YXRp\
+            c3RpY3NSZXF1ZXN0GikudmlnaWwuaW5nZXN0aW9uLnYxLkdldFN0YXRpc3RpY3NSZXNwb25zZSIDkAIBYgZwcm90bzM=
             """)
 }

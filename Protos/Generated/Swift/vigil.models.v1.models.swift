@@ -79,13 +79,17 @@ extension ModelsV1 {
     public struct ScoreRequest: Message {
         /// At most 1,000.
         public var observations: [FeaturesV1.Observation] = []
+        /// Leaves the reasons of what is found legitimate to whoever asks for the decision later.
+        public var brief: Bool = false
 
         public init() {}
 
         public init(
-            observations: [FeaturesV1.Observation] = []
+            observations: [FeaturesV1.Observation] = [],
+            brief: Bool = false
         ) {
             self.observations = observations
+            self.brief = brief
         }
 
         public static let fullName = "vigil.models.v1.ScoreRequest"
@@ -101,6 +105,7 @@ extension ModelsV1 {
 
         package init(unpacked: UnsafePointer<Vigil__Models__V1__ScoreRequest>) throws {
             self.observations = try Unpacked.list(unpacked.pointee.observations, unpacked.pointee.n_observations) { try FeaturesV1.Observation(unpacked: Unpacked.message($0)) }
+            self.brief = unpacked.pointee.brief != 0
         }
 
         public var protobufByteCount: Int {
@@ -114,6 +119,7 @@ extension ModelsV1 {
         @inline(__always)
         private func send(to sink: inout some ProtobufSink) {
             for value in self.observations { sink.message(1, value) }
+            if self.brief { sink.bool(2, self.brief) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -124,6 +130,7 @@ extension ModelsV1 {
                 for value in self.observations { writer.write(value) }
                 writer.endArray()
             }
+            if self.brief { writer.field("brief"); writer.write(self.brief) }
             writer.endObject()
         }
 
@@ -137,6 +144,9 @@ extension ModelsV1 {
                     while try reader.nextElement() {
                         self.observations.append(try FeaturesV1.Observation(json: &reader))
                     }
+                case "brief":
+                    if try reader.readNullIfNext() { continue }
+                    self.brief = try reader.readBool()
                 default: try reader.skipUnknown()
                 }
             }
@@ -219,13 +229,17 @@ extension ModelsV1 {
     public struct GetDecisionsRequest: Message {
         /// At most 1,000.
         public var keys: [RecordsV1.TransactionKey] = []
+        /// Without reasons that were left out when the decision was made.
+        public var brief: Bool = false
 
         public init() {}
 
         public init(
-            keys: [RecordsV1.TransactionKey] = []
+            keys: [RecordsV1.TransactionKey] = [],
+            brief: Bool = false
         ) {
             self.keys = keys
+            self.brief = brief
         }
 
         public static let fullName = "vigil.models.v1.GetDecisionsRequest"
@@ -241,6 +255,7 @@ extension ModelsV1 {
 
         package init(unpacked: UnsafePointer<Vigil__Models__V1__GetDecisionsRequest>) throws {
             self.keys = try Unpacked.list(unpacked.pointee.keys, unpacked.pointee.n_keys) { try RecordsV1.TransactionKey(unpacked: Unpacked.message($0)) }
+            self.brief = unpacked.pointee.brief != 0
         }
 
         public var protobufByteCount: Int {
@@ -254,6 +269,7 @@ extension ModelsV1 {
         @inline(__always)
         private func send(to sink: inout some ProtobufSink) {
             for value in self.keys { sink.message(1, value) }
+            if self.brief { sink.bool(2, self.brief) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -264,6 +280,7 @@ extension ModelsV1 {
                 for value in self.keys { writer.write(value) }
                 writer.endArray()
             }
+            if self.brief { writer.field("brief"); writer.write(self.brief) }
             writer.endObject()
         }
 
@@ -277,6 +294,9 @@ extension ModelsV1 {
                     while try reader.nextElement() {
                         self.keys.append(try RecordsV1.TransactionKey(json: &reader))
                     }
+                case "brief":
+                    if try reader.readNullIfNext() { continue }
+                    self.brief = try reader.readBool()
                 default: try reader.skipUnknown()
                 }
             }
@@ -3454,82 +3474,83 @@ extension FileDescriptor {
         base64: """
             Chx2aWdpbC9tb2RlbHMvdjEvbW9kZWxzLnByb3RvEg92aWdpbC5tb2RlbHMudjEaH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8aIHZpZ2lsL2V2\
             ZW50bG9nL3YxL2V2ZW50bG9nLnByb3RvGiB2aWdpbC9mZWF0dXJlcy92MS9mZWF0dXJlcy5wcm90bxoedmlnaWwvcmVjb3Jkcy92MS9yZWNvcmRzLnByb3Rv\
-            IlIKDFNjb3JlUmVxdWVzdBJCCgxvYnNlcnZhdGlvbnMYASADKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zIkkKDVNj\
-            b3JlUmVzcG9uc2USOAoJZGVjaXNpb25zGAEgAygLMhoudmlnaWwucmVjb3Jkcy52MS5EZWNpc2lvblIJZGVjaXNpb25zIksKE0dldERlY2lzaW9uc1JlcXVl\
-            c3QSNAoEa2V5cxgBIAMoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25LZXlSBGtleXMiUAoUR2V0RGVjaXNpb25zUmVzcG9uc2USOAoJZGVjaXNp\
-            b25zGAEgAygLMhoudmlnaWwucmVjb3Jkcy52MS5EZWNpc2lvblIJZGVjaXNpb25zIjgKFVJlcGxheURlY2lzaW9uUmVxdWVzdBIfCgtkZWNpc2lvbl9pZBgB\
-            IAEoCVIKZGVjaXNpb25JZCKyAgoWUmVwbGF5RGVjaXNpb25SZXNwb25zZRIyCgZzdG9yZWQYASABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9uUgZz\
-            dG9yZWQSNgoIcmVwbGF5ZWQYAiABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9uUghyZXBsYXllZBIcCglpZGVudGljYWwYAyABKAhSCWlkZW50aWNh\
-            bBJRCghmZWF0dXJlcxgEIAMoCzI1LnZpZ2lsLm1vZGVscy52MS5SZXBsYXlEZWNpc2lvblJlc3BvbnNlLkZlYXR1cmVzRW50cnlSCGZlYXR1cmVzGjsKDUZl\
-            YXR1cmVzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAFSBXZhbHVlOgI4ASJHChJVcGxvYWRNb2RlbFJlcXVlc3QSGwoJZmlsZV9uYW1l\
-            GAEgASgJUghmaWxlTmFtZRIUCgVjaHVuaxgCIAEoDFIFY2h1bmsiQwoTVXBsb2FkTW9kZWxSZXNwb25zZRIsCgVtb2RlbBgBIAEoCzIWLnZpZ2lsLm1vZGVs\
-            cy52MS5Nb2RlbFIFbW9kZWwioAMKBU1vZGVsEhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24SMQoFc3RhZ2UYAiABKA4yGy52aWdpbC5tb2RlbHMudjEuTW9k\
-            ZWxTdGFnZVIFc3RhZ2USLgoTZmVhdHVyZV9zZXRfdmVyc2lvbhgDIAEoCVIRZmVhdHVyZVNldFZlcnNpb24SOQoKdHJhaW5lZF9hdBgEIAEoCzIaLmdvb2ds\
-            ZS5wcm90b2J1Zi5UaW1lc3RhbXBSCXRyYWluZWRBdBI7Cgtwcm9tb3RlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCnByb21vdGVk\
-            QXQSPQoHbWV0cmljcxgGIAMoCzIjLnZpZ2lsLm1vZGVscy52MS5Nb2RlbC5NZXRyaWNzRW50cnlSB21ldHJpY3MSJwoPYWxlcnRfdGhyZXNob2xkGAcgASgB\
-            Ug5hbGVydFRocmVzaG9sZBo6CgxNZXRyaWNzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAFSBXZhbHVlOgI4ASIvChNQcm9tb3RlTW9k\
-            ZWxSZXF1ZXN0EhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24iRAoUUHJvbW90ZU1vZGVsUmVzcG9uc2USLAoFbW9kZWwYASABKAsyFi52aWdpbC5tb2RlbHMu\
-            djEuTW9kZWxSBW1vZGVsIkIKElNoYWRvd01vZGVsUmVxdWVzdBIYCgd2ZXJzaW9uGAEgASgJUgd2ZXJzaW9uEhIKBHN0b3AYAiABKAhSBHN0b3AiQwoTU2hh\
-            ZG93TW9kZWxSZXNwb25zZRIsCgVtb2RlbBgBIAEoCzIWLnZpZ2lsLm1vZGVscy52MS5Nb2RlbFIFbW9kZWwiFgoUUm9sbEJhY2tNb2RlbFJlcXVlc3QiRQoV\
-            Um9sbEJhY2tNb2RlbFJlc3BvbnNlEiwKBW1vZGVsGAEgASgLMhYudmlnaWwubW9kZWxzLnYxLk1vZGVsUgVtb2RlbCITChFMaXN0TW9kZWxzUmVxdWVzdCJE\
-            ChJMaXN0TW9kZWxzUmVzcG9uc2USLgoGbW9kZWxzGAEgAygLMhYudmlnaWwubW9kZWxzLnYxLk1vZGVsUgZtb2RlbHMiaQoUVGFpbERlY2lzaW9uc1JlcXVl\
-            c3QSNAoFYWZ0ZXIYASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIFYWZ0ZXISGwoJbWF4X2JhdGNoGAIgASgNUghtYXhCYXRjaCJWChVU\
-            YWlsRGVjaXNpb25zUmVzcG9uc2USPQoJZGVjaXNpb25zGAEgAygLMh8udmlnaWwubW9kZWxzLnYxLkxvZ2dlZERlY2lzaW9uUglkZWNpc2lvbnMiuwMKDkxv\
-            Z2dlZERlY2lzaW9uEjoKCHBvc2l0aW9uGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SCHBvc2l0aW9uEjsKC3JlY29yZGVkX2F0GAIg\
-            ASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIKcmVjb3JkZWRBdBI2CghkZWNpc2lvbhgDIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuRGVjaXNpb25S\
-            CGRlY2lzaW9uEjkKCmV2ZW50X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUglldmVudFRpbWUSLwoGYW1vdW50GAUgASgLMhcudmln\
-            aWwucmVjb3Jkcy52MS5Nb25leVIGYW1vdW50EjYKCGxvY2F0aW9uGAYgASgLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIIbG9jYXRpb24SHwoLdGVy\
-            bWluYWxfaWQYByABKAlSCnRlcm1pbmFsSWQSMwoHY2hhbm5lbBgIIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hhbm5lbFIHY2hhbm5lbCIWChRHZXRTdGF0\
-            aXN0aWNzUmVxdWVzdCJ4ChVHZXRTdGF0aXN0aWNzUmVzcG9uc2USHAoJZGVjaXNpb25zGAEgASgDUglkZWNpc2lvbnMSFgoGYWxlcnRzGAIgASgDUgZhbGVy\
-            dHMSKQoQY2hhbXBpb25fdmVyc2lvbhgDIAEoCVIPY2hhbXBpb25WZXJzaW9uIvsBChVQcmVkaWN0Q2FzaE91dFJlcXVlc3QSPQoJc3VibWl0dGVkGAEgASgL\
-            Mh0udmlnaWwubW9kZWxzLnYxLkNvbXBsYWludEtleUgAUglzdWJtaXR0ZWQSOwoJY29tcGxhaW50GAIgASgLMhsudmlnaWwucmVjb3Jkcy52MS5Db21wbGFp\
-            bnRIAFIJY29tcGxhaW50EioKAmF0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICYXQSGQoIbWF4X2F0bXMYBCABKA1SB21heEF0bXMSFAoF\
-            aG91cnMYBSABKA1SBWhvdXJzQgkKB3N1YmplY3QiUgoMQ29tcGxhaW50S2V5Eh8KC3JlcG9ydGVyX2lkGAEgASgJUgpyZXBvcnRlcklkEiEKDGNvbXBsYWlu\
-            dF9pZBgCIAEoCVILY29tcGxhaW50SWQihgMKFlByZWRpY3RDYXNoT3V0UmVzcG9uc2USKQoQZ29uZV9wcm9iYWJpbGl0eRgBIAEoAVIPZ29uZVByb2JhYmls\
-            aXR5EjgKB3dpbmRvd3MYAiADKAsyHi52aWdpbC5tb2RlbHMudjEuQ2FzaE91dFdpbmRvd1IHd2luZG93cxIrChFsYXRlcl9wcm9iYWJpbGl0eRgDIAEoAVIQ\
-            bGF0ZXJQcm9iYWJpbGl0eRIvCgRhdG1zGAQgAygLMhsudmlnaWwubW9kZWxzLnYxLkNhc2hPdXRBVE1SBGF0bXMSMwoVZWxzZXdoZXJlX3Byb2JhYmlsaXR5\
-            GAUgASgBUhRlbHNld2hlcmVQcm9iYWJpbGl0eRIWCgZ0cmFjZWQYBiABKAhSBnRyYWNlZBIvCgVhc19vZhgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1l\
-            c3RhbXBSBGFzT2YSKwoRZml0dGVkX2NvbXBsYWludHMYCCABKA1SEGZpdHRlZENvbXBsYWludHMinwEKDUNhc2hPdXRXaW5kb3cSNwoJc3RhcnRzX2F0GAEg\
-            ASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIIc3RhcnRzQXQSMwoHZW5kc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBmVu\
-            ZHNBdBIgCgtwcm9iYWJpbGl0eRgDIAEoAVILcHJvYmFiaWxpdHkiugEKCkNhc2hPdXRBVE0SHwoLdGVybWluYWxfaWQYASABKAlSCnRlcm1pbmFsSWQSNgoI\
-            bG9jYXRpb24YAiABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIgCgtwcm9iYWJpbGl0eRgDIAEoAVILcHJvYmFiaWxpdHkSMQoU\
-            d2luZG93X3Byb2JhYmlsaXRpZXMYBCADKAFSE3dpbmRvd1Byb2JhYmlsaXRpZXMi8AIKFEZvcmVjYXN0Q2VsbHNSZXF1ZXN0Eh0KCmNyaW1lX3R5cGUYASAB\
-            KAlSCWNyaW1lVHlwZRIqCgJhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EhQKBWhvdXJzGAMgASgNUgVob3VycxIfCgtjZWxsX21l\
-            dHJlcxgEIAEoDVIKY2VsbE1ldHJlcxI+CgRhcmVhGAUgASgLMioudmlnaWwubW9kZWxzLnYxLkZvcmVjYXN0Q2VsbHNSZXF1ZXN0LkFyZWFSBGFyZWESGwoJ\
-            bWF4X2NlbGxzGAYgASgNUghtYXhDZWxscxIdCgp3aXRoX2hvdXJzGAcgASgIUgl3aXRoSG91cnMaWgoEQXJlYRISCgR3ZXN0GAEgASgBUgR3ZXN0EhQKBXNv\
-            dXRoGAIgASgBUgVzb3V0aBISCgRlYXN0GAMgASgBUgRlYXN0EhQKBW5vcnRoGAQgASgBUgVub3J0aCK7AgoVRm9yZWNhc3RDZWxsc1Jlc3BvbnNlEjMKBWNl\
-            bGxzGAEgAygLMh0udmlnaWwubW9kZWxzLnYxLkNlbGxGb3JlY2FzdFIFY2VsbHMSLwoFYXNfb2YYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1w\
-            UgRhc09mEhQKBWhvdXJzGAMgASgNUgVob3VycxIfCgtjZWxsX21ldHJlcxgEIAEoDVIKY2VsbE1ldHJlcxIlCg50b3RhbF9leHBlY3RlZBgFIAEoAVINdG90\
-            YWxFeHBlY3RlZBIfCgt0b3RhbF9jZWxscxgGIAEoDVIKdG90YWxDZWxscxIcCglpbmNpZGVudHMYByABKA1SCWluY2lkZW50cxIfCgtjcmltZV90eXBlcxgI\
-            IAMoCVIKY3JpbWVUeXBlcyLlAwoMQ2VsbEZvcmVjYXN0EjIKBmNlbnRyZRgBIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SBmNlbnRyZRIaCghl\
-            eHBlY3RlZBgCIAEoAVIIZXhwZWN0ZWQSOgoEaGFsZhgDIAEoCzImLnZpZ2lsLm1vZGVscy52MS5DZWxsRm9yZWNhc3QuSW50ZXJ2YWxSBGhhbGYSOgoEd2lk\
-            ZRgEIAEoCzImLnZpZ2lsLm1vZGVscy52MS5DZWxsRm9yZWNhc3QuSW50ZXJ2YWxSBHdpZGUSOAoFaG91cnMYBSADKAsyIi52aWdpbC5tb2RlbHMudjEuQ2Vs\
-            bEZvcmVjYXN0LkhvdXJSBWhvdXJzGjYKCEludGVydmFsEhQKBWxvd2VyGAEgASgNUgVsb3dlchIUCgV1cHBlchgCIAEoDVIFdXBwZXIamgEKBEhvdXISGgoI\
-            ZXhwZWN0ZWQYASABKAFSCGV4cGVjdGVkEjoKBGhhbGYYAiABKAsyJi52aWdpbC5tb2RlbHMudjEuQ2VsbEZvcmVjYXN0LkludGVydmFsUgRoYWxmEjoKBHdp\
-            ZGUYAyABKAsyJi52aWdpbC5tb2RlbHMudjEuQ2VsbEZvcmVjYXN0LkludGVydmFsUgR3aWRlIkUKFUdldE1vZGVsSGVhbHRoUmVxdWVzdBIYCgd2ZXJzaW9u\
-            GAEgASgJUgd2ZXJzaW9uEhIKBGRheXMYAiABKA1SBGRheXMiwQEKFkdldE1vZGVsSGVhbHRoUmVzcG9uc2USGAoHdmVyc2lvbhgBIAEoCVIHdmVyc2lvbhIc\
-            CglkZWNpc2lvbnMYAiABKA1SCWRlY2lzaW9ucxIzCgVkcmlmdBgDIAMoCzIdLnZpZ2lsLm1vZGVscy52MS5GZWF0dXJlRHJpZnRSBWRyaWZ0EjoKCG91dGNv\
-            bWVzGAQgASgLMh4udmlnaWwubW9kZWxzLnYxLk1vZGVsT3V0Y29tZXNSCG91dGNvbWVzIlEKDEZlYXR1cmVEcmlmdBIYCgdmZWF0dXJlGAEgASgJUgdmZWF0\
-            dXJlEicKD3N0YWJpbGl0eV9pbmRleBgCIAEoAVIOc3RhYmlsaXR5SW5kZXgihgMKDU1vZGVsT3V0Y29tZXMSHAoJZGVjaXNpb25zGAEgASgNUglkZWNpc2lv\
-            bnMSFgoGZnJhdWRzGAIgASgNUgZmcmF1ZHMSKwoRY2FsaWJyYXRpb25fZXJyb3IYAyABKAFSEGNhbGlicmF0aW9uRXJyb3ISKwoRYXZlcmFnZV9wcmVjaXNp\
-            b24YBCABKAFSEGF2ZXJhZ2VQcmVjaXNpb24SQwoIY292ZXJhZ2UYBSABKAsyJy52aWdpbC5tb2RlbHMudjEuTW9kZWxPdXRjb21lcy5Db3ZlcmFnZVIIY292\
-            ZXJhZ2UanwEKCENvdmVyYWdlEhYKBnN0YXRlZBgBIAEoAVIGc3RhdGVkEhoKCG9ic2VydmVkGAIgASgBUghvYnNlcnZlZBIbCglvZl9mcmF1ZHMYAyABKAFS\
-            CG9mRnJhdWRzEh0KCm9mX2dlbnVpbmUYBCABKAFSCW9mR2VudWluZRIjCg1kZWNpZGVkX3NoYXJlGAUgASgBUgxkZWNpZGVkU2hhcmUqkAEKCk1vZGVsU3Rh\
-            Z2USGwoXTU9ERUxfU1RBR0VfVU5TUEVDSUZJRUQQABIaChZNT0RFTF9TVEFHRV9DSEFMTEVOR0VSEAESGAoUTU9ERUxfU1RBR0VfQ0hBTVBJT04QAhIXChNN\
-            T0RFTF9TVEFHRV9SRVRJUkVEEAMSFgoSTU9ERUxfU1RBR0VfU0hBRE9XEAQy8AkKDE1vZGVsU2VydmljZRJLCgVTY29yZRIdLnZpZ2lsLm1vZGVscy52MS5T\
-            Y29yZVJlcXVlc3QaHi52aWdpbC5tb2RlbHMudjEuU2NvcmVSZXNwb25zZSIDkAICEmAKDEdldERlY2lzaW9ucxIkLnZpZ2lsLm1vZGVscy52MS5HZXREZWNp\
-            c2lvbnNSZXF1ZXN0GiUudmlnaWwubW9kZWxzLnYxLkdldERlY2lzaW9uc1Jlc3BvbnNlIgOQAgESZgoOUmVwbGF5RGVjaXNpb24SJi52aWdpbC5tb2RlbHMu\
-            djEuUmVwbGF5RGVjaXNpb25SZXF1ZXN0GicudmlnaWwubW9kZWxzLnYxLlJlcGxheURlY2lzaW9uUmVzcG9uc2UiA5ACARJaCgtVcGxvYWRNb2RlbBIjLnZp\
-            Z2lsLm1vZGVscy52MS5VcGxvYWRNb2RlbFJlcXVlc3QaJC52aWdpbC5tb2RlbHMudjEuVXBsb2FkTW9kZWxSZXNwb25zZSgBElsKDFByb21vdGVNb2RlbBIk\
-            LnZpZ2lsLm1vZGVscy52MS5Qcm9tb3RlTW9kZWxSZXF1ZXN0GiUudmlnaWwubW9kZWxzLnYxLlByb21vdGVNb2RlbFJlc3BvbnNlElgKC1NoYWRvd01vZGVs\
-            EiMudmlnaWwubW9kZWxzLnYxLlNoYWRvd01vZGVsUmVxdWVzdBokLnZpZ2lsLm1vZGVscy52MS5TaGFkb3dNb2RlbFJlc3BvbnNlEl4KDVJvbGxCYWNrTW9k\
-            ZWwSJS52aWdpbC5tb2RlbHMudjEuUm9sbEJhY2tNb2RlbFJlcXVlc3QaJi52aWdpbC5tb2RlbHMudjEuUm9sbEJhY2tNb2RlbFJlc3BvbnNlEloKCkxpc3RN\
-            b2RlbHMSIi52aWdpbC5tb2RlbHMudjEuTGlzdE1vZGVsc1JlcXVlc3QaIy52aWdpbC5tb2RlbHMudjEuTGlzdE1vZGVsc1Jlc3BvbnNlIgOQAgESZgoOR2V0\
-            TW9kZWxIZWFsdGgSJi52aWdpbC5tb2RlbHMudjEuR2V0TW9kZWxIZWFsdGhSZXF1ZXN0GicudmlnaWwubW9kZWxzLnYxLkdldE1vZGVsSGVhbHRoUmVzcG9u\
-            c2UiA5ACARJmCg5QcmVkaWN0Q2FzaE91dBImLnZpZ2lsLm1vZGVscy52MS5QcmVkaWN0Q2FzaE91dFJlcXVlc3QaJy52aWdpbC5tb2RlbHMudjEuUHJlZGlj\
-            dENhc2hPdXRSZXNwb25zZSIDkAIBEmMKDUZvcmVjYXN0Q2VsbHMSJS52aWdpbC5tb2RlbHMudjEuRm9yZWNhc3RDZWxsc1JlcXVlc3QaJi52aWdpbC5tb2Rl\
-            bHMudjEuRm9yZWNhc3RDZWxsc1Jlc3BvbnNlIgOQAgESYAoNVGFpbERlY2lzaW9ucxIlLnZpZ2lsLm1vZGVscy52MS5UYWlsRGVjaXNpb25zUmVxdWVzdBom\
-            LnZpZ2lsLm1vZGVscy52MS5UYWlsRGVjaXNpb25zUmVzcG9uc2UwARJjCg1HZXRTdGF0aXN0aWNzEiUudmlnaWwubW9kZWxzLnYxLkdldFN0YXRpc3RpY3NS\
-            ZXF1ZXN0GiYudmlnaWwubW9kZWxzLnYxLkdldFN0YXRpc3RpY3NSZXNwb25zZSIDkAIBYgZwcm90bzM=
+            ImgKDFNjb3JlUmVxdWVzdBJCCgxvYnNlcnZhdGlvbnMYASADKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zEhQKBWJy\
+            aWVmGAIgASgIUgVicmllZiJJCg1TY29yZVJlc3BvbnNlEjgKCWRlY2lzaW9ucxgBIAMoCzIaLnZpZ2lsLnJlY29yZHMudjEuRGVjaXNpb25SCWRlY2lzaW9u\
+            cyJhChNHZXREZWNpc2lvbnNSZXF1ZXN0EjQKBGtleXMYASADKAsyIC52aWdpbC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uS2V5UgRrZXlzEhQKBWJyaWVmGAIg\
+            ASgIUgVicmllZiJQChRHZXREZWNpc2lvbnNSZXNwb25zZRI4CglkZWNpc2lvbnMYASADKAsyGi52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9uUglkZWNpc2lv\
+            bnMiOAoVUmVwbGF5RGVjaXNpb25SZXF1ZXN0Eh8KC2RlY2lzaW9uX2lkGAEgASgJUgpkZWNpc2lvbklkIrICChZSZXBsYXlEZWNpc2lvblJlc3BvbnNlEjIK\
+            BnN0b3JlZBgBIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuRGVjaXNpb25SBnN0b3JlZBI2CghyZXBsYXllZBgCIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuRGVj\
+            aXNpb25SCHJlcGxheWVkEhwKCWlkZW50aWNhbBgDIAEoCFIJaWRlbnRpY2FsElEKCGZlYXR1cmVzGAQgAygLMjUudmlnaWwubW9kZWxzLnYxLlJlcGxheURl\
+            Y2lzaW9uUmVzcG9uc2UuRmVhdHVyZXNFbnRyeVIIZmVhdHVyZXMaOwoNRmVhdHVyZXNFbnRyeRIQCgNrZXkYASABKAlSA2tleRIUCgV2YWx1ZRgCIAEoAVIF\
+            dmFsdWU6AjgBIkcKElVwbG9hZE1vZGVsUmVxdWVzdBIbCglmaWxlX25hbWUYASABKAlSCGZpbGVOYW1lEhQKBWNodW5rGAIgASgMUgVjaHVuayJDChNVcGxv\
+            YWRNb2RlbFJlc3BvbnNlEiwKBW1vZGVsGAEgASgLMhYudmlnaWwubW9kZWxzLnYxLk1vZGVsUgVtb2RlbCKgAwoFTW9kZWwSGAoHdmVyc2lvbhgBIAEoCVIH\
+            dmVyc2lvbhIxCgVzdGFnZRgCIAEoDjIbLnZpZ2lsLm1vZGVscy52MS5Nb2RlbFN0YWdlUgVzdGFnZRIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAMgASgJUhFm\
+            ZWF0dXJlU2V0VmVyc2lvbhI5Cgp0cmFpbmVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJdHJhaW5lZEF0EjsKC3Byb21vdGVkX2F0\
+            GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIKcHJvbW90ZWRBdBI9CgdtZXRyaWNzGAYgAygLMiMudmlnaWwubW9kZWxzLnYxLk1vZGVsLk1l\
+            dHJpY3NFbnRyeVIHbWV0cmljcxInCg9hbGVydF90aHJlc2hvbGQYByABKAFSDmFsZXJ0VGhyZXNob2xkGjoKDE1ldHJpY3NFbnRyeRIQCgNrZXkYASABKAlS\
+            A2tleRIUCgV2YWx1ZRgCIAEoAVIFdmFsdWU6AjgBIi8KE1Byb21vdGVNb2RlbFJlcXVlc3QSGAoHdmVyc2lvbhgBIAEoCVIHdmVyc2lvbiJEChRQcm9tb3Rl\
+            TW9kZWxSZXNwb25zZRIsCgVtb2RlbBgBIAEoCzIWLnZpZ2lsLm1vZGVscy52MS5Nb2RlbFIFbW9kZWwiQgoSU2hhZG93TW9kZWxSZXF1ZXN0EhgKB3ZlcnNp\
+            b24YASABKAlSB3ZlcnNpb24SEgoEc3RvcBgCIAEoCFIEc3RvcCJDChNTaGFkb3dNb2RlbFJlc3BvbnNlEiwKBW1vZGVsGAEgASgLMhYudmlnaWwubW9kZWxz\
+            LnYxLk1vZGVsUgVtb2RlbCIWChRSb2xsQmFja01vZGVsUmVxdWVzdCJFChVSb2xsQmFja01vZGVsUmVzcG9uc2USLAoFbW9kZWwYASABKAsyFi52aWdpbC5t\
+            b2RlbHMudjEuTW9kZWxSBW1vZGVsIhMKEUxpc3RNb2RlbHNSZXF1ZXN0IkQKEkxpc3RNb2RlbHNSZXNwb25zZRIuCgZtb2RlbHMYASADKAsyFi52aWdpbC5t\
+            b2RlbHMudjEuTW9kZWxSBm1vZGVscyJpChRUYWlsRGVjaXNpb25zUmVxdWVzdBI0CgVhZnRlchgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0\
+            aW9uUgVhZnRlchIbCgltYXhfYmF0Y2gYAiABKA1SCG1heEJhdGNoIlYKFVRhaWxEZWNpc2lvbnNSZXNwb25zZRI9CglkZWNpc2lvbnMYASADKAsyHy52aWdp\
+            bC5tb2RlbHMudjEuTG9nZ2VkRGVjaXNpb25SCWRlY2lzaW9ucyK7AwoOTG9nZ2VkRGVjaXNpb24SOgoIcG9zaXRpb24YASABKAsyHi52aWdpbC5ldmVudGxv\
+            Zy52MS5Mb2dQb3NpdGlvblIIcG9zaXRpb24SOwoLcmVjb3JkZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgpyZWNvcmRlZEF0EjYK\
+            CGRlY2lzaW9uGAMgASgLMhoudmlnaWwucmVjb3Jkcy52MS5EZWNpc2lvblIIZGVjaXNpb24SOQoKZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1\
+            Zi5UaW1lc3RhbXBSCWV2ZW50VGltZRIvCgZhbW91bnQYBSABKAsyFy52aWdpbC5yZWNvcmRzLnYxLk1vbmV5UgZhbW91bnQSNgoIbG9jYXRpb24YBiABKAsy\
+            Gi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIfCgt0ZXJtaW5hbF9pZBgHIAEoCVIKdGVybWluYWxJZBIzCgdjaGFubmVsGAggASgOMhku\
+            dmlnaWwucmVjb3Jkcy52MS5DaGFubmVsUgdjaGFubmVsIhYKFEdldFN0YXRpc3RpY3NSZXF1ZXN0IngKFUdldFN0YXRpc3RpY3NSZXNwb25zZRIcCglkZWNp\
+            c2lvbnMYASABKANSCWRlY2lzaW9ucxIWCgZhbGVydHMYAiABKANSBmFsZXJ0cxIpChBjaGFtcGlvbl92ZXJzaW9uGAMgASgJUg9jaGFtcGlvblZlcnNpb24i\
+            +wEKFVByZWRpY3RDYXNoT3V0UmVxdWVzdBI9CglzdWJtaXR0ZWQYASABKAsyHS52aWdpbC5tb2RlbHMudjEuQ29tcGxhaW50S2V5SABSCXN1Ym1pdHRlZBI7\
+            Cgljb21wbGFpbnQYAiABKAsyGy52aWdpbC5yZWNvcmRzLnYxLkNvbXBsYWludEgAUgljb21wbGFpbnQSKgoCYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYu\
+            VGltZXN0YW1wUgJhdBIZCghtYXhfYXRtcxgEIAEoDVIHbWF4QXRtcxIUCgVob3VycxgFIAEoDVIFaG91cnNCCQoHc3ViamVjdCJSCgxDb21wbGFpbnRLZXkS\
+            HwoLcmVwb3J0ZXJfaWQYASABKAlSCnJlcG9ydGVySWQSIQoMY29tcGxhaW50X2lkGAIgASgJUgtjb21wbGFpbnRJZCKGAwoWUHJlZGljdENhc2hPdXRSZXNw\
+            b25zZRIpChBnb25lX3Byb2JhYmlsaXR5GAEgASgBUg9nb25lUHJvYmFiaWxpdHkSOAoHd2luZG93cxgCIAMoCzIeLnZpZ2lsLm1vZGVscy52MS5DYXNoT3V0\
+            V2luZG93Ugd3aW5kb3dzEisKEWxhdGVyX3Byb2JhYmlsaXR5GAMgASgBUhBsYXRlclByb2JhYmlsaXR5Ei8KBGF0bXMYBCADKAsyGy52aWdpbC5tb2RlbHMu\
+            djEuQ2FzaE91dEFUTVIEYXRtcxIzChVlbHNld2hlcmVfcHJvYmFiaWxpdHkYBSABKAFSFGVsc2V3aGVyZVByb2JhYmlsaXR5EhYKBnRyYWNlZBgGIAEoCFIG\
+            dHJhY2VkEi8KBWFzX29mGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEYXNPZhIrChFmaXR0ZWRfY29tcGxhaW50cxgIIAEoDVIQZml0dGVk\
+            Q29tcGxhaW50cyKfAQoNQ2FzaE91dFdpbmRvdxI3CglzdGFydHNfYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUghzdGFydHNBdBIzCgdl\
+            bmRzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIGZW5kc0F0EiAKC3Byb2JhYmlsaXR5GAMgASgBUgtwcm9iYWJpbGl0eSK6AQoKQ2Fz\
+            aE91dEFUTRIfCgt0ZXJtaW5hbF9pZBgBIAEoCVIKdGVybWluYWxJZBI2Cghsb2NhdGlvbhgCIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SCGxv\
+            Y2F0aW9uEiAKC3Byb2JhYmlsaXR5GAMgASgBUgtwcm9iYWJpbGl0eRIxChR3aW5kb3dfcHJvYmFiaWxpdGllcxgEIAMoAVITd2luZG93UHJvYmFiaWxpdGll\
+            cyLwAgoURm9yZWNhc3RDZWxsc1JlcXVlc3QSHQoKY3JpbWVfdHlwZRgBIAEoCVIJY3JpbWVUeXBlEioKAmF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRp\
+            bWVzdGFtcFICYXQSFAoFaG91cnMYAyABKA1SBWhvdXJzEh8KC2NlbGxfbWV0cmVzGAQgASgNUgpjZWxsTWV0cmVzEj4KBGFyZWEYBSABKAsyKi52aWdpbC5t\
+            b2RlbHMudjEuRm9yZWNhc3RDZWxsc1JlcXVlc3QuQXJlYVIEYXJlYRIbCgltYXhfY2VsbHMYBiABKA1SCG1heENlbGxzEh0KCndpdGhfaG91cnMYByABKAhS\
+            CXdpdGhIb3VycxpaCgRBcmVhEhIKBHdlc3QYASABKAFSBHdlc3QSFAoFc291dGgYAiABKAFSBXNvdXRoEhIKBGVhc3QYAyABKAFSBGVhc3QSFAoFbm9ydGgY\
+            BCABKAFSBW5vcnRoIrsCChVGb3JlY2FzdENlbGxzUmVzcG9uc2USMwoFY2VsbHMYASADKAsyHS52aWdpbC5tb2RlbHMudjEuQ2VsbEZvcmVjYXN0UgVjZWxs\
+            cxIvCgVhc19vZhgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBGFzT2YSFAoFaG91cnMYAyABKA1SBWhvdXJzEh8KC2NlbGxfbWV0cmVzGAQg\
+            ASgNUgpjZWxsTWV0cmVzEiUKDnRvdGFsX2V4cGVjdGVkGAUgASgBUg10b3RhbEV4cGVjdGVkEh8KC3RvdGFsX2NlbGxzGAYgASgNUgp0b3RhbENlbGxzEhwK\
+            CWluY2lkZW50cxgHIAEoDVIJaW5jaWRlbnRzEh8KC2NyaW1lX3R5cGVzGAggAygJUgpjcmltZVR5cGVzIuUDCgxDZWxsRm9yZWNhc3QSMgoGY2VudHJlGAEg\
+            ASgLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIGY2VudHJlEhoKCGV4cGVjdGVkGAIgASgBUghleHBlY3RlZBI6CgRoYWxmGAMgASgLMiYudmlnaWwu\
+            bW9kZWxzLnYxLkNlbGxGb3JlY2FzdC5JbnRlcnZhbFIEaGFsZhI6CgR3aWRlGAQgASgLMiYudmlnaWwubW9kZWxzLnYxLkNlbGxGb3JlY2FzdC5JbnRlcnZh\
+            bFIEd2lkZRI4CgVob3VycxgFIAMoCzIiLnZpZ2lsLm1vZGVscy52MS5DZWxsRm9yZWNhc3QuSG91clIFaG91cnMaNgoISW50ZXJ2YWwSFAoFbG93ZXIYASAB\
+            KA1SBWxvd2VyEhQKBXVwcGVyGAIgASgNUgV1cHBlchqaAQoESG91chIaCghleHBlY3RlZBgBIAEoAVIIZXhwZWN0ZWQSOgoEaGFsZhgCIAEoCzImLnZpZ2ls\
+            Lm1vZGVscy52MS5DZWxsRm9yZWNhc3QuSW50ZXJ2YWxSBGhhbGYSOgoEd2lkZRgDIAEoCzImLnZpZ2lsLm1vZGVscy52MS5DZWxsRm9yZWNhc3QuSW50ZXJ2\
+            YWxSBHdpZGUiRQoVR2V0TW9kZWxIZWFsdGhSZXF1ZXN0EhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24SEgoEZGF5cxgCIAEoDVIEZGF5cyLBAQoWR2V0TW9k\
+            ZWxIZWFsdGhSZXNwb25zZRIYCgd2ZXJzaW9uGAEgASgJUgd2ZXJzaW9uEhwKCWRlY2lzaW9ucxgCIAEoDVIJZGVjaXNpb25zEjMKBWRyaWZ0GAMgAygLMh0u\
+            dmlnaWwubW9kZWxzLnYxLkZlYXR1cmVEcmlmdFIFZHJpZnQSOgoIb3V0Y29tZXMYBCABKAsyHi52aWdpbC5tb2RlbHMudjEuTW9kZWxPdXRjb21lc1IIb3V0\
+            Y29tZXMiUQoMRmVhdHVyZURyaWZ0EhgKB2ZlYXR1cmUYASABKAlSB2ZlYXR1cmUSJwoPc3RhYmlsaXR5X2luZGV4GAIgASgBUg5zdGFiaWxpdHlJbmRleCKG\
+            AwoNTW9kZWxPdXRjb21lcxIcCglkZWNpc2lvbnMYASABKA1SCWRlY2lzaW9ucxIWCgZmcmF1ZHMYAiABKA1SBmZyYXVkcxIrChFjYWxpYnJhdGlvbl9lcnJv\
+            chgDIAEoAVIQY2FsaWJyYXRpb25FcnJvchIrChFhdmVyYWdlX3ByZWNpc2lvbhgEIAEoAVIQYXZlcmFnZVByZWNpc2lvbhJDCghjb3ZlcmFnZRgFIAEoCzIn\
+            LnZpZ2lsLm1vZGVscy52MS5Nb2RlbE91dGNvbWVzLkNvdmVyYWdlUghjb3ZlcmFnZRqfAQoIQ292ZXJhZ2USFgoGc3RhdGVkGAEgASgBUgZzdGF0ZWQSGgoI\
+            b2JzZXJ2ZWQYAiABKAFSCG9ic2VydmVkEhsKCW9mX2ZyYXVkcxgDIAEoAVIIb2ZGcmF1ZHMSHQoKb2ZfZ2VudWluZRgEIAEoAVIJb2ZHZW51aW5lEiMKDWRl\
+            Y2lkZWRfc2hhcmUYBSABKAFSDGRlY2lkZWRTaGFyZSqQAQoKTW9kZWxTdGFnZRIbChdNT0RFTF9TVEFHRV9VTlNQRUNJRklFRBAAEhoKFk1PREVMX1NUQUdF\
+            X0NIQUxMRU5HRVIQARIYChRNT0RFTF9TVEFHRV9DSEFNUElPThACEhcKE01PREVMX1NUQUdFX1JFVElSRUQQAxIWChJNT0RFTF9TVEFHRV9TSEFET1cQBDLw\
+            CQoMTW9kZWxTZXJ2aWNlEksKBVNjb3JlEh0udmlnaWwubW9kZWxzLnYxLlNjb3JlUmVxdWVzdBoeLnZpZ2lsLm1vZGVscy52MS5TY29yZVJlc3BvbnNlIgOQ\
+            AgISYAoMR2V0RGVjaXNpb25zEiQudmlnaWwubW9kZWxzLnYxLkdldERlY2lzaW9uc1JlcXVlc3QaJS52aWdpbC5tb2RlbHMudjEuR2V0RGVjaXNpb25zUmVz\
+            cG9uc2UiA5ACARJmCg5SZXBsYXlEZWNpc2lvbhImLnZpZ2lsLm1vZGVscy52MS5SZXBsYXlEZWNpc2lvblJlcXVlc3QaJy52aWdpbC5tb2RlbHMudjEuUmVw\
+            bGF5RGVjaXNpb25SZXNwb25zZSIDkAIBEloKC1VwbG9hZE1vZGVsEiMudmlnaWwubW9kZWxzLnYxLlVwbG9hZE1vZGVsUmVxdWVzdBokLnZpZ2lsLm1vZGVs\
+            cy52MS5VcGxvYWRNb2RlbFJlc3BvbnNlKAESWwoMUHJvbW90ZU1vZGVsEiQudmlnaWwubW9kZWxzLnYxLlByb21vdGVNb2RlbFJlcXVlc3QaJS52aWdpbC5t\
+            b2RlbHMudjEuUHJvbW90ZU1vZGVsUmVzcG9uc2USWAoLU2hhZG93TW9kZWwSIy52aWdpbC5tb2RlbHMudjEuU2hhZG93TW9kZWxSZXF1ZXN0GiQudmlnaWwu\
+            bW9kZWxzLnYxLlNoYWRvd01vZGVsUmVzcG9uc2USXgoNUm9sbEJhY2tNb2RlbBIlLnZpZ2lsLm1vZGVscy52MS5Sb2xsQmFja01vZGVsUmVxdWVzdBomLnZp\
+            Z2lsLm1vZGVscy52MS5Sb2xsQmFja01vZGVsUmVzcG9uc2USWgoKTGlzdE1vZGVscxIiLnZpZ2lsLm1vZGVscy52MS5MaXN0TW9kZWxzUmVxdWVzdBojLnZp\
+            Z2lsLm1vZGVscy52MS5MaXN0TW9kZWxzUmVzcG9uc2UiA5ACARJmCg5HZXRNb2RlbEhlYWx0aBImLnZpZ2lsLm1vZGVscy52MS5HZXRNb2RlbEhlYWx0aFJl\
+            cXVlc3QaJy52aWdpbC5tb2RlbHMudjEuR2V0TW9kZWxIZWFsdGhSZXNwb25zZSIDkAIBEmYKDlByZWRpY3RDYXNoT3V0EiYudmlnaWwubW9kZWxzLnYxLlBy\
+            ZWRpY3RDYXNoT3V0UmVxdWVzdBonLnZpZ2lsLm1vZGVscy52MS5QcmVkaWN0Q2FzaE91dFJlc3BvbnNlIgOQAgESYwoNRm9yZWNhc3RDZWxscxIlLnZpZ2ls\
+            Lm1vZGVscy52MS5Gb3JlY2FzdENlbGxzUmVxdWVzdBomLnZpZ2lsLm1vZGVscy52MS5Gb3JlY2FzdENlbGxzUmVzcG9uc2UiA5ACARJgCg1UYWlsRGVjaXNp\
+            b25zEiUudmlnaWwubW9kZWxzLnYxLlRhaWxEZWNpc2lvbnNSZXF1ZXN0GiYudmlnaWwubW9kZWxzLnYxLlRhaWxEZWNpc2lvbnNSZXNwb25zZTABEmMKDUdl\
+            dFN0YXRpc3RpY3MSJS52aWdpbC5tb2RlbHMudjEuR2V0U3RhdGlzdGljc1JlcXVlc3QaJi52aWdpbC5tb2RlbHMudjEuR2V0U3RhdGlzdGljc1Jlc3BvbnNl\
+            IgOQAgFiBnByb3RvMw==
             """)
 }

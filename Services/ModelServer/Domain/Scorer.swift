@@ -21,16 +21,26 @@ struct Scorer: Sendable {
     /// - Parameters:
     ///   - values: in the order of the model's feature set; NaN where unknown.
     ///   - placeRisk: see `Ensemble.Signal.place`; NaN where it is not at hand.
+    ///   - isBrief: without reasons where it is legitimate and raises no alert; ``reasons(_:)`` has them.
     /// - Returns: nil if there are more or fewer values than the model takes.
-    func decide(_ values: [Double], placeRisk: Double, on key: TransactionKey, id: String, at time: Timestamp) -> Decision? {
+    func decide(
+        _ values: [Double], placeRisk: Double, on key: TransactionKey, id: String, at time: Timestamp, isBrief: Bool = false
+    ) -> Decision? {
         guard values.count == bundle.model.featureNames.count else { return nil }
-        let score = bundle.model.score(values, placeRisk: placeRisk, maxReasons: Self.maxReasons)
+        var score = bundle.model.score(values, placeRisk: placeRisk, maxReasons: 0)
+        let isAlert = score.riskScore >= alertThreshold
+        if !isBrief || isAlert || score.label != .legitimate { score.reasons = reasons(values) }
         return Decision(
             key: key, label: score.label, riskScore: score.riskScore, reasons: score.reasons, modelVersion: version, decidedAt: time,
-            alert: score.riskScore >= alertThreshold, decisionID: id, parts: score.parts,
+            alert: isAlert, decisionID: id, parts: score.parts,
             predictionSet: score.predictionSet.map {
                 Decision.PredictionSet(
                     hasGenuine: $0.hasGenuine, hasFraud: $0.hasFraud, coverage: bundle.manifest.conformal?.coverage ?? 0)
             })
+    }
+
+    /// Why a decision is what it is; none if there are more or fewer values than the model takes.
+    func reasons(_ values: [Double]) -> [Decision.Reason] {
+        values.count == bundle.model.featureNames.count ? bundle.model.reasons(values, maxReasons: Self.maxReasons) : []
     }
 }

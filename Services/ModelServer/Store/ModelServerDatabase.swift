@@ -50,11 +50,11 @@ struct ModelServerDatabase: Sendable {
 
     // MARK: Decisions
 
-    /// The log's entries of the decisions of these names; those not made are missing.
-    func decisions(named names: [UUID]) async throws -> [UUID: [UInt8]] {
-        guard !names.isEmpty else { return [:] }
-        let rows = try await pool.query("SELECT decision_id, payload FROM event_log WHERE decision_id = ANY(\(names))")
-        return Dictionary(try rows.decode(UUID.self, [UInt8].self), uniquingKeysWith: { $1 })
+    /// The log's entries of the decisions of these names, and what each was made from; those not made are missing.
+    func decisions(named names: [UUID]) async throws -> [(name: UUID, logEntry: [UInt8], observation: [UInt8])] {
+        guard !names.isEmpty else { return [] }
+        let rows = try await pool.query("SELECT decision_id, payload, observation FROM event_log WHERE decision_id = ANY(\(names))")
+        return try rows.decode(UUID.self, [UInt8].self, [UInt8].self).map { ($0.0, $0.1, $0.2) }
     }
 
     /// A decision's log entry with the observation it was made from; nil if there is none of that name.

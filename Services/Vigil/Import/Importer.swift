@@ -77,7 +77,7 @@ struct Importer {
             try await client.streamTransactions(options: options) { writer in
                 while let (row, message) = try await session.next() {
                     guard let transaction = message.transaction else { continue }
-                    try await writer.write(IngestionV1.StreamTransactionsRequest(sequence: row, transaction: transaction))
+                    try await writer.write(IngestionV1.StreamTransactionsRequest(sequence: row, transaction: transaction, brief: true))
                 }
             } read: { answers in
                 for try await answer in answers {

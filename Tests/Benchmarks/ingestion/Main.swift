@@ -21,7 +21,7 @@ import SuiteProcesses
         let wanted = CommandLine.arguments.dropFirst()
         let rows = quick ? 40_000 : 160_000
         if wanted.isEmpty || wanted.contains("durable") { try await durable(suite, rows: rows, rounds: quick ? 1 : 3, &report) }
-        if wanted.isEmpty || wanted.contains("scored") { try await scored(suite, rows: rows / 8, rounds: quick ? 1 : 3, &report) }
+        if wanted.isEmpty || wanted.contains("scored") { try await scored(suite, rows: rows / 2, rounds: quick ? 1 : 3, &report) }
         try report.write()
     }
 
@@ -107,7 +107,7 @@ import SuiteProcesses
         let client = IngestionV1.IngestionService.Client(channel)
         let answered = try await client.streamTransactions(options: CallOptions(timeout: .seconds(600), waitForReady: true)) { writer in
             for number in 0..<count {
-                try await writer.write(.init(sequence: UInt64(number), transaction: payments.message(number)))
+                try await writer.write(.init(sequence: UInt64(number), transaction: payments.message(number), brief: true))
             }
         } read: { answers in
             var accepted = 0

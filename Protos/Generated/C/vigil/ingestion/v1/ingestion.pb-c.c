@@ -1587,7 +1587,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__submit_transaction_respon
   (ProtobufCMessageInit) vigil__ingestion__v1__submit_transaction_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__ingestion__v1__stream_transactions_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__stream_transactions_request__field_descriptors[3] =
 {
   {
     "sequence",
@@ -1613,15 +1613,28 @@ static const ProtobufCFieldDescriptor vigil__ingestion__v1__stream_transactions_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "brief",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__StreamTransactionsRequest, brief),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__ingestion__v1__stream_transactions_request__field_indices_by_name[] = {
+  2,   /* field[2] = brief */
   0,   /* field[0] = sequence */
   1,   /* field[1] = transaction */
 };
 static const ProtobufCIntRange vigil__ingestion__v1__stream_transactions_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor vigil__ingestion__v1__stream_transactions_request__descriptor =
 {
@@ -1631,7 +1644,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__stream_transactions_reque
   "Vigil__Ingestion__V1__StreamTransactionsRequest",
   "vigil.ingestion.v1",
   sizeof(Vigil__Ingestion__V1__StreamTransactionsRequest),
-  2,
+  3,
   vigil__ingestion__v1__stream_transactions_request__field_descriptors,
   vigil__ingestion__v1__stream_transactions_request__field_indices_by_name,
   1,  vigil__ingestion__v1__stream_transactions_request__number_ranges,

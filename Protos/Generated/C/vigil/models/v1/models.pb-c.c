@@ -1573,7 +1573,7 @@ void   vigil__models__v1__model_outcomes__free_unpacked
   assert(message->base.descriptor == &vigil__models__v1__model_outcomes__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor vigil__models__v1__score_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor vigil__models__v1__score_request__field_descriptors[2] =
 {
   {
     "observations",
@@ -1587,14 +1587,27 @@ static const ProtobufCFieldDescriptor vigil__models__v1__score_request__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "brief",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ScoreRequest, brief),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__models__v1__score_request__field_indices_by_name[] = {
+  1,   /* field[1] = brief */
   0,   /* field[0] = observations */
 };
 static const ProtobufCIntRange vigil__models__v1__score_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor vigil__models__v1__score_request__descriptor =
 {
@@ -1604,7 +1617,7 @@ const ProtobufCMessageDescriptor vigil__models__v1__score_request__descriptor =
   "Vigil__Models__V1__ScoreRequest",
   "vigil.models.v1",
   sizeof(Vigil__Models__V1__ScoreRequest),
-  1,
+  2,
   vigil__models__v1__score_request__field_descriptors,
   vigil__models__v1__score_request__field_indices_by_name,
   1,  vigil__models__v1__score_request__number_ranges,
@@ -1649,7 +1662,7 @@ const ProtobufCMessageDescriptor vigil__models__v1__score_response__descriptor =
   (ProtobufCMessageInit) vigil__models__v1__score_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__models__v1__get_decisions_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor vigil__models__v1__get_decisions_request__field_descriptors[2] =
 {
   {
     "keys",
@@ -1663,14 +1676,27 @@ static const ProtobufCFieldDescriptor vigil__models__v1__get_decisions_request__
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "brief",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__GetDecisionsRequest, brief),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__models__v1__get_decisions_request__field_indices_by_name[] = {
+  1,   /* field[1] = brief */
   0,   /* field[0] = keys */
 };
 static const ProtobufCIntRange vigil__models__v1__get_decisions_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor vigil__models__v1__get_decisions_request__descriptor =
 {
@@ -1680,7 +1706,7 @@ const ProtobufCMessageDescriptor vigil__models__v1__get_decisions_request__descr
   "Vigil__Models__V1__GetDecisionsRequest",
   "vigil.models.v1",
   sizeof(Vigil__Models__V1__GetDecisionsRequest),
-  1,
+  2,
   vigil__models__v1__get_decisions_request__field_descriptors,
   vigil__models__v1__get_decisions_request__field_indices_by_name,
   1,  vigil__models__v1__get_decisions_request__number_ranges,

@@ -115,10 +115,11 @@ struct  Vigil__Ingestion__V1__StreamTransactionsRequest
   ProtobufCMessage base;
   uint64_t sequence;
   Vigil__Records__V1__Transaction *transaction;
+  protobuf_c_boolean brief;
 };
 #define VIGIL__INGESTION__V1__STREAM_TRANSACTIONS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__stream_transactions_request__descriptor) \
-    , 0, NULL }
+    , 0, NULL, 0 }
 
 
 struct  Vigil__Ingestion__V1__StreamTransactionsResponse

@@ -79,10 +79,11 @@ struct  Vigil__Models__V1__ScoreRequest
   ProtobufCMessage base;
   size_t n_observations;
   Vigil__Features__V1__Observation **observations;
+  protobuf_c_boolean brief;
 };
 #define VIGIL__MODELS__V1__SCORE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__score_request__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0 }
 
 
 struct  Vigil__Models__V1__ScoreResponse
@@ -101,10 +102,11 @@ struct  Vigil__Models__V1__GetDecisionsRequest
   ProtobufCMessage base;
   size_t n_keys;
   Vigil__Records__V1__TransactionKey **keys;
+  protobuf_c_boolean brief;
 };
 #define VIGIL__MODELS__V1__GET_DECISIONS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__get_decisions_request__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0 }
 
 
 struct  Vigil__Models__V1__GetDecisionsResponse
