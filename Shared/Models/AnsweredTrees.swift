@@ -17,11 +17,16 @@ struct AnsweredTrees: Sendable, Hashable {
     private let depth: Int
     private let paddedTreeCount: Int
     private let features: ContiguousArray<Feature>
-    /// Of each question the key below which the answer is yes.
+    private let questionCount: Int
+    /// Of each feature's questions the keys below which the answer is yes, filled up to `width` by what no key reaches.
     private let thresholds: ContiguousArray<UInt32>
+    /// A power of two, above the number of questions of any feature.
+    private let width: Int
     /// 1 where a missing value answers yes.
     private let missing: ContiguousArray<UInt8>
-    /// As many zeros as any feature has questions, then as many ones.
+    /// Copied are so many answers at once, over the end of a feature too: the next one's are written later.
+    private typealias Chunk = SIMD16<UInt8>
+    /// `width` zeros, then `width` ones and a chunk.
     private let strip: ContiguousArray<UInt8>
     /// The questions of each tree in heap order, as `PaddedTrees` has its splits.
     private let asked: ContiguousArray<UInt16>
@@ -53,16 +58,23 @@ struct AnsweredTrees: Sendable, Hashable {
         depth = trees.depth
         paddedTreeCount = trees.paddedTreeCount
         self.features = features
-        thresholds = .init(questions.map(\.threshold))
+        questionCount = questions.count
+        var width = 2
+        while width <= longest { width *= 2 }
+        self.width = width
+        thresholds = .init(
+            features.flatMap { feature in
+                (0..<width).map { $0 < feature.count ? questions[feature.first + $0].threshold : .max }
+            })
         missing = .init(questions.map(\.missingSaysYes))
-        strip = .init((0..<2 * longest).map { $0 < longest ? 0 : 1 })
+        strip = .init((0..<2 * width + Chunk.scalarCount).map { $0 < width ? 0 : 1 })
         asked = .init(splits.map { numbers[$0] ?? 0 })
         leaves = trees.leaves
     }
 
     /// `base` and the leaves of one row, summed in the order of the trees.
     func margin(_ row: UnsafePointer<Float>, base: Float) -> Float {
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: thresholds.count) { buffer in
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: questionCount + Chunk.scalarCount) { buffer in
             guard let answers = buffer.baseAddress else { return base }
             answer(row, into: answers)
             // A depth that the compiler knows saves a third.
@@ -79,37 +91,42 @@ struct AnsweredTrees: Sendable, Hashable {
         thresholds.withUnsafeBufferPointer { thresholds in
             strip.withUnsafeBufferPointer { strip in
                 features.withUnsafeBufferPointer { features in
-                    guard let thresholds = thresholds.baseAddress, let strip = strip.baseAddress else { return }
-                    let ones = strip + self.strip.count / 2
+                    guard var keys = thresholds.baseAddress, let strip = strip.baseAddress else { return }
+                    let highest = UInt64(width.trailingZeroBitCount &- 1)
                     for feature in features {
                         let value = row[feature.index]
+                        let place = answers + feature.first
                         if value.isNaN {
-                            missing.withUnsafeBufferPointer { missing in
-                                for place in feature.first..<feature.first &+ feature.count { answers[place] = missing[place] }
+                            for question in 0..<feature.count { place[question] = missing[feature.first &+ question] }
+                        } else {
+                            let no = Self.rank(of: PaddedTrees.key(value, missing: 0), keys, highest)
+                            let source = UnsafeRawPointer(strip + (width &- no))
+                            var offset = 0
+                            while offset < feature.count {
+                                let chunk = source.loadUnaligned(fromByteOffset: offset, as: Chunk.self)
+                                UnsafeMutableRawPointer(place).storeBytes(of: chunk, toByteOffset: offset, as: Chunk.self)
+                                offset &+= Chunk.scalarCount
                             }
-                            continue
                         }
-                        let no = Self.rank(of: PaddedTrees.key(value, missing: 0), thresholds + feature.first, feature.count)
-                        (answers + feature.first).update(from: ones - no, count: feature.count)
+                        keys += width
                     }
                 }
             }
         }
     }
 
-    /// How many of `count` ascending keys are at most `key`.
+    /// How many of the ascending keys are at most `key`.
     ///
     /// The sign of a difference, shifted to the step's place, stands for a comparison, of which the compiler would make a branch that nothing
     /// could predict; so the searches of several features overlap.
     @inline(__always)
-    private static func rank(of key: UInt32, _ keys: UnsafePointer<UInt32>, _ count: Int) -> Int {
+    private static func rank(of key: UInt32, _ keys: UnsafePointer<UInt32>, _ highest: UInt64) -> Int {
         var found = 0
-        var place = UInt64(Int.bitWidth &- 1 &- count.leadingZeroBitCount)
+        var place = highest
         while true {
-            let next = found &+ (1 &<< Int(truncatingIfNeeded: place))
-            let above = UInt64(bitPattern: Int64(key) &- Int64(keys[min(next, count) &- 1])) &>> 63
-            let beyond = UInt64(bitPattern: Int64(count &- next)) &>> 63
-            found &+= Int(truncatingIfNeeded: ((above | beyond) ^ 1) &<< place)
+            let middle = keys[found &+ (1 &<< Int(truncatingIfNeeded: place)) &- 1]
+            let isAbove = UInt64(bitPattern: Int64(key) &- Int64(middle)) &>> 63
+            found &+= Int(truncatingIfNeeded: (isAbove ^ 1) &<< place)
             if place == 0 { return found }
             place &-= 1
         }

@@ -27,8 +27,9 @@ struct EnsembleTrainer {
             guard rows.contains(where: { isFraud[$0] }), rows.contains(where: { !isFraud[$0] }) else {
                 throw TrainingError(.data, "too few frauds or customers to train \(parts) parts: use more history, or fewer parts")
             }
+            let seen = parts == 1 ? table : table.selecting(rows)
             let matrix = try DataMatrix(
-                rows: table.selecting(rows).values, columnCount: table.set.count, labels: rows.map { isFraud[$0] ? 1 : 0 },
+                rows: seen.values, columnCount: table.set.count, labels: rows.map { isFraud[$0] ? 1 : 0 },
                 threads: options.threads)
             let booster = try Booster(on: matrix, parameters: parameters(part: part, rate: rate))
             for round in 0..<options.rounds {
@@ -38,7 +39,8 @@ struct EnsembleTrainer {
             let forest = try XGBoostModel(try booster.encoded()).forest
             forests.append(forest)
             let apart = partOfRow.indices.filter { parts == 1 || partOfRow[$0] == part }
-            for (row, margin) in zip(apart, forest.margins(rows: table.selecting(apart).values)) { heldOut[row] = margin }
+            let unseen = parts == 1 ? table : table.selecting(apart)
+            for (row, margin) in zip(apart, forest.margins(rows: unseen.values)) { heldOut[row] = margin }
         }
         return Result(forest: try Forest(averaging: forests), heldOutMargins: heldOut)
     }

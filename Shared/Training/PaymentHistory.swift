@@ -64,7 +64,8 @@ public struct PaymentHistory: Sendable {
         var hash = SHA256()
         var line: [UInt8] = []
         func add(_ text: String) {
-            line.append(contentsOf: text.utf8)
+            var text = text
+            text.withUTF8 { line.append(contentsOf: $0) }
             line.append(0x1f)
         }
         func flush() {

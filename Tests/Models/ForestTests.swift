@@ -96,6 +96,28 @@ import Testing
         return tree
     }
 
+    @Test(arguments: [1, 2, 4, 6])
+    func `trees whose questions are answered first score as those that are walked`(depth: Int) throws {
+        var random = SeededGenerator(state: 31)
+        var scored = 0
+        for (trees, features) in [(1, 1), (9, 3), (40, 20)] {
+            let forest = try Self.randomForest(trees: trees, depth: depth, features: features, random: &random)
+            // A forest of single leaves asks nothing.
+            guard let padded = forest.padded, let answered = forest.answered else { continue }
+            scored += 1
+            for _ in 0..<200 {
+                let row = (0..<features).map { _ in
+                    [.nan, -.infinity, .infinity, 0, -0.0, Float.random(in: 0...1, using: &random)].randomElement(using: &random) ?? 0
+                }
+                row.withUnsafeBufferPointer { row in
+                    guard let first = row.baseAddress else { return }
+                    #expect(answered.margin(first, base: 0.25) == padded.margin(first, base: 0.25))
+                }
+            }
+        }
+        #expect(scored > 0)
+    }
+
     @Test func `a batch scores every row as it is scored alone`() throws {
         var random = SeededGenerator(state: 6)
         let forest = try Self.randomForest(trees: 21, depth: 6, features: 8, random: &random)

@@ -53,35 +53,58 @@ struct LogisticFit {
 
     private func loss(_ weights: [Double]) -> Double {
         var sum = 0.0
-        for (row, positive) in isPositive.enumerated() {
-            let logit = logit(row, weights)
-            sum += softplus(logit) - (positive ? logit : 0)
-        }
+        forEachLogit(weights) { _, logit, positive in sum += softplus(logit) - (positive ? logit : 0) }
         for index in prior.indices { sum += ridge[index] / 2 * (weights[index] - prior[index]) * (weights[index] - prior[index]) }
         return sum
     }
 
-    private func logit(_ row: Int, _ weights: [Double]) -> Double {
-        var sum = 0.0
-        for index in 0..<count { sum += weights[index] * rows[row * count + index] }
-        return sum
+    /// - Parameter body: gets each row, its weighted sum, and whether it is positive.
+    @inline(__always)
+    private func forEachLogit(_ weights: [Double], _ body: (UnsafePointer<Double>, Double, Bool) -> Void) {
+        let count = count
+        rows.withUnsafeBufferPointer { rows in
+            weights.withUnsafeBufferPointer { weights in
+                isPositive.withUnsafeBufferPointer { isPositive in
+                    guard var row = rows.baseAddress else { return }
+                    for positive in isPositive {
+                        var logit = 0.0
+                        for index in 0..<count { logit += weights[index] * row[index] }
+                        body(row, logit, positive)
+                        row += count
+                    }
+                }
+            }
+        }
     }
 
     /// Only the lower half of the curvature, which is all that is read.
     private func derivatives(_ weights: [Double], holding held: Set<Int>) -> (gradient: [Double], curvature: [[Double]]) {
-        var derivatives = LogitFit.Derivatives(count: count)
-        var row = [Double](repeating: 0, count: count)
-        for (number, positive) in isPositive.enumerated() {
-            for index in 0..<count { row[index] = held.contains(index) ? 0 : rows[number * count + index] }
-            let p = LogitFit.logistic(logit(number, weights))
-            derivatives.add(row, times: p - (positive ? 1 : 0))
-            derivatives.add(row, row, times: max(p * (1 - p), 1e-12))
+        let count = count
+        let isFree = prior.indices.map { held.contains($0) ? 0.0 : 1.0 }
+        var gradient = [Double](repeating: 0, count: count)
+        // One row of it after another.
+        var curvature = [Double](repeating: 0, count: count * count)
+        gradient.withUnsafeMutableBufferPointer { gradient in
+            curvature.withUnsafeMutableBufferPointer { curvature in
+                isFree.withUnsafeBufferPointer { isFree in
+                    forEachLogit(weights) { values, logit, positive in
+                        let p = LogitFit.logistic(logit)
+                        let slope = p - (positive ? 1 : 0)
+                        let bend = max(p * (1 - p), 1e-12)
+                        for row in 0..<count where isFree[row] > 0 {
+                            gradient[row] += slope * values[row]
+                            let scaled = bend * values[row]
+                            for column in 0...row { curvature[row &* count &+ column] += scaled * (values[column] * isFree[column]) }
+                        }
+                    }
+                }
+            }
         }
         for index in prior.indices {
-            derivatives.curvature[index][index] += held.contains(index) ? 1 : ridge[index]
-            if !held.contains(index) { derivatives.gradient[index] += ridge[index] * (weights[index] - prior[index]) }
+            curvature[index * count + index] += held.contains(index) ? 1 : ridge[index]
+            if !held.contains(index) { gradient[index] += ridge[index] * (weights[index] - prior[index]) }
         }
-        return (derivatives.gradient, derivatives.curvature)
+        return (gradient, prior.indices.map { Array(curvature[$0 * count..<($0 + 1) * count]) })
     }
 }
 
