@@ -69,7 +69,7 @@ import SuiteProcesses
             copies.append(try copy(suite.server, rows: rows, round: 100 + round))
         }
         report.compare(
-            "scored, decision stored, \(clients) clients", unit: "rows/s", ours: median(ours), peer: median(copies), "COPY FROM",
+            "scored and decision stored, brief, \(clients) clients", unit: "rows/s", ours: median(ours), peer: median(copies), "COPY FROM",
             .atLeast(0.25))
     }
 
