@@ -7,13 +7,13 @@ public func processorSeconds() -> Double {
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1_000_000_000
 }
 
-/// User and system CPU time, in seconds, that another process has used, from `/proc/PID/stat`; nil when it is gone.
+/// User and system CPU time, in seconds, that another process has used; nil when it is gone. From the scheduler's own clock: the ticks
+/// of `/proc/PID/stat` are samples, a hundred a second, which tell nothing of a run of a tenth of a second.
 public func processorSeconds(of process: Int32) -> Double? {
-    guard let stat = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8), let end = stat.lastIndex(of: ")") else { return nil }
-    // After the name in parentheses: state is field 0, utime field 11, stime field 12, in clock ticks.
-    let fields = stat[stat.index(after: end)...].split(separator: " ")
-    guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return nil }
-    return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    var clock = clockid_t()
+    var time = timespec()
+    guard clock_getcpuclockid(process, &clock) == 0, clock_gettime(clock, &time) == 0 else { return nil }
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1_000_000_000
 }
 
 /// Resident memory of a process in bytes, from `/proc/PID/status`; nil when it is gone.
