@@ -13,6 +13,7 @@ struct AnomaliesCommand: ParsableCommand {
 
               vigil anomalies --input withdrawals.csv --output scored.csv
               vigil anomalies --input series/ --output scored/ --format json
+              vigil anomalies --input series/ --output scored/ --report anomalies.html
 
             anomaly_score is 0 to 1 and means the same on every series: about one point in a thousand scores above 0.999. Choose the rate of
             alarms that you can look into, and use that one threshold for all series. Nothing is to be set. A score depends on the points before
@@ -31,6 +32,9 @@ struct AnomaliesCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Where the scores go: a file for a file, a folder for a folder.", valueName: "file|dir"))
     var output: String
 
+    @Option(help: ArgumentHelp("Where a report with the timelines goes: HTML that opens without a network.", valueName: "file"))
+    var report: String?
+
     @Option(help: "text or json: how the summary is printed.")
     var format: OutputFormat = .text
 
@@ -42,21 +46,28 @@ struct AnomaliesCommand: ParsableCommand {
             FileHandle.standardError.write(Data("vigil anomalies: \(error)\n".utf8))
             throw ExitCode(1)
         }
+        try OutputPlaces(inputs: [input] + files.map(\.input), files: ["--report": report]).check()
+        var page = AnomalyReport()
         var progress = ProgressLine()
         var summary = AnomalySummary()
         for (index, file) in files.enumerated() {
             progress.show("scoring series \(index + 1) of \(files.count)", fraction: Double(index) / Double(files.count))
             var complaints = 0
-            let outcome = file.score { fault in
-                complaints += 1
-                if complaints <= Self.maxFaultsShown { progress.note("vigil anomalies: \(fault)") }
-            }
+            var timeline = AnomalyTimeline(name: file.input)
+            let outcome = file.score(
+                point: { if report != nil { timeline.add(seconds: $0, value: $1, score: $2) } },
+                fault: { fault in
+                    complaints += 1
+                    if complaints <= Self.maxFaultsShown { progress.note("vigil anomalies: \(fault)") }
+                })
+            page.add(timeline)
             if complaints > Self.maxFaultsShown {
                 progress.note("vigil anomalies: \(file.input): \(complaints - Self.maxFaultsShown) further rows cannot be read")
             }
             if let error = outcome.error { progress.note("vigil anomalies: \(error)") }
             summary.files.append(outcome)
         }
+        if let report { try page.write(to: report) }
         progress.end()
         try summary.show(as: format)
         if summary.status != 0 { throw ExitCode(summary.status) }

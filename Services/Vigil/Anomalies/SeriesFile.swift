@@ -62,11 +62,15 @@ struct SeriesFile {
     }
 
     /// Reads, scores and writes the series. The output appears whole or not at all.
-    /// - Parameter fault: told of each row that cannot be read.
-    func score(fault: @escaping (String) -> Void) -> Outcome {
+    /// - Parameters:
+    ///   - point: told of each point: seconds since 1970, value, score.
+    ///   - fault: told of each row that cannot be read.
+    func score(
+        point: (_ seconds: Double, _ value: Double, _ score: Double) -> Void = { _, _, _ in }, fault: @escaping (String) -> Void
+    ) -> Outcome {
         var outcome = Outcome(input: input, output: output)
         do {
-            try score(into: &outcome, fault: fault)
+            try score(into: &outcome, point: point, fault: fault)
         } catch let error as DatasetError {
             outcome.error = error.message.contains(input) ? error.message : "\(input): \(error.message)"
         } catch {
@@ -75,7 +79,9 @@ struct SeriesFile {
         return outcome
     }
 
-    private func score(into outcome: inout Outcome, fault: @escaping (String) -> Void) throws {
+    private func score(
+        into outcome: inout Outcome, point: (Double, Double, Double) -> Void, fault: @escaping (String) -> Void
+    ) throws {
         let table = try TableReader(file: input, columns: ["timestamp", "value"])
         let name = input
         table.onRefusedRow = { position, column, reason in
@@ -91,8 +97,9 @@ struct SeriesFile {
             var detector = AnomalyDetector()
             while try table.next() {
                 let cells = [table.text(0) ?? "", table.text(1) ?? ""]
-                let score = Self.point(of: table, cells, fault: { fault("\(name): row \(table.position.row) (line \(table.position.line)): \($0)") })
-                    .map { detector.score($0.value, atSeconds: $0.seconds) }
+                let it = Self.point(of: table, cells, fault: { fault("\(name): row \(table.position.row) (line \(table.position.line)): \($0)") })
+                let score = it.map { detector.score($0.value, atSeconds: $0.seconds) }
+                if let it, let score { point(it.seconds, it.value, score) }
                 csv.row(cells + [score.map(Self.text(ofScore:)) ?? ""])
                 if let score {
                     outcome.scored += 1

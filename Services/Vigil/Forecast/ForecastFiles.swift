@@ -14,8 +14,13 @@ struct IncidentFile {
 
     /// What had happened, and been reported, before a moment. Rows that cannot be used are told and left out.
     func read(before moment: Timestamp, _ progress: inout ProgressLine) throws -> Incidents {
+        Incidents(try known(before: moment, &progress).map(\.incident), before: moment)
+    }
+
+    /// The same with when each was reported.
+    func known(before moment: Timestamp, _ progress: inout ProgressLine) throws -> [KnownIncident] {
         let reader = try DatasetReader(file: path, mapping: mapping)
-        var incidents: [Incident] = []
+        var incidents: [KnownIncident] = []
         var rejected = 0, placeless = 0, count = 0
         while let item = try reader.next() {
             count += 1
@@ -27,11 +32,11 @@ struct IncidentFile {
             switch item.outcome {
             case .record(.complaint(let complaint)):
                 guard complaint.occurredAt < moment, complaint.reportedAt < moment else { continue }
-                guard let place = complaint.location else {
+                guard let incident = KnownIncident(complaint) else {
                     placeless += 1
                     continue
                 }
-                incidents.append(Incident(time: complaint.occurredAt, place: place, type: complaint.crimeType))
+                incidents.append(incident)
             case .record, .nothing: break
             case .rejected(let why):
                 rejected += 1
@@ -42,7 +47,7 @@ struct IncidentFile {
         }
         if rejected > Self.maxToldRows { progress.note("\(path): \(rejected) rows are left out in all") }
         if placeless > 0 { progress.note("\(path): \(placeless) incidents without a place are left out") }
-        return Incidents(incidents, before: moment)
+        return incidents
     }
 }
 

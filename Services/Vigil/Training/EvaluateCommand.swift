@@ -8,7 +8,7 @@ import Training
 /// `vigil evaluate …`
 struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "evaluate", abstract: "Measure how good the models are.", subcommands: [CashOuts.self, Fraud.self])
+        commandName: "evaluate", abstract: "Measure how good the models are.", subcommands: [CashOuts.self, Forecasts.self, Fraud.self])
 
     /// `vigil evaluate fraud`
     struct Fraud: ParsableCommand {

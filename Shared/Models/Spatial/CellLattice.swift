@@ -96,6 +96,17 @@ public struct CellLattice: Sendable {
         return row * width + column
     }
 
+    /// How many of the places lie in each cell, in the cells' order, and how many in none.
+    public func counts(of places: [Coordinate]) -> (cells: [Int], outside: Int) {
+        var byNode: [Int: Int] = [:]
+        for place in places { if let node = node(of: place) { byNode[node, default: 0] += 1 } }
+        var cells: [Int] = []
+        cells.reserveCapacity(nodes.count)
+        // Cells that share a node would count its places twice.
+        for node in nodes { cells.append(byNode.removeValue(forKey: node) ?? 0) }
+        return (cells, places.count - cells.reduce(0, +))
+    }
+
     /// A place's coordinates in steps of the lattice.
     private static func position(_ point: SIMD2<Double>, steps: (east: SIMD2<Double>, north: SIMD2<Double>)) -> SIMD2<Double> {
         let (east, north) = steps

@@ -9,6 +9,8 @@ struct Plot {
         /// Bars from the axis instead of a line.
         var isBars = false
         var isDashed = false
+        /// A dot at each point instead of a line.
+        var isMarks = false
     }
 
     var title: String
@@ -16,6 +18,8 @@ struct Plot {
     var yLabel: String
     var xRange: ClosedRange<Double> = 0...1
     var yRange: ClosedRange<Double> = 0...1
+    /// What stands at a value of the x axis; a number unless given.
+    var xTick: ((Double) -> String)?
     var series: [Series]
 
     private static let width = 460.0
@@ -36,7 +40,7 @@ struct Plot {
             let at = x(value)
             return """
                 <line x1="\(at)" y1="\(y(yRange.lowerBound))" x2="\(at)" y2="\(Self.margin.top)" class="grid"/>\
-                <text x="\(at)" y="\(Self.height - 28)" text-anchor="middle">\(Self.tick(value))</text>
+                <text x="\(at)" y="\(Self.height - 28)" text-anchor="middle">\(HTML.escaped(xTick?(value) ?? Self.tick(value)))</text>
                 """
         }
         parts += axis(yRange).map { value in
@@ -76,6 +80,9 @@ struct Plot {
                     height="\(Self.rounded(max(0, y(yRange.lowerBound) - top)))" fill="\(colour)" fill-opacity="0.45"/>
                     """
             }.joined()
+        }
+        if series.isMarks {
+            return inside.map { "<circle cx=\"\(x($0.x))\" cy=\"\(y($0.y))\" r=\"3.5\" fill=\"\(colour)\"/>" }.joined()
         }
         let step = max(1, inside.count / Self.maxPoints)
         var kept = stride(from: 0, to: inside.count, by: step).map { inside[$0] }
