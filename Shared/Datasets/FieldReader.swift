@@ -123,7 +123,7 @@ final class FieldReader {
                 let pointed = bytes.map { $0 == plan.mapping.decimalPoint ? UInt8(ascii: ".") : $0 }
                 if let value = pointed.withUnsafeBufferPointer({ readDouble($0) }) { return value }
             }
-            reject(plan, bytes, "is not a number")
+            reject(plan, bytes, "is not a number" + commaHint(plan, bytes))
             return nil
         }
     }
@@ -215,10 +215,19 @@ final class FieldReader {
                 if plan.mapping.isNegated { money.minorUnits = -money.minorUnits }
                 return money
             } catch {
-                reject(plan, bytes, error.description)
+                reject(plan, bytes, error.description + (error == .notANumber ? commaHint(plan, bytes) : ""))
                 return nil
             }
         }
+    }
+
+    /// For a number that would be one if its comma were the point.
+    private func commaHint(_ plan: FieldPlan, _ bytes: UnsafeBufferPointer<UInt8>) -> String {
+        let comma = UInt8(ascii: ",")
+        guard plan.mapping.decimalPoint != comma, bytes.contains(comma) else { return "" }
+        let pointed = bytes.map { $0 == comma ? UInt8(ascii: ".") : $0 }
+        guard pointed.withUnsafeBufferPointer({ readDouble($0) }) != nil else { return "" }
+        return "; a mapping reads a decimal comma with {decimal: \",\"}"
     }
 
     private func amount(

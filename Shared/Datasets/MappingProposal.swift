@@ -9,6 +9,8 @@ public struct MappingProposal: Sendable {
     public let yaml: String
     /// Required fields for which no column was found.
     public let open: [String]
+    /// How many rows it was proposed from.
+    public let rowCount: Int
 
     /// - Throws: `DatasetError` when the file cannot be read, or has no columns.
     public init(file: String, kind: RecordKind) throws(DatasetError) {
@@ -40,6 +42,7 @@ public struct MappingProposal: Sendable {
         if !unused.isEmpty { text += "# Not used: \(unused.joined(separator: ", "))\n" }
         yaml = text
         self.open = open
+        rowCount = sample.rowCount
     }
 
     // MARK: Choosing

@@ -31,6 +31,29 @@ import Testing
         }
     }
 
+    @Test func whatIsMissingIsNamed() throws {
+        let requirement = try withFile("remark,note\nx,y\n") { try MappingProposal(file: $0, kind: .transactions) }
+        #expect(requirement.open.contains("event_time") && requirement.open.contains("amount"))
+        #expect(requirement.rowCount == 1)
+        let header = try withFile("id,time,customer,amount,currency\n") { try MappingProposal(file: $0, kind: .transactions) }
+        #expect(header.open.contains("event_time"))
+        #expect(header.rowCount == 0)
+    }
+
+    @Test func aDecimalCommaIsRecognisedInTheReason() throws {
+        let mapping = try Mapping(
+            parsing: "record: transactions\nfields: {transaction_id: id, event_time: at, customer_id: who, amount: sum, currency: {constant: EUR}}",
+            name: "test")
+        try withFile("id;at;who;sum\na;2018-04-01 00:00:00;c;12,50\nb;2018-04-01 00:00:00;c;twelve\n") { path in
+            let reader = try DatasetReader(file: path, mapping: mapping, options: ReadOptions())
+            var reasons: [String] = []
+            while let item = try reader.next() {
+                if case .rejected(let rejections) = item.outcome { reasons += rejections.map(\.reason) }
+            }
+            #expect(reasons == ["is not a decimal number; a mapping reads a decimal comma with {decimal: \",\"}", "is not a decimal number"])
+        }
+    }
+
     @Test func germanHeadersAreUnderstoodInAnyEncoding() throws {
         let text = """
             Transaktionsnummer;Buchungstag;Kundennummer;Kontonummer;Händler;Gegenkonto;Zahlungsart;Betrag (€);Währung;Verwendungszweck

@@ -35,7 +35,7 @@ struct ImportCommand: AsyncParsableCommand {
             and reason, and the rest goes on. If the gateway goes away, the import waits for it. If the import itself is interrupted, run \
             the same command again: it goes on where it stopped. Nothing is stored twice.
 
-            Exit status: 0 all rows are in, 3 some were rejected, 1 the import failed, 130 it was interrupted.
+            Exit status: 0 all rows are in, 3 some were rejected or a proposed mapping lacks a required field, 1 the import failed, 130 it was interrupted.
             """)
 
     enum Format: String, ExpressibleByArgument, CaseIterable {
@@ -109,7 +109,7 @@ struct ImportCommand: AsyncParsableCommand {
         do {
             if proposeMapping {
                 guard let file, webURL == nil else { throw ValidationError("--propose-mapping looks at a file.") }
-                return print(try MappingProposal(file: file, kind: kind).yaml, terminator: "")
+                return try propose(file)
             }
             while true {
                 let result = try await once()
@@ -128,6 +128,18 @@ struct ImportCommand: AsyncParsableCommand {
             FileHandle.standardError.write(Data("vigil import: \(plainly(error))\n".utf8))
             throw ExitCode(1)
         }
+    }
+
+    /// Prints the mapping; what a person must still find is told beside it, by the exit status too.
+    private func propose(_ file: String) throws {
+        let proposal = try MappingProposal(file: file, kind: kind)
+        print(proposal.yaml, terminator: "")
+        fflush(nil)
+        guard !proposal.open.isEmpty else { return }
+        let reason = proposal.rowCount == 0 ? "has no rows to tell columns by" : "has no column that fits"
+        FileHandle.standardError.write(
+            Data("vigil import: \(file) \(reason) for what is required: \(proposal.open.joined(separator: ", "))\n".utf8))
+        throw ExitCode(3)
     }
 
     var webURL: URL? {
@@ -218,6 +230,10 @@ struct ImportCommand: AsyncParsableCommand {
             result.rejectsFile = try session.finish()
         } catch {
             result.error = result.error ?? plainly(error)
+        }
+        result.firstRejected = session.firstFaults
+        if result.error == nil, session.isWithoutRows {
+            result.note = "\(file) has no rows: it has a header at most, and nothing below it"
         }
         result.canGoOn = session.canGoOn
         result.finish(session.counts, seconds: ImportProgress.seconds(ContinuousClock.now - started))

@@ -20,6 +20,8 @@ struct ImportResult: Encodable {
     var seconds = 0.0
     var rowsPerSecond = 0.0
     var rejectsFile: String?
+    /// The first few, each in words; what names a person is masked.
+    var firstRejected: [String] = []
     var note: String?
     var error: String?
     /// Whether the same command would go on where this run ended.
@@ -78,6 +80,7 @@ struct ImportResult: Encodable {
             if resent > 0 { lines.append("  \(number(resent)) sent again after a lost connection") }
         }
         lines.append("  \(number(rejected)) rejected" + (rejectsFile.map { ": \($0)" } ?? ""))
+        lines += firstRejected.map { "    \($0)" }
         if empty > 0 { lines.append("  \(number(empty)) say nothing yet") }
         if interrupted || error != nil, !dryRun {
             let goingOn = error == nil ? "; run the same command again to go on" : "; once that is mended, the same command goes on from here"

@@ -147,6 +147,11 @@ final class ImportSession: Sendable {
     var failure: DatasetError? { state.withLock { $0.failure } }
     var sinceLastAnswer: Duration { state.withLock { ContinuousClock.now - $0.lastAnswer } }
 
+    /// Of this run: the first rows that were refused, in words.
+    var firstFaults: [String] { state.withLock { $0.rejects.firstFaults } }
+    /// Whether the file was read to its end and had no row.
+    var isWithoutRows: Bool { state.withLock { $0.isAtEnd && $0.failure == nil && $0.ledger.counts.rows == 0 } }
+
     func note(_ text: String) { state.withLock { $0.progress.note(text) } }
 
     /// Whether the same command would go on where this run ended.

@@ -11,6 +11,10 @@ final class RejectsFile {
     let path: String
     private var handle: FileHandle?
     private var writer = CSVWriter()
+    /// The first faults in words, for whoever looks at the end of an import.
+    private(set) var firstFaults: [String] = []
+    static let maxFirstFaults = 5
+    private static let maxFaultCharacters = 200
     /// What is in the file, counted in bytes.
     private(set) var bytesWritten: Int64 = 0
 
@@ -59,10 +63,18 @@ final class RejectsFile {
         for rejection in rejections {
             // The gateway names a field and says nothing of its value.
             let value = rejection.value.isEmpty ? content?.values.first { $0.field == rejection.field }?.text ?? "" : rejection.value
+            tell(position, rejection, value)
             writer.row([
                 "\(position.row)", "\(position.line)", content?.id ?? "", rejection.field, rejection.column, value, rejection.reason, row,
             ])
         }
+    }
+
+    private func tell(_ position: RowPosition, _ rejection: Rejection, _ value: String) {
+        guard firstFaults.count < Self.maxFirstFaults else { return }
+        let plain = String(value.map { $0.isNewline || $0 == "\t" ? " " : $0 }.prefix(60))
+        let parts = [rejection.field, value.isEmpty ? "" : "\"\(plain)\"", rejection.reason].filter { !$0.isEmpty }
+        firstFaults.append(String("row \(position.row): \(parts.joined(separator: " "))".prefix(Self.maxFaultCharacters)))
     }
 
     /// With the keys in the mapping's order, which an encoder would not keep.

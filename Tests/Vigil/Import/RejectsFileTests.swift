@@ -29,6 +29,15 @@ struct RejectsFileTests {
         }
     }
 
+    @Test func tellsTheFirstFaultsInWords() throws {
+        try withPath { path in
+            let rejects = try RejectsFile(path: path)
+            for row in 1...9 { rejects.append(RowPosition(row: row, line: row + 1, byteOffset: 0), [rejection]) }
+            #expect(rejects.firstFaults.count == RejectsFile.maxFirstFaults)
+            #expect(rejects.firstFaults.first == "row 1: amount \"-1\" is negative")
+        }
+    }
+
     @Test(arguments: ["TRANSACTION_ID,TX_DATETIME\n1,2018-04-01\n", "my notes", "row"])
     func leavesAnyOtherFileAlone(content: String) throws {
         try withPath { path in
