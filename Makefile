@@ -34,7 +34,7 @@ bench:
 	Support/setup.sh test
 	Tests/Benchmarks/run.sh $(AREA)
 
-# Kills gateway, feature store and PostgreSQL at random moments under load, and counts; TORTURE_ROUNDS=50 TORTURE_SEED=1.
+# Kills gateway, feature store and PostgreSQL at random moments under load, and counts; TORTURE_ROUNDS=50 TORTURE_SEED=1 TORTURE_FEATURE_STORES=2.
 .PHONY: torture
 torture:
 	Support/setup.sh test

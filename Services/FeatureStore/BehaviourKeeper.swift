@@ -13,21 +13,27 @@ import ServiceRuntime
 actor BehaviourKeeper {
     private static let retrySeconds = 1
     private static let batchLimit = 2_000
+    /// One payment in so many shows how the views are: computing all of them for each would cost more than keeping them.
+    static let sampleStride = 16
 
     private let log: EventLog
     private let logger: Logger
     /// What is kept here; everything where nil.
     private let slice: Slice?
     private var engine: BehaviourEngine
+    /// The latest samples of each kind of entity, for health.
+    private(set) var samples: [BehaviourEntity: FeatureWindow]
     private var position = LogPosition.start
     private(set) var isWhole = false
     private(set) var entriesTaken = 0
 
-    init(log: EventLog, set: BehaviourSet, slice: Slice? = nil, logger: Logger = Logger(label: "feature-store")) {
+    init(log: EventLog, set: BehaviourSet, slice: Slice? = nil, maxBytes: Int = .max, logger: Logger = Logger(label: "feature-store")) {
         self.log = log
         self.logger = logger
         self.slice = slice
-        engine = BehaviourEngine(set: set)
+        engine = BehaviourEngine(set: set, maxBytes: maxBytes)
+        samples = Dictionary(
+            uniqueKeysWithValues: BehaviourEntity.allCases.map { ($0, FeatureWindow(featureCount: set.views(of: $0).count)) })
     }
 
     /// Keeps up with the log until the task is cancelled.
@@ -60,18 +66,31 @@ actor BehaviourKeeper {
     private func take(_ entries: [LoggedEvent]) throws {
         for entry in entries {
             if case .observed(let message) = try Payload.decode(FeaturesV1.FeatureEvent.self, entry.payload).event, message.namesBehaving {
-                engine.remember(try Transaction(observation: message)) { slice?.owns($0) ?? true }
+                let transaction = try Transaction(observation: message)
+                if entriesTaken % Self.sampleStride == 0 { sample(transaction) }
+                engine.remember(transaction) { slice?.owns($0) ?? true }
             }
             position = entry.position
             entriesTaken += 1
         }
     }
 
-    /// The values of entities at a time, and the newest payment behind them; nil for those never seen. Nothing while it is not whole.
+    private func sample(_ transaction: Transaction) {
+        for (key, values) in engine.known(of: transaction) where slice?.owns(key) ?? true {
+            samples[key.entity]?.add(values, at: transaction.eventTime)
+        }
+    }
+
+    /// The values of entities at a time, and the newest payment behind them; nil for those never seen. Nothing while it is not whole, and
+    /// nothing where one of them may have found no room.
     func values(of keys: [BehaviourKey], at time: Timestamp) -> [(values: [Double], newest: Timestamp?)?]? {
         guard isWhole else { return nil }
-        return keys.map { key in engine.values(of: key, at: time).map { ($0, engine.newestEventTime(of: key)) } }
+        let values = keys.map { key in engine.values(of: key, at: time).map { ($0, engine.newestEventTime(of: key)) } }
+        return engine.refusedCount > 0 && values.contains { $0 == nil } ? nil : values
     }
+
+    /// For metrics.
+    var usage: (entities: Int, bytes: Int, refused: Int) { (engine.entityCount, engine.bytes, engine.refusedCount) }
 }
 
 extension FeaturesV1.Observation {

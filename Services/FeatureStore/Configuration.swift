@@ -6,6 +6,8 @@ import ServiceRuntime
 struct FeatureStoreConfiguration: Sendable {
     let featureSet: FeatureSet
     let snapshotIntervalSeconds: Int
+    /// About what the behaviour of entities may take, in bytes.
+    let maxBehaviourBytes: Int
     /// Nil where this store keeps everything.
     let slice: Slice?
 
@@ -17,6 +19,10 @@ struct FeatureStoreConfiguration: Sendable {
         snapshotIntervalSeconds = reader.int(
             "VIGIL_FEATURES_SNAPSHOT_INTERVAL_SECONDS", default: 600, in: 1...86_400,
             "seconds after which what is new goes into a snapshot of memory; much that is new goes sooner")
+        maxBehaviourBytes =
+            reader.int(
+                "VIGIL_FEATURES_BEHAVIOUR_MAX_MEBIBYTES", default: 4_096, in: 1...1_048_576,
+                "memory for the behaviour of accounts, cards, devices, pairs and cells, about; beyond it no new one is taken in") << 20
         let ring = ReplicaRing.featureStore(from: reader)
         let name = reader.string("VIGIL_FEATURES_REPLICA", default: "", "which of VIGIL_FEATURES_REPLICAS this one is")
         slice = ring.flatMap { ring in

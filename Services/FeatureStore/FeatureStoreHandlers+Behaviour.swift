@@ -63,7 +63,12 @@ extension FeatureStoreHandlers {
         }
         if !behaving.isEmpty {
             guard let values = await behaviour.values(of: behaving.map(\.key), at: time) else {
-                throw RPCError(.unavailable, "the behaviour of these entities is still being read from the log")
+                let isFull = await behaviour.usage.refused > 0
+                throw RPCError(
+                    .unavailable,
+                    isFull
+                        ? "an entity is not here, and may have found no room: see VIGIL_FEATURES_BEHAVIOUR_MAX_MEBIBYTES"
+                        : "the behaviour of these entities is still being read from the log")
             }
             for (entity, values) in zip(behaving, values) { tell(entity.place, values) }
         }

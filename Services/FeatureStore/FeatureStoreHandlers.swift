@@ -124,13 +124,12 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
         let health = window.health(of: featureSet.names, reference: reference)
         return FeaturesV1.GetFeatureHealthResponse(
             featureSetVersion: featureSet.version, observations: Int64(window.count), newestEventTime: window.newest.map { .init($0) },
-            features: health.map {
-                FeaturesV1.FeatureHealth(
-                    name: $0.name, nullRate: $0.nullRate, referenceNullRate: $0.referenceNullRate,
-                    populationStabilityIndex: $0.stabilityIndex, mean: $0.mean)
-            },
-            referenceFrom: reference?.from.map { .init($0) }, referenceTo: reference?.to.map { .init($0) })
+            features: health.map(FeaturesV1.FeatureHealth.init),
+            referenceFrom: reference?.from.map { .init($0) }, referenceTo: reference?.to.map { .init($0) },
+            behaviours: try await answeringStoreErrors { try await behaviourHealth.now() }.map(FeaturesV1.FeatureHealth.init))
     }
+
+    private var behaviourHealth: BehaviourHealth { BehaviourHealth(behaviour: behaviour, database: database) }
 
     func setFeatureReference(
         _ request: FeaturesV1.SetFeatureReferenceRequest, context: CallContext
@@ -151,6 +150,7 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
             throw RPCError(.failedPrecondition, "there are no observations of this feature set in that span")
         }
         try await answeringStoreErrors { try await database.setReference(reference, version: featureSet.version) }
+        try await answeringStoreErrors { try await behaviourHealth.setReference(from: from, to: to) }
         return .init(observations: Int64(reference.observations))
     }
 

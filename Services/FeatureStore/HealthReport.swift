@@ -8,6 +8,7 @@ struct HealthReport: Sendable {
     static let interval = Duration.seconds(60)
 
     let writer: ObservationWriter
+    let behaviour: BehaviourKeeper
     let database: FeatureStoreDatabase
     let featureSet: FeatureSet
     let metrics: MetricsRegistry
@@ -27,9 +28,14 @@ struct HealthReport: Sendable {
     }
 
     private func report() async throws {
+        let usage = await behaviour.usage
+        metrics.gauge("vigil_behaviour_entities", help: "accounts, cards, devices, pairs and cells whose behaviour is kept").set(usage.entities)
+        metrics.gauge("vigil_behaviour_bytes", help: "memory that their behaviour takes, about").set(usage.bytes)
+        metrics.gauge("vigil_behaviour_refused_payments", help: "payments of entities that found no room").set(usage.refused)
         let window = await writer.latest()
         let health = window.health(of: featureSet.names, reference: try await database.reference(version: featureSet.version))
-        for feature in health {
+        let views = try await BehaviourHealth(behaviour: behaviour, database: database).now()
+        for feature in health + views {
             let labels = [("feature", feature.name)]
             metrics.gauge("vigil_feature_null_rate", help: "share of late observations without a value", labels: labels).set(feature.nullRate)
             guard !feature.stabilityIndex.isNaN else { continue }

@@ -60,7 +60,8 @@ enum FeatureStore {
         _ configuration: FeatureStoreConfiguration, _ runtime: ServiceRuntime, _ database: FeatureStoreDatabase, _ writer: ObservationWriter,
         replica: Replica?
     ) async throws {
-        let behaviour = BehaviourKeeper(log: database.log, set: .standard, slice: replica?.slice, logger: runtime.logger)
+        let behaviour = BehaviourKeeper(
+            log: database.log, set: .standard, slice: replica?.slice, maxBytes: configuration.maxBehaviourBytes, logger: runtime.logger)
         let observations = Batcher<Transaction, FeaturesV1.Observation> { try await writer.observe($0) }
         try await runtime.withChannel(to: .ingestionGateway) { channel in
             let gateway = IngestionV1.IngestionService.Client(channel)
@@ -80,7 +81,7 @@ enum FeatureStore {
                     .init("behaviour") { try await behaviour.follow() },
                     .init("health of features") {
                         try await HealthReport(
-                            writer: writer, database: database, featureSet: configuration.featureSet, metrics: runtime.metrics,
+                            writer: writer, behaviour: behaviour, database: database, featureSet: configuration.featureSet, metrics: runtime.metrics,
                             logger: runtime.logger
                         ).run()
                     },

@@ -4,6 +4,14 @@ import Records
 import ServiceRuntime
 import StandardContracts
 
+extension FeaturesV1.FeatureHealth {
+    init(_ health: FeatureHealth) {
+        self.init(
+            name: health.name, nullRate: health.nullRate, referenceNullRate: health.referenceNullRate,
+            populationStabilityIndex: health.stabilityIndex, mean: health.mean)
+    }
+}
+
 extension FeaturesV1.Observation {
     init(_ observed: ObservedTransaction, version: String) {
         let transaction = observed.transaction

@@ -9,7 +9,8 @@ import ServiceRuntime
 /// What one replica takes in where several keep a slice each.
 ///
 /// A payment's customer and its terminal may belong to two replicas. The customer's observes first and writes its half; the terminal's
-/// completes it and writes the observation, also where both are one, so that a terminal's payments keep the caller's order. Each writes what its own memory is made of before it answers, so either may be asked again
+/// completes it and writes the observation, also where both are one, so that a terminal's payments keep the caller's order. Each writes
+/// what its own memory is made of before it answers, so either may be asked again
 /// after any crash, and finds what it has written.
 extension ObservationWriter {
     /// What the customer's replica knows of a payment.

@@ -22,7 +22,8 @@ enum IngestionGateway {
             try await privacy.createPartitions()
             try await withStores(configuration.featureStoreRing, runtime) { stores, models in
                 let decider = Decider(
-                    stores: stores, models: ModelsV1.ModelService.Client(models), timeout: .seconds(configuration.decisionTimeoutSeconds), logger: runtime.logger)
+                    stores: stores, models: ModelsV1.ModelService.Client(models),
+                    timeout: .seconds(configuration.decisionTimeoutSeconds), logger: runtime.logger)
                 let transactions = TransactionPipeline(
                     database: database, keeper: keeper, decider: decider, limits: configuration.limits, logger: runtime.logger)
                 let files = FileIntake(database: FileDatabase(pool: pool), vault: vault)

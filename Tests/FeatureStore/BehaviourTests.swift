@@ -74,4 +74,23 @@ import Testing
             #expect(first.allSatisfy { $0?.newest != nil })
         }
     }
+    @Test(.timeLimit(.minutes(2))) func theHealthOfViewsIsToldAgainstAReference() async throws {
+        try await TemporaryPostgres.withPool { pool in
+            try await migrate(pool, migrations: FeatureStoreDatabase.migrations)
+            let database = FeatureStoreDatabase(pool: pool)
+            let writer = ObservationWriter(database: database, featureSet: .payments)
+            _ = try await writer.observe(Self.payments)
+            let keeper = BehaviourKeeper(log: database.log, set: .standard)
+            while await keeper.entriesTaken < Self.payments.count { try await keeper.catchUp() }
+            let health = BehaviourHealth(behaviour: keeper, database: database)
+            let before = try await health.now()
+            #expect(before.map(\.name) == BehaviourEntity.allCases.flatMap { BehaviourSet.standard.views(of: $0).map(\.name) })
+            #expect(before.allSatisfy { $0.stabilityIndex.isNaN })
+            try await health.setReference(from: nil, to: nil)
+            let after = try await health.now()
+            let count = try #require(after.first { $0.name == "device_count_10m" })
+            #expect(count.stabilityIndex == 0, "the same payments")
+            #expect(count.nullRate == count.referenceNullRate)
+        }
+    }
 }

@@ -24,6 +24,27 @@ import Testing
         return values[place]
     }
 
+    @Test func whatIsTooOldMakesRoomAndThenNoNewEntityIsTakenIn() throws {
+        let room = 40 * (BehaviourEngine.bytesAnEntity + BehaviourEngine.bytesAPayment)
+        var engine = BehaviourEngine(set: .standard, maxBytes: room)
+        for number in 0..<40 { engine.remember(payment(number, after: 0, device: "old-\(number)")) }
+        #expect(engine.refusedCount == 0)
+        // Devices look 30 days back.
+        let later = 40.0 * 86_400
+        for number in 40..<80 { engine.remember(payment(number, after: later, device: "new-\(number)")) }
+        #expect(engine.refusedCount == 0)
+        #expect(engine.entityCount == 40)
+        engine.remember(payment(80, after: later + 1, device: "late"))
+        engine.remember(payment(81, after: later + 2, device: "new-40"))
+        #expect(engine.refusedCount == 1)
+        #expect(try value("device_count_10m", of: BehaviourKey(.device, "new-40"), in: engine, after: later + 3) == 2)
+        let end = Timestamp(microseconds: Self.start.microseconds + Int64(later * 1_000_000))
+        #expect(engine.values(of: BehaviourKey(.device, "late"), at: end) == nil)
+        // Room or not, it would be a part of itself.
+        engine.remember(payment(82, after: 2 * later, device: "late"))
+        #expect(engine.values(of: BehaviourKey(.device, "late"), at: end) == nil)
+    }
+
     @Test func aMuleAccountShowsFanInAndPassThrough() throws {
         var engine = BehaviourEngine(set: .standard)
         for number in 0..<20 { engine.remember(payment(number, after: Double(number * 60), from: "victim-\(number % 10)", to: "mule", cents: 5_000)) }

@@ -20,26 +20,43 @@ public final class SuiteProcesses {
     private var services: [String: ServiceProcess] = [:]
     private var ended: @Sendable () -> Void = {}
     private let ports: [String: Int]
+    /// More than one keep a slice each.
+    private let featureStores: [String]
 
-    public init(server: DatabaseServer) throws {
+    public init(server: DatabaseServer, featureStores: Int = 1) throws {
         self.server = server
+        let first = ServiceIdentity.featureStore.name
+        self.featureStores = [first] + (1..<max(1, featureStores)).map { "\(first)-\($0 + 1)" }
         folder = FileManager.default.temporaryDirectory.appending(path: "vigil-bench-\(UUID().uuidString)")
         certificates = CertificateFolder(folder.appending(path: "certificates"))
         _ = try certificates.prepare(names: ServiceIdentity.all.map(\.name) + ["operator"])
         try Data((String(repeating: "0123456789abcdef", count: 4)).utf8).write(to: folder.appending(path: "token-key"))
-        ports = try Dictionary(uniqueKeysWithValues: ServiceIdentity.all.map { ($0.name, try freePort()) })
+        ports = try Dictionary(
+            uniqueKeysWithValues: (ServiceIdentity.all.map(\.name) + self.featureStores.dropFirst()).map { ($0, try freePort()) })
     }
 
+    /// Starts a service; of the feature store, all replicas.
     public func start(_ service: ServiceIdentity, _ own: [String: String] = [:]) throws {
+        for name in names(of: service) { try start(service, as: name, own) }
+    }
+
+    private func names(of service: ServiceIdentity) -> [String] { service == .featureStore ? featureStores : [service.name] }
+
+    private func start(_ service: ServiceIdentity, as name: String, _ own: [String: String]) throws {
         var variables = [
-            "VIGIL_LISTEN_PORT": "\(ports[service.name] ?? 0)", "VIGIL_DATABASE_URL": server.url,
+            "VIGIL_LISTEN_PORT": "\(ports[name] ?? 0)", "VIGIL_DATABASE_URL": server.url,
             "VIGIL_TLS_CERTIFICATE_FILE": certificates.certificateFile(service.name),
             "VIGIL_TLS_KEY_FILE": certificates.keyFile(service.name),
             "VIGIL_TLS_TRUST_FILE": certificates.certificateFile(CertificateFolder.authorityName),
             "VIGIL_INGESTION_TOKEN_KEY_FILE": folder.appending(path: "token-key").path,
         ]
         for other in ServiceIdentity.all { variables[other.addressVariable] = "https://127.0.0.1:\(ports[other.name] ?? 0)" }
-        services[service.name] = try ServiceProcess(service.name, environment: variables.merging(own) { $1 }, ended: ended)
+        if featureStores.count > 1 {
+            variables["VIGIL_FEATURES_REPLICAS"] = featureStores.map { "\($0)=https://127.0.0.1:\(ports[$0] ?? 0)" }.joined(separator: ",")
+            variables["VIGIL_FEATURES_RING_GENERATION"] = "1"
+            variables["VIGIL_FEATURES_REPLICA"] = name
+        }
+        services[name] = try ServiceProcess(service.name, environment: variables.merging(own) { $1 }, ended: ended)
     }
 
     /// Calls `body` whenever a service that is started from now on, or lives still, ends.
@@ -69,18 +86,21 @@ public final class SuiteProcesses {
     }
 
     /// Ends a service as a crash would, and starts it again.
-    public func crash(_ service: ServiceIdentity, _ own: [String: String] = [:]) throws {
-        services.removeValue(forKey: service.name)?.kill()
-        try start(service, own)
+    /// - Parameter replica: which of several, counted round and round; all of them where nil.
+    public func crash(_ service: ServiceIdentity, replica: Int? = nil, _ own: [String: String] = [:]) throws {
+        let all = names(of: service)
+        let names = replica.map { [all[$0 % all.count]] } ?? all
+        for name in names { services.removeValue(forKey: name)?.kill() }
+        for name in names { try start(service, as: name, own) }
     }
 
     /// Starts a service again that has ended by itself.
     ///
     /// - Returns: whether it had.
     public func revive(_ service: ServiceIdentity, _ own: [String: String] = [:]) throws -> Bool {
-        guard services[service.name]?.isRunning != true else { return false }
-        try start(service, own)
-        return true
+        let ended = names(of: service).filter { services[$0]?.isRunning != true }
+        for name in ended { try start(service, as: name, own) }
+        return !ended.isEmpty
     }
 
     public func residentBytes(_ service: ServiceIdentity) -> Int { services[service.name].flatMap { BenchmarkSupport.residentBytes(of: $0.pid) } ?? 0 }

@@ -66,9 +66,17 @@ final class Client: Sendable {
             entities: (0..<500).map { FeaturesV1.EntityKey(entity: .terminalID("terminal-\($0)")) },
             at: GoogleProtobuf.Timestamp(seconds: 1_773_100_000))
         return try await caller.withChannel(to: .featureStore) { channel in
-            let answer = try await FeaturesV1.FeatureStoreService.Client(channel).getFeatures(
-                request, options: CallOptions(timeout: .seconds(120), waitForReady: true))
-            return answer.entities.map { $0.values.map(\.bitPattern) }
+            let deadline = ContinuousClock.now + .seconds(120)
+            while true {
+                do {
+                    let answer = try await FeaturesV1.FeatureStoreService.Client(channel).getFeatures(
+                        request, options: CallOptions(timeout: .seconds(120), waitForReady: true))
+                    return answer.entities.map { $0.values.map(\.bitPattern) }
+                } catch let error as RPCError where error.code == .unavailable && ContinuousClock.now < deadline {
+                    // One replica is there, another that it asks is not yet.
+                    try await pause(milliseconds: 100)
+                }
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ import SuiteProcesses
         print("torture: \(rounds) rounds, seed \(seed); TORTURE_SEED=\(seed) repeats it")
         let server = try DatabaseServer()
         defer { server.end() }
-        let suite = try SuiteProcesses(server: server)
+        let suite = try SuiteProcesses(server: server, featureStores: environment["TORTURE_FEATURE_STORES"].flatMap { Int($0) } ?? 1)
         defer { suite.end() }
         let torture = Torture(suite: suite, random: SeededRandom(state: seed))
         let holds = try await torture.run(rounds: rounds)

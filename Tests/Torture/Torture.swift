@@ -118,7 +118,8 @@ final class Torture {
             try suite.crash(.ingestionGateway, Self.gateway)
             kills["gateway", default: 0] += 1
         case 1:
-            try suite.crash(.featureStore)
+            // Of several, each in turn.
+            try suite.crash(.featureStore, replica: kills["feature store"])
             kills["feature store", default: 0] += 1
         default:
             suite.server.kill()

@@ -1169,6 +1169,8 @@ extension FeaturesV1 {
         /// The span that drift is measured against; absent without a reference.
         public var referenceFrom: GoogleProtobuf.Timestamp?
         public var referenceTo: GoogleProtobuf.Timestamp?
+        /// Of the behaviour views, over a sample of the latest payments that touch each kind of entity.
+        public var behaviours: [FeaturesV1.FeatureHealth] = []
 
         public init() {}
 
@@ -1178,7 +1180,8 @@ extension FeaturesV1 {
             newestEventTime: GoogleProtobuf.Timestamp? = nil,
             features: [FeaturesV1.FeatureHealth] = [],
             referenceFrom: GoogleProtobuf.Timestamp? = nil,
-            referenceTo: GoogleProtobuf.Timestamp? = nil
+            referenceTo: GoogleProtobuf.Timestamp? = nil,
+            behaviours: [FeaturesV1.FeatureHealth] = []
         ) {
             self.featureSetVersion = featureSetVersion
             self.observations = observations
@@ -1186,6 +1189,7 @@ extension FeaturesV1 {
             self.features = features
             self.referenceFrom = referenceFrom
             self.referenceTo = referenceTo
+            self.behaviours = behaviours
         }
 
         public static let fullName = "vigil.features.v1.GetFeatureHealthResponse"
@@ -1206,6 +1210,7 @@ extension FeaturesV1 {
             self.features = try Unpacked.list(unpacked.pointee.features, unpacked.pointee.n_features) { try FeaturesV1.FeatureHealth(unpacked: Unpacked.message($0)) }
             if let message = unpacked.pointee.reference_from { self.referenceFrom = try GoogleProtobuf.Timestamp(unpacked: message) }
             if let message = unpacked.pointee.reference_to { self.referenceTo = try GoogleProtobuf.Timestamp(unpacked: message) }
+            self.behaviours = try Unpacked.list(unpacked.pointee.behaviours, unpacked.pointee.n_behaviours) { try FeaturesV1.FeatureHealth(unpacked: Unpacked.message($0)) }
         }
 
         public var protobufByteCount: Int {
@@ -1224,6 +1229,7 @@ extension FeaturesV1 {
             for value in self.features { sink.message(4, value) }
             if let value = self.referenceFrom { sink.message(5, value) }
             if let value = self.referenceTo { sink.message(6, value) }
+            for value in self.behaviours { sink.message(7, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -1239,6 +1245,12 @@ extension FeaturesV1 {
             }
             if let value = self.referenceFrom { writer.field("referenceFrom"); writer.write(value) }
             if let value = self.referenceTo { writer.field("referenceTo"); writer.write(value) }
+            if !self.behaviours.isEmpty {
+                writer.field("behaviours")
+                writer.beginArray()
+                for value in self.behaviours { writer.write(value) }
+                writer.endArray()
+            }
             writer.endObject()
         }
 
@@ -1267,6 +1279,12 @@ extension FeaturesV1 {
                 case "referenceTo", "reference_to":
                     if try reader.readNullIfNext() { continue }
                     self.referenceTo = try GoogleProtobuf.Timestamp(json: &reader)
+                case "behaviours":
+                    if try reader.readNullIfNext() { continue }
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.behaviours.append(try FeaturesV1.FeatureHealth(json: &reader))
+                    }
                 default: try reader.skipUnknown()
                 }
             }
@@ -2573,46 +2591,46 @@ extension FileDescriptor {
             cxgCIAMoCzIhLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0eUZlYXR1cmVzUghlbnRpdGllcxIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAMgASgJUhFmZWF0dXJl\
             U2V0VmVyc2lvbiK8AQoORW50aXR5RmVhdHVyZXMSNAoGZW50aXR5GAEgASgLMhwudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5S2V5UgZlbnRpdHkSFAoFZm91\
             bmQYAiABKAhSBWZvdW5kEhYKBnZhbHVlcxgDIAMoAVIGdmFsdWVzEkYKEW5ld2VzdF9ldmVudF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVz\
-            dGFtcFIPbmV3ZXN0RXZlbnRUaW1lIhkKF0dldEZlYXR1cmVIZWFsdGhSZXF1ZXN0IvYCChhHZXRGZWF0dXJlSGVhbHRoUmVzcG9uc2USLgoTZmVhdHVyZV9z\
+            dGFtcFIPbmV3ZXN0RXZlbnRUaW1lIhkKF0dldEZlYXR1cmVIZWFsdGhSZXF1ZXN0IrgDChhHZXRGZWF0dXJlSGVhbHRoUmVzcG9uc2USLgoTZmVhdHVyZV9z\
             ZXRfdmVyc2lvbhgBIAEoCVIRZmVhdHVyZVNldFZlcnNpb24SIgoMb2JzZXJ2YXRpb25zGAIgASgDUgxvYnNlcnZhdGlvbnMSRgoRbmV3ZXN0X2V2ZW50X3Rp\
             bWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg9uZXdlc3RFdmVudFRpbWUSPAoIZmVhdHVyZXMYBCADKAsyIC52aWdpbC5mZWF0dXJlcy52\
             MS5GZWF0dXJlSGVhbHRoUghmZWF0dXJlcxJBCg5yZWZlcmVuY2VfZnJvbRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSDXJlZmVyZW5jZUZy\
-            b20SPQoMcmVmZXJlbmNlX3RvGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFILcmVmZXJlbmNlVG8iwgEKDUZlYXR1cmVIZWFsdGgSEgoEbmFt\
-            ZRgBIAEoCVIEbmFtZRIbCgludWxsX3JhdGUYAiABKAFSCG51bGxSYXRlEi4KE3JlZmVyZW5jZV9udWxsX3JhdGUYAyABKAFSEXJlZmVyZW5jZU51bGxSYXRl\
-            EjwKGnBvcHVsYXRpb25fc3RhYmlsaXR5X2luZGV4GAQgASgBUhhwb3B1bGF0aW9uU3RhYmlsaXR5SW5kZXgSEgoEbWVhbhgFIAEoAVIEbWVhbiJ4ChpTZXRG\
-            ZWF0dXJlUmVmZXJlbmNlUmVxdWVzdBIuCgRmcm9tGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEZnJvbRIqCgJ0bxgCIAEoCzIaLmdvb2ds\
-            ZS5wcm90b2J1Zi5UaW1lc3RhbXBSAnRvIkEKG1NldEZlYXR1cmVSZWZlcmVuY2VSZXNwb25zZRIiCgxvYnNlcnZhdGlvbnMYASABKANSDG9ic2VydmF0aW9u\
-            cyIbChlEZXNjcmliZUZlYXR1cmVTZXRSZXF1ZXN0ItcBChpEZXNjcmliZUZlYXR1cmVTZXRSZXNwb25zZRIYCgd2ZXJzaW9uGAEgASgJUgd2ZXJzaW9uEjYK\
-            CGZlYXR1cmVzGAIgAygLMhoudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVyZVIIZmVhdHVyZXMSKwoRYmVoYXZpb3VyX3ZlcnNpb24YAyABKAlSEGJlaGF2aW91\
-            clZlcnNpb24SOgoKYmVoYXZpb3VycxgEIAMoCzIaLnZpZ2lsLmZlYXR1cmVzLnYxLkZlYXR1cmVSCmJlaGF2aW91cnMi7wEKB0ZlYXR1cmUSEgoEbmFtZRgB\
-            IAEoCVIEbmFtZRIWCgZlbnRpdHkYAiABKAlSBmVudGl0eRIgCgtkZXNjcmlwdGlvbhgDIAEoCVILZGVzY3JpcHRpb24SIAoLYWdncmVnYXRpb24YBCABKAlS\
-            C2FnZ3JlZ2F0aW9uEiUKDndpbmRvd19zZWNvbmRzGAUgASgDUg13aW5kb3dTZWNvbmRzEiMKDWRlbGF5X3NlY29uZHMYBiABKANSDGRlbGF5U2Vjb25kcxIU\
-            CgVvd25lchgHIAEoCVIFb3duZXISEgoEdHlwZRgIIAEoCVIEdHlwZSLYAQocR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVxdWVzdBIuCgRmcm9tGAEgASgLMhou\
-            Z29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEZnJvbRIqCgJ0bxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAnRvEjUKCGtub3duX2J5GAMg\
-            ASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIHa25vd25CeRIlCg53aXRoX2JlaGF2aW91chgEIAEoCFINd2l0aEJlaGF2aW91ciJVCh1HZXRIaXN0\
-            b3JpY2FsRmVhdHVyZXNSZXNwb25zZRI0CgRyb3dzGAEgAygLMiAudmlnaWwuZmVhdHVyZXMudjEuSGlzdG9yaWNhbFJvd1IEcm93cyLUAQoNSGlzdG9yaWNh\
-            bFJvdxJACgtvYnNlcnZhdGlvbhgBIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgtvYnNlcnZhdGlvbhIvCgVsYWJlbBgCIAEoCzIXLnZp\
-            Z2lsLnJlY29yZHMudjEuTGFiZWxIAFIFbGFiZWwSQQoKYmVoYXZpb3VycxgDIAMoCzIhLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0eUZlYXR1cmVzUgpiZWhh\
-            dmlvdXJzQg0KC2tub3duX2xhYmVsIokBChdUYWlsT2JzZXJ2YXRpb25zUmVxdWVzdBI0CgVhZnRlchgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bv\
-            c2l0aW9uUgVhZnRlchIbCgltYXhfYmF0Y2gYAiABKA1SCG1heEJhdGNoEhsKCWtleXNfb25seRgDIAEoCFIIa2V5c09ubHkiZAoYVGFpbE9ic2VydmF0aW9u\
-            c1Jlc3BvbnNlEkgKDG9ic2VydmF0aW9ucxgBIAMoCzIkLnZpZ2lsLmZlYXR1cmVzLnYxLkxvZ2dlZE9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMiggIKEUxv\
-            Z2dlZE9ic2VydmF0aW9uEjoKCHBvc2l0aW9uGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SCHBvc2l0aW9uEjsKC3JlY29yZGVkX2F0\
-            GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIKcmVjb3JkZWRBdBJACgtvYnNlcnZhdGlvbhgDIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9i\
-            c2VydmF0aW9uUgtvYnNlcnZhdGlvbhIyCgNrZXkYBCABKAsyIC52aWdpbC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uS2V5UgNrZXki6QIKDEZlYXR1cmVFdmVu\
-            dBI8CghvYnNlcnZlZBgBIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uSABSCG9ic2VydmVkEjUKCGxhYmVsbGVkGAIgASgLMhcudmlnaWwu\
-            cmVjb3Jkcy52MS5MYWJlbEgAUghsYWJlbGxlZBJFCg90ZXJtaW5hbF9wbGFjZWQYAyABKAsyGi52aWdpbC5yZWNvcmRzLnYxLlRlcm1pbmFsSABSDnRlcm1p\
-            bmFsUGxhY2VkEkUKD2N1c3RvbWVyX3BsYWNlZBgEIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuQ3VzdG9tZXJIAFIOY3VzdG9tZXJQbGFjZWQSTQoRY3VzdG9t\
-            ZXJfb2JzZXJ2ZWQYBSABKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvbkgAUhBjdXN0b21lck9ic2VydmVkQgcKBWV2ZW50MpQHChNGZWF0dXJl\
-            U3RvcmVTZXJ2aWNlElUKB09ic2VydmUSIS52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlUmVxdWVzdBoiLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXNw\
-            b25zZSIDkAICEnYKEk9ic2VydmVBdFRlcm1pbmFscxIsLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVBdFRlcm1pbmFsc1JlcXVlc3QaLS52aWdpbC5mZWF0\
-            dXJlcy52MS5PYnNlcnZlQXRUZXJtaW5hbHNSZXNwb25zZSIDkAICEmEKC0dldEZlYXR1cmVzEiUudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZXNSZXF1\
-            ZXN0GiYudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZXNSZXNwb25zZSIDkAIBEnYKEkRlc2NyaWJlRmVhdHVyZVNldBIsLnZpZ2lsLmZlYXR1cmVzLnYx\
-            LkRlc2NyaWJlRmVhdHVyZVNldFJlcXVlc3QaLS52aWdpbC5mZWF0dXJlcy52MS5EZXNjcmliZUZlYXR1cmVTZXRSZXNwb25zZSIDkAIBEnwKFUdldEhpc3Rv\
-            cmljYWxGZWF0dXJlcxIvLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1JlcXVlc3QaMC52aWdpbC5mZWF0dXJlcy52MS5HZXRIaXN0\
-            b3JpY2FsRmVhdHVyZXNSZXNwb25zZTABEnAKEEdldEZlYXR1cmVIZWFsdGgSKi52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlSGVhbHRoUmVxdWVzdBor\
-            LnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1cmVIZWFsdGhSZXNwb25zZSIDkAIBEnQKE1NldEZlYXR1cmVSZWZlcmVuY2USLS52aWdpbC5mZWF0dXJlcy52\
-            MS5TZXRGZWF0dXJlUmVmZXJlbmNlUmVxdWVzdBouLnZpZ2lsLmZlYXR1cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXNwb25zZRJtChBUYWlsT2JzZXJ2\
-            YXRpb25zEioudmlnaWwuZmVhdHVyZXMudjEuVGFpbE9ic2VydmF0aW9uc1JlcXVlc3QaKy52aWdpbC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVz\
-            cG9uc2UwAWIGcHJvdG8z
+            b20SPQoMcmVmZXJlbmNlX3RvGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFILcmVmZXJlbmNlVG8SQAoKYmVoYXZpb3VycxgHIAMoCzIgLnZp\
+            Z2lsLmZlYXR1cmVzLnYxLkZlYXR1cmVIZWFsdGhSCmJlaGF2aW91cnMiwgEKDUZlYXR1cmVIZWFsdGgSEgoEbmFtZRgBIAEoCVIEbmFtZRIbCgludWxsX3Jh\
+            dGUYAiABKAFSCG51bGxSYXRlEi4KE3JlZmVyZW5jZV9udWxsX3JhdGUYAyABKAFSEXJlZmVyZW5jZU51bGxSYXRlEjwKGnBvcHVsYXRpb25fc3RhYmlsaXR5\
+            X2luZGV4GAQgASgBUhhwb3B1bGF0aW9uU3RhYmlsaXR5SW5kZXgSEgoEbWVhbhgFIAEoAVIEbWVhbiJ4ChpTZXRGZWF0dXJlUmVmZXJlbmNlUmVxdWVzdBIu\
+            CgRmcm9tGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEZnJvbRIqCgJ0bxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAnRv\
+            IkEKG1NldEZlYXR1cmVSZWZlcmVuY2VSZXNwb25zZRIiCgxvYnNlcnZhdGlvbnMYASABKANSDG9ic2VydmF0aW9ucyIbChlEZXNjcmliZUZlYXR1cmVTZXRS\
+            ZXF1ZXN0ItcBChpEZXNjcmliZUZlYXR1cmVTZXRSZXNwb25zZRIYCgd2ZXJzaW9uGAEgASgJUgd2ZXJzaW9uEjYKCGZlYXR1cmVzGAIgAygLMhoudmlnaWwu\
+            ZmVhdHVyZXMudjEuRmVhdHVyZVIIZmVhdHVyZXMSKwoRYmVoYXZpb3VyX3ZlcnNpb24YAyABKAlSEGJlaGF2aW91clZlcnNpb24SOgoKYmVoYXZpb3VycxgE\
+            IAMoCzIaLnZpZ2lsLmZlYXR1cmVzLnYxLkZlYXR1cmVSCmJlaGF2aW91cnMi7wEKB0ZlYXR1cmUSEgoEbmFtZRgBIAEoCVIEbmFtZRIWCgZlbnRpdHkYAiAB\
+            KAlSBmVudGl0eRIgCgtkZXNjcmlwdGlvbhgDIAEoCVILZGVzY3JpcHRpb24SIAoLYWdncmVnYXRpb24YBCABKAlSC2FnZ3JlZ2F0aW9uEiUKDndpbmRvd19z\
+            ZWNvbmRzGAUgASgDUg13aW5kb3dTZWNvbmRzEiMKDWRlbGF5X3NlY29uZHMYBiABKANSDGRlbGF5U2Vjb25kcxIUCgVvd25lchgHIAEoCVIFb3duZXISEgoE\
+            dHlwZRgIIAEoCVIEdHlwZSLYAQocR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVxdWVzdBIuCgRmcm9tGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFt\
+            cFIEZnJvbRIqCgJ0bxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAnRvEjUKCGtub3duX2J5GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRp\
+            bWVzdGFtcFIHa25vd25CeRIlCg53aXRoX2JlaGF2aW91chgEIAEoCFINd2l0aEJlaGF2aW91ciJVCh1HZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXNwb25zZRI0\
+            CgRyb3dzGAEgAygLMiAudmlnaWwuZmVhdHVyZXMudjEuSGlzdG9yaWNhbFJvd1IEcm93cyLUAQoNSGlzdG9yaWNhbFJvdxJACgtvYnNlcnZhdGlvbhgBIAEo\
+            CzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgtvYnNlcnZhdGlvbhIvCgVsYWJlbBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFIF\
+            bGFiZWwSQQoKYmVoYXZpb3VycxgDIAMoCzIhLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0eUZlYXR1cmVzUgpiZWhhdmlvdXJzQg0KC2tub3duX2xhYmVsIokB\
+            ChdUYWlsT2JzZXJ2YXRpb25zUmVxdWVzdBI0CgVhZnRlchgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUgVhZnRlchIbCgltYXhfYmF0\
+            Y2gYAiABKA1SCG1heEJhdGNoEhsKCWtleXNfb25seRgDIAEoCFIIa2V5c09ubHkiZAoYVGFpbE9ic2VydmF0aW9uc1Jlc3BvbnNlEkgKDG9ic2VydmF0aW9u\
+            cxgBIAMoCzIkLnZpZ2lsLmZlYXR1cmVzLnYxLkxvZ2dlZE9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMiggIKEUxvZ2dlZE9ic2VydmF0aW9uEjoKCHBvc2l0\
+            aW9uGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SCHBvc2l0aW9uEjsKC3JlY29yZGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVm\
+            LlRpbWVzdGFtcFIKcmVjb3JkZWRBdBJACgtvYnNlcnZhdGlvbhgDIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgtvYnNlcnZhdGlvbhIy\
+            CgNrZXkYBCABKAsyIC52aWdpbC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uS2V5UgNrZXki6QIKDEZlYXR1cmVFdmVudBI8CghvYnNlcnZlZBgBIAEoCzIeLnZp\
+            Z2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uSABSCG9ic2VydmVkEjUKCGxhYmVsbGVkGAIgASgLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbEgAUghsYWJl\
+            bGxlZBJFCg90ZXJtaW5hbF9wbGFjZWQYAyABKAsyGi52aWdpbC5yZWNvcmRzLnYxLlRlcm1pbmFsSABSDnRlcm1pbmFsUGxhY2VkEkUKD2N1c3RvbWVyX3Bs\
+            YWNlZBgEIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuQ3VzdG9tZXJIAFIOY3VzdG9tZXJQbGFjZWQSTQoRY3VzdG9tZXJfb2JzZXJ2ZWQYBSABKAsyHi52aWdp\
+            bC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvbkgAUhBjdXN0b21lck9ic2VydmVkQgcKBWV2ZW50MpQHChNGZWF0dXJlU3RvcmVTZXJ2aWNlElUKB09ic2VydmUS\
+            IS52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlUmVxdWVzdBoiLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXNwb25zZSIDkAICEnYKEk9ic2VydmVBdFRl\
+            cm1pbmFscxIsLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVBdFRlcm1pbmFsc1JlcXVlc3QaLS52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlQXRUZXJtaW5h\
+            bHNSZXNwb25zZSIDkAICEmEKC0dldEZlYXR1cmVzEiUudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZXNSZXF1ZXN0GiYudmlnaWwuZmVhdHVyZXMudjEu\
+            R2V0RmVhdHVyZXNSZXNwb25zZSIDkAIBEnYKEkRlc2NyaWJlRmVhdHVyZVNldBIsLnZpZ2lsLmZlYXR1cmVzLnYxLkRlc2NyaWJlRmVhdHVyZVNldFJlcXVl\
+            c3QaLS52aWdpbC5mZWF0dXJlcy52MS5EZXNjcmliZUZlYXR1cmVTZXRSZXNwb25zZSIDkAIBEnwKFUdldEhpc3RvcmljYWxGZWF0dXJlcxIvLnZpZ2lsLmZl\
+            YXR1cmVzLnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1JlcXVlc3QaMC52aWdpbC5mZWF0dXJlcy52MS5HZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXNwb25zZTAB\
+            EnAKEEdldEZlYXR1cmVIZWFsdGgSKi52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlSGVhbHRoUmVxdWVzdBorLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZl\
+            YXR1cmVIZWFsdGhSZXNwb25zZSIDkAIBEnQKE1NldEZlYXR1cmVSZWZlcmVuY2USLS52aWdpbC5mZWF0dXJlcy52MS5TZXRGZWF0dXJlUmVmZXJlbmNlUmVx\
+            dWVzdBouLnZpZ2lsLmZlYXR1cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXNwb25zZRJtChBUYWlsT2JzZXJ2YXRpb25zEioudmlnaWwuZmVhdHVyZXMu\
+            djEuVGFpbE9ic2VydmF0aW9uc1JlcXVlc3QaKy52aWdpbC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVzcG9uc2UwAWIGcHJvdG8z
             """)
 }

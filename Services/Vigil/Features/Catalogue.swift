@@ -105,7 +105,7 @@ struct HealthReport: Encodable {
         newestEventTime = response.newestEventTime.flatMap(Timestamp.init)?.iso8601
         referenceFrom = response.referenceFrom.flatMap(Timestamp.init)?.iso8601
         referenceTo = response.referenceTo.flatMap(Timestamp.init)?.iso8601
-        features = response.features.map {
+        features = (response.features + response.behaviours).map {
             Feature(
                 name: $0.name, nullRate: $0.nullRate, referenceNullRate: known($0.referenceNullRate),
                 populationStabilityIndex: known($0.populationStabilityIndex), mean: known($0.mean))

@@ -34,7 +34,8 @@ struct ServiceEnvironment {
         for other in Suite.services { variables[other.addressVariable] = url(of: other) }
         if let replicas {
             // Who does not ask by the ring may ask any of them.
-            variables[ServiceIdentity.featureStore.addressVariable] = "https://" + replicas.names.map { "\(Self.host):\(ports[$0] ?? 0)" }.joined(separator: ",")
+            let hosts = replicas.names.map { "\(Self.host):\(ports[$0] ?? 0)" }
+            variables[ServiceIdentity.featureStore.addressVariable] = "https://" + hosts.joined(separator: ",")
             variables.merge(replicas.variables { url(of: $0) }) { $1 }
             variables["VIGIL_FEATURES_REPLICA"] = child ?? service.name
         }

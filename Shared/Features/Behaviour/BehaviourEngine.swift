@@ -39,9 +39,22 @@ public struct BehaviourEngine: Sendable {
     /// How much is kept of each kind of entity, in microseconds.
     private let horizons: [BehaviourEntity: Int64]
     private var histories: [BehaviourKey: BehaviourHistory] = [:]
+    /// What an entity takes beside its payments, with its name, and what one payment takes.
+    static let bytesAnEntity = 200
+    static let bytesAPayment = 24
+    private let maxBytes: Int
+    /// About what the histories take.
+    public private(set) var bytes = 0
+    private var newest = Int64.min
+    private var bytesAfterSweep = 0
+    /// Payments of entities that found no room. From the first on, an entity that is not here is one that nobody here knows.
+    public private(set) var refusedCount = 0
 
-    public init(set: BehaviourSet) {
+    /// - Parameter maxBytes: of memory, about. What is too old to count makes room first; then no new entity is taken in, and those here
+    ///   go on.
+    public init(set: BehaviourSet, maxBytes: Int = .max) {
         self.set = set
+        self.maxBytes = maxBytes
         views = Dictionary(grouping: set.views, by: \.entity)
         horizons = views.mapValues { views in (views.map { $0.aggregation.reach($0.window) }.max() ?? 0) + Self.maxLateness.microseconds }
     }
@@ -53,10 +66,16 @@ public struct BehaviourEngine: Sendable {
 
     /// The values of all entities that a payment touches as they were just before it; then remembers it.
     public mutating func observe(_ transaction: Transaction) -> [(key: BehaviourKey, values: [Double])] {
-        let touches = Self.touches(of: transaction)
-        let known = touches.map { ($0.key, values(of: $0.key, at: transaction.eventTime) ?? Self.unknown(views[$0.key.entity])) }
-        for touch in touches { remember(touch, transaction) }
+        let known = known(of: transaction)
+        remember(transaction)
         return known
+    }
+
+    /// The values of all entities that a payment touches, just before it.
+    public func known(of transaction: Transaction) -> [(key: BehaviourKey, values: [Double])] {
+        Self.touches(of: transaction).map {
+            ($0.key, values(of: $0.key, at: transaction.eventTime) ?? Self.unknown(views[$0.key.entity]))
+        }
     }
 
     /// Remembers a payment, as ``observe(_:)`` does.
@@ -110,7 +129,33 @@ public struct BehaviourEngine: Sendable {
         let event = BehaviourHistory.Event(
             time: transaction.eventTime.microseconds, ticks: FeatureEngine.ticks(transaction.amount), other: touch.other,
             direction: touch.direction)
-        histories[touch.key, default: BehaviourHistory()].insert(event, horizon: horizon)
+        newest = max(newest, event.time)
+        if bytes >= maxBytes, refusedCount == 0 { makeRoom() }
+        if let index = histories.index(forKey: touch.key) {
+            let before = histories.values[index].count
+            histories.values[index].insert(event, horizon: horizon)
+            bytes += (histories.values[index].count - before) * Self.bytesAPayment
+        } else if bytes >= maxBytes || refusedCount > 0 {
+            // Once one has been left out, one that comes anew may be it, and would be a part of itself.
+            refusedCount += 1
+        } else {
+            var history = BehaviourHistory()
+            history.insert(event, horizon: horizon)
+            histories[touch.key] = history
+            bytes += Self.bytesAnEntity + Self.bytesAPayment
+        }
+    }
+
+    /// Drops entities whose last payment no window reaches, not even of one that comes late: they answer as if never seen. Looks at all of
+    /// them, so not again before a hundredth more has come.
+    private mutating func makeRoom() {
+        guard bytes - bytesAfterSweep >= maxBytes / 100 else { return }
+        for (key, history) in histories {
+            guard let horizon = horizons[key.entity], let last = history.newest, last <= newest &- horizon else { continue }
+            histories[key] = nil
+            bytes -= Self.bytesAnEntity + history.count * Self.bytesAPayment
+        }
+        bytesAfterSweep = bytes
     }
 
     private static func unknown(_ views: [BehaviourView]?) -> [Double] {
@@ -144,6 +189,7 @@ struct BehaviourHistory: Sendable {
     private var events: ContiguousArray<Event> = []
 
     var newest: Int64? { events.last?.time }
+    var count: Int { events.count }
 
     mutating func insert(_ event: Event, horizon: Int64) {
         events.insert(event, at: endIndex(notAfter: event.time))

@@ -2042,7 +2042,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__get_feature_health_request
   (ProtobufCMessageInit) vigil__features__v1__get_feature_health_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__get_feature_health_response__field_descriptors[6] =
+static const ProtobufCFieldDescriptor vigil__features__v1__get_feature_health_response__field_descriptors[7] =
 {
   {
     "feature_set_version",
@@ -2116,8 +2116,21 @@ static const ProtobufCFieldDescriptor vigil__features__v1__get_feature_health_re
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "behaviours",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Features__V1__GetFeatureHealthResponse, n_behaviours),
+    offsetof(Vigil__Features__V1__GetFeatureHealthResponse, behaviours),
+    &vigil__features__v1__feature_health__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__get_feature_health_response__field_indices_by_name[] = {
+  6,   /* field[6] = behaviours */
   0,   /* field[0] = feature_set_version */
   3,   /* field[3] = features */
   2,   /* field[2] = newest_event_time */
@@ -2128,7 +2141,7 @@ static const unsigned vigil__features__v1__get_feature_health_response__field_in
 static const ProtobufCIntRange vigil__features__v1__get_feature_health_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__get_feature_health_response__descriptor =
 {
@@ -2138,7 +2151,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__get_feature_health_respons
   "Vigil__Features__V1__GetFeatureHealthResponse",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__GetFeatureHealthResponse),
-  6,
+  7,
   vigil__features__v1__get_feature_health_response__field_descriptors,
   vigil__features__v1__get_feature_health_response__field_indices_by_name,
   1,  vigil__features__v1__get_feature_health_response__number_ranges,

@@ -240,10 +240,12 @@ struct  Vigil__Features__V1__GetFeatureHealthResponse
   Vigil__Features__V1__FeatureHealth **features;
   Google__Protobuf__Timestamp *reference_from;
   Google__Protobuf__Timestamp *reference_to;
+  size_t n_behaviours;
+  Vigil__Features__V1__FeatureHealth **behaviours;
 };
 #define VIGIL__FEATURES__V1__GET_FEATURE_HEALTH_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__get_feature_health_response__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, NULL, 0,NULL, NULL, NULL }
+    , (char *)protobuf_c_empty_string, 0, NULL, 0,NULL, NULL, NULL, 0,NULL }
 
 
 struct  Vigil__Features__V1__FeatureHealth
