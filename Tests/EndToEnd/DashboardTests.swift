@@ -37,7 +37,7 @@ extension EndToEnd {
                 try #require(result.status == 0, "\(result.output)\(result.errors)")
                 let seen = try result.json()
                 #expect(seen["acknowledged"] is String)
-                #expect((seen["axe"] as? [String: Int])?.count == 9)
+                #expect((seen["axe"] as? [String: Int])?.count == 11)
             }
         }
     }

@@ -316,16 +316,19 @@ def show_models(viewer, may):
 
 def walk_by_keyboard(viewer):
     """Every control is reached by the tabulator key, and shows that it is."""
-    page, reached = viewer.page, set()
-    page.evaluate("document.activeElement.blur()")
-    for _ in range(200):
+    page, reached, ends = viewer.page, set(), 0
+    for _ in range(400):
         page.keyboard.press("Tab")
         name, is_seen = page.evaluate("""() => {
           const element = document.activeElement, style = getComputedStyle(element);
           return [element.id || element.tagName, style.outlineStyle !== 'none' || style.boxShadow !== 'none'];
         }""")
         if name == "BODY":
-            break
+            # The first walk begins wherever the last click was; the second one is whole.
+            ends += 1
+            if ends == 2:
+                break
+            continue
         assert is_seen, f"{name} does not show that it has the focus"
         reached.add(name)
         if name == "min-risk":
