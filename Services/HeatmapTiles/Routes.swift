@@ -76,7 +76,7 @@ struct Routes: Sendable {
         do {
             let answer = try await cache.answer(key, for: principal?.subject ?? "") { () async throws -> TileCache.Answer in
                 let queries = try await queries(for: request)
-                let (content, extent) = try draw(request, queries)
+                let (content, extent) = try await draw(request, queries)
                 return try TileCache.Answer(content.bytes, contentType: content.type, coding: coding, extent: extent)
             }
             return answer.response(to: request)
@@ -85,7 +85,7 @@ struct Routes: Sendable {
         }
     }
 
-    private func draw(_ request: HTTPRequest, _ queries: MapQueries) throws -> (content: Content, extent: TileCache.Extent) {
+    private func draw(_ request: HTTPRequest, _ queries: MapQueries) async throws -> (content: Content, extent: TileCache.Extent) {
         let path = request.pathParameters
         let name = path["layer"] ?? ""
         let (tile, isDouble) = try Self.address(path)
@@ -101,7 +101,7 @@ struct Routes: Sendable {
             let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.union(["geometry"]))
             let filter = try parameters.filter(layer: layer, permitted: queries.permitted, state: queries.state)
             let geometry = try parameters.choice("geometry", CellTile.Geometry.self) ?? .points
-            let drawn = renderer.vectorTile(queries.state, filter, tile, geometry: geometry)
+            let drawn = await renderer.vectorTile(queries.state, filter, tile, geometry: geometry)
             return ((drawn.content, Self.vectorTile), drawn.extent)
         case "png":
             let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.union(["palette"]))

@@ -51,10 +51,10 @@ final class TileRenderer: Sendable {
     }
 
     /// A tile's cells as a vector tile; empty when there are none.
-    func vectorTile(_ state: MapState, _ filter: CubeFilter, _ tile: Tile, geometry: CellTile.Geometry) -> Drawn<[UInt8]> {
+    func vectorTile(_ state: MapState, _ filter: CubeFilter, _ tile: Tile, geometry: CellTile.Geometry) async -> Drawn<[UInt8]> {
         let prepared = prepare(filter, for: state)
         let view = View(filter: filter, cellZoom: CellTile.cellZoom(forTileZoom: tile.zoom))
-        let cells = state.cube.cells(in: tile, zoom: view.cellZoom, prepared)
+        let cells = await state.cube.cellsConcurrently(in: tile, zoom: view.cellZoom, prepared)
         let extent = TileCache.Extent(zoom: tile.zoom, codes: [tile.code])
         guard !cells.isEmpty else { return Drawn(content: [], extent: extent) }
         let scale = scale(state, view, prepared)

@@ -371,7 +371,8 @@ public struct FeatureEngine: Sendable {
     private static func withView(of index: UInt32, in histories: [EntityHistory], _ body: (HistoryView?) -> Double) -> Double {
         if index == none { return body(nil) }
         if index == unseen { return body(.empty) }
-        return histories[Int(index)].withView { body($0) }
+        // By their address: an element of the array itself would be copied, and three references counted.
+        return histories.withUnsafeBufferPointer { $0[Int(index)].withView { body($0) } }
     }
 
     private static func index(of id: String, in indices: inout [String: UInt32], histories: inout [EntityHistory]) -> UInt32 {

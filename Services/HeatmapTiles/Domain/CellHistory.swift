@@ -126,6 +126,21 @@ struct CellHistory: Sendable {
         return (now, countBefore)
     }
 
+    /// Reads where `tallies` will begin to search, to have it near.
+    /// - Returns: a number that depends on what was read.
+    func touch(_ filter: CubeFilter.Prepared, _ hints: SearchHints) -> UInt32 {
+        entries.withUnsafeBufferPointer { entries in
+            guard let last = entries.last else { return 0 }
+            var sum = last.key
+            for kind in filter.kinds.indices where filter.kinds[kind] {
+                guard let place = hints.place(of: kind, among: entries.count), place < entries.count else { continue }
+                // The search starts there, and the sums go on from where it ends.
+                for place in Swift.stride(from: place, to: min(place + 16, entries.count), by: 4) { sum &+= entries[place].key }
+            }
+            return sum
+        }
+    }
+
     /// Adds up the entries from an index on, up to a key, in the hours of the week that the masks let through.
     ///
     /// - Parameters:

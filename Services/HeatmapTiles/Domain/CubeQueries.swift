@@ -24,8 +24,13 @@ extension Cube {
         let shift = UInt64(2 * (Self.cellZoom - zoom))
         let range = tile.codes(atZoom: Self.cellZoom)
         var hints = SearchHints(kindCount: filter.kinds.count)
-        for index in lowerBound(range.lowerBound)..<lowerBound(range.upperBound) where filter.cells?[index] != false {
-            let (tally, countBefore) = histories[index].tallies(filter, &hints)
+        let indices = lowerBound(range.lowerBound)..<lowerBound(range.upperBound)
+        var touched: UInt32 = 0
+        for index in indices where filter.cells?[index] != false {
+            if (index - indices.lowerBound) % Self.cellsAhead == 0 {
+                touched &+= touch(index..<min(index + Self.cellsAhead, indices.upperBound), filter, hints)
+            }
+            let (tally, countBefore) = histories.withUnsafeBufferPointer { $0[index].tallies(filter, &hints) }
             guard filter.accepts(tally) else { continue }
             let parent = codes[index] >> shift
             let change = filter.hoursBefore == nil ? nil : tally.count - countBefore
@@ -37,6 +42,39 @@ extension Cube {
             }
         }
         return cells
+    }
+
+    /// So many cells at a time memory is asked for what their sums will need.
+    private static let cellsAhead = 8
+
+    /// Reads where the searches of the next cells will begin, so that the waits for them overlap.
+    /// - Returns: a number that depends on all that was read, so that the reading is not left out.
+    @inline(never)
+    private func touch(_ indices: Range<Int>, _ filter: CubeFilter.Prepared, _ hints: SearchHints) -> UInt32 {
+        var sum: UInt32 = 0
+        for index in indices { sum &+= UInt32(truncatingIfNeeded: histories[index].entryCount) }
+        for index in indices { sum &+= histories[index].touch(filter, hints) }
+        return sum
+    }
+
+    /// One task looks at no more cells of the finest zoom than so many, where others can help.
+    static let maxCellsOfTask = 1_024
+
+    /// As `cells(in:zoom:_:)`; a tile of many cells is shared out by its quarters, whose codes follow each other.
+    func cellsConcurrently(in tile: Tile, zoom: Int, _ filter: CubeFilter.Prepared) async -> [Cell] {
+        let range = tile.codes(atZoom: Self.cellZoom)
+        guard zoom > tile.zoom, lowerBound(range.upperBound) - lowerBound(range.lowerBound) > Self.maxCellsOfTask else {
+            return cells(in: tile, zoom: zoom, filter)
+        }
+        return await withTaskGroup(of: (quarter: UInt64, cells: [Cell]).self) { group in
+            for quarter in 0..<UInt64(4) {
+                guard let part = Tile(zoom: tile.zoom + 1, code: tile.code << 2 | quarter) else { continue }
+                group.addTask { (quarter, await cellsConcurrently(in: part, zoom: zoom, filter)) }
+            }
+            var quarters = [[Cell]](repeating: [], count: 4)
+            for await part in group { quarters[Int(part.quarter)] = part.cells }
+            return quarters.flatMap { $0 }
+        }
     }
 
     /// The sum over everything, or over the cells whose middles lie in a box.
