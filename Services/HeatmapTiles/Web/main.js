@@ -190,10 +190,11 @@ class Dashboard {
   #onChange = latest(async () => {
     const old = this.#oldLayers;
     this.#oldLayers = new Set();
-    const [before] = this.#state.span();
+    const before = this.#state.span();
     await this.#loadSummary();
-    const [from] = this.#state.span();
-    const isSame = from === before;
+    const isSame = this.#state.span().every((end, index) => end === before[index]);
+    // An hour began with these events: what was just asked for ends before it.
+    if (!isSame) await this.#loadSummary();
     if (!isSame) this.#map?.show(this.#state.drawnLayer, this.#state.filter());
     else if (this.#isHeatOld) this.#map?.refresh();
     this.#isHeatOld = false;

@@ -20,7 +20,7 @@ struct AnomaliesCommand: ParsableCommand {
             it only, so a longer file never changes it; the first few days teach the detector what is usual.
 
             Timestamps are ISO 8601 (2014-04-01 00:05:00, 2014-04-01T00:05:00+02:00) or seconds or milliseconds since 1970. Time of day matters:
-            give local times where the series follows people.
+            give local times where the series follows people. Points are scored in the file's order; where their times go back, that is said.
 
             A row whose timestamp or value cannot be read is named on the standard error and written with an empty score; other rows are scored.
             Exit status: 0 all rows scored, 3 some rows could not be read, 1 a file could not be read or written (the others were done).
@@ -53,9 +53,13 @@ struct AnomaliesCommand: ParsableCommand {
         for (index, file) in files.enumerated() {
             progress.show("scoring series \(index + 1) of \(files.count)", fraction: Double(index) / Double(files.count))
             var complaints = 0
+            var newest = -Double.infinity, late = 0
             var timeline = AnomalyTimeline(name: file.input)
             let outcome = file.score(
-                point: { if report != nil { timeline.add(seconds: $0, value: $1, score: $2) } },
+                point: { seconds, value, score in
+                    if seconds < newest { late += 1 } else { newest = seconds }
+                    if report != nil { timeline.add(seconds: seconds, value: value, score: score) }
+                },
                 fault: { fault in
                     complaints += 1
                     if complaints <= Self.maxFaultsShown { progress.note("vigil anomalies: \(fault)") }
@@ -64,6 +68,7 @@ struct AnomaliesCommand: ParsableCommand {
             if complaints > Self.maxFaultsShown {
                 progress.note("vigil anomalies: \(file.input): \(complaints - Self.maxFaultsShown) further rows cannot be read")
             }
+            if late > 0 { progress.note("vigil anomalies: \(file.input): \(late) rows are older than a row above; scored in the file's order") }
             if let error = outcome.error { progress.note("vigil anomalies: \(error)") }
             summary.files.append(outcome)
         }

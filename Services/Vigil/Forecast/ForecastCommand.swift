@@ -28,6 +28,8 @@ struct ForecastCommand: ParsableCommand {
             --timeline writes each cell's hours too: cell_id, the hour's begin, what is expected in it, and the counts between which it \
             will lie with 50 and 90 % probability. It has a line for each cell and hour.
 
+            An incident whose time, place or type cannot be read is named on the standard error and left out; the exit status stays 0.
+
             The mapping is one of complaints: a shipped name (\(Mapping.shippedNames.joined(separator: ", "))) or a .yaml or .json file.
             """)
 

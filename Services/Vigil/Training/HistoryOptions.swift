@@ -80,7 +80,7 @@ struct LabelAndPlaceOptions: ParsableArguments {
         return history
     }
 
-    static func duplicates(_ count: Int) -> String { "\(count) payments came twice (same bank and id); the first of each counts" }
+    static func duplicates(_ count: Int) -> String { "\(count) payments came twice (same bank and id); the first of each counts, with the label given last" }
 
     /// Where customers live and terminals stand.
     func places(

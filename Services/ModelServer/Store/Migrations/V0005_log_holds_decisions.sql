@@ -42,6 +42,18 @@ JOIN decisions_before d ON sha256(d.decision) = sha256(CASE
     END)
 ORDER BY e.transaction_id, e.sequence;
 
+-- Nothing is dropped below that is not kept here.
+DO $$
+DECLARE
+    before bigint := (SELECT count(*) FROM decisions_before);
+    kept bigint := (SELECT count(*) FROM event_log);
+BEGIN
+    IF kept <> before THEN
+        RAISE EXCEPTION 'of % decisions % have their entry in the log', before, kept;
+    END IF;
+END
+$$;
+
 CREATE UNIQUE INDEX decisions_by_name ON event_log (decision_id);
 CREATE INDEX decisions_by_time ON event_log (decided_at);
 
