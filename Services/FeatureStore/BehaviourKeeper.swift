@@ -8,30 +8,40 @@ import ServiceRuntime
 
 /// The behaviour of accounts, cards, devices, pairs and cells, in memory, from the store's own log.
 ///
-/// At each start, and so also when a view has been declared anew, all of the log is read again while everything else is served already;
-/// until that is done nothing is answered, because it would be a part of the truth. From then on it follows the log, a moment behind.
-actor BehaviourKeeper {
+/// A start takes the newest snapshot and reads the log behind it; without one, and so also when a view has been declared anew, all of the
+/// log, while everything else is served already. Until that is done nothing is answered, because it would be a part of the truth. From then
+/// on it follows the log, a moment behind.
+actor BehaviourKeeper: SnapshottedMemory {
     private static let retrySeconds = 1
     private static let batchLimit = 2_000
     /// One payment in so many shows how the views are: computing all of them for each would cost more than keeping them.
     static let sampleStride = 16
 
-    private let log: EventLog
+    private let database: FeatureStoreDatabase
     private let logger: Logger
     /// What is kept here; everything where nil.
     private let slice: Slice?
+    private let maxBytes: Int
     private var engine: BehaviourEngine
     /// The latest samples of each kind of entity, for health.
     private(set) var samples: [BehaviourEntity: FeatureWindow]
     private var position = LogPosition.start
+    private var isRestored = false
+    nonisolated let series: SnapshotSeries
+    var newEntries = 0
     private(set) var isWhole = false
     private(set) var entriesTaken = 0
 
-    init(log: EventLog, set: BehaviourSet, slice: Slice? = nil, maxBytes: Int = .max, logger: Logger = Logger(label: "feature-store")) {
-        self.log = log
+    init(
+        database: FeatureStoreDatabase, set: BehaviourSet, slice: Slice? = nil, maxBytes: Int = .max,
+        logger: Logger = Logger(label: "feature-store")
+    ) {
+        self.database = database
         self.logger = logger
         self.slice = slice
+        self.maxBytes = maxBytes
         engine = BehaviourEngine(set: set, maxBytes: maxBytes)
+        series = SnapshotSeries(.behaviour, version: set.version, slice: slice, format: BehaviourSnapshotWriter.format)
         samples = Dictionary(
             uniqueKeysWithValues: BehaviourEntity.allCases.map { ($0, FeatureWindow(featureCount: set.views(of: $0).count)) })
     }
@@ -41,7 +51,7 @@ actor BehaviourKeeper {
         while true {
             do {
                 try await catchUp()
-                for try await entries in log.tail(after: position, batchLimit: Self.batchLimit) { try take(entries) }
+                for try await entries in database.log.tail(after: position, batchLimit: Self.batchLimit) { try take(entries) }
             } catch is CancellationError {
                 throw CancellationError()
             } catch {
@@ -51,11 +61,36 @@ actor BehaviourKeeper {
         }
     }
 
+    /// The newest snapshot that can be read.
+    private func restore() async throws {
+        for snapshot in try await database.snapshots(of: series) {
+            var reader = BehaviourSnapshotReader(set: engine.set, maxBytes: maxBytes)
+            do {
+                try await database.forEachChunk(of: snapshot) { try reader.add($0) }
+                engine = try reader.finish()
+                position = snapshot.position
+                return
+            } catch let error as SnapshotError {
+                logger.warning("a snapshot of behaviour cannot be read", metadata: ["snapshot": "\(snapshot.number)", "reason": "\(error)"])
+            }
+        }
+    }
+
+    func snapshot() -> (memory: BehaviourSnapshotWriter, position: LogPosition, entries: Int) {
+        (BehaviourSnapshotWriter(of: engine), position, newEntries)
+    }
+
+    func haveKept(_ entries: Int) { newEntries -= entries }
+
     /// Takes in all that the log holds by now.
     func catchUp() async throws {
-        let end = try await log.end()
+        if !isRestored {
+            try await restore()
+            isRestored = true
+        }
+        let end = try await database.log.end()
         while position < end {
-            let entries = try await log.read(after: position, limit: Self.batchLimit)
+            let entries = try await database.log.read(after: position, limit: Self.batchLimit)
             guard !entries.isEmpty else { break }
             try take(entries)
         }
@@ -72,6 +107,7 @@ actor BehaviourKeeper {
             }
             position = entry.position
             entriesTaken += 1
+            newEntries += 1
         }
     }
 

@@ -61,7 +61,11 @@ enum FeatureStore {
         replica: Replica?
     ) async throws {
         let behaviour = BehaviourKeeper(
-            log: database.log, set: .standard, slice: replica?.slice, maxBytes: configuration.maxBehaviourBytes, logger: runtime.logger)
+            database: database, set: .standard, slice: replica?.slice, maxBytes: configuration.maxBehaviourBytes, logger: runtime.logger)
+        let schedule = { @Sendable (memory: any SnapshottedMemory) in
+            SnapshotSchedule(
+                memory: memory, database: database, intervalSeconds: configuration.snapshotIntervalSeconds, logger: runtime.logger)
+        }
         let observations = Batcher<Transaction, FeaturesV1.Observation> { try await writer.observe($0) }
         try await runtime.withChannel(to: .ingestionGateway) { channel in
             let gateway = IngestionV1.IngestionService.Client(channel)
@@ -85,12 +89,8 @@ enum FeatureStore {
                             logger: runtime.logger
                         ).run()
                     },
-                    .init("snapshots") {
-                        try await SnapshotSchedule(
-                            writer: writer, database: database, intervalSeconds: configuration.snapshotIntervalSeconds,
-                            logger: runtime.logger
-                        ).run()
-                    },
+                    .init("snapshots") { try await schedule(writer).run() },
+                    .init("snapshots of behaviour") { try await schedule(behaviour).run() },
                     .init("memory") { try await writer.waitForBreakage() },
                 ])
         }

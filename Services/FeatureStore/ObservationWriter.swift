@@ -11,7 +11,7 @@ import ServiceRuntime
 ///
 /// Memory changes before the transaction commits. If the commit then fails, memory knows more than the schema: the writer
 /// refuses everything from then on and ``waitForBreakage()`` throws, so that the service starts anew from its log.
-actor ObservationWriter {
+actor ObservationWriter: SnapshottedMemory {
     let database: FeatureStoreDatabase
     var memory: ObservationMemory
     /// The latest observations, for health.
@@ -32,8 +32,7 @@ actor ObservationWriter {
         self.part = part
         self.logger = logger
         version = featureSet.version
-        snapshotVersion = part?.slice.snapshotVersion(featureSet.version) ?? featureSet.version
-        replica = part?.slice.name ?? ""
+        series = SnapshotSeries(.features, version: featureSet.version, slice: part?.slice, format: FeatureSnapshotWriter.format)
         memory = ObservationMemory(featureSet: featureSet)
         window = FeatureWindow(featureCount: featureSet.count)
     }
@@ -41,10 +40,7 @@ actor ObservationWriter {
     nonisolated let version: String
     /// Observed by call, and not met in the gateway's log yet.
     nonisolated let brought = BroughtKeys<TransactionKey>()
-    /// Under which snapshots of this memory are kept.
-    nonisolated let snapshotVersion: String
-    /// Its name; empty where it keeps everything.
-    nonisolated let replica: String
+    nonisolated let series: SnapshotSeries
 
     /// Memory as it was: the newest snapshot that can be read, and a replay of the log behind it. Before anything else.
     ///
@@ -61,7 +57,7 @@ actor ObservationWriter {
     }
 
     private func restore() async throws -> StoredSnapshot? {
-        for snapshot in try await database.snapshots(version: snapshotVersion, replica: replica) {
+        for snapshot in try await database.snapshots(of: series) {
             do {
                 var reader = FeatureSnapshotReader(set: memory.featureSet)
                 try await database.forEachChunk(of: snapshot) { try reader.add($0) }

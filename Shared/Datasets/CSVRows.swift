@@ -68,7 +68,7 @@ final class CSVRows {
                 let bytes = UnsafeBufferPointer<UInt8>(start: window.bytes, count: length)
                 if let fault = textFault(bytes, checksUTF8: checksUTF8) {
                     let column = header.indices.first { textFault(buffer.slice(buffer.cells[$0]), checksUTF8: checksUTF8) != nil }
-                    return .refused(position, column: column.map { header[$0] }, reason: fault)
+                    return .refusedCells(position, column: column.map { header[$0] }, reason: fault)
                 }
                 return .row(position)
             }

@@ -149,8 +149,8 @@ public final class DatasetReader {
     public func next() throws(DatasetError) -> DatasetItem? {
         switch try table.nextEvent() {
         case nil: nil
-        case .refused(let position, let column, let reason):
-            DatasetItem(position: position, outcome: .rejected([Rejection(field: "", column: column ?? "", value: "", reason: reason)]))
+        case .refused(let position, let column, let reason): builder.refusal(position, column: column, reason, showsCells: false)
+        case .refusedCells(let position, let column, let reason): builder.refusal(position, column: column, reason, showsCells: true)
         case .row(let position): builder.item(position)
         }
     }
@@ -170,8 +170,9 @@ public final class DatasetReader {
             if rows % 8_192 == 0 { try progress(rows) }
             switch event {
             case .refused(let position, let column, let reason):
-                let why = Rejection(field: "", column: column ?? "", value: "", reason: reason)
-                try refused(DatasetItem(position: position, outcome: .rejected([why])))
+                try refused(builder.refusal(position, column: column, reason, showsCells: false))
+            case .refusedCells(let position, let column, let reason):
+                try refused(builder.refusal(position, column: column, reason, showsCells: true))
             case .row(let position):
                 if let item = builder.append(position, to: &payments) { try refused(item) }
             }

@@ -367,8 +367,9 @@ extension FieldMapping.Check {
     }
 }
 
-/// A value as a rejects file may show it: cut when long, and for what names a person only its last two characters.
+/// A value as a rejects file may show it: cut when long, a NUL as its symbol, and for what names a person only its last two characters.
 func shown(_ value: String, isPersonal: Bool) -> String {
+    let value = value.utf8.contains(0) ? String(String.UnicodeScalarView(value.unicodeScalars.map { $0.value == 0 ? "\u{2400}" : $0 })) : value
     if isPersonal { return value.isEmpty ? "" : "****" + (value.count >= 8 ? value.suffix(2) : "") }
     let maxShown = 80
     return value.count <= maxShown ? value : value.prefix(maxShown) + "…"

@@ -58,6 +58,18 @@ final class RecordBuilder {
         return DatasetItem(position: position, outcome: outcome, content: RowContent(allPlans, kind, fields))
     }
 
+    /// A row that broke a rule of its format, so that no field was read.
+    ///
+    /// - Parameter showsCells: whether the buffer holds the row's cells all the same.
+    func refusal(_ position: RowPosition, column: String?, _ reason: String, showsCells: Bool) -> DatasetItem {
+        let plan = allPlans.first { if case .columns(let names) = $0.mapping.source { column.map(names.contains) ?? false } else { false } }
+        let value = showsCells ? plan.flatMap { fields.raw($0) } ?? "" : ""
+        let rejection = Rejection(
+            field: plan?.path ?? "", column: column ?? "", value: shown(value, isPersonal: plan?.target.isPersonal ?? false), reason: reason)
+        return DatasetItem(
+            position: position, outcome: .rejected([rejection]), content: showsCells ? RowContent(allPlans, kind, fields) : nil)
+    }
+
     /// Takes the row that the buffer holds into columns, if it is a transaction.
     /// - Returns: nil if it was taken, else what became of it.
     func append(_ position: RowPosition, to payments: inout PaymentColumns) -> DatasetItem? {

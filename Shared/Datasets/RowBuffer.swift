@@ -27,6 +27,8 @@ enum RowEvent {
     case row(RowPosition)
     /// - column: the column or path at fault, where one is.
     case refused(RowPosition, column: String?, reason: String)
+    /// As `refused`; the cells are in the `RowBuffer` all the same, so the value at fault can be shown.
+    case refusedCells(RowPosition, column: String?, reason: String)
 }
 
 /// The row that was read last. Its bytes lie in the reader's window and are valid until the reader goes on.

@@ -81,7 +81,7 @@ public final class TableReader {
         while true {
             switch try nextEvent() {
             case nil: return false
-            case .refused(let position, let column, let reason):
+            case .refused(let position, let column, let reason), .refusedCells(let position, let column, let reason):
                 refusedRows += 1
                 onRefusedRow?(position, column, reason)
             case .row(let position):

@@ -3,8 +3,7 @@ import Records
 /// An engine's whole state as a row of chunks of about a mebibyte, which `FeatureSnapshotReader` makes an equal engine of.
 ///
 /// Taking one costs nothing: the engine is a value, and this keeps a copy that shares its storage until either changes.
-public struct FeatureSnapshotWriter: Sendable {
-    /// Raised whenever chunks are written otherwise.
+public struct FeatureSnapshotWriter: SnapshotChunks {
     public static let format = 1
     static let chunkBytes = 1 << 20
 
@@ -24,7 +23,6 @@ public struct FeatureSnapshotWriter: Sendable {
 
     public init(of engine: FeatureEngine) { self.engine = engine }
 
-    /// The next chunk; nil after the last.
     public mutating func next() -> [UInt8]? {
         guard number >= 0 else { return nil }
         var encoder = SnapshotEncoder(capacity: kind == .customers || kind == .terminals ? Self.chunkBytes + 4_096 : 256)

@@ -6,6 +6,14 @@ public enum SnapshotError: Error, Sendable, Hashable {
     case other
 }
 
+/// A memory as a row of chunks, each with its checksum.
+public protocol SnapshotChunks: Sendable {
+    /// Raised whenever chunks are written otherwise.
+    static var format: Int { get }
+    /// The next chunk; nil after the last.
+    mutating func next() -> [UInt8]?
+}
+
 /// A chunk in the making. Numbers are little-endian or LEB128.
 struct SnapshotEncoder {
     private(set) var bytes: [UInt8] = []

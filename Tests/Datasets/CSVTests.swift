@@ -73,7 +73,7 @@ import Testing
         let bytes: [UInt8] = Array("id,x\na,1\nb".utf8) + [0] + Array(",2\nc,".utf8) + [0xFF] + Array("\nd,4\n".utf8)
         let items = try readAll(folder.file("a.csv", bytes), customers())
         #expect(items.map(\.customerID) == ["a", nil, nil, "d"])
-        #expect(items[1].rejections[0] == Rejection(field: "", column: "id", value: "", reason: "contains a NUL byte"))
+        #expect(items[1].rejections[0] == Rejection(field: "customer.customer_id", column: "id", value: "****", reason: "contains a NUL byte"))
         #expect(items[2].rejections[0].column == "x")
         #expect(items[2].rejections[0].reason.hasPrefix("is not valid UTF-8"))
     }

@@ -94,7 +94,7 @@ final class ReplicaRig: Sendable {
 
     func snapshot(_ name: String) async throws {
         guard let writer = replica(name)?.writer else { return }
-        try await SnapshotSchedule(writer: writer, database: database, intervalSeconds: 1).take()
+        try await SnapshotSchedule(memory: writer, database: database, intervalSeconds: 1).take()
     }
 
     private func awake(_ name: String) throws -> Replica {

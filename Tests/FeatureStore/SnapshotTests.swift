@@ -21,7 +21,7 @@ import Testing
     }
 
     private func schedule(_ writer: ObservationWriter, _ database: FeatureStoreDatabase) -> SnapshotSchedule {
-        SnapshotSchedule(writer: writer, database: database, intervalSeconds: 600)
+        SnapshotSchedule(memory: writer, database: database, intervalSeconds: 600)
     }
 
     /// Lives through a part of the world: payments and labels.
@@ -107,7 +107,7 @@ import Testing
             var (memory, position, _) = try await lived.snapshot()
             let before = memory
             try await live(lived, part: 1)
-            _ = try await database.store(before, version: lived.version, at: position)
+            _ = try await database.store(before, in: lived.series, at: position)
             let chunk = memory.next()
             #expect(chunk != nil)
             let (restored, snapshot, _) = try await reborn(database)

@@ -9,6 +9,28 @@ struct StoredSnapshot: Sendable, Hashable {
     let chunks: Int
 }
 
+/// The snapshots of one memory, of which the newest that can be read counts.
+struct SnapshotSeries: Sendable, Hashable {
+    enum Memory: String, Sendable, Hashable {
+        case features, behaviour
+    }
+
+    let memory: Memory
+    /// Of what is declared: under another one memory is another.
+    let version: String
+    /// Whose; empty where one store keeps everything.
+    let replica: String
+    /// Of the chunks.
+    let format: Int
+
+    init(_ memory: Memory, version: String, slice: Slice?, format: Int) {
+        self.memory = memory
+        self.version = slice?.snapshotVersion(version) ?? version
+        replica = slice?.name ?? ""
+        self.format = format
+    }
+}
+
 extension FeatureStoreDatabase {
     /// The newest one may turn out damaged: then the one before serves.
     static let maxSnapshots = 2
@@ -23,13 +45,13 @@ extension FeatureStoreDatabase {
         return LogPosition(transactionID: transaction.value, sequence: sequence)
     }
 
-    /// Snapshots of a feature set in the format that this version reads, the newest first.
-    /// - Parameter replica: whose; empty where one store keeps everything, here and below.
-    func snapshots(version: String, replica: String = "") async throws -> [StoredSnapshot] {
+    /// Those in the format that this version reads, the newest first.
+    func snapshots(of series: SnapshotSeries) async throws -> [StoredSnapshot] {
         let rows = try await pool.query(
             """
             SELECT snapshot, transaction_id, sequence, chunks FROM snapshots
-            WHERE replica = \(replica) AND feature_set_version = \(version) AND format = \(FeatureSnapshotWriter.format)
+            WHERE memory = \(series.memory.rawValue) AND replica = \(series.replica) AND feature_set_version = \(series.version)
+                AND format = \(series.format)
             ORDER BY snapshot DESC
             """)
         return try rows.decode(Int64.self, PostgresTransactionID.self, Int64.self, Int.self).map { number, transaction, sequence, chunks in
@@ -50,7 +72,7 @@ extension FeatureStoreDatabase {
     }
 
     /// Writes a snapshot; nothing of it counts before all of it is there.
-    func store(_ snapshot: FeatureSnapshotWriter, version: String, replica: String = "", at position: LogPosition) async throws -> StoredSnapshot {
+    func store(_ snapshot: some SnapshotChunks, in series: SnapshotSeries, at position: LogPosition) async throws -> StoredSnapshot {
         let number = try await pool.query("SELECT nextval('snapshot_numbers')")[0].decode(Int64.self)
         var snapshot = snapshot
         var count = 0
@@ -58,26 +80,27 @@ extension FeatureStoreDatabase {
             try Task.checkCancellation()
             try await pool.execute(
                 """
-                INSERT INTO snapshot_chunks (snapshot, chunk, payload, replica)
-                VALUES (\(number), \(Int32(count)), \(chunk), \(replica))
+                INSERT INTO snapshot_chunks (snapshot, chunk, payload, memory, replica)
+                VALUES (\(number), \(Int32(count)), \(chunk), \(series.memory.rawValue), \(series.replica))
                 """)
             count += 1
         }
         try await pool.execute(
             """
-            INSERT INTO snapshots (snapshot, format, feature_set_version, replica, transaction_id, sequence, chunks)
-            VALUES (\(number), \(FeatureSnapshotWriter.format), \(version), \(replica), \(PostgresTransactionID(position.transactionID)),
-                \(position.sequence), \(count))
+            INSERT INTO snapshots (snapshot, memory, format, feature_set_version, replica, transaction_id, sequence, chunks)
+            VALUES (\(number), \(series.memory.rawValue), \(series.format), \(series.version), \(series.replica),
+                \(PostgresTransactionID(position.transactionID)), \(position.sequence), \(count))
             """)
         return StoredSnapshot(number: number, position: position, chunks: count)
     }
 
     /// Deletes all but the newest snapshots, and the chunks of those that were never finished. Not while one is being written.
-    func deleteOldSnapshots(replica: String = "") async throws {
+    func deleteOldSnapshots(of series: SnapshotSeries) async throws {
         try await pool.execute(
             """
-            DELETE FROM snapshots WHERE replica = \(replica) AND snapshot NOT IN (
-                SELECT snapshot FROM snapshots WHERE replica = \(replica) ORDER BY snapshot DESC LIMIT \(Self.maxSnapshots))
+            DELETE FROM snapshots WHERE memory = \(series.memory.rawValue) AND replica = \(series.replica) AND snapshot NOT IN (
+                SELECT snapshot FROM snapshots WHERE memory = \(series.memory.rawValue) AND replica = \(series.replica)
+                ORDER BY snapshot DESC LIMIT \(Self.maxSnapshots))
             """)
         var deleted = 1
         while deleted > 0 {
@@ -85,7 +108,8 @@ extension FeatureStoreDatabase {
                 """
                 DELETE FROM snapshot_chunks WHERE (snapshot, chunk) IN (
                     SELECT snapshot, chunk FROM snapshot_chunks
-                    WHERE replica = \(replica) AND snapshot NOT IN (SELECT snapshot FROM snapshots)
+                    WHERE memory = \(series.memory.rawValue) AND replica = \(series.replica)
+                        AND snapshot NOT IN (SELECT snapshot FROM snapshots)
                     LIMIT \(Self.chunksAStep))
                 """)
         }

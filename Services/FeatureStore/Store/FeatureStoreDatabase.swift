@@ -22,6 +22,9 @@ struct FeatureStoreDatabase: Sendable {
         Migration(name: "0003_observations_view", sql: String(decoding: PackageResources.V0003_observations_view_sql, as: UTF8.self)),
         Migration(name: "0004_snapshots", sql: String(decoding: PackageResources.V0004_snapshots_sql, as: UTF8.self)),
         Migration(name: "0005_replicas", sql: String(decoding: PackageResources.V0005_replicas_sql, as: UTF8.self)),
+        Migration(
+            name: "0006_snapshots_of_behaviour",
+            sql: String(decoding: PackageResources.V0006_snapshots_of_behaviour_sql, as: UTF8.self)),
     ]
 
     /// From so many lines on COPY is quicker than a statement, for all its round trips.

@@ -38,23 +38,34 @@ public struct BehaviourEngine: Sendable {
     private let views: [BehaviourEntity: [BehaviourView]]
     /// How much is kept of each kind of entity, in microseconds.
     private let horizons: [BehaviourEntity: Int64]
-    private var histories: [BehaviourKey: BehaviourHistory] = [:]
+    typealias Histories = [BehaviourKey: BehaviourHistory]
+    private(set) var histories: Histories = [:]
     /// What an entity takes beside its payments, with its name, and what one payment takes.
     static let bytesAnEntity = 200
     static let bytesAPayment = 24
-    private let maxBytes: Int
+    private(set) var room: Room
     /// About what the histories take.
     public private(set) var bytes = 0
-    private var newest = Int64.min
-    private var bytesAfterSweep = 0
+
+    /// How much may be kept, and what was done to keep to it.
+    struct Room: Sendable {
+        var maxBytes: Int
+        /// Event time of the newest payment, in microseconds.
+        var newest = Int64.min
+        var bytesAfterSweep = 0
+        var refusedCount = 0
+
+        init(maxBytes: Int) { self.maxBytes = maxBytes }
+    }
+
     /// Payments of entities that found no room. From the first on, an entity that is not here is one that nobody here knows.
-    public private(set) var refusedCount = 0
+    public var refusedCount: Int { room.refusedCount }
 
     /// - Parameter maxBytes: of memory, about. What is too old to count makes room first; then no new entity is taken in, and those here
     ///   go on.
     public init(set: BehaviourSet, maxBytes: Int = .max) {
         self.set = set
-        self.maxBytes = maxBytes
+        room = Room(maxBytes: maxBytes)
         views = Dictionary(grouping: set.views, by: \.entity)
         horizons = views.mapValues { views in (views.map { $0.aggregation.reach($0.window) }.max() ?? 0) + Self.maxLateness.microseconds }
     }
@@ -129,15 +140,15 @@ public struct BehaviourEngine: Sendable {
         let event = BehaviourHistory.Event(
             time: transaction.eventTime.microseconds, ticks: FeatureEngine.ticks(transaction.amount), other: touch.other,
             direction: touch.direction)
-        newest = max(newest, event.time)
-        if bytes >= maxBytes, refusedCount == 0 { makeRoom() }
+        room.newest = max(room.newest, event.time)
+        if bytes >= room.maxBytes, refusedCount == 0 { makeRoom() }
         if let index = histories.index(forKey: touch.key) {
             let before = histories.values[index].count
             histories.values[index].insert(event, horizon: horizon)
             bytes += (histories.values[index].count - before) * Self.bytesAPayment
-        } else if bytes >= maxBytes || refusedCount > 0 {
+        } else if bytes >= room.maxBytes || refusedCount > 0 {
             // Once one has been left out, one that comes anew may be it, and would be a part of itself.
-            refusedCount += 1
+            room.refusedCount += 1
         } else {
             var history = BehaviourHistory()
             history.insert(event, horizon: horizon)
@@ -149,13 +160,26 @@ public struct BehaviourEngine: Sendable {
     /// Drops entities whose last payment no window reaches, not even of one that comes late: they answer as if never seen. Looks at all of
     /// them, so not again before a hundredth more has come.
     private mutating func makeRoom() {
-        guard bytes - bytesAfterSweep >= maxBytes / 100 else { return }
+        guard bytes - room.bytesAfterSweep >= room.maxBytes / 100 else { return }
         for (key, history) in histories {
-            guard let horizon = horizons[key.entity], let last = history.newest, last <= newest &- horizon else { continue }
+            guard let horizon = horizons[key.entity], let last = history.newest, last <= room.newest &- horizon else { continue }
             histories[key] = nil
             bytes -= Self.bytesAnEntity + history.count * Self.bytesAPayment
         }
-        bytesAfterSweep = bytes
+        room.bytesAfterSweep = bytes
+    }
+
+    /// Begins as the engine that a snapshot is of, within the room that there is now.
+    mutating func begin(_ room: Room) {
+        let maxBytes = self.room.maxBytes
+        self.room = room
+        self.room.maxBytes = maxBytes
+    }
+
+    /// Takes an entity over from a snapshot.
+    mutating func restore(_ key: BehaviourKey, _ history: BehaviourHistory) {
+        histories[key] = history
+        bytes += Self.bytesAnEntity + history.count * Self.bytesAPayment
     }
 
     private static func unknown(_ views: [BehaviourView]?) -> [Double] {
@@ -170,7 +194,7 @@ struct BehaviourHistory: Sendable {
         let time: Int64
         let ticks: Int64
         /// A hash of the other side; its lowest bit says which way the money went.
-        private let otherAndDirection: UInt64
+        let otherAndDirection: UInt64
 
         /// The hash must be the same in every process, so its key is no secret; what is hashed are tokens, which nobody can choose.
         private static let hash = SipHash(key0: 0x7669_6769_6c20_6265, key1: 0x6861_7669_6f75_7273)
@@ -181,12 +205,18 @@ struct BehaviourHistory: Sendable {
             otherAndDirection = Event.hash.hash(other) & ~1 | (direction == .in ? 1 : 0)
         }
 
+        init(time: Int64, ticks: Int64, otherAndDirection: UInt64) {
+            self.time = time
+            self.ticks = ticks
+            self.otherAndDirection = otherAndDirection
+        }
+
         var other: UInt64 { otherAndDirection & ~1 }
         var direction: BehaviourDirection { otherAndDirection & 1 == 1 ? .in : .out }
         var amount: Double { Double(ticks) / EntityHistory.ticksPerUnit }
     }
 
-    private var events: ContiguousArray<Event> = []
+    private(set) var events: ContiguousArray<Event> = []
 
     var newest: Int64? { events.last?.time }
     var count: Int { events.count }
