@@ -6,7 +6,7 @@ import RecordCoding
 import Records
 import ServiceRuntime
 
-/// The behaviour of accounts, cards, devices, pairs and cells, in memory, from the store's own log.
+/// The behaviour of accounts, cards, devices, merchants, pairs and cells, in memory, from the store's own log.
 ///
 /// A start takes the newest snapshot and reads the log behind it; without one, and so also when a view has been declared anew, all of the
 /// log, while everything else is served already. Until that is done nothing is answered, because it would be a part of the truth. From then
@@ -132,7 +132,8 @@ actor BehaviourKeeper: SnapshottedMemory {
 extension FeaturesV1.Observation {
     /// Whether there is anything whose behaviour is kept: most card payments name no more than a customer and a terminal.
     fileprivate var namesBehaving: Bool {
-        !accountID.isEmpty || !cardID.isEmpty || !counterpartyAccountID.isEmpty || !deviceID.isEmpty || location != nil
+        !accountID.isEmpty || !cardID.isEmpty || !counterpartyAccountID.isEmpty || !deviceID.isEmpty || !merchantID.isEmpty
+            || location != nil
     }
 }
 
@@ -145,6 +146,7 @@ extension BehaviourKey {
         case .deviceID(let id): self.init(.device, id)
         case .pair(let pair): self.init(.pair, pair.accountID, paying: pair.counterpartyAccountID)
         case .cell(let quadkey): self.init(.cell, quadkey)
+        case .merchantID(let id): self.init(.merchant, id)
         case .customerID, .terminalID, nil: return nil
         }
     }
@@ -169,6 +171,7 @@ extension FeaturesV1.EntityKey {
         case .device: self.init(entity: .deviceID(key.id))
         case .pair: self.init(entity: .pair(.init(accountID: key.id, counterpartyAccountID: key.counterparty)))
         case .cell: self.init(entity: .cell(key.id))
+        case .merchant: self.init(entity: .merchantID(key.id))
         }
     }
 }

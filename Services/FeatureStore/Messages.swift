@@ -20,7 +20,8 @@ extension FeaturesV1.Observation {
             location: observed.location.map { .init($0) }, customerID: transaction.customerID, terminalID: transaction.terminalID ?? "",
             channel: .init(transaction.channel), featureSetVersion: version, values: observed.values,
             accountID: transaction.accountID ?? "", cardID: transaction.cardID ?? "",
-            counterpartyAccountID: transaction.counterpartyAccountID ?? "", deviceID: transaction.deviceID ?? "")
+            counterpartyAccountID: transaction.counterpartyAccountID ?? "", deviceID: transaction.deviceID ?? "",
+            merchantID: transaction.merchantID ?? "")
     }
 }
 
@@ -42,7 +43,7 @@ extension Transaction {
                 key: observation.key, eventTime: observation.eventTime, customerID: observation.customerID,
                 accountID: observation.accountID, cardID: observation.cardID, terminalID: observation.terminalID,
                 counterpartyAccountID: observation.counterpartyAccountID, deviceID: observation.deviceID,
-                channel: observation.channel, amount: observation.amount, location: observation.location))
+                channel: observation.channel, amount: observation.amount, location: observation.location, merchantID: observation.merchantID))
     }
 }
 

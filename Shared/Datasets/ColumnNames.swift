@@ -39,6 +39,7 @@ enum ColumnNames {
         "account_id": ["accountid", "accountnumber", "debtoraccount", "debitaccount", "iban", "account", "fromaccount", "sender"],
         "card_id": ["cardid", "cardnumber", "ccnum", "pan", "card1", "card"],
         "terminal_id": ["terminalid", "atmid", "posid", "terminal", "merchantid", "merchant", "objectid"],
+        "merchant_id": ["merchantid", "merchant", "cardacceptorid", "acceptorid", "merchantname", "shopid", "shop", "payee"],
         "merchant_category_code": ["merchantcategorycode", "mcc"],
         "counterparty_account_id": [
             "counterpartyaccountid", "counterpartyaccount", "creditoraccount", "beneficiaryaccount", "namedest", "toaccount", "payeeaccount",
@@ -86,6 +87,7 @@ enum ColumnNames {
             "terminalkennung", "terminalnummer", "automatennummer", "geldautomat", "automat", "standortid", "haendlernummer", "haendlerid",
             "haendler",
         ],
+        "merchant_id": ["haendlerid", "haendlernummer", "haendler", "vertragsunternehmen"],
         "merchant_category_code": ["haendlerkategorie", "branchencode", "branchenschluessel", "branche"],
         "counterparty_account_id": [
             "empfaengerkonto", "kontonummeriban", "gegenkonto", "ibanempfaenger", "ibanzahlungsempfaenger", "empfaengeriban", "zielkonto",

@@ -212,6 +212,7 @@ struct Target: Sendable {
             Target(name: "account_id", isPersonal: true),
             Target(name: "card_id", isPersonal: true),
             Target(name: "terminal_id"),
+            Target(name: "merchant_id"),
             Target(name: "merchant_category_code", form: .merchantCategoryCode),
             Target(name: "counterparty_account_id", isPersonal: true),
             Target(name: "device_id", isPersonal: true),

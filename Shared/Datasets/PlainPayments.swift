@@ -49,7 +49,7 @@ struct PlainPayments {
             case "currency":
                 guard let constant = plan.constantCurrency else { return nil }
                 currency = constant
-            case "card_id", "account_id", "device_id", "counterparty_account_id":
+            case "card_id", "account_id", "merchant_id", "device_id", "counterparty_account_id":
                 if plan.constant != nil { continue }
                 guard plan.cells.count == 1, plan.mapping.words.isEmpty, plan.mapping.check == nil, plan.fallback == nil,
                     plan.mapping.prefix.utf8.count + plan.mapping.suffix.utf8.count <= Self.maxBytes

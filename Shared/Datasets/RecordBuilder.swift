@@ -12,7 +12,7 @@ final class RecordBuilder {
 
     // A transaction is made a million times a file, so its plans are looked up once.
     private let bankID, transactionID, eventTime, timeZone, customerID, accountID, cardID, terminalID: FieldPlan?
-    private let merchantCategoryCode, counterpartyAccountID, deviceID, channel, amount, currency: FieldPlan?
+    private let merchantID, merchantCategoryCode, counterpartyAccountID, deviceID, channel, amount, currency: FieldPlan?
     private let latitude, longitude, isFraud, knownAt, labelSource: FieldPlan?
 
     /// Nil until a row has gone the long way, which proves the mapping's constants, and where the mapping knows no short way.
@@ -38,6 +38,7 @@ final class RecordBuilder {
         accountID = named["account_id"]
         cardID = named["card_id"]
         terminalID = named["terminal_id"]
+        merchantID = named["merchant_id"]
         merchantCategoryCode = named["merchant_category_code"]
         counterpartyAccountID = named["counterparty_account_id"]
         deviceID = named["device_id"]
@@ -117,7 +118,8 @@ final class RecordBuilder {
         let transaction = Transaction(
             key: key(), eventTime: fields.requiredTime(eventTime), timeZone: fields.text(timeZone),
             customerID: fields.required(customerID), accountID: fields.text(accountID), cardID: fields.text(cardID),
-            terminalID: fields.text(terminalID), merchantCategoryCode: fields.merchantCategoryCode(merchantCategoryCode),
+            terminalID: fields.text(terminalID), merchantID: fields.text(merchantID),
+            merchantCategoryCode: fields.merchantCategoryCode(merchantCategoryCode),
             counterpartyAccountID: fields.text(counterpartyAccountID), deviceID: fields.text(deviceID),
             channel: fields.choice(channel, Channel.self) ?? .other, amount: money ?? Money(minorUnits: 0, currency: .eur),
             location: fields.place(latitude, longitude))

@@ -93,6 +93,7 @@ extension DatasetRecord {
             ("bank_id", transaction.key.bankID), ("transaction_id", transaction.key.transactionID),
             ("event_time", transaction.eventTime.iso8601), ("time_zone", transaction.timeZone), ("customer_id", transaction.customerID),
             ("account_id", transaction.accountID), ("card_id", transaction.cardID), ("terminal_id", transaction.terminalID),
+            ("merchant_id", transaction.merchantID),
             ("merchant_category_code", transaction.merchantCategoryCode.map { "\($0)" }),
             ("counterparty_account_id", transaction.counterpartyAccountID), ("device_id", transaction.deviceID),
             ("channel", transaction.channel.rawValue), ("amount", "\(transaction.amount.minorUnits)"),

@@ -9,7 +9,7 @@ extension RecordsV1.Transaction {
             accountID: record.accountID ?? "", cardID: record.cardID ?? "", terminalID: record.terminalID ?? "",
             merchantCategoryCode: record.merchantCategoryCode?.description ?? "",
             counterpartyAccountID: record.counterpartyAccountID ?? "", deviceID: record.deviceID ?? "", channel: .init(record.channel),
-            amount: .init(record.amount), location: record.location.map { .init($0) })
+            amount: .init(record.amount), location: record.location.map { .init($0) }, merchantID: record.merchantID ?? "")
     }
 }
 
@@ -31,7 +31,7 @@ extension Transaction {
         self.init(
             key: key, eventTime: eventTime, timeZone: nonEmpty(message.timeZone), customerID: customerID,
             accountID: nonEmpty(message.accountID), cardID: nonEmpty(message.cardID), terminalID: nonEmpty(message.terminalID),
-            merchantCategoryCode: category, counterpartyAccountID: nonEmpty(message.counterpartyAccountID),
+            merchantID: nonEmpty(message.merchantID), merchantCategoryCode: category, counterpartyAccountID: nonEmpty(message.counterpartyAccountID),
             deviceID: nonEmpty(message.deviceID), channel: channel, amount: amount, location: message.location.map(Coordinate.init))
     }
 }

@@ -33,6 +33,8 @@ public struct Transaction: Sendable, Hashable {
     public var accountID: String?
     public var cardID: String?
     public var terminalID: String?
+    /// The business that is paid, as its acquirer names it, whichever of its terminals.
+    public var merchantID: String?
     public var merchantCategoryCode: MerchantCategoryCode?
     public var counterpartyAccountID: String?
     public var deviceID: String?
@@ -44,7 +46,7 @@ public struct Transaction: Sendable, Hashable {
 
     public init(
         key: TransactionKey, eventTime: Timestamp, timeZone: String? = nil, customerID: String, accountID: String? = nil,
-        cardID: String? = nil, terminalID: String? = nil, merchantCategoryCode: MerchantCategoryCode? = nil,
+        cardID: String? = nil, terminalID: String? = nil, merchantID: String? = nil, merchantCategoryCode: MerchantCategoryCode? = nil,
         counterpartyAccountID: String? = nil, deviceID: String? = nil, channel: Channel = .other, amount: Money,
         location: Coordinate? = nil
     ) {
@@ -55,6 +57,7 @@ public struct Transaction: Sendable, Hashable {
         self.accountID = accountID
         self.cardID = cardID
         self.terminalID = terminalID
+        self.merchantID = merchantID
         self.merchantCategoryCode = merchantCategoryCode
         self.counterpartyAccountID = counterpartyAccountID
         self.deviceID = deviceID
@@ -73,6 +76,7 @@ public struct Transaction: Sendable, Hashable {
         checker.identifier("account_id", accountID)
         checker.identifier("card_id", cardID)
         checker.identifier("terminal_id", terminalID)
+        checker.identifier("merchant_id", merchantID)
         checker.identifier("counterparty_account_id", counterpartyAccountID)
         checker.identifier("device_id", deviceID)
         checker.amount("amount", amount)

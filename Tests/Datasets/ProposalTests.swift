@@ -14,9 +14,9 @@ import Testing
 
     @Test func aProposedMappingReadsTheFileItWasMadeFor() throws {
         let text = """
-            txn_id;Booking Date;cust_id;Amount;Currency;MCC;Remark
-            A-1;28.02.2026 10:11:12;C1;1.250,50;EUR;5411;x
-            A-2;01.03.2026 23:59:59;C2;3,00;EUR;6011;
+            txn_id;Booking Date;cust_id;Amount;Currency;MCC;Remark;Merchant;Terminal
+            A-1;28.02.2026 10:11:12;C1;1.250,50;EUR;5411;x;M-7;T-1
+            A-2;01.03.2026 23:59:59;C2;3,00;EUR;6011;;;T-2
             """
         try withFile(text) { path in
             let proposal = try MappingProposal(file: path, kind: .transactions)
@@ -26,6 +26,7 @@ import Testing
             let rows = try Dataset.transactions(file: path, mapping: mapping, options: ReadOptions(now: Timestamp(seconds: 1_800_000_000)))
             #expect(rows.map(\.transaction.amount.minorUnits) == [125_050, 300])
             #expect(rows[0].transaction.key.transactionID == "A-1")
+            #expect(rows.map(\.transaction.merchantID) == ["M-7", nil] && rows.map(\.transaction.terminalID) == ["T-1", "T-2"])
             #expect(rows[1].transaction.merchantCategoryCode?.description == "6011")
             #expect(rows[1].transaction.eventTime == Timestamp(iso8601: "2026-03-01T23:59:59Z"))
         }

@@ -22,6 +22,7 @@ import Testing
             key: TransactionKey(bankID: "b", transactionID: "t\(number)"), eventTime: start + .seconds(number * 40 - lateness),
             customerID: "C\(number % 9)", accountID: "A\(number % 9)", terminalID: "T\(number % 5)", deviceID: "D\(number % 11)",
             amount: Money(minorUnits: Int64(100 + number * 37 % 900), currency: .eur))
+        payment.merchantID = "M\(number % 6)"
         if number % 3 == 0 { payment.cardID = "K\(number % 9)" }
         if number % 2 == 0 { payment.counterpartyAccountID = "A\(number % 4)" }
         payment.location = Coordinate(latitude: 17 + Double(number % 3) / 10, longitude: 78)

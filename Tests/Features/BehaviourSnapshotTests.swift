@@ -13,6 +13,7 @@ import Testing
             eventTime: start + .seconds(number * 900 - (number % 9 == 0 ? 90_000 : 0)), customerID: "C\(number % 13)",
             accountID: "A\(number % 13)", terminalID: "T\(number % 5)", deviceID: "D\(number % 11)",
             amount: Money(minorUnits: Int64(100 + number * 37 % 900), currency: .eur))
+        payment.merchantID = "M\(number % 6)"
         if number % 3 == 0 { payment.cardID = "K\(number % 17)" }
         if number % 2 == 0 { payment.counterpartyAccountID = "A\(number % 4)" }
         payment.location = Coordinate(latitude: 17 + Double(number % 7) / 10, longitude: 78)

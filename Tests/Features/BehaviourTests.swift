@@ -61,16 +61,20 @@ import Testing
         #expect(engine.values(of: BehaviourKey(.pair, "exit", paying: "mule"), at: Self.start) == nil)
     }
 
-    @Test func cardsDevicesAndCellsCountWhomTheyMeet() throws {
+    @Test func cardsDevicesMerchantsAndCellsCountWhomTheyMeet() throws {
         var engine = BehaviourEngine(set: .standard)
         let place = Coordinate(latitude: 17.38, longitude: 78.48)
         for number in 0..<30 {
-            engine.remember(
-                payment(number, after: Double(number), card: "K", device: "D", terminal: "T\(number % 6)", customer: "C\(number % 4)", at: place))
+            var payment = payment(
+                number, after: Double(number), card: "K", device: "D", terminal: "T\(number % 6)", customer: "C\(number % 4)", at: place)
+            payment.merchantID = "M\(number % 2)"
+            engine.remember(payment)
         }
         #expect(try value("card_count_1m", of: BehaviourKey(.card, "K"), in: engine, after: 29) == 30)
         #expect(try value("card_terminals_1h", of: BehaviourKey(.card, "K"), in: engine, after: 29) == 6)
         #expect(try value("device_customers_1d", of: BehaviourKey(.device, "D"), in: engine, after: 29) == 4)
+        #expect(try value("merchant_count_10m", of: BehaviourKey(.merchant, "M1"), in: engine, after: 29) == 15)
+        #expect(try value("merchant_customers_1h", of: BehaviourKey(.merchant, "M1"), in: engine, after: 29) == 2)
         let cells = BehaviourEngine.keys(of: payment(0, after: 0, at: place))
         #expect(cells.map(\.entity) == [.cell] && cells[0].id.count == BehaviourEngine.cellZoom)
         #expect(try value("cell_customers_1h", of: cells[0], in: engine, after: 29) == 4)

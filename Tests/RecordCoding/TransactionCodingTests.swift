@@ -7,7 +7,7 @@ import Testing
     private let transaction = Transaction(
         key: TransactionKey(bankID: "bank", transactionID: "t-1"), eventTime: Timestamp(microseconds: 1_700_000_000_123_456),
         timeZone: "Asia/Kolkata", customerID: "C1", accountID: "A1", cardID: "D1", terminalID: "T1",
-        merchantCategoryCode: MerchantCategoryCode("5411"), counterpartyAccountID: "A2", deviceID: "V1", channel: .transfer,
+        merchantID: "M1", merchantCategoryCode: MerchantCategoryCode("5411"), counterpartyAccountID: "A2", deviceID: "V1", channel: .transfer,
         amount: Money(minorUnits: 12_345, currency: .inr), location: Coordinate(latitude: 17.2, longitude: 75.3))
 
     @Test func aTransactionComesBackAsItWas() throws {

@@ -26,6 +26,7 @@ import Testing
         #expect(fields { $0.eventTime = Timestamp(iso8601: "1989-12-31")! } == ["event_time"])
         #expect(fields { $0.customerID = "a\u{0}b" } == ["customer_id"])
         #expect(fields { $0.accountID = "" } == ["account_id"])
+        #expect(fields { $0.merchantID = "a\u{85}b" } == ["merchant_id"])
         #expect(fields { $0.deviceID = "a\u{85}b" } == ["device_id"])
         #expect(fields { $0.amount.minorUnits = -1 } == ["amount.minor_units"])
         #expect(fields { $0.amount.minorUnits = .max } == ["amount.minor_units"])

@@ -444,6 +444,7 @@ extension FeaturesV1 {
         public var cardID: String = ""
         public var counterpartyAccountID: String = ""
         public var deviceID: String = ""
+        public var merchantID: String = ""
 
         public init() {}
 
@@ -460,7 +461,8 @@ extension FeaturesV1 {
             accountID: String = "",
             cardID: String = "",
             counterpartyAccountID: String = "",
-            deviceID: String = ""
+            deviceID: String = "",
+            merchantID: String = ""
         ) {
             self.key = key
             self.eventTime = eventTime
@@ -475,6 +477,7 @@ extension FeaturesV1 {
             self.cardID = cardID
             self.counterpartyAccountID = counterpartyAccountID
             self.deviceID = deviceID
+            self.merchantID = merchantID
         }
 
         public static let fullName = "vigil.features.v1.Observation"
@@ -502,6 +505,7 @@ extension FeaturesV1 {
             self.cardID = try Unpacked.string(unpacked.pointee.card_id, "vigil.features.v1.Observation.card_id")
             self.counterpartyAccountID = try Unpacked.string(unpacked.pointee.counterparty_account_id, "vigil.features.v1.Observation.counterparty_account_id")
             self.deviceID = try Unpacked.string(unpacked.pointee.device_id, "vigil.features.v1.Observation.device_id")
+            self.merchantID = try Unpacked.string(unpacked.pointee.merchant_id, "vigil.features.v1.Observation.merchant_id")
         }
 
         public var protobufByteCount: Int {
@@ -527,6 +531,7 @@ extension FeaturesV1 {
             if !self.cardID.isEmpty { sink.string(11, self.cardID) }
             if !self.counterpartyAccountID.isEmpty { sink.string(12, self.counterpartyAccountID) }
             if !self.deviceID.isEmpty { sink.string(13, self.deviceID) }
+            if !self.merchantID.isEmpty { sink.string(14, self.merchantID) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -549,6 +554,7 @@ extension FeaturesV1 {
             if !self.cardID.isEmpty { writer.field("cardId"); writer.write(self.cardID) }
             if !self.counterpartyAccountID.isEmpty { writer.field("counterpartyAccountId"); writer.write(self.counterpartyAccountID) }
             if !self.deviceID.isEmpty { writer.field("deviceId"); writer.write(self.deviceID) }
+            if !self.merchantID.isEmpty { writer.field("merchantId"); writer.write(self.merchantID) }
             writer.endObject()
         }
 
@@ -598,6 +604,9 @@ extension FeaturesV1 {
                 case "deviceId", "device_id":
                     if try reader.readNullIfNext() { continue }
                     self.deviceID = try reader.readString()
+                case "merchantId", "merchant_id":
+                    if try reader.readNullIfNext() { continue }
+                    self.merchantID = try reader.readString()
                 default: try reader.skipUnknown()
                 }
             }
@@ -714,7 +723,8 @@ extension FeaturesV1 {
 }
 
 extension FeaturesV1 {
-    /// A customer (by token), a terminal, or what behaviour is kept of: an account, card or device (by token), a pair of accounts, a cell.
+    /// A customer (by token), a terminal, or what behaviour is kept of: an account, card or device (by token), a pair of accounts, a cell,
+    /// a merchant.
     public struct EntityKey: Message {
         /// What `entity` may be.
         public enum Entity: Sendable, Hashable {
@@ -726,6 +736,7 @@ extension FeaturesV1 {
             case pair(FeaturesV1.AccountPair)
             /// Quadkey of a square of the map at zoom level 14.
             case cell(String)
+            case merchantID(String)
         }
 
         public var entity: Entity?
@@ -758,6 +769,7 @@ extension FeaturesV1 {
             case 5: self.entity = .deviceID(try Unpacked.string(unpacked.pointee.device_id, "vigil.features.v1.EntityKey.device_id"))
             case 6: self.entity = .pair(try FeaturesV1.AccountPair(unpacked: Unpacked.message(unpacked.pointee.pair)))
             case 7: self.entity = .cell(try Unpacked.string(unpacked.pointee.cell, "vigil.features.v1.EntityKey.cell"))
+            case 8: self.entity = .merchantID(try Unpacked.string(unpacked.pointee.merchant_id, "vigil.features.v1.EntityKey.merchant_id"))
             default: break
             }
         }
@@ -780,6 +792,7 @@ extension FeaturesV1 {
             case .deviceID(let value)?: sink.string(5, value)
             case .pair(let value)?: sink.message(6, value)
             case .cell(let value)?: sink.string(7, value)
+            case .merchantID(let value)?: sink.string(8, value)
             case nil: break
             }
         }
@@ -801,6 +814,8 @@ extension FeaturesV1 {
                 writer.field("pair"); writer.write(value)
             case .cell(let value)?:
                 writer.field("cell"); writer.write(value)
+            case .merchantID(let value)?:
+                writer.field("merchantId"); writer.write(value)
             case nil: break
             }
             writer.endObject()
@@ -838,6 +853,10 @@ extension FeaturesV1 {
                     if try reader.readNullIfNext() { continue }
                     if self.entity != nil { throw reader.invalid("only one of entity may be set") }
                     self.entity = .cell(try reader.readString())
+                case "merchantId", "merchant_id":
+                    if try reader.readNullIfNext() { continue }
+                    if self.entity != nil { throw reader.invalid("only one of entity may be set") }
+                    self.entity = .merchantID(try reader.readString())
                 default: try reader.skipUnknown()
                 }
             }
@@ -2574,63 +2593,64 @@ extension FileDescriptor {
             ZWxzEicKD3JpbmdfZ2VuZXJhdGlvbhgDIAEoA1IOcmluZ0dlbmVyYXRpb24ihwEKE0N1c3RvbWVyT2JzZXJ2YXRpb24SQAoLb2JzZXJ2YXRpb24YASABKAsy\
             Hi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblILb2JzZXJ2YXRpb24SLgoEaG9tZRgCIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SBGhv\
             bWUiYAoaT2JzZXJ2ZUF0VGVybWluYWxzUmVzcG9uc2USQgoMb2JzZXJ2YXRpb25zGAEgAygLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SDG9i\
-            c2VydmF0aW9ucyKxBAoLT2JzZXJ2YXRpb24SMgoDa2V5GAEgASgLMiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktleVIDa2V5EjkKCmV2ZW50X3Rp\
+            c2VydmF0aW9ucyLSBAoLT2JzZXJ2YXRpb24SMgoDa2V5GAEgASgLMiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktleVIDa2V5EjkKCmV2ZW50X3Rp\
             bWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUglldmVudFRpbWUSLwoGYW1vdW50GAMgASgLMhcudmlnaWwucmVjb3Jkcy52MS5Nb25leVIG\
             YW1vdW50EjYKCGxvY2F0aW9uGAQgASgLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIIbG9jYXRpb24SHwoLY3VzdG9tZXJfaWQYBSABKAlSCmN1c3Rv\
             bWVySWQSHwoLdGVybWluYWxfaWQYBiABKAlSCnRlcm1pbmFsSWQSMwoHY2hhbm5lbBgHIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hhbm5lbFIHY2hhbm5l\
             bBIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAggASgJUhFmZWF0dXJlU2V0VmVyc2lvbhIWCgZ2YWx1ZXMYCSADKAFSBnZhbHVlcxIdCgphY2NvdW50X2lkGAog\
             ASgJUglhY2NvdW50SWQSFwoHY2FyZF9pZBgLIAEoCVIGY2FyZElkEjYKF2NvdW50ZXJwYXJ0eV9hY2NvdW50X2lkGAwgASgJUhVjb3VudGVycGFydHlBY2Nv\
-            dW50SWQSGwoJZGV2aWNlX2lkGA0gASgJUghkZXZpY2VJZCLZAQoSR2V0RmVhdHVyZXNSZXF1ZXN0EjQKBGtleXMYASADKAsyIC52aWdpbC5yZWNvcmRzLnYx\
-            LlRyYW5zYWN0aW9uS2V5UgRrZXlzEjgKCGVudGl0aWVzGAIgAygLMhwudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5S2V5UghlbnRpdGllcxIqCgJhdBgDIAEo\
-            CzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EicKD3JpbmdfZ2VuZXJhdGlvbhgEIAEoA1IOcmluZ0dlbmVyYXRpb24iggIKCUVudGl0eUtleRIh\
-            CgtjdXN0b21lcl9pZBgBIAEoCUgAUgpjdXN0b21lcklkEiEKC3Rlcm1pbmFsX2lkGAIgASgJSABSCnRlcm1pbmFsSWQSHwoKYWNjb3VudF9pZBgDIAEoCUgA\
-            UglhY2NvdW50SWQSGQoHY2FyZF9pZBgEIAEoCUgAUgZjYXJkSWQSHQoJZGV2aWNlX2lkGAUgASgJSABSCGRldmljZUlkEjQKBHBhaXIYBiABKAsyHi52aWdp\
-            bC5mZWF0dXJlcy52MS5BY2NvdW50UGFpckgAUgRwYWlyEhQKBGNlbGwYByABKAlIAFIEY2VsbEIICgZlbnRpdHkiZAoLQWNjb3VudFBhaXISHQoKYWNjb3Vu\
-            dF9pZBgBIAEoCVIJYWNjb3VudElkEjYKF2NvdW50ZXJwYXJ0eV9hY2NvdW50X2lkGAIgASgJUhVjb3VudGVycGFydHlBY2NvdW50SWQiyAEKE0dldEZlYXR1\
-            cmVzUmVzcG9uc2USQgoMb2JzZXJ2YXRpb25zGAEgAygLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SDG9ic2VydmF0aW9ucxI9CghlbnRpdGll\
-            cxgCIAMoCzIhLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0eUZlYXR1cmVzUghlbnRpdGllcxIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAMgASgJUhFmZWF0dXJl\
-            U2V0VmVyc2lvbiK8AQoORW50aXR5RmVhdHVyZXMSNAoGZW50aXR5GAEgASgLMhwudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5S2V5UgZlbnRpdHkSFAoFZm91\
-            bmQYAiABKAhSBWZvdW5kEhYKBnZhbHVlcxgDIAMoAVIGdmFsdWVzEkYKEW5ld2VzdF9ldmVudF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVz\
-            dGFtcFIPbmV3ZXN0RXZlbnRUaW1lIhkKF0dldEZlYXR1cmVIZWFsdGhSZXF1ZXN0IrgDChhHZXRGZWF0dXJlSGVhbHRoUmVzcG9uc2USLgoTZmVhdHVyZV9z\
-            ZXRfdmVyc2lvbhgBIAEoCVIRZmVhdHVyZVNldFZlcnNpb24SIgoMb2JzZXJ2YXRpb25zGAIgASgDUgxvYnNlcnZhdGlvbnMSRgoRbmV3ZXN0X2V2ZW50X3Rp\
-            bWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg9uZXdlc3RFdmVudFRpbWUSPAoIZmVhdHVyZXMYBCADKAsyIC52aWdpbC5mZWF0dXJlcy52\
-            MS5GZWF0dXJlSGVhbHRoUghmZWF0dXJlcxJBCg5yZWZlcmVuY2VfZnJvbRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSDXJlZmVyZW5jZUZy\
-            b20SPQoMcmVmZXJlbmNlX3RvGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFILcmVmZXJlbmNlVG8SQAoKYmVoYXZpb3VycxgHIAMoCzIgLnZp\
-            Z2lsLmZlYXR1cmVzLnYxLkZlYXR1cmVIZWFsdGhSCmJlaGF2aW91cnMiwgEKDUZlYXR1cmVIZWFsdGgSEgoEbmFtZRgBIAEoCVIEbmFtZRIbCgludWxsX3Jh\
-            dGUYAiABKAFSCG51bGxSYXRlEi4KE3JlZmVyZW5jZV9udWxsX3JhdGUYAyABKAFSEXJlZmVyZW5jZU51bGxSYXRlEjwKGnBvcHVsYXRpb25fc3RhYmlsaXR5\
-            X2luZGV4GAQgASgBUhhwb3B1bGF0aW9uU3RhYmlsaXR5SW5kZXgSEgoEbWVhbhgFIAEoAVIEbWVhbiJ4ChpTZXRGZWF0dXJlUmVmZXJlbmNlUmVxdWVzdBIu\
-            CgRmcm9tGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEZnJvbRIqCgJ0bxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAnRv\
-            IkEKG1NldEZlYXR1cmVSZWZlcmVuY2VSZXNwb25zZRIiCgxvYnNlcnZhdGlvbnMYASABKANSDG9ic2VydmF0aW9ucyIbChlEZXNjcmliZUZlYXR1cmVTZXRS\
-            ZXF1ZXN0ItcBChpEZXNjcmliZUZlYXR1cmVTZXRSZXNwb25zZRIYCgd2ZXJzaW9uGAEgASgJUgd2ZXJzaW9uEjYKCGZlYXR1cmVzGAIgAygLMhoudmlnaWwu\
-            ZmVhdHVyZXMudjEuRmVhdHVyZVIIZmVhdHVyZXMSKwoRYmVoYXZpb3VyX3ZlcnNpb24YAyABKAlSEGJlaGF2aW91clZlcnNpb24SOgoKYmVoYXZpb3VycxgE\
-            IAMoCzIaLnZpZ2lsLmZlYXR1cmVzLnYxLkZlYXR1cmVSCmJlaGF2aW91cnMi7wEKB0ZlYXR1cmUSEgoEbmFtZRgBIAEoCVIEbmFtZRIWCgZlbnRpdHkYAiAB\
-            KAlSBmVudGl0eRIgCgtkZXNjcmlwdGlvbhgDIAEoCVILZGVzY3JpcHRpb24SIAoLYWdncmVnYXRpb24YBCABKAlSC2FnZ3JlZ2F0aW9uEiUKDndpbmRvd19z\
-            ZWNvbmRzGAUgASgDUg13aW5kb3dTZWNvbmRzEiMKDWRlbGF5X3NlY29uZHMYBiABKANSDGRlbGF5U2Vjb25kcxIUCgVvd25lchgHIAEoCVIFb3duZXISEgoE\
-            dHlwZRgIIAEoCVIEdHlwZSLYAQocR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVxdWVzdBIuCgRmcm9tGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFt\
-            cFIEZnJvbRIqCgJ0bxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAnRvEjUKCGtub3duX2J5GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRp\
-            bWVzdGFtcFIHa25vd25CeRIlCg53aXRoX2JlaGF2aW91chgEIAEoCFINd2l0aEJlaGF2aW91ciJVCh1HZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXNwb25zZRI0\
-            CgRyb3dzGAEgAygLMiAudmlnaWwuZmVhdHVyZXMudjEuSGlzdG9yaWNhbFJvd1IEcm93cyLUAQoNSGlzdG9yaWNhbFJvdxJACgtvYnNlcnZhdGlvbhgBIAEo\
-            CzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgtvYnNlcnZhdGlvbhIvCgVsYWJlbBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFIF\
-            bGFiZWwSQQoKYmVoYXZpb3VycxgDIAMoCzIhLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0eUZlYXR1cmVzUgpiZWhhdmlvdXJzQg0KC2tub3duX2xhYmVsIokB\
-            ChdUYWlsT2JzZXJ2YXRpb25zUmVxdWVzdBI0CgVhZnRlchgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUgVhZnRlchIbCgltYXhfYmF0\
-            Y2gYAiABKA1SCG1heEJhdGNoEhsKCWtleXNfb25seRgDIAEoCFIIa2V5c09ubHkiZAoYVGFpbE9ic2VydmF0aW9uc1Jlc3BvbnNlEkgKDG9ic2VydmF0aW9u\
-            cxgBIAMoCzIkLnZpZ2lsLmZlYXR1cmVzLnYxLkxvZ2dlZE9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMiggIKEUxvZ2dlZE9ic2VydmF0aW9uEjoKCHBvc2l0\
-            aW9uGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SCHBvc2l0aW9uEjsKC3JlY29yZGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVm\
-            LlRpbWVzdGFtcFIKcmVjb3JkZWRBdBJACgtvYnNlcnZhdGlvbhgDIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgtvYnNlcnZhdGlvbhIy\
-            CgNrZXkYBCABKAsyIC52aWdpbC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uS2V5UgNrZXki6QIKDEZlYXR1cmVFdmVudBI8CghvYnNlcnZlZBgBIAEoCzIeLnZp\
-            Z2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uSABSCG9ic2VydmVkEjUKCGxhYmVsbGVkGAIgASgLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbEgAUghsYWJl\
-            bGxlZBJFCg90ZXJtaW5hbF9wbGFjZWQYAyABKAsyGi52aWdpbC5yZWNvcmRzLnYxLlRlcm1pbmFsSABSDnRlcm1pbmFsUGxhY2VkEkUKD2N1c3RvbWVyX3Bs\
-            YWNlZBgEIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuQ3VzdG9tZXJIAFIOY3VzdG9tZXJQbGFjZWQSTQoRY3VzdG9tZXJfb2JzZXJ2ZWQYBSABKAsyHi52aWdp\
-            bC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvbkgAUhBjdXN0b21lck9ic2VydmVkQgcKBWV2ZW50MpQHChNGZWF0dXJlU3RvcmVTZXJ2aWNlElUKB09ic2VydmUS\
-            IS52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlUmVxdWVzdBoiLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXNwb25zZSIDkAICEnYKEk9ic2VydmVBdFRl\
-            cm1pbmFscxIsLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVBdFRlcm1pbmFsc1JlcXVlc3QaLS52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlQXRUZXJtaW5h\
-            bHNSZXNwb25zZSIDkAICEmEKC0dldEZlYXR1cmVzEiUudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZXNSZXF1ZXN0GiYudmlnaWwuZmVhdHVyZXMudjEu\
-            R2V0RmVhdHVyZXNSZXNwb25zZSIDkAIBEnYKEkRlc2NyaWJlRmVhdHVyZVNldBIsLnZpZ2lsLmZlYXR1cmVzLnYxLkRlc2NyaWJlRmVhdHVyZVNldFJlcXVl\
-            c3QaLS52aWdpbC5mZWF0dXJlcy52MS5EZXNjcmliZUZlYXR1cmVTZXRSZXNwb25zZSIDkAIBEnwKFUdldEhpc3RvcmljYWxGZWF0dXJlcxIvLnZpZ2lsLmZl\
-            YXR1cmVzLnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1JlcXVlc3QaMC52aWdpbC5mZWF0dXJlcy52MS5HZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXNwb25zZTAB\
-            EnAKEEdldEZlYXR1cmVIZWFsdGgSKi52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlSGVhbHRoUmVxdWVzdBorLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZl\
-            YXR1cmVIZWFsdGhSZXNwb25zZSIDkAIBEnQKE1NldEZlYXR1cmVSZWZlcmVuY2USLS52aWdpbC5mZWF0dXJlcy52MS5TZXRGZWF0dXJlUmVmZXJlbmNlUmVx\
-            dWVzdBouLnZpZ2lsLmZlYXR1cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXNwb25zZRJtChBUYWlsT2JzZXJ2YXRpb25zEioudmlnaWwuZmVhdHVyZXMu\
-            djEuVGFpbE9ic2VydmF0aW9uc1JlcXVlc3QaKy52aWdpbC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVzcG9uc2UwAWIGcHJvdG8z
+            dW50SWQSGwoJZGV2aWNlX2lkGA0gASgJUghkZXZpY2VJZBIfCgttZXJjaGFudF9pZBgOIAEoCVIKbWVyY2hhbnRJZCLZAQoSR2V0RmVhdHVyZXNSZXF1ZXN0\
+            EjQKBGtleXMYASADKAsyIC52aWdpbC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uS2V5UgRrZXlzEjgKCGVudGl0aWVzGAIgAygLMhwudmlnaWwuZmVhdHVyZXMu\
+            djEuRW50aXR5S2V5UghlbnRpdGllcxIqCgJhdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EicKD3JpbmdfZ2VuZXJhdGlvbhgEIAEo\
+            A1IOcmluZ0dlbmVyYXRpb24ipQIKCUVudGl0eUtleRIhCgtjdXN0b21lcl9pZBgBIAEoCUgAUgpjdXN0b21lcklkEiEKC3Rlcm1pbmFsX2lkGAIgASgJSABS\
+            CnRlcm1pbmFsSWQSHwoKYWNjb3VudF9pZBgDIAEoCUgAUglhY2NvdW50SWQSGQoHY2FyZF9pZBgEIAEoCUgAUgZjYXJkSWQSHQoJZGV2aWNlX2lkGAUgASgJ\
+            SABSCGRldmljZUlkEjQKBHBhaXIYBiABKAsyHi52aWdpbC5mZWF0dXJlcy52MS5BY2NvdW50UGFpckgAUgRwYWlyEhQKBGNlbGwYByABKAlIAFIEY2VsbBIh\
+            CgttZXJjaGFudF9pZBgIIAEoCUgAUgptZXJjaGFudElkQggKBmVudGl0eSJkCgtBY2NvdW50UGFpchIdCgphY2NvdW50X2lkGAEgASgJUglhY2NvdW50SWQS\
+            NgoXY291bnRlcnBhcnR5X2FjY291bnRfaWQYAiABKAlSFWNvdW50ZXJwYXJ0eUFjY291bnRJZCLIAQoTR2V0RmVhdHVyZXNSZXNwb25zZRJCCgxvYnNlcnZh\
+            dGlvbnMYASADKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zEj0KCGVudGl0aWVzGAIgAygLMiEudmlnaWwuZmVhdHVy\
+            ZXMudjEuRW50aXR5RmVhdHVyZXNSCGVudGl0aWVzEi4KE2ZlYXR1cmVfc2V0X3ZlcnNpb24YAyABKAlSEWZlYXR1cmVTZXRWZXJzaW9uIrwBCg5FbnRpdHlG\
+            ZWF0dXJlcxI0CgZlbnRpdHkYASABKAsyHC52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlLZXlSBmVudGl0eRIUCgVmb3VuZBgCIAEoCFIFZm91bmQSFgoGdmFs\
+            dWVzGAMgAygBUgZ2YWx1ZXMSRgoRbmV3ZXN0X2V2ZW50X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg9uZXdlc3RFdmVudFRpbWUi\
+            GQoXR2V0RmVhdHVyZUhlYWx0aFJlcXVlc3QiuAMKGEdldEZlYXR1cmVIZWFsdGhSZXNwb25zZRIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAEgASgJUhFmZWF0\
+            dXJlU2V0VmVyc2lvbhIiCgxvYnNlcnZhdGlvbnMYAiABKANSDG9ic2VydmF0aW9ucxJGChFuZXdlc3RfZXZlbnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90\
+            b2J1Zi5UaW1lc3RhbXBSD25ld2VzdEV2ZW50VGltZRI8CghmZWF0dXJlcxgEIAMoCzIgLnZpZ2lsLmZlYXR1cmVzLnYxLkZlYXR1cmVIZWFsdGhSCGZlYXR1\
+            cmVzEkEKDnJlZmVyZW5jZV9mcm9tGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFINcmVmZXJlbmNlRnJvbRI9CgxyZWZlcmVuY2VfdG8YBiAB\
+            KAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgtyZWZlcmVuY2VUbxJACgpiZWhhdmlvdXJzGAcgAygLMiAudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVy\
+            ZUhlYWx0aFIKYmVoYXZpb3VycyLCAQoNRmVhdHVyZUhlYWx0aBISCgRuYW1lGAEgASgJUgRuYW1lEhsKCW51bGxfcmF0ZRgCIAEoAVIIbnVsbFJhdGUSLgoT\
+            cmVmZXJlbmNlX251bGxfcmF0ZRgDIAEoAVIRcmVmZXJlbmNlTnVsbFJhdGUSPAoacG9wdWxhdGlvbl9zdGFiaWxpdHlfaW5kZXgYBCABKAFSGHBvcHVsYXRp\
+            b25TdGFiaWxpdHlJbmRleBISCgRtZWFuGAUgASgBUgRtZWFuIngKGlNldEZlYXR1cmVSZWZlcmVuY2VSZXF1ZXN0Ei4KBGZyb20YASABKAsyGi5nb29nbGUu\
+            cHJvdG9idWYuVGltZXN0YW1wUgRmcm9tEioKAnRvGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICdG8iQQobU2V0RmVhdHVyZVJlZmVyZW5j\
+            ZVJlc3BvbnNlEiIKDG9ic2VydmF0aW9ucxgBIAEoA1IMb2JzZXJ2YXRpb25zIhsKGURlc2NyaWJlRmVhdHVyZVNldFJlcXVlc3Qi1wEKGkRlc2NyaWJlRmVh\
+            dHVyZVNldFJlc3BvbnNlEhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24SNgoIZmVhdHVyZXMYAiADKAsyGi52aWdpbC5mZWF0dXJlcy52MS5GZWF0dXJlUghm\
+            ZWF0dXJlcxIrChFiZWhhdmlvdXJfdmVyc2lvbhgDIAEoCVIQYmVoYXZpb3VyVmVyc2lvbhI6CgpiZWhhdmlvdXJzGAQgAygLMhoudmlnaWwuZmVhdHVyZXMu\
+            djEuRmVhdHVyZVIKYmVoYXZpb3VycyLvAQoHRmVhdHVyZRISCgRuYW1lGAEgASgJUgRuYW1lEhYKBmVudGl0eRgCIAEoCVIGZW50aXR5EiAKC2Rlc2NyaXB0\
+            aW9uGAMgASgJUgtkZXNjcmlwdGlvbhIgCgthZ2dyZWdhdGlvbhgEIAEoCVILYWdncmVnYXRpb24SJQoOd2luZG93X3NlY29uZHMYBSABKANSDXdpbmRvd1Nl\
+            Y29uZHMSIwoNZGVsYXlfc2Vjb25kcxgGIAEoA1IMZGVsYXlTZWNvbmRzEhQKBW93bmVyGAcgASgJUgVvd25lchISCgR0eXBlGAggASgJUgR0eXBlItgBChxH\
+            ZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXF1ZXN0Ei4KBGZyb20YASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgRmcm9tEioKAnRvGAIgASgLMhou\
+            Z29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICdG8SNQoIa25vd25fYnkYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgdrbm93bkJ5EiUKDndp\
+            dGhfYmVoYXZpb3VyGAQgASgIUg13aXRoQmVoYXZpb3VyIlUKHUdldEhpc3RvcmljYWxGZWF0dXJlc1Jlc3BvbnNlEjQKBHJvd3MYASADKAsyIC52aWdpbC5m\
+            ZWF0dXJlcy52MS5IaXN0b3JpY2FsUm93UgRyb3dzItQBCg1IaXN0b3JpY2FsUm93EkAKC29ic2VydmF0aW9uGAEgASgLMh4udmlnaWwuZmVhdHVyZXMudjEu\
+            T2JzZXJ2YXRpb25SC29ic2VydmF0aW9uEi8KBWxhYmVsGAIgASgLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbEgAUgVsYWJlbBJBCgpiZWhhdmlvdXJzGAMg\
+            AygLMiEudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5RmVhdHVyZXNSCmJlaGF2aW91cnNCDQoLa25vd25fbGFiZWwiiQEKF1RhaWxPYnNlcnZhdGlvbnNSZXF1\
+            ZXN0EjQKBWFmdGVyGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SBWFmdGVyEhsKCW1heF9iYXRjaBgCIAEoDVIIbWF4QmF0Y2gSGwoJ\
+            a2V5c19vbmx5GAMgASgIUghrZXlzT25seSJkChhUYWlsT2JzZXJ2YXRpb25zUmVzcG9uc2USSAoMb2JzZXJ2YXRpb25zGAEgAygLMiQudmlnaWwuZmVhdHVy\
+            ZXMudjEuTG9nZ2VkT2JzZXJ2YXRpb25SDG9ic2VydmF0aW9ucyKCAgoRTG9nZ2VkT2JzZXJ2YXRpb24SOgoIcG9zaXRpb24YASABKAsyHi52aWdpbC5ldmVu\
+            dGxvZy52MS5Mb2dQb3NpdGlvblIIcG9zaXRpb24SOwoLcmVjb3JkZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgpyZWNvcmRlZEF0\
+            EkAKC29ic2VydmF0aW9uGAMgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SC29ic2VydmF0aW9uEjIKA2tleRgEIAEoCzIgLnZpZ2lsLnJl\
+            Y29yZHMudjEuVHJhbnNhY3Rpb25LZXlSA2tleSLpAgoMRmVhdHVyZUV2ZW50EjwKCG9ic2VydmVkGAEgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2\
+            YXRpb25IAFIIb2JzZXJ2ZWQSNQoIbGFiZWxsZWQYAiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSCGxhYmVsbGVkEkUKD3Rlcm1pbmFsX3BsYWNl\
+            ZBgDIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuVGVybWluYWxIAFIOdGVybWluYWxQbGFjZWQSRQoPY3VzdG9tZXJfcGxhY2VkGAQgASgLMhoudmlnaWwucmVj\
+            b3Jkcy52MS5DdXN0b21lckgAUg5jdXN0b21lclBsYWNlZBJNChFjdXN0b21lcl9vYnNlcnZlZBgFIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0\
+            aW9uSABSEGN1c3RvbWVyT2JzZXJ2ZWRCBwoFZXZlbnQylAcKE0ZlYXR1cmVTdG9yZVNlcnZpY2USVQoHT2JzZXJ2ZRIhLnZpZ2lsLmZlYXR1cmVzLnYxLk9i\
+            c2VydmVSZXF1ZXN0GiIudmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZVJlc3BvbnNlIgOQAgISdgoST2JzZXJ2ZUF0VGVybWluYWxzEiwudmlnaWwuZmVhdHVy\
+            ZXMudjEuT2JzZXJ2ZUF0VGVybWluYWxzUmVxdWVzdBotLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVBdFRlcm1pbmFsc1Jlc3BvbnNlIgOQAgISYQoLR2V0\
+            RmVhdHVyZXMSJS52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlc1JlcXVlc3QaJi52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlc1Jlc3BvbnNlIgOQ\
+            AgESdgoSRGVzY3JpYmVGZWF0dXJlU2V0EiwudmlnaWwuZmVhdHVyZXMudjEuRGVzY3JpYmVGZWF0dXJlU2V0UmVxdWVzdBotLnZpZ2lsLmZlYXR1cmVzLnYx\
+            LkRlc2NyaWJlRmVhdHVyZVNldFJlc3BvbnNlIgOQAgESfAoVR2V0SGlzdG9yaWNhbEZlYXR1cmVzEi8udmlnaWwuZmVhdHVyZXMudjEuR2V0SGlzdG9yaWNh\
+            bEZlYXR1cmVzUmVxdWVzdBowLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1Jlc3BvbnNlMAEScAoQR2V0RmVhdHVyZUhlYWx0aBIq\
+            LnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1cmVIZWFsdGhSZXF1ZXN0GisudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZUhlYWx0aFJlc3BvbnNlIgOQ\
+            AgESdAoTU2V0RmVhdHVyZVJlZmVyZW5jZRItLnZpZ2lsLmZlYXR1cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXF1ZXN0Gi4udmlnaWwuZmVhdHVyZXMu\
+            djEuU2V0RmVhdHVyZVJlZmVyZW5jZVJlc3BvbnNlEm0KEFRhaWxPYnNlcnZhdGlvbnMSKi52aWdpbC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVx\
+            dWVzdBorLnZpZ2lsLmZlYXR1cmVzLnYxLlRhaWxPYnNlcnZhdGlvbnNSZXNwb25zZTABYgZwcm90bzM=
             """)
 }

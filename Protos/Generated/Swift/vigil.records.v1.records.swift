@@ -497,6 +497,8 @@ extension RecordsV1 {
         public var amount: RecordsV1.Money?
         /// Where it was made; absent when unknown (then the terminal's place is used).
         public var location: RecordsV1.Location?
+        /// The business that is paid, as its acquirer names it, whichever of its terminals; empty when unknown.
+        public var merchantID: String = ""
 
         public init() {}
 
@@ -513,7 +515,8 @@ extension RecordsV1 {
             deviceID: String = "",
             channel: RecordsV1.Channel = RecordsV1.Channel(),
             amount: RecordsV1.Money? = nil,
-            location: RecordsV1.Location? = nil
+            location: RecordsV1.Location? = nil,
+            merchantID: String = ""
         ) {
             self.key = key
             self.eventTime = eventTime
@@ -528,6 +531,7 @@ extension RecordsV1 {
             self.channel = channel
             self.amount = amount
             self.location = location
+            self.merchantID = merchantID
         }
 
         public static let fullName = "vigil.records.v1.Transaction"
@@ -555,6 +559,7 @@ extension RecordsV1 {
             self.channel = RecordsV1.Channel(rawValue: Int32(truncatingIfNeeded: unpacked.pointee.channel.rawValue))
             if let message = unpacked.pointee.amount { self.amount = try RecordsV1.Money(unpacked: message) }
             if let message = unpacked.pointee.location { self.location = try RecordsV1.Location(unpacked: message) }
+            self.merchantID = try Unpacked.string(unpacked.pointee.merchant_id, "vigil.records.v1.Transaction.merchant_id")
         }
 
         public var protobufByteCount: Int {
@@ -580,6 +585,7 @@ extension RecordsV1 {
             if self.channel.rawValue != 0 { sink.enumeration(11, self.channel) }
             if let value = self.amount { sink.message(12, value) }
             if let value = self.location { sink.message(13, value) }
+            if !self.merchantID.isEmpty { sink.string(14, self.merchantID) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -597,6 +603,7 @@ extension RecordsV1 {
             if self.channel.rawValue != 0 { writer.field("channel"); writer.write(self.channel) }
             if let value = self.amount { writer.field("amount"); writer.write(value) }
             if let value = self.location { writer.field("location"); writer.write(value) }
+            if !self.merchantID.isEmpty { writer.field("merchantId"); writer.write(self.merchantID) }
             writer.endObject()
         }
 
@@ -643,6 +650,9 @@ extension RecordsV1 {
                 case "location":
                     if try reader.readNullIfNext() { continue }
                     self.location = try RecordsV1.Location(json: &reader)
+                case "merchantId", "merchant_id":
+                    if try reader.readNullIfNext() { continue }
+                    self.merchantID = try reader.readString()
                 default: try reader.skipUnknown()
                 }
             }
@@ -1791,44 +1801,45 @@ extension FileDescriptor {
             Ch52aWdpbC9yZWNvcmRzL3YxL3JlY29yZHMucHJvdG8SEHZpZ2lsLnJlY29yZHMudjEaH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8iRAoFTW9u\
             ZXkSHwoLbWlub3JfdW5pdHMYASABKANSCm1pbm9yVW5pdHMSGgoIY3VycmVuY3kYAiABKAlSCGN1cnJlbmN5IkQKCExvY2F0aW9uEhoKCGxhdGl0dWRlGAEg\
             ASgBUghsYXRpdHVkZRIcCglsb25naXR1ZGUYAiABKAFSCWxvbmdpdHVkZSJQCg5UcmFuc2FjdGlvbktleRIXCgdiYW5rX2lkGAEgASgJUgZiYW5rSWQSJQoO\
-            dHJhbnNhY3Rpb25faWQYAiABKAlSDXRyYW5zYWN0aW9uSWQivAQKC1RyYW5zYWN0aW9uEjIKA2tleRgBIAEoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNh\
+            dHJhbnNhY3Rpb25faWQYAiABKAlSDXRyYW5zYWN0aW9uSWQi3QQKC1RyYW5zYWN0aW9uEjIKA2tleRgBIAEoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNh\
             Y3Rpb25LZXlSA2tleRI5CgpldmVudF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJZXZlbnRUaW1lEhsKCXRpbWVfem9uZRgDIAEo\
             CVIIdGltZVpvbmUSHwoLY3VzdG9tZXJfaWQYBCABKAlSCmN1c3RvbWVySWQSHQoKYWNjb3VudF9pZBgFIAEoCVIJYWNjb3VudElkEhcKB2NhcmRfaWQYBiAB\
             KAlSBmNhcmRJZBIfCgt0ZXJtaW5hbF9pZBgHIAEoCVIKdGVybWluYWxJZBI0ChZtZXJjaGFudF9jYXRlZ29yeV9jb2RlGAggASgJUhRtZXJjaGFudENhdGVn\
             b3J5Q29kZRI2Chdjb3VudGVycGFydHlfYWNjb3VudF9pZBgJIAEoCVIVY291bnRlcnBhcnR5QWNjb3VudElkEhsKCWRldmljZV9pZBgKIAEoCVIIZGV2aWNl\
             SWQSMwoHY2hhbm5lbBgLIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hhbm5lbFIHY2hhbm5lbBIvCgZhbW91bnQYDCABKAsyFy52aWdpbC5yZWNvcmRzLnYx\
-            Lk1vbmV5UgZhbW91bnQSNgoIbG9jYXRpb24YDSABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbiKlAQoFTGFiZWwSMgoDa2V5GAEg\
-            ASgLMiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktleVIDa2V5EhkKCGlzX2ZyYXVkGAIgASgIUgdpc0ZyYXVkEjUKCGtub3duX2F0GAMgASgLMhou\
-            Z29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIHa25vd25BdBIWCgZzb3VyY2UYBCABKAlSBnNvdXJjZSKxAwoJQ29tcGxhaW50EiEKDGNvbXBsYWludF9pZBgB\
-            IAEoCVILY29tcGxhaW50SWQSHQoKY3JpbWVfdHlwZRgCIAEoCVIJY3JpbWVUeXBlEjsKC29jY3VycmVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRp\
-            bWVzdGFtcFIKb2NjdXJyZWRBdBI7CgtyZXBvcnRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCnJlcG9ydGVkQXQSNgoIbG9jYXRp\
-            b24YBSABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIvCgZhbW91bnQYBiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLk1vbmV5UgZh\
-            bW91bnQSLgoTc3VzcGVjdF9hY2NvdW50X2lkcxgHIAMoCVIRc3VzcGVjdEFjY291bnRJZHMSMwoHY2hhbm5lbBgIIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEu\
-            Q2hhbm5lbFIHY2hhbm5lbBIaCghkaXN0cmljdBgJIAEoCVIIZGlzdHJpY3Qi5wEKCFRlcm1pbmFsEh8KC3Rlcm1pbmFsX2lkGAEgASgJUgp0ZXJtaW5hbElk\
-            EjIKBGtpbmQYAiABKA4yHi52aWdpbC5yZWNvcmRzLnYxLlRlcm1pbmFsS2luZFIEa2luZBI2Cghsb2NhdGlvbhgDIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEu\
-            TG9jYXRpb25SCGxvY2F0aW9uEiAKC2luc3RpdHV0aW9uGAQgASgJUgtpbnN0aXR1dGlvbhIYCgdhZGRyZXNzGAUgASgJUgdhZGRyZXNzEhIKBGNpdHkYBiAB\
-            KAlSBGNpdHkiWwoIQ3VzdG9tZXISHwoLY3VzdG9tZXJfaWQYASABKAlSCmN1c3RvbWVySWQSLgoEaG9tZRgCIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9j\
-            YXRpb25SBGhvbWUiwgEKDEp1cmlzZGljdGlvbhInCg9qdXJpc2RpY3Rpb25faWQYASABKAlSDmp1cmlzZGljdGlvbklkEhIKBG5hbWUYAiABKAlSBG5hbWUS\
-            OQoFcmluZ3MYAyADKAsyIy52aWdpbC5yZWNvcmRzLnYxLkp1cmlzZGljdGlvbi5SaW5nUgVyaW5ncxo6CgRSaW5nEjIKBnBvaW50cxgBIAMoCzIaLnZpZ2ls\
-            LnJlY29yZHMudjEuTG9jYXRpb25SBnBvaW50cyKMAwoNQ29udGV4dFNpZ25hbBIbCglzaWduYWxfaWQYASABKAlSCHNpZ25hbElkEhIKBGtpbmQYAiABKAlS\
-            BGtpbmQSNwoJc3RhcnRzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIIc3RhcnRzQXQSMwoHZW5kc19hdBgEIAEoCzIaLmdvb2dsZS5w\
-            cm90b2J1Zi5UaW1lc3RhbXBSBmVuZHNBdBI2Cghsb2NhdGlvbhgFIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SCGxvY2F0aW9uEhQKBXZhbHVl\
-            GAYgASgBUgV2YWx1ZRJPCgphdHRyaWJ1dGVzGAcgAygLMi8udmlnaWwucmVjb3Jkcy52MS5Db250ZXh0U2lnbmFsLkF0dHJpYnV0ZXNFbnRyeVIKYXR0cmli\
-            dXRlcxo9Cg9BdHRyaWJ1dGVzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAlSBXZhbHVlOgI4ASJwCgZSZWFzb24SGAoHZmVhdHVyZRgB\
-            IAEoCVIHZmVhdHVyZRIUCgV2YWx1ZRgCIAEoAVIFdmFsdWUSIgoMY29udHJpYnV0aW9uGAMgASgBUgxjb250cmlidXRpb24SEgoEdGV4dBgEIAEoCVIEdGV4\
-            dCJdCglTY29yZVBhcnQSFgoGc2lnbmFsGAEgASgJUgZzaWduYWwSFAoFdmFsdWUYAiABKAFSBXZhbHVlEiIKDGNvbnRyaWJ1dGlvbhgDIAEoAVIMY29udHJp\
-            YnV0aW9uImkKDVByZWRpY3Rpb25TZXQSHwoLaGFzX2dlbnVpbmUYASABKAhSCmhhc0dlbnVpbmUSGwoJaGFzX2ZyYXVkGAIgASgIUghoYXNGcmF1ZBIaCghj\
-            b3ZlcmFnZRgDIAEoAVIIY292ZXJhZ2UijQQKCERlY2lzaW9uEjIKA2tleRgBIAEoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25LZXlSA2tleRI1\
-            CgVzdGF0ZRgCIAEoDjIfLnZpZ2lsLnJlY29yZHMudjEuRGVjaXNpb25TdGF0ZVIFc3RhdGUSHQoKcmlza19zY29yZRgDIAEoAVIJcmlza1Njb3JlEjEKBWxh\
-            YmVsGAQgASgOMhsudmlnaWwucmVjb3Jkcy52MS5SaXNrTGFiZWxSBWxhYmVsEjIKB3JlYXNvbnMYBSADKAsyGC52aWdpbC5yZWNvcmRzLnYxLlJlYXNvblIH\
-            cmVhc29ucxIjCg1tb2RlbF92ZXJzaW9uGAYgASgJUgxtb2RlbFZlcnNpb24SOQoKZGVjaWRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3Rh\
-            bXBSCWRlY2lkZWRBdBIUCgVhbGVydBgIIAEoCFIFYWxlcnQSHwoLZGVjaXNpb25faWQYCSABKAlSCmRlY2lzaW9uSWQSMQoFcGFydHMYCiADKAsyGy52aWdp\
-            bC5yZWNvcmRzLnYxLlNjb3JlUGFydFIFcGFydHMSRgoOcHJlZGljdGlvbl9zZXQYCyABKAsyHy52aWdpbC5yZWNvcmRzLnYxLlByZWRpY3Rpb25TZXRSDXBy\
-            ZWRpY3Rpb25TZXQqrAEKB0NoYW5uZWwSFwoTQ0hBTk5FTF9VTlNQRUNJRklFRBAAEg8KC0NIQU5ORUxfUE9TEAESDwoLQ0hBTk5FTF9BVE0QAhIVChFDSEFO\
-            TkVMX0VDT01NRVJDRRADEhIKDkNIQU5ORUxfTU9CSUxFEAQSFAoQQ0hBTk5FTF9UUkFOU0ZFUhAFEhIKDkNIQU5ORUxfQlJBTkNIEAYSEQoNQ0hBTk5FTF9P\
-            VEhFUhAHKnUKDFRlcm1pbmFsS2luZBIdChlURVJNSU5BTF9LSU5EX1VOU1BFQ0lGSUVEEAASFQoRVEVSTUlOQUxfS0lORF9QT1MQARIVChFURVJNSU5BTF9L\
-            SU5EX0FUTRACEhgKFFRFUk1JTkFMX0tJTkRfT05MSU5FEAMqbwoJUmlza0xhYmVsEhoKFlJJU0tfTEFCRUxfVU5TUEVDSUZJRUQQABIZChVSSVNLX0xBQkVM\
-            X0xFR0lUSU1BVEUQARIVChFSSVNLX0xBQkVMX1JFVklFVxACEhQKEFJJU0tfTEFCRUxfRlJBVUQQAypnCg1EZWNpc2lvblN0YXRlEh4KGkRFQ0lTSU9OX1NU\
-            QVRFX1VOU1BFQ0lGSUVEEAASGgoWREVDSVNJT05fU1RBVEVfUEVORElORxABEhoKFkRFQ0lTSU9OX1NUQVRFX0RFQ0lERUQQAmIGcHJvdG8z
+            Lk1vbmV5UgZhbW91bnQSNgoIbG9jYXRpb24YDSABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIfCgttZXJjaGFudF9pZBgOIAEo\
+            CVIKbWVyY2hhbnRJZCKlAQoFTGFiZWwSMgoDa2V5GAEgASgLMiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktleVIDa2V5EhkKCGlzX2ZyYXVkGAIg\
+            ASgIUgdpc0ZyYXVkEjUKCGtub3duX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIHa25vd25BdBIWCgZzb3VyY2UYBCABKAlSBnNvdXJj\
+            ZSKxAwoJQ29tcGxhaW50EiEKDGNvbXBsYWludF9pZBgBIAEoCVILY29tcGxhaW50SWQSHQoKY3JpbWVfdHlwZRgCIAEoCVIJY3JpbWVUeXBlEjsKC29jY3Vy\
+            cmVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIKb2NjdXJyZWRBdBI7CgtyZXBvcnRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1\
+            Zi5UaW1lc3RhbXBSCnJlcG9ydGVkQXQSNgoIbG9jYXRpb24YBSABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIvCgZhbW91bnQY\
+            BiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLk1vbmV5UgZhbW91bnQSLgoTc3VzcGVjdF9hY2NvdW50X2lkcxgHIAMoCVIRc3VzcGVjdEFjY291bnRJZHMSMwoH\
+            Y2hhbm5lbBgIIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hhbm5lbFIHY2hhbm5lbBIaCghkaXN0cmljdBgJIAEoCVIIZGlzdHJpY3Qi5wEKCFRlcm1pbmFs\
+            Eh8KC3Rlcm1pbmFsX2lkGAEgASgJUgp0ZXJtaW5hbElkEjIKBGtpbmQYAiABKA4yHi52aWdpbC5yZWNvcmRzLnYxLlRlcm1pbmFsS2luZFIEa2luZBI2Cghs\
+            b2NhdGlvbhgDIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SCGxvY2F0aW9uEiAKC2luc3RpdHV0aW9uGAQgASgJUgtpbnN0aXR1dGlvbhIYCgdh\
+            ZGRyZXNzGAUgASgJUgdhZGRyZXNzEhIKBGNpdHkYBiABKAlSBGNpdHkiWwoIQ3VzdG9tZXISHwoLY3VzdG9tZXJfaWQYASABKAlSCmN1c3RvbWVySWQSLgoE\
+            aG9tZRgCIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SBGhvbWUiwgEKDEp1cmlzZGljdGlvbhInCg9qdXJpc2RpY3Rpb25faWQYASABKAlSDmp1\
+            cmlzZGljdGlvbklkEhIKBG5hbWUYAiABKAlSBG5hbWUSOQoFcmluZ3MYAyADKAsyIy52aWdpbC5yZWNvcmRzLnYxLkp1cmlzZGljdGlvbi5SaW5nUgVyaW5n\
+            cxo6CgRSaW5nEjIKBnBvaW50cxgBIAMoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SBnBvaW50cyKMAwoNQ29udGV4dFNpZ25hbBIbCglzaWduYWxf\
+            aWQYASABKAlSCHNpZ25hbElkEhIKBGtpbmQYAiABKAlSBGtpbmQSNwoJc3RhcnRzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIIc3Rh\
+            cnRzQXQSMwoHZW5kc19hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBmVuZHNBdBI2Cghsb2NhdGlvbhgFIAEoCzIaLnZpZ2lsLnJlY29y\
+            ZHMudjEuTG9jYXRpb25SCGxvY2F0aW9uEhQKBXZhbHVlGAYgASgBUgV2YWx1ZRJPCgphdHRyaWJ1dGVzGAcgAygLMi8udmlnaWwucmVjb3Jkcy52MS5Db250\
+            ZXh0U2lnbmFsLkF0dHJpYnV0ZXNFbnRyeVIKYXR0cmlidXRlcxo9Cg9BdHRyaWJ1dGVzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAlS\
+            BXZhbHVlOgI4ASJwCgZSZWFzb24SGAoHZmVhdHVyZRgBIAEoCVIHZmVhdHVyZRIUCgV2YWx1ZRgCIAEoAVIFdmFsdWUSIgoMY29udHJpYnV0aW9uGAMgASgB\
+            Ugxjb250cmlidXRpb24SEgoEdGV4dBgEIAEoCVIEdGV4dCJdCglTY29yZVBhcnQSFgoGc2lnbmFsGAEgASgJUgZzaWduYWwSFAoFdmFsdWUYAiABKAFSBXZh\
+            bHVlEiIKDGNvbnRyaWJ1dGlvbhgDIAEoAVIMY29udHJpYnV0aW9uImkKDVByZWRpY3Rpb25TZXQSHwoLaGFzX2dlbnVpbmUYASABKAhSCmhhc0dlbnVpbmUS\
+            GwoJaGFzX2ZyYXVkGAIgASgIUghoYXNGcmF1ZBIaCghjb3ZlcmFnZRgDIAEoAVIIY292ZXJhZ2UijQQKCERlY2lzaW9uEjIKA2tleRgBIAEoCzIgLnZpZ2ls\
+            LnJlY29yZHMudjEuVHJhbnNhY3Rpb25LZXlSA2tleRI1CgVzdGF0ZRgCIAEoDjIfLnZpZ2lsLnJlY29yZHMudjEuRGVjaXNpb25TdGF0ZVIFc3RhdGUSHQoK\
+            cmlza19zY29yZRgDIAEoAVIJcmlza1Njb3JlEjEKBWxhYmVsGAQgASgOMhsudmlnaWwucmVjb3Jkcy52MS5SaXNrTGFiZWxSBWxhYmVsEjIKB3JlYXNvbnMY\
+            BSADKAsyGC52aWdpbC5yZWNvcmRzLnYxLlJlYXNvblIHcmVhc29ucxIjCg1tb2RlbF92ZXJzaW9uGAYgASgJUgxtb2RlbFZlcnNpb24SOQoKZGVjaWRlZF9h\
+            dBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCWRlY2lkZWRBdBIUCgVhbGVydBgIIAEoCFIFYWxlcnQSHwoLZGVjaXNpb25faWQYCSABKAlS\
+            CmRlY2lzaW9uSWQSMQoFcGFydHMYCiADKAsyGy52aWdpbC5yZWNvcmRzLnYxLlNjb3JlUGFydFIFcGFydHMSRgoOcHJlZGljdGlvbl9zZXQYCyABKAsyHy52\
+            aWdpbC5yZWNvcmRzLnYxLlByZWRpY3Rpb25TZXRSDXByZWRpY3Rpb25TZXQqrAEKB0NoYW5uZWwSFwoTQ0hBTk5FTF9VTlNQRUNJRklFRBAAEg8KC0NIQU5O\
+            RUxfUE9TEAESDwoLQ0hBTk5FTF9BVE0QAhIVChFDSEFOTkVMX0VDT01NRVJDRRADEhIKDkNIQU5ORUxfTU9CSUxFEAQSFAoQQ0hBTk5FTF9UUkFOU0ZFUhAF\
+            EhIKDkNIQU5ORUxfQlJBTkNIEAYSEQoNQ0hBTk5FTF9PVEhFUhAHKnUKDFRlcm1pbmFsS2luZBIdChlURVJNSU5BTF9LSU5EX1VOU1BFQ0lGSUVEEAASFQoR\
+            VEVSTUlOQUxfS0lORF9QT1MQARIVChFURVJNSU5BTF9LSU5EX0FUTRACEhgKFFRFUk1JTkFMX0tJTkRfT05MSU5FEAMqbwoJUmlza0xhYmVsEhoKFlJJU0tf\
+            TEFCRUxfVU5TUEVDSUZJRUQQABIZChVSSVNLX0xBQkVMX0xFR0lUSU1BVEUQARIVChFSSVNLX0xBQkVMX1JFVklFVxACEhQKEFJJU0tfTEFCRUxfRlJBVUQQ\
+            AypnCg1EZWNpc2lvblN0YXRlEh4KGkRFQ0lTSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWREVDSVNJT05fU1RBVEVfUEVORElORxABEhoKFkRFQ0lTSU9O\
+            X1NUQVRFX0RFQ0lERUQQAmIGcHJvdG8z
             """)
 }

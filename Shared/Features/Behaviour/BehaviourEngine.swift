@@ -127,6 +127,9 @@ public struct BehaviourEngine: Sendable {
         if let device = transaction.deviceID {
             touches.append(Touch(key: .init(.device, device), direction: .out, other: transaction.customerID))
         }
+        if let merchant = transaction.merchantID {
+            touches.append(Touch(key: .init(.merchant, merchant), direction: .out, other: transaction.customerID))
+        }
         if let location = transaction.location {
             let position = Position(latitude: location.latitude, longitude: location.longitude)
             let cell = Tile(containing: position, zoom: cellZoom).quadkey

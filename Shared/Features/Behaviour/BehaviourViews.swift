@@ -1,10 +1,10 @@
 public import Records
 
 extension BehaviourSet {
-    /// What is kept of accounts, cards, devices, pairs of payer and payee, and places. This is the one place that declares it.
+    /// What is kept of accounts, cards, devices, merchants, pairs of payer and payee, and places. This is the one place that declares it.
     ///
     /// Windows slide with the moment that is asked about and end with it: (t − window, t].
-    public static let standard = BehaviourSet(views: account + card + device + pair + cell)
+    public static let standard = BehaviourSet(views: account + card + device + merchant + pair + cell)
 
     private static let account: [BehaviourView] = [
         .init(.account, "out_count_1m", .count(.out), over: .minutes(1), "Payments out of the account in a minute"),
@@ -46,6 +46,19 @@ extension BehaviourSet {
         .init(.device, "seconds_since", .secondsSince(.out), over: .days(30), "Seconds since the device was last used"),
     ]
 
+    private static let merchant: [BehaviourView] = [
+        .init(.merchant, "count_10m", .count(.out), over: .minutes(10), "Payments to the merchant in ten minutes"),
+        .init(.merchant, "sum_1d", .sum(.out), over: .days(1), "Money paid to the merchant in a day"),
+        .init(.merchant, "mean_30d", .mean(.out), over: .days(30), "Mean payment to the merchant in 30 days"),
+        .init(.merchant, "max_30d", .max(.out), over: .days(30), "Largest payment to the merchant in 30 days"),
+        .init(.merchant, "customers_1h", .distinct(.out), over: .hours(1), "Customers that paid the merchant in an hour"),
+        .init(.merchant, "customers_30d", .distinct(.out), over: .days(30), "Customers that paid the merchant in 30 days"),
+        .init(
+            .merchant, "share_1d_of_30d", .share(.out, ofWindow: .days(30)), over: .days(1),
+            "Share of the merchant's money of 30 days that was paid in the last one"),
+        .init(.merchant, "seconds_since", .secondsSince(.out), over: .days(30), "Seconds since the merchant was last paid"),
+    ]
+
     private static let pair: [BehaviourView] = [
         .init(.pair, "count_1d", .count(.out), over: .days(1), "Payments from this account to that one in a day"),
         .init(.pair, "count_90d", .count(.out), over: .days(90), "Payments from this account to that one in 90 days"),
@@ -71,6 +84,8 @@ public enum BehaviourEntity: String, Sendable, Hashable, CaseIterable {
     case account
     case card
     case device
+    /// The business that is paid, whichever of its terminals.
+    case merchant
     /// A paying account and the account that it pays.
     case pair
     /// A square of the map, by its quadkey.
@@ -91,7 +106,7 @@ public enum BehaviourAggregation: Sendable, Hashable {
     case mean(BehaviourDirection)
     /// NaN without payments.
     case max(BehaviourDirection)
-    /// How many different others: whom an account pays or is paid by, where a card is used, who uses a device or pays in a cell. By
+    /// How many different others: whom an account pays or is paid by, where a card is used, who uses a device, pays a merchant or pays in a cell. By
     /// HyperLogLog: exact or nearly so up to some hundred, within 2.3 % (one standard deviation) beyond.
     case distinct(BehaviourDirection)
     /// The sum of amounts, each halved for every window that has passed since; over four windows.

@@ -1445,7 +1445,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__observe_at_terminals_respo
   (ProtobufCMessageInit) vigil__features__v1__observe_at_terminals_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__observation__field_descriptors[13] =
+static const ProtobufCFieldDescriptor vigil__features__v1__observation__field_descriptors[14] =
 {
   {
     "key",
@@ -1603,6 +1603,18 @@ static const ProtobufCFieldDescriptor vigil__features__v1__observation__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "merchant_id",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__Observation, merchant_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__observation__field_indices_by_name[] = {
   9,   /* field[9] = account_id */
@@ -1616,13 +1628,14 @@ static const unsigned vigil__features__v1__observation__field_indices_by_name[] 
   7,   /* field[7] = feature_set_version */
   0,   /* field[0] = key */
   3,   /* field[3] = location */
+  13,   /* field[13] = merchant_id */
   5,   /* field[5] = terminal_id */
   8,   /* field[8] = values */
 };
 static const ProtobufCIntRange vigil__features__v1__observation__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 13 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__observation__descriptor =
 {
@@ -1632,7 +1645,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__observation__descriptor =
   "Vigil__Features__V1__Observation",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__Observation),
-  13,
+  14,
   vigil__features__v1__observation__field_descriptors,
   vigil__features__v1__observation__field_indices_by_name,
   1,  vigil__features__v1__observation__number_ranges,
@@ -1716,7 +1729,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__get_features_request__desc
   (ProtobufCMessageInit) vigil__features__v1__get_features_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__entity_key__field_descriptors[7] =
+static const ProtobufCFieldDescriptor vigil__features__v1__entity_key__field_descriptors[8] =
 {
   {
     "customer_id",
@@ -1802,6 +1815,18 @@ static const ProtobufCFieldDescriptor vigil__features__v1__entity_key__field_des
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "merchant_id",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Vigil__Features__V1__EntityKey, entity_case),
+    offsetof(Vigil__Features__V1__EntityKey, merchant_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__entity_key__field_indices_by_name[] = {
   2,   /* field[2] = account_id */
@@ -1809,13 +1834,14 @@ static const unsigned vigil__features__v1__entity_key__field_indices_by_name[] =
   6,   /* field[6] = cell */
   0,   /* field[0] = customer_id */
   4,   /* field[4] = device_id */
+  7,   /* field[7] = merchant_id */
   5,   /* field[5] = pair */
   1,   /* field[1] = terminal_id */
 };
 static const ProtobufCIntRange vigil__features__v1__entity_key__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__entity_key__descriptor =
 {
@@ -1825,7 +1851,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__entity_key__descriptor =
   "Vigil__Features__V1__EntityKey",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__EntityKey),
-  7,
+  8,
   vigil__features__v1__entity_key__field_descriptors,
   vigil__features__v1__entity_key__field_indices_by_name,
   1,  vigil__features__v1__entity_key__number_ranges,

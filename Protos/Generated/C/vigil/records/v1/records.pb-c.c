@@ -802,7 +802,7 @@ const ProtobufCMessageDescriptor vigil__records__v1__transaction_key__descriptor
   (ProtobufCMessageInit) vigil__records__v1__transaction_key__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__records__v1__transaction__field_descriptors[13] =
+static const ProtobufCFieldDescriptor vigil__records__v1__transaction__field_descriptors[14] =
 {
   {
     "key",
@@ -960,6 +960,18 @@ static const ProtobufCFieldDescriptor vigil__records__v1__transaction__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "merchant_id",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__Transaction, merchant_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__records__v1__transaction__field_indices_by_name[] = {
   4,   /* field[4] = account_id */
@@ -973,13 +985,14 @@ static const unsigned vigil__records__v1__transaction__field_indices_by_name[] =
   0,   /* field[0] = key */
   12,   /* field[12] = location */
   7,   /* field[7] = merchant_category_code */
+  13,   /* field[13] = merchant_id */
   6,   /* field[6] = terminal_id */
   2,   /* field[2] = time_zone */
 };
 static const ProtobufCIntRange vigil__records__v1__transaction__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 13 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor vigil__records__v1__transaction__descriptor =
 {
@@ -989,7 +1002,7 @@ const ProtobufCMessageDescriptor vigil__records__v1__transaction__descriptor =
   "Vigil__Records__V1__Transaction",
   "vigil.records.v1",
   sizeof(Vigil__Records__V1__Transaction),
-  13,
+  14,
   vigil__records__v1__transaction__field_descriptors,
   vigil__records__v1__transaction__field_indices_by_name,
   1,  vigil__records__v1__transaction__number_ranges,

@@ -130,10 +130,11 @@ struct  Vigil__Features__V1__Observation
   char *card_id;
   char *counterparty_account_id;
   char *device_id;
+  char *merchant_id;
 };
 #define VIGIL__FEATURES__V1__OBSERVATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__observation__descriptor) \
-    , NULL, NULL, NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, VIGIL__RECORDS__V1__CHANNEL__CHANNEL_UNSPECIFIED, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , NULL, NULL, NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, VIGIL__RECORDS__V1__CHANNEL__CHANNEL_UNSPECIFIED, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Vigil__Features__V1__GetFeaturesRequest
@@ -159,7 +160,8 @@ typedef enum {
   VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY_CARD_ID = 4,
   VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY_DEVICE_ID = 5,
   VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY_PAIR = 6,
-  VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY_CELL = 7
+  VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY_CELL = 7,
+  VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY_MERCHANT_ID = 8
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(VIGIL__FEATURES__V1__ENTITY_KEY__ENTITY__CASE)
 } Vigil__Features__V1__EntityKey__EntityCase;
 
@@ -175,6 +177,7 @@ struct  Vigil__Features__V1__EntityKey
     char *device_id;
     Vigil__Features__V1__AccountPair *pair;
     char *cell;
+    char *merchant_id;
   };
 };
 #define VIGIL__FEATURES__V1__ENTITY_KEY__INIT \

@@ -119,10 +119,11 @@ struct  Vigil__Records__V1__Transaction
   Vigil__Records__V1__Channel channel;
   Vigil__Records__V1__Money *amount;
   Vigil__Records__V1__Location *location;
+  char *merchant_id;
 };
 #define VIGIL__RECORDS__V1__TRANSACTION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__records__v1__transaction__descriptor) \
-    , NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, VIGIL__RECORDS__V1__CHANNEL__CHANNEL_UNSPECIFIED, NULL, NULL }
+    , NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, VIGIL__RECORDS__V1__CHANNEL__CHANNEL_UNSPECIFIED, NULL, NULL, (char *)protobuf_c_empty_string }
 
 
 struct  Vigil__Records__V1__Label
