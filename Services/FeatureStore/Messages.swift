@@ -55,7 +55,7 @@ extension FeatureChange {
         case .labelAccepted(let message): self = .label(try Label(message))
         case .terminalRegistered(let message): self = .terminal(try Terminal(message))
         case .customerRegistered(let message): self = .customer(try Customer(message))
-        case .complaintAccepted, .contextSignalAccepted, .jurisdictionRegistered, nil: return nil
+        case .complaintAccepted, .contextSignalAccepted, .jurisdictionRegistered, .merchantRegistered, nil: return nil
         }
     }
 }

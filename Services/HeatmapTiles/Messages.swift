@@ -34,7 +34,7 @@ extension MapEvent {
             self = .site(Site(terminalID: terminal.terminalID, sort: sort, position: position, institution: terminal.institution))
         case .jurisdictionRegistered(let jurisdiction):
             self = .area(Area(id: jurisdiction.jurisdictionID, name: jurisdiction.name, outline: MultiPolygon(jurisdiction.rings)))
-        case .transactionAccepted, .labelAccepted, .customerRegistered, .contextSignalAccepted, nil: return nil
+        case .transactionAccepted, .labelAccepted, .customerRegistered, .merchantRegistered, .contextSignalAccepted, nil: return nil
         }
     }
 

@@ -127,6 +127,7 @@ extension IngestionV1.ImportRecordsRequest.Record {
         switch self {
         case .terminal: "terminal"
         case .customer: "customer"
+        case .merchant: "merchant"
         case .label: "label"
         case .complaint: "complaint"
         case .contextSignal: "context_signal"

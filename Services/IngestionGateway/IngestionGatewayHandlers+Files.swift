@@ -55,6 +55,7 @@ extension IngestionGatewayHandlers {
             incoming = .label(label)
         case .terminal(let terminal): incoming = .terminal(terminal)
         case .customer(let customer): incoming = .customer(customer)
+        case .merchant(let merchant): incoming = .merchant(merchant)
         case .complaint(var complaint):
             // Whoever reports is who calls, whatever the file says.
             complaint.reporter = sender.reporter
@@ -92,6 +93,7 @@ extension Sender {
         case .labels: try check(mayWrite: .label)
         case .terminals: try check(mayWrite: .terminal)
         case .customers: try check(mayWrite: .customer)
+        case .merchants: try check(mayWrite: .merchant)
         case .complaints: try check(mayWrite: .complaint)
         case .context: try check(mayWrite: .contextSignal)
         case .jurisdictions: try check(mayWrite: .jurisdiction)

@@ -139,6 +139,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         case .complaint(let message): incoming = .complaint(try Complaint(message, reporter: sender.reporter))
         case .terminal(let message): incoming = .terminal(try Terminal(message))
         case .customer(let message): incoming = .customer(try Customer(message))
+        case .merchant(let message): incoming = .merchant(try Merchant(message))
         case .jurisdiction(let message): incoming = .jurisdiction(try Jurisdiction(message))
         case .contextSignal(let message): incoming = .contextSignal(try ContextSignal(message))
         case nil: throw InvalidRecord([Violation(field: "record", reason: "is missing")])
@@ -188,7 +189,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         return IngestionV1.GetStatisticsResponse(
             transactions: transactions, labels: records[.label] ?? 0, complaints: records[.complaint] ?? 0,
             terminals: records[.terminal] ?? 0, customers: records[.customer] ?? 0, jurisdictions: records[.jurisdiction] ?? 0,
-            contextSignals: records[.contextSignal] ?? 0)
+            contextSignals: records[.contextSignal] ?? 0, merchants: records[.merchant] ?? 0)
     }
 }
 

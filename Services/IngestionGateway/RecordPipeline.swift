@@ -81,6 +81,7 @@ extension RecordRow {
             case .complaint(let complaint): .complaintAccepted(.init(complaint))
             case .terminal(let terminal): .terminalRegistered(.init(terminal))
             case .customer(let customer): .customerRegistered(.init(customer))
+            case .merchant(let merchant): .merchantRegistered(.init(merchant))
             case .jurisdiction(let jurisdiction): .jurisdictionRegistered(.init(jurisdiction))
             case .contextSignal(let signal): .contextSignalAccepted(.init(signal))
             }

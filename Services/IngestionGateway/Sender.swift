@@ -30,7 +30,7 @@ struct Sender: Sendable {
             switch kind {
             case .label: Scope.writeLabels
             case .complaint: Scope.writeComplaints
-            case .terminal, .customer, .jurisdiction, .contextSignal: Scope.writeRegistry
+            case .terminal, .customer, .merchant, .jurisdiction, .contextSignal: Scope.writeRegistry
             }
         try check(scope: scope, for: "a \(kind.rawValue)")
     }

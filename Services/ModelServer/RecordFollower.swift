@@ -49,7 +49,7 @@ extension StoredRecord {
         case .labelAccepted(let label):
             guard let record = try? Label(label, sender: message.senderID) else { return nil }
             self = .label(record.key, isFraud: record.isFraud, knownAt: record.knownAt)
-        case .customerRegistered, .contextSignalAccepted:
+        case .customerRegistered, .merchantRegistered, .contextSignalAccepted:
             return nil
         }
     }

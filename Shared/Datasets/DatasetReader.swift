@@ -18,6 +18,7 @@ public enum DatasetRecord: Sendable, Hashable {
     case label(Label)
     case terminal(Terminal)
     case customer(Customer)
+    case merchant(Merchant)
     case complaint(Complaint)
     case contextSignal(ContextSignal)
     case jurisdiction(Jurisdiction)

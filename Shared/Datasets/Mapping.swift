@@ -4,6 +4,7 @@ public enum RecordKind: String, Sendable, Hashable, CaseIterable {
     case labels
     case terminals
     case customers
+    case merchants
     case complaints
     case context
     case jurisdictions
@@ -15,6 +16,7 @@ public enum RecordKind: String, Sendable, Hashable, CaseIterable {
         case .labels: "label"
         case .terminals: "terminal"
         case .customers: "customer"
+        case .merchants: "merchant"
         case .complaints: "complaint"
         case .context: "context_signal"
         case .jurisdictions: "jurisdiction"
@@ -176,6 +178,7 @@ struct Target: Sendable {
         case .terminals: terminalTargets
         case .customers:
             [Target(name: "customer_id", isRequired: true, isPersonal: true)] + place("home", isPersonal: true)
+        case .merchants: merchantTargets
         case .complaints: complaintTargets
         case .context: contextTargets
         case .jurisdictions:
@@ -226,6 +229,12 @@ struct Target: Sendable {
             Target(name: "terminal_id", isRequired: true),
             Target(name: "kind", form: .choice(["pos", "atm", "online"]), isRequired: true),
         ] + place("location") + [Target(name: "institution"), Target(name: "address"), Target(name: "city")]
+
+    private static let merchantTargets =
+        [
+            Target(name: "merchant_id", isRequired: true), Target(name: "name"),
+            Target(name: "merchant_category_code", form: .merchantCategoryCode),
+        ] + place("location") + [Target(name: "city")]
 
     private static let complaintTargets =
         [

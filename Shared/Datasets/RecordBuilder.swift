@@ -94,6 +94,7 @@ final class RecordBuilder {
         case .labels: record = label(key: key(), isRequired: true).map { .label($0) }
         case .terminals: record = .terminal(terminal())
         case .customers: record = .customer(customer())
+        case .merchants: record = .merchant(merchant())
         case .complaints: record = .complaint(complaint())
         case .context: record = .contextSignal(contextSignal())
         case .jurisdictions: record = .jurisdiction(jurisdiction())
@@ -140,6 +141,13 @@ final class RecordBuilder {
             institution: fields.prose(plans["institution"]), address: fields.prose(plans["address"]), city: fields.prose(plans["city"]))
     }
 
+    private func merchant() -> Merchant {
+        Merchant(
+            merchantID: fields.required(merchantID), name: fields.prose(plans["name"]),
+            merchantCategoryCode: fields.merchantCategoryCode(merchantCategoryCode), location: fields.place(latitude, longitude),
+            city: fields.prose(plans["city"]))
+    }
+
     private func customer() -> Customer {
         Customer(customerID: fields.required(customerID), home: fields.place(plans["home.latitude"], plans["home.longitude"]))
     }
@@ -180,6 +188,7 @@ extension DatasetRecord {
         case .label(let label): label.validate(now: now)
         case .terminal(let terminal): terminal.validate(now: now)
         case .customer(let customer): customer.validate(now: now)
+        case .merchant(let merchant): merchant.validate(now: now)
         case .complaint(let complaint): complaint.validate(now: now)
         case .contextSignal(let signal): signal.validate(now: now)
         case .jurisdiction(let jurisdiction): jurisdiction.validate(now: now)

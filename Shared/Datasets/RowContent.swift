@@ -43,6 +43,7 @@ extension RecordKind {
         case .transactions, .labels: "transaction_id"
         case .terminals: "terminal_id"
         case .customers: "customer_id"
+        case .merchants: "merchant_id"
         case .complaints: "complaint_id"
         case .context: "signal_id"
         case .jurisdictions: "jurisdiction_id"
@@ -57,6 +58,7 @@ extension DatasetRecord {
         case .label: .labels
         case .terminal: .terminals
         case .customer: .customers
+        case .merchant: .merchants
         case .complaint: .complaints
         case .contextSignal: .context
         case .jurisdiction: .jurisdictions
@@ -75,6 +77,11 @@ extension DatasetRecord {
         case .terminal(let terminal):
             [("terminal_id", terminal.terminalID), ("kind", terminal.kind.rawValue)] + Self.texts(of: terminal.location, "location")
                 + [("institution", terminal.institution), ("address", terminal.address), ("city", terminal.city)]
+        case .merchant(let merchant):
+            [
+                ("merchant_id", merchant.merchantID), ("name", merchant.name),
+                ("merchant_category_code", merchant.merchantCategoryCode.map { "\($0)" }), ("city", merchant.city),
+            ] + Self.texts(of: merchant.location, "location")
         case .customer(let customer): [("customer_id", customer.customerID)] + Self.texts(of: customer.home, "home")
         case .complaint(let complaint):
             [

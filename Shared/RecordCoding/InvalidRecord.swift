@@ -46,6 +46,13 @@ struct FieldReader {
         return value
     }
 
+    /// Nil for an empty one.
+    mutating func merchantCategoryCode(_ text: String) -> MerchantCategoryCode? {
+        let code = MerchantCategoryCode(text)
+        if code == nil, !text.isEmpty { fail("merchant_category_code", "is not four digits") }
+        return code
+    }
+
     mutating func present(_ field: String, _ text: String) -> String {
         if text.isEmpty { fail(field, "is missing") }
         return text

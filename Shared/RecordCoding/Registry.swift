@@ -36,6 +36,27 @@ extension Terminal {
     }
 }
 
+extension RecordsV1.Merchant {
+    public init(_ record: Merchant) {
+        self.init(
+            merchantID: record.merchantID, name: record.name ?? "", merchantCategoryCode: record.merchantCategoryCode?.description ?? "",
+            location: record.location.map { .init($0) }, city: record.city ?? "")
+    }
+}
+
+extension Merchant {
+    /// - Throws: ``InvalidRecord`` with all fields that are missing or cannot be read.
+    public init(_ message: RecordsV1.Merchant) throws(InvalidRecord) {
+        var reader = FieldReader()
+        let merchantID = reader.present("merchant_id", message.merchantID)
+        let category = reader.merchantCategoryCode(message.merchantCategoryCode)
+        guard reader.violations.isEmpty else { throw InvalidRecord(reader.violations) }
+        self.init(
+            merchantID: merchantID, name: nonEmpty(message.name), merchantCategoryCode: category,
+            location: message.location.map(Coordinate.init), city: nonEmpty(message.city))
+    }
+}
+
 extension RecordsV1.Customer {
     public init(_ record: Customer) {
         self.init(customerID: record.customerID, home: record.home.map { .init($0) })

@@ -25,8 +25,7 @@ extension Transaction {
         let amount = reader.required("amount", message.amount, Money.read)
         let customerID = reader.present("customer_id", message.customerID)
         let channel = Channel.read(message.channel, &reader) ?? .other
-        let category = MerchantCategoryCode(message.merchantCategoryCode)
-        if category == nil, !message.merchantCategoryCode.isEmpty { reader.fail("merchant_category_code", "is not four digits") }
+        let category = reader.merchantCategoryCode(message.merchantCategoryCode)
         guard reader.violations.isEmpty, let key, let eventTime, let amount else { throw InvalidRecord(reader.violations) }
         self.init(
             key: key, eventTime: eventTime, timeZone: nonEmpty(message.timeZone), customerID: customerID,

@@ -37,6 +37,35 @@ public struct Terminal: Sendable, Hashable {
     }
 }
 
+/// A business that is paid, at whichever of its terminals.
+public struct Merchant: Sendable, Hashable {
+    public var merchantID: String
+    public var name: String?
+    public var merchantCategoryCode: MerchantCategoryCode?
+    public var location: Coordinate?
+    public var city: String?
+
+    public init(
+        merchantID: String, name: String? = nil, merchantCategoryCode: MerchantCategoryCode? = nil, location: Coordinate? = nil,
+        city: String? = nil
+    ) {
+        self.merchantID = merchantID
+        self.name = name
+        self.merchantCategoryCode = merchantCategoryCode
+        self.location = location
+        self.city = city
+    }
+
+    public func validate(now: Timestamp) -> [Violation] {
+        var checker = Checker(now: now)
+        checker.identifier("merchant_id", merchantID)
+        checker.text("name", name, maxBytes: RecordLimits.maxNameBytes)
+        checker.place("location", location)
+        checker.text("city", city, maxBytes: RecordLimits.maxNameBytes)
+        return checker.violations
+    }
+}
+
 /// A bank's customer, as far as Vigil needs to know: an id and roughly where home is.
 public struct Customer: Sendable, Hashable {
     public var customerID: String

@@ -228,6 +228,19 @@ import Testing
         #expect(items[1].rejections.map(\.field) == ["label.known_at"])
     }
 
+    @Test func merchantsAreRead() throws {
+        let mapping = try Mapping(
+            parsing: "record: merchants\nfields: {merchant_id: id, name: n, merchant_category_code: c, city: o}", name: "m")
+        let items = try readAll(folder.file("m.csv", "id,n,c,o\nM1,Asha Sweets,5441,Solapur\nM2,,,\n,x,5441,\nM4,x,54,\n"), mapping)
+        let merchant = Merchant(
+            merchantID: "M1", name: "Asha Sweets", merchantCategoryCode: MerchantCategoryCode("5441"), city: "Solapur")
+        #expect(items[0].outcome == .record(.merchant(merchant)))
+        #expect(items[1].outcome == .record(.merchant(Merchant(merchantID: "M2"))))
+        #expect(items[2].rejections.map(\.field) == ["merchant.merchant_id"])
+        #expect(items[3].rejections.map(\.field) == ["merchant.merchant_category_code"])
+        #expect(items[3].content?.id == "M4")
+    }
+
     @Test func contextSignalsTakeAnyAttributeAndComplaintsAListOfAccounts() throws {
         let context = try Mapping(
             parsing: "record: context\nfields: {signal_id: id, kind: {constant: festival}, starts_at: t, attributes.name: n, value: v}", name: "c")

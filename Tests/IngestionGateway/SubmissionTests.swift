@@ -174,7 +174,9 @@ import Testing
                     .label(.init(key: .init(transactionID: "t-1"), isFraud: true, knownAt: now, source: "chargeback")),
                     .complaint(.init(complaintID: "F-1", crimeType: "robbery", occurredAt: now, reportedAt: now, location: place)),
                     .contextSignal(.init(signalID: "S-1", kind: "festival", startsAt: now)),
+                    .merchant(.init(merchantID: "M-1", name: "Asha Sweets", merchantCategoryCode: "5441", location: place, city: "Solapur")),
                     .terminal(.init(terminalID: "POS-1", kind: .pos, location: .init(latitude: 17.3, longitude: 75.3))),
+                    .merchant(.init(merchantID: "M-2", merchantCategoryCode: "sweets")),
                     .terminal(.init(terminalID: "", kind: .pos, location: place)), .complaint(.init()),
                 ]
                 func send() async throws -> [IngestionV1.Outcome] {
@@ -187,11 +189,11 @@ import Testing
                     }
                 }
                 let first = try await send()
-                #expect(first == [.accepted, .accepted, .accepted, .accepted, .accepted, .accepted, .rejected, .rejected])
+                #expect(first == Array(repeating: .accepted, count: 7) + Array(repeating: .rejected, count: 3))
                 let again = try await send()
-                #expect(again[1...4].allSatisfy { $0 == .duplicate })
+                #expect(again[1...5].allSatisfy { $0 == .duplicate })
                 let counts = try await client.getStatistics(.init(), options: options)
-                #expect(counts.terminals == 1 && counts.customers == 1 && counts.labels == 1 && counts.complaints == 1)
+                #expect(counts.terminals == 1 && counts.customers == 1 && counts.merchants == 1 && counts.labels == 1 && counts.complaints == 1)
             }
         }
     }

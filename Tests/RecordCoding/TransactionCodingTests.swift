@@ -14,6 +14,14 @@ import Testing
         #expect(try Transaction(RecordsV1.Transaction(transaction)) == transaction)
     }
 
+    @Test func aMerchantComesBackAsItWas() throws {
+        let merchant = Merchant(
+            merchantID: "M1", name: "Asha Sweets", merchantCategoryCode: MerchantCategoryCode("5441"),
+            location: Coordinate(latitude: 17.2, longitude: 75.3), city: "Solapur")
+        #expect(try Merchant(RecordsV1.Merchant(merchant)) == merchant)
+        #expect(try Merchant(RecordsV1.Merchant(Merchant(merchantID: "M2"))) == Merchant(merchantID: "M2"))
+    }
+
     @Test func allFaultsAreToldAtOnceByTheirPaths() {
         var message = RecordsV1.Transaction(transaction)
         message.key?.transactionID = ""

@@ -824,6 +824,7 @@ extension IngestionV1 {
             case complaint(RecordsV1.Complaint)
             case contextSignal(RecordsV1.ContextSignal)
             case jurisdiction(RecordsV1.Jurisdiction)
+            case merchant(RecordsV1.Merchant)
         }
 
         /// The client's own number for this message, returned with the answer.
@@ -860,6 +861,7 @@ extension IngestionV1 {
             case 5: self.record = .complaint(try RecordsV1.Complaint(unpacked: Unpacked.message(unpacked.pointee.complaint)))
             case 6: self.record = .contextSignal(try RecordsV1.ContextSignal(unpacked: Unpacked.message(unpacked.pointee.context_signal)))
             case 7: self.record = .jurisdiction(try RecordsV1.Jurisdiction(unpacked: Unpacked.message(unpacked.pointee.jurisdiction)))
+            case 8: self.record = .merchant(try RecordsV1.Merchant(unpacked: Unpacked.message(unpacked.pointee.merchant)))
             default: break
             }
         }
@@ -882,6 +884,7 @@ extension IngestionV1 {
             case .complaint(let value)?: sink.message(5, value)
             case .contextSignal(let value)?: sink.message(6, value)
             case .jurisdiction(let value)?: sink.message(7, value)
+            case .merchant(let value)?: sink.message(8, value)
             case nil: break
             }
         }
@@ -902,6 +905,8 @@ extension IngestionV1 {
                 writer.field("contextSignal"); writer.write(value)
             case .jurisdiction(let value)?:
                 writer.field("jurisdiction"); writer.write(value)
+            case .merchant(let value)?:
+                writer.field("merchant"); writer.write(value)
             case nil: break
             }
             writer.endObject()
@@ -938,6 +943,10 @@ extension IngestionV1 {
                     if try reader.readNullIfNext() { continue }
                     if self.record != nil { throw reader.invalid("only one of record may be set") }
                     self.record = .jurisdiction(try RecordsV1.Jurisdiction(json: &reader))
+                case "merchant":
+                    if try reader.readNullIfNext() { continue }
+                    if self.record != nil { throw reader.invalid("only one of record may be set") }
+                    self.record = .merchant(try RecordsV1.Merchant(json: &reader))
                 default: try reader.skipUnknown()
                 }
             }
@@ -1285,6 +1294,7 @@ extension IngestionV1 {
             case customerRegistered(RecordsV1.Customer)
             case contextSignalAccepted(RecordsV1.ContextSignal)
             case jurisdictionRegistered(RecordsV1.Jurisdiction)
+            case merchantRegistered(RecordsV1.Merchant)
         }
 
         public var event: Event?
@@ -1321,6 +1331,7 @@ extension IngestionV1 {
             case 5: self.event = .customerRegistered(try RecordsV1.Customer(unpacked: Unpacked.message(unpacked.pointee.customer_registered)))
             case 6: self.event = .contextSignalAccepted(try RecordsV1.ContextSignal(unpacked: Unpacked.message(unpacked.pointee.context_signal_accepted)))
             case 7: self.event = .jurisdictionRegistered(try RecordsV1.Jurisdiction(unpacked: Unpacked.message(unpacked.pointee.jurisdiction_registered)))
+            case 9: self.event = .merchantRegistered(try RecordsV1.Merchant(unpacked: Unpacked.message(unpacked.pointee.merchant_registered)))
             default: break
             }
             self.senderID = try Unpacked.string(unpacked.pointee.sender_id, "vigil.ingestion.v1.IngestionEvent.sender_id")
@@ -1344,6 +1355,7 @@ extension IngestionV1 {
             case .customerRegistered(let value)?: sink.message(5, value)
             case .contextSignalAccepted(let value)?: sink.message(6, value)
             case .jurisdictionRegistered(let value)?: sink.message(7, value)
+            case .merchantRegistered(let value)?: sink.message(9, value)
             case nil: break
             }
             if !self.senderID.isEmpty { sink.string(8, self.senderID) }
@@ -1366,6 +1378,8 @@ extension IngestionV1 {
                 writer.field("contextSignalAccepted"); writer.write(value)
             case .jurisdictionRegistered(let value)?:
                 writer.field("jurisdictionRegistered"); writer.write(value)
+            case .merchantRegistered(let value)?:
+                writer.field("merchantRegistered"); writer.write(value)
             case nil: break
             }
             if !self.senderID.isEmpty { writer.field("senderId"); writer.write(self.senderID) }
@@ -1404,6 +1418,10 @@ extension IngestionV1 {
                     if try reader.readNullIfNext() { continue }
                     if self.event != nil { throw reader.invalid("only one of event may be set") }
                     self.event = .jurisdictionRegistered(try RecordsV1.Jurisdiction(json: &reader))
+                case "merchantRegistered", "merchant_registered":
+                    if try reader.readNullIfNext() { continue }
+                    if self.event != nil { throw reader.invalid("only one of event may be set") }
+                    self.event = .merchantRegistered(try RecordsV1.Merchant(json: &reader))
                 case "senderId", "sender_id":
                     if try reader.readNullIfNext() { continue }
                     self.senderID = try reader.readString()
@@ -1470,6 +1488,7 @@ extension IngestionV1 {
         public var customers: Int64 = 0
         public var jurisdictions: Int64 = 0
         public var contextSignals: Int64 = 0
+        public var merchants: Int64 = 0
 
         public init() {}
 
@@ -1480,7 +1499,8 @@ extension IngestionV1 {
             terminals: Int64 = 0,
             customers: Int64 = 0,
             jurisdictions: Int64 = 0,
-            contextSignals: Int64 = 0
+            contextSignals: Int64 = 0,
+            merchants: Int64 = 0
         ) {
             self.transactions = transactions
             self.labels = labels
@@ -1489,6 +1509,7 @@ extension IngestionV1 {
             self.customers = customers
             self.jurisdictions = jurisdictions
             self.contextSignals = contextSignals
+            self.merchants = merchants
         }
 
         public static let fullName = "vigil.ingestion.v1.GetStatisticsResponse"
@@ -1510,6 +1531,7 @@ extension IngestionV1 {
             self.customers = unpacked.pointee.customers
             self.jurisdictions = unpacked.pointee.jurisdictions
             self.contextSignals = unpacked.pointee.context_signals
+            self.merchants = unpacked.pointee.merchants
         }
 
         public var protobufByteCount: Int {
@@ -1529,6 +1551,7 @@ extension IngestionV1 {
             if self.customers != 0 { sink.int64(5, self.customers) }
             if self.jurisdictions != 0 { sink.int64(6, self.jurisdictions) }
             if self.contextSignals != 0 { sink.int64(7, self.contextSignals) }
+            if self.merchants != 0 { sink.int64(8, self.merchants) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -1540,6 +1563,7 @@ extension IngestionV1 {
             if self.customers != 0 { writer.field("customers"); writer.write(self.customers) }
             if self.jurisdictions != 0 { writer.field("jurisdictions"); writer.write(self.jurisdictions) }
             if self.contextSignals != 0 { writer.field("contextSignals"); writer.write(self.contextSignals) }
+            if self.merchants != 0 { writer.field("merchants"); writer.write(self.merchants) }
             writer.endObject()
         }
 
@@ -1568,6 +1592,9 @@ extension IngestionV1 {
                 case "contextSignals", "context_signals":
                     if try reader.readNullIfNext() { continue }
                     self.contextSignals = try reader.readInt64()
+                case "merchants":
+                    if try reader.readNullIfNext() { continue }
+                    self.merchants = try reader.readInt64()
                 default: try reader.skipUnknown()
                 }
             }
@@ -3033,67 +3060,69 @@ extension FileDescriptor {
             dGlvblIKdmlvbGF0aW9ucyJTChZTdWJtaXRDb21wbGFpbnRSZXF1ZXN0EjkKCWNvbXBsYWludBgBIAEoCzIbLnZpZ2lsLnJlY29yZHMudjEuQ29tcGxhaW50\
             Ugljb21wbGFpbnQiUAoXU3VibWl0Q29tcGxhaW50UmVzcG9uc2USNQoHb3V0Y29tZRgBIAEoDjIbLnZpZ2lsLmluZ2VzdGlvbi52MS5PdXRjb21lUgdvdXRj\
             b21lIkMKElN1Ym1pdExhYmVsUmVxdWVzdBItCgVsYWJlbBgBIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxSBWxhYmVsIkwKE1N1Ym1pdExhYmVsUmVz\
-            cG9uc2USNQoHb3V0Y29tZRgBIAEoDjIbLnZpZ2lsLmluZ2VzdGlvbi52MS5PdXRjb21lUgdvdXRjb21lIq4DChRJbXBvcnRSZWNvcmRzUmVxdWVzdBIaCghz\
+            cG9uc2USNQoHb3V0Y29tZRgBIAEoDjIbLnZpZ2lsLmluZ2VzdGlvbi52MS5PdXRjb21lUgdvdXRjb21lIugDChRJbXBvcnRSZWNvcmRzUmVxdWVzdBIaCghz\
             ZXF1ZW5jZRgBIAEoBFIIc2VxdWVuY2USOAoIdGVybWluYWwYAiABKAsyGi52aWdpbC5yZWNvcmRzLnYxLlRlcm1pbmFsSABSCHRlcm1pbmFsEjgKCGN1c3Rv\
             bWVyGAMgASgLMhoudmlnaWwucmVjb3Jkcy52MS5DdXN0b21lckgAUghjdXN0b21lchIvCgVsYWJlbBgEIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxI\
             AFIFbGFiZWwSOwoJY29tcGxhaW50GAUgASgLMhsudmlnaWwucmVjb3Jkcy52MS5Db21wbGFpbnRIAFIJY29tcGxhaW50EkgKDmNvbnRleHRfc2lnbmFsGAYg\
             ASgLMh8udmlnaWwucmVjb3Jkcy52MS5Db250ZXh0U2lnbmFsSABSDWNvbnRleHRTaWduYWwSRAoManVyaXNkaWN0aW9uGAcgASgLMh4udmlnaWwucmVjb3Jk\
-            cy52MS5KdXJpc2RpY3Rpb25IAFIManVyaXNkaWN0aW9uQggKBnJlY29yZCKpAQoVSW1wb3J0UmVjb3Jkc1Jlc3BvbnNlEhoKCHNlcXVlbmNlGAEgASgEUghz\
-            ZXF1ZW5jZRI1CgdvdXRjb21lGAIgASgOMhsudmlnaWwuaW5nZXN0aW9uLnYxLk91dGNvbWVSB291dGNvbWUSPQoKdmlvbGF0aW9ucxgDIAMoCzIdLnZpZ2ls\
-            LmluZ2VzdGlvbi52MS5WaW9sYXRpb25SCnZpb2xhdGlvbnMisQEKEVRhaWxFdmVudHNSZXF1ZXN0EjQKBWFmdGVyGAEgASgLMh4udmlnaWwuZXZlbnRsb2cu\
-            djEuTG9nUG9zaXRpb25SBWFmdGVyEhsKCW1heF9iYXRjaBgCIAEoDVIIbWF4QmF0Y2gSSQoMdHJhbnNhY3Rpb25zGAMgASgOMiUudmlnaWwuaW5nZXN0aW9u\
-            LnYxLlRyYW5zYWN0aW9uRGV0YWlsUgx0cmFuc2FjdGlvbnMiTQoSVGFpbEV2ZW50c1Jlc3BvbnNlEjcKBmV2ZW50cxgBIAMoCzIfLnZpZ2lsLmluZ2VzdGlv\
-            bi52MS5Mb2dnZWRFdmVudFIGZXZlbnRzIoQCCgtMb2dnZWRFdmVudBI6Cghwb3NpdGlvbhgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9u\
-            Ughwb3NpdGlvbhI7CgtyZWNvcmRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCnJlY29yZGVkQXQSOAoFZXZlbnQYAyABKAsyIi52\
-            aWdpbC5pbmdlc3Rpb24udjEuSW5nZXN0aW9uRXZlbnRSBWV2ZW50EkIKC3RyYW5zYWN0aW9uGAQgASgLMiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlv\
-            bktleVILdHJhbnNhY3Rpb24i7gQKDkluZ2VzdGlvbkV2ZW50ElIKFHRyYW5zYWN0aW9uX2FjY2VwdGVkGAEgASgLMh0udmlnaWwucmVjb3Jkcy52MS5UcmFu\
-            c2FjdGlvbkgAUhN0cmFuc2FjdGlvbkFjY2VwdGVkEkAKDmxhYmVsX2FjY2VwdGVkGAIgASgLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbEgAUg1sYWJlbEFj\
-            Y2VwdGVkEkwKEmNvbXBsYWludF9hY2NlcHRlZBgDIAEoCzIbLnZpZ2lsLnJlY29yZHMudjEuQ29tcGxhaW50SABSEWNvbXBsYWludEFjY2VwdGVkEk0KE3Rl\
-            cm1pbmFsX3JlZ2lzdGVyZWQYBCABKAsyGi52aWdpbC5yZWNvcmRzLnYxLlRlcm1pbmFsSABSEnRlcm1pbmFsUmVnaXN0ZXJlZBJNChNjdXN0b21lcl9yZWdp\
-            c3RlcmVkGAUgASgLMhoudmlnaWwucmVjb3Jkcy52MS5DdXN0b21lckgAUhJjdXN0b21lclJlZ2lzdGVyZWQSWQoXY29udGV4dF9zaWduYWxfYWNjZXB0ZWQY\
-            BiABKAsyHy52aWdpbC5yZWNvcmRzLnYxLkNvbnRleHRTaWduYWxIAFIVY29udGV4dFNpZ25hbEFjY2VwdGVkElkKF2p1cmlzZGljdGlvbl9yZWdpc3RlcmVk\
-            GAcgASgLMh4udmlnaWwucmVjb3Jkcy52MS5KdXJpc2RpY3Rpb25IAFIWanVyaXNkaWN0aW9uUmVnaXN0ZXJlZBIbCglzZW5kZXJfaWQYCCABKAlSCHNlbmRl\
-            cklkQgcKBWV2ZW50IhYKFEdldFN0YXRpc3RpY3NSZXF1ZXN0Iv4BChVHZXRTdGF0aXN0aWNzUmVzcG9uc2USIgoMdHJhbnNhY3Rpb25zGAEgASgDUgx0cmFu\
-            c2FjdGlvbnMSFgoGbGFiZWxzGAIgASgDUgZsYWJlbHMSHgoKY29tcGxhaW50cxgDIAEoA1IKY29tcGxhaW50cxIcCgl0ZXJtaW5hbHMYBCABKANSCXRlcm1p\
-            bmFscxIcCgljdXN0b21lcnMYBSABKANSCWN1c3RvbWVycxIkCg1qdXJpc2RpY3Rpb25zGAYgASgDUg1qdXJpc2RpY3Rpb25zEicKD2NvbnRleHRfc2lnbmFs\
-            cxgHIAEoA1IOY29udGV4dFNpZ25hbHMibQoRSW1wb3J0RmlsZVJlcXVlc3QSOAoGaGVhZGVyGAEgASgLMh4udmlnaWwuaW5nZXN0aW9uLnYxLkZpbGVIZWFk\
-            ZXJIAFIGaGVhZGVyEhYKBWNodW5rGAIgASgMSABSBWNodW5rQgYKBHBhcnQirAEKCkZpbGVIZWFkZXISJQoOY29udGVudF9zaGEyNTYYASABKAxSDWNvbnRl\
-            bnRTaGEyNTYSHQoKc2l6ZV9ieXRlcxgCIAEoBFIJc2l6ZUJ5dGVzEiEKDG9mZnNldF9ieXRlcxgDIAEoBFILb2Zmc2V0Qnl0ZXMSGAoHbWFwcGluZxgEIAEo\
-            CVIHbWFwcGluZxIbCglmaWxlX25hbWUYBSABKAlSCGZpbGVOYW1lIs4CChJJbXBvcnRGaWxlUmVzcG9uc2USMwoFc3RhdGUYASABKA4yHS52aWdpbC5pbmdl\
-            c3Rpb24udjEuRmlsZVN0YXRlUgVzdGF0ZRIlCg5yZWNlaXZlZF9ieXRlcxgCIAEoBFINcmVjZWl2ZWRCeXRlcxISCgRyb3dzGAMgASgDUgRyb3dzEhoKCGFj\
-            Y2VwdGVkGAQgASgDUghhY2NlcHRlZBIeCgpkdXBsaWNhdGVzGAUgASgDUgpkdXBsaWNhdGVzEhoKCHJlamVjdGVkGAYgASgDUghyZWplY3RlZBIUCgVlbXB0\
-            eRgHIAEoA1IFZW1wdHkSRAoNcmVqZWN0ZWRfcm93cxgIIAMoCzIfLnZpZ2lsLmluZ2VzdGlvbi52MS5SZWplY3RlZFJvd1IMcmVqZWN0ZWRSb3dzEhQKBWVy\
-            cm9yGAkgASgJUgVlcnJvciJjCgtSZWplY3RlZFJvdxIQCgNyb3cYASABKANSA3JvdxIUCgVmaWVsZBgCIAEoCVIFZmllbGQSFAoFdmFsdWUYAyABKAlSBXZh\
-            bHVlEhYKBnJlYXNvbhgEIAEoCVIGcmVhc29uIj0KFEdldEZpbGVJbXBvcnRSZXF1ZXN0EiUKDmNvbnRlbnRfc2hhMjU2GAEgASgMUg1jb250ZW50U2hhMjU2\
-            ImsKF0VyYXNlSWRlbnRpZmllcnNSZXF1ZXN0Eh8KC2N1c3RvbWVyX2lkGAEgASgJUgpjdXN0b21lcklkEhcKB2JhbmtfaWQYAiABKAlSBmJhbmtJZBIWCgZy\
-            ZWFzb24YAyABKAlSBnJlYXNvbiIyChhFcmFzZUlkZW50aWZpZXJzUmVzcG9uc2USFgoGZXJhc2VkGAEgASgDUgZlcmFzZWQiRwoXUmV2ZWFsSWRlbnRpZmll\
-            clJlcXVlc3QSFAoFdG9rZW4YASABKAlSBXRva2VuEhYKBnJlYXNvbhgCIAEoCVIGcmVhc29uIk4KGFJldmVhbElkZW50aWZpZXJSZXNwb25zZRISCgRraW5k\
-            GAEgASgJUgRraW5kEh4KCmlkZW50aWZpZXIYAiABKAlSCmlkZW50aWZpZXIiTQoVQXBwbHlSZXRlbnRpb25SZXF1ZXN0EhsKCWtlZXBfZGF5cxgBIAEoDVII\
-            a2VlcERheXMSFwoHZHJ5X3J1bhgCIAEoCFIGZHJ5UnVuIlgKFkFwcGx5UmV0ZW50aW9uUmVzcG9uc2USPgoHZHJvcHBlZBgBIAMoCzIkLnZpZ2lsLmluZ2Vz\
-            dGlvbi52MS5Ecm9wcGVkUGFydGl0aW9uUgdkcm9wcGVkIlgKEERyb3BwZWRQYXJ0aXRpb24SEgoEbmFtZRgBIAEoCVIEbmFtZRIwCgV1bnRpbBgCIAEoCzIa\
-            Lmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBXVudGlsIjEKGUxpc3RQcml2YWN5UmVjb3Jkc1JlcXVlc3QSFAoFbGltaXQYASABKA1SBWxpbWl0IlkKGkxp\
-            c3RQcml2YWN5UmVjb3Jkc1Jlc3BvbnNlEjsKB3JlY29yZHMYASADKAsyIS52aWdpbC5pbmdlc3Rpb24udjEuUHJpdmFjeVJlY29yZFIHcmVjb3JkcyKxAQoN\
-            UHJpdmFjeVJlY29yZBIqCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EhYKBmFjdGlvbhgCIAEoCVIGYWN0aW9uEhQKBWFjdG9y\
-            GAMgASgJUgVhY3RvchIYCgdzdWJqZWN0GAQgASgJUgdzdWJqZWN0EhYKBnJlYXNvbhgFIAEoCVIGcmVhc29uEhQKBWNvdW50GAYgASgDUgVjb3VudCplCgdP\
-            dXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIUChBPVVRDT01FX0FDQ0VQVEVEEAESFQoRT1VUQ09NRV9EVVBMSUNBVEUQAhIUChBPVVRDT01FX1JF\
-            SkVDVEVEEAMqdgoRVHJhbnNhY3Rpb25EZXRhaWwSIgoeVFJBTlNBQ1RJT05fREVUQUlMX1VOU1BFQ0lGSUVEEAASGwoXVFJBTlNBQ1RJT05fREVUQUlMX0tF\
-            WVMQARIgChxUUkFOU0FDVElPTl9ERVRBSUxfTU9WRU1FTlRTEAIqhQEKCUZpbGVTdGF0ZRIaChZGSUxFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoURklMRV9T\
-            VEFURV9SRUNFSVZJTkcQARIWChJGSUxFX1NUQVRFX1NUT1JJTkcQAhITCg9GSUxFX1NUQVRFX0RPTkUQAxIVChFGSUxFX1NUQVRFX0ZBSUxFRBAEMoULChBJ\
-            bmdlc3Rpb25TZXJ2aWNlEnAKEVN1Ym1pdFRyYW5zYWN0aW9uEiwudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdFRyYW5zYWN0aW9uUmVxdWVzdBotLnZpZ2ls\
-            LmluZ2VzdGlvbi52MS5TdWJtaXRUcmFuc2FjdGlvblJlc3BvbnNlEncKElN0cmVhbVRyYW5zYWN0aW9ucxItLnZpZ2lsLmluZ2VzdGlvbi52MS5TdHJlYW1U\
-            cmFuc2FjdGlvbnNSZXF1ZXN0Gi4udmlnaWwuaW5nZXN0aW9uLnYxLlN0cmVhbVRyYW5zYWN0aW9uc1Jlc3BvbnNlKAEwARJqCg9TdWJtaXRDb21wbGFpbnQS\
-            Ki52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0Q29tcGxhaW50UmVxdWVzdBorLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRDb21wbGFpbnRSZXNwb25zZRJe\
-            CgtTdWJtaXRMYWJlbBImLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRMYWJlbFJlcXVlc3QaJy52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0TGFiZWxSZXNw\
-            b25zZRJoCg1JbXBvcnRSZWNvcmRzEigudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydFJlY29yZHNSZXF1ZXN0GikudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9y\
-            dFJlY29yZHNSZXNwb25zZSgBMAESXQoKSW1wb3J0RmlsZRIlLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRGaWxlUmVxdWVzdBomLnZpZ2lsLmluZ2VzdGlv\
-            bi52MS5JbXBvcnRGaWxlUmVzcG9uc2UoARJmCg1HZXRGaWxlSW1wb3J0EigudmlnaWwuaW5nZXN0aW9uLnYxLkdldEZpbGVJbXBvcnRSZXF1ZXN0GiYudmln\
-            aWwuaW5nZXN0aW9uLnYxLkltcG9ydEZpbGVSZXNwb25zZSIDkAIBEm0KEEVyYXNlSWRlbnRpZmllcnMSKy52aWdpbC5pbmdlc3Rpb24udjEuRXJhc2VJZGVu\
-            dGlmaWVyc1JlcXVlc3QaLC52aWdpbC5pbmdlc3Rpb24udjEuRXJhc2VJZGVudGlmaWVyc1Jlc3BvbnNlEm0KEFJldmVhbElkZW50aWZpZXISKy52aWdpbC5p\
-            bmdlc3Rpb24udjEuUmV2ZWFsSWRlbnRpZmllclJlcXVlc3QaLC52aWdpbC5pbmdlc3Rpb24udjEuUmV2ZWFsSWRlbnRpZmllclJlc3BvbnNlEmcKDkFwcGx5\
-            UmV0ZW50aW9uEikudmlnaWwuaW5nZXN0aW9uLnYxLkFwcGx5UmV0ZW50aW9uUmVxdWVzdBoqLnZpZ2lsLmluZ2VzdGlvbi52MS5BcHBseVJldGVudGlvblJl\
-            c3BvbnNlEngKEkxpc3RQcml2YWN5UmVjb3JkcxItLnZpZ2lsLmluZ2VzdGlvbi52MS5MaXN0UHJpdmFjeVJlY29yZHNSZXF1ZXN0Gi4udmlnaWwuaW5nZXN0\
-            aW9uLnYxLkxpc3RQcml2YWN5UmVjb3Jkc1Jlc3BvbnNlIgOQAgESXQoKVGFpbEV2ZW50cxIlLnZpZ2lsLmluZ2VzdGlvbi52MS5UYWlsRXZlbnRzUmVxdWVz\
-            dBomLnZpZ2lsLmluZ2VzdGlvbi52MS5UYWlsRXZlbnRzUmVzcG9uc2UwARJpCg1HZXRTdGF0aXN0aWNzEigudmlnaWwuaW5nZXN0aW9uLnYxLkdldFN0YXRp\
-            c3RpY3NSZXF1ZXN0GikudmlnaWwuaW5nZXN0aW9uLnYxLkdldFN0YXRpc3RpY3NSZXNwb25zZSIDkAIBYgZwcm90bzM=
+            cy52MS5KdXJpc2RpY3Rpb25IAFIManVyaXNkaWN0aW9uEjgKCG1lcmNoYW50GAggASgLMhoudmlnaWwucmVjb3Jkcy52MS5NZXJjaGFudEgAUghtZXJjaGFu\
+            dEIICgZyZWNvcmQiqQEKFUltcG9ydFJlY29yZHNSZXNwb25zZRIaCghzZXF1ZW5jZRgBIAEoBFIIc2VxdWVuY2USNQoHb3V0Y29tZRgCIAEoDjIbLnZpZ2ls\
+            LmluZ2VzdGlvbi52MS5PdXRjb21lUgdvdXRjb21lEj0KCnZpb2xhdGlvbnMYAyADKAsyHS52aWdpbC5pbmdlc3Rpb24udjEuVmlvbGF0aW9uUgp2aW9sYXRp\
+            b25zIrEBChFUYWlsRXZlbnRzUmVxdWVzdBI0CgVhZnRlchgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUgVhZnRlchIbCgltYXhfYmF0\
+            Y2gYAiABKA1SCG1heEJhdGNoEkkKDHRyYW5zYWN0aW9ucxgDIAEoDjIlLnZpZ2lsLmluZ2VzdGlvbi52MS5UcmFuc2FjdGlvbkRldGFpbFIMdHJhbnNhY3Rp\
+            b25zIk0KElRhaWxFdmVudHNSZXNwb25zZRI3CgZldmVudHMYASADKAsyHy52aWdpbC5pbmdlc3Rpb24udjEuTG9nZ2VkRXZlbnRSBmV2ZW50cyKEAgoLTG9n\
+            Z2VkRXZlbnQSOgoIcG9zaXRpb24YASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIIcG9zaXRpb24SOwoLcmVjb3JkZWRfYXQYAiABKAsy\
+            Gi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgpyZWNvcmRlZEF0EjgKBWV2ZW50GAMgASgLMiIudmlnaWwuaW5nZXN0aW9uLnYxLkluZ2VzdGlvbkV2ZW50\
+            UgVldmVudBJCCgt0cmFuc2FjdGlvbhgEIAEoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25LZXlSC3RyYW5zYWN0aW9uIr0FCg5Jbmdlc3Rpb25F\
+            dmVudBJSChR0cmFuc2FjdGlvbl9hY2NlcHRlZBgBIAEoCzIdLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25IAFITdHJhbnNhY3Rpb25BY2NlcHRlZBJA\
+            Cg5sYWJlbF9hY2NlcHRlZBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFINbGFiZWxBY2NlcHRlZBJMChJjb21wbGFpbnRfYWNjZXB0ZWQYAyAB\
+            KAsyGy52aWdpbC5yZWNvcmRzLnYxLkNvbXBsYWludEgAUhFjb21wbGFpbnRBY2NlcHRlZBJNChN0ZXJtaW5hbF9yZWdpc3RlcmVkGAQgASgLMhoudmlnaWwu\
+            cmVjb3Jkcy52MS5UZXJtaW5hbEgAUhJ0ZXJtaW5hbFJlZ2lzdGVyZWQSTQoTY3VzdG9tZXJfcmVnaXN0ZXJlZBgFIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEu\
+            Q3VzdG9tZXJIAFISY3VzdG9tZXJSZWdpc3RlcmVkElkKF2NvbnRleHRfc2lnbmFsX2FjY2VwdGVkGAYgASgLMh8udmlnaWwucmVjb3Jkcy52MS5Db250ZXh0\
+            U2lnbmFsSABSFWNvbnRleHRTaWduYWxBY2NlcHRlZBJZChdqdXJpc2RpY3Rpb25fcmVnaXN0ZXJlZBgHIAEoCzIeLnZpZ2lsLnJlY29yZHMudjEuSnVyaXNk\
+            aWN0aW9uSABSFmp1cmlzZGljdGlvblJlZ2lzdGVyZWQSTQoTbWVyY2hhbnRfcmVnaXN0ZXJlZBgJIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTWVyY2hhbnRI\
+            AFISbWVyY2hhbnRSZWdpc3RlcmVkEhsKCXNlbmRlcl9pZBgIIAEoCVIIc2VuZGVySWRCBwoFZXZlbnQiFgoUR2V0U3RhdGlzdGljc1JlcXVlc3QinAIKFUdl\
+            dFN0YXRpc3RpY3NSZXNwb25zZRIiCgx0cmFuc2FjdGlvbnMYASABKANSDHRyYW5zYWN0aW9ucxIWCgZsYWJlbHMYAiABKANSBmxhYmVscxIeCgpjb21wbGFp\
+            bnRzGAMgASgDUgpjb21wbGFpbnRzEhwKCXRlcm1pbmFscxgEIAEoA1IJdGVybWluYWxzEhwKCWN1c3RvbWVycxgFIAEoA1IJY3VzdG9tZXJzEiQKDWp1cmlz\
+            ZGljdGlvbnMYBiABKANSDWp1cmlzZGljdGlvbnMSJwoPY29udGV4dF9zaWduYWxzGAcgASgDUg5jb250ZXh0U2lnbmFscxIcCgltZXJjaGFudHMYCCABKANS\
+            CW1lcmNoYW50cyJtChFJbXBvcnRGaWxlUmVxdWVzdBI4CgZoZWFkZXIYASABKAsyHi52aWdpbC5pbmdlc3Rpb24udjEuRmlsZUhlYWRlckgAUgZoZWFkZXIS\
+            FgoFY2h1bmsYAiABKAxIAFIFY2h1bmtCBgoEcGFydCKsAQoKRmlsZUhlYWRlchIlCg5jb250ZW50X3NoYTI1NhgBIAEoDFINY29udGVudFNoYTI1NhIdCgpz\
+            aXplX2J5dGVzGAIgASgEUglzaXplQnl0ZXMSIQoMb2Zmc2V0X2J5dGVzGAMgASgEUgtvZmZzZXRCeXRlcxIYCgdtYXBwaW5nGAQgASgJUgdtYXBwaW5nEhsK\
+            CWZpbGVfbmFtZRgFIAEoCVIIZmlsZU5hbWUizgIKEkltcG9ydEZpbGVSZXNwb25zZRIzCgVzdGF0ZRgBIAEoDjIdLnZpZ2lsLmluZ2VzdGlvbi52MS5GaWxl\
+            U3RhdGVSBXN0YXRlEiUKDnJlY2VpdmVkX2J5dGVzGAIgASgEUg1yZWNlaXZlZEJ5dGVzEhIKBHJvd3MYAyABKANSBHJvd3MSGgoIYWNjZXB0ZWQYBCABKANS\
+            CGFjY2VwdGVkEh4KCmR1cGxpY2F0ZXMYBSABKANSCmR1cGxpY2F0ZXMSGgoIcmVqZWN0ZWQYBiABKANSCHJlamVjdGVkEhQKBWVtcHR5GAcgASgDUgVlbXB0\
+            eRJECg1yZWplY3RlZF9yb3dzGAggAygLMh8udmlnaWwuaW5nZXN0aW9uLnYxLlJlamVjdGVkUm93UgxyZWplY3RlZFJvd3MSFAoFZXJyb3IYCSABKAlSBWVy\
+            cm9yImMKC1JlamVjdGVkUm93EhAKA3JvdxgBIAEoA1IDcm93EhQKBWZpZWxkGAIgASgJUgVmaWVsZBIUCgV2YWx1ZRgDIAEoCVIFdmFsdWUSFgoGcmVhc29u\
+            GAQgASgJUgZyZWFzb24iPQoUR2V0RmlsZUltcG9ydFJlcXVlc3QSJQoOY29udGVudF9zaGEyNTYYASABKAxSDWNvbnRlbnRTaGEyNTYiawoXRXJhc2VJZGVu\
+            dGlmaWVyc1JlcXVlc3QSHwoLY3VzdG9tZXJfaWQYASABKAlSCmN1c3RvbWVySWQSFwoHYmFua19pZBgCIAEoCVIGYmFua0lkEhYKBnJlYXNvbhgDIAEoCVIG\
+            cmVhc29uIjIKGEVyYXNlSWRlbnRpZmllcnNSZXNwb25zZRIWCgZlcmFzZWQYASABKANSBmVyYXNlZCJHChdSZXZlYWxJZGVudGlmaWVyUmVxdWVzdBIUCgV0\
+            b2tlbhgBIAEoCVIFdG9rZW4SFgoGcmVhc29uGAIgASgJUgZyZWFzb24iTgoYUmV2ZWFsSWRlbnRpZmllclJlc3BvbnNlEhIKBGtpbmQYASABKAlSBGtpbmQS\
+            HgoKaWRlbnRpZmllchgCIAEoCVIKaWRlbnRpZmllciJNChVBcHBseVJldGVudGlvblJlcXVlc3QSGwoJa2VlcF9kYXlzGAEgASgNUghrZWVwRGF5cxIXCgdk\
+            cnlfcnVuGAIgASgIUgZkcnlSdW4iWAoWQXBwbHlSZXRlbnRpb25SZXNwb25zZRI+Cgdkcm9wcGVkGAEgAygLMiQudmlnaWwuaW5nZXN0aW9uLnYxLkRyb3Bw\
+            ZWRQYXJ0aXRpb25SB2Ryb3BwZWQiWAoQRHJvcHBlZFBhcnRpdGlvbhISCgRuYW1lGAEgASgJUgRuYW1lEjAKBXVudGlsGAIgASgLMhouZ29vZ2xlLnByb3Rv\
+            YnVmLlRpbWVzdGFtcFIFdW50aWwiMQoZTGlzdFByaXZhY3lSZWNvcmRzUmVxdWVzdBIUCgVsaW1pdBgBIAEoDVIFbGltaXQiWQoaTGlzdFByaXZhY3lSZWNv\
+            cmRzUmVzcG9uc2USOwoHcmVjb3JkcxgBIAMoCzIhLnZpZ2lsLmluZ2VzdGlvbi52MS5Qcml2YWN5UmVjb3JkUgdyZWNvcmRzIrEBCg1Qcml2YWN5UmVjb3Jk\
+            EioKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICYXQSFgoGYWN0aW9uGAIgASgJUgZhY3Rpb24SFAoFYWN0b3IYAyABKAlSBWFjdG9y\
+            EhgKB3N1YmplY3QYBCABKAlSB3N1YmplY3QSFgoGcmVhc29uGAUgASgJUgZyZWFzb24SFAoFY291bnQYBiABKANSBWNvdW50KmUKB091dGNvbWUSFwoTT1VU\
+            Q09NRV9VTlNQRUNJRklFRBAAEhQKEE9VVENPTUVfQUNDRVBURUQQARIVChFPVVRDT01FX0RVUExJQ0FURRACEhQKEE9VVENPTUVfUkVKRUNURUQQAyp2ChFU\
+            cmFuc2FjdGlvbkRldGFpbBIiCh5UUkFOU0FDVElPTl9ERVRBSUxfVU5TUEVDSUZJRUQQABIbChdUUkFOU0FDVElPTl9ERVRBSUxfS0VZUxABEiAKHFRSQU5T\
+            QUNUSU9OX0RFVEFJTF9NT1ZFTUVOVFMQAiqFAQoJRmlsZVN0YXRlEhoKFkZJTEVfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRGSUxFX1NUQVRFX1JFQ0VJVklO\
+            RxABEhYKEkZJTEVfU1RBVEVfU1RPUklORxACEhMKD0ZJTEVfU1RBVEVfRE9ORRADEhUKEUZJTEVfU1RBVEVfRkFJTEVEEAQyhQsKEEluZ2VzdGlvblNlcnZp\
+            Y2UScAoRU3VibWl0VHJhbnNhY3Rpb24SLC52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0VHJhbnNhY3Rpb25SZXF1ZXN0Gi0udmlnaWwuaW5nZXN0aW9uLnYx\
+            LlN1Ym1pdFRyYW5zYWN0aW9uUmVzcG9uc2USdwoSU3RyZWFtVHJhbnNhY3Rpb25zEi0udmlnaWwuaW5nZXN0aW9uLnYxLlN0cmVhbVRyYW5zYWN0aW9uc1Jl\
+            cXVlc3QaLi52aWdpbC5pbmdlc3Rpb24udjEuU3RyZWFtVHJhbnNhY3Rpb25zUmVzcG9uc2UoATABEmoKD1N1Ym1pdENvbXBsYWludBIqLnZpZ2lsLmluZ2Vz\
+            dGlvbi52MS5TdWJtaXRDb21wbGFpbnRSZXF1ZXN0GisudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdENvbXBsYWludFJlc3BvbnNlEl4KC1N1Ym1pdExhYmVs\
+            EiYudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdExhYmVsUmVxdWVzdBonLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRMYWJlbFJlc3BvbnNlEmgKDUltcG9y\
+            dFJlY29yZHMSKC52aWdpbC5pbmdlc3Rpb24udjEuSW1wb3J0UmVjb3Jkc1JlcXVlc3QaKS52aWdpbC5pbmdlc3Rpb24udjEuSW1wb3J0UmVjb3Jkc1Jlc3Bv\
+            bnNlKAEwARJdCgpJbXBvcnRGaWxlEiUudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydEZpbGVSZXF1ZXN0GiYudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydEZp\
+            bGVSZXNwb25zZSgBEmYKDUdldEZpbGVJbXBvcnQSKC52aWdpbC5pbmdlc3Rpb24udjEuR2V0RmlsZUltcG9ydFJlcXVlc3QaJi52aWdpbC5pbmdlc3Rpb24u\
+            djEuSW1wb3J0RmlsZVJlc3BvbnNlIgOQAgESbQoQRXJhc2VJZGVudGlmaWVycxIrLnZpZ2lsLmluZ2VzdGlvbi52MS5FcmFzZUlkZW50aWZpZXJzUmVxdWVz\
+            dBosLnZpZ2lsLmluZ2VzdGlvbi52MS5FcmFzZUlkZW50aWZpZXJzUmVzcG9uc2USbQoQUmV2ZWFsSWRlbnRpZmllchIrLnZpZ2lsLmluZ2VzdGlvbi52MS5S\
+            ZXZlYWxJZGVudGlmaWVyUmVxdWVzdBosLnZpZ2lsLmluZ2VzdGlvbi52MS5SZXZlYWxJZGVudGlmaWVyUmVzcG9uc2USZwoOQXBwbHlSZXRlbnRpb24SKS52\
+            aWdpbC5pbmdlc3Rpb24udjEuQXBwbHlSZXRlbnRpb25SZXF1ZXN0GioudmlnaWwuaW5nZXN0aW9uLnYxLkFwcGx5UmV0ZW50aW9uUmVzcG9uc2USeAoSTGlz\
+            dFByaXZhY3lSZWNvcmRzEi0udmlnaWwuaW5nZXN0aW9uLnYxLkxpc3RQcml2YWN5UmVjb3Jkc1JlcXVlc3QaLi52aWdpbC5pbmdlc3Rpb24udjEuTGlzdFBy\
+            aXZhY3lSZWNvcmRzUmVzcG9uc2UiA5ACARJdCgpUYWlsRXZlbnRzEiUudmlnaWwuaW5nZXN0aW9uLnYxLlRhaWxFdmVudHNSZXF1ZXN0GiYudmlnaWwuaW5n\
+            ZXN0aW9uLnYxLlRhaWxFdmVudHNSZXNwb25zZTABEmkKDUdldFN0YXRpc3RpY3MSKC52aWdpbC5pbmdlc3Rpb24udjEuR2V0U3RhdGlzdGljc1JlcXVlc3Qa\
+            KS52aWdpbC5pbmdlc3Rpb24udjEuR2V0U3RhdGlzdGljc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw==
             """)
 }

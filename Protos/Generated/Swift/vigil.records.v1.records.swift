@@ -1003,6 +1003,104 @@ extension RecordsV1 {
 }
 
 extension RecordsV1 {
+    /// A business that is paid.
+    public struct Merchant: Message {
+        public var merchantID: String = ""
+        public var name: String = ""
+        /// ISO 18245, four digits; empty when unknown.
+        public var merchantCategoryCode: String = ""
+        public var location: RecordsV1.Location?
+        public var city: String = ""
+
+        public init() {}
+
+        public init(
+            merchantID: String = "",
+            name: String = "",
+            merchantCategoryCode: String = "",
+            location: RecordsV1.Location? = nil,
+            city: String = ""
+        ) {
+            self.merchantID = merchantID
+            self.name = name
+            self.merchantCategoryCode = merchantCategoryCode
+            self.location = location
+            self.city = city
+        }
+
+        public static let fullName = "vigil.records.v1.Merchant"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Records__V1__Merchant(), { vigil__records__v1__merchant__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Records__V1__Merchant.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Records__V1__Merchant>) throws {
+            self.merchantID = try Unpacked.string(unpacked.pointee.merchant_id, "vigil.records.v1.Merchant.merchant_id")
+            self.name = try Unpacked.string(unpacked.pointee.name, "vigil.records.v1.Merchant.name")
+            self.merchantCategoryCode = try Unpacked.string(unpacked.pointee.merchant_category_code, "vigil.records.v1.Merchant.merchant_category_code")
+            if let message = unpacked.pointee.location { self.location = try RecordsV1.Location(unpacked: message) }
+            self.city = try Unpacked.string(unpacked.pointee.city, "vigil.records.v1.Merchant.city")
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.merchantID.isEmpty { sink.string(1, self.merchantID) }
+            if !self.name.isEmpty { sink.string(2, self.name) }
+            if !self.merchantCategoryCode.isEmpty { sink.string(3, self.merchantCategoryCode) }
+            if let value = self.location { sink.message(4, value) }
+            if !self.city.isEmpty { sink.string(5, self.city) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.merchantID.isEmpty { writer.field("merchantId"); writer.write(self.merchantID) }
+            if !self.name.isEmpty { writer.field("name"); writer.write(self.name) }
+            if !self.merchantCategoryCode.isEmpty { writer.field("merchantCategoryCode"); writer.write(self.merchantCategoryCode) }
+            if let value = self.location { writer.field("location"); writer.write(value) }
+            if !self.city.isEmpty { writer.field("city"); writer.write(self.city) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "merchantId", "merchant_id":
+                    if try reader.readNullIfNext() { continue }
+                    self.merchantID = try reader.readString()
+                case "name":
+                    if try reader.readNullIfNext() { continue }
+                    self.name = try reader.readString()
+                case "merchantCategoryCode", "merchant_category_code":
+                    if try reader.readNullIfNext() { continue }
+                    self.merchantCategoryCode = try reader.readString()
+                case "location":
+                    if try reader.readNullIfNext() { continue }
+                    self.location = try RecordsV1.Location(json: &reader)
+                case "city":
+                    if try reader.readNullIfNext() { continue }
+                    self.city = try reader.readString()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension RecordsV1 {
     /// A bank's customer; only where home is.
     public struct Customer: Message {
         public var customerID: String = ""
@@ -1817,29 +1915,31 @@ extension FileDescriptor {
             Y2hhbm5lbBgIIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hhbm5lbFIHY2hhbm5lbBIaCghkaXN0cmljdBgJIAEoCVIIZGlzdHJpY3Qi5wEKCFRlcm1pbmFs\
             Eh8KC3Rlcm1pbmFsX2lkGAEgASgJUgp0ZXJtaW5hbElkEjIKBGtpbmQYAiABKA4yHi52aWdpbC5yZWNvcmRzLnYxLlRlcm1pbmFsS2luZFIEa2luZBI2Cghs\
             b2NhdGlvbhgDIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SCGxvY2F0aW9uEiAKC2luc3RpdHV0aW9uGAQgASgJUgtpbnN0aXR1dGlvbhIYCgdh\
-            ZGRyZXNzGAUgASgJUgdhZGRyZXNzEhIKBGNpdHkYBiABKAlSBGNpdHkiWwoIQ3VzdG9tZXISHwoLY3VzdG9tZXJfaWQYASABKAlSCmN1c3RvbWVySWQSLgoE\
-            aG9tZRgCIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SBGhvbWUiwgEKDEp1cmlzZGljdGlvbhInCg9qdXJpc2RpY3Rpb25faWQYASABKAlSDmp1\
-            cmlzZGljdGlvbklkEhIKBG5hbWUYAiABKAlSBG5hbWUSOQoFcmluZ3MYAyADKAsyIy52aWdpbC5yZWNvcmRzLnYxLkp1cmlzZGljdGlvbi5SaW5nUgVyaW5n\
-            cxo6CgRSaW5nEjIKBnBvaW50cxgBIAMoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SBnBvaW50cyKMAwoNQ29udGV4dFNpZ25hbBIbCglzaWduYWxf\
-            aWQYASABKAlSCHNpZ25hbElkEhIKBGtpbmQYAiABKAlSBGtpbmQSNwoJc3RhcnRzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIIc3Rh\
-            cnRzQXQSMwoHZW5kc19hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBmVuZHNBdBI2Cghsb2NhdGlvbhgFIAEoCzIaLnZpZ2lsLnJlY29y\
-            ZHMudjEuTG9jYXRpb25SCGxvY2F0aW9uEhQKBXZhbHVlGAYgASgBUgV2YWx1ZRJPCgphdHRyaWJ1dGVzGAcgAygLMi8udmlnaWwucmVjb3Jkcy52MS5Db250\
-            ZXh0U2lnbmFsLkF0dHJpYnV0ZXNFbnRyeVIKYXR0cmlidXRlcxo9Cg9BdHRyaWJ1dGVzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAlS\
-            BXZhbHVlOgI4ASJwCgZSZWFzb24SGAoHZmVhdHVyZRgBIAEoCVIHZmVhdHVyZRIUCgV2YWx1ZRgCIAEoAVIFdmFsdWUSIgoMY29udHJpYnV0aW9uGAMgASgB\
-            Ugxjb250cmlidXRpb24SEgoEdGV4dBgEIAEoCVIEdGV4dCJdCglTY29yZVBhcnQSFgoGc2lnbmFsGAEgASgJUgZzaWduYWwSFAoFdmFsdWUYAiABKAFSBXZh\
-            bHVlEiIKDGNvbnRyaWJ1dGlvbhgDIAEoAVIMY29udHJpYnV0aW9uImkKDVByZWRpY3Rpb25TZXQSHwoLaGFzX2dlbnVpbmUYASABKAhSCmhhc0dlbnVpbmUS\
-            GwoJaGFzX2ZyYXVkGAIgASgIUghoYXNGcmF1ZBIaCghjb3ZlcmFnZRgDIAEoAVIIY292ZXJhZ2UijQQKCERlY2lzaW9uEjIKA2tleRgBIAEoCzIgLnZpZ2ls\
-            LnJlY29yZHMudjEuVHJhbnNhY3Rpb25LZXlSA2tleRI1CgVzdGF0ZRgCIAEoDjIfLnZpZ2lsLnJlY29yZHMudjEuRGVjaXNpb25TdGF0ZVIFc3RhdGUSHQoK\
-            cmlza19zY29yZRgDIAEoAVIJcmlza1Njb3JlEjEKBWxhYmVsGAQgASgOMhsudmlnaWwucmVjb3Jkcy52MS5SaXNrTGFiZWxSBWxhYmVsEjIKB3JlYXNvbnMY\
-            BSADKAsyGC52aWdpbC5yZWNvcmRzLnYxLlJlYXNvblIHcmVhc29ucxIjCg1tb2RlbF92ZXJzaW9uGAYgASgJUgxtb2RlbFZlcnNpb24SOQoKZGVjaWRlZF9h\
-            dBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCWRlY2lkZWRBdBIUCgVhbGVydBgIIAEoCFIFYWxlcnQSHwoLZGVjaXNpb25faWQYCSABKAlS\
-            CmRlY2lzaW9uSWQSMQoFcGFydHMYCiADKAsyGy52aWdpbC5yZWNvcmRzLnYxLlNjb3JlUGFydFIFcGFydHMSRgoOcHJlZGljdGlvbl9zZXQYCyABKAsyHy52\
-            aWdpbC5yZWNvcmRzLnYxLlByZWRpY3Rpb25TZXRSDXByZWRpY3Rpb25TZXQqrAEKB0NoYW5uZWwSFwoTQ0hBTk5FTF9VTlNQRUNJRklFRBAAEg8KC0NIQU5O\
-            RUxfUE9TEAESDwoLQ0hBTk5FTF9BVE0QAhIVChFDSEFOTkVMX0VDT01NRVJDRRADEhIKDkNIQU5ORUxfTU9CSUxFEAQSFAoQQ0hBTk5FTF9UUkFOU0ZFUhAF\
-            EhIKDkNIQU5ORUxfQlJBTkNIEAYSEQoNQ0hBTk5FTF9PVEhFUhAHKnUKDFRlcm1pbmFsS2luZBIdChlURVJNSU5BTF9LSU5EX1VOU1BFQ0lGSUVEEAASFQoR\
-            VEVSTUlOQUxfS0lORF9QT1MQARIVChFURVJNSU5BTF9LSU5EX0FUTRACEhgKFFRFUk1JTkFMX0tJTkRfT05MSU5FEAMqbwoJUmlza0xhYmVsEhoKFlJJU0tf\
-            TEFCRUxfVU5TUEVDSUZJRUQQABIZChVSSVNLX0xBQkVMX0xFR0lUSU1BVEUQARIVChFSSVNLX0xBQkVMX1JFVklFVxACEhQKEFJJU0tfTEFCRUxfRlJBVUQQ\
-            AypnCg1EZWNpc2lvblN0YXRlEh4KGkRFQ0lTSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWREVDSVNJT05fU1RBVEVfUEVORElORxABEhoKFkRFQ0lTSU9O\
-            X1NUQVRFX0RFQ0lERUQQAmIGcHJvdG8z
+            ZGRyZXNzGAUgASgJUgdhZGRyZXNzEhIKBGNpdHkYBiABKAlSBGNpdHkiwQEKCE1lcmNoYW50Eh8KC21lcmNoYW50X2lkGAEgASgJUgptZXJjaGFudElkEhIK\
+            BG5hbWUYAiABKAlSBG5hbWUSNAoWbWVyY2hhbnRfY2F0ZWdvcnlfY29kZRgDIAEoCVIUbWVyY2hhbnRDYXRlZ29yeUNvZGUSNgoIbG9jYXRpb24YBCABKAsy\
+            Gi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhISCgRjaXR5GAUgASgJUgRjaXR5IlsKCEN1c3RvbWVyEh8KC2N1c3RvbWVyX2lkGAEgASgJ\
+            UgpjdXN0b21lcklkEi4KBGhvbWUYAiABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUgRob21lIsIBCgxKdXJpc2RpY3Rpb24SJwoPanVyaXNkaWN0\
+            aW9uX2lkGAEgASgJUg5qdXJpc2RpY3Rpb25JZBISCgRuYW1lGAIgASgJUgRuYW1lEjkKBXJpbmdzGAMgAygLMiMudmlnaWwucmVjb3Jkcy52MS5KdXJpc2Rp\
+            Y3Rpb24uUmluZ1IFcmluZ3MaOgoEUmluZxIyCgZwb2ludHMYASADKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUgZwb2ludHMijAMKDUNvbnRleHRT\
+            aWduYWwSGwoJc2lnbmFsX2lkGAEgASgJUghzaWduYWxJZBISCgRraW5kGAIgASgJUgRraW5kEjcKCXN0YXJ0c19hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1\
+            Zi5UaW1lc3RhbXBSCHN0YXJ0c0F0EjMKB2VuZHNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgZlbmRzQXQSNgoIbG9jYXRpb24YBSAB\
+            KAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIUCgV2YWx1ZRgGIAEoAVIFdmFsdWUSTwoKYXR0cmlidXRlcxgHIAMoCzIvLnZpZ2ls\
+            LnJlY29yZHMudjEuQ29udGV4dFNpZ25hbC5BdHRyaWJ1dGVzRW50cnlSCmF0dHJpYnV0ZXMaPQoPQXR0cmlidXRlc0VudHJ5EhAKA2tleRgBIAEoCVIDa2V5\
+            EhQKBXZhbHVlGAIgASgJUgV2YWx1ZToCOAEicAoGUmVhc29uEhgKB2ZlYXR1cmUYASABKAlSB2ZlYXR1cmUSFAoFdmFsdWUYAiABKAFSBXZhbHVlEiIKDGNv\
+            bnRyaWJ1dGlvbhgDIAEoAVIMY29udHJpYnV0aW9uEhIKBHRleHQYBCABKAlSBHRleHQiXQoJU2NvcmVQYXJ0EhYKBnNpZ25hbBgBIAEoCVIGc2lnbmFsEhQK\
+            BXZhbHVlGAIgASgBUgV2YWx1ZRIiCgxjb250cmlidXRpb24YAyABKAFSDGNvbnRyaWJ1dGlvbiJpCg1QcmVkaWN0aW9uU2V0Eh8KC2hhc19nZW51aW5lGAEg\
+            ASgIUgpoYXNHZW51aW5lEhsKCWhhc19mcmF1ZBgCIAEoCFIIaGFzRnJhdWQSGgoIY292ZXJhZ2UYAyABKAFSCGNvdmVyYWdlIo0ECghEZWNpc2lvbhIyCgNr\
+            ZXkYASABKAsyIC52aWdpbC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uS2V5UgNrZXkSNQoFc3RhdGUYAiABKA4yHy52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9u\
+            U3RhdGVSBXN0YXRlEh0KCnJpc2tfc2NvcmUYAyABKAFSCXJpc2tTY29yZRIxCgVsYWJlbBgEIAEoDjIbLnZpZ2lsLnJlY29yZHMudjEuUmlza0xhYmVsUgVs\
+            YWJlbBIyCgdyZWFzb25zGAUgAygLMhgudmlnaWwucmVjb3Jkcy52MS5SZWFzb25SB3JlYXNvbnMSIwoNbW9kZWxfdmVyc2lvbhgGIAEoCVIMbW9kZWxWZXJz\
+            aW9uEjkKCmRlY2lkZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUglkZWNpZGVkQXQSFAoFYWxlcnQYCCABKAhSBWFsZXJ0Eh8KC2Rl\
+            Y2lzaW9uX2lkGAkgASgJUgpkZWNpc2lvbklkEjEKBXBhcnRzGAogAygLMhsudmlnaWwucmVjb3Jkcy52MS5TY29yZVBhcnRSBXBhcnRzEkYKDnByZWRpY3Rp\
+            b25fc2V0GAsgASgLMh8udmlnaWwucmVjb3Jkcy52MS5QcmVkaWN0aW9uU2V0Ug1wcmVkaWN0aW9uU2V0KqwBCgdDaGFubmVsEhcKE0NIQU5ORUxfVU5TUEVD\
+            SUZJRUQQABIPCgtDSEFOTkVMX1BPUxABEg8KC0NIQU5ORUxfQVRNEAISFQoRQ0hBTk5FTF9FQ09NTUVSQ0UQAxISCg5DSEFOTkVMX01PQklMRRAEEhQKEENI\
+            QU5ORUxfVFJBTlNGRVIQBRISCg5DSEFOTkVMX0JSQU5DSBAGEhEKDUNIQU5ORUxfT1RIRVIQByp1CgxUZXJtaW5hbEtpbmQSHQoZVEVSTUlOQUxfS0lORF9V\
+            TlNQRUNJRklFRBAAEhUKEVRFUk1JTkFMX0tJTkRfUE9TEAESFQoRVEVSTUlOQUxfS0lORF9BVE0QAhIYChRURVJNSU5BTF9LSU5EX09OTElORRADKm8KCVJp\
+            c2tMYWJlbBIaChZSSVNLX0xBQkVMX1VOU1BFQ0lGSUVEEAASGQoVUklTS19MQUJFTF9MRUdJVElNQVRFEAESFQoRUklTS19MQUJFTF9SRVZJRVcQAhIUChBS\
+            SVNLX0xBQkVMX0ZSQVVEEAMqZwoNRGVjaXNpb25TdGF0ZRIeChpERUNJU0lPTl9TVEFURV9VTlNQRUNJRklFRBAAEhoKFkRFQ0lTSU9OX1NUQVRFX1BFTkRJ\
+            TkcQARIaChZERUNJU0lPTl9TVEFURV9ERUNJREVEEAJiBnByb3RvMw==
             """)
 }

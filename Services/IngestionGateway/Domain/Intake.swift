@@ -6,11 +6,12 @@ enum IncomingRecord: Sendable, Hashable {
     case complaint(Complaint)
     case terminal(Terminal)
     case customer(Customer)
+    case merchant(Merchant)
     case jurisdiction(Jurisdiction)
     case contextSignal(ContextSignal)
 
     enum Kind: String, Sendable, Hashable, CaseIterable {
-        case label, complaint, terminal, customer, jurisdiction
+        case label, complaint, terminal, customer, merchant, jurisdiction
         case contextSignal = "context_signal"
     }
 
@@ -20,6 +21,7 @@ enum IncomingRecord: Sendable, Hashable {
         case .complaint: .complaint
         case .terminal: .terminal
         case .customer: .customer
+        case .merchant: .merchant
         case .jurisdiction: .jurisdiction
         case .contextSignal: .contextSignal
         }
@@ -32,6 +34,7 @@ enum IncomingRecord: Sendable, Hashable {
         case .complaint(let complaint): complaint.complaintID
         case .terminal(let terminal): terminal.terminalID
         case .customer(let customer): customer.customerID
+        case .merchant(let merchant): merchant.merchantID
         case .jurisdiction(let jurisdiction): jurisdiction.id
         case .contextSignal(let signal): signal.signalID
         }
@@ -43,6 +46,7 @@ enum IncomingRecord: Sendable, Hashable {
         case .complaint(let complaint): complaint.validate(now: now)
         case .terminal(let terminal): terminal.validate(now: now)
         case .customer(let customer): customer.validate(now: now)
+        case .merchant(let merchant): merchant.validate(now: now)
         case .jurisdiction(let jurisdiction): jurisdiction.validate(now: now)
         case .contextSignal(let signal): signal.validate(now: now)
         }
@@ -119,7 +123,7 @@ struct Tokeniser: Sendable {
         case .complaint(var complaint):
             complaint.suspectAccountIDs = complaint.suspectAccountIDs.map { token(.account, $0) }
             return .complaint(complaint)
-        case .label, .terminal, .jurisdiction, .contextSignal:
+        case .label, .terminal, .merchant, .jurisdiction, .contextSignal:
             return record
         }
     }

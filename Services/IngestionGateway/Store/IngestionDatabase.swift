@@ -41,6 +41,7 @@ struct IngestionDatabase: Sendable {
             name: "0002_log_holds_transactions",
             sql: String(decoding: PackageResources.V0002_log_holds_transactions_sql, as: UTF8.self)),
         Migration(name: "0003_transactions_view", sql: String(decoding: PackageResources.V0003_transactions_view_sql, as: UTF8.self)),
+        Migration(name: "0004_merchants", sql: String(decoding: PackageResources.V0004_merchants_sql, as: UTF8.self)),
     ]
 
     init(pool: PostgresPool) {

@@ -10,7 +10,7 @@ extension SuiteConnection.Identity: ExpressibleByArgument {}
 struct ImportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import",
-        abstract: "Send rows to the running suite: terminals, customers, transactions, labels, complaints, context signals or jurisdictions.",
+        abstract: "Send rows to the running suite: terminals, merchants, customers, transactions, labels, complaints, context signals or jurisdictions.",
         discussion: """
             The file is CSV, NDJSON, a JSON list or ISO 20022 XML, gzip or not; `-` is the standard input. A mapping says which column is \
             which field:

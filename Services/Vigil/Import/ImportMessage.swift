@@ -27,6 +27,7 @@ struct ImportMessage: Sendable {
             return .label(message)
         case .terminal(let terminal): return .terminal(.init(terminal))
         case .customer(let customer): return .customer(.init(customer))
+        case .merchant(let merchant): return .merchant(.init(merchant))
         case .complaint(let complaint): return .complaint(.init(complaint))
         case .contextSignal(let signal): return .contextSignal(.init(signal))
         case .jurisdiction(let jurisdiction): return .jurisdiction(.init(jurisdiction))

@@ -93,7 +93,7 @@ private struct LoggedRecords: Sendable {
         case .complaintAccepted(let message):
             let complaint = try? Complaint(message, reporter: .init(kind: .agency, id: event.senderID))
             if let incident = complaint.flatMap({ KnownIncident($0) }) { incidents.append(incident) }
-        case .contextSignalAccepted, .jurisdictionRegistered, nil: break
+        case .contextSignalAccepted, .jurisdictionRegistered, .merchantRegistered, nil: break
         }
     }
 }

@@ -1880,7 +1880,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__submit_label_response__de
   (ProtobufCMessageInit) vigil__ingestion__v1__submit_label_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__ingestion__v1__import_records_request__field_descriptors[7] =
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__import_records_request__field_descriptors[8] =
 {
   {
     "sequence",
@@ -1966,6 +1966,18 @@ static const ProtobufCFieldDescriptor vigil__ingestion__v1__import_records_reque
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "merchant",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Ingestion__V1__ImportRecordsRequest, record_case),
+    offsetof(Vigil__Ingestion__V1__ImportRecordsRequest, merchant),
+    &vigil__records__v1__merchant__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__ingestion__v1__import_records_request__field_indices_by_name[] = {
   4,   /* field[4] = complaint */
@@ -1973,13 +1985,14 @@ static const unsigned vigil__ingestion__v1__import_records_request__field_indice
   2,   /* field[2] = customer */
   6,   /* field[6] = jurisdiction */
   3,   /* field[3] = label */
+  7,   /* field[7] = merchant */
   0,   /* field[0] = sequence */
   1,   /* field[1] = terminal */
 };
 static const ProtobufCIntRange vigil__ingestion__v1__import_records_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor vigil__ingestion__v1__import_records_request__descriptor =
 {
@@ -1989,7 +2002,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__import_records_request__d
   "Vigil__Ingestion__V1__ImportRecordsRequest",
   "vigil.ingestion.v1",
   sizeof(Vigil__Ingestion__V1__ImportRecordsRequest),
-  7,
+  8,
   vigil__ingestion__v1__import_records_request__field_descriptors,
   vigil__ingestion__v1__import_records_request__field_indices_by_name,
   1,  vigil__ingestion__v1__import_records_request__number_ranges,
@@ -2239,7 +2252,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__logged_event__descriptor 
   (ProtobufCMessageInit) vigil__ingestion__v1__logged_event__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__ingestion__v1__ingestion_event__field_descriptors[8] =
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__ingestion_event__field_descriptors[9] =
 {
   {
     "transaction_accepted",
@@ -2337,6 +2350,18 @@ static const ProtobufCFieldDescriptor vigil__ingestion__v1__ingestion_event__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "merchant_registered",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Ingestion__V1__IngestionEvent, event_case),
+    offsetof(Vigil__Ingestion__V1__IngestionEvent, merchant_registered),
+    &vigil__records__v1__merchant__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__ingestion__v1__ingestion_event__field_indices_by_name[] = {
   2,   /* field[2] = complaint_accepted */
@@ -2344,6 +2369,7 @@ static const unsigned vigil__ingestion__v1__ingestion_event__field_indices_by_na
   4,   /* field[4] = customer_registered */
   6,   /* field[6] = jurisdiction_registered */
   1,   /* field[1] = label_accepted */
+  8,   /* field[8] = merchant_registered */
   7,   /* field[7] = sender_id */
   3,   /* field[3] = terminal_registered */
   0,   /* field[0] = transaction_accepted */
@@ -2351,7 +2377,7 @@ static const unsigned vigil__ingestion__v1__ingestion_event__field_indices_by_na
 static const ProtobufCIntRange vigil__ingestion__v1__ingestion_event__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor vigil__ingestion__v1__ingestion_event__descriptor =
 {
@@ -2361,7 +2387,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__ingestion_event__descript
   "Vigil__Ingestion__V1__IngestionEvent",
   "vigil.ingestion.v1",
   sizeof(Vigil__Ingestion__V1__IngestionEvent),
-  8,
+  9,
   vigil__ingestion__v1__ingestion_event__field_descriptors,
   vigil__ingestion__v1__ingestion_event__field_indices_by_name,
   1,  vigil__ingestion__v1__ingestion_event__number_ranges,
@@ -2386,7 +2412,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__get_statistics_request__d
   (ProtobufCMessageInit) vigil__ingestion__v1__get_statistics_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__ingestion__v1__get_statistics_response__field_descriptors[7] =
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__get_statistics_response__field_descriptors[8] =
 {
   {
     "transactions",
@@ -2472,6 +2498,18 @@ static const ProtobufCFieldDescriptor vigil__ingestion__v1__get_statistics_respo
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "merchants",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__GetStatisticsResponse, merchants),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__ingestion__v1__get_statistics_response__field_indices_by_name[] = {
   2,   /* field[2] = complaints */
@@ -2479,13 +2517,14 @@ static const unsigned vigil__ingestion__v1__get_statistics_response__field_indic
   4,   /* field[4] = customers */
   5,   /* field[5] = jurisdictions */
   1,   /* field[1] = labels */
+  7,   /* field[7] = merchants */
   3,   /* field[3] = terminals */
   0,   /* field[0] = transactions */
 };
 static const ProtobufCIntRange vigil__ingestion__v1__get_statistics_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor vigil__ingestion__v1__get_statistics_response__descriptor =
 {
@@ -2495,7 +2534,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__get_statistics_response__
   "Vigil__Ingestion__V1__GetStatisticsResponse",
   "vigil.ingestion.v1",
   sizeof(Vigil__Ingestion__V1__GetStatisticsResponse),
-  7,
+  8,
   vigil__ingestion__v1__get_statistics_response__field_descriptors,
   vigil__ingestion__v1__get_statistics_response__field_indices_by_name,
   1,  vigil__ingestion__v1__get_statistics_response__number_ranges,

@@ -322,6 +322,51 @@ void   vigil__records__v1__terminal__free_unpacked
   assert(message->base.descriptor == &vigil__records__v1__terminal__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   vigil__records__v1__merchant__init
+                     (Vigil__Records__V1__Merchant         *message)
+{
+  static const Vigil__Records__V1__Merchant init_value = VIGIL__RECORDS__V1__MERCHANT__INIT;
+  *message = init_value;
+}
+size_t vigil__records__v1__merchant__get_packed_size
+                     (const Vigil__Records__V1__Merchant *message)
+{
+  assert(message->base.descriptor == &vigil__records__v1__merchant__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__records__v1__merchant__pack
+                     (const Vigil__Records__V1__Merchant *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__records__v1__merchant__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__records__v1__merchant__pack_to_buffer
+                     (const Vigil__Records__V1__Merchant *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__records__v1__merchant__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Records__V1__Merchant *
+       vigil__records__v1__merchant__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Records__V1__Merchant *)
+     protobuf_c_message_unpack (&vigil__records__v1__merchant__descriptor,
+                                allocator, len, data);
+}
+void   vigil__records__v1__merchant__free_unpacked
+                     (Vigil__Records__V1__Merchant *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__records__v1__merchant__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   vigil__records__v1__customer__init
                      (Vigil__Records__V1__Customer         *message)
 {
@@ -1329,6 +1374,96 @@ const ProtobufCMessageDescriptor vigil__records__v1__terminal__descriptor =
   vigil__records__v1__terminal__field_indices_by_name,
   1,  vigil__records__v1__terminal__number_ranges,
   (ProtobufCMessageInit) vigil__records__v1__terminal__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__records__v1__merchant__field_descriptors[5] =
+{
+  {
+    "merchant_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__Merchant, merchant_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__Merchant, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "merchant_category_code",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__Merchant, merchant_category_code),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "location",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__Merchant, location),
+    &vigil__records__v1__location__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "city",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__Merchant, city),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__records__v1__merchant__field_indices_by_name[] = {
+  4,   /* field[4] = city */
+  3,   /* field[3] = location */
+  2,   /* field[2] = merchant_category_code */
+  0,   /* field[0] = merchant_id */
+  1,   /* field[1] = name */
+};
+static const ProtobufCIntRange vigil__records__v1__merchant__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor vigil__records__v1__merchant__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.records.v1.Merchant",
+  "Merchant",
+  "Vigil__Records__V1__Merchant",
+  "vigil.records.v1",
+  sizeof(Vigil__Records__V1__Merchant),
+  5,
+  vigil__records__v1__merchant__field_descriptors,
+  vigil__records__v1__merchant__field_indices_by_name,
+  1,  vigil__records__v1__merchant__number_ranges,
+  (ProtobufCMessageInit) vigil__records__v1__merchant__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor vigil__records__v1__customer__field_descriptors[2] =

@@ -183,7 +183,8 @@ typedef enum {
   VIGIL__INGESTION__V1__IMPORT_RECORDS_REQUEST__RECORD_LABEL = 4,
   VIGIL__INGESTION__V1__IMPORT_RECORDS_REQUEST__RECORD_COMPLAINT = 5,
   VIGIL__INGESTION__V1__IMPORT_RECORDS_REQUEST__RECORD_CONTEXT_SIGNAL = 6,
-  VIGIL__INGESTION__V1__IMPORT_RECORDS_REQUEST__RECORD_JURISDICTION = 7
+  VIGIL__INGESTION__V1__IMPORT_RECORDS_REQUEST__RECORD_JURISDICTION = 7,
+  VIGIL__INGESTION__V1__IMPORT_RECORDS_REQUEST__RECORD_MERCHANT = 8
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(VIGIL__INGESTION__V1__IMPORT_RECORDS_REQUEST__RECORD__CASE)
 } Vigil__Ingestion__V1__ImportRecordsRequest__RecordCase;
 
@@ -199,6 +200,7 @@ struct  Vigil__Ingestion__V1__ImportRecordsRequest
     Vigil__Records__V1__Complaint *complaint;
     Vigil__Records__V1__ContextSignal *context_signal;
     Vigil__Records__V1__Jurisdiction *jurisdiction;
+    Vigil__Records__V1__Merchant *merchant;
   };
 };
 #define VIGIL__INGESTION__V1__IMPORT_RECORDS_REQUEST__INIT \
@@ -263,7 +265,8 @@ typedef enum {
   VIGIL__INGESTION__V1__INGESTION_EVENT__EVENT_TERMINAL_REGISTERED = 4,
   VIGIL__INGESTION__V1__INGESTION_EVENT__EVENT_CUSTOMER_REGISTERED = 5,
   VIGIL__INGESTION__V1__INGESTION_EVENT__EVENT_CONTEXT_SIGNAL_ACCEPTED = 6,
-  VIGIL__INGESTION__V1__INGESTION_EVENT__EVENT_JURISDICTION_REGISTERED = 7
+  VIGIL__INGESTION__V1__INGESTION_EVENT__EVENT_JURISDICTION_REGISTERED = 7,
+  VIGIL__INGESTION__V1__INGESTION_EVENT__EVENT_MERCHANT_REGISTERED = 9
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(VIGIL__INGESTION__V1__INGESTION_EVENT__EVENT__CASE)
 } Vigil__Ingestion__V1__IngestionEvent__EventCase;
 
@@ -280,6 +283,7 @@ struct  Vigil__Ingestion__V1__IngestionEvent
     Vigil__Records__V1__Customer *customer_registered;
     Vigil__Records__V1__ContextSignal *context_signal_accepted;
     Vigil__Records__V1__Jurisdiction *jurisdiction_registered;
+    Vigil__Records__V1__Merchant *merchant_registered;
   };
 };
 #define VIGIL__INGESTION__V1__INGESTION_EVENT__INIT \
@@ -306,10 +310,11 @@ struct  Vigil__Ingestion__V1__GetStatisticsResponse
   int64_t customers;
   int64_t jurisdictions;
   int64_t context_signals;
+  int64_t merchants;
 };
 #define VIGIL__INGESTION__V1__GET_STATISTICS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__get_statistics_response__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 typedef enum {

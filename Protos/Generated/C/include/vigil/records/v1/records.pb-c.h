@@ -23,6 +23,7 @@ typedef struct Vigil__Records__V1__Transaction Vigil__Records__V1__Transaction;
 typedef struct Vigil__Records__V1__Label Vigil__Records__V1__Label;
 typedef struct Vigil__Records__V1__Complaint Vigil__Records__V1__Complaint;
 typedef struct Vigil__Records__V1__Terminal Vigil__Records__V1__Terminal;
+typedef struct Vigil__Records__V1__Merchant Vigil__Records__V1__Merchant;
 typedef struct Vigil__Records__V1__Customer Vigil__Records__V1__Customer;
 typedef struct Vigil__Records__V1__Jurisdiction Vigil__Records__V1__Jurisdiction;
 typedef struct Vigil__Records__V1__Jurisdiction__Ring Vigil__Records__V1__Jurisdiction__Ring;
@@ -171,6 +172,20 @@ struct  Vigil__Records__V1__Terminal
 #define VIGIL__RECORDS__V1__TERMINAL__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__records__v1__terminal__descriptor) \
     , (char *)protobuf_c_empty_string, VIGIL__RECORDS__V1__TERMINAL_KIND__TERMINAL_KIND_UNSPECIFIED, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Vigil__Records__V1__Merchant
+{
+  ProtobufCMessage base;
+  char *merchant_id;
+  char *name;
+  char *merchant_category_code;
+  Vigil__Records__V1__Location *location;
+  char *city;
+};
+#define VIGIL__RECORDS__V1__MERCHANT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__records__v1__merchant__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string }
 
 
 struct  Vigil__Records__V1__Customer
@@ -428,6 +443,25 @@ Vigil__Records__V1__Terminal *
 void   vigil__records__v1__terminal__free_unpacked
                      (Vigil__Records__V1__Terminal *message,
                       ProtobufCAllocator *allocator);
+/* Vigil__Records__V1__Merchant methods */
+void   vigil__records__v1__merchant__init
+                     (Vigil__Records__V1__Merchant         *message);
+size_t vigil__records__v1__merchant__get_packed_size
+                     (const Vigil__Records__V1__Merchant   *message);
+size_t vigil__records__v1__merchant__pack
+                     (const Vigil__Records__V1__Merchant   *message,
+                      uint8_t             *out);
+size_t vigil__records__v1__merchant__pack_to_buffer
+                     (const Vigil__Records__V1__Merchant   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Records__V1__Merchant *
+       vigil__records__v1__merchant__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__records__v1__merchant__free_unpacked
+                     (Vigil__Records__V1__Merchant *message,
+                      ProtobufCAllocator *allocator);
 /* Vigil__Records__V1__Customer methods */
 void   vigil__records__v1__customer__init
                      (Vigil__Records__V1__Customer         *message);
@@ -590,6 +624,9 @@ typedef void (*Vigil__Records__V1__Complaint_Closure)
 typedef void (*Vigil__Records__V1__Terminal_Closure)
                  (const Vigil__Records__V1__Terminal *message,
                   void *closure_data);
+typedef void (*Vigil__Records__V1__Merchant_Closure)
+                 (const Vigil__Records__V1__Merchant *message,
+                  void *closure_data);
 typedef void (*Vigil__Records__V1__Customer_Closure)
                  (const Vigil__Records__V1__Customer *message,
                   void *closure_data);
@@ -634,6 +671,7 @@ extern const ProtobufCMessageDescriptor vigil__records__v1__transaction__descrip
 extern const ProtobufCMessageDescriptor vigil__records__v1__label__descriptor;
 extern const ProtobufCMessageDescriptor vigil__records__v1__complaint__descriptor;
 extern const ProtobufCMessageDescriptor vigil__records__v1__terminal__descriptor;
+extern const ProtobufCMessageDescriptor vigil__records__v1__merchant__descriptor;
 extern const ProtobufCMessageDescriptor vigil__records__v1__customer__descriptor;
 extern const ProtobufCMessageDescriptor vigil__records__v1__jurisdiction__descriptor;
 extern const ProtobufCMessageDescriptor vigil__records__v1__jurisdiction__ring__descriptor;

@@ -1,0 +1,2 @@
+-- Merchants are records too.
+ALTER TYPE record_kind ADD VALUE 'merchant';
