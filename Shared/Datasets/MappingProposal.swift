@@ -68,15 +68,20 @@ public struct MappingProposal: Sendable {
         case .amount: return numberStyle(values) != nil
         case .number:
             let limit = target.hasSuffix("latitude") ? 90.0 : target.hasSuffix("longitude") ? 180 : .infinity
-            return values.allSatisfy { Double($0).map { abs($0) <= limit } ?? false }
-        case .currency: return values.allSatisfy { Currency($0) != nil }
+            return areMostly(values) { Double($0).map { abs($0) <= limit } ?? false }
+        case .currency: return areMostly(values) { Currency($0) != nil }
         case .boolean:
             let words: Set = ["1", "true", "t", "yes", "y", "0", "false", "f", "no", "n"]
-            return values.allSatisfy { words.contains($0.lowercased()) }
-        case .merchantCategoryCode: return values.allSatisfy { MerchantCategoryCode($0) != nil }
+            return areMostly(values) { words.contains($0.lowercased()) }
+        case .merchantCategoryCode: return areMostly(values) { MerchantCategoryCode($0) != nil }
         case .area: return false
         }
     }
+
+    /// Four in five: a bad value among them is for the import to refuse, and must not hide what the column is.
+    private static func mostOf(_ values: [String]) -> Int { (values.count * 4 + 4) / 5 }
+
+    private static func areMostly(_ values: [String], _ fit: (String) -> Bool) -> Bool { values.count(where: fit) >= mostOf(values) }
 
     // MARK: Writing
 
@@ -123,18 +128,24 @@ public struct MappingProposal: Sendable {
         "dd-MM-yyyy", "dd-MMM-yyyy", "yyyy/MM/dd", "yyyyMMdd",
     ]
 
-    /// The first format that reads all values.
+    /// The first format that reads all values, or else most of them.
     private static func timeFormat(_ values: [String]) -> (key: String, note: String?)? {
+        timeFormat(values, least: values.count) ?? timeFormat(values, least: mostOf(values))
+    }
+
+    private static func timeFormat(_ values: [String], least: Int) -> (key: String, note: String?)? {
         func reads(_ format: FieldMapping.TimeFormat) -> Bool {
             var field = FieldMapping(target: "time", source: .rowNumber)
             field.timeFormat = format
             guard let reader = try? TimeReader(field) else { return false }
-            return values.allSatisfy { value in
+            let read = values.count { value in
                 var value = value
                 return value.withUTF8 { reader.read($0) != nil }
             }
+            return read >= least
         }
-        if values.allSatisfy({ $0.count >= 9 && $0.allSatisfy(\.isNumber) && Int64($0) != nil }), let longest = values.map(\.count).max() {
+        let counted = values.filter { $0.count >= 9 && $0.allSatisfy(\.isNumber) && Int64($0) != nil }
+        if counted.count >= least, let longest = counted.map(\.count).max() {
             switch longest {
             case 9...10: return ("unix", nil)
             case 12...13: return ("unix_ms", nil)
@@ -151,15 +162,20 @@ public struct MappingProposal: Sendable {
 
     /// What a mapping must say of numbers written so: empty for plain ones, nil for what are none.
     private static func numberStyle(_ values: [String]) -> String? {
+        numberStyle(values, least: values.count) ?? numberStyle(values, least: mostOf(values))
+    }
+
+    private static func numberStyle(_ values: [String], least: Int) -> String? {
         func are(decimal: Character, group: Character) -> Bool {
-            values.allSatisfy { value in
+            let fitting = values.count { value in
                 let parts = value.drop { $0 == "-" || $0 == "+" }.split(separator: decimal, omittingEmptySubsequences: false)
                 let groups = parts.first?.split(separator: group, omittingEmptySubsequences: false) ?? []
                 let areDigits = (groups + parts.dropFirst()).allSatisfy { !$0.isEmpty && $0.allSatisfy(\.isNumber) }
                 return areDigits && parts.count <= 2 && groups.dropFirst().allSatisfy { $0.count == 3 }
             }
+            return fitting >= least
         }
-        if values.allSatisfy({ Double($0) != nil }) { return "" }
+        if values.count(where: { Double($0) != nil }) >= least { return "" }
         if are(decimal: ".", group: ",") { return "group: \",\"" }
         if are(decimal: ",", group: ".") { return values.contains { $0.contains(".") } ? "decimal: \",\", group: \".\"" : "decimal: \",\"" }
         return nil

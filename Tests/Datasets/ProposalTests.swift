@@ -32,6 +32,18 @@ import Testing
         }
     }
 
+    @Test func aBadValueDoesNotHideWhatItsColumnIs() throws {
+        let rows = (1...9).map { "T\($0),2026-03-0\($0) 10:00:00,C,\($0)00.50,EUR,5411,18.5,73.8\n" }.joined()
+        let text = "id,time,customer,amount,currency,mcc,lat,lon\n" + rows + "T10,yesterday,C,much,?,54x,97.5,73.8\n"
+        let proposal = try withFile(text) { try MappingProposal(file: $0, kind: .transactions) }
+        #expect(proposal.open == [])
+        for line in ["event_time: time", "amount: amount", "currency: currency", "merchant_category_code: mcc", "location.latitude: lat"] {
+            #expect(proposal.yaml.contains("  \(line)\n"), "\(line)")
+        }
+        let half = try withFile("id,time\nA,2026-03-01\nB,soon\n") { try MappingProposal(file: $0, kind: .transactions) }
+        #expect(half.open.contains("event_time"))
+    }
+
     @Test func whatIsMissingIsNamed() throws {
         let requirement = try withFile("remark,note\nx,y\n") { try MappingProposal(file: $0, kind: .transactions) }
         #expect(requirement.open.contains("event_time") && requirement.open.contains("amount"))
