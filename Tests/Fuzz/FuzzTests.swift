@@ -3,18 +3,24 @@ import Testing
 
 /// Mutated input for every parser that reads what strangers send.
 ///
-/// `make fuzz` runs each target for `FUZZ_SECONDS`; without it, a few hundred inputs each. `FUZZ_SEED` sets where they begin; a finding
-/// ends the process, and the last line printed says which target, seed and case it was.
+/// `make fuzz` runs each target for `FUZZ_SECONDS`; without it, a few hundred inputs each. `FUZZ_SEED` sets where they begin, and
+/// `FUZZ_SHARD`, `0/2` and `1/2`, shares the targets out among processes; a finding ends the process, and the last line printed says which
+/// target, seed and case it was.
 @Suite("Fuzz", .serialized)
 struct FuzzTests {
     private static let environment = ProcessInfo.processInfo.environment
     private static let seconds = environment["FUZZ_SECONDS"].flatMap { Double($0) }
     private static let seed = environment["FUZZ_SEED"].flatMap { UInt64($0) } ?? 20_261_122
+    private static let targets: [FuzzTarget] = {
+        let shard = environment["FUZZ_SHARD"]?.split(separator: "/").compactMap { Int($0) } ?? [0, 1]
+        guard shard.count == 2, shard[1] > 0 else { return FuzzTarget.all }
+        return FuzzTarget.all.enumerated().filter { $0.offset % shard[1] == shard[0] }.map(\.element)
+    }()
     private static let shortCases = 300
     /// A crash is found again within so many cases of the last line.
     private static let casesPerLine = 1000
 
-    @Test(arguments: FuzzTarget.all)
+    @Test(arguments: targets)
     func survives(_ target: FuzzTarget) {
         let start = ContinuousClock.now
         var cases = 0
