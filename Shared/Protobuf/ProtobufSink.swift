@@ -47,14 +47,25 @@ public struct ProtobufCounter: ProtobufSink {
 public struct ProtobufWriter: ProtobufSink {
     @usableFromInline let storage: UnsafeMutableRawBufferPointer
     @usableFromInline var offset = 0
+    /// Takes large fields of bytes uncopied.
+    @usableFromInline let pieces: MessagePieces?
+
+    /// From here on, a field of bytes may be lent rather than copied.
+    @usableFromInline static let lentByteCount = 16 << 10
 
     /// The caller keeps `storage` alive and untouched while the writer is in use.
     @inlinable
     package init(_ storage: UnsafeMutableRawBufferPointer) {
         self.storage = storage
+        pieces = nil
     }
 
-    /// How many bytes were written.
+    init(_ storage: UnsafeMutableRawBufferPointer, lendingTo pieces: MessagePieces) {
+        self.storage = storage
+        self.pieces = pieces
+    }
+
+    /// How many bytes were written, those that were lent left out.
     @inlinable
     public var count: Int { offset }
 
@@ -106,6 +117,7 @@ public struct ProtobufWriter: ProtobufSink {
 
     @inlinable
     public mutating func raw(_ bytes: [UInt8]) {
+        if bytes.count >= Self.lentByteCount, let pieces { return pieces.lend(bytes, at: offset) }
         bytes.withUnsafeBytes { copy($0) }
     }
 

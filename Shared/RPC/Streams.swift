@@ -140,7 +140,12 @@ enum MessageSink<Element: Message>: Sendable {
 
     func write(_ message: Element, compressed: Bool = false) async throws {
         switch self {
-        case .call(let call, let coding): try await call.send(try coding.encode(message, compressed: compressed))
+        case .call(let call, let coding):
+            if let pieces = try coding.encodeInPieces(message, compressed: compressed) {
+                try await call.send(message: pieces)
+            } else {
+                try await call.send(try coding.encode(message, compressed: compressed))
+            }
         case .closure(let receive): try await receive(message)
         }
     }

@@ -11,6 +11,21 @@ struct WireTests {
         #expect(TestingV1.Scalars().protobufBytes().isEmpty)
     }
 
+    @Test("a message in pieces has the same bytes, and its large fields are not copied")
+    func pieces() {
+        let large = [UInt8](repeating: 7, count: 40_000)
+        let small = GRPCTesting.StreamingOutputCallResponse(payload: .init(body: [1, 2, 3]))
+        #expect(small.protobufPieces(behind: [9]) == [[9] + small.protobufBytes()])
+        let message = GRPCTesting.StreamingOutputCallResponse(payload: .init(body: large))
+        let pieces = message.protobufPieces(behind: [9])
+        #expect(pieces.flatMap { $0 } == [9] + message.protobufBytes())
+        #expect(pieces.count == 2)
+        #expect(pieces.last?.withUnsafeBytes { $0.baseAddress } == large.withUnsafeBytes { $0.baseAddress })
+        let list = TestingV1.Lists(strings: ["a"], blobs: [large, [1], large, []])
+        #expect(list.protobufPieces(behind: []).flatMap { $0 } == list.protobufBytes())
+        #expect(GRPCTesting.StreamingOutputCallResponse().protobufPieces(behind: []).isEmpty)
+    }
+
     @Test("a list of numbers is read whether packed or not")
     func packedOrNot() throws {
         let packed = field(3, [1, 2, 3])

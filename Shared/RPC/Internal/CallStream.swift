@@ -261,12 +261,27 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
 
     /// Queues bytes to go out; returns when there is room for more. One writer at a time waits.
     final func send(_ chunk: [UInt8]) async throws {
+        try await send { outbox in
+            outbox.chunks.append(chunk)
+            outbox.unsentBytes += chunk.count
+        }
+    }
+
+    /// The same for one message in several pieces.
+    final func send(message pieces: [[UInt8]]) async throws {
+        try await send { outbox in
+            outbox.chunks += pieces
+            for piece in pieces { outbox.unsentBytes += piece.count }
+        }
+    }
+
+    @inline(__always)
+    private func send(_ add: (inout Outbox) -> Void) async throws {
         let (mustPump, isFull, end) = withOutbox { outbox -> (Bool, Bool, RPCError?) in
             if outbox.end == nil, outbox.isFinished { return (false, false, RPCError(.internal, "written after the end")) }
             guard outbox.end == nil else { return (false, false, outbox.end) }
             outbox.messageCount += 1
-            outbox.chunks.append(chunk)
-            outbox.unsentBytes += chunk.count
+            add(&outbox)
             defer { outbox.isPumping = true }
             return (!outbox.isPumping, outbox.unsentBytes > Self.highWaterBytes, nil)
         }

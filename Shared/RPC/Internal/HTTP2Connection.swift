@@ -26,7 +26,8 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
     /// The same moment on the clock of deadlines.
     final private(set) var lastReadAt = ContinuousClock.now
 
-    private static let outputBatchBytes = 64 << 10
+    /// Handed to the socket at a time, where there is as much.
+    private static let outputBatchBytes = 256 << 10
 
     init(loop: LoopExecutor, role: HTTP2Session.Role, limits: HTTP2Limits, tls: TLSSession?, makeStream: @escaping () -> HTTP2Stream) {
         self.loop = loop

@@ -31,11 +31,29 @@ struct MessageCoding: Sendable, Hashable {
             bytes = message.jsonBytes()
             if hasEnvelope { bytes.insert(contentsOf: repeatElement(0, count: prefix), at: 0) }
         }
-        guard bytes.count - prefix <= maxSentMessageBytes else {
-            throw RPCError(.resourceExhausted, "the message of \(bytes.count - prefix) bytes is larger than may be sent")
-        }
+        try checkSize(bytes.count - prefix)
         if hasEnvelope { try seal(&bytes, compressed: compressed || compressesOutput) }
         return bytes
+    }
+
+    /// Messages from here on are worth the trouble of not being copied.
+    private static let minLentBytes = 64 << 10
+
+    /// The same in pieces, in which a large message's large fields of bytes lie uncopied; nil where that is no use.
+    func encodeInPieces<M: Message>(_ message: M, compressed: Bool) throws -> [[UInt8]]? {
+        guard form == .protobuf, hasEnvelope, !compressed, !compressesOutput else { return nil }
+        let byteCount = message.protobufByteCount
+        guard byteCount >= Self.minLentBytes else { return nil }
+        try checkSize(byteCount)
+        var envelope = [UInt8](repeating: 0, count: Self.envelopeByteCount)
+        Self.writeEnvelope(flags: 0, byteCount: byteCount, to: &envelope)
+        return message.protobufPieces(behind: envelope)
+    }
+
+    private func checkSize(_ byteCount: Int) throws {
+        guard byteCount <= maxSentMessageBytes else {
+            throw RPCError(.resourceExhausted, "the message of \(byteCount) bytes is larger than may be sent")
+        }
     }
 
     /// Not generic, so that nothing about arrays is looked up for each message.
