@@ -49,7 +49,7 @@ struct Retention: Sendable {
 /// Payments of one entity, ordered by event time, equal times in the order they came.
 struct EntityHistory: Sendable {
     private(set) var events = EventList()
-    /// Of the transactions of `events`, in customers' histories; see `FeatureEngine.fingerprint(of:)`.
+    /// Of the transactions of `events`, in customers' histories that find them by it; see `FeatureEngine.fingerprint(of:)`.
     private(set) var fingerprints: ContiguousArray<UInt64> = []
     /// Of `events`, ordered by event time; mostly empty.
     private(set) var frauds: [KnownFraud] = []
@@ -142,5 +142,5 @@ struct EntityHistory: Sendable {
 
     /// Index after the last event at or before `time`.
     @inline(__always)
-    func endIndex(notAfter time: Int64) -> Int { events.withView { $0.endIndex(notAfter: time) } }
+    func endIndex(notAfter time: Int64) -> Int { events.view.endIndex(notAfter: time) }
 }

@@ -23,15 +23,21 @@ struct EntityView {
     private let run: FraudRun?
 
     /// Looks at a history; the view must not leave `body`.
-    /// - Parameter amount: of the payment that is judged.
+    /// - Parameters:
+    ///   - amount: of the payment that is judged.
+    ///   - lastCuts: see `HistoryView.follow`; nil where it is searched anew.
     @inline(__always)
     static func with<Result>(
         _ history: HistoryView, plan: EvaluationPlan.EntityPlan, at time: Int64, labelDelay: Int64, amount: Double,
-        _ body: (EntityView) -> Result
+        lastCuts: UnsafeMutableBufferPointer<UInt32>?, _ body: (EntityView) -> Result
     ) -> Result {
         plan.windows.withUnsafeBufferPointer { windows in
             withUnsafeTemporaryAllocation(of: Int.self, capacity: plan.ages.count) { cuts in
-                plan.ages.withUnsafeBufferPointer { history.find($0, at: time, into: cuts) }
+                plan.ages.withUnsafeBufferPointer { ages in
+                    if let lastCuts { history.follow(ages, at: time, from: lastCuts, into: cuts) } else {
+                        history.find(ages, at: time, into: cuts)
+                    }
+                }
                 return withUnsafeTemporaryAllocation(of: Unusual.self, capacity: plan.unusualWindows.count) { unusual in
                     plan.unusualWindows.withUnsafeBufferPointer { wanted in
                         findUnusual(history, wanted, windows, cuts, at: time, labelDelay: labelDelay, into: unusual)

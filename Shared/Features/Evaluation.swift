@@ -135,6 +135,8 @@ struct Evaluation {
     let terminal: HistoryView?
     /// The terminal's index, as the customer's events name it.
     let terminalIndex: UInt32?
+    /// Where the windows of both entities lay when they were last looked at; nil where that is not kept.
+    let lastCuts: FollowedWindows.Cuts?
 
     /// Writes the values in the set's order.
     /// - Returns: the amount over what is usual for the customer; NaN if that is unknown.
@@ -148,7 +150,9 @@ struct Evaluation {
                 for step in steps { values[step.index] = .nan }
                 return
             }
-            EntityView.with(terminal, plan: plan.terminal, at: time, labelDelay: labelDelay, amount: .nan) { view in
+            EntityView.with(
+                terminal, plan: plan.terminal, at: time, labelDelay: labelDelay, amount: .nan, lastCuts: lastCuts?.ofTerminal
+            ) { view in
                 for step in steps { values[step.index] = view.value(step.aggregation, window: step.window) }
             }
         }
@@ -157,7 +161,9 @@ struct Evaluation {
             for step in plan.pairSteps { values[step.index] = .nan }
             return .nan
         }
-        return EntityView.with(customer, plan: plan.customer, at: time, labelDelay: labelDelay, amount: amount) { view in
+        return EntityView.with(
+            customer, plan: plan.customer, at: time, labelDelay: labelDelay, amount: amount, lastCuts: lastCuts?.ofCustomer
+        ) { view in
             plan.customer.steps.withUnsafeBufferPointer { steps in
                 for step in steps { values[step.index] = view.value(step.aggregation, window: step.window) }
             }
@@ -185,3 +191,39 @@ struct Evaluation {
     }
 }
 
+/// Where the windows of each customer and terminal lay when it was last looked at: see `HistoryView.follow`.
+final class FollowedWindows {
+    /// Of one customer and one terminal: an index for each age of its plan.
+    struct Cuts {
+        let ofCustomer: UnsafeMutableBufferPointer<UInt32>
+        let ofTerminal: UnsafeMutableBufferPointer<UInt32>
+    }
+
+    private let customers: UnsafeMutablePointer<UInt32>
+    private let terminals: UnsafeMutablePointer<UInt32>
+    private let agesOfCustomer: Int
+    private let agesOfTerminal: Int
+
+    init(customers: Int, terminals: Int, plan: EvaluationPlan) {
+        agesOfCustomer = plan.customer.ages.count
+        agesOfTerminal = plan.terminal.ages.count
+        self.customers = .allocate(capacity: customers * agesOfCustomer)
+        self.customers.initialize(repeating: 0, count: customers * agesOfCustomer)
+        self.terminals = .allocate(capacity: terminals * agesOfTerminal)
+        self.terminals.initialize(repeating: 0, count: terminals * agesOfTerminal)
+    }
+
+    deinit {
+        customers.deallocate()
+        terminals.deallocate()
+    }
+
+    /// - Parameter terminal: `FeatureEngine.none` for a payment without one.
+    @inline(__always)
+    func cuts(customer: UInt32, terminal: UInt32) -> Cuts {
+        let terminal = terminal == FeatureEngine.none ? 0 : Int(terminal)
+        return Cuts(
+            ofCustomer: .init(start: customers + Int(customer) &* agesOfCustomer, count: agesOfCustomer),
+            ofTerminal: .init(start: terminals + terminal &* agesOfTerminal, count: agesOfTerminal))
+    }
+}

@@ -61,21 +61,22 @@ struct EventList: Sendable {
 
     var isEmpty: Bool { count == 0 }
 
-    subscript(index: Int) -> Event { withView { $0[index] } }
+    subscript(index: Int) -> Event { view[index] }
 
     @inline(__always)
-    func time(at index: Int) -> Int64 { withView { $0.time(index) } }
+    func time(at index: Int) -> Int64 { view.time(index) }
 
     @inline(__always)
-    func cumulativeTicks(at index: Int) -> Int64 { withView { $0.cumulativeTicks(index) } }
+    func cumulativeTicks(at index: Int) -> Int64 { view.cumulativeTicks(index) }
 
     @inline(__always)
-    func counterpart(at index: Int) -> UInt32 { withView { $0.counterpart(index) } }
+    func counterpart(at index: Int) -> UInt32 { view.counterpart(index) }
 
+    /// The words of a list stay where they are until it is changed or let go; a view must not outlive that.
     @inline(__always)
-    func withView<R>(_ body: (View) throws -> R) rethrows -> R {
-        try words.withUnsafeBufferPointer { words in
-            try body(View(words: words, count: count, form: form, stride: form.stride, baseTime: baseTime, baseTicks: baseTicks))
+    var view: View {
+        words.withUnsafeBufferPointer { words in
+            View(words: words, count: count, form: form, stride: form.stride, baseTime: baseTime, baseTicks: baseTicks)
         }
     }
 
@@ -101,7 +102,10 @@ struct EventList: Sendable {
         count -= removed
         if form != .wide {
             let passed = packed(ticks: base &- baseTicks)
-            for index in 0..<count { words[index * form.stride + form.timeWords] -= passed }
+            let (stride, timeWords) = (form.stride, form.timeWords)
+            words.withUnsafeMutableBufferPointer { words in
+                for place in Swift.stride(from: timeWords, to: words.count, by: stride) { words[place] -= passed }
+            }
         }
         baseTicks = base
     }
@@ -138,12 +142,19 @@ struct EventList: Sendable {
 
     private mutating func place(_ event: Event, at index: Int) {
         if index == count {
+            count += 1
+            if form.stride == 5 {
+                // The common form in one piece.
+                return withUnsafeBytes(
+                    of: (packed(time: event.time), packed(ticks: event.cumulativeTicks &- baseTicks), event.counterpart, event.label.bits,
+                         event.toUsual.bitPattern)
+                ) { $0.withMemoryRebound(to: UInt32.self) { words.append(contentsOf: $0) } }
+            }
             if form.timeWords == 1 { words.append(packed(time: event.time)) } else { append(event.time) }
             if form.tickWords == 1 { words.append(packed(ticks: event.cumulativeTicks &- baseTicks)) } else { append(event.cumulativeTicks) }
             words.append(event.counterpart)
             words.append(event.label.bits)
             words.append(event.toUsual.bitPattern)
-            count += 1
         } else {
             // Late ones are rare: made at the end, and moved.
             let end = words.count
@@ -172,7 +183,7 @@ struct EventList: Sendable {
         words.append(UInt32(truncatingIfNeeded: number >> 32))
     }
 
-    /// A list for reading many events. Must not leave the closure that got it.
+    /// A list for reading many events: bare memory.
     struct View {
         fileprivate let words: UnsafeBufferPointer<UInt32>
         let count: Int
@@ -181,6 +192,18 @@ struct EventList: Sendable {
         fileprivate let baseTime: Int64
         /// `cumulativeTicks` just before the first event.
         let baseTicks: Int64
+
+        /// Reads a word each of the list's beginning, of its end, and of the events before and after some indices.
+        @inline(__always)
+        func touch(_ indices: UnsafeMutableBufferPointer<UInt32>) -> UInt64 {
+            guard count > 0 else { return 0 }
+            var sum = UInt64(words[0]) &+ UInt64(words[words.count &- 1])
+            for index in indices {
+                let place = min(Int(index), count &- 1) &* stride
+                sum &+= UInt64(words[max(0, place &- stride)]) &+ UInt64(words[min(place &+ 2 &* stride, words.count) &- 1])
+            }
+            return sum
+        }
 
         @inline(__always)
         func time(_ index: Int) -> Int64 {

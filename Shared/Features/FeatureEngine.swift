@@ -105,12 +105,10 @@ public struct FeatureEngine: Sendable {
         let (customer, terminal) = indices(of: transaction)
         var toUsual = Double.nan
         let values = [Double](unsafeUninitializedCapacity: set.count) { buffer, count in
-            toUsual = customers[Int(customer)].withView { customer in
-                evaluation(
-                    at: transaction.eventTime.microseconds, amount: transaction.amount.amount, place: transaction.location,
-                    customer: customer, terminal: nil, terminalIndex: terminal
-                ).fill(buffer)
-            }
+            toUsual = evaluation(
+                at: transaction.eventTime.microseconds, amount: transaction.amount.amount, place: transaction.location,
+                customer: Self.view(of: customer, in: customers), terminal: nil, terminalIndex: terminal
+            ).fill(buffer)
             count = set.count
         }
         rememberAtCustomer(transaction, customer: customer, terminal: terminal, toUsual: Float(toUsual))
@@ -123,17 +121,11 @@ public struct FeatureEngine: Sendable {
         precondition(values.count == set.count, "a value for each feature")
         guard let terminalID = transaction.terminalID else { return values }
         let index = Self.index(of: terminalID, in: &terminalIndex, histories: &terminals)
-        var customer = EntityHistory()
-        customer.place = home
         let known = [Double](unsafeUninitializedCapacity: set.count) { buffer, count in
-            _ = customer.withView { customer in
-                terminals[Int(index)].withView { terminal in
-                    evaluation(
-                        at: transaction.eventTime.microseconds, amount: transaction.amount.amount, place: transaction.location,
-                        customer: customer, terminal: terminal, terminalIndex: index
-                    ).fill(buffer)
-                }
-            }
+            _ = evaluation(
+                at: transaction.eventTime.microseconds, amount: transaction.amount.amount, place: transaction.location,
+                customer: .empty(at: home), terminal: Self.view(of: index, in: terminals), terminalIndex: index
+            ).fill(buffer)
             count = set.count
         }
         var values = values
@@ -211,8 +203,6 @@ public struct FeatureEngine: Sendable {
 
     /// A payment whose customer and terminal are numbers of this engine.
     struct NumberedPayment {
-        /// Tells it from all others.
-        var fingerprint: UInt64
         var time: Int64
         var customer: UInt32
         /// `none` without one.
@@ -225,42 +215,47 @@ public struct FeatureEngine: Sendable {
     mutating func see(terminal id: String) { _ = Self.index(of: id, in: &terminalIndex, histories: &terminals) }
 
     /// So many payments ahead memory is asked for what they need.
-    static let batch = 8
+    static let batch = 16
 
-    /// Reads the newest of the histories that the next payments will ask for, so that the waits for them overlap: one payment's features
-    /// alone wait for memory for as long as they take to compute.
+    /// Reads what the next payments' features and their remembering will read, so that the waits for memory overlap: one payment alone would
+    /// wait for longer than it computes.
+    /// - Parameter rows: of the payments.
     /// - Returns: a number that depends on all that was read.
     @inline(never)
-    func touch(customers next: ArraySlice<UInt32>, terminals nextTerminals: ArraySlice<UInt32>) -> Int64 {
-        var sum: Int64 = 0
-        func touch(_ histories: [EntityHistory], _ numbers: ArraySlice<UInt32>) {
-            for number in numbers where number != Self.none { sum &+= Int64(histories[Int(number)].events.count) }
-            for number in numbers where number != Self.none {
-                histories[Int(number)].events.withView { events in
-                    // Each second one: none is longer than half a line of the processor's memory.
-                    var index = events.count &- 1
-                    let end = max(0, events.count &- 64)
-                    while index >= end {
-                        sum &+= events.time(index)
-                        index &-= 2
-                    }
-                }
-            }
+    func touch(_ rows: some Collection<Int>, of payments: PaymentColumns, following windows: FollowedWindows) -> UInt64 {
+        var sum: UInt64 = 0
+        // A history's own fields begin and end in two lines of memory.
+        func touch(_ history: EntityHistory) { sum &+= UInt64(history.events.count) &+ (history.place == nil ? 0 : 1) }
+        for row in rows {
+            touch(customers[Int(payments.customers[row])])
+            let terminal = payments.terminals[row]
+            if terminal != Self.none { touch(terminals[Int(terminal)]) }
         }
-        touch(customers, next)
-        touch(terminals, nextTerminals)
+        for row in rows {
+            let (customer, terminal) = (payments.customers[row], payments.terminals[row])
+            let cuts = windows.cuts(customer: customer, terminal: terminal)
+            sum &+= Self.view(of: customer, in: customers)?.events.touch(cuts.ofCustomer) ?? 0
+            sum &+= Self.view(of: terminal, in: terminals)?.events.touch(cuts.ofTerminal) ?? 0
+        }
         return sum
+    }
+
+    /// Memory in which to follow the windows of the entities seen so far.
+    func followedWindows() -> FollowedWindows {
+        FollowedWindows(customers: customers.count, terminals: terminals.count, plan: plan)
     }
 
     /// As `observe(_:into:)`, but no label finds the payment by its key.
     @inline(__always)
-    mutating func observe(_ payment: NumberedPayment, into values: UnsafeMutableBufferPointer<Double>) {
+    mutating func observe(
+        _ payment: NumberedPayment, following windows: FollowedWindows, into values: UnsafeMutableBufferPointer<Double>
+    ) {
         let toUsual = fill(
             values, at: payment.time, amount: payment.amount.amount, place: payment.place, customer: payment.customer,
-            terminal: payment.terminal)
+            terminal: payment.terminal, lastCuts: windows.cuts(customer: payment.customer, terminal: payment.terminal))
         let ticks = Self.ticks(payment.amount)
         var event = Event(time: payment.time, counterpart: payment.terminal, label: .unknown, toUsual: Float(toUsual))
-        customers[Int(payment.customer)].insert(event, ticks: ticks, fingerprint: payment.fingerprint, retention: retention)
+        customers[Int(payment.customer)].insert(event, ticks: ticks, retention: retention)
         guard payment.terminal != Self.none else { return }
         event.counterpart = payment.customer
         terminals[Int(payment.terminal)].insert(event, ticks: ticks, retention: retention)
@@ -270,8 +265,9 @@ public struct FeatureEngine: Sendable {
     var asksWhatIsGenuine: Bool { plan.asksWhatIsGenuine }
 
     /// As `learn(_:)`, of a payment that was observed by numbers; nothing happens if it is so old that it was let go.
-    mutating func learn(isFraud: Bool, knownAt: Int64, of fingerprint: UInt64, customer: UInt32) {
-        guard let index = customers[Int(customer)].index(of: fingerprint) else { return }
+    /// - Parameter rank: how many payments of the same customer at the same terminal and time were observed before it.
+    mutating func learn(isFraud: Bool, knownAt: Int64, time: Int64, customer: UInt32, terminal: UInt32, rank: Int) {
+        guard let index = customers[Int(customer)].index(at: time, counterpart: terminal, rank: rank) else { return }
         learn(isFraud: isFraud, knownAt: knownAt, at: index, ofCustomer: customer)
     }
 
@@ -346,33 +342,34 @@ public struct FeatureEngine: Sendable {
     /// - Returns: the amount over what is usual for the customer; NaN if that is unknown.
     @inline(__always)
     private func fill(
-        _ values: UnsafeMutableBufferPointer<Double>, at time: Int64, amount: Double, place: Coordinate?, customer: UInt32, terminal: UInt32
+        _ values: UnsafeMutableBufferPointer<Double>, at time: Int64, amount: Double, place: Coordinate?, customer: UInt32, terminal: UInt32,
+        lastCuts: FollowedWindows.Cuts? = nil
     ) -> Double {
-        Self.withView(of: customer, in: customers) { customerView in
-            Self.withView(of: terminal, in: terminals) { terminalView in
-                evaluation(at: time, amount: amount, place: place, customer: customerView, terminal: terminalView, terminalIndex: terminal)
-                    .fill(values)
-            }
-        }
+        evaluation(
+            at: time, amount: amount, place: place, customer: Self.view(of: customer, in: customers),
+            terminal: Self.view(of: terminal, in: terminals), terminalIndex: terminal, lastCuts: lastCuts
+        ).fill(values)
     }
 
     /// - Parameter terminalIndex: `none` without a terminal.
     @inline(__always)
     private func evaluation(
-        at time: Int64, amount: Double, place: Coordinate?, customer: HistoryView?, terminal: HistoryView?, terminalIndex: UInt32
+        at time: Int64, amount: Double, place: Coordinate?, customer: HistoryView?, terminal: HistoryView?, terminalIndex: UInt32,
+        lastCuts: FollowedWindows.Cuts? = nil
     ) -> Evaluation {
         Evaluation(
             plan: plan, time: time, amount: amount, place: place, labelDelay: set.labelDelay.microseconds,
             utcOffsetSeconds: set.utcOffsetSeconds, customer: customer, terminal: terminal,
-            terminalIndex: terminalIndex == Self.none ? nil : terminalIndex)
+            terminalIndex: terminalIndex == Self.none ? nil : terminalIndex, lastCuts: lastCuts)
     }
 
+    /// Nil for `none`.
     @inline(__always)
-    private static func withView(of index: UInt32, in histories: [EntityHistory], _ body: (HistoryView?) -> Double) -> Double {
-        if index == none { return body(nil) }
-        if index == unseen { return body(.empty) }
-        // By their address: an element of the array itself would be copied, and three references counted.
-        return histories.withUnsafeBufferPointer { $0[Int(index)].withView { body($0) } }
+    private static func view(of index: UInt32, in histories: [EntityHistory]) -> HistoryView? {
+        if index == none { return nil }
+        if index == unseen { return .empty() }
+        // By their addresses: an element of the array itself would be copied, and its references counted.
+        return histories.withUnsafeBufferPointer { $0.baseAddress.map { HistoryView(of: $0 + Int(index)) } }
     }
 
     private static func index(of id: String, in indices: inout [String: UInt32], histories: inout [EntityHistory]) -> UInt32 {

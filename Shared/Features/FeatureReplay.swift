@@ -2,8 +2,9 @@ public import Records
 
 /// Builds point-in-time rows from a file's worth of history, with the engine that serves online.
 ///
-/// Payments are taken in the order of their event times (equal times in the given order); a label is taken in before the first payment at
-/// or after the time it became known. So a row holds what a server that had seen everything in time would have answered.
+/// Payments are taken in the order of their event times, those of one time in the order of their keys, so that the same payments give the
+/// same rows whatever the order in which they lie in a file; a label is taken in before the first payment at or after the time it became
+/// known. So a row holds what a server that had seen everything in time would have answered.
 ///
 /// ```swift
 /// var replay = FeatureReplay(set: .payments)
@@ -25,7 +26,11 @@ public struct FeatureReplay: Sendable {
     public mutating func run(
         _ transactions: [Transaction], labels: [Label], body: (_ index: Int, _ values: UnsafeBufferPointer<Double>) throws -> Void
     ) rethrows {
-        let order = transactions.indices.sorted { (transactions[$0].eventTime, $0) < (transactions[$1].eventTime, $1) }
+        let order = transactions.indices.sorted { a, b in
+            let (one, other) = (transactions[a], transactions[b])
+            if one.eventTime != other.eventTime { return one.eventTime < other.eventTime }
+            return one.key == other.key ? a < b : one.key.precedes(other.key)
+        }
         let labelOrder = labels.indices.sorted { (labels[$0].knownAt, $0) < (labels[$1].knownAt, $1) }
         var nextLabel = 0
         try withUnsafeTemporaryAllocation(of: Double.self, capacity: engine.set.count) { values in

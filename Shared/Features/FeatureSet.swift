@@ -33,11 +33,13 @@ public struct FeatureSet: Sendable, Hashable {
     public var names: [String] { definitions.map(\.name) }
 
     /// The features of `names`, in that order, as a set of its own; nil if one of them is not here.
-    public func selecting(_ names: [String]) -> FeatureSet? {
+    /// - Parameter name: of the new set; that of this one if nil.
+    public func selecting(_ names: [String], as name: String? = nil) -> FeatureSet? {
         let byName = Dictionary(uniqueKeysWithValues: definitions.map { ($0.name, $0) })
         let chosen = names.compactMap { byName[$0] }
         guard chosen.count == names.count else { return nil }
-        return FeatureSet(name: name, definitions: chosen, labelDelay: labelDelay, utcOffsetSeconds: utcOffsetSeconds)
+        return FeatureSet(
+            name: name ?? self.name, definitions: chosen, labelDelay: labelDelay, utcOffsetSeconds: utcOffsetSeconds)
     }
 
     var looksBeyondWindows: Bool { definitions.contains { $0.aggregation.looksBeyondWindows } }

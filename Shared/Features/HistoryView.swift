@@ -1,7 +1,7 @@
 import Records
 
-/// An entity's history as an evaluation reads it: bare memory, so that looking at it counts no references. Valid only inside
-/// `EntityHistory.withView`.
+/// An entity's history as an evaluation reads it: bare memory, so that looking at it counts no references. Valid as long as the history
+/// is neither changed nor let go.
 struct HistoryView {
     /// Ordered by event time.
     let events: EventList.View
@@ -9,9 +9,20 @@ struct HistoryView {
     let frauds: UnsafeBufferPointer<KnownFraud>
     let place: Coordinate?
 
+    @inline(__always)
+    init(of history: UnsafePointer<EntityHistory>) {
+        events = history.pointee.events.view
+        frauds = history.pointee.frauds.withUnsafeBufferPointer { $0 }
+        place = history.pointee.place
+    }
+
+    private init(events: EventList.View, frauds: UnsafeBufferPointer<KnownFraud>, place: Coordinate?) {
+        (self.events, self.frauds, self.place) = (events, frauds, place)
+    }
+
     /// Of an entity that nothing is known of.
-    static var empty: HistoryView {
-        EventList().withView { HistoryView(events: $0, frauds: UnsafeBufferPointer(start: nil, count: 0), place: nil) }
+    static func empty(at place: Coordinate? = nil) -> HistoryView {
+        HistoryView(events: EventList().view, frauds: UnsafeBufferPointer(start: nil, count: 0), place: place)
     }
 
     /// The sum of all amounts before an event.
@@ -23,6 +34,25 @@ struct HistoryView {
     func ticks(in range: Range<Int>) -> Int64 {
         guard !range.isEmpty else { return 0 }
         return events.cumulativeTicks(range.upperBound - 1) &- ticks(before: range.lowerBound)
+    }
+
+    /// As `find(_:at:into:)`, where it was asked before at an earlier time and little has happened since: each index is looked for from the
+    /// one that was found then, which is mostly it or the one before, so that little of a long history is read.
+    ///
+    /// - Parameter last: what was found then, or anything; what is found now.
+    @inline(__always)
+    func follow(
+        _ ages: UnsafeBufferPointer<Int64>, at time: Int64, from last: UnsafeMutableBufferPointer<UInt32>,
+        into cuts: UnsafeMutableBufferPointer<Int>
+    ) {
+        for (place, age) in ages.enumerated() {
+            let limit = time &- age
+            var index = min(Int(last[place]), events.count)
+            while index < events.count, events.time(index) <= limit { index &+= 1 }
+            while index > 0, events.time(index &- 1) > limit { index &-= 1 }
+            cuts[place] = index
+            last[place] = UInt32(truncatingIfNeeded: index)
+        }
     }
 
     /// So many of the newest events are looked at in one go, and at most so many times.
@@ -97,16 +127,5 @@ extension EventList.View {
             if time(middle) <= limit { low = middle + 1 } else { high = middle }
         }
         return low
-    }
-}
-
-extension EntityHistory {
-    @inline(__always)
-    func withView<Result>(_ body: (HistoryView) -> Result) -> Result {
-        events.withView { events in
-            frauds.withUnsafeBufferPointer { frauds in
-                body(HistoryView(events: events, frauds: frauds, place: place))
-            }
-        }
     }
 }

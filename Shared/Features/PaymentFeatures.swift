@@ -29,15 +29,12 @@ extension FeatureSet {
 
     /// Those of `payments` that the Fraud Detection Handbook has.
     public static let handbook: FeatureSet = {
-        let names = ["amount", "is_weekend", "is_night"] + [1, 7, 30].flatMap { days in
-            [
-                "customer_count_\(days)d", "customer_mean_\(days)d", "terminal_settled_count_\(days)d", "terminal_fraud_share_\(days)d",
-            ]
-        }
-        let set = FeatureSet.payments
-        return FeatureSet(
-            name: "handbook", definitions: set.definitions.filter { names.contains($0.name) }, labelDelay: set.labelDelay,
-            utcOffsetSeconds: set.utcOffsetSeconds)
+        let windows = ["1d", "7d", "30d"]
+        let names =
+            ["amount", "is_night", "is_weekend"] + windows.flatMap { ["customer_count_\($0)", "customer_mean_\($0)"] }
+            + windows.flatMap { ["terminal_settled_count_\($0)", "terminal_fraud_share_\($0)"] }
+        guard let set = FeatureSet.payments.selecting(names, as: "handbook") else { preconditionFailure("the handbook's features are declared") }
+        return set
     }()
 
     private static let paymentItself: [FeatureDefinition] = [

@@ -98,6 +98,17 @@ public struct PaymentColumns: Sendable {
         return outcomes
     }
 
+    /// Rows in the order of their times, those of one time in the order of their keys, whatever the order in which they came; nil where they
+    /// came so.
+    public var order: [Int]? {
+        guard times.indices.dropFirst().contains(where: { isBefore($0, $0 - 1) }) else { return nil }
+        return times.indices.sorted { isBefore($0, $1) }
+    }
+
+    private func isBefore(_ row: Int, _ other: Int) -> Bool {
+        times[row] == times[other] ? keys.isBefore(row, other) : times[row] < times[other]
+    }
+
     public func amount(of row: Int) -> Money { Money(minorUnits: minorUnits[row], currency: currencies[Int(currencyOfRow[row])]) }
 
     /// Where a payment was made, if the bank knew it better than the terminal's place.
@@ -170,15 +181,25 @@ private struct PaymentKeys: Sendable {
             transactionID: withID(of: row) { String(decoding: $0, as: UTF8.self) })
     }
 
+    /// Than the last one; of one bank.
     private func isGreater(_ id: UnsafeBufferPointer<UInt8>) -> Bool {
         guard !ends.isEmpty else { return true }
-        let last = range(ends.count - 1)
-        if last.count != id.count { return id.count > last.count }
-        var index = last.lowerBound
-        for byte in id {
-            if bytes[index] != byte { return byte > bytes[index] }
-            index += 1
-        }
-        return false
+        return withID(of: ends.count - 1) { $0.comparison(to: id) < 0 }
+    }
+
+    /// As `TransactionKey.precedes(_:)`.
+    func isBefore(_ row: Int, _ other: Int) -> Bool {
+        let comparison = withID(of: row) { id in withID(of: other) { id.comparison(to: $0) } }
+        if comparison != 0 || banks.isEmpty { return comparison < 0 }
+        return key(of: row).precedes(key(of: other))
+    }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+    /// Below zero where this comes first: the shorter, then byte by byte.
+    fileprivate func comparison(to other: UnsafeBufferPointer<UInt8>) -> Int {
+        if count != other.count { return count - other.count }
+        for (byte, its) in zip(self, other) where byte != its { return Int(byte) - Int(its) }
+        return 0
     }
 }

@@ -15,6 +15,17 @@ public struct TransactionKey: Sendable, Hashable {
     }
 }
 
+extension TransactionKey {
+    /// The order of payments of one time, whatever the order in which they come: by their ids, the shorter first, so that numbers count up,
+    /// then byte by byte, then by their banks.
+    public func precedes(_ other: TransactionKey) -> Bool {
+        let ids = (transactionID.utf8, other.transactionID.utf8)
+        if ids.0.count != ids.1.count { return ids.0.count < ids.1.count }
+        if !ids.0.elementsEqual(ids.1) { return ids.0.lexicographicallyPrecedes(ids.1) }
+        return bankID.utf8.lexicographicallyPrecedes(other.bankID.utf8)
+    }
+}
+
 extension Checker {
     mutating func key(_ key: TransactionKey) {
         identifier("bank_id", key.bankID)

@@ -4,9 +4,9 @@ public import Records
 
 /// What a model is trained on: payments, what became known of them, and where people and terminals are.
 public struct PaymentHistory: Sendable {
-    /// In the order of event time; each key once.
+    /// In the order of event time, those of one time in the order of their keys; each key once.
     public let transactions: [Transaction]
-    /// In the order in which they became known.
+    /// In the order in which they became known, those known at one time in the order of their payments' keys.
     public let labels: [Label]
     public var homes: [String: Coordinate]
     public var terminals: [String: Coordinate]
@@ -22,8 +22,8 @@ public struct PaymentHistory: Sendable {
         seen.reserveCapacity(transactions.count)
         let unique = transactions.filter { seen.insert($0.key).inserted }
         duplicateCount = transactions.count - unique.count
-        self.transactions = unique.isSortedByTime ? unique : unique.stablySorted { $0.eventTime < $1.eventTime }
-        self.labels = labels.stablySorted { $0.knownAt < $1.knownAt }
+        self.transactions = unique.sortedByTime { ($0.eventTime, $0.key) }
+        self.labels = labels.sortedByTime { ($0.knownAt, $0.key) }
         self.homes = homes
         self.terminals = terminals
     }
@@ -98,16 +98,17 @@ public struct PaymentHistory: Sendable {
     }
 }
 
-extension [Transaction] {
-    fileprivate var isSortedByTime: Bool { zip(self, dropFirst()).allSatisfy { $0.eventTime <= $1.eventTime } }
-}
-
 extension Array {
-    /// The standard library's sort is stable today and does not promise it.
-    fileprivate func stablySorted(by precedes: (Element, Element) -> Bool) -> [Element] {
-        enumerated().sorted { a, b in
-            if precedes(a.element, b.element) { return true }
-            return !precedes(b.element, a.element) && a.offset < b.offset
+    /// By time and key, whatever the order of the file; what has both in common stays as it came.
+    fileprivate func sortedByTime(_ rank: (Element) -> (Timestamp, TransactionKey)) -> [Element] {
+        func isBefore(_ a: Element, _ b: Element) -> Bool {
+            let ((time, key), (otherTime, otherKey)) = (rank(a), rank(b))
+            return time == otherTime ? key.precedes(otherKey) : time < otherTime
+        }
+        guard zip(dropFirst(), self).contains(where: isBefore) else { return self }
+        // The standard library's sort is stable today and does not promise it.
+        return enumerated().sorted { a, b in
+            isBefore(a.element, b.element) || (a.offset < b.offset && !isBefore(b.element, a.element))
         }.map(\.element)
     }
 }

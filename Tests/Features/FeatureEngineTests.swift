@@ -111,6 +111,12 @@ import Testing
                 world.labels[place].knownAt = known.knownAt - .days(20)
             }
             world.transactions.swapAt(10, 2_000)
+            // Some of one time, some of these of one customer at one terminal, out of the order of their ids.
+            for place in 300..<330 {
+                world.transactions[place].eventTime = world.transactions[300].eventTime
+                if place % 3 > 0 { (world.transactions[place].customerID, world.transactions[place].terminalID) = ("c1", "t1") }
+            }
+            world.transactions.swapAt(305, 311)
             world.transactions[77].terminalID = nil
             world.transactions[78].location = Coordinate(latitude: 1, longitude: 2)
             let homes = Dictionary(uniqueKeysWithValues: (0..<25).map { ("c\($0)", Coordinate(latitude: 50 + Double($0), longitude: 1)) })
@@ -134,9 +140,31 @@ import Testing
             }
             #expect(wrong == 0)
             #expect(order == world.transactions.indices.sorted {
-                (world.transactions[$0].eventTime, $0) < (world.transactions[$1].eventTime, $1)
+                let (one, other) = (world.transactions[$0], world.transactions[$1])
+                return one.eventTime == other.eventTime ? one.key.precedes(other.key) : one.eventTime < other.eventTime
             })
         }
+    }
+
+    @Test func `the order of a file does not matter, where many payments are of one time`() {
+        var world = World(seed: 5, count: 2_000)
+        for place in world.transactions.indices {
+            let day = world.transactions[place].eventTime.dayNumber()
+            world.transactions[place].eventTime = Timestamp(seconds: Int64(day) * 86_400)
+        }
+        func table(_ transactions: [Transaction]) -> [[String]] {
+            var payments = PaymentColumns()
+            for transaction in transactions { payments.append(transaction, label: nil) }
+            payments.setLabels(world.labels)
+            var replay = ColumnReplay(set: .payments, payments)
+            var rows: [[String]] = []
+            replay.run { row, values in
+                rows.append([payments.withID(of: row) { String(decoding: $0, as: UTF8.self) }] + values.map { "\($0)" })
+            }
+            return rows
+        }
+        var random = SeededGenerator(state: 9)
+        #expect(table(world.transactions) == table(world.transactions.shuffled(using: &random)))
     }
 
     @Test func `a long history is searched as a short one is walked`() {

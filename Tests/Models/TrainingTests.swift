@@ -90,7 +90,13 @@ import Testing
     }
 
     @Test func `the order of the file and repeated ids do not matter`() throws {
-        let world = SmallWorld(count: 3_000)
+        var world = SmallWorld(count: 3_000)
+        // Many of one time: whole hours.
+        for place in world.transactions.indices {
+            let hour = world.transactions[place].eventTime.seconds / 3_600
+            world.transactions[place].eventTime = Timestamp(seconds: hour * 3_600)
+            world.labels[place].knownAt = world.transactions[place].eventTime + .days(7)
+        }
         var random = SeededGenerator(state: 4)
         let shuffled = PaymentHistory(
             transactions: world.transactions.shuffled(using: &random) + world.transactions.prefix(100),
@@ -99,6 +105,7 @@ import Testing
         let a = try training.train(on: world.history, asOf: world.end, source: "test", createdAt: world.end)
         let b = try training.train(on: shuffled, asOf: world.end, source: "test", createdAt: world.end)
         #expect(a.model.forest == b.model.forest)
+        #expect(a.manifest.training.dataSHA256 == b.manifest.training.dataSHA256)
     }
 
     @Test func `an ensemble of one part promises no coverage and calls nothing held out`() throws {

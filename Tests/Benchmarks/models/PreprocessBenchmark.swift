@@ -41,22 +41,23 @@ enum PreprocessBenchmark {
         report.compare("preprocess, peak memory", unit: "GB", ours: all.bytes / 1e9, peer: 1, "the budget", .atMost(1))
     }
 
+    /// Processor time and peak memory of that process alone.
     private static func measure(_ executable: String, _ arguments: [String]) throws -> (seconds: Double, bytes: Double) {
-        var before = rusage()
-        getrusage(__rusage_who_t(RUSAGE_CHILDREN.rawValue), &before)
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: executable)
-        process.arguments = arguments
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw XGBoostPeer.Failure(description: "\(executable) preprocess failed") }
-        var after = rusage()
-        getrusage(__rusage_who_t(RUSAGE_CHILDREN.rawValue), &after)
-        func seconds(_ usage: rusage) -> Double {
-            Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6
+        let words = ([executable] + arguments).map { strdup($0) } + [nil]
+        defer { for word in words { free(word) } }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+        var child = pid_t()
+        guard posix_spawn(&child, executable, &actions, nil, words, environ) == 0 else {
+            throw XGBoostPeer.Failure(description: "\(executable) does not start")
         }
-        // The largest child so far: compilers of the peers are smaller than a gigabyte.
-        return (seconds(after) - seconds(before), Double(after.ru_maxrss) * 1_024)
+        var status: Int32 = 0
+        var usage = rusage()
+        while wait4(child, &status, 0, &usage) < 0, errno == EINTR {}
+        guard status == 0 else { throw XGBoostPeer.Failure(description: "\(executable) preprocess failed") }
+        let seconds = Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6
+        return (seconds, Double(usage.ru_maxrss) * 1_024)
     }
 }
