@@ -81,13 +81,27 @@ public struct StaticFiles: Sendable {
 
 /// Strong entity tags (RFC 9110, 8.8.3): what differs by a byte has another tag.
 public enum EntityTag {
-    /// A tag made of the bytes: two 64-bit FNV-1a sums, one from each end.
+    /// A tag made of the bytes: two 64-bit sums over eight at a time, each multiplied and folded as FNV-1a and SplitMix64 do. Nobody gains by
+    /// finding two contents with one tag: both would be the server's own.
     public static func of(_ bytes: [UInt8]) -> String {
-        func sum(_ bytes: some Sequence<UInt8>) -> String {
-            let value = bytes.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
-            return String(value, radix: 36)
+        var first: UInt64 = 0xCBF2_9CE4_8422_2325, second: UInt64 = 0x9E37_79B9_7F4A_7C15
+        func add(_ word: UInt64) {
+            first = (first ^ word) &* 0xBF58_476D_1CE4_E5B9
+            first ^= first >> 32
+            second = (second &+ word) &* 0x94D0_49BB_1331_11EB
+            second ^= second >> 29
         }
-        return "\"\(sum(bytes))-\(sum(bytes.reversed()))\""
+        bytes.withUnsafeBytes { bytes in
+            var offset = 0
+            while offset + 8 <= bytes.count {
+                add(UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
+                offset += 8
+            }
+            // What is left, with the length, so that zeros at the end count.
+            add(bytes[offset...].reversed().reduce(0) { $0 << 8 | UInt64($1) })
+            add(UInt64(bytes.count))
+        }
+        return "\"\(String(first, radix: 36))-\(String(second, radix: 36))\""
     }
 
     /// Whether the client says in `if-none-match` that it has what the tag is of (RFC 9110, 13.1.2).

@@ -105,7 +105,7 @@ struct CellHistory: Sendable {
                 if index > 0, entries[index - 1].key >= base { last = entries[index - 1] }
                 if let masks = filter.hourMasks {
                     masks.withUnsafeBufferPointer { masks in
-                        countBefore += Self.sum(entries, masks, from: &index, before: base + first, after: &last).count
+                        countBefore += Self.count(entries, masks, from: &index, before: base + first, after: &last)
                         now += Self.sum(entries, masks, from: &index, before: base + end, after: &last)
                     }
                 } else {
@@ -151,19 +151,44 @@ struct CellHistory: Sendable {
         _ entries: UnsafeBufferPointer<Entry>, _ masks: UnsafeBufferPointer<UInt64>, from index: inout Int, before key: UInt32,
         after last: inout Entry
     ) -> Tally {
-        var count: UInt64 = 0, risk = 0.0, place = index, previous = last
-        while place < entries.count {
-            let entry = entries[place]
-            guard entry.key < key else { break }
+        // Two sums that do not wait for each other.
+        var count: UInt64 = 0, even = 0.0, odd = 0.0, place = index, previous = last
+        @inline(__always) func add(_ entry: Entry, to risk: inout Double) {
             let mask = masks[Int((entry.key & 0xF_FFFF) % 168)]
             count &+= UInt64(entry.count &- previous.count) & mask
             risk += Double(bitPattern: (entry.riskSum - previous.riskSum).bitPattern & mask)
             previous = entry
+        }
+        while place + 1 < entries.count, entries[place + 1].key < key {
+            add(entries[place], to: &even)
+            add(entries[place + 1], to: &odd)
+            place += 2
+        }
+        if place < entries.count, entries[place].key < key {
+            add(entries[place], to: &even)
             place += 1
         }
         index = place
         last = previous
-        return Tally(count: Int(truncatingIfNeeded: count), riskSum: risk)
+        return Tally(count: Int(truncatingIfNeeded: count), riskSum: even + odd)
+    }
+
+    /// As `sum`, of the counts alone.
+    @inline(__always)
+    private static func count(
+        _ entries: UnsafeBufferPointer<Entry>, _ masks: UnsafeBufferPointer<UInt64>, from index: inout Int, before key: UInt32,
+        after last: inout Entry
+    ) -> Int {
+        var count: UInt64 = 0, place = index, previous = last.count
+        while place < entries.count, entries[place].key < key {
+            let entry = entries[place]
+            count &+= UInt64(entry.count &- previous) & masks[Int((entry.key & 0xF_FFFF) % 168)]
+            previous = entry.count
+            place += 1
+        }
+        if place > index { last = entries[place - 1] }
+        index = place
+        return Int(truncatingIfNeeded: count)
     }
 
     /// Calls `body` with each entry that a filter lets through.
