@@ -59,23 +59,12 @@ extension Message {
 
     /// The wire format.
     public func protobufBytes() -> [UInt8] {
-        var bytes: [UInt8] = []
-        encodeProtobuf(into: &bytes)
-        return bytes
+        makeBytes(protobufByteCount) { encodeProtobuf(into: $0) }
     }
 
     /// Appends the wire format to `buffer`.
     public func encodeProtobuf(into buffer: inout [UInt8]) {
-        let count = protobufByteCount
-        if buffer.isEmpty {
-            buffer = [UInt8](unsafeUninitializedCapacity: count) { storage, initialized in
-                initialized = encodeProtobuf(into: UnsafeMutableRawBufferPointer(storage))
-            }
-        } else {
-            buffer += [UInt8](unsafeUninitializedCapacity: count) { storage, initialized in
-                initialized = encodeProtobuf(into: UnsafeMutableRawBufferPointer(storage))
-            }
-        }
+        if buffer.isEmpty { buffer = protobufBytes() } else { buffer += protobufBytes() }
     }
 
     /// Writes the wire format to the beginning of `storage`, which must hold at least ``protobufByteCount`` bytes.
@@ -107,6 +96,14 @@ extension Message {
         var writer = JSONWriter()
         writeJSON(to: &writer)
         return writer.bytes
+    }
+}
+
+/// As many bytes as `fill` says it has written. Not generic, so that nothing about arrays is looked up for each message.
+@inline(never)
+private func makeBytes(_ capacity: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Int) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: capacity) { storage, initialized in
+        initialized = fill(UnsafeMutableRawBufferPointer(storage))
     }
 }
 

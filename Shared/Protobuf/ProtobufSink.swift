@@ -136,7 +136,8 @@ public struct ProtobufWriter: ProtobufSink {
 
 /// One field each: its tag and its value. Whether a default is left out is the caller's choice.
 extension ProtobufSink {
-    @inlinable
+    /// Inlined, because a tag is a constant where it is written, and so is how many bytes it takes.
+    @inlinable @inline(__always)
     public mutating func tag(_ field: Int, wireType: Int) { varint(UInt64(field << 3 | wireType)) }
 
     @inlinable
