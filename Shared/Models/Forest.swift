@@ -38,7 +38,7 @@ public struct Forest: Sendable, Hashable {
     let depths: [Int]
     /// The same trees in the form that scores one row fastest; nil where they are too deep for it or ask too much.
     let answered: AnsweredTrees?
-    /// In the next best form; nil where they are too deep for it.
+    /// In the form that the other two and the table of contributions are made from; nil where they are too deep for it.
     let padded: PaddedTrees?
     /// The same in the form that scores many rows fastest.
     let sliced: BitSlicedTrees?

@@ -13,7 +13,6 @@ extension Forest {
         precondition(row.count == featureCount, "a row has one value a feature")
         guard let row = row.baseAddress else { return baseMargin }
         if let answered { return answered.margin(row, base: baseMargin) }
-        if let padded { return padded.margin(row, base: baseMargin) }
         return nodes.withUnsafeBufferPointer { nodes in
             var sum = baseMargin
             guard let nodes = nodes.baseAddress else { return sum }
@@ -36,10 +35,6 @@ extension Forest {
         }
         if let answered {
             for row in margins.indices { margins[row] = answered.margin(first + row * featureCount, base: baseMargin) }
-            return
-        }
-        if let padded {
-            for row in margins.indices { margins[row] = padded.margin(first + row * featureCount, base: baseMargin) }
             return
         }
         nodes.withUnsafeBufferPointer { nodes in

@@ -1,4 +1,4 @@
-/// A forest's trees, all filled up to the same depth, so that a walk has no branches and several go in step.
+/// A forest's trees, all filled up to the same depth, so that a walk has no branches: what the forms that score and explain are made from.
 ///
 /// A tree of depth d is 2^d splits in heap order (the root at 1, children of i at 2i and 2i + 1, nothing at 0) and 2^d leaves; a leaf that
 /// lies higher is repeated below splits that ask nothing. The odd child is the one for values below the threshold.
@@ -21,7 +21,7 @@ struct PaddedTrees: Sendable, Hashable {
     static let maxDepth = 8
     /// A filled tree may have so many times the nodes that it had.
     private static let maxGrowth = 12
-    /// Trees walked in step.
+    /// Trees come in groups of so many, which are walked in step.
     static let lanes = 8
 
     let depth: Int
@@ -100,57 +100,6 @@ struct PaddedTrees: Sendable, Hashable {
             for slot in slots {
                 place.pointee = PaddedTrees.key(row[slot.feature], missing: slot.missing)
                 place += 1
-            }
-        }
-    }
-
-    /// `base` and the leaves of one row, summed in the order of the trees.
-    func margin(_ row: UnsafePointer<Float>, base: Float) -> Float {
-        withUnsafeTemporaryAllocation(of: UInt32.self, capacity: slots.count) { buffer in
-            guard let keys = buffer.baseAddress else { return base }
-            writeKeys(of: row, to: keys)
-            // A depth that the compiler knows saves a third.
-            return switch depth {
-            case 4: sum(keys, base: base, depth: 4)
-            case 6: sum(keys, base: base, depth: 6)
-            default: sum(keys, base: base, depth: depth)
-            }
-        }
-    }
-
-    @inline(__always)
-    private func sum(_ keys: UnsafePointer<UInt32>, base: Float, depth: Int) -> Float {
-        splits.withUnsafeBufferPointer { splits in
-            leaves.withUnsafeBufferPointer { leaves in
-                guard var s = splits.baseAddress, var leaf = leaves.baseAddress else { return base }
-                let w = 1 &<< depth
-                var sum = base
-                leaf -= w
-                for _ in 0..<(paddedTreeCount / PaddedTrees.lanes) {
-                    // Each step waits for memory while the seven others go on.
-                    var (a, b, c, d, e, f, g, h) = (1, 1, 1, 1, 1, 1, 1, 1)
-                    for _ in 0..<depth {
-                        a = PaddedTrees.child(s, a, keys)
-                        b = PaddedTrees.child(s + w, b, keys)
-                        c = PaddedTrees.child(s + 2 &* w, c, keys)
-                        d = PaddedTrees.child(s + 3 &* w, d, keys)
-                        e = PaddedTrees.child(s + 4 &* w, e, keys)
-                        f = PaddedTrees.child(s + 5 &* w, f, keys)
-                        g = PaddedTrees.child(s + 6 &* w, g, keys)
-                        h = PaddedTrees.child(s + 7 &* w, h, keys)
-                    }
-                    sum += leaf[a]
-                    sum += leaf[w &+ b]
-                    sum += leaf[2 &* w &+ c]
-                    sum += leaf[3 &* w &+ d]
-                    sum += leaf[4 &* w &+ e]
-                    sum += leaf[5 &* w &+ f]
-                    sum += leaf[6 &* w &+ g]
-                    sum += leaf[7 &* w &+ h]
-                    s += 8 &* w
-                    leaf += 8 &* w
-                }
-                return sum
             }
         }
     }

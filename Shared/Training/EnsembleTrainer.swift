@@ -38,9 +38,13 @@ struct EnsembleTrainer {
             }
             let forest = try XGBoostModel(try booster.encoded()).forest
             forests.append(forest)
-            let apart = partOfRow.indices.filter { parts == 1 || partOfRow[$0] == part }
-            let unseen = parts == 1 ? table : table.selecting(apart)
-            for (row, margin) in zip(apart, forest.margins(rows: unseen.values)) { heldOut[row] = margin }
+            if parts == 1 {
+                // Of what it was trained on the trainer knows the margins already; they are those of the forest.
+                heldOut = try booster.margins(of: matrix)
+                continue
+            }
+            let apart = partOfRow.indices.filter { partOfRow[$0] == part }
+            for (row, margin) in zip(apart, forest.margins(rows: table.selecting(apart).values)) { heldOut[row] = margin }
         }
         return Result(forest: try Forest(averaging: forests), heldOutMargins: heldOut)
     }

@@ -68,6 +68,17 @@ public struct PaymentHistory: Sendable {
             text.withUTF8 { line.append(contentsOf: $0) }
             line.append(0x1f)
         }
+        func add(_ number: Int64) {
+            let start = line.count
+            var rest = number.magnitude
+            repeat {
+                line.append(UInt8(ascii: "0") + UInt8(rest % 10))
+                rest /= 10
+            } while rest > 0
+            if number < 0 { line.append(UInt8(ascii: "-")) }
+            line[start...].reverse()
+            line.append(0x1f)
+        }
         func flush() {
             hash.update(data: line)
             line.removeAll(keepingCapacity: true)
@@ -75,10 +86,10 @@ public struct PaymentHistory: Sendable {
         for transaction in transactions where transaction.eventTime <= time {
             add(transaction.key.bankID)
             add(transaction.key.transactionID)
-            add(String(transaction.eventTime.microseconds))
+            add(transaction.eventTime.microseconds)
             add(transaction.customerID)
             add(transaction.terminalID ?? "")
-            add(String(transaction.amount.minorUnits))
+            add(transaction.amount.minorUnits)
             add(transaction.amount.currency.code)
             if line.count > 65_536 { flush() }
         }
@@ -87,7 +98,7 @@ public struct PaymentHistory: Sendable {
             add(label.key.bankID)
             add(label.key.transactionID)
             add(label.isFraud ? "1" : "0")
-            add(String(label.knownAt.microseconds))
+            add(label.knownAt.microseconds)
             if line.count > 65_536 { flush() }
         }
         flush()

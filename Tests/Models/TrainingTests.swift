@@ -23,6 +23,19 @@ import Testing
         for (row, margin) in forest.margins(rows: rows).enumerated() { #expect(abs(margin - theirs[row]) < 1e-6) }
     }
 
+    @Test func `what the trainer knows of its own rows is what the forest says, to the bit`() throws {
+        let world = SmallWorld(count: 3_000)
+        var replay = world.history.replay(set: .payments)
+        let table = FeatureTable(replaying: world.history.transactions, labels: world.history.labels, with: &replay) { _ in true }
+        let isFraud = Dictionary(uniqueKeysWithValues: world.labels.map { ($0.key, $0.isFraud) })
+        let frauds = table.transactionIndices.map { isFraud[world.history.transactions[$0].key] ?? false }
+        var options = SmallWorld.options
+        options.parts = 1
+        let trainer = EnsembleTrainer(options: options, table: table, isFraud: frauds, partOfRow: frauds.map { _ in 0 })
+        let result = try trainer.run { _ in }
+        #expect(result.heldOutMargins == result.forest.margins(rows: table.values))
+    }
+
     @Test func `a trained model tells fraud and says why`() throws {
         let world = SmallWorld()
         let bundle = try training.train(on: world.history, asOf: world.end, source: "test", createdAt: world.end)
