@@ -19,7 +19,8 @@ extension EvaluateCommand {
                       --report forecast.html
 
                 Hit rate is the share of the incidents in those cells, PAI the hit rate over the share of the cells, PEI the hits over the most \
-                that any ranking could have had. Means are over weeks and the three shares; the gain on plain counts is paired by week.
+                that any ranking could have had. Means are over weeks and the three shares; the gain on plain counts is paired by week. \
+                With --cells, incidents outside of the given cells count as missed.
                 """)
 
         @Option(help: ArgumentHelp("Incidents with time, type and place: CSV, NDJSON or a JSON list, gzip or not.", valueName: "file"))
@@ -40,6 +41,9 @@ extension EvaluateCommand {
         @Option(help: ArgumentHelp("Width of a cell.", valueName: "metres"))
         var cellMetres = 250.0
 
+        @Option(help: ArgumentHelp("Cells to rank instead of its own: cell_id, latitude, longitude of centres.", valueName: "file"))
+        var cells: String?
+
         @Option(help: ArgumentHelp("Of all that is drawn by lot.", valueName: "number"))
         var seed: UInt64 = 1
 
@@ -56,7 +60,7 @@ extension EvaluateCommand {
 
         func run() throws {
             var progress = ProgressLine()
-            try OutputPlaces(inputs: [events, mapping], files: ["--report": report]).check()
+            try OutputPlaces(inputs: [events, mapping, cells], files: ["--report": report]).check()
             let mapping = try Mapping.load(mapping)
             guard mapping.kind == .complaints else {
                 throw PlaceFault(description: "the mapping \(mapping.name) is for \(mapping.kind.rawValue), not for complaints")
@@ -64,10 +68,12 @@ extension EvaluateCommand {
             guard let first = mapping.moment(start, onClockOf: "occurred_at") else {
                 throw ValidationError("--start must be a day or a time in ISO 8601, such as 2010-05-24, not `\(start)`.")
             }
+            let centres = try cells.map { try CellsFile.read($0).map(\.centre) }
             let incidents = try IncidentFile(path: events, mapping: mapping).known(before: first + .days(7 * weeks), &progress)
             var options = CellTrainingOptions()
             options.seed = seed
-            let backtest = ForecastBacktest(kind: type == "all" ? .all : .type(type), cellMetres: cellMetres, options: options)
+            let backtest = ForecastBacktest(
+                kind: type == "all" ? .all : .type(type), cellMetres: cellMetres, centres: centres, options: options)
             var done: [ForecastBacktest.Week] = []
             for week in 0..<weeks {
                 progress.show("forecasting week \(week + 1) of \(weeks)", fraction: Double(week) / Double(weeks))

@@ -16,11 +16,16 @@ public struct ForecastBacktest: Sendable {
 
     public let kind: IncidentKind
     public let cellMetres: Double
+    /// Of the cells to rank; nil for those of `cellMetres` over the area of what was known.
+    public let centres: [Coordinate]?
     public let options: CellTrainingOptions
 
-    public init(kind: IncidentKind, cellMetres: Double, options: CellTrainingOptions = CellTrainingOptions()) {
+    public init(
+        kind: IncidentKind, cellMetres: Double, centres: [Coordinate]? = nil, options: CellTrainingOptions = CellTrainingOptions()
+    ) {
         self.kind = kind
         self.cellMetres = cellMetres
+        self.centres = centres
         self.options = options
     }
 
@@ -34,7 +39,8 @@ public struct ForecastBacktest: Sendable {
         let known = Incidents(incidents.lazy.filter { $0.knownAt < begin }.map(\.incident), before: begin)
         let came = places(incidents) { $0.incident.time >= begin && $0.incident.time < begin + .days(7) }
         guard !came.isEmpty else { return nil }
-        let lattice = try CellLattice(around: known, cellMetres: cellMetres)
+        let lattice = try centres.map { try CellLattice(centres: $0, cellMetres: cellMetres) }
+            ?? CellLattice(around: known, cellMetres: cellMetres)
         let forecast = try CellForecaster(options: options).forecast(known, on: lattice, kind: kind, hours: 168)
         let past = lattice.counts(of: places(incidents) { $0.incident.time < begin && $0.knownAt < begin })
         let truth = lattice.counts(of: came)

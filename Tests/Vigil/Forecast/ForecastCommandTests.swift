@@ -151,4 +151,34 @@ struct ForecastCommandTests {
         try run("when,what,lat,lon\n2010-03-01 10:00:00,theft,29.7,-95.4\n2010-03-01 11:00:00,theft,229.7,-95.4\nnever,theft,29.7,-95.4\n")
         #expect(try folder.read("out.csv").count == 26)
     }
+
+    private func evaluate(_ events: String, _ more: [String]) throws -> String {
+        let command = try EvaluateCommand.Forecasts.parse(
+            [
+                "--events", try folder.write("events.csv", events), "--mapping", "\(folder.path)/map.yaml", "--start", "2010-03-01",
+                "--weeks", "1", "--report", "\(folder.path)/report.html",
+            ] + more)
+        try command.run()
+        return try folder.read("report.html").joined(separator: "\n")
+    }
+
+    @Test func pastWeeksAreComparedWithWhatCame() throws {
+        let page = try evaluate(events(), ["--type", "theft", "--cell-metres", "1000"])
+        #expect(page.contains("<td>2010-03-01T06:00:00Z</td><td class=\"n\">28</td>"))
+        #expect(page.contains("PAI") && page.contains("paired by week") && !page.contains("http"))
+        #expect(message { _ = try evaluate(events(), ["--type", "arson"]) }.contains("arson"))
+        #expect(message { _ = try evaluate(events(), ["--start", "Monday"]) }.contains("--start"))
+    }
+
+    @Test func pastWeeksAreRankedOnGivenCellsAndMissWhatLiesOutside() throws {
+        let away = try folder.write("away.csv", "cell_id,latitude,longitude\na,10.0,10.0\nb,10.1,10.0\n")
+        let missed = try evaluate(events(), ["--cells", away, "--cell-metres", "1000"])
+        #expect(missed.contains("<td>mean</td><td class=\"n\"></td><td class=\"n\">0.0000</td>"))
+        // Every incident lies in a row of cells as wide as the city, and the first cell of two is the busier.
+        let wide = try folder.write("wide.csv", "cell_id,latitude,longitude\nsouth,29.7,-95.39\nnorth,29.8,-95.39\n")
+        let hit = try evaluate(events(), ["--cells", wide, "--cell-metres", "11000"])
+        #expect(hit.contains("<td>mean</td>") && !hit.contains("<td>mean</td><td class=\"n\"></td><td class=\"n\">0.0000</td>"))
+        let bad = try folder.write("bad.csv", "cell_id,latitude,longitude\na,x,10.0\n")
+        #expect(message { _ = try evaluate(events(), ["--cells", bad]) }.contains("bad.csv: row 1: latitude"))
+    }
 }
