@@ -24,7 +24,9 @@ struct Plot {
 
     private static let width = 460.0
     private static let height = 300.0
-    private static let margin = (left: 56.0, right: 14.0, top: 30.0, bottom: 46.0)
+    private static let margin = (left: 56.0, right: 34.0, top: 30.0, bottom: 46.0)
+    /// What fits above the plot.
+    private static let maxTitle = 56
     private static let colours = ["#1f5fa8", "#c8102e", "#3a8f5c", "#8a6d00"]
     /// More points than pixels say nothing.
     private static let maxPoints = 600
@@ -33,13 +35,14 @@ struct Plot {
         var parts = [
             """
             <svg viewBox="0 0 \(Int(Self.width)) \(Int(Self.height))" role="img" aria-label="\(HTML.escaped(title))">
-            <text x="\(Self.margin.left)" y="18" class="title">\(HTML.escaped(title))</text>
+            <title>\(HTML.escaped(title))</title>
+            <text x="\(Self.margin.left)" y="18" class="title">\(HTML.escaped(Self.shortened(title)))</text>
             """
         ]
         parts += axis(xRange).map { value in
             let at = x(value)
             return """
-                <line x1="\(at)" y1="\(y(yRange.lowerBound))" x2="\(at)" y2="\(Self.margin.top)" class="grid"/>\
+                <line x1="\(at)" y1="\(y(yRange.lowerBound))" x2="\(at)" y2="\(top)" class="grid"/>\
                 <text x="\(at)" y="\(Self.height - 28)" text-anchor="middle">\(HTML.escaped(xTick?(value) ?? Self.tick(value)))</text>
                 """
         }
@@ -56,17 +59,25 @@ struct Plot {
             <text transform="translate(13 \(Self.height / 2)) rotate(-90)" text-anchor="middle">\(HTML.escaped(yLabel))</text>
             """)
         for (index, one) in series.enumerated() { parts.append(draw(one, colour: Self.colours[index % Self.colours.count])) }
-        if series.count > 1 {
-            for (index, one) in series.enumerated() {
-                let top = Self.margin.top + 14 * Double(index)
-                parts.append(
-                    """
-                    <text x="\(Self.width - Self.margin.right - 4)" y="\(top + 12)" text-anchor="end" \
-                    style="fill: \(Self.colours[index % Self.colours.count])">\(HTML.escaped(one.name))</text>
-                    """)
+        if hasLegend {
+            let names = series.enumerated().map { index, one in
+                """
+                <tspan dx="\(index == 0 ? 0 : 14)" style="fill: \(Self.colours[index % Self.colours.count])">\(HTML.escaped(one.name))</tspan>
+                """
             }
+            parts.append("<text x=\"\(Self.margin.left)\" y=\"35\">\(names.joined())</text>")
         }
         return parts.joined(separator: "\n") + "\n</svg>"
+    }
+
+    private var hasLegend: Bool { series.count > 1 }
+
+    /// Where the plot begins: below the names of the series, which stand on a line of their own.
+    private var top: Double { Self.margin.top + (hasLegend ? 14 : 0) }
+
+    /// The beginning and the end of a long title; its whole is the picture's name.
+    private static func shortened(_ title: String) -> String {
+        title.count <= maxTitle ? title : "\(title.prefix(maxTitle / 2 - 1))…\(title.suffix(maxTitle / 2))"
     }
 
     private func draw(_ series: Series, colour: String) -> String {
@@ -101,7 +112,7 @@ struct Plot {
 
     private func y(_ value: Double) -> Double {
         let share = (min(max(value, yRange.lowerBound), yRange.upperBound) - yRange.lowerBound) / (yRange.upperBound - yRange.lowerBound)
-        return Self.rounded(Self.height - Self.margin.bottom - share * (Self.height - Self.margin.top - Self.margin.bottom))
+        return Self.rounded(Self.height - Self.margin.bottom - share * (Self.height - top - Self.margin.bottom))
     }
 
     private func axis(_ range: ClosedRange<Double>) -> [Double] {
@@ -110,7 +121,10 @@ struct Plot {
 
     private static func rounded(_ value: Double) -> Double { (value * 10).rounded() / 10 }
 
-    private static func tick(_ value: Double) -> String {
+    static func tick(_ value: Double) -> String {
+        for (unit, name) in [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e5, "k")] where value.magnitude >= unit {
+            return value.magnitude >= 1e15 ? String(format: "%.1e", value) : String(format: "%.4g", value / (name == "k" ? 1e3 : unit)) + name
+        }
         let digits = value.magnitude >= 10 || value == value.rounded() ? 0 : value.magnitude >= 0.1 ? 2 : 4
         return String(format: "%.\(digits)f", value)
     }
