@@ -167,7 +167,7 @@ public struct ModelBundle: Sendable {
                 .otherFeatures,
                 """
                 bundle \(version) was trained on features \(manifest.features.name) \(manifest.features.version), \
-                these are \(set.name) \(set.version)
+                this build computes \(set.name) \(set.version): train the bundle again, or use the build that made it
                 """)
         }
     }

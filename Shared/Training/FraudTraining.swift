@@ -63,7 +63,12 @@ public struct FraudTraining: Sendable {
         let isFraud = table.transactionIndices.map { known.outcomes[$0] ?? false }
         let frauds = isFraud.reduce(0) { $0 + ($1 ? 1 : 0) }
         guard let first = table.transactionIndices.first, let last = table.transactionIndices.last else {
-            throw TrainingError(.data, "there is no labelled payment to train on")
+            throw TrainingError(
+                .data,
+                """
+                \(source): there is no labelled payment to train on: none of its \(history.transactions.count) payments lies in the \
+                training period with a label that was known in time; fill in the label column, or give labels in a file of their own
+                """)
         }
         guard frauds > 0 else { throw TrainingError(.data, "none of the \(isFraud.count) training payments is a fraud") }
         guard frauds < isFraud.count else { throw TrainingError(.data, "all of the \(isFraud.count) training payments are frauds") }

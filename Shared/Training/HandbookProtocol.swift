@@ -89,7 +89,12 @@ public struct HandbookProtocol: Sendable, Hashable {
         let (table, test) = FeatureRows(history: history, set: training.set).split(
             training: trainingStart..<trainingEnd, test: testStart..<testEnd, known: known, progress: progress)
         guard table.rowCount > 0 else {
-            throw TrainingError(.period, "the data has no labelled payments from \(trainingStart) to \(trainingEnd)")
+            throw TrainingError(
+                .period,
+                """
+                \(source): none of its \(history.transactions.count) payments lies from \(trainingStart) to \(trainingEnd) with a label; \
+                fill in the label column, or train on other days
+                """)
         }
         let model = try training.fit(on: table, known: known, source: source, createdAt: createdAt, progress: progress)
         return measure(model, history: history, test: test)

@@ -58,6 +58,7 @@ import Training
         let features = #expect(throws: BundleError.self) { try bundle.requireFeatures(of: .payments(labelDelay: .days(3))) }
         #expect(features?.code == .otherFeatures)
         #expect(features?.description.contains(FeatureSet.payments.version) == true)
+        #expect(features?.description.contains("train the bundle again") == true)
     }
 
     @Test func `a signature holds for the trusted key and for no change`() throws {

@@ -57,8 +57,9 @@ struct PredictCommand: ParsableCommand {
             inputs: [input, mapping, history, trustedKeys] + more.inputs, files: ["--output": output, "--rejects": more.rejects]
         ).check()
         let bundle = try loadBundle()
-        let set = try bundle.featureSet()
+        let set = try featureSet(of: bundle)
         var progress = ProgressLine()
+        if trustedKeys == nil { progress.note(Self.unchecked(bundle, at: self.bundle)) }
         let files = try more.files()
         // Of the past, labels matter; what is new may well have none.
         let before = try history.map {
@@ -86,6 +87,21 @@ struct PredictCommand: ParsableCommand {
         let flagged = scored.reduce(0) { $0 + ($1.label == .fraud ? 1 : 0) }
         progress.note("\(scored.count) payments scored by \(bundle.version), \(flagged) of them flagged as fraud, in \(output)")
         try files.finish()
+    }
+
+    private func featureSet(of loaded: ModelBundle) throws -> FeatureSet {
+        do {
+            return try loaded.featureSet()
+        } catch {
+            throw PlaceFault(description: "\(bundle)/\(ModelBundle.manifestName): \(error)")
+        }
+    }
+
+    /// What nobody checked about who made a bundle.
+    static func unchecked(_ bundle: ModelBundle, at path: String) -> String {
+        bundle.isSigned
+            ? "the bundle \(path) is signed, but no keys are given to check its signature by; see --trusted-keys"
+            : "the bundle \(path) is not signed: nothing says who made it; see vigil train --sign-with, and --trusted-keys to refuse such"
     }
 
     private func loadBundle() throws -> ModelBundle {
