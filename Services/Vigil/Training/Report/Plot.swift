@@ -26,7 +26,7 @@ struct Plot {
     private static let height = 300.0
     private static let margin = (left: 56.0, right: 34.0, top: 30.0, bottom: 46.0)
     /// What fits above the plot.
-    private static let maxTitle = 56
+    private static let maxTitle = 44
     private static let colours = ["#1f5fa8", "#c8102e", "#3a8f5c", "#8a6d00"]
     /// More points than pixels say nothing.
     private static let maxPoints = 600
@@ -83,7 +83,9 @@ struct Plot {
     private func draw(_ series: Series, colour: String) -> String {
         let inside = series.points.filter { $0.x.isFinite && $0.y.isFinite }
         if series.isBars {
-            let bar = (Self.width - Self.margin.left - Self.margin.right) / Double(max(1, inside.count)) * 0.8
+            let room = (Self.width - Self.margin.left - Self.margin.right) / Double(max(1, inside.count))
+            let apart = zip(inside, inside.dropFirst()).map { x($1.x) - x($0.x) }.filter { $0 > 0 }.min() ?? room
+            let bar = min(room, apart) * 0.8
             return inside.map { point in
                 let top = y(point.y)
                 return """
