@@ -21,7 +21,7 @@ enum Peers {
         private let input = Pipe()
         /// What our services ask of glibc (`FreedMemory`), so that both sides have it: a peer that gives each freed megabyte back to the
         /// system would look the worse for its defaults alone.
-        private static let allocator = ["MALLOC_MMAP_THRESHOLD_": "8388608", "MALLOC_TRIM_THRESHOLD_": "16777216"]
+        private static let allocator = ["MALLOC_MMAP_THRESHOLD_": "2097152", "MALLOC_TRIM_THRESHOLD_": "2097152"]
 
         init(_ program: String, _ arguments: [String]) throws {
             let output = Pipe()
