@@ -180,7 +180,7 @@ let package = Package(
         tests("Notifier", ["Notifier", "TestSupport", "Contracts", "StandardContracts", "RecordCoding", "Records", "RPC", "Postgres", "EventLog", "ServiceRuntime", logging]),
         tests("Vigil", ["Vigil", "TestSupport", "Contracts", "Postgres", "RPC", "Datasets", "Records", "Simulation", "Training", "Models", argumentParser, logging]),
         tests("Tidy", []),
-        tests("Fuzz", ["RPC", "Protobuf", "Contracts", "StandardContracts", "Geo", nioCore], exclude: ["run.sh"]),
+        tests("Fuzz", ["RPC", "Protobuf", "Contracts", "StandardContracts", "Geo", "Datasets", "Models", "Records", nioCore], exclude: ["run.sh"]),
         tests("EndToEnd", [], exclude: ["Clients"]),
         tests("Interop", ["RPC", "Contracts", "StandardContracts", logging], exclude: ["Python"]),
     ]

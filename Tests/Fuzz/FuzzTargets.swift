@@ -18,7 +18,7 @@ struct FuzzTarget: Sendable, CustomTestStringConvertible {
     static let all: [FuzzTarget] = [
         http2(.server), http2(.client), framing, gzip, protobuf(transaction), protobuf(request), json(transaction), json(request),
         headerValues, geoJSON,
-    ]
+    ] + files
 
     // MARK: HTTP/2
 
@@ -105,7 +105,7 @@ struct FuzzTarget: Sendable, CustomTestStringConvertible {
         [flags] + withUnsafeBytes(of: UInt32(payload.count).bigEndian) { Array($0) } + payload
     }
 
-    private static func compressed(_ bytes: [UInt8]) -> [UInt8] {
+    static func compressed(_ bytes: [UInt8]) -> [UInt8] {
         (try? bytes.withUnsafeBytes { try Gzip.compress($0) }) ?? []
     }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fuzzes every parser that reads what strangers send, under the Address Sanitizer: FUZZ_SECONDS each (600), as many at once as there are
-# processors. Ends with one line.
+# Fuzzes every parser that reads what strangers send, under the Address Sanitizer: FUZZ_SECONDS of the processor's time each (600), as
+# many at once as there are processors. Ends with one line.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export FUZZ_SECONDS=${FUZZ_SECONDS:-600} VIGIL_ONLY=FuzzTests ASAN_OPTIONS=detect_leaks=0
