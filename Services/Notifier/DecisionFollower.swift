@@ -11,7 +11,7 @@ struct DecisionFollower: Sendable {
     let models: ModelsV1.ModelService.Client
     let consumer: LogConsumer
     let database: NotifierDatabase
-    let signal: WorkSignal
+    let signal: WakeSignal
     let metrics: MetricsRegistry
     /// Who is told.
     let recipients: [String]

@@ -1,3 +1,4 @@
+import EventLog
 import Logging
 import Postgres
 import Records
@@ -18,7 +19,7 @@ struct Deliverer: Sendable {
     let database: NotifierDatabase
     let settings: Settings
     let sender: MailAddress
-    let signal: WorkSignal
+    let signal: WakeSignal
     let logger: Logger
     let metrics: MetricsRegistry
     /// Returns when the recipient's server has taken the mail; throws ``MailError`` when it has not.
@@ -45,7 +46,8 @@ struct Deliverer: Sendable {
                 // What was claimed comes back when its lease is over.
                 logger.warning("the outbox cannot be reached", metadata: ["error": "\(error.message)"])
             }
-            try await signal.wait(beyond: seen, atMost: .milliseconds(settings.pollMilliseconds))
+            _ = await signal.wait(beyond: seen, atMost: .milliseconds(settings.pollMilliseconds))
+            try Task.checkCancellation()
         }
     }
 

@@ -18,7 +18,7 @@ enum Notifier {
     static func run(_ configuration: NotifierConfiguration, _ runtime: ServiceRuntime) async throws {
         try await runtime.withDatabase(migrations: NotifierDatabase.migrations) { pool in
             let database = NotifierDatabase(pool: pool)
-            let signal = WorkSignal()
+            let signal = WakeSignal()
             let recipients = configuration.recipients.map(\.description)
             try await runtime.withChannel(to: .modelServer) { channel in
                 let follower = DecisionFollower(
@@ -41,7 +41,7 @@ enum Notifier {
 
     /// Nil where no mail server is configured.
     private static func deliverer(
-        _ configuration: NotifierConfiguration, _ database: NotifierDatabase, _ signal: WorkSignal, _ runtime: ServiceRuntime
+        _ configuration: NotifierConfiguration, _ database: NotifierDatabase, _ signal: WakeSignal, _ runtime: ServiceRuntime
     ) -> Deliverer? {
         guard let server = configuration.mailServer, let sender = configuration.sender else {
             runtime.logger.warning("no mail server is configured: alerts are listed only")

@@ -1,4 +1,5 @@
 import Contracts
+import EventLog
 import Identity
 import RPC
 import ServiceContextModule
@@ -10,7 +11,7 @@ struct NotifierHandlers: NotificationsV1.NotifierService.Handlers {
     static let maxLimit = 1_000
 
     let database: NotifierDatabase
-    let signal: WorkSignal
+    let signal: WakeSignal
     let metrics: MetricsRegistry
     /// Who is told.
     let recipients: [String]

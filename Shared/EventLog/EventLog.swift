@@ -27,7 +27,7 @@ public struct EventLog: Sendable {
     let pool: PostgresPool
     let table: String
     let keyColumns: [String]
-    private let commits = CommitSignal()
+    private let commits = WakeSignal()
 
     /// - Parameters:
     ///   - table: made by ``tableDDL(name:)``, in the pool's schema.
@@ -67,7 +67,7 @@ public struct EventLog: Sendable {
 
     /// Wakes the tails in this process, which else look only every so often.
     public func notifyCommitted() {
-        commits.signal()
+        commits.notify()
     }
 
     /// The next events after a position, oldest first, at most `limit`. Empty when there are none that no other can precede any more.

@@ -1,3 +1,4 @@
+import EventLog
 import Foundation
 import Logging
 import Postgres
@@ -23,7 +24,7 @@ func eventually(
 /// An outbox with its database, and deliverers as the service runs them, on their own.
 struct Outbox: Sendable {
     let database: NotifierDatabase
-    let signal = WorkSignal()
+    let signal = WakeSignal()
     let metrics = MetricsRegistry()
 
     static func with<R>(_ body: (Outbox) async throws -> R) async throws -> R {

@@ -1,7 +1,9 @@
 import Synchronization
 
-/// Counts commits and wakes those who wait for the next.
-final class CommitSignal: Sendable {
+/// Counts what there is to do, commits for example, and wakes those who wait for more.
+///
+/// A waiter reads `count` before it looks for work and waits beyond that: what comes between is not missed.
+public final class WakeSignal: Sendable {
     private struct State {
         var count: UInt64 = 0
         var lastWaiter = 0
@@ -10,9 +12,11 @@ final class CommitSignal: Sendable {
 
     private let state = Mutex(State())
 
-    var count: UInt64 { state.withLock { $0.count } }
+    public init() {}
 
-    func signal() {
+    public var count: UInt64 { state.withLock { $0.count } }
+
+    public func notify() {
         let waiters = state.withLock { state in
             state.count += 1
             defer { state.waiters = [:] }
@@ -21,8 +25,8 @@ final class CommitSignal: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
-    /// Returns true when there are more commits than `count`, false when the time is over or the task is cancelled.
-    func wait(beyond count: UInt64, atMost duration: Duration) async -> Bool {
+    /// Returns true when there is more than `count`, false when the time is over or the task is cancelled.
+    public func wait(beyond count: UInt64, atMost duration: Duration) async -> Bool {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.next(beyond: count) }
             group.addTask { try? await Task.sleep(for: duration) }
@@ -39,7 +43,7 @@ final class CommitSignal: Sendable {
         }
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                // Looked at under the lock, after the cancellation handler is in place: neither a commit nor a cancellation is missed.
+                // Looked at under the lock, after the cancellation handler is in place: neither a signal nor a cancellation is missed.
                 let isOver = state.withLock { state in
                     if state.count > count || Task.isCancelled { return true }
                     state.waiters[waiter] = continuation
