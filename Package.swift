@@ -148,20 +148,21 @@ let package = Package(
         ], resources: [.embedInCode("Run/databases.sql")]),
 
         // Tests
+        module("SeededRandom", path: "Tests/SeededRandom", []),
         module("TestSupport", path: "Tests/Support", ["DevelopmentCertificates", "Postgres", "RPC", "Contracts", "StandardContracts", "ServiceRuntime", "Identity", jwt, logging]),
-        tests("Protobuf", ["Protobuf", "Contracts", "StandardContracts", "RPC", "ProtocGenVigil"], exclude: ["make-vectors.py"]),
-        tests("RPC", ["RPC", "Protobuf", "Contracts", "StandardContracts", nioCore, nioPosix, logging]),
-        tests("Postgres", ["Postgres", "TestSupport"]),
+        tests("Protobuf", ["SeededRandom", "Protobuf", "Contracts", "StandardContracts", "RPC", "ProtocGenVigil"], exclude: ["make-vectors.py"]),
+        tests("RPC", ["SeededRandom", "RPC", "Protobuf", "Contracts", "StandardContracts", nioCore, nioPosix, logging]),
+        tests("Postgres", ["SeededRandom", "Postgres", "TestSupport"]),
         tests("EventLog", ["EventLog", "Postgres", "TestSupport"]),
         tests("Records", ["Records"]),
         tests("RecordCoding", ["Records", "RecordCoding", "Contracts", "StandardContracts", "RPC"]),
-        tests("Geo", ["Geo"]),
+        tests("Geo", ["SeededRandom", "Geo"]),
         tests("Identity", ["Identity", "ServiceRuntime", "RPC", "TestSupport", jwt]),
         tests("DevelopmentCertificates", ["DevelopmentCertificates"]),
         tests("ServiceRuntime", ["ServiceRuntime", "Identity", "Postgres", "RPC", "StandardContracts", "TestSupport", logging, serviceContext]),
-        tests("Datasets", ["Datasets", "Records"]),
+        tests("Datasets", ["SeededRandom", "Datasets", "Records"]),
         tests("Features", ["Features", "Records"]),
-        tests("Models", ["Models", "Features", "Training", "Records", "Simulation"], resources: [.copy("Fixtures")]),
+        tests("Models", ["SeededRandom", "Models", "Features", "Training", "Records", "Simulation"], resources: [.copy("Fixtures")]),
         tests("Simulation", ["Simulation", "Records", "Geo"]),
         tests("IngestionGateway", [
             "IngestionGateway", "FeatureStore", "ModelServer", "TestSupport", "Contracts", "StandardContracts", "RPC", "Postgres", "EventLog",
@@ -174,13 +175,13 @@ let package = Package(
         ]),
         tests("AuthGateway", ["AuthGateway", "TestSupport", "Contracts", "RPC", "Postgres", "Identity", "ServiceRuntime", serviceContext]),
         tests("HeatmapTiles", [
-            "HeatmapTiles", "TestSupport", "Contracts", "StandardContracts", "RPC", "Postgres", "EventLog", "Geo", "Identity", "ServiceRuntime", "RecordCoding",
+            "SeededRandom", "HeatmapTiles", "TestSupport", "Contracts", "StandardContracts", "RPC", "Postgres", "EventLog", "Geo", "Identity", "ServiceRuntime", "RecordCoding",
             logging, serviceContext,
         ], exclude: ["Clients"]),
         tests("Notifier", ["Notifier", "TestSupport", "Contracts", "StandardContracts", "RecordCoding", "Records", "RPC", "Postgres", "EventLog", "ServiceRuntime", logging]),
         tests("Vigil", ["Vigil", "TestSupport", "Contracts", "Postgres", "RPC", "Datasets", "Records", "Simulation", "Training", "Models", argumentParser, logging]),
         tests("Tidy", []),
-        tests("Fuzz", ["RPC", "Protobuf", "Contracts", "StandardContracts", "Geo", "Datasets", "Models", "Records", nioCore], exclude: ["run.sh"]),
+        tests("Fuzz", ["SeededRandom", "RPC", "Protobuf", "Contracts", "StandardContracts", "Geo", "Datasets", "Models", "Records", nioCore], exclude: ["run.sh"]),
         tests("EndToEnd", [], exclude: ["Clients"]),
         tests("Interop", ["RPC", "Contracts", "StandardContracts", logging], exclude: ["Python"]),
     ]
@@ -206,13 +207,13 @@ if Context.environment["VIGIL_BENCHMARKS"] != nil {
             ], path: "Tests/SuiteProcesses", swiftSettings: settings))
     package.targets.append(
         .executableTarget(
-            name: "torture", dependencies: ["BenchmarkSupport", "SuiteProcesses", "Contracts", "StandardContracts", "RPC", "ServiceRuntime"],
+            name: "torture", dependencies: ["BenchmarkSupport", "SeededRandom", "SuiteProcesses", "Contracts", "StandardContracts", "RPC", "ServiceRuntime"],
             path: "Tests/Torture", swiftSettings: settings))
     benchmark(
         "features", ["SuiteProcesses", "Contracts", "Features", "Postgres", "RPC", "Records", "ServiceRuntime", "StandardContracts"],
         exclude: ["feast_latency.py", "observe.lua", "setup.sh"])
     benchmark("ingestion", ["SuiteProcesses", "Contracts", "Postgres", "RPC", "ServiceRuntime"], exclude: ["setup.sh"])
-    benchmark("models", ["CXGBoost", "Datasets", "Features", "Geo", "Models", "Records", "Simulation", "Training"], exclude: ["compile_forest.py", "handbook_baseline.py", "handbook_features.py", "nab_score.py", "setup.sh", "spatial_score.py"])
+    benchmark("models", ["SeededRandom", "CXGBoost", "Datasets", "Features", "Geo", "Models", "Records", "Simulation", "Training"], exclude: ["compile_forest.py", "handbook_baseline.py", "handbook_features.py", "nab_score.py", "setup.sh", "spatial_score.py"])
     benchmark(
         "rpc", ["Contracts", "StandardContracts", "Protobuf", "RPC", "ServiceRuntime", logging], exclude: ["codec.c", "peer.cc", "setup.sh"])
     benchmark(

@@ -1,24 +1,12 @@
 import Datasets
 import Records
+import SeededRandom
 import Testing
 
 /// Files that nobody meant to write. Whatever they hold, reading ends, every row has a place after the one before, and a reader that begins
 /// at any of these places meets the same rows.
 @Suite struct HostileFileTests {
     let folder = try! TemporaryFolder()
-
-    /// SplitMix64 (Steele, Lea, Flood 2014): a failure prints its seed and can be replayed.
-    private struct Random: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return z ^ (z >> 31)
-        }
-    }
 
     private static let seeds = [
         "id,x\na,1\n\"b\"\"c\",\"2\n3\"\nd,4\r\ne,\n",
@@ -31,7 +19,7 @@ import Testing
         [0xC3, 0xBC], [0xEF, 0xBB, 0xBF], [0x20], [0x3A], [0x2D], [0x30],
     ]
 
-    private func mutated(_ random: inout Random) -> [UInt8] {
+    private func mutated(_ random: inout SplitMix64) -> [UInt8] {
         var bytes = Array(Self.seeds.randomElement(using: &random)!.utf8)
         for _ in 0..<Int.random(in: 1...6, using: &random) {
             let place = Int.random(in: 0...bytes.count, using: &random)
@@ -60,7 +48,7 @@ import Testing
 
     @Test(arguments: [1, 2, 3, 4] as [UInt64])
     func mutatedFilesAreReadToTheirEndOrAClearError(seed: UInt64) throws {
-        var random = Random(state: seed)
+        var random = SplitMix64(seed: seed)
         for round in 0..<150 {
             let file = try folder.file("f\(seed)", mutated(&random))
             let (items, code) = try read(file)

@@ -2,6 +2,7 @@ import Contracts
 import Geo
 import NIOCore
 import Protobuf
+import SeededRandom
 import StandardContracts
 import Testing
 @testable import RPC
@@ -11,7 +12,7 @@ import Testing
 struct FuzzTarget: Sendable, CustomTestStringConvertible {
     let name: String
     let corpus: [[UInt8]]
-    let run: @Sendable ([UInt8], inout SeededGenerator) -> Void
+    let run: @Sendable ([UInt8], inout SplitMix64) -> Void
 
     var testDescription: String { name }
 

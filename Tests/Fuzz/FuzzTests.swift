@@ -1,4 +1,5 @@
 import Foundation
+import SeededRandom
 import Testing
 
 /// Mutated input for every parser that reads what strangers send.
@@ -32,7 +33,7 @@ struct FuzzTests {
             if Self.seconds != nil { say("fuzz: \(target.name), seed \(Self.seed), from case \(cases)\n") }
             for _ in 0..<(Self.seconds == nil ? Self.shortCases : Self.casesPerLine) {
                 // Each case stands alone, so that one can be run again without those before.
-                var mutator = Mutator(generator: SeededGenerator(seed: Self.seed &+ UInt64(cases) &* 0x1000_0001), corpus: target.corpus)
+                var mutator = Mutator(generator: SplitMix64(seed: Self.seed &+ UInt64(cases) &* 0x1000_0001), corpus: target.corpus)
                 let bytes = mutator.next()
                 target.run(bytes, &mutator.generator)
                 cases += 1

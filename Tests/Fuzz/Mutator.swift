@@ -1,21 +1,8 @@
-/// SplitMix64 (Steele, Lea, Flood, 2014): the same numbers for the same seed.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
-    }
-}
+import SeededRandom
 
 /// Makes input that is nearly right out of input that is: what is all wrong is refused at the door and tests little.
 struct Mutator {
-    var generator: SeededGenerator
+    var generator: SplitMix64
     let corpus: [[UInt8]]
 
     /// Values at which lengths, counts and signs go wrong.

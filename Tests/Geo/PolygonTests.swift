@@ -1,4 +1,5 @@
 import Geo
+import SeededRandom
 import Testing
 
 @Suite struct PolygonTests {
@@ -48,7 +49,7 @@ import Testing
         var outline = (0..<5000).map { centre.moved(metres: 40_000, bearingDegrees: Double($0) * 360 / 5000) }
         outline.append(outline[0])
         let polygon = try Polygon(rings: [outline])
-        var generator = Seeded(seed: 3)
+        var generator = SplitMix64(seed: 3)
         for _ in 0..<500 {
             let metres = Double.random(in: 0...80_000, using: &generator)
             let place = centre.moved(metres: metres, bearingDegrees: .random(in: 0..<360, using: &generator))

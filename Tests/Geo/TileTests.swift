@@ -1,4 +1,5 @@
 import Geo
+import SeededRandom
 import Testing
 
 @Suite struct TileTests {
@@ -26,7 +27,7 @@ import Testing
 
     @Test("Code, quadkey and x/y lead to the same tile at every zoom")
     func roundTrip() throws {
-        var generator = Seeded(seed: 7)
+        var generator = SplitMix64(seed: 7)
         for zoom in 0...Tile.maximumZoom {
             let tile = try #require(Tile(
                 zoom: zoom, x: .random(in: 0..<(1 << zoom), using: &generator), y: .random(in: 0..<(1 << zoom), using: &generator)))
@@ -56,22 +57,5 @@ import Testing
             }
         }
         #expect(WebMercator.project(Position(latitude: 90, longitude: 0)).y < 1e-9)
-    }
-}
-
-/// SplitMix64: the same numbers for the same seed.
-struct Seeded: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
     }
 }

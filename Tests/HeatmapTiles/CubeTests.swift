@@ -1,4 +1,5 @@
 import Geo
+import SeededRandom
 import Testing
 
 @testable import HeatmapTiles
@@ -22,7 +23,7 @@ import Testing
         return true
     }
 
-    static func randomFilter(_ generator: inout Seeded) -> CubeFilter {
+    static func randomFilter(_ generator: inout SplitMix64) -> CubeFilter {
         func maybe<T>(_ value: T) -> T? { Bool.random(using: &generator) ? value : nil }
         var filter = CubeFilter(layer: Layer.allCases.randomElement(using: &generator) ?? .risk)
         let from = Sample.firstHour + .random(in: -10..<400, using: &generator)
@@ -39,7 +40,7 @@ import Testing
     func bruteForceAgrees(seed: UInt64) throws {
         let events = Sample.events(4000, seed: seed)
         let cube = Sample.cube(of: events)
-        var generator = Seeded(seed: seed &+ 1000)
+        var generator = SplitMix64(seed: seed &+ 1000)
         for _ in 0..<20 {
             let filter = Self.randomFilter(&generator)
             let prepared = filter.prepared(kinds: cube.kinds, cells: nil)
@@ -73,7 +74,7 @@ import Testing
         }
         var empty = Cube()
         for kind in grown.kinds.kinds { _ = empty.number(for: kind) }
-        var builder = CubeBuilder(empty), generator = Seeded(seed: 10)
+        var builder = CubeBuilder(empty), generator = SplitMix64(seed: 10)
         for increment in sums.values.shuffled(using: &generator) { builder.add(increment) }
         let rebuilt = builder.finish()
         #expect(rebuilt.codes == grown.codes)

@@ -2,6 +2,7 @@ import Foundation
 import Geo
 import Postgres
 import RPC
+import SeededRandom
 import TestSupport
 import Testing
 
@@ -86,7 +87,7 @@ import Testing
         return query
     }
 
-    static func randomFilter(_ generator: inout Seeded) -> CubeFilter {
+    static func randomFilter(_ generator: inout SplitMix64) -> CubeFilter {
         var filter = CubeTests.randomFilter(&generator)
         let own = Set(Sample.kinds.filter { $0.signal == filter.layer.signal }.map(\.type))
         if let types = filter.types?.intersection(own) { filter.types = types.isEmpty ? nil : types }
@@ -123,7 +124,7 @@ import Testing
         defer { try? FileManager.default.removeItem(at: folder) }
         try await TemporaryPostgres.withPool { pool in
             try await Self.store(events, in: pool)
-            var generator = Seeded(seed: 72)
+            var generator = SplitMix64(seed: 72)
             var expected: [String: [[Int]: Int]] = [:]
             try await RoutesTests.withRoutes(LiveMap(state)) { routes in
                 for zoom in 0...CellTile.maximumZoom {

@@ -1,22 +1,6 @@
 import Geo
+import SeededRandom
 @testable import HeatmapTiles
-
-/// SplitMix64: the same numbers for the same seed.
-struct Seeded: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
-    }
-}
 
 /// An event as a bank or the police would tell it, before anything counts it.
 struct SampleEvent: Sendable {
@@ -38,7 +22,7 @@ enum Sample {
 
     /// Events around ``centre``: places cluster, risks are small and now and then large.
     static func events(_ count: Int, days: Int = 21, seed: UInt64) -> [SampleEvent] {
-        var generator = Seeded(seed: seed)
+        var generator = SplitMix64(seed: seed)
         return (0..<count).map { _ in
             let spread = Double.random(in: 0...1, using: &generator)
             let risk = Double.random(in: 0...1, using: &generator)

@@ -1,4 +1,5 @@
 import Geo
+import SeededRandom
 import Testing
 
 @testable import HeatmapTiles
@@ -139,7 +140,7 @@ struct DecodedTile {
     func countsSurvive(geometry: CellTile.Geometry) throws {
         let events = Sample.events(5000, seed: 21)
         let cube = Sample.cube(of: events)
-        var generator = Seeded(seed: 22)
+        var generator = SplitMix64(seed: 22)
         for zoom in 0...CellTile.maximumZoom {
             let filter = CubeTests.randomFilter(&generator)
             let expected = CubeTests.bruteForce(events, filter).values.reduce(0) { $0 + $1.count }

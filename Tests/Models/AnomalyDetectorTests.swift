@@ -1,20 +1,10 @@
 import Foundation
+import SeededRandom
 import Testing
 
 @testable import Models
 
-/// SplitMix64: the same numbers on every machine.
-struct SeededNoise: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
+extension SplitMix64 {
     /// Standard normal, by Box and Muller.
     mutating func normal() -> Double {
         let radius = (-2 * log(Double.random(in: Double.leastNonzeroMagnitude..<1, using: &self))).squareRoot()
@@ -34,7 +24,7 @@ struct AnomalyDetectorTests {
 
     /// Days of a busy time and a quiet one, with noise.
     private func days(_ count: Int, seed: UInt64) -> [Double] {
-        var noise = SeededNoise(state: seed)
+        var noise = SplitMix64(seed: seed)
         return (0..<(count * 288)).map { point in
             let hour = Double(point % 288) / 12
             return (hour >= 9 && hour < 18 ? 80 : 20) + 2 * noise.normal()
@@ -42,7 +32,7 @@ struct AnomalyDetectorTests {
     }
 
     private func noisy(_ count: Int, seed: UInt64) -> [Double] {
-        var noise = SeededNoise(state: seed)
+        var noise = SplitMix64(seed: seed)
         return (0..<count).map { _ in 50 + 5 * noise.normal() }
     }
 
@@ -126,7 +116,7 @@ struct AnomalyDetectorTests {
     }
 
     @Test func irregularSamplingKeepsTheSeason() {
-        var noise = SeededNoise(state: 6)
+        var noise = SplitMix64(seed: 6)
         var detector = AnomalyDetector()
         var time = 0.0, calm = 0, strange = 0.0
         while time < 14 * 86_400 {
@@ -176,7 +166,7 @@ struct AnomalyDetectorTests {
     }
 
     @Test func aSpreadThatGrowsIsTold() {
-        var noise = SeededNoise(state: 22)
+        var noise = SplitMix64(seed: 22)
         var values = noisy(4_000, seed: 22)
         for index in 3_000..<3_200 { values[index] += 20 * noise.normal() }
         #expect(finds(values, in: 3_000..<3_100).found)
@@ -198,7 +188,7 @@ struct AnomalyDetectorTests {
     }
 
     @Test func aBurstInHeavyTailedCountsIsTold() {
-        var noise = SeededNoise(state: 25)
+        var noise = SplitMix64(seed: 25)
         var values = (0..<6_000).map { point -> Double in
             let busy = 20 * (1 + 0.6 * sin(Double(point % 288) / 288 * 2 * .pi))
             return (busy * exp(0.6 * noise.normal())).rounded()

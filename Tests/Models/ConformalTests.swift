@@ -1,10 +1,11 @@
 import Models
+import SeededRandom
 import Testing
 
 @Suite struct ConformalTests {
     /// Frauds score high, genuine payments low, and they overlap.
     private func scores(_ count: Int, seed: UInt64) -> (probabilities: [Double], isFraud: [Bool]) {
-        var random = SeededGenerator(state: seed)
+        var random = SplitMix64(seed: seed)
         let isFraud = (0..<count).map { _ in Int.random(in: 0..<20, using: &random) == 0 }
         let probabilities = isFraud.map { fraud in
             let uniform = Double.random(in: 0..<1, using: &random)
@@ -42,7 +43,7 @@ import Testing
 
 @Suite struct DriftTests {
     @Test func `what has not moved has no drift, what has moved has much`() {
-        var random = SeededGenerator(state: 4)
+        var random = SplitMix64(seed: 4)
         let values = (0..<5_000).map { _ in Float.random(in: 0..<1, using: &random) }
         let reference = ReferenceDistribution(name: "f", values: values)
         #expect(abs(reference.shares.reduce(0, +) - 1) < 1e-9)

@@ -1,5 +1,6 @@
 import Foundation
 import Records
+import SeededRandom
 import Testing
 
 @testable import Features
@@ -31,7 +32,7 @@ import Testing
     }
 
     @Test func `a signal that tells gets a weight, one that does not gets none, and none ever lowers the risk`() throws {
-        var random = SeededGenerator(state: 11)
+        var random = SplitMix64(seed: 11)
         var margins: [Double] = [], places: [Double] = [], isFraud: [Bool] = [], rows: [Float] = []
         for _ in 0..<4_000 {
             let margin = Double.random(in: -6...2, using: &random), place = Double.random(in: -2...2, using: &random)

@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 
 @testable import Models
@@ -30,7 +31,7 @@ import Testing
     }
 
     @Test func `Shapley values add up to the margin in deep random forests`() throws {
-        var random = SeededGenerator(state: 5)
+        var random = SplitMix64(seed: 5)
         for _ in 0..<20 {
             let forest = try Self.randomForest(trees: 7, depth: 9, features: 4, random: &random)
             let shap = TreeSHAP(forest)
@@ -44,7 +45,7 @@ import Testing
 
     @Test(arguments: [1, 2, 3, 4, 5, 6])
     func `Shapley values from the table are those of the walk`(depth: Int) throws {
-        var random = SeededGenerator(state: 21)
+        var random = SplitMix64(seed: 21)
         for features in [2, 5, 30] {
             let forest = try Self.randomForest(trees: 9, depth: depth, features: features, random: &random)
             let shap = TreeSHAP(forest)
@@ -59,7 +60,7 @@ import Testing
 
     @Test(arguments: 0...10)
     func `filled-up trees score as a walk by hand does`(depth: Int) throws {
-        var random = SeededGenerator(state: UInt64(30 + depth))
+        var random = SplitMix64(seed: UInt64(30 + depth))
         let special: [Float] = [.nan, .infinity, -.infinity, 0, -0.0, .greatestFiniteMagnitude, -.leastNonzeroMagnitude, 0.5]
         for (count, features) in [(1, 1), (19, 6), (40, 20)] {
             let trees = (0..<count).map { _ in Self.randomTree(depth: depth, features: features, random: &random) }
@@ -88,7 +89,7 @@ import Testing
         return tree.splitValues[place]
     }
 
-    private static func randomTree(depth: Int, features: Int, random: inout SeededGenerator) -> Forest.Tree {
+    private static func randomTree(depth: Int, features: Int, random: inout SplitMix64) -> Forest.Tree {
         var tree = Forest.Tree(leftChildren: [], rightChildren: [], splitFeatures: [], splitValues: [], missingGoLeft: [], covers: [])
         grow(&tree, depth: depth, cover: 1_000, features: features, random: &random)
         let edges: [Float] = [0, -0.0, .infinity, -.infinity, .leastNonzeroMagnitude]
@@ -99,7 +100,7 @@ import Testing
     }
 
     @Test func `a batch scores every row as it is scored alone`() throws {
-        var random = SeededGenerator(state: 6)
+        var random = SplitMix64(seed: 6)
         let forest = try Self.randomForest(trees: 21, depth: 6, features: 8, random: &random)
         for count in [0, 1, 23, 24, 63, 64, 65, 127, 128, 129, 300] {
             let rows = (0..<count * 8).map { _ in Float.random(in: 0...1, using: &random) }
@@ -109,7 +110,7 @@ import Testing
     }
 
     @Test func `an average of forests has the mean of their margins`() throws {
-        var random = SeededGenerator(state: 8)
+        var random = SplitMix64(seed: 8)
         let forests = try (0..<3).map { _ in try Self.randomForest(trees: 3, depth: 4, features: 4, random: &random) }
         let average = try Forest(averaging: forests)
         let row: [Float] = [0.1, 0.9, .nan, 0.4]
@@ -117,7 +118,7 @@ import Testing
     }
 
     @Test func `an encoded forest comes back the same, a damaged one is refused or still scores`() throws {
-        var random = SeededGenerator(state: 9)
+        var random = SplitMix64(seed: 9)
         let forest = try Self.randomForest(trees: 5, depth: 5, features: 4, random: &random)
         let bytes = forest.encoded
         #expect(try Forest(encoded: bytes) == forest)
@@ -132,7 +133,7 @@ import Testing
         }
     }
 
-    static func randomForest(trees: Int, depth: Int, features: Int, random: inout SeededGenerator) throws -> Forest {
+    static func randomForest(trees: Int, depth: Int, features: Int, random: inout SplitMix64) throws -> Forest {
         var list: [Forest.Tree] = []
         for _ in 0..<trees {
             var tree = Forest.Tree(leftChildren: [], rightChildren: [], splitFeatures: [], splitValues: [], missingGoLeft: [], covers: [])
@@ -144,7 +145,7 @@ import Testing
 
     @discardableResult
     private static func grow(
-        _ tree: inout Forest.Tree, depth: Int, cover: Float, features: Int, random: inout SeededGenerator
+        _ tree: inout Forest.Tree, depth: Int, cover: Float, features: Int, random: inout SplitMix64
     ) -> Int {
         let place = tree.leftChildren.count
         tree.leftChildren.append(-1)

@@ -1,4 +1,5 @@
 import Models
+import SeededRandom
 import Testing
 
 @Suite struct MetricsTests {
@@ -38,7 +39,7 @@ import Testing
     }
 
     @Test func `beta calibration finds the distortion it is to undo`() {
-        var random = SeededGenerator(state: 12)
+        var random = SplitMix64(seed: 12)
         var margins: [Double] = []
         var labels: [Bool] = []
         for _ in 0..<40_000 {

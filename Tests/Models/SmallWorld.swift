@@ -1,4 +1,5 @@
 import Records
+import SeededRandom
 import Training
 
 let start = Timestamp(seconds: 1_522_540_800)  // 2018-04-01T00:00:00Z
@@ -9,7 +10,7 @@ struct SmallWorld {
     var labels: [Label] = []
 
     init(seed: UInt64 = 1, count: Int = 6_000, days: Int = 35, labelDelayDays: Int = 7) {
-        var random = SeededGenerator(state: seed)
+        var random = SplitMix64(seed: seed)
         let times = (0..<count).map { _ in Int64.random(in: 0..<Int64(days) * 86_400_000_000, using: &random) }.sorted()
         for (index, time) in times.enumerated() {
             let customer = Int.random(in: 0..<150, using: &random)

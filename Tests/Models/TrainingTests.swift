@@ -1,6 +1,7 @@
 import Features
 import Models
 import Records
+import SeededRandom
 import Testing
 
 @testable import Training
@@ -9,7 +10,7 @@ import Testing
     let training = FraudTraining(options: SmallWorld.options)
 
     @Test func `our forest equals XGBoost's own predictions`() throws {
-        var random = SeededGenerator(state: 3)
+        var random = SplitMix64(seed: 3)
         let rows = (0..<4_000).map { _ in
             Int.random(in: 0..<10, using: &random) == 0 ? Float.nan : Float.random(in: -1...1, using: &random)
         }
@@ -110,7 +111,7 @@ import Testing
             world.transactions[place].eventTime = Timestamp(seconds: hour * 3_600)
             world.labels[place].knownAt = world.transactions[place].eventTime + .days(7)
         }
-        var random = SeededGenerator(state: 4)
+        var random = SplitMix64(seed: 4)
         let shuffled = PaymentHistory(
             transactions: world.transactions.shuffled(using: &random) + world.transactions.prefix(100),
             labels: world.labels.shuffled(using: &random))

@@ -1,4 +1,5 @@
 import Models
+import SeededRandom
 import Testing
 
 @Suite struct XGBoostModelTests {
@@ -41,7 +42,7 @@ import Testing
     @Test(arguments: ["json", "ubj"])
     func `a damaged model is refused or still scores`(format: String) throws {
         let bytes = try Fixture.bytes("logistic.\(format)")
-        var random = SeededGenerator(state: 11)
+        var random = SplitMix64(seed: 11)
         for _ in 0..<300 {
             var damaged = bytes
             for _ in 0..<3 { damaged[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random) }

@@ -1,4 +1,5 @@
 @testable import Postgres
+import SeededRandom
 import Testing
 
 /// The pool's decisions, without connections and with the time in hand.
@@ -126,7 +127,7 @@ import Testing
     /// Any order of events keeps the promises: no connection lent twice, never more than the limit, every waiter answered once.
     @Test(arguments: 0..<40 as Range<UInt64>)
     func anyOrderOfEventsKeepsThePromises(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SplitMix64(seed: seed)
         var pool = pool(maxConnections: 3, maxWaiting: 5)
         var now = start
         var lent: Set<Int> = []
@@ -175,18 +176,5 @@ import Testing
             #expect(lent.count + connecting.count + pool.idleConnections <= 3)
             #expect(pool.waiting == waiting.count)
         }
-    }
-}
-
-/// Steele, Lea and Flood's SplitMix64: a run is told by its seed.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

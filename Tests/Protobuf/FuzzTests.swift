@@ -1,6 +1,7 @@
 import Contracts
 import Foundation
 import Protobuf
+import SeededRandom
 import Testing
 
 /// Mutates good messages from a seed. Nothing may crash, and whatever is accepted must survive the way out and in again.
@@ -11,7 +12,7 @@ struct FuzzTests {
     private static let iterations = environment["VIGIL_FUZZ_ITERATIONS"].flatMap { Int($0) } ?? 300
     private static let seed = environment["VIGIL_FUZZ_SEED"].flatMap { UInt64($0) } ?? 20_260_131
 
-    private func mutate(_ original: [UInt8], using generator: inout SeededGenerator) -> [UInt8] {
+    private func mutate(_ original: [UInt8], using generator: inout SplitMix64) -> [UInt8] {
         var bytes = original
         for _ in 0..<Int.random(in: 1...4, using: &generator) {
             let position = bytes.isEmpty ? 0 : Int.random(in: 0..<bytes.count, using: &generator)
@@ -43,7 +44,7 @@ struct FuzzTests {
     @Test("in the wire format", arguments: vectors)
     func wire(_ vector: Vector) throws {
         let type = try #require(testedTypes[vector.type])
-        var generator = SeededGenerator(state: Self.seed)
+        var generator = SplitMix64(seed: Self.seed)
         let original = bytes(hex: vector.hex)
         for _ in 0..<Self.iterations { try survives(type, mutate(original, using: &generator)) }
     }
@@ -51,7 +52,7 @@ struct FuzzTests {
     @Test("in JSON", arguments: vectors)
     func json(_ vector: Vector) throws {
         let type = try #require(testedTypes[vector.type])
-        var generator = SeededGenerator(state: Self.seed)
+        var generator = SplitMix64(seed: Self.seed)
         let original = [UInt8](vector.json.utf8)
         for _ in 0..<Self.iterations { try survivesJSON(type, mutate(original, using: &generator)) }
     }

@@ -1,5 +1,6 @@
 import NIOCore
 @testable import RPC
+import SeededRandom
 import Testing
 
 @Suite struct HTTP2SessionTests {
@@ -230,7 +231,7 @@ import Testing
     }
 
     @Test func bytesThatAreNoFramesNeverCrash() throws {
-        var generator = SeededGenerator(seed: 17)
+        var generator = SplitMix64(seed: 17)
         for _ in 0..<300 {
             guard let session = try? server() else { continue }
             var bytes = Frame.request(1) + Frame.data(1, [0, 0, 0, 0, 3, 1, 2, 3]) + Frame.ping() + Frame.request(3, end: true)
@@ -251,22 +252,5 @@ import Testing
         session.close(.cancel)
         #expect(session.takeEvents().count == 2)
         #expect(!session.wantsWrite)
-    }
-}
-
-/// SplitMix64: the same numbers for the same seed.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }

@@ -1,5 +1,6 @@
 import BenchmarkSupport
 import Foundation
+import SeededRandom
 import SuiteProcesses
 
 /// Kills gateway, feature store and PostgreSQL at random moments while a bank streams, and counts: everything acknowledged is
@@ -23,23 +24,9 @@ import SuiteProcesses
         defer { server.end() }
         let suite = try SuiteProcesses(server: server, featureStores: environment["TORTURE_FEATURE_STORES"].flatMap { Int($0) } ?? 1)
         defer { suite.end() }
-        let torture = Torture(suite: suite, random: SeededRandom(state: seed))
+        let torture = Torture(suite: suite, random: SplitMix64(seed: seed))
         let holds = try await torture.run(rounds: rounds)
         print(torture.summary(holds: holds))
         if !holds { exit(1) }
     }
 }
-
-/// SplitMix64.
-struct SeededRandom: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
-

@@ -1,5 +1,6 @@
 import BenchmarkSupport
 import Foundation
+import SeededRandom
 import ServiceRuntime
 import SuiteProcesses
 
@@ -18,7 +19,7 @@ final class Torture {
 
     private let suite: SuiteProcesses
     private let observer: Observer
-    private var random: SeededRandom
+    private var random: SplitMix64
     private var sent = 0
     private var resent = 0
     private var stored = 0
@@ -28,7 +29,7 @@ final class Torture {
     private var revivals = 0
     private var isMemoryWhole = true
 
-    init(suite: SuiteProcesses, random: SeededRandom) {
+    init(suite: SuiteProcesses, random: SplitMix64) {
         self.suite = suite
         self.random = random
         observer = Observer(caller: suite.caller)

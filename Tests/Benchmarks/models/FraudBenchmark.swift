@@ -4,6 +4,7 @@ import Features
 import Foundation
 import Models
 import Records
+import SeededRandom
 import Training
 
 /// Serving and training of the fraud classifier.
@@ -14,7 +15,7 @@ enum FraudBenchmark {
 
     /// Serving.
     static func scores(_ report: inout BenchmarkReport) throws {
-        var random = Generator(state: 7)
+        var random = SplitMix64(seed: 7)
         let data = Rows(count: 20_000, features: featureCount, using: &random)
         let peer = try XGBoostPeer(
             rows: data.values, labels: data.labels, features: featureCount, rounds: trees,

@@ -1,26 +1,14 @@
 import Features
 import Foundation
 import Records
-
-/// Repeatable randomness: SplitMix64.
-struct Generator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
+import SeededRandom
 
 /// Rows in which several features and their interplay matter, one value in fifty missing.
 struct Rows {
     let values: [Float]
     let labels: [Float]
 
-    init(count: Int, features: Int, using random: inout Generator) {
+    init(count: Int, features: Int, using random: inout SplitMix64) {
         var values: [Float] = []
         var labels: [Float] = []
         for _ in 0..<count {
@@ -46,7 +34,7 @@ struct Payments {
     private var isFraud: [Bool] = []
 
     init(count: Int, customers: Int, terminals: Int, days: Int) {
-        var random = Generator(state: 11)
+        var random = SplitMix64(seed: 11)
         let start = Timestamp(seconds: 1_735_689_600)
         let span = Int64(days) * Timestamp.microsecondsPerDay
         let times = (0..<count).map { _ in Int64.random(in: 0..<span, using: &random) }.sorted()

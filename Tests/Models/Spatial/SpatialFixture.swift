@@ -1,15 +1,16 @@
 import Foundation
 import Models
 import Records
+import SeededRandom
 
 /// A made-up city of ten kilometres, drawn from a seed.
 struct MadeUpCity {
     static let middle = Coordinate(latitude: 12.97, longitude: 77.59)
     static let start = Timestamp(iso8601: "2024-01-01T00:00:00Z") ?? .epoch
 
-    var random: SeededGenerator
+    var random: SplitMix64
 
-    init(seed: UInt64) { random = SeededGenerator(state: seed) }
+    init(seed: UInt64) { random = SplitMix64(seed: seed) }
 
     mutating func uniform() -> Double { Double.random(in: 0..<1, using: &random) }
 
