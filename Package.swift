@@ -91,6 +91,7 @@ let package = Package(
         // C libraries
         library("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
         library("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
+        library("CHMAC", pkgConfig: "libcrypto", apt: "libssl-dev"),
         library("CLibPQ", pkgConfig: "libpq", apt: "libpq-dev"),
         library("CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
         library("CXGBoost", pkgConfig: nil, apt: "libxgboost-dev"),
@@ -136,7 +137,7 @@ let package = Package(
         module("Simulation", ["Records", "Geo"]),
 
         // Services
-        service("IngestionGateway", [crypto, asyncAlgorithms, "Geo", "Datasets"]),
+        service("IngestionGateway", ["CHMAC", crypto, asyncAlgorithms, "Geo", "Datasets"]),
         service("FeatureStore", ["Features", "Geo"]),
         service("ModelServer", ["Models", "Features", "Geo", crypto]),
         service("AuthGateway", [crypto, cryptoExtras]),

@@ -11,44 +11,105 @@ extension IngestionGatewayHandlers {
     ///
     /// - Parameters:
     ///   - admit: called before each request is read; what it waits for, the client waits for.
-    ///   - handle: calls `answer` once, now or later; while it waits, nothing more is read either. A failure ends the whole
+    ///   - handle: adds one answer, now or later; while it waits, nothing more is read either. A failure ends the whole
     ///     stream: the client connects again and sends what has no answer.
     func answerEach<Request: Sendable, Response: Sendable>(
         _ requests: RequestStream<Request>, to responses: ResponseWriter<Response>,
         admit: @escaping @Sendable () async throws -> Void = {},
-        handle: @escaping @Sendable (Request, _ answer: @escaping @Sendable (Result<Response, any Error>) -> Void) async -> Void
+        handle: @escaping @Sendable (Request, Answers<Response>) async -> Void
     ) async throws {
-        let window = Window(size: limits.maxInFlightPerStream)
-        let (answers, continuation) = AsyncThrowingStream.makeStream(of: Response.self)
+        let answers = Answers<Response>(window: Window(size: limits.maxInFlightPerStream))
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 // A client that is gone gets no answers; then nobody may wait for them either.
-                defer { window.open() }
-                for try await answer in answers {
-                    try await responses.write(answer)
-                    window.release()
+                defer { answers.window.open() }
+                try await withTaskCancellationHandler {
+                    while let gathered = try await answers.next() {
+                        for answer in gathered { try await responses.write(answer) }
+                        answers.window.release(gathered.count)
+                    }
+                } onCancel: {
+                    answers.end()
                 }
             }
             // A task of its own, so that a failed answer ends the reading too, even of a client that waits in silence for answers.
             group.addTask {
                 for try await request in requests {
-                    await window.acquire()
+                    await answers.window.acquire()
                     try await admit()
-                    await handle(request) { result in
-                        switch result {
-                        case .success(let answer): continuation.yield(answer)
-                        case .failure(let error):
-                            continuation.finish(throwing: error)
-                            window.open()
-                        }
-                    }
-                    if window.isOpen { break }
+                    await handle(request, answers)
+                    if answers.window.isOpen { break }
                 }
-                await window.waitUntilIdle()
-                continuation.finish()
+                await answers.window.waitUntilIdle()
+                answers.end()
             }
             try await group.waitForAll()
         }
+    }
+}
+
+/// The answers of one stream, from whichever task they come, until the one that writes takes all that have gathered: so it is woken
+/// once a batch, not once an answer.
+final class Answers<Response: Sendable>: Sendable {
+    private struct State {
+        var gathered: [Response] = []
+        var end: Result<Void, any Error>?
+        var writer: CheckedContinuation<Void, Never>?
+    }
+
+    /// How many requests may be without an answer.
+    let window: Window
+    private let state = Mutex(State())
+
+    init(window: Window) { self.window = window }
+
+    func add(_ answer: Response) { update { $0.gathered.append(answer) } }
+
+    /// Ends the stream after what has gathered.
+    func fail(_ error: any Error) {
+        end(.failure(error))
+        window.open()
+    }
+
+    func add(_ answer: Result<Response, any Error>) {
+        switch answer {
+        case .success(let answer): add(answer)
+        case .failure(let error): fail(error)
+        }
+    }
+
+    func end(_ result: Result<Void, any Error> = .success(())) { update { $0.end = $0.end ?? result } }
+
+    /// What has gathered, in order; waits for the first. Nil at the end. To be called by one task.
+    func next() async throws -> [Response]? {
+        while true {
+            let (gathered, end) = state.withLock { state in
+                defer { state.gathered = [] }
+                return (state.gathered, state.end)
+            }
+            if !gathered.isEmpty { return gathered }
+            if let end {
+                try end.get()
+                return nil
+            }
+            await withCheckedContinuation { continuation in
+                let isReady = state.withLock { state in
+                    if !state.gathered.isEmpty || state.end != nil { return true }
+                    state.writer = continuation
+                    return false
+                }
+                if isReady { continuation.resume() }
+            }
+        }
+    }
+
+    private func update(_ change: (inout State) -> Void) {
+        let writer = state.withLock { state in
+            change(&state)
+            defer { state.writer = nil }
+            return state.writer
+        }
+        writer?.resume()
     }
 }
 
@@ -69,13 +130,19 @@ final class Window: Sendable {
     var isOpen: Bool { state.withLock { $0.isOpen } }
 
     func acquire() async {
+        let hasRoom = state.withLock { state in
+            guard state.isOpen || state.used < size else { return false }
+            state.used += 1
+            return true
+        }
+        if hasRoom { return }
         await wait(untilBelow: size)
         state.withLock { $0.used += 1 }
     }
 
     func waitUntilIdle() async { await wait(untilBelow: 1) }
 
-    func release() { update { $0.used -= 1 } }
+    func release(_ count: Int = 1) { update { $0.used -= count } }
 
     func open() { update { $0.isOpen = true } }
 

@@ -37,10 +37,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         if let wait = quotas.take(transaction.key.bankID) {
             throw RPCError.resourceExhausted("the bank's quota is used up", retryAfter: wait)
         }
-        let answer = await withCheckedContinuation { continuation in
-            transactions.submit(prepared(transaction) { continuation.resume(returning: $0) })
-        }
-        switch answer {
+        switch await transactions.answer({ prepared(transaction, complete: $0) }) {
         case .stored(let outcome, let decision): return .init(outcome: outcome, decision: decision)
         case .refused(let violations): throw RPCError(.alreadyExists, InvalidRecord(violations).description)
         case .failed(let error): throw error
@@ -55,15 +52,16 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         try await answerEach(requests, to: responses) {
             // A stream above its quota is read more slowly, and flow control holds the client back.
             while let wait = quotas.take(sender.id) { try await Task.sleep(for: wait) }
-        } handle: { request, answer in
+        } handle: { request, answers in
+            let sequence = request.sequence
             do throws(InvalidRecord) {
                 let transaction = try accept(request.transaction, from: sender)
                 await transactions.submitInTurn(
                     prepared(transaction, isBrief: request.brief) { stored in
-                        answer(IngestionV1.StreamTransactionsResponse.result(stored, sequence: request.sequence))
+                        answers.add(IngestionV1.StreamTransactionsResponse.result(stored, sequence: sequence))
                     })
             } catch {
-                answer(.success(.init(sequence: request.sequence, outcome: .rejected, violations: .init(error, within: "transaction"))))
+                answers.add(.init(sequence: sequence, outcome: .rejected, violations: .init(error, within: "transaction")))
             }
         }
     }
@@ -75,7 +73,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         let tokenised = tokeniser.tokenised(transaction)
         return IncomingTransaction(
             key: tokenised.key, message: .init(tokenised),
-            identifiers: keeper.unknown(tokeniser.identifiers(raw: transaction, tokenised: tokenised)), isBrief: isBrief,
+            identifiers: keeper.unknown(of: transaction, tokenised: tokenised), isBrief: isBrief,
             complete: complete)
     }
 
@@ -104,18 +102,18 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         context: CallContext
     ) async throws {
         let sender = try Sender(context)
-        try await answerEach(requests, to: responses, handle: { request, answer in
+        try await answerEach(requests, to: responses, handle: { request, answers in
             do {
                 let storable = try accept(request.record, from: sender)
                 try sender.check(mayWrite: storable.record.kind)
                 await records.enqueueInTurn(storable) { result in
-                    answer(result.map { .init(sequence: request.sequence, outcome: $0) })
+                    answers.add(result.map { .init(sequence: request.sequence, outcome: $0) })
                 }
             } catch let error as InvalidRecord {
                 let violations: [IngestionV1.Violation] = .init(error, within: request.record?.fieldName ?? "")
-                answer(.success(.init(sequence: request.sequence, outcome: .rejected, violations: violations)))
+                answers.add(.init(sequence: request.sequence, outcome: .rejected, violations: violations))
             } catch {
-                answer(.failure(error))
+                answers.fail(error)
             }
         })
     }
@@ -154,7 +152,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         let tokenised = tokeniser.tokenised(record, sender: sender.id)
         return StorableRecord(
             record: tokenised, senderID: sender.id,
-            identifiers: keeper.unknown(tokeniser.identifiers(raw: record, tokenised: tokenised)))
+            identifiers: keeper.unknown(Tokeniser.identifiers(raw: record, tokenised: tokenised)))
     }
 
     // MARK: For the other services

@@ -1,20 +1,24 @@
+import CHMAC
 import Crypto
 import Foundation
 
 /// Tokens by HMAC-SHA-256 under the consortium's key: 128 bits of it, in 22 characters of base64url after the kind's initial.
 struct KeyedTokens: Sendable {
     static let keyBytes = 32
-    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+    private static let textBytes = 24
+    private static let alphabet: StaticString = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
     private let key: SymmetricKey
     /// The key taken in already: a token begins with a copy.
-    private let keyed: HMAC<SHA256>
+    private let keyed: vigil_hmac_key
 
     /// - Parameter hexadecimal: 64 digits; nil for anything else.
     init?(hexadecimal: String) {
         guard let bytes = hexadecimalBytes(hexadecimal, count: Self.keyBytes) else { return nil }
+        var keyed = vigil_hmac_key()
+        guard vigil_hmac_key_init(&keyed, bytes, bytes.count) == 1 else { return nil }
         key = SymmetricKey(data: bytes)
-        keyed = HMAC<SHA256>(key: key)
+        self.keyed = keyed
     }
 
     /// A vault with a key of its own, for installations that give none.
@@ -23,23 +27,32 @@ struct KeyedTokens: Sendable {
     var tokeniser: Tokeniser { Tokeniser { token($0, $1) } }
 
     func token(_ kind: IdentifierKind, _ identifier: String) -> String {
-        var hmac = keyed
-        hmac.update(data: Array("\(kind.rawValue)\n\(identifier)".utf8))
-        var text: [UInt8] = []
-        text.reserveCapacity(24)
-        text.append(kind.rawValue.utf8[kind.rawValue.utf8.startIndex])
-        text.append(UInt8(ascii: "."))
-        var bits: UInt32 = 0
-        var bitCount: UInt32 = 0
-        for byte in hmac.finalize().prefix(16) {
-            bits = bits << 8 | UInt32(byte)
-            bitCount += 8
-            while bitCount >= 6 {
-                bitCount -= 6
-                text.append(Self.alphabet[Int(bits >> bitCount & 63)])
+        var (name, identifier) = (kind.rawValue + "\n", identifier)
+        let code = name.withUTF8 { name in
+            identifier.withUTF8 { text in
+                withUnsafePointer(to: keyed) { keyed in
+                    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Int(SHA256_DIGEST_LENGTH)) { code in
+                        vigil_hmac(keyed, name.baseAddress, name.count, text.baseAddress, text.count, code.baseAddress)
+                        let bytes = UnsafeRawBufferPointer(code)
+                        return (bytes.loadUnaligned(as: UInt64.self), bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+                    }
+                }
             }
         }
-        text.append(Self.alphabet[Int(bits << (6 - bitCount) & 63)])
-        return String(decoding: text, as: UTF8.self)
+        return Self.text(initial: name.utf8[name.utf8.startIndex], code.0.bigEndian, code.1.bigEndian)
+    }
+
+    /// The initial, a point, and 128 bits from the left, six a character.
+    private static func text(initial: UInt8, _ high: UInt64, _ low: UInt64) -> String {
+        String(unsafeUninitializedCapacity: textBytes) { text in
+            text[0] = initial
+            text[1] = UInt8(ascii: ".")
+            var bits = UInt128(high) << 64 | UInt128(low)
+            for place in 2..<textBytes {
+                text[place] = alphabet.utf8Start[Int(truncatingIfNeeded: bits >> 122)]
+                bits <<= 6
+            }
+            return textBytes
+        }
     }
 }

@@ -5,6 +5,7 @@ import RPC
 import RecordCoding
 import Records
 import ServiceRuntime
+import Synchronization
 
 /// What becomes of a transaction.
 enum TransactionAnswer: Sendable {
@@ -67,6 +68,8 @@ final class TransactionPipeline: Sendable {
     private let commits: BatchQueue<IncomingTransaction>
     private let observations: BatchQueue<[Durable]>
     private let scores: BatchQueue<Observed>
+    private let commitTurns = Turns()
+    private let scoreTurns = Turns()
 
     init(database: IngestionDatabase, keeper: IdentifierKeeper, decider: Decider, limits: IntakeLimits, logger: Logger) {
         self.database = database
@@ -80,8 +83,7 @@ final class TransactionPipeline: Sendable {
         scores = BatchQueue(limits: BatchLimits(maxBatchItems: 1, maxQueuedItems: Self.batchesBetweenStages))
     }
 
-    /// Tells `incoming.complete` once what became of it; where too much waits to be stored, that it must come again later.
-    func submit(_ incoming: IncomingTransaction) {
+    private func submit(_ incoming: IncomingTransaction) {
         do throws(BatchError) {
             try commits.add(incoming)
         } catch {
@@ -92,8 +94,8 @@ final class TransactionPipeline: Sendable {
         }
     }
 
-    /// As ``submit(_:)``, but where too much waits to be stored, the caller waits too: for streams and files, whose sender is then
-    /// held back.
+    /// Tells `incoming.complete` once what became of it. Where too much waits to be stored, the caller waits too: for streams and files,
+    /// whose sender is then held back.
     func submitInTurn(_ incoming: IncomingTransaction) async {
         do throws(BatchError) {
             try await commits.addInTurn(incoming)
@@ -102,21 +104,60 @@ final class TransactionPipeline: Sendable {
         }
     }
 
+    /// What becomes of one transaction; where too much waits to be stored, that it must come again later. With nothing else under way
+    /// the caller's own task stores it, and no other has to be woken for that.
+    ///
+    /// - Parameter prepare: makes the transaction, given whom to tell.
+    func answer(_ prepare: (_ complete: @escaping @Sendable (TransactionAnswer) -> Void) -> IncomingTransaction) async -> TransactionAnswer {
+        let reply = Reply()
+        let incoming = prepare { reply.set($0) }
+        if commits.waitingItems == 0, let turn = commitTurns.nextIfIdle() {
+            await commit([incoming], turn)
+            turn.end()
+        } else {
+            submit(incoming)
+        }
+        return await reply.value
+    }
+
+    /// An answer that somebody waits for.
+    private final class Reply: Sendable {
+        private let state = Mutex<(answer: TransactionAnswer?, waiter: CheckedContinuation<TransactionAnswer, Never>?)>((nil, nil))
+
+        func set(_ answer: TransactionAnswer) {
+            let waiter = state.withLock { state in
+                state.answer = answer
+                return state.waiter
+            }
+            waiter?.resume(returning: answer)
+        }
+
+        var value: TransactionAnswer {
+            get async {
+                await withCheckedContinuation { continuation in
+                    let answer = state.withLock { state in
+                        if state.answer == nil { state.waiter = continuation }
+                        return state.answer
+                    }
+                    if let answer { continuation.resume(returning: answer) }
+                }
+            }
+        }
+    }
+
     func run() async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                let refused = await Self.forEachInTurn(self.commits) { batch, turn, begun in
-                    await self.commit(batch, turn: turn, begun: begun)
-                }
+                let refused = await Self.forEachInTurn(self.commits, self.commitTurns) { await self.commit($0, $1) }
                 for incoming in refused { incoming.complete(.failed(RPCError(.unavailable, Self.ending))) }
             }
             group.addTask {
                 for part in await self.observations.forEachBatch({ await self.observe($0.flatMap { $0 }) }) { Self.abandon(part) }
             }
             group.addTask {
-                let left = await Self.forEachInTurn(self.scores) { batch, turn, begun in
-                    begun.open()
-                    for observed in batch { await self.score(observed, turn: turn) }
+                let left = await Self.forEachInTurn(self.scores, self.scoreTurns) { batch, turn in
+                    turn.begun.open()
+                    for observed in batch { await self.score(observed, turn) }
                 }
                 for observed in left { Self.abandon(observed.batch) }
             }
@@ -125,39 +166,36 @@ final class TransactionPipeline: Sendable {
 
     // MARK: Stages
 
-    /// Processes batches, two at a time: each begins when the one before has begun, and may wait for its turn, which comes when
-    /// the one before is done.
+    /// Processes batches, two at a time.
     ///
     /// - Returns: what still waited at the end.
     private static func forEachInTurn<Element: Sendable>(
-        _ queue: BatchQueue<Element>, _ process: @escaping @Sendable (_ batch: [Element], _ turn: Gate, _ begun: Gate) async -> Void
+        _ queue: BatchQueue<Element>, _ turns: Turns, _ process: @escaping @Sendable (_ batch: [Element], _ turn: Turns.Turn) async -> Void
     ) async -> [Element] {
         await withDiscardingTaskGroup { tasks in
-            var (last, beforeLast) = (Gate(isOpen: true), Gate(isOpen: true))
-            return await queue.forEachBatch { batch in
-                await beforeLast.pass()
-                let (turn, begun, done) = (last, Gate(), Gate())
+            await queue.forEachBatch { batch in
+                let turn = await turns.next()
                 tasks.addTask {
-                    await process(batch, turn, begun)
-                    begun.open()
-                    done.open()
+                    await process(batch, turn)
+                    turn.end()
                 }
-                await begun.pass()
-                (beforeLast, last) = (last, done)
+                await turn.begun.pass()
             }
         }
     }
 
-    private func commit(_ batch: [IncomingTransaction], turn: Gate, begun: Gate) async {
+    private func commit(_ batch: [IncomingTransaction], _ turn: Turns.Turn) async {
         let durable: [Durable]
         do {
-            durable = try await write(batch, begun: begun)
+            durable = try await write(batch, begun: turn.begun)
         } catch {
             logger.error("transactions could not be stored", metadata: ["count": "\(batch.count)", "reason": "\(error)"])
             for item in batch { item.complete(.failed(RPCError(.unavailable, "the transaction could not be stored; send it again"))) }
             return
         }
-        await turn.pass()
+        await turn.comesOut.pass()
+        // Decisions then follow from the logs.
+        guard decider.isAsked else { return Self.answer(durable, [:]) }
         for start in stride(from: 0, to: durable.count, by: maxBatchItems) {
             let part = Array(durable[start..<min(start + maxBatchItems, durable.count)])
             do throws(BatchError) {
@@ -179,11 +217,11 @@ final class TransactionPipeline: Sendable {
         }
     }
 
-    private func score(_ observed: Observed, turn: Gate) async {
+    private func score(_ observed: Observed, _ turn: Turns.Turn) async {
         let isBrief = observed.batch.allSatisfy { $0.incoming.isBrief }
         let decided = await decider.score(observed.observations, isBrief: isBrief, within: observed.left)
         // What a duplicate asks for may be decided on in the batch before.
-        await turn.pass()
+        await turn.comesOut.pass()
         let recalled = await decider.recall(observed.batch.filter { $0.outcome != .accepted }.map(\.incoming.key), isBrief: isBrief)
         Self.answer(observed.batch, decided.merging(recalled) { $1 })
     }
@@ -205,22 +243,23 @@ final class TransactionPipeline: Sendable {
 
     /// Writes what is new; answers refusals; returns what is durable, in order.
     private func write(_ batch: [IncomingTransaction], begun: Gate) async throws -> [Durable] {
+        let sealed = try keeper.seal(batch.lazy.flatMap(\.identifiers))
+        let isNew = try await database.insertNew(batch.lazy.map(TransactionRow.init), sealed: sealed, now: .now()) { begun.open() }
+        if isNew { database.log.notifyCommitted() }
+        let durable = isNew ? batch.map { Durable(incoming: $0, outcome: .accepted) } : try await writeNew(in: batch, sealed)
+        keeper.remember(sealed)
+        return durable
+    }
+
+    /// The same where not all are new, or where nobody has looked.
+    private func writeNew(in batch: [IncomingTransaction], _ sealed: [SealedIdentifier]) async throws -> [Durable] {
         var first: [TransactionKey: IncomingTransaction] = [:]
         first.reserveCapacity(batch.count)
-        var rows: [TransactionRow] = []
-        rows.reserveCapacity(batch.count)
-        for incoming in batch {
-            if let earlier = first.updateValue(incoming, forKey: incoming.key) {
-                first[incoming.key] = earlier
-            } else {
-                rows.append(TransactionRow(key: incoming.key, logEntry: incoming.logEntry))
-            }
-        }
-        let sealed = try keeper.seal(batch.lazy.flatMap(\.identifiers))
-        let earlier = try await database.insert(rows, sealed: sealed, now: .now()) { begun.open() }
-        keeper.remember(sealed)
-        if earlier.count < rows.count { database.log.notifyCommitted() }
-        if earlier.isEmpty, rows.count == batch.count { return batch.map { Durable(incoming: $0, outcome: .accepted) } }
+        for incoming in batch { first[incoming.key] = first[incoming.key] ?? incoming }
+        let rows = batch.lazy.filter { first[$0.key] === $0 }.map(TransactionRow.init)
+        let earlier = try await database.insert(Array(rows), sealed: sealed, now: .now())
+        if earlier.count < first.count { database.log.notifyCommitted() }
+        if earlier.isEmpty, first.count == batch.count { return batch.map { Durable(incoming: $0, outcome: .accepted) } }
         let entries = try await database.entries(of: Array(earlier))
         var durable: [Durable] = []
         durable.reserveCapacity(batch.count)
@@ -235,4 +274,8 @@ final class TransactionPipeline: Sendable {
         }
         return durable
     }
+}
+
+extension TransactionRow {
+    fileprivate init(_ incoming: IncomingTransaction) { self.init(key: incoming.key, logEntry: incoming.logEntry) }
 }

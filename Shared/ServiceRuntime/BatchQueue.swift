@@ -1,4 +1,4 @@
-import Synchronization
+public import Synchronization
 
 /// A bounded queue between those who add one thing at a time and one task that takes what has gathered: while one batch is
 /// processed the next fills. Under little load nothing waits; under much, one commit serves thousands.
@@ -7,19 +7,23 @@ import Synchronization
 ///     try queue.add(draft)                                     // or `addInTurn`, to be held back instead of refused
 ///     let refused = await queue.forEachBatch { drafts in await store.insert(drafts) }
 public final class BatchQueue<Element: Sendable>: Sendable {
-    private struct State {
-        var waiting: [(element: Element, items: Int)] = []
-        var waitingItems = 0
-        var worker: CheckedContinuation<Void, Never>?
+    @usableFromInline struct State {
+        @usableFromInline var waiting: [Element] = []
+        /// What each counts for.
+        @usableFromInline var items: [Int] = []
+        @usableFromInline var waitingItems = 0
+        @usableFromInline var worker: CheckedContinuation<Void, Never>?
         /// Those that are held back until the next batch is taken.
-        var held: [CheckedContinuation<Void, Never>] = []
-        var isClosed = false
+        @usableFromInline var held: [CheckedContinuation<Void, Never>] = []
+        @usableFromInline var isClosed = false
 
-        func hasRoom(for items: Int, _ limits: BatchLimits) -> Bool { waitingItems == 0 || waitingItems + items <= limits.maxQueuedItems }
+        @usableFromInline init() {}
+
+        @inlinable func hasRoom(for items: Int, _ limits: BatchLimits) -> Bool { waitingItems == 0 || waitingItems + items <= limits.maxQueuedItems }
     }
 
-    private let limits: BatchLimits
-    private let state = Mutex(State())
+    @usableFromInline let limits: BatchLimits
+    @usableFromInline let state = Mutex(State())
 
     public init(limits: BatchLimits = BatchLimits()) {
         self.limits = limits
@@ -32,11 +36,12 @@ public final class BatchQueue<Element: Sendable>: Sendable {
     ///
     /// - Parameter items: what it counts for against the limits.
     /// - Throws: ``BatchError/full`` when more than `maxQueuedItems` would wait, ``BatchError/closed`` when processing has ended.
-    public func add(_ element: Element, items: Int = 1) throws(BatchError) {
+    @inlinable public func add(_ element: Element, items: Int = 1) throws(BatchError) {
         let (refusal, worker) = state.withLock { state -> (BatchError?, CheckedContinuation<Void, Never>?) in
             if state.isClosed { return (.closed, nil) }
             if !state.hasRoom(for: items, limits) { return (.full, nil) }
-            state.waiting.append((element, items))
+            state.waiting.append(element)
+            state.items.append(items)
             state.waitingItems += items
             defer { state.worker = nil }
             return (nil, state.worker)
@@ -49,7 +54,7 @@ public final class BatchQueue<Element: Sendable>: Sendable {
     /// of the processing, instead of being refused. A cancelled caller still waits for its turn.
     ///
     /// - Throws: ``BatchError/closed``.
-    public func addInTurn(_ element: Element, items: Int = 1) async throws(BatchError) {
+    @inlinable public func addInTurn(_ element: Element, items: Int = 1) async throws(BatchError) {
         while true {
             do throws(BatchError) {
                 return try add(element, items: items)
@@ -79,8 +84,8 @@ public final class BatchQueue<Element: Sendable>: Sendable {
         var left: [Element] = []
         wake { state in
             state.isClosed = true
-            left = state.waiting.map(\.element)
-            state.waiting = []
+            left = state.waiting
+            (state.waiting, state.items) = ([], [])
             state.waitingItems = 0
         }
         return left
@@ -118,15 +123,20 @@ public final class BatchQueue<Element: Sendable>: Sendable {
     }
 
     private func take(_ state: inout State) -> [Element] {
+        if state.waitingItems <= limits.maxBatchItems {
+            defer { (state.waiting, state.items, state.waitingItems) = ([], [], 0) }
+            return state.waiting
+        }
         var items = 0
         var count = 0
-        for waiting in state.waiting {
-            if count > 0, items + waiting.items > limits.maxBatchItems { break }
-            items += waiting.items
+        for next in state.items {
+            if count > 0, items + next > limits.maxBatchItems { break }
+            items += next
             count += 1
         }
-        let batch = state.waiting.prefix(count).map(\.element)
+        let batch = Array(state.waiting[..<count])
         state.waiting.removeFirst(count)
+        state.items.removeFirst(count)
         state.waitingItems -= items
         return batch
     }

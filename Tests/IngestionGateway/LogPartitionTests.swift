@@ -20,15 +20,21 @@ import Testing
         range.map { TransactionRow(key: TransactionKey(bankID: "b", transactionID: "t-\($0)"), logEntry: [UInt8($0 % 251)]) }
     }
 
+    /// As the pipeline writes: all at once where all are new.
+    private func write(_ rows: [TransactionRow], to database: IngestionDatabase) async throws -> Set<TransactionKey> {
+        if try await database.insertNew(rows, sealed: [], now: quiet) { return [] }
+        return try await database.insert(rows, sealed: [], now: quiet)
+    }
+
     /// The middle of a partition, and a moment before one's end.
     private let quiet = Timestamp(seconds: 31 * 86_400 * 600 + 86_400 * 10)
     private let boundary = Timestamp(seconds: 31 * 86_400 * 601 - 30)
 
     @Test(arguments: [5, 200]) func whatIsNewIsWrittenInOrderAndWhatIsNotIsLeftOut(count: Int) async throws {
         try await withDatabase { database in
-            let first = try await database.insert(rows(0..<count), sealed: [], now: quiet)
+            let first = try await write(rows(0..<count), to: database)
             #expect(first.isEmpty)
-            let second = try await database.insert(rows(count - 2..<count + 60), sealed: [], now: quiet)
+            let second = try await write(rows(count - 2..<count + 60), to: database)
             #expect(second == Set(rows(count - 2..<count).map(\.key)))
             // A tail, for a transaction of another test may still hide the last of them.
             var logged: [LoggedEvent] = []
@@ -45,15 +51,27 @@ import Testing
     @Test func aNameFromThePartitionBeforeIsStillTaken() async throws {
         try await withDatabase { database in
             try await database.pool.execute("SELECT create_log_partition(now() - interval '31 days')")
-            _ = try await database.insert(rows(0..<100), sealed: [], now: quiet)
+            _ = try await write(rows(0..<100), to: database)
             try await database.pool.execute("UPDATE event_log SET recorded_at = recorded_at - interval '31 days'")
             for count in [3, 50] {
-                let taken = try await database.insert(rows(100 - count..<100 + count), sealed: [], now: quiet)
+                let taken = try await write(rows(100 - count..<100 + count), to: database)
                 #expect(taken == Set(rows(100 - count..<100).map(\.key)))
                 try await database.pool.execute("DELETE FROM event_log WHERE recorded_at > now() - interval '1 hour'")
             }
             let old = try await database.entries(of: rows(0..<100).map(\.key))
             #expect(old.count == 100)
+        }
+    }
+
+    @Test func aKeyThatComesTwiceIsNotWrittenAtOnce() async throws {
+        try await withDatabase { database in
+            let twice = try await database.insertNew(rows(0..<40) + rows(39..<41), sealed: [], now: quiet)
+            let nearBoundary = try await database.insertNew(rows(0..<40), sealed: [], now: boundary)
+            let before = try await database.counts().transactions
+            #expect(!twice && !nearBoundary && before == 0)
+            let isNew = try await database.insertNew(rows(0..<40), sealed: [], now: quiet)
+            let after = try await database.counts().transactions
+            #expect(isNew && after == 40)
         }
     }
 

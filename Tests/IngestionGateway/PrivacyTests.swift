@@ -29,6 +29,19 @@ import Testing
         #expect(throws: Vault.Problem.forged) { try vault.open(moved) }
     }
 
+    @Test func tokensAreTheirKeysHMACs() throws {
+        let key = String(repeating: "0123456789abcdef", count: 4)
+        let tokens = try #require(KeyedTokens(hexadecimal: key))
+        let symmetric = SymmetricKey(data: try #require(hexadecimalBytes(key, count: 32)))
+        for kind in IdentifierKind.allCases {
+            for text in ["", "é", "customer-17", String(repeating: "x", count: 55), String(repeating: "long ", count: 400)] {
+                let code = HMAC<SHA256>.authenticationCode(for: Array("\(kind.rawValue)\n\(text)".utf8), using: symmetric)
+                let base64 = Data(code.prefix(16)).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+                #expect(tokens.token(kind, text) == "\(kind.rawValue.prefix(1)).\(base64)")
+            }
+        }
+    }
+
     @Test func aNewKeySealsAndTheOldOneStillOpens() throws {
         let sealed = try vault("k1").seal(RawIdentifier(kind: .card, token: "c", value: "4111", owner: nil))
         let rotated = try vault("k1", "k2")

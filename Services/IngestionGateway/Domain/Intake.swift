@@ -88,7 +88,7 @@ struct Tokeniser: Sendable {
     func customerToken(bankID: String, customerID: String) -> String { token(.customer, bankID: bankID, customerID) }
 
     /// What a transaction's tokens stand for.
-    func identifiers(raw: Transaction, tokenised: Transaction) -> [RawIdentifier] {
+    static func identifiers(raw: Transaction, tokenised: Transaction) -> [RawIdentifier] {
         let owner = tokenised.customerID
         var found = [RawIdentifier(kind: .customer, token: owner, value: raw.customerID, owner: nil)]
         func add(_ kind: IdentifierKind, _ token: String?, _ value: String?, owner: String?) {
@@ -102,7 +102,7 @@ struct Tokeniser: Sendable {
     }
 
     /// What a record's tokens stand for.
-    func identifiers(raw: IncomingRecord, tokenised: IncomingRecord) -> [RawIdentifier] {
+    static func identifiers(raw: IncomingRecord, tokenised: IncomingRecord) -> [RawIdentifier] {
         switch (raw, tokenised) {
         case (.customer(let raw), .customer(let tokenised)):
             [RawIdentifier(kind: .customer, token: tokenised.customerID, value: raw.customerID, owner: nil)]
@@ -130,6 +130,6 @@ struct Tokeniser: Sendable {
 
     private func token(_ kind: IdentifierKind, bankID: String, _ identifier: String) -> String {
         // Length first, so that no two pairs read the same.
-        token(kind, "\(bankID.utf8.count):\(bankID)\(identifier)")
+        token(kind, String(bankID.utf8.count) + ":" + bankID + identifier)
     }
 }

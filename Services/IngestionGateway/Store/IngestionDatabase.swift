@@ -51,17 +51,22 @@ struct IngestionDatabase: Sendable {
 
     // MARK: Transactions
 
+    /// Writes all rows, in order, in the quickest way; with them, what is kept of raw identifiers. Returns false, with nothing written,
+    /// where one is not new, where a key comes twice, or where another way is called for: then ``insert(_:sealed:now:)`` is to tell.
+    ///
+    /// - Parameter hasBegun: called when the log will show these rows before all that begins from now on.
+    func insertNew(
+        _ rows: some RandomAccessCollection<TransactionRow>, sealed: [SealedIdentifier], now: Timestamp, hasBegun: @Sendable () -> Void = {}
+    ) async throws -> Bool {
+        guard rows.count >= Self.minCopyRows, !Self.isNearBoundary(now) else { return false }
+        return try await copy(rows, sealed, hasBegun)
+    }
+
     /// Writes those that are new, in order, and returns the keys of the others; with them, what is kept of raw identifiers. No
     /// key may come twice.
-    ///
-    /// - Parameter hasBegun: called when the log will show these rows before all that begins from now on; not called where that is only
-    ///   so at the end.
-    func insert(
-        _ rows: [TransactionRow], sealed: [SealedIdentifier], now: Timestamp, hasBegun: @Sendable () -> Void = {}
-    ) async throws -> Set<TransactionKey> {
+    func insert(_ rows: [TransactionRow], sealed: [SealedIdentifier], now: Timestamp) async throws -> Set<TransactionKey> {
         guard !rows.isEmpty else { return [] }
         let isNearBoundary = Self.isNearBoundary(now)
-        if rows.count >= Self.minCopyRows, !isNearBoundary, try await copy(rows, sealed, hasBegun) { return [] }
         var statements = PrivacyDatabase.keep(sealed).map { [$0] } ?? []
         if isNearBoundary { statements.append("SELECT pg_advisory_xact_lock(hashtextextended('vigil.log_boundary', 0))") }
         statements.append(Self.insert(rows, looksAround: isNearBoundary))
@@ -76,7 +81,9 @@ struct IngestionDatabase: Sendable {
     }
 
     /// Writes all rows, or none and returns false where one of them is not new.
-    private func copy(_ rows: [TransactionRow], _ sealed: [SealedIdentifier], _ hasBegun: @Sendable () -> Void) async throws -> Bool {
+    private func copy(
+        _ rows: some RandomAccessCollection<TransactionRow>, _ sealed: [SealedIdentifier], _ hasBegun: @Sendable () -> Void
+    ) async throws -> Bool {
         let probe: SQL = """
             SELECT FROM unnest(\(rows.map(\.key.bankID)), \(rows.map(\.key.transactionID))) AS wanted (bank_id, transaction_id)
             JOIN event_log e ON e.bank_id = wanted.bank_id AND e.bank_transaction_id = wanted.transaction_id
