@@ -54,11 +54,11 @@ final class CSVRows {
                 window.consume(length)
                 line += 1
             case .fault(let reason):
-                return try refuseLine(reason)
+                return try refuseLine(reason, column: nil)
             case .row(let length, let fields, let spansLines):
                 guard fields == header.count else {
                     let reason = "has \(fields) \(fields == 1 ? "value" : "values") where the header has \(header.count) columns"
-                    return try refuseLine(reason)
+                    return try refuseLine(reason, column: fields < header.count ? header[fields] : "column \(header.count + 1)")
                 }
                 let position = RowPosition(row: row + 1, line: line, byteOffset: window.offset)
                 row += 1
@@ -78,12 +78,13 @@ final class CSVRows {
     /// The bytes of the row handed out last: they stay until the next is asked for.
     private var pendingLength = 0
 
-    private func refuseLine(_ reason: String) throws(DatasetError) -> RowEvent {
+    /// - Parameter column: the first that is missing, or that the header does not have.
+    private func refuseLine(_ reason: String, column: String?) throws(DatasetError) -> RowEvent {
         let position = RowPosition(row: row + 1, line: line, byteOffset: window.offset)
         row += 1
         line += 1
         try window.skipLine(from: 0)
-        return .refused(position, column: nil, reason: reason)
+        return .refused(position, column: column, reason: reason)
     }
 
     private func lineFeeds(_ length: Int) -> Int {

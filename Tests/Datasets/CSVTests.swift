@@ -49,8 +49,11 @@ import Testing
         #expect(items.map(\.customerID) == ["a", nil, nil, "d"])
         #expect(items[1].rejections[0].reason == "has 1 value where the header has 2 columns")
         #expect(items[2].rejections[0].reason == "has 3 values where the header has 2 columns")
+        #expect(items.map { $0.rejections.first?.column } == [nil, "x", "column 3", nil], "the first that is missing, or too many")
         #expect(items.map(\.position.row) == [1, 2, 3, 4])
         #expect(items[3].position.line == 5)
+        let mapped = try readAll(folder.file("b.csv", "x,id\n1,a\n2\n"), customers())
+        #expect(mapped[1].rejections[0].field == "customer.customer_id" && mapped[1].rejections[0].column == "id")
     }
 
     @Test func aQuoteTooManyCostsOneLine() throws {
