@@ -91,6 +91,7 @@ struct HealthReport: Encodable {
         var mean: Double?
     }
 
+    var store: String
     var featureSetVersion: String
     var observations: Int64
     var newestEventTime: String?
@@ -98,8 +99,9 @@ struct HealthReport: Encodable {
     var referenceTo: String?
     var features: [Feature]
 
-    init(_ response: FeaturesV1.GetFeatureHealthResponse) {
+    init(_ response: FeaturesV1.GetFeatureHealthResponse, of store: String) {
         func known(_ value: Double) -> Double? { value.isNaN ? nil : value }
+        self.store = store
         featureSetVersion = response.featureSetVersion
         observations = response.observations
         newestEventTime = response.newestEventTime.flatMap(Timestamp.init)?.iso8601
@@ -114,7 +116,7 @@ struct HealthReport: Encodable {
 
     var lines: [String] {
         func short(_ value: Double?) -> String { value.map { String(format: "%.3f", $0) } ?? "–" }
-        let head = "\(observations) latest observations, newest event \(newestEventTime ?? "none")"
+        let head = "\(store): \(observations) latest observations, newest event \(newestEventTime ?? "none")"
         return [head] + features.map { "  \($0.name)  null \(short($0.nullRate))  psi \(short($0.populationStabilityIndex))  mean \(short($0.mean))" }
     }
 }

@@ -4,6 +4,7 @@ import Foundation
 import RPC
 import RecordCoding
 import Records
+import ServiceRuntime
 import StandardContracts
 
 /// `vigil features …`
@@ -22,14 +23,23 @@ struct FeaturesCommand: ParsableCommand {
 
         @OptionGroup var connection: ConnectionOptions
 
-        func call<R>(_ body: (FeaturesV1.FeatureStoreService.Client) async throws -> R) async throws -> R {
-            let configuration = try connection.connection().operatorConfiguration("feature-store")
+        /// The names of the feature store's replicas, the first first; of one store alone.
+        func stores() throws -> [String] {
+            let first = ServiceIdentity.featureStore.name
+            let names = try connection.connection().suite.services.keys.filter { $0 == first || $0.hasPrefix(first + "-") }
+            return names.sorted { ($0.utf8.count, $0) < ($1.utf8.count, $1) }
+        }
+
+        func call<R>(
+            _ store: String = ServiceIdentity.featureStore.name, _ body: (FeaturesV1.FeatureStoreService.Client) async throws -> R
+        ) async throws -> R {
+            let configuration = try connection.connection().operatorConfiguration(store)
             do {
                 return try await withChannel(configuration, logger: SuiteConnection.quiet) {
                     try await body(FeaturesV1.FeatureStoreService.Client($0))
                 }
             } catch let error as RPCError {
-                throw SuiteConnection.Problem(description: "the feature store answered: \(error.message)")
+                throw SuiteConnection.Problem(description: "\(store) answered: \(error.message)")
             }
         }
 
@@ -109,17 +119,26 @@ struct FeaturesCommand: ParsableCommand {
             abstract: "How fresh and complete the latest observations are, and how far from the training set.",
             discussion: """
                 PSI is the population stability index over the reference's deciles: above 0.1 look, above 0.25 it is another population. \
-                `vigil features reference` says which span is the reference.
+                `vigil features reference` says which span is the reference. Of several replicas each tells of the observations that it has \
+                made, one after another. Exit status 1 when one of them does not answer.
                 """)
         @OptionGroup var target: Target
 
         func run() async throws {
-            let health = HealthReport(
-                try await target.call { try await $0.getFeatureHealth(.init(), options: CallOptions(timeout: .seconds(30))) })
-            switch target.format {
-            case .json: try FeaturesCommand.printJSON(health)
-            case .text: for line in health.lines { print(line) }
+            var silent: (any Error)?
+            for store in try target.stores() {
+                do {
+                    let answer = try await target.call(store) { try await $0.getFeatureHealth(.init(), options: CallOptions(timeout: .seconds(30))) }
+                    let health = HealthReport(answer, of: store)
+                    switch target.format {
+                    case .json: try FeaturesCommand.printJSON(health)
+                    case .text: for line in health.lines { print(line) }
+                    }
+                } catch {
+                    silent = error
+                }
             }
+            if let silent { throw silent }
         }
     }
 
