@@ -21,6 +21,7 @@ actor BehaviourKeeper: SnapshottedMemory {
     private let logger: Logger
     /// What is kept here; everything where nil.
     private let slice: Slice?
+    private let latest: LatestPayments
     private let maxBytes: Int
     private var engine: BehaviourEngine
     /// The latest samples of each kind of entity, for health.
@@ -31,14 +32,16 @@ actor BehaviourKeeper: SnapshottedMemory {
     var newEntries = 0
     private(set) var isWhole = false
     private(set) var entriesTaken = 0
+    private var paymentsTaken = 0
 
     init(
-        database: FeatureStoreDatabase, set: BehaviourSet, slice: Slice? = nil, maxBytes: Int = .max,
+        database: FeatureStoreDatabase, set: BehaviourSet, slice: Slice? = nil, latest: LatestPayments = LatestPayments(), maxBytes: Int = .max,
         logger: Logger = Logger(label: "feature-store")
     ) {
         self.database = database
         self.logger = logger
         self.slice = slice
+        self.latest = latest
         self.maxBytes = maxBytes
         engine = BehaviourEngine(set: set, maxBytes: maxBytes)
         series = SnapshotSeries(.behaviour, version: set.version, slice: slice, format: BehaviourSnapshotWriter.format)
@@ -51,7 +54,9 @@ actor BehaviourKeeper: SnapshottedMemory {
         while true {
             do {
                 try await catchUp()
-                for try await entries in database.log.tail(after: position, batchLimit: Self.batchLimit) { try take(entries) }
+                for try await entries in database.log.tail(after: position, batchLimit: Self.batchLimit, keysOnly: true) {
+                    try await takeByKeys(entries)
+                }
             } catch is CancellationError {
                 throw CancellationError()
             } catch {
@@ -98,17 +103,35 @@ actor BehaviourKeeper: SnapshottedMemory {
         isWhole = true
     }
 
+    /// Takes in entries whose payments are among the latest; reads them whole where they are not.
+    private func takeByKeys(_ entries: [LoggedEvent]) async throws {
+        guard let last = entries.last else { return }
+        if let payments = latest.take(entries.compactMap(\.key)) {
+            payments.forEach(take)
+            entriesTaken += entries.count
+            newEntries += entries.count
+        } else {
+            try take(try await database.log.read(after: position, limit: entries.count))
+        }
+        position = last.position
+    }
+
     private func take(_ entries: [LoggedEvent]) throws {
         for entry in entries {
-            if case .observed(let message) = try Payload.decode(FeaturesV1.FeatureEvent.self, entry.payload).event, message.namesBehaving {
-                let transaction = try Transaction(observation: message)
-                if entriesTaken % Self.sampleStride == 0 { sample(transaction) }
-                engine.remember(transaction) { slice?.owns($0) ?? true }
+            if case .observed(let message) = try Payload.decode(FeaturesV1.FeatureEvent.self, entry.payload).event {
+                take(try Transaction(observation: message))
             }
             position = entry.position
             entriesTaken += 1
             newEntries += 1
         }
+    }
+
+    private func take(_ payment: Transaction) {
+        defer { paymentsTaken += 1 }
+        guard payment.namesBehaving else { return }
+        if paymentsTaken % Self.sampleStride == 0 { sample(payment) }
+        engine.remember(payment) { slice?.owns($0) ?? true }
     }
 
     private func sample(_ transaction: Transaction) {
@@ -129,11 +152,10 @@ actor BehaviourKeeper: SnapshottedMemory {
     var usage: (entities: Int, bytes: Int, refused: Int) { (engine.entityCount, engine.bytes, engine.refusedCount) }
 }
 
-extension FeaturesV1.Observation {
+extension Transaction {
     /// Whether there is anything whose behaviour is kept: most card payments name no more than a customer and a terminal.
     fileprivate var namesBehaving: Bool {
-        !accountID.isEmpty || !cardID.isEmpty || !counterpartyAccountID.isEmpty || !deviceID.isEmpty || !merchantID.isEmpty
-            || location != nil
+        accountID != nil || cardID != nil || counterpartyAccountID != nil || deviceID != nil || merchantID != nil || location != nil
     }
 }
 

@@ -61,7 +61,8 @@ enum FeatureStore {
         replica: Replica?
     ) async throws {
         let behaviour = BehaviourKeeper(
-            database: database, set: .standard, slice: replica?.slice, maxBytes: configuration.maxBehaviourBytes, logger: runtime.logger)
+            database: database, set: .standard, slice: replica?.slice, latest: writer.latestPayments, maxBytes: configuration.maxBehaviourBytes,
+            logger: runtime.logger)
         let schedule = { @Sendable (memory: any SnapshottedMemory) in
             SnapshotSchedule(
                 memory: memory, database: database, intervalSeconds: configuration.snapshotIntervalSeconds, logger: runtime.logger)

@@ -115,7 +115,7 @@ extension ObservationWriter {
     private func commitPart(_ change: (_ effect: inout Effect, _ halfLines: inout [LogLine]) -> Void) async throws {
         try await guarding { isAhead in
             isAhead = true
-            var (effect, halfLines) = (Effect(), [LogLine]())
+            var (effect, halfLines) = (Effect(latest: latestPayments), [LogLine]())
             change(&effect, &halfLines)
             if effect.lines.isEmpty, halfLines.isEmpty {
                 isAhead = false

@@ -40,6 +40,7 @@ actor ObservationWriter: SnapshottedMemory {
     nonisolated let version: String
     /// Observed by call, and not met in the gateway's log yet.
     nonisolated let brought = BroughtKeys<TransactionKey>()
+    nonisolated let latestPayments = LatestPayments()
     nonisolated let series: SnapshotSeries
 
     /// Memory as it was: the newest snapshot that can be read, and a replay of the log behind it. Before anything else.
@@ -204,6 +205,7 @@ actor ObservationWriter: SnapshottedMemory {
     }
 
     struct Effect {
+        let latest: LatestPayments
         var lines: [LogLine] = []
         var labels: [Label] = []
 
@@ -211,6 +213,7 @@ actor ObservationWriter: SnapshottedMemory {
         mutating func add(_ observed: ObservedTransaction, version: String, into window: inout FeatureWindow) -> FeaturesV1.Observation {
             let observation = FeaturesV1.Observation(observed, version: version)
             window.add(observation.values, at: observed.transaction.eventTime)
+            latest.insert(observed)
             lines.append(
                 LogLine(
                     payload: Payload.encode(FeaturesV1.FeatureEvent(event: .observed(observation))),
@@ -221,7 +224,7 @@ actor ObservationWriter: SnapshottedMemory {
 
     /// Applies the changes to memory; `observations` holds those made before and gains the new ones.
     func remember(_ changes: [FeatureChange], _ observations: inout [TransactionKey: FeaturesV1.Observation]) throws -> Effect {
-        var effect = Effect()
+        var effect = Effect(latest: latestPayments)
         for change in changes {
             let event: FeaturesV1.FeatureEvent.Event
             switch change {

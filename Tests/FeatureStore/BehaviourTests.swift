@@ -117,6 +117,37 @@ import Testing
         }
     }
 
+    /// Payments that this process has just observed are taken from memory, others from the log: it makes no difference.
+    @Test(.timeLimit(.minutes(2))) func followingTheLogByKeysTellsWhatTheLogTells() async throws {
+        try await TemporaryPostgres.withPool { pool in
+            try await migrate(pool, migrations: FeatureStoreDatabase.migrations)
+            let database = FeatureStoreDatabase(pool: pool)
+            let writer = ObservationWriter(database: database, featureSet: .payments)
+            let keys = Array(Set(Self.payments.flatMap(BehaviourEngine.keys)))
+            let replayed = BehaviourKeeper(database: database, set: .standard)
+            let keepers = [
+                BehaviourKeeper(database: database, set: .standard, latest: writer.latestPayments), BehaviourKeeper(database: database, set: .standard),
+            ]
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for keeper in keepers { group.addTask { try await keeper.follow() } }
+                for start in stride(from: 0, to: Self.payments.count, by: 50) {
+                    _ = try await writer.observe(Array(Self.payments[start..<min(start + 50, Self.payments.count)]))
+                }
+                for keeper in keepers {
+                    while await keeper.entriesTaken < Self.payments.count { await Task.yield() }
+                }
+                group.cancelAll()
+            }
+            while await replayed.entriesTaken < Self.payments.count { try await replayed.catchUp() }
+            let end = Self.start + .days(2)
+            let expected = try #require(await replayed.values(of: keys, at: end)).map { $0?.values.map(\.bitPattern) }
+            for keeper in keepers {
+                let values = try #require(await keeper.values(of: keys, at: end)).map { $0?.values.map(\.bitPattern) }
+                #expect(values == expected)
+            }
+        }
+    }
+
     @Test(.timeLimit(.minutes(2))) func theHealthOfViewsIsToldAgainstAReference() async throws {
         try await TemporaryPostgres.withPool { pool in
             try await migrate(pool, migrations: FeatureStoreDatabase.migrations)
