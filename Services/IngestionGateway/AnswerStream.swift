@@ -13,19 +13,21 @@ extension IngestionGatewayHandlers {
     ///   - admit: called before each request is read; what it waits for, the client waits for.
     ///   - handle: adds one answer, now or later; while it waits, nothing more is read either. A failure ends the whole
     ///     stream: the client connects again and sends what has no answer.
-    func answerEach<Request: Sendable, Response: Sendable>(
+    ///   - response: what is written for an answer, made by the task that writes it: memory then goes back where it was taken from.
+    func answerEach<Request: Sendable, Answer: Sendable, Response: Sendable>(
         _ requests: RequestStream<Request>, to responses: ResponseWriter<Response>,
         admit: @escaping @Sendable () async throws -> Void = {},
-        handle: @escaping @Sendable (Request, Answers<Response>) async -> Void
+        handle: @escaping @Sendable (Request, Answers<Answer>) async -> Void,
+        response: @escaping @Sendable (Answer) throws -> Response
     ) async throws {
-        let answers = Answers<Response>(window: Window(size: limits.maxInFlightPerStream))
+        let answers = Answers<Answer>(window: Window(size: limits.maxInFlightPerStream))
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 // A client that is gone gets no answers; then nobody may wait for them either.
                 defer { answers.window.open() }
                 try await withTaskCancellationHandler {
                     while let gathered = try await answers.next() {
-                        for answer in gathered { try await responses.write(answer) }
+                        for answer in gathered { try await responses.write(response(answer)) }
                         answers.window.release(gathered.count)
                     }
                 } onCancel: {
@@ -50,9 +52,9 @@ extension IngestionGatewayHandlers {
 
 /// The answers of one stream, from whichever task they come, until the one that writes takes all that have gathered: so it is woken
 /// once a batch, not once an answer.
-final class Answers<Response: Sendable>: Sendable {
+final class Answers<Answer: Sendable>: Sendable {
     private struct State {
-        var gathered: [Response] = []
+        var gathered: [Answer] = []
         var end: Result<Void, any Error>?
         var writer: CheckedContinuation<Void, Never>?
     }
@@ -63,7 +65,7 @@ final class Answers<Response: Sendable>: Sendable {
 
     init(window: Window) { self.window = window }
 
-    func add(_ answer: Response) { update { $0.gathered.append(answer) } }
+    func add(_ answer: Answer) { update { $0.gathered.append(answer) } }
 
     /// Ends the stream after what has gathered.
     func fail(_ error: any Error) {
@@ -71,17 +73,10 @@ final class Answers<Response: Sendable>: Sendable {
         window.open()
     }
 
-    func add(_ answer: Result<Response, any Error>) {
-        switch answer {
-        case .success(let answer): add(answer)
-        case .failure(let error): fail(error)
-        }
-    }
-
     func end(_ result: Result<Void, any Error> = .success(())) { update { $0.end = $0.end ?? result } }
 
     /// What has gathered, in order; waits for the first. Nil at the end. To be called by one task.
-    func next() async throws -> [Response]? {
+    func next() async throws -> [Answer]? {
         while true {
             let (gathered, end) = state.withLock { state in
                 defer { state.gathered = [] }
@@ -168,13 +163,23 @@ final class Window: Sendable {
     }
 }
 
+/// What one message of a stream of transactions is answered.
+enum StreamAnswer: Sendable {
+    case answered(IncomingTransaction, TransactionAnswer, sequence: UInt64)
+    case invalid(InvalidRecord, sequence: UInt64)
+}
+
 extension IngestionV1.StreamTransactionsResponse {
-    static func result(_ answer: TransactionAnswer, sequence: UInt64) -> Result<Self, any Error> {
+    /// - Throws: what ends the whole stream.
+    init(_ answer: StreamAnswer) throws {
         switch answer {
-        case .stored(let outcome, let decision): .success(Self(sequence: sequence, outcome: outcome, decision: decision))
-        case .refused(let violations):
-            .success(Self(sequence: sequence, outcome: .rejected, violations: .init(InvalidRecord(violations), within: "transaction")))
-        case .failed(let error): .failure(error)
+        case .answered(let incoming, .stored(let outcome, let decision), let sequence):
+            self.init(sequence: sequence, outcome: outcome, decision: decision ?? .pending(incoming.key))
+        case .answered(_, .refused(let violations), let sequence):
+            self.init(sequence: sequence, outcome: .rejected, violations: .init(InvalidRecord(violations), within: "transaction"))
+        case .answered(_, .failed(let error), _): throw error
+        case .invalid(let record, let sequence):
+            self.init(sequence: sequence, outcome: .rejected, violations: .init(record, within: "transaction"))
         }
     }
 }

@@ -47,7 +47,7 @@ extension IngestionGatewayHandlers {
             if namesBank, let own = sender.bankID, row.transaction.key.bankID != own {
                 return complete(.rejected([Rejection(field: "transaction.key.bank_id", column: "", value: "", reason: "is not the caller's bank")]))
             }
-            return await transactions.submitInTurn(prepared(row.transaction, isBrief: true) { complete(RowOutcome($0)) })
+            return await transactions.submitInTurn(prepared(row.transaction, isBrief: true) { complete(RowOutcome($1)) })
         case .label(let label):
             if namesBank, let own = sender.bankID, label.key.bankID != own {
                 return complete(.rejected([Rejection(field: "label.key.bank_id", column: "", value: "", reason: "is not the caller's bank")]))

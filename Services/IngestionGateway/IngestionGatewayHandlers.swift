@@ -38,7 +38,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
             throw RPCError.resourceExhausted("the bank's quota is used up", retryAfter: wait)
         }
         switch await transactions.answer({ prepared(transaction, complete: $0) }) {
-        case .stored(let outcome, let decision): return .init(outcome: outcome, decision: decision)
+        case .stored(let outcome, let decision): return .init(outcome: outcome, decision: decision ?? .pending(transaction.key))
         case .refused(let violations): throw RPCError(.alreadyExists, InvalidRecord(violations).description)
         case .failed(let error): throw error
         }
@@ -49,32 +49,32 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         to responses: ResponseWriter<IngestionV1.StreamTransactionsResponse>, context: CallContext
     ) async throws {
         let sender = try Sender(context)
-        try await answerEach(requests, to: responses) {
+        try await answerEach(requests, to: responses, admit: {
             // A stream above its quota is read more slowly, and flow control holds the client back.
             while let wait = quotas.take(sender.id) { try await Task.sleep(for: wait) }
-        } handle: { request, answers in
+        }, handle: { (request, answers: Answers<StreamAnswer>) in
             let sequence = request.sequence
             do throws(InvalidRecord) {
                 let transaction = try accept(request.transaction, from: sender)
                 await transactions.submitInTurn(
-                    prepared(transaction, isBrief: request.brief) { stored in
-                        answers.add(IngestionV1.StreamTransactionsResponse.result(stored, sequence: sequence))
+                    prepared(transaction, isBrief: request.brief) { incoming, answer in
+                        answers.add(.answered(incoming, answer, sequence: sequence))
                     })
             } catch {
-                answers.add(.init(sequence: sequence, outcome: .rejected, violations: .init(error, within: "transaction")))
+                answers.add(.invalid(error, sequence: sequence))
             }
-        }
+        }, response: { try .init($0) })
     }
 
     /// A valid transaction, ready to be stored.
     func prepared(
-        _ transaction: Transaction, isBrief: Bool = false, complete: @escaping @Sendable (TransactionAnswer) -> Void
+        _ transaction: Transaction, isBrief: Bool = false, complete: @escaping @Sendable (IncomingTransaction, TransactionAnswer) -> Void
     ) -> IncomingTransaction {
         let tokenised = tokeniser.tokenised(transaction)
         return IncomingTransaction(
             key: tokenised.key, message: .init(tokenised),
             identifiers: keeper.unknown(of: transaction, tokenised: tokenised), isBrief: isBrief,
-            complete: complete)
+            completed: complete)
     }
 
     private func accept(_ message: RecordsV1.Transaction?, from sender: Sender) throws(InvalidRecord) -> Transaction {
@@ -102,20 +102,25 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         context: CallContext
     ) async throws {
         let sender = try Sender(context)
-        try await answerEach(requests, to: responses, handle: { request, answers in
-            do {
-                let storable = try accept(request.record, from: sender)
-                try sender.check(mayWrite: storable.record.kind)
-                await records.enqueueInTurn(storable) { result in
-                    answers.add(result.map { .init(sequence: request.sequence, outcome: $0) })
+        try await answerEach(
+            requests, to: responses,
+            handle: { (request, answers: Answers<IngestionV1.ImportRecordsResponse>) in
+                do {
+                    let storable = try accept(request.record, from: sender)
+                    try sender.check(mayWrite: storable.record.kind)
+                    await records.enqueueInTurn(storable) { result in
+                        switch result {
+                        case .success(let outcome): answers.add(.init(sequence: request.sequence, outcome: outcome))
+                        case .failure(let error): answers.fail(error)
+                        }
+                    }
+                } catch let error as InvalidRecord {
+                    let violations: [IngestionV1.Violation] = .init(error, within: request.record?.fieldName ?? "")
+                    answers.add(.init(sequence: request.sequence, outcome: .rejected, violations: violations))
+                } catch {
+                    answers.fail(error)
                 }
-            } catch let error as InvalidRecord {
-                let violations: [IngestionV1.Violation] = .init(error, within: request.record?.fieldName ?? "")
-                answers.add(.init(sequence: request.sequence, outcome: .rejected, violations: violations))
-            } catch {
-                answers.fail(error)
-            }
-        })
+            }, response: { $0 })
     }
 
     private func store(

@@ -9,13 +9,14 @@ import Synchronization
 
 /// What becomes of a transaction.
 enum TransactionAnswer: Sendable {
-    case stored(outcome: IngestionV1.Outcome, decision: RecordsV1.Decision)
+    /// Without a decision it is pending: it follows from the logs.
+    case stored(outcome: IngestionV1.Outcome, decision: RecordsV1.Decision?)
     case refused([Violation])
     case failed(RPCError)
 }
 
 /// A valid, tokenised transaction on its way, with whom to tell. A class, because it goes through many hands and has many parts.
-final class IncomingTransaction: Sendable {
+final class IncomingTransaction: WritableTransaction {
     let key: TransactionKey
     let message: RecordsV1.Transaction
     /// What the log will hold of it.
@@ -23,19 +24,22 @@ final class IncomingTransaction: Sendable {
     let identifiers: [RawIdentifier]
     /// Its sender does without the reasons of what is legitimate.
     let isBrief: Bool
-    let complete: @Sendable (TransactionAnswer) -> Void
+    private let completed: @Sendable (IncomingTransaction, TransactionAnswer) -> Void
 
     init(
         key: TransactionKey, message: RecordsV1.Transaction, identifiers: [RawIdentifier], isBrief: Bool,
-        complete: @escaping @Sendable (TransactionAnswer) -> Void
+        completed: @escaping @Sendable (IncomingTransaction, TransactionAnswer) -> Void
     ) {
         self.key = key
         self.message = message
         self.identifiers = identifiers
         self.isBrief = isBrief
-        self.complete = complete
+        self.completed = completed
         logEntry = Payload.encode(IngestionV1.IngestionEvent(event: .transactionAccepted(message), senderID: key.bankID))
     }
+
+    /// Tells whoever sent it, once.
+    func complete(_ answer: TransactionAnswer) { completed(self, answer) }
 }
 
 /// Transactions first become durable, then are observed, then scored: three stages in the order of arrival, so that while one batch is
@@ -108,9 +112,11 @@ final class TransactionPipeline: Sendable {
     /// the caller's own task stores it, and no other has to be woken for that.
     ///
     /// - Parameter prepare: makes the transaction, given whom to tell.
-    func answer(_ prepare: (_ complete: @escaping @Sendable (TransactionAnswer) -> Void) -> IncomingTransaction) async -> TransactionAnswer {
+    func answer(
+        _ prepare: (_ complete: @escaping @Sendable (IncomingTransaction, TransactionAnswer) -> Void) -> IncomingTransaction
+    ) async -> TransactionAnswer {
         let reply = Reply()
-        let incoming = prepare { reply.set($0) }
+        let incoming = prepare { reply.set($1) }
         if commits.waitingItems == 0, let turn = commitTurns.nextIfIdle() {
             await commit([incoming], turn)
             turn.end()
@@ -226,11 +232,10 @@ final class TransactionPipeline: Sendable {
         Self.answer(observed.batch, decided.merging(recalled) { $1 })
     }
 
-    /// What is durable is acknowledged. Those without a decision are pending: it follows from the logs.
+    /// What is durable is acknowledged.
     private static func answer(_ batch: [Durable], _ decided: [TransactionKey: RecordsV1.Decision]) {
         for item in batch {
-            let key = item.incoming.key
-            item.incoming.complete(.stored(outcome: item.outcome, decision: (decided.isEmpty ? nil : decided[key]) ?? .pending(key)))
+            item.incoming.complete(.stored(outcome: item.outcome, decision: decided.isEmpty ? nil : decided[item.incoming.key]))
         }
     }
 
@@ -244,7 +249,7 @@ final class TransactionPipeline: Sendable {
     /// Writes what is new; answers refusals; returns what is durable, in order.
     private func write(_ batch: [IncomingTransaction], begun: Gate) async throws -> [Durable] {
         let sealed = try keeper.seal(batch.lazy.flatMap(\.identifiers))
-        let isNew = try await database.insertNew(batch.lazy.map(TransactionRow.init), sealed: sealed, now: .now()) { begun.open() }
+        let isNew = try await database.insertNew(batch, sealed: sealed, now: .now()) { begun.open() }
         if isNew { database.log.notifyCommitted() }
         let durable = isNew ? batch.map { Durable(incoming: $0, outcome: .accepted) } : try await writeNew(in: batch, sealed)
         keeper.remember(sealed)
@@ -256,8 +261,7 @@ final class TransactionPipeline: Sendable {
         var first: [TransactionKey: IncomingTransaction] = [:]
         first.reserveCapacity(batch.count)
         for incoming in batch { first[incoming.key] = first[incoming.key] ?? incoming }
-        let rows = batch.lazy.filter { first[$0.key] === $0 }.map(TransactionRow.init)
-        let earlier = try await database.insert(Array(rows), sealed: sealed, now: .now())
+        let earlier = try await database.insert(batch.filter { first[$0.key] === $0 }, sealed: sealed, now: .now())
         if earlier.count < first.count { database.log.notifyCommitted() }
         if earlier.isEmpty, first.count == batch.count { return batch.map { Durable(incoming: $0, outcome: .accepted) } }
         let entries = try await database.entries(of: Array(earlier))
@@ -274,8 +278,4 @@ final class TransactionPipeline: Sendable {
         }
         return durable
     }
-}
-
-extension TransactionRow {
-    fileprivate init(_ incoming: IncomingTransaction) { self.init(key: incoming.key, logEntry: incoming.logEntry) }
 }

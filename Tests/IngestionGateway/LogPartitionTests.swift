@@ -9,6 +9,11 @@ import Testing
 @testable import IngestionGateway
 
 @Suite struct LogPartitionTests {
+    private struct TransactionRow: WritableTransaction {
+        let key: TransactionKey
+        let logEntry: [UInt8]
+    }
+
     private func withDatabase(_ body: (IngestionDatabase) async throws -> Void) async throws {
         try await TemporaryPostgres.withPool { pool in
             try await migrate(pool, migrations: IngestionDatabase.migrations)

@@ -3,9 +3,9 @@ import Postgres
 import Records
 
 /// A transaction ready to be written; the log entry is opaque here.
-struct TransactionRow: Sendable {
-    let key: TransactionKey
-    let logEntry: [UInt8]
+protocol WritableTransaction: Sendable {
+    var key: TransactionKey { get }
+    var logEntry: [UInt8] { get }
 }
 
 struct RecordRow: Sendable {
@@ -56,7 +56,7 @@ struct IngestionDatabase: Sendable {
     ///
     /// - Parameter hasBegun: called when the log will show these rows before all that begins from now on.
     func insertNew(
-        _ rows: some RandomAccessCollection<TransactionRow>, sealed: [SealedIdentifier], now: Timestamp, hasBegun: @Sendable () -> Void = {}
+        _ rows: [some WritableTransaction], sealed: [SealedIdentifier], now: Timestamp, hasBegun: @Sendable () -> Void = {}
     ) async throws -> Bool {
         guard rows.count >= Self.minCopyRows, !Self.isNearBoundary(now) else { return false }
         return try await copy(rows, sealed, hasBegun)
@@ -64,7 +64,7 @@ struct IngestionDatabase: Sendable {
 
     /// Writes those that are new, in order, and returns the keys of the others; with them, what is kept of raw identifiers. No
     /// key may come twice.
-    func insert(_ rows: [TransactionRow], sealed: [SealedIdentifier], now: Timestamp) async throws -> Set<TransactionKey> {
+    func insert(_ rows: [some WritableTransaction], sealed: [SealedIdentifier], now: Timestamp) async throws -> Set<TransactionKey> {
         guard !rows.isEmpty else { return [] }
         let isNearBoundary = Self.isNearBoundary(now)
         var statements = PrivacyDatabase.keep(sealed).map { [$0] } ?? []
@@ -82,7 +82,7 @@ struct IngestionDatabase: Sendable {
 
     /// Writes all rows, or none and returns false where one of them is not new.
     private func copy(
-        _ rows: some RandomAccessCollection<TransactionRow>, _ sealed: [SealedIdentifier], _ hasBegun: @Sendable () -> Void
+        _ rows: [some WritableTransaction], _ sealed: [SealedIdentifier], _ hasBegun: @Sendable () -> Void
     ) async throws -> Bool {
         let probe: SQL = """
             SELECT FROM unnest(\(rows.map(\.key.bankID)), \(rows.map(\.key.transactionID))) AS wanted (bank_id, transaction_id)
@@ -112,7 +112,7 @@ struct IngestionDatabase: Sendable {
     private struct NotNew: Error {}
 
     /// - Parameter looksAround: also into the partitions before and after, where another writer's clock may have put the name.
-    private static func insert(_ rows: [TransactionRow], looksAround: Bool) -> SQL {
+    private static func insert(_ rows: [some WritableTransaction], looksAround: Bool) -> SQL {
         let days = looksAround ? 62 : 0
         return """
             WITH incoming AS (

@@ -33,12 +33,21 @@ public final class DatabaseServer {
         }
     }
 
+    /// User and system CPU time, in seconds, that the server and the sessions now open have used.
+    public var cpuSeconds: Double {
+        guard let postmaster else { return 0 }
+        let children = (try? String(contentsOfFile: "/proc/\(postmaster)/task/\(postmaster)/children", encoding: .utf8)) ?? ""
+        return children.split(separator: " ").compactMap { pid_t($0) }.reduce(0) { $0 + (processorSeconds(of: $1) ?? 0) }
+    }
+
+    private var postmaster: pid_t? {
+        let text = try? String(contentsOfFile: folder + "/data/postmaster.pid", encoding: .utf8)
+        return text?.split(separator: "\n").first.flatMap { pid_t($0) }
+    }
+
     /// Kills the server as a crash would. Its sessions end at once.
     public func kill() {
-        guard let text = try? String(contentsOfFile: folder + "/data/postmaster.pid", encoding: .utf8),
-            let pid = text.split(separator: "\n").first.flatMap({ pid_t($0) })
-        else { return }
-        Foundation.kill(pid, SIGKILL)
+        if let postmaster { Foundation.kill(postmaster, SIGKILL) }
     }
 
     /// As what services and libpq take.

@@ -7,7 +7,7 @@ import ServiceRuntime
 import SuiteProcesses
 
 /// What it costs to take transactions in, beside what PostgreSQL itself can do on the same disk in the same run. Names of parts
-/// may follow: `durable scored`.
+/// may follow: `durable unary scored`.
 @main enum Main {
     static let clients = 8
 
@@ -20,13 +20,20 @@ import SuiteProcesses
         var report = BenchmarkReport(area: "ingestion")
         let wanted = CommandLine.arguments.dropFirst()
         let rows = quick ? 40_000 : 160_000
-        if wanted.isEmpty || wanted.contains("durable") { try await durable(suite, rows: rows, rounds: quick ? 1 : 3, &report) }
-        if wanted.isEmpty || wanted.contains("scored") { try await scored(suite, rows: rows / 2, rounds: quick ? 1 : 3, &report) }
+        func wants(_ part: String) -> Bool { wanted.isEmpty || wanted.contains(part) }
+        if wants("durable") || wants("unary") {
+            try suite.start(.ingestionGateway, ["VIGIL_INGESTION_DECISION_TIMEOUT_SECONDS": "0"])
+            // Brings all customers' identifiers in.
+            _ = try await stream(suite, rows: 40_000, prefix: "w", decided: false)
+            if wants("durable") { try await durable(suite, rows: rows, rounds: quick ? 1 : 3, &report) }
+            if wants("unary") { try await unary(suite, &report) }
+            suite.stop(.ingestionGateway)
+        }
+        if wants("scored") { try await scored(suite, rows: rows / 2, rounds: quick ? 1 : 3, &report) }
         try report.write()
     }
 
     private static func durable(_ suite: SuiteProcesses, rows: Int, rounds: Int, _ report: inout BenchmarkReport) async throws {
-        try suite.start(.ingestionGateway, ["VIGIL_INGESTION_DECISION_TIMEOUT_SECONDS": "0"])
         var ours: [Double] = []
         var copies: [Double] = []
         for round in 0...rounds {
@@ -39,15 +46,17 @@ import SuiteProcesses
             }
         }
         let commits = try pgbench(suite.server)
-        let latency = try await latency(suite)
         report.compare(
             "durable, streaming, \(clients) clients", unit: "rows/s", ours: median(ours), peer: median(copies), "COPY FROM", .atLeast(0.5))
         report.compare(
             "durable, streaming, \(clients) clients", unit: "rows/s", ours: median(ours), peer: commits, "pgbench single-row commits",
             .atLeast(10))
+    }
+
+    private static func unary(_ suite: SuiteProcesses, _ report: inout BenchmarkReport) async throws {
+        let latency = try await latency(suite)
         report.compare(
             "unary, one client, p50", unit: "ms", ours: latency.ours, peer: latency.peer, "a bare single-row commit", .atMost(2))
-        suite.stop(.ingestionGateway)
     }
 
     private static func scored(_ suite: SuiteProcesses, rows: Int, rounds: Int, _ report: inout BenchmarkReport) async throws {
@@ -62,10 +71,12 @@ import SuiteProcesses
         for round in 0..<rounds {
             let services: [ServiceIdentity] = [.ingestionGateway, .featureStore, .modelServer]
             let before = services.map(suite.cpuSeconds)
+            let serverBefore = suite.server.cpuSeconds
             let result = try await stream(suite, rows: rows, prefix: "s\(round)", decided: true)
             ours.append(result.perSecond)
             let spent = zip(services, before).map { "\($0.name) \(micros(suite.cpuSeconds($0) - $1, rows))" }
-            print("  scored: us CPU a transaction: \(spent.joined(separator: ", ")), clients \(micros(result.cpuSeconds, rows))")
+            let others = "clients \(micros(result.cpuSeconds, rows)), PostgreSQL \(micros(suite.server.cpuSeconds - serverBefore, rows))"
+            print("  scored: us CPU a transaction: \(spent.joined(separator: ", ")), \(others)")
             copies.append(try copy(suite.server, rows: rows, round: 100 + round))
         }
         report.compare(
@@ -82,7 +93,7 @@ import SuiteProcesses
     ) async throws -> (perSecond: Double, cpuSeconds: Double) {
         let share = rows / clients
         let cpu = processorSeconds()
-        let gatewayCPU = suite.cpuSeconds(.ingestionGateway)
+        let before = (gateway: suite.cpuSeconds(.ingestionGateway), server: suite.server.cpuSeconds)
         let started = ContinuousClock.now
         let caller = suite.caller
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -97,8 +108,10 @@ import SuiteProcesses
         }
         let seconds = (ContinuousClock.now - started) / .seconds(1)
         if !decided {
-            let gateway = micros(suite.cpuSeconds(.ingestionGateway) - gatewayCPU, rows)
-            print("  durable: us CPU a row: gateway \(gateway), clients \(micros(processorSeconds() - cpu, rows))")
+            let gateway = micros(suite.cpuSeconds(.ingestionGateway) - before.gateway, rows)
+            let server = micros(suite.server.cpuSeconds - before.server, rows)
+            let clients = micros(processorSeconds() - cpu, rows)
+            print("  durable: us CPU a row: gateway \(gateway), clients \(clients), PostgreSQL \(server); a row every \(micros(seconds, rows))")
         }
         return (Double(share * clients) / seconds, processorSeconds() - cpu)
     }
