@@ -8,26 +8,32 @@ struct AnsweredTrees: Sendable, Hashable {
     static let maxQuestions = 1 << 14
     private static let lanes = PaddedTrees.lanes
 
+    /// Thresholds as `key` makes them. A value's place among them is found sixteen at a time.
+    private typealias Keys = SIMD16<Int32>
+    /// Copied are so many answers at once, over the end of a feature too: the next one's are written later.
+    private typealias Answers = SIMD64<UInt8>
+
     private struct Feature: Sendable, Hashable {
         var index: Int
+        /// Its questions.
         var first: Int
         var count: Int
+        /// Its keys begin here with so many vectors of pivots: the last key of each full block. The blocks follow.
+        var keys: Int
+        var pivots: Int
     }
 
     private let depth: Int
     private let paddedTreeCount: Int
     private let features: ContiguousArray<Feature>
     private let questionCount: Int
-    /// Of each feature's questions the keys below which the answer is yes, filled up to `width` by what no key reaches.
-    private let thresholds: ContiguousArray<UInt32>
-    /// A power of two, above the number of questions of any feature.
-    private let width: Int
+    /// Ascending within a feature's pivots and within its blocks, filled up by what no value reaches.
+    private let keys: ContiguousArray<Keys>
     /// 1 where a missing value answers yes.
     private let missing: ContiguousArray<UInt8>
-    /// Copied are so many answers at once, over the end of a feature too: the next one's are written later.
-    private typealias Chunk = SIMD16<UInt8>
-    /// `width` zeros, then `width` ones and a chunk.
+    /// As many zeros as a feature has questions at most, then as many ones.
     private let strip: ContiguousArray<UInt8>
+    private let longest: Int
     /// The questions of each tree in heap order, as `PaddedTrees` has its splits.
     private let asked: ContiguousArray<UInt16>
     private let leaves: ContiguousArray<Float>
@@ -50,31 +56,37 @@ struct AnsweredTrees: Sendable, Hashable {
         guard questions.count <= Self.maxQuestions else { return nil }
         var features: ContiguousArray<Feature> = []
         for (number, question) in questions.enumerated() {
-            if features.last?.index != question.feature { features.append(Feature(index: question.feature, first: number, count: 0)) }
+            if features.last?.index != question.feature {
+                features.append(Feature(index: question.feature, first: number, count: 0, keys: 0, pivots: 0))
+            }
             features[features.count - 1].count += 1
         }
         let numbers = Dictionary(uniqueKeysWithValues: questions.enumerated().map { ($1, UInt16($0)) })
-        let longest = features.map(\.count).max() ?? 0
+        var keys: ContiguousArray<Keys> = []
+        for (number, feature) in features.enumerated() {
+            let ascending = questions[feature.first..<feature.first + feature.count].map { Self.ordered($0.threshold) }
+            let pivots = Self.vectors(stride(from: Keys.scalarCount - 1, to: feature.count, by: Keys.scalarCount).map { ascending[$0] })
+            features[number].keys = keys.count
+            features[number].pivots = pivots.count
+            // Where the last block is full there is one of no key after it.
+            keys += pivots + Self.vectors(ascending + [.max])
+        }
         depth = trees.depth
         paddedTreeCount = trees.paddedTreeCount
         self.features = features
+        self.keys = keys
         questionCount = questions.count
-        var width = 2
-        while width <= longest { width *= 2 }
-        self.width = width
-        thresholds = .init(
-            features.flatMap { feature in
-                (0..<width).map { $0 < feature.count ? questions[feature.first + $0].threshold : .max }
-            })
-        missing = .init(questions.map(\.missingSaysYes))
-        strip = .init((0..<2 * width + Chunk.scalarCount).map { $0 < width ? 0 : 1 })
+        let longest = features.map(\.count).max() ?? 0
+        self.longest = longest
+        missing = .init(questions.map(\.missingSaysYes) + repeatElement(0, count: Answers.scalarCount))
+        strip = .init((0..<2 * longest + Answers.scalarCount).map { $0 < longest ? 0 : 1 })
         asked = .init(splits.map { numbers[$0] ?? 0 })
         leaves = trees.leaves
     }
 
     /// `base` and the leaves of one row, summed in the order of the trees.
     func margin(_ row: UnsafePointer<Float>, base: Float) -> Float {
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: questionCount + Chunk.scalarCount) { buffer in
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: questionCount + Answers.scalarCount) { buffer in
             guard let answers = buffer.baseAddress else { return base }
             answer(row, into: answers)
             // A depth that the compiler knows saves a third.
@@ -88,48 +100,60 @@ struct AnsweredTrees: Sendable, Hashable {
 
     @inline(__always)
     private func answer(_ row: UnsafePointer<Float>, into answers: UnsafeMutablePointer<UInt8>) {
-        thresholds.withUnsafeBufferPointer { thresholds in
+        keys.withUnsafeBufferPointer { keys in
             strip.withUnsafeBufferPointer { strip in
-                features.withUnsafeBufferPointer { features in
-                    guard var keys = thresholds.baseAddress, let strip = strip.baseAddress else { return }
-                    let highest = UInt64(width.trailingZeroBitCount &- 1)
+                missing.withUnsafeBufferPointer { missing in
+                    guard let keys = keys.baseAddress, let strip = strip.baseAddress, let missing = missing.baseAddress else { return }
                     for feature in features {
                         let value = row[feature.index]
-                        let place = answers + feature.first
-                        if value.isNaN {
-                            for question in 0..<feature.count { place[question] = missing[feature.first &+ question] }
-                        } else {
-                            let no = Self.rank(of: PaddedTrees.key(value, missing: 0), keys, highest)
-                            let source = UnsafeRawPointer(strip + (width &- no))
-                            var offset = 0
-                            while offset < feature.count {
-                                let chunk = source.loadUnaligned(fromByteOffset: offset, as: Chunk.self)
-                                UnsafeMutableRawPointer(place).storeBytes(of: chunk, toByteOffset: offset, as: Chunk.self)
-                                offset &+= Chunk.scalarCount
-                            }
+                        let no = Self.rank(of: Self.ordered(PaddedTrees.key(value, missing: 0)), keys + feature.keys, feature.pivots)
+                        let source = UnsafeRawPointer(value.isNaN ? missing + feature.first : strip + (longest &- no))
+                        let place = UnsafeMutableRawPointer(answers + feature.first)
+                        var offset = 0
+                        while offset < feature.count {
+                            let answers = source.loadUnaligned(fromByteOffset: offset, as: Answers.self)
+                            place.storeBytes(of: answers, toByteOffset: offset, as: Answers.self)
+                            offset &+= Answers.scalarCount
                         }
-                        keys += width
                     }
                 }
             }
         }
     }
 
-    /// How many of the ascending keys are at most `key`.
-    ///
-    /// The sign of a difference, shifted to the step's place, stands for a comparison, of which the compiler would make a branch that nothing
-    /// could predict; so the searches of several features overlap.
+    /// The order of keys in signed integers, which the processor compares many at a time; no value's key is the largest.
     @inline(__always)
-    private static func rank(of key: UInt32, _ keys: UnsafePointer<UInt32>, _ highest: UInt64) -> Int {
-        var found = 0
-        var place = highest
-        while true {
-            let middle = keys[found &+ (1 &<< Int(truncatingIfNeeded: place)) &- 1]
-            let isAbove = UInt64(bitPattern: Int64(key) &- Int64(middle)) &>> 63
-            found &+= Int(truncatingIfNeeded: (isAbove ^ 1) &<< place)
-            if place == 0 { return found }
-            place &-= 1
+    private static func ordered(_ key: UInt32) -> Int32 { Int32(bitPattern: key ^ 0x8000_0000) }
+
+    private static func vectors(_ ascending: [Int32]) -> [Keys] {
+        stride(from: 0, to: ascending.count, by: Keys.scalarCount).map { start in
+            var vector = Keys(repeating: .max)
+            for place in start..<min(start + Keys.scalarCount, ascending.count) { vector[place - start] = ascending[place] }
+            return vector
         }
+    }
+
+    /// How many of a feature's keys are at most `key`: those of the full blocks whose last key is, and some of the block after them. There
+    /// is no branch that nothing could predict, so the searches of several features overlap.
+    @inline(__always)
+    private static func rank(of key: Int32, _ keys: UnsafePointer<Keys>, _ pivots: Int) -> Int {
+        let limit = Keys(repeating: key &+ 1)
+        var full = Keys.zero
+        for place in 0..<pivots { full = full &- counted(keys[place], below: limit) }
+        let blocks = sum(full)
+        return blocks &* Keys.scalarCount &- sum(counted(keys[pivots &+ blocks], below: limit))
+    }
+
+    /// −1 for each of `keys` that is below its `limit`.
+    @inline(__always)
+    private static func counted(_ keys: Keys, below limit: Keys) -> Keys { unsafeBitCast(keys .< limit, to: Keys.self) }
+
+    @inline(__always)
+    private static func sum(_ counts: Keys) -> Int {
+        let eight = counts.lowHalf &+ counts.highHalf
+        let four = eight.lowHalf &+ eight.highHalf
+        let two = four.lowHalf &+ four.highHalf
+        return Int(two[0] &+ two[1])
     }
 
     @inline(__always)
