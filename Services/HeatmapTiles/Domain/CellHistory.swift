@@ -98,8 +98,9 @@ struct CellHistory: Sendable {
             var index = 0
             for kind in filter.kinds.indices where filter.kinds[kind] {
                 let base = UInt32(kind) << 20
-                index = Self.lowerBound(base + earliest, in: entries, from: index, near: hints.place(of: kind, among: entries.count))
-                hints.note(index, of: kind, among: entries.count)
+                index = Self.lowerBound(base + earliest, in: entries, from: index, near: hints.run(of: kind, among: entries.count)?.lowerBound)
+                let begin = index
+                defer { hints.note(begin..<index, of: kind, among: entries.count) }
                 guard index < entries.count, entries[index].key < base + end else { continue }
                 var last = Entry(key: 0, count: 0, riskSum: 0)
                 if index > 0, entries[index - 1].key >= base { last = entries[index - 1] }
@@ -126,16 +127,16 @@ struct CellHistory: Sendable {
         return (now, countBefore)
     }
 
-    /// Reads where `tallies` will begin to search, to have it near.
+    /// Reads what `tallies` will read, to have it near.
     /// - Returns: a number that depends on what was read.
     func touch(_ filter: CubeFilter.Prepared, _ hints: SearchHints) -> UInt32 {
         entries.withUnsafeBufferPointer { entries in
             guard let last = entries.last else { return 0 }
             var sum = last.key
             for kind in filter.kinds.indices where filter.kinds[kind] {
-                guard let place = hints.place(of: kind, among: entries.count), place < entries.count else { continue }
-                // The search starts there, and the sums go on from where it ends.
-                for place in Swift.stride(from: place, to: min(place + 16, entries.count), by: 4) { sum &+= entries[place].key }
+                guard let run = hints.run(of: kind, among: entries.count) else { continue }
+                // One of each 64 bytes, which is what memory brings at a time.
+                for place in Swift.stride(from: run.lowerBound, to: min(run.upperBound + 4, entries.count), by: 4) { sum &+= entries[place].key }
             }
             return sum
         }
@@ -272,22 +273,22 @@ struct CellHistory: Sendable {
 /// Where a kind's hours began in the cell before, as a part of its entries. Neighbours have much the same rhythm, and memory that a search
 /// does not look at need not come.
 struct SearchHints {
-    private var parts: [Float] = []
+    private var parts: [(start: Float, end: Float)] = []
 
     /// None: every search halves.
     init() {}
 
     init(kindCount: Int) {
-        parts = [Float](repeating: .nan, count: kindCount)
+        parts = [(start: Float, end: Float)](repeating: (.nan, .nan), count: kindCount)
     }
 
-    fileprivate func place(of kind: Int, among count: Int) -> Int? {
-        guard kind < parts.count, parts[kind].isFinite else { return nil }
-        return Int(parts[kind] * Float(count))
+    fileprivate func run(of kind: Int, among count: Int) -> Range<Int>? {
+        guard kind < parts.count, parts[kind].start.isFinite else { return nil }
+        return Int(parts[kind].start * Float(count))..<Int(parts[kind].end * Float(count))
     }
 
-    fileprivate mutating func note(_ index: Int, of kind: Int, among count: Int) {
+    fileprivate mutating func note(_ run: Range<Int>, of kind: Int, among count: Int) {
         guard kind < parts.count, count > 0 else { return }
-        parts[kind] = Float(index) / Float(count)
+        parts[kind] = (Float(run.lowerBound) / Float(count), Float(run.upperBound) / Float(count))
     }
 }

@@ -25,27 +25,28 @@ enum CellTile {
         let perSide = 1 << (cellZoom - tile.zoom)
         let unit = VectorTile.extent / perSide
         var encoded = VectorTile.Layer(name: layer.rawValue)
-        var attributes: [(String, VectorTile.Value)] = []
+        let expected = encoded.key("expected"), heat = encoded.key("heat")
+        // Nothing of what is only expected can be counted yet.
+        let counted = layer == .forecast ? nil : (count: encoded.key("count"), risk: encoded.key("risk"))
+        let change = layer == .forecast || cells.first?.change == nil ? nil : encoded.key("change")
         for cell in cells {
             guard let place = Tile(zoom: cellZoom, code: cell.code) else { continue }
             let (x, y) = ((place.x & (perSide - 1)) * unit, (place.y & (perSide - 1)) * unit)
-            attributes.removeAll(keepingCapacity: true)
-            attributes.append(("expected", .float(rounded(cell.tally.riskSum, to: layer == .forecast ? 10_000 : 100))))
-            attributes.append(("heat", .float(rounded(scale.share(of: layer.heat(of: cell.tally)), to: 1000))))
-            // Nothing of what is only expected can be counted yet.
-            if layer != .forecast {
-                attributes.append(("count", .unsigned(UInt64(cell.tally.count))))
-                attributes.append(("risk", .float(rounded(cell.tally.meanRisk, to: 1000))))
+            encoded.put(expected, .float(rounded(cell.tally.riskSum, to: layer == .forecast ? 10_000 : 100)))
+            encoded.put(heat, .float(rounded(scale.share(of: layer.heat(of: cell.tally)), to: 1000)))
+            if let counted {
+                encoded.put(counted.count, .unsigned(UInt64(cell.tally.count)))
+                encoded.put(counted.risk, .float(rounded(cell.tally.meanRisk, to: 1000)))
             }
-            if layer != .forecast, let change = cell.change { attributes.append(("change", .signed(Int64(change)))) }
+            if let change, let more = cell.change { encoded.put(change, .signed(Int64(more))) }
             switch geometry {
             case .points:
-                encoded.addPoint(id: cell.code, .init(x: x + unit / 2, y: y + unit / 2), attributes)
+                encoded.addPoint(id: cell.code, .init(x: x + unit / 2, y: y + unit / 2))
             case .cells:
                 let square: [VectorTile.Point] = [
                     .init(x: x, y: y), .init(x: x + unit, y: y), .init(x: x + unit, y: y + unit), .init(x: x, y: y + unit),
                 ]
-                encoded.addPolygon(id: cell.code, [square], attributes)
+                encoded.addPolygon(id: cell.code, [square])
             }
         }
         var vectorTile = VectorTile()

@@ -58,7 +58,7 @@ extension Cube {
     }
 
     /// One task looks at no more cells of the finest zoom than so many, where others can help.
-    static let maxCellsOfTask = 1_024
+    static let maxCellsOfTask = 512
 
     /// As `cells(in:zoom:_:)`; a tile of many cells is shared out by its quarters, whose codes follow each other.
     func cellsConcurrently(in tile: Tile, zoom: Int, _ filter: CubeFilter.Prepared) async -> [Cell] {

@@ -10,6 +10,7 @@ enum SiteTile {
     static func encode(_ state: MapState, tile: Tile, jurisdictions: Set<String>?) -> [UInt8] {
         guard tile.zoom >= minimumZoom else { return [] }
         var layer = VectorTile.Layer(name: layerName)
+        let terminal = layer.key("terminal"), kind = layer.key("kind"), institution = layer.key("institution")
         let side = Double(1 << tile.zoom)
         for (_, site) in state.sites.sites(in: tile, limit: maxSitesPerTile) {
             if let jurisdictions, !state.isPosition(site.position, inAnyOf: jurisdictions) { continue }
@@ -18,10 +19,10 @@ enum SiteTile {
             let point = VectorTile.Point(
                 x: min(VectorTile.extent - 1, Int((place.x * side - Double(tile.x)) * extent)),
                 y: min(VectorTile.extent - 1, Int((place.y * side - Double(tile.y)) * extent)))
-            layer.addPoint(id: nil, point, [
-                ("terminal", .string(site.terminalID)), ("kind", .string(site.sort.rawValue)),
-                ("institution", .string(site.institution)),
-            ])
+            layer.put(terminal, .string(site.terminalID))
+            layer.put(kind, .string(site.sort.rawValue))
+            layer.put(institution, .string(site.institution))
+            layer.addPoint(id: nil, point)
         }
         var encoded = VectorTile()
         encoded.add(layer)

@@ -41,7 +41,6 @@ struct VectorTile {
         private var signed = NumberIndex()
         private var bools = NumberIndex()
         private var orderedValues: [Value] = []
-        private var scratch: [UInt8] = []
         private var tags: [UInt8] = []
         private var geometry: [UInt8] = []
 
@@ -49,16 +48,36 @@ struct VectorTile {
             self.name = name
         }
 
-        /// Appends a point.
-        mutating func addPoint(id: UInt64?, _ point: Point, _ attributes: [(String, Value)]) {
+        /// An attribute's name, as features refer to it.
+        struct Key: Hashable {
+            fileprivate let index: UInt64
+        }
+
+        mutating func key(_ name: String) -> Key {
+            if let index = keys[name] { return Key(index: index) }
+            let index = UInt64(orderedKeys.count)
+            keys[name] = index
+            orderedKeys.append(name)
+            return Key(index: index)
+        }
+
+        /// Gives an attribute to the feature that is added next.
+        mutating func put(_ key: Key, _ value: Value) {
+            tags.appendVarint(key.index)
+            tags.appendVarint(index(of: value))
+        }
+
+        /// Appends a point with the attributes put since the last feature.
+        mutating func addPoint(id: UInt64?, _ point: Point) {
             geometry.removeAll(keepingCapacity: true)
             var cursor = Point(x: 0, y: 0)
             appendMove([point][...], command: .moveTo, cursor: &cursor)
-            addFeature(id: id, type: 1, attributes)
+            addFeature(id: id, type: 1)
         }
 
-        /// Appends a polygon: rings without the closing point, the outer ones clockwise as seen on screen, holes the other way.
-        mutating func addPolygon(id: UInt64?, _ rings: [[Point]], _ attributes: [(String, Value)]) {
+        /// Appends a polygon with the attributes put since the last feature: rings without the closing point, the outer ones clockwise as
+        /// seen on screen, holes the other way.
+        mutating func addPolygon(id: UInt64?, _ rings: [[Point]]) {
             geometry.removeAll(keepingCapacity: true)
             var cursor = Point(x: 0, y: 0)
             for ring in rings where ring.count >= 3 {
@@ -66,8 +85,8 @@ struct VectorTile {
                 appendMove(ring.dropFirst(), command: .lineTo, cursor: &cursor)
                 geometry.appendVarint(Command.closePath.rawValue | 1 << 3)
             }
-            guard !geometry.isEmpty else { return }
-            addFeature(id: id, type: 3, attributes)
+            guard !geometry.isEmpty else { return tags.removeAll(keepingCapacity: true) }
+            addFeature(id: id, type: 3)
         }
 
         private enum Command: UInt64 {
@@ -85,32 +104,18 @@ struct VectorTile {
             }
         }
 
-        private mutating func addFeature(id: UInt64?, type: UInt64, _ attributes: [(String, Value)]) {
+        private mutating func addFeature(id: UInt64?, type: UInt64) {
+            let idLength = id.map { 1 + $0.varintLength } ?? 0
+            let length = idLength + 4 + UInt64(tags.count).varintLength + tags.count + UInt64(geometry.count).varintLength + geometry.count
+            features.appendField(2, length: length)
+            if let id { features.appendField(1, varint: id) }
+            features.appendField(2, length: tags.count)
+            features.append(contentsOf: tags)
+            features.appendField(3, varint: type)
+            features.appendField(4, length: geometry.count)
+            features.append(contentsOf: geometry)
             tags.removeAll(keepingCapacity: true)
-            for (position, (key, value)) in attributes.enumerated() {
-                // Features of a layer mostly have the same attributes in the same order.
-                let isUsual = position < orderedKeys.count && orderedKeys[position] == key
-                tags.appendVarint(isUsual ? UInt64(position) : index(of: key))
-                tags.appendVarint(index(of: value))
-            }
-            scratch.removeAll(keepingCapacity: true)
-            if let id { scratch.appendField(1, varint: id) }
-            scratch.appendField(2, length: tags.count)
-            scratch.append(contentsOf: tags)
-            scratch.appendField(3, varint: type)
-            scratch.appendField(4, length: geometry.count)
-            scratch.append(contentsOf: geometry)
-            features.appendField(2, length: scratch.count)
-            features.append(contentsOf: scratch)
             featureCount += 1
-        }
-
-        private mutating func index(of key: String) -> UInt64 {
-            if let index = keys[key] { return index }
-            let index = UInt64(orderedKeys.count)
-            keys[key] = index
-            orderedKeys.append(key)
-            return index
         }
 
         private mutating func index(of value: Value) -> UInt64 {
@@ -204,8 +209,19 @@ extension VectorTile.Value {
 }
 
 // The little of protobuf's wire format that a vector tile needs.
+extension UInt64 {
+    /// Bytes that the number takes as a varint: one for each seven bits.
+    fileprivate var varintLength: Int { (70 - (self | 1).leadingZeroBitCount) / 7 }
+}
+
 extension [UInt8] {
+    @inline(__always)
     fileprivate mutating func appendVarint(_ value: UInt64) {
+        // Most are small.
+        if value < 0x80 { append(UInt8(truncatingIfNeeded: value)) } else { appendLongVarint(value) }
+    }
+
+    private mutating func appendLongVarint(_ value: UInt64) {
         var rest = value
         while rest >= 0x80 {
             append(UInt8(truncatingIfNeeded: rest) | 0x80)

@@ -1,16 +1,34 @@
 // Server-sent events: hears that the map has changed, tells whether the connection stands, and heals it.
 
-/** Runs `work` at most once at a time, and once more when it was asked for meanwhile. */
+/**
+ * Runs `work` at most once at a time, and once more when it was asked for meanwhile.
+ * What it gives back is kept when work that began after the call has ended.
+ */
 export function latest(work) {
-  let running = false, again = false;
-  return async function run() {
-    if (running) { again = true; return; }
-    running = true;
-    try { await work(); } finally {
-      running = false;
-      if (again) { again = false; run(); }
+  let running = null, next = null;
+  return function run() {
+    if (running) {
+      next ??= running.catch(() => {}).then(() => {
+        next = null;
+        return run();
+      });
+      return next;
     }
+    running = work().finally(() => { running = null; });
+    return running;
   };
+}
+
+/**
+ * Asks for what is new, and once more when a span that ends with the newest data has moved on with it: an hour began with the new events,
+ * and what was asked for at first ends before it. Gives back whether the span has moved.
+ */
+export async function keepUp(span, load) {
+  const before = span().join();
+  await load();
+  if (span().join() === before) return false;
+  await load();
+  return true;
 }
 
 export class Live extends EventTarget {

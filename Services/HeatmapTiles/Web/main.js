@@ -4,7 +4,7 @@ import * as api from './api.js';
 import { Detail } from './detail.js';
 import { HOUR, formatClock, formatMoment, formatPercent, formatSpan, zoneName } from './format.js';
 import { showLegend } from './legend.js';
-import { Live, latest } from './live.js';
+import { Live, keepUp, latest } from './live.js';
 import { withSession } from './login.js';
 import { RiskMap } from './map.js';
 import { ModelsPage } from './models.js';
@@ -190,15 +190,11 @@ class Dashboard {
   #onChange = latest(async () => {
     const old = this.#oldLayers;
     this.#oldLayers = new Set();
-    const before = this.#state.span();
-    await this.#loadSummary();
-    const isSame = this.#state.span().every((end, index) => end === before[index]);
-    // An hour began with these events: what was just asked for ends before it.
-    if (!isSame) await this.#loadSummary();
-    if (!isSame) this.#map?.show(this.#state.drawnLayer, this.#state.filter());
+    const hasMoved = await keepUp(() => this.#state.span(), () => this.#loadSummary());
+    if (hasMoved) this.#map?.show(this.#state.drawnLayer, this.#state.filter());
     else if (this.#isHeatOld) this.#map?.refresh();
     this.#isHeatOld = false;
-    this.#showAll(true, isSame ? old : new Set(LAYERS));
+    this.#showAll(true, hasMoved ? new Set(LAYERS) : old);
     if (this.#summary && this.#summary.jurisdictions !== this.#areaCount) this.#loadAreas();
   });
 

@@ -297,6 +297,41 @@ def move_live(viewer):
     seen["secondsUntilOnScreen"] = round(time.monotonic() - began, 2)
 
 
+def begin_an_hour(viewer):
+    """The page's own module: the first event of an hour is counted, though the span that is asked for ends before it."""
+    asked, counted, order = viewer.page.evaluate("""async () => {
+      const { keepUp, latest } = await import('/static/live.js');
+      // A service with events in these hours, and a span of six hours that ends with what is known of them.
+      const hours = [3, 8, 9], span = () => [known - 6, known], asked = [];
+      let known = 10, counted = 0;
+      const load = async () => {
+        const [from, to] = span();
+        asked.push(to);
+        counted = hours.filter((hour) => hour >= from && hour < to).length;
+        known = Math.max(...hours) + 1;
+      };
+      const moved = [await keepUp(span, load)];
+      hours.push(10);
+      moved.push(await keepUp(span, load));
+      hours.push(10);
+      moved.push(await keepUp(span, load));
+      // Who asks while an answer is on its way hears of the one that was asked for after.
+      const order = [], doors = [];
+      const run = latest(() => new Promise((open) => { order.push('begun'); doors.push(open); }));
+      const first = run(), second = run().then(() => order.push('heard'));
+      run();
+      doors[0]();
+      await first;
+      await new Promise((done) => setTimeout(done));
+      doors[1]();
+      await second;
+      return [[...asked, ...moved], counted, order];
+    }""")
+    assert asked == [10, 10, 11, 11, False, True, False], asked
+    assert counted == 4, counted
+    assert order == ["begun", "begun", "heard"], order
+
+
 def show_models(viewer, may):
     page = viewer.page
     if not may:
@@ -438,6 +473,7 @@ with sync_playwright() as playwright:
     step(follow_the_span, officer)
     step(acknowledge, officer)
     step(move_live, officer)
+    step(begin_an_hour, officer)
     step(lose_and_heal, officer)
     step(look_at_a_complaint, officer)
     step(look_ahead, officer)
