@@ -13,12 +13,16 @@ extension RegisteredModel {
         self.init(
             version: bundle.version, stage: .challenger, featureSetVersion: bundle.manifest.features.version,
             trainedAt: Timestamp(iso8601: bundle.manifest.createdAt) ?? .epoch, promotedAt: nil, alertThreshold: alertThreshold,
-            metricsJSON: String(decoding: metrics, as: UTF8.self))
+            metricsJSON: String(decoding: metrics, as: UTF8.self),
+            signature: bundle.files[ModelBundle.signatureName].map { signature in
+                .init(bytes: signature, manifest: bundle.files[ModelBundle.manifestName] ?? [])
+            })
     }
 }
 
 extension ModelsV1.Model {
-    init(_ model: RegisteredModel) throws {
+    /// - Parameter trustedKeys: public keys in PEM, by which the signature is checked; nil checks none.
+    init(_ model: RegisteredModel, trustedKeys: String?) throws {
         let stage: ModelsV1.ModelStage =
             switch model.stage {
             case .challenger: .challenger
@@ -26,11 +30,16 @@ extension ModelsV1.Model {
             case .retired: .retired
             case .shadow: .shadow
             }
+        var signer: String?
+        if let trustedKeys, let signature = model.signature {
+            // Keys that cannot be read are told where a bundle is uploaded.
+            signer = try? ModelBundle.signer(ofManifest: signature.manifest, signature: signature.bytes, amongKeysIn: trustedKeys)
+        }
         self.init(
             version: model.version, stage: stage, featureSetVersion: model.featureSetVersion, trainedAt: .init(model.trainedAt),
             promotedAt: model.promotedAt.map { .init($0) },
             metrics: try JSONDecoder().decode([String: Double].self, from: Data(model.metricsJSON.utf8)),
-            alertThreshold: model.alertThreshold)
+            alertThreshold: model.alertThreshold, signed: model.signature != nil, signingKeySha256: signer ?? "")
     }
 }
 

@@ -152,11 +152,15 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
     }
 
     func listModels(_ request: ModelsV1.ListModelsRequest, context: CallContext) async throws -> ModelsV1.ListModelsResponse {
-        ModelsV1.ListModelsResponse(models: try await database.registry.models().map(ModelsV1.Model.init))
+        ModelsV1.ListModelsResponse(models: try await models())
     }
 
     private func model(version: String) async throws -> ModelsV1.Model? {
-        try await database.registry.models().first { $0.version == version }.map(ModelsV1.Model.init)
+        try await models().first { $0.version == version }
+    }
+
+    private func models() async throws -> [ModelsV1.Model] {
+        try await database.registry.models().map { try ModelsV1.Model($0, trustedKeys: trustedKeys) }
     }
 }
 

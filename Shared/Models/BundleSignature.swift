@@ -23,30 +23,45 @@ extension ModelBundle {
     public var isSigned: Bool { signature != nil }
 
     /// Refuses a bundle that none of the keys has signed.
-    /// - Parameter publicKeyPEMs: P-256 public keys.
-    public func requireSignature(byOneOf publicKeyPEMs: [String]) throws(BundleError) {
-        var keys: [P256.Signing.PublicKey] = []
-        for pem in publicKeyPEMs {
-            guard let key = try? P256.Signing.PublicKey(pemRepresentation: pem) else {
-                throw BundleError(.badKey, "a trusted key is no P-256 public key in PEM")
-            }
-            keys.append(key)
-        }
+    /// - Parameter pem: P-256 public keys, one after another in one text.
+    public func requireSignature(byKeysIn pem: String) throws(BundleError) {
+        let keys = try Self.publicKeys(in: pem)
         guard let signature else { throw BundleError(.badSignature, "bundle \(version) is not signed") }
-        guard let parsed = try? P256.Signing.ECDSASignature(derRepresentation: signature) else {
+        guard (try? P256.Signing.ECDSASignature(derRepresentation: signature)) != nil else {
             throw BundleError(.badSignature, "\(Self.signatureName) of bundle \(version) is no signature")
         }
-        guard keys.contains(where: { $0.isValidSignature(parsed, for: manifestBytes) }) else {
+        guard Self.signer(ofManifest: manifestBytes, signature: signature, among: keys) != nil else {
             throw BundleError(.badSignature, "bundle \(version) is signed by none of the trusted keys, or was changed afterwards")
         }
     }
 
-    /// As `requireSignature(byOneOf:)`, with the keys one after another in one text.
-    public func requireSignature(byKeysIn pem: String) throws(BundleError) {
+    /// Which of the keys signed a manifest, as the SHA-256 of the public key in lower-case hexadecimal, what
+    /// `openssl pkey -pubin -in public.pem -outform DER | openssl dgst -sha256` prints. Nil where it is none of them.
+    /// - Parameter pem: P-256 public keys, one after another in one text.
+    public static func signer(ofManifest manifest: [UInt8], signature: [UInt8], amongKeysIn pem: String) throws(BundleError) -> String? {
+        try signer(ofManifest: manifest, signature: signature, among: publicKeys(in: pem)).map { key in
+            SHA256.hash(data: key.derRepresentation).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        }
+    }
+
+    private static func signer(
+        ofManifest manifest: [UInt8], signature: [UInt8], among keys: [P256.Signing.PublicKey]
+    ) -> P256.Signing.PublicKey? {
+        guard let parsed = try? P256.Signing.ECDSASignature(derRepresentation: signature) else { return nil }
+        return keys.first { $0.isValidSignature(parsed, for: manifest) }
+    }
+
+    private static func publicKeys(in pem: String) throws(BundleError) -> [P256.Signing.PublicKey] {
         let begin = "-----BEGIN"
-        let keys = pem.components(separatedBy: begin).dropFirst().map { begin + $0 }
+        var keys: [P256.Signing.PublicKey] = []
+        for rest in pem.components(separatedBy: begin).dropFirst() {
+            guard let key = try? P256.Signing.PublicKey(pemRepresentation: begin + rest) else {
+                throw BundleError(.badKey, "a trusted key is no P-256 public key in PEM")
+            }
+            keys.append(key)
+        }
         guard !keys.isEmpty else { throw BundleError(.badKey, "there is no public key in PEM") }
-        try requireSignature(byOneOf: keys)
+        return keys
     }
 
     /// The public key of a private one, both in PEM.

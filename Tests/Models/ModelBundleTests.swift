@@ -84,6 +84,24 @@ import Training
         #expect(throws: BundleError.self) { try bundle.signed(withKey: pair.publicKeyPEM) }
     }
 
+    /// Key, signature and hash are OpenSSL's.
+    @Test func `a signer is told by the hash of its key`() throws {
+        let key = """
+            -----BEGIN PUBLIC KEY-----
+            MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE+njYEH++FqvUk5UP+OHOPJwG4vOU
+            m8Avq+cRxriz9UxSn4LHvPrDBRTGIAT3haFYIXHodFYgY6rQWLkDGAAojg==
+            -----END PUBLIC KEY-----
+            """
+        let signature = try #require(
+            Data(base64Encoded: "MEQCIHfsA91M1ynX0Gr0UUfcxvjLQ9jNQsuY92ykLkGfWAkQAiBHEu6JYxVIDws9QM4S8fXN1dLov1GBJa3ImdZHhlhO6g=="))
+        func signer(_ manifest: String, _ keys: String) throws -> String? {
+            try ModelBundle.signer(ofManifest: Array(manifest.utf8), signature: [UInt8](signature), amongKeysIn: keys)
+        }
+        let other = ModelBundle.newSigningKey().publicKeyPEM
+        #expect(try signer("manifest", other + "\n" + key) == "66736019c05a5ac4af4ffd03299ad35082a3a811b433da532c2087bde32a324a")
+        #expect(try signer("manifest", other) == nil && signer("Manifest", key) == nil)
+    }
+
     @Test func `a signature and a card lie in the bundle's directory`() throws {
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
         defer { try? FileManager.default.removeItem(at: directory) }

@@ -691,6 +691,11 @@ extension ModelsV1 {
         /// Measured at training, for example "average_precision".
         public var metrics: [String: Double] = [:]
         public var alertThreshold: Double = 0
+        /// Whether the bundle carries a signature. A server without trusted keys has checked none.
+        public var signed: Bool = false
+        /// Which of the server's trusted keys it is signed with: SHA-256 of the public key (DER, SubjectPublicKeyInfo) in hexadecimal. Empty where
+        /// it is none of them.
+        public var signingKeySha256: String = ""
 
         public init() {}
 
@@ -701,7 +706,9 @@ extension ModelsV1 {
             trainedAt: GoogleProtobuf.Timestamp? = nil,
             promotedAt: GoogleProtobuf.Timestamp? = nil,
             metrics: [String: Double] = [:],
-            alertThreshold: Double = 0
+            alertThreshold: Double = 0,
+            signed: Bool = false,
+            signingKeySha256: String = ""
         ) {
             self.version = version
             self.stage = stage
@@ -710,6 +717,8 @@ extension ModelsV1 {
             self.promotedAt = promotedAt
             self.metrics = metrics
             self.alertThreshold = alertThreshold
+            self.signed = signed
+            self.signingKeySha256 = signingKeySha256
         }
 
         public static let fullName = "vigil.models.v1.Model"
@@ -734,6 +743,8 @@ extension ModelsV1 {
                 self.metrics[try Unpacked.string(entry.pointee.key, "vigil.models.v1.Model.metrics")] = entry.pointee.value
             }
             self.alertThreshold = unpacked.pointee.alert_threshold
+            self.signed = unpacked.pointee.signed_ != 0
+            self.signingKeySha256 = try Unpacked.string(unpacked.pointee.signing_key_sha256, "vigil.models.v1.Model.signing_key_sha256")
         }
 
         public var protobufByteCount: Int {
@@ -760,6 +771,8 @@ extension ModelsV1 {
                 sink.double(2, value)
             }
             if self.alertThreshold.bitPattern != 0 { sink.double(7, self.alertThreshold) }
+            if self.signed { sink.bool(8, self.signed) }
+            if !self.signingKeySha256.isEmpty { sink.string(9, self.signingKeySha256) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -779,6 +792,8 @@ extension ModelsV1 {
                 writer.endObject()
             }
             if self.alertThreshold.bitPattern != 0 { writer.field("alertThreshold"); writer.write(self.alertThreshold) }
+            if self.signed { writer.field("signed"); writer.write(self.signed) }
+            if !self.signingKeySha256.isEmpty { writer.field("signingKeySha256"); writer.write(self.signingKeySha256) }
             writer.endObject()
         }
 
@@ -811,6 +826,12 @@ extension ModelsV1 {
                 case "alertThreshold", "alert_threshold":
                     if try reader.readNullIfNext() { continue }
                     self.alertThreshold = try reader.readDouble()
+                case "signed":
+                    if try reader.readNullIfNext() { continue }
+                    self.signed = try reader.readBool()
+                case "signingKeySha256", "signing_key_sha256":
+                    if try reader.readNullIfNext() { continue }
+                    self.signingKeySha256 = try reader.readString()
                 default: try reader.skipUnknown()
                 }
             }
@@ -3483,74 +3504,74 @@ extension FileDescriptor {
             aXNpb25SCHJlcGxheWVkEhwKCWlkZW50aWNhbBgDIAEoCFIJaWRlbnRpY2FsElEKCGZlYXR1cmVzGAQgAygLMjUudmlnaWwubW9kZWxzLnYxLlJlcGxheURl\
             Y2lzaW9uUmVzcG9uc2UuRmVhdHVyZXNFbnRyeVIIZmVhdHVyZXMaOwoNRmVhdHVyZXNFbnRyeRIQCgNrZXkYASABKAlSA2tleRIUCgV2YWx1ZRgCIAEoAVIF\
             dmFsdWU6AjgBIkcKElVwbG9hZE1vZGVsUmVxdWVzdBIbCglmaWxlX25hbWUYASABKAlSCGZpbGVOYW1lEhQKBWNodW5rGAIgASgMUgVjaHVuayJDChNVcGxv\
-            YWRNb2RlbFJlc3BvbnNlEiwKBW1vZGVsGAEgASgLMhYudmlnaWwubW9kZWxzLnYxLk1vZGVsUgVtb2RlbCKgAwoFTW9kZWwSGAoHdmVyc2lvbhgBIAEoCVIH\
+            YWRNb2RlbFJlc3BvbnNlEiwKBW1vZGVsGAEgASgLMhYudmlnaWwubW9kZWxzLnYxLk1vZGVsUgVtb2RlbCLmAwoFTW9kZWwSGAoHdmVyc2lvbhgBIAEoCVIH\
             dmVyc2lvbhIxCgVzdGFnZRgCIAEoDjIbLnZpZ2lsLm1vZGVscy52MS5Nb2RlbFN0YWdlUgVzdGFnZRIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAMgASgJUhFm\
             ZWF0dXJlU2V0VmVyc2lvbhI5Cgp0cmFpbmVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJdHJhaW5lZEF0EjsKC3Byb21vdGVkX2F0\
             GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIKcHJvbW90ZWRBdBI9CgdtZXRyaWNzGAYgAygLMiMudmlnaWwubW9kZWxzLnYxLk1vZGVsLk1l\
-            dHJpY3NFbnRyeVIHbWV0cmljcxInCg9hbGVydF90aHJlc2hvbGQYByABKAFSDmFsZXJ0VGhyZXNob2xkGjoKDE1ldHJpY3NFbnRyeRIQCgNrZXkYASABKAlS\
-            A2tleRIUCgV2YWx1ZRgCIAEoAVIFdmFsdWU6AjgBIi8KE1Byb21vdGVNb2RlbFJlcXVlc3QSGAoHdmVyc2lvbhgBIAEoCVIHdmVyc2lvbiJEChRQcm9tb3Rl\
-            TW9kZWxSZXNwb25zZRIsCgVtb2RlbBgBIAEoCzIWLnZpZ2lsLm1vZGVscy52MS5Nb2RlbFIFbW9kZWwiQgoSU2hhZG93TW9kZWxSZXF1ZXN0EhgKB3ZlcnNp\
-            b24YASABKAlSB3ZlcnNpb24SEgoEc3RvcBgCIAEoCFIEc3RvcCJDChNTaGFkb3dNb2RlbFJlc3BvbnNlEiwKBW1vZGVsGAEgASgLMhYudmlnaWwubW9kZWxz\
-            LnYxLk1vZGVsUgVtb2RlbCIWChRSb2xsQmFja01vZGVsUmVxdWVzdCJFChVSb2xsQmFja01vZGVsUmVzcG9uc2USLAoFbW9kZWwYASABKAsyFi52aWdpbC5t\
-            b2RlbHMudjEuTW9kZWxSBW1vZGVsIhMKEUxpc3RNb2RlbHNSZXF1ZXN0IkQKEkxpc3RNb2RlbHNSZXNwb25zZRIuCgZtb2RlbHMYASADKAsyFi52aWdpbC5t\
-            b2RlbHMudjEuTW9kZWxSBm1vZGVscyJpChRUYWlsRGVjaXNpb25zUmVxdWVzdBI0CgVhZnRlchgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0\
-            aW9uUgVhZnRlchIbCgltYXhfYmF0Y2gYAiABKA1SCG1heEJhdGNoIlYKFVRhaWxEZWNpc2lvbnNSZXNwb25zZRI9CglkZWNpc2lvbnMYASADKAsyHy52aWdp\
-            bC5tb2RlbHMudjEuTG9nZ2VkRGVjaXNpb25SCWRlY2lzaW9ucyK7AwoOTG9nZ2VkRGVjaXNpb24SOgoIcG9zaXRpb24YASABKAsyHi52aWdpbC5ldmVudGxv\
-            Zy52MS5Mb2dQb3NpdGlvblIIcG9zaXRpb24SOwoLcmVjb3JkZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgpyZWNvcmRlZEF0EjYK\
-            CGRlY2lzaW9uGAMgASgLMhoudmlnaWwucmVjb3Jkcy52MS5EZWNpc2lvblIIZGVjaXNpb24SOQoKZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1\
-            Zi5UaW1lc3RhbXBSCWV2ZW50VGltZRIvCgZhbW91bnQYBSABKAsyFy52aWdpbC5yZWNvcmRzLnYxLk1vbmV5UgZhbW91bnQSNgoIbG9jYXRpb24YBiABKAsy\
-            Gi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIfCgt0ZXJtaW5hbF9pZBgHIAEoCVIKdGVybWluYWxJZBIzCgdjaGFubmVsGAggASgOMhku\
-            dmlnaWwucmVjb3Jkcy52MS5DaGFubmVsUgdjaGFubmVsIhYKFEdldFN0YXRpc3RpY3NSZXF1ZXN0IngKFUdldFN0YXRpc3RpY3NSZXNwb25zZRIcCglkZWNp\
-            c2lvbnMYASABKANSCWRlY2lzaW9ucxIWCgZhbGVydHMYAiABKANSBmFsZXJ0cxIpChBjaGFtcGlvbl92ZXJzaW9uGAMgASgJUg9jaGFtcGlvblZlcnNpb24i\
-            +wEKFVByZWRpY3RDYXNoT3V0UmVxdWVzdBI9CglzdWJtaXR0ZWQYASABKAsyHS52aWdpbC5tb2RlbHMudjEuQ29tcGxhaW50S2V5SABSCXN1Ym1pdHRlZBI7\
-            Cgljb21wbGFpbnQYAiABKAsyGy52aWdpbC5yZWNvcmRzLnYxLkNvbXBsYWludEgAUgljb21wbGFpbnQSKgoCYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYu\
-            VGltZXN0YW1wUgJhdBIZCghtYXhfYXRtcxgEIAEoDVIHbWF4QXRtcxIUCgVob3VycxgFIAEoDVIFaG91cnNCCQoHc3ViamVjdCJSCgxDb21wbGFpbnRLZXkS\
-            HwoLcmVwb3J0ZXJfaWQYASABKAlSCnJlcG9ydGVySWQSIQoMY29tcGxhaW50X2lkGAIgASgJUgtjb21wbGFpbnRJZCKGAwoWUHJlZGljdENhc2hPdXRSZXNw\
-            b25zZRIpChBnb25lX3Byb2JhYmlsaXR5GAEgASgBUg9nb25lUHJvYmFiaWxpdHkSOAoHd2luZG93cxgCIAMoCzIeLnZpZ2lsLm1vZGVscy52MS5DYXNoT3V0\
-            V2luZG93Ugd3aW5kb3dzEisKEWxhdGVyX3Byb2JhYmlsaXR5GAMgASgBUhBsYXRlclByb2JhYmlsaXR5Ei8KBGF0bXMYBCADKAsyGy52aWdpbC5tb2RlbHMu\
-            djEuQ2FzaE91dEFUTVIEYXRtcxIzChVlbHNld2hlcmVfcHJvYmFiaWxpdHkYBSABKAFSFGVsc2V3aGVyZVByb2JhYmlsaXR5EhYKBnRyYWNlZBgGIAEoCFIG\
-            dHJhY2VkEi8KBWFzX29mGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEYXNPZhIrChFmaXR0ZWRfY29tcGxhaW50cxgIIAEoDVIQZml0dGVk\
-            Q29tcGxhaW50cyKfAQoNQ2FzaE91dFdpbmRvdxI3CglzdGFydHNfYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUghzdGFydHNBdBIzCgdl\
-            bmRzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIGZW5kc0F0EiAKC3Byb2JhYmlsaXR5GAMgASgBUgtwcm9iYWJpbGl0eSK6AQoKQ2Fz\
-            aE91dEFUTRIfCgt0ZXJtaW5hbF9pZBgBIAEoCVIKdGVybWluYWxJZBI2Cghsb2NhdGlvbhgCIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SCGxv\
-            Y2F0aW9uEiAKC3Byb2JhYmlsaXR5GAMgASgBUgtwcm9iYWJpbGl0eRIxChR3aW5kb3dfcHJvYmFiaWxpdGllcxgEIAMoAVITd2luZG93UHJvYmFiaWxpdGll\
-            cyLwAgoURm9yZWNhc3RDZWxsc1JlcXVlc3QSHQoKY3JpbWVfdHlwZRgBIAEoCVIJY3JpbWVUeXBlEioKAmF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRp\
-            bWVzdGFtcFICYXQSFAoFaG91cnMYAyABKA1SBWhvdXJzEh8KC2NlbGxfbWV0cmVzGAQgASgNUgpjZWxsTWV0cmVzEj4KBGFyZWEYBSABKAsyKi52aWdpbC5t\
-            b2RlbHMudjEuRm9yZWNhc3RDZWxsc1JlcXVlc3QuQXJlYVIEYXJlYRIbCgltYXhfY2VsbHMYBiABKA1SCG1heENlbGxzEh0KCndpdGhfaG91cnMYByABKAhS\
-            CXdpdGhIb3VycxpaCgRBcmVhEhIKBHdlc3QYASABKAFSBHdlc3QSFAoFc291dGgYAiABKAFSBXNvdXRoEhIKBGVhc3QYAyABKAFSBGVhc3QSFAoFbm9ydGgY\
-            BCABKAFSBW5vcnRoIrsCChVGb3JlY2FzdENlbGxzUmVzcG9uc2USMwoFY2VsbHMYASADKAsyHS52aWdpbC5tb2RlbHMudjEuQ2VsbEZvcmVjYXN0UgVjZWxs\
-            cxIvCgVhc19vZhgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBGFzT2YSFAoFaG91cnMYAyABKA1SBWhvdXJzEh8KC2NlbGxfbWV0cmVzGAQg\
-            ASgNUgpjZWxsTWV0cmVzEiUKDnRvdGFsX2V4cGVjdGVkGAUgASgBUg10b3RhbEV4cGVjdGVkEh8KC3RvdGFsX2NlbGxzGAYgASgNUgp0b3RhbENlbGxzEhwK\
-            CWluY2lkZW50cxgHIAEoDVIJaW5jaWRlbnRzEh8KC2NyaW1lX3R5cGVzGAggAygJUgpjcmltZVR5cGVzIuUDCgxDZWxsRm9yZWNhc3QSMgoGY2VudHJlGAEg\
-            ASgLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIGY2VudHJlEhoKCGV4cGVjdGVkGAIgASgBUghleHBlY3RlZBI6CgRoYWxmGAMgASgLMiYudmlnaWwu\
-            bW9kZWxzLnYxLkNlbGxGb3JlY2FzdC5JbnRlcnZhbFIEaGFsZhI6CgR3aWRlGAQgASgLMiYudmlnaWwubW9kZWxzLnYxLkNlbGxGb3JlY2FzdC5JbnRlcnZh\
-            bFIEd2lkZRI4CgVob3VycxgFIAMoCzIiLnZpZ2lsLm1vZGVscy52MS5DZWxsRm9yZWNhc3QuSG91clIFaG91cnMaNgoISW50ZXJ2YWwSFAoFbG93ZXIYASAB\
-            KA1SBWxvd2VyEhQKBXVwcGVyGAIgASgNUgV1cHBlchqaAQoESG91chIaCghleHBlY3RlZBgBIAEoAVIIZXhwZWN0ZWQSOgoEaGFsZhgCIAEoCzImLnZpZ2ls\
-            Lm1vZGVscy52MS5DZWxsRm9yZWNhc3QuSW50ZXJ2YWxSBGhhbGYSOgoEd2lkZRgDIAEoCzImLnZpZ2lsLm1vZGVscy52MS5DZWxsRm9yZWNhc3QuSW50ZXJ2\
-            YWxSBHdpZGUiRQoVR2V0TW9kZWxIZWFsdGhSZXF1ZXN0EhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24SEgoEZGF5cxgCIAEoDVIEZGF5cyLBAQoWR2V0TW9k\
-            ZWxIZWFsdGhSZXNwb25zZRIYCgd2ZXJzaW9uGAEgASgJUgd2ZXJzaW9uEhwKCWRlY2lzaW9ucxgCIAEoDVIJZGVjaXNpb25zEjMKBWRyaWZ0GAMgAygLMh0u\
-            dmlnaWwubW9kZWxzLnYxLkZlYXR1cmVEcmlmdFIFZHJpZnQSOgoIb3V0Y29tZXMYBCABKAsyHi52aWdpbC5tb2RlbHMudjEuTW9kZWxPdXRjb21lc1IIb3V0\
-            Y29tZXMiUQoMRmVhdHVyZURyaWZ0EhgKB2ZlYXR1cmUYASABKAlSB2ZlYXR1cmUSJwoPc3RhYmlsaXR5X2luZGV4GAIgASgBUg5zdGFiaWxpdHlJbmRleCKG\
-            AwoNTW9kZWxPdXRjb21lcxIcCglkZWNpc2lvbnMYASABKA1SCWRlY2lzaW9ucxIWCgZmcmF1ZHMYAiABKA1SBmZyYXVkcxIrChFjYWxpYnJhdGlvbl9lcnJv\
-            chgDIAEoAVIQY2FsaWJyYXRpb25FcnJvchIrChFhdmVyYWdlX3ByZWNpc2lvbhgEIAEoAVIQYXZlcmFnZVByZWNpc2lvbhJDCghjb3ZlcmFnZRgFIAEoCzIn\
-            LnZpZ2lsLm1vZGVscy52MS5Nb2RlbE91dGNvbWVzLkNvdmVyYWdlUghjb3ZlcmFnZRqfAQoIQ292ZXJhZ2USFgoGc3RhdGVkGAEgASgBUgZzdGF0ZWQSGgoI\
-            b2JzZXJ2ZWQYAiABKAFSCG9ic2VydmVkEhsKCW9mX2ZyYXVkcxgDIAEoAVIIb2ZGcmF1ZHMSHQoKb2ZfZ2VudWluZRgEIAEoAVIJb2ZHZW51aW5lEiMKDWRl\
-            Y2lkZWRfc2hhcmUYBSABKAFSDGRlY2lkZWRTaGFyZSqQAQoKTW9kZWxTdGFnZRIbChdNT0RFTF9TVEFHRV9VTlNQRUNJRklFRBAAEhoKFk1PREVMX1NUQUdF\
-            X0NIQUxMRU5HRVIQARIYChRNT0RFTF9TVEFHRV9DSEFNUElPThACEhcKE01PREVMX1NUQUdFX1JFVElSRUQQAxIWChJNT0RFTF9TVEFHRV9TSEFET1cQBDLw\
-            CQoMTW9kZWxTZXJ2aWNlEksKBVNjb3JlEh0udmlnaWwubW9kZWxzLnYxLlNjb3JlUmVxdWVzdBoeLnZpZ2lsLm1vZGVscy52MS5TY29yZVJlc3BvbnNlIgOQ\
-            AgISYAoMR2V0RGVjaXNpb25zEiQudmlnaWwubW9kZWxzLnYxLkdldERlY2lzaW9uc1JlcXVlc3QaJS52aWdpbC5tb2RlbHMudjEuR2V0RGVjaXNpb25zUmVz\
-            cG9uc2UiA5ACARJmCg5SZXBsYXlEZWNpc2lvbhImLnZpZ2lsLm1vZGVscy52MS5SZXBsYXlEZWNpc2lvblJlcXVlc3QaJy52aWdpbC5tb2RlbHMudjEuUmVw\
-            bGF5RGVjaXNpb25SZXNwb25zZSIDkAIBEloKC1VwbG9hZE1vZGVsEiMudmlnaWwubW9kZWxzLnYxLlVwbG9hZE1vZGVsUmVxdWVzdBokLnZpZ2lsLm1vZGVs\
-            cy52MS5VcGxvYWRNb2RlbFJlc3BvbnNlKAESWwoMUHJvbW90ZU1vZGVsEiQudmlnaWwubW9kZWxzLnYxLlByb21vdGVNb2RlbFJlcXVlc3QaJS52aWdpbC5t\
-            b2RlbHMudjEuUHJvbW90ZU1vZGVsUmVzcG9uc2USWAoLU2hhZG93TW9kZWwSIy52aWdpbC5tb2RlbHMudjEuU2hhZG93TW9kZWxSZXF1ZXN0GiQudmlnaWwu\
-            bW9kZWxzLnYxLlNoYWRvd01vZGVsUmVzcG9uc2USXgoNUm9sbEJhY2tNb2RlbBIlLnZpZ2lsLm1vZGVscy52MS5Sb2xsQmFja01vZGVsUmVxdWVzdBomLnZp\
-            Z2lsLm1vZGVscy52MS5Sb2xsQmFja01vZGVsUmVzcG9uc2USWgoKTGlzdE1vZGVscxIiLnZpZ2lsLm1vZGVscy52MS5MaXN0TW9kZWxzUmVxdWVzdBojLnZp\
-            Z2lsLm1vZGVscy52MS5MaXN0TW9kZWxzUmVzcG9uc2UiA5ACARJmCg5HZXRNb2RlbEhlYWx0aBImLnZpZ2lsLm1vZGVscy52MS5HZXRNb2RlbEhlYWx0aFJl\
-            cXVlc3QaJy52aWdpbC5tb2RlbHMudjEuR2V0TW9kZWxIZWFsdGhSZXNwb25zZSIDkAIBEmYKDlByZWRpY3RDYXNoT3V0EiYudmlnaWwubW9kZWxzLnYxLlBy\
-            ZWRpY3RDYXNoT3V0UmVxdWVzdBonLnZpZ2lsLm1vZGVscy52MS5QcmVkaWN0Q2FzaE91dFJlc3BvbnNlIgOQAgESYwoNRm9yZWNhc3RDZWxscxIlLnZpZ2ls\
-            Lm1vZGVscy52MS5Gb3JlY2FzdENlbGxzUmVxdWVzdBomLnZpZ2lsLm1vZGVscy52MS5Gb3JlY2FzdENlbGxzUmVzcG9uc2UiA5ACARJgCg1UYWlsRGVjaXNp\
-            b25zEiUudmlnaWwubW9kZWxzLnYxLlRhaWxEZWNpc2lvbnNSZXF1ZXN0GiYudmlnaWwubW9kZWxzLnYxLlRhaWxEZWNpc2lvbnNSZXNwb25zZTABEmMKDUdl\
-            dFN0YXRpc3RpY3MSJS52aWdpbC5tb2RlbHMudjEuR2V0U3RhdGlzdGljc1JlcXVlc3QaJi52aWdpbC5tb2RlbHMudjEuR2V0U3RhdGlzdGljc1Jlc3BvbnNl\
-            IgOQAgFiBnByb3RvMw==
+            dHJpY3NFbnRyeVIHbWV0cmljcxInCg9hbGVydF90aHJlc2hvbGQYByABKAFSDmFsZXJ0VGhyZXNob2xkEhYKBnNpZ25lZBgIIAEoCFIGc2lnbmVkEiwKEnNp\
+            Z25pbmdfa2V5X3NoYTI1NhgJIAEoCVIQc2lnbmluZ0tleVNoYTI1Nho6CgxNZXRyaWNzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAFS\
+            BXZhbHVlOgI4ASIvChNQcm9tb3RlTW9kZWxSZXF1ZXN0EhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24iRAoUUHJvbW90ZU1vZGVsUmVzcG9uc2USLAoFbW9k\
+            ZWwYASABKAsyFi52aWdpbC5tb2RlbHMudjEuTW9kZWxSBW1vZGVsIkIKElNoYWRvd01vZGVsUmVxdWVzdBIYCgd2ZXJzaW9uGAEgASgJUgd2ZXJzaW9uEhIK\
+            BHN0b3AYAiABKAhSBHN0b3AiQwoTU2hhZG93TW9kZWxSZXNwb25zZRIsCgVtb2RlbBgBIAEoCzIWLnZpZ2lsLm1vZGVscy52MS5Nb2RlbFIFbW9kZWwiFgoU\
+            Um9sbEJhY2tNb2RlbFJlcXVlc3QiRQoVUm9sbEJhY2tNb2RlbFJlc3BvbnNlEiwKBW1vZGVsGAEgASgLMhYudmlnaWwubW9kZWxzLnYxLk1vZGVsUgVtb2Rl\
+            bCITChFMaXN0TW9kZWxzUmVxdWVzdCJEChJMaXN0TW9kZWxzUmVzcG9uc2USLgoGbW9kZWxzGAEgAygLMhYudmlnaWwubW9kZWxzLnYxLk1vZGVsUgZtb2Rl\
+            bHMiaQoUVGFpbERlY2lzaW9uc1JlcXVlc3QSNAoFYWZ0ZXIYASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIFYWZ0ZXISGwoJbWF4X2Jh\
+            dGNoGAIgASgNUghtYXhCYXRjaCJWChVUYWlsRGVjaXNpb25zUmVzcG9uc2USPQoJZGVjaXNpb25zGAEgAygLMh8udmlnaWwubW9kZWxzLnYxLkxvZ2dlZERl\
+            Y2lzaW9uUglkZWNpc2lvbnMiuwMKDkxvZ2dlZERlY2lzaW9uEjoKCHBvc2l0aW9uGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SCHBv\
+            c2l0aW9uEjsKC3JlY29yZGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIKcmVjb3JkZWRBdBI2CghkZWNpc2lvbhgDIAEoCzIaLnZp\
+            Z2lsLnJlY29yZHMudjEuRGVjaXNpb25SCGRlY2lzaW9uEjkKCmV2ZW50X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUglldmVudFRp\
+            bWUSLwoGYW1vdW50GAUgASgLMhcudmlnaWwucmVjb3Jkcy52MS5Nb25leVIGYW1vdW50EjYKCGxvY2F0aW9uGAYgASgLMhoudmlnaWwucmVjb3Jkcy52MS5M\
+            b2NhdGlvblIIbG9jYXRpb24SHwoLdGVybWluYWxfaWQYByABKAlSCnRlcm1pbmFsSWQSMwoHY2hhbm5lbBgIIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hh\
+            bm5lbFIHY2hhbm5lbCIWChRHZXRTdGF0aXN0aWNzUmVxdWVzdCJ4ChVHZXRTdGF0aXN0aWNzUmVzcG9uc2USHAoJZGVjaXNpb25zGAEgASgDUglkZWNpc2lv\
+            bnMSFgoGYWxlcnRzGAIgASgDUgZhbGVydHMSKQoQY2hhbXBpb25fdmVyc2lvbhgDIAEoCVIPY2hhbXBpb25WZXJzaW9uIvsBChVQcmVkaWN0Q2FzaE91dFJl\
+            cXVlc3QSPQoJc3VibWl0dGVkGAEgASgLMh0udmlnaWwubW9kZWxzLnYxLkNvbXBsYWludEtleUgAUglzdWJtaXR0ZWQSOwoJY29tcGxhaW50GAIgASgLMhsu\
+            dmlnaWwucmVjb3Jkcy52MS5Db21wbGFpbnRIAFIJY29tcGxhaW50EioKAmF0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICYXQSGQoIbWF4\
+            X2F0bXMYBCABKA1SB21heEF0bXMSFAoFaG91cnMYBSABKA1SBWhvdXJzQgkKB3N1YmplY3QiUgoMQ29tcGxhaW50S2V5Eh8KC3JlcG9ydGVyX2lkGAEgASgJ\
+            UgpyZXBvcnRlcklkEiEKDGNvbXBsYWludF9pZBgCIAEoCVILY29tcGxhaW50SWQihgMKFlByZWRpY3RDYXNoT3V0UmVzcG9uc2USKQoQZ29uZV9wcm9iYWJp\
+            bGl0eRgBIAEoAVIPZ29uZVByb2JhYmlsaXR5EjgKB3dpbmRvd3MYAiADKAsyHi52aWdpbC5tb2RlbHMudjEuQ2FzaE91dFdpbmRvd1IHd2luZG93cxIrChFs\
+            YXRlcl9wcm9iYWJpbGl0eRgDIAEoAVIQbGF0ZXJQcm9iYWJpbGl0eRIvCgRhdG1zGAQgAygLMhsudmlnaWwubW9kZWxzLnYxLkNhc2hPdXRBVE1SBGF0bXMS\
+            MwoVZWxzZXdoZXJlX3Byb2JhYmlsaXR5GAUgASgBUhRlbHNld2hlcmVQcm9iYWJpbGl0eRIWCgZ0cmFjZWQYBiABKAhSBnRyYWNlZBIvCgVhc19vZhgHIAEo\
+            CzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBGFzT2YSKwoRZml0dGVkX2NvbXBsYWludHMYCCABKA1SEGZpdHRlZENvbXBsYWludHMinwEKDUNhc2hP\
+            dXRXaW5kb3cSNwoJc3RhcnRzX2F0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIIc3RhcnRzQXQSMwoHZW5kc19hdBgCIAEoCzIaLmdvb2ds\
+            ZS5wcm90b2J1Zi5UaW1lc3RhbXBSBmVuZHNBdBIgCgtwcm9iYWJpbGl0eRgDIAEoAVILcHJvYmFiaWxpdHkiugEKCkNhc2hPdXRBVE0SHwoLdGVybWluYWxf\
+            aWQYASABKAlSCnRlcm1pbmFsSWQSNgoIbG9jYXRpb24YAiABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIgCgtwcm9iYWJpbGl0\
+            eRgDIAEoAVILcHJvYmFiaWxpdHkSMQoUd2luZG93X3Byb2JhYmlsaXRpZXMYBCADKAFSE3dpbmRvd1Byb2JhYmlsaXRpZXMi8AIKFEZvcmVjYXN0Q2VsbHNS\
+            ZXF1ZXN0Eh0KCmNyaW1lX3R5cGUYASABKAlSCWNyaW1lVHlwZRIqCgJhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EhQKBWhvdXJz\
+            GAMgASgNUgVob3VycxIfCgtjZWxsX21ldHJlcxgEIAEoDVIKY2VsbE1ldHJlcxI+CgRhcmVhGAUgASgLMioudmlnaWwubW9kZWxzLnYxLkZvcmVjYXN0Q2Vs\
+            bHNSZXF1ZXN0LkFyZWFSBGFyZWESGwoJbWF4X2NlbGxzGAYgASgNUghtYXhDZWxscxIdCgp3aXRoX2hvdXJzGAcgASgIUgl3aXRoSG91cnMaWgoEQXJlYRIS\
+            CgR3ZXN0GAEgASgBUgR3ZXN0EhQKBXNvdXRoGAIgASgBUgVzb3V0aBISCgRlYXN0GAMgASgBUgRlYXN0EhQKBW5vcnRoGAQgASgBUgVub3J0aCK7AgoVRm9y\
+            ZWNhc3RDZWxsc1Jlc3BvbnNlEjMKBWNlbGxzGAEgAygLMh0udmlnaWwubW9kZWxzLnYxLkNlbGxGb3JlY2FzdFIFY2VsbHMSLwoFYXNfb2YYAiABKAsyGi5n\
+            b29nbGUucHJvdG9idWYuVGltZXN0YW1wUgRhc09mEhQKBWhvdXJzGAMgASgNUgVob3VycxIfCgtjZWxsX21ldHJlcxgEIAEoDVIKY2VsbE1ldHJlcxIlCg50\
+            b3RhbF9leHBlY3RlZBgFIAEoAVINdG90YWxFeHBlY3RlZBIfCgt0b3RhbF9jZWxscxgGIAEoDVIKdG90YWxDZWxscxIcCglpbmNpZGVudHMYByABKA1SCWlu\
+            Y2lkZW50cxIfCgtjcmltZV90eXBlcxgIIAMoCVIKY3JpbWVUeXBlcyLlAwoMQ2VsbEZvcmVjYXN0EjIKBmNlbnRyZRgBIAEoCzIaLnZpZ2lsLnJlY29yZHMu\
+            djEuTG9jYXRpb25SBmNlbnRyZRIaCghleHBlY3RlZBgCIAEoAVIIZXhwZWN0ZWQSOgoEaGFsZhgDIAEoCzImLnZpZ2lsLm1vZGVscy52MS5DZWxsRm9yZWNh\
+            c3QuSW50ZXJ2YWxSBGhhbGYSOgoEd2lkZRgEIAEoCzImLnZpZ2lsLm1vZGVscy52MS5DZWxsRm9yZWNhc3QuSW50ZXJ2YWxSBHdpZGUSOAoFaG91cnMYBSAD\
+            KAsyIi52aWdpbC5tb2RlbHMudjEuQ2VsbEZvcmVjYXN0LkhvdXJSBWhvdXJzGjYKCEludGVydmFsEhQKBWxvd2VyGAEgASgNUgVsb3dlchIUCgV1cHBlchgC\
+            IAEoDVIFdXBwZXIamgEKBEhvdXISGgoIZXhwZWN0ZWQYASABKAFSCGV4cGVjdGVkEjoKBGhhbGYYAiABKAsyJi52aWdpbC5tb2RlbHMudjEuQ2VsbEZvcmVj\
+            YXN0LkludGVydmFsUgRoYWxmEjoKBHdpZGUYAyABKAsyJi52aWdpbC5tb2RlbHMudjEuQ2VsbEZvcmVjYXN0LkludGVydmFsUgR3aWRlIkUKFUdldE1vZGVs\
+            SGVhbHRoUmVxdWVzdBIYCgd2ZXJzaW9uGAEgASgJUgd2ZXJzaW9uEhIKBGRheXMYAiABKA1SBGRheXMiwQEKFkdldE1vZGVsSGVhbHRoUmVzcG9uc2USGAoH\
+            dmVyc2lvbhgBIAEoCVIHdmVyc2lvbhIcCglkZWNpc2lvbnMYAiABKA1SCWRlY2lzaW9ucxIzCgVkcmlmdBgDIAMoCzIdLnZpZ2lsLm1vZGVscy52MS5GZWF0\
+            dXJlRHJpZnRSBWRyaWZ0EjoKCG91dGNvbWVzGAQgASgLMh4udmlnaWwubW9kZWxzLnYxLk1vZGVsT3V0Y29tZXNSCG91dGNvbWVzIlEKDEZlYXR1cmVEcmlm\
+            dBIYCgdmZWF0dXJlGAEgASgJUgdmZWF0dXJlEicKD3N0YWJpbGl0eV9pbmRleBgCIAEoAVIOc3RhYmlsaXR5SW5kZXgihgMKDU1vZGVsT3V0Y29tZXMSHAoJ\
+            ZGVjaXNpb25zGAEgASgNUglkZWNpc2lvbnMSFgoGZnJhdWRzGAIgASgNUgZmcmF1ZHMSKwoRY2FsaWJyYXRpb25fZXJyb3IYAyABKAFSEGNhbGlicmF0aW9u\
+            RXJyb3ISKwoRYXZlcmFnZV9wcmVjaXNpb24YBCABKAFSEGF2ZXJhZ2VQcmVjaXNpb24SQwoIY292ZXJhZ2UYBSABKAsyJy52aWdpbC5tb2RlbHMudjEuTW9k\
+            ZWxPdXRjb21lcy5Db3ZlcmFnZVIIY292ZXJhZ2UanwEKCENvdmVyYWdlEhYKBnN0YXRlZBgBIAEoAVIGc3RhdGVkEhoKCG9ic2VydmVkGAIgASgBUghvYnNl\
+            cnZlZBIbCglvZl9mcmF1ZHMYAyABKAFSCG9mRnJhdWRzEh0KCm9mX2dlbnVpbmUYBCABKAFSCW9mR2VudWluZRIjCg1kZWNpZGVkX3NoYXJlGAUgASgBUgxk\
+            ZWNpZGVkU2hhcmUqkAEKCk1vZGVsU3RhZ2USGwoXTU9ERUxfU1RBR0VfVU5TUEVDSUZJRUQQABIaChZNT0RFTF9TVEFHRV9DSEFMTEVOR0VSEAESGAoUTU9E\
+            RUxfU1RBR0VfQ0hBTVBJT04QAhIXChNNT0RFTF9TVEFHRV9SRVRJUkVEEAMSFgoSTU9ERUxfU1RBR0VfU0hBRE9XEAQy8AkKDE1vZGVsU2VydmljZRJLCgVT\
+            Y29yZRIdLnZpZ2lsLm1vZGVscy52MS5TY29yZVJlcXVlc3QaHi52aWdpbC5tb2RlbHMudjEuU2NvcmVSZXNwb25zZSIDkAICEmAKDEdldERlY2lzaW9ucxIk\
+            LnZpZ2lsLm1vZGVscy52MS5HZXREZWNpc2lvbnNSZXF1ZXN0GiUudmlnaWwubW9kZWxzLnYxLkdldERlY2lzaW9uc1Jlc3BvbnNlIgOQAgESZgoOUmVwbGF5\
+            RGVjaXNpb24SJi52aWdpbC5tb2RlbHMudjEuUmVwbGF5RGVjaXNpb25SZXF1ZXN0GicudmlnaWwubW9kZWxzLnYxLlJlcGxheURlY2lzaW9uUmVzcG9uc2Ui\
+            A5ACARJaCgtVcGxvYWRNb2RlbBIjLnZpZ2lsLm1vZGVscy52MS5VcGxvYWRNb2RlbFJlcXVlc3QaJC52aWdpbC5tb2RlbHMudjEuVXBsb2FkTW9kZWxSZXNw\
+            b25zZSgBElsKDFByb21vdGVNb2RlbBIkLnZpZ2lsLm1vZGVscy52MS5Qcm9tb3RlTW9kZWxSZXF1ZXN0GiUudmlnaWwubW9kZWxzLnYxLlByb21vdGVNb2Rl\
+            bFJlc3BvbnNlElgKC1NoYWRvd01vZGVsEiMudmlnaWwubW9kZWxzLnYxLlNoYWRvd01vZGVsUmVxdWVzdBokLnZpZ2lsLm1vZGVscy52MS5TaGFkb3dNb2Rl\
+            bFJlc3BvbnNlEl4KDVJvbGxCYWNrTW9kZWwSJS52aWdpbC5tb2RlbHMudjEuUm9sbEJhY2tNb2RlbFJlcXVlc3QaJi52aWdpbC5tb2RlbHMudjEuUm9sbEJh\
+            Y2tNb2RlbFJlc3BvbnNlEloKCkxpc3RNb2RlbHMSIi52aWdpbC5tb2RlbHMudjEuTGlzdE1vZGVsc1JlcXVlc3QaIy52aWdpbC5tb2RlbHMudjEuTGlzdE1v\
+            ZGVsc1Jlc3BvbnNlIgOQAgESZgoOR2V0TW9kZWxIZWFsdGgSJi52aWdpbC5tb2RlbHMudjEuR2V0TW9kZWxIZWFsdGhSZXF1ZXN0GicudmlnaWwubW9kZWxz\
+            LnYxLkdldE1vZGVsSGVhbHRoUmVzcG9uc2UiA5ACARJmCg5QcmVkaWN0Q2FzaE91dBImLnZpZ2lsLm1vZGVscy52MS5QcmVkaWN0Q2FzaE91dFJlcXVlc3Qa\
+            Jy52aWdpbC5tb2RlbHMudjEuUHJlZGljdENhc2hPdXRSZXNwb25zZSIDkAIBEmMKDUZvcmVjYXN0Q2VsbHMSJS52aWdpbC5tb2RlbHMudjEuRm9yZWNhc3RD\
+            ZWxsc1JlcXVlc3QaJi52aWdpbC5tb2RlbHMudjEuRm9yZWNhc3RDZWxsc1Jlc3BvbnNlIgOQAgESYAoNVGFpbERlY2lzaW9ucxIlLnZpZ2lsLm1vZGVscy52\
+            MS5UYWlsRGVjaXNpb25zUmVxdWVzdBomLnZpZ2lsLm1vZGVscy52MS5UYWlsRGVjaXNpb25zUmVzcG9uc2UwARJjCg1HZXRTdGF0aXN0aWNzEiUudmlnaWwu\
+            bW9kZWxzLnYxLkdldFN0YXRpc3RpY3NSZXF1ZXN0GiYudmlnaWwubW9kZWxzLnYxLkdldFN0YXRpc3RpY3NSZXNwb25zZSIDkAIBYgZwcm90bzM=
             """)
 }

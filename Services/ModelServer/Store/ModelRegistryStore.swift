@@ -1,3 +1,4 @@
+import Models
 import Postgres
 import Records
 
@@ -15,6 +16,14 @@ struct RegisteredModel: Sendable, Hashable {
     let alertThreshold: Double
     /// A JSON object of figures by name.
     let metricsJSON: String
+    /// Nil where nobody has signed the bundle.
+    let signature: Signature?
+
+    struct Signature: Sendable, Hashable {
+        let bytes: [UInt8]
+        /// What it is over.
+        let manifest: [UInt8]
+    }
 }
 
 /// The registry of models and their bundles.
@@ -121,17 +130,22 @@ struct ModelRegistryStore: Sendable {
     func models() async throws -> [RegisteredModel] {
         let rows = try await pool.query(
             """
-            SELECT version, stage::text, feature_set_version, trained_at, promoted_at, alert_threshold, metrics::text
-            FROM models ORDER BY registered_at DESC
+            SELECT models.version, stage::text, feature_set_version, trained_at, promoted_at, alert_threshold, metrics::text,
+                signature.content, manifest.content
+            FROM models
+            LEFT JOIN model_files AS signature ON signature.version = models.version AND signature.name = \(ModelBundle.signatureName)
+            LEFT JOIN model_files AS manifest ON manifest.version = signature.version AND manifest.name = \(ModelBundle.manifestName)
+            ORDER BY registered_at DESC
             """)
         return try rows.map { row in
-            let (version, stage, featureSet, trained, promoted, threshold, metrics) = try row.decode(
-                String.self, String.self, String.self, PostgresTimestamp.self, PostgresTimestamp?.self, Double.self, String.self)
+            let (version, stage, featureSet, trained, promoted, threshold, metrics, signature, manifest) = try row.decode(
+                String.self, String.self, String.self, PostgresTimestamp.self, PostgresTimestamp?.self, Double.self, String.self,
+                [UInt8]?.self, [UInt8]?.self)
             return RegisteredModel(
                 version: version, stage: RegisteredModel.Stage(rawValue: stage) ?? .retired, featureSetVersion: featureSet,
                 trainedAt: Timestamp(microseconds: trained.microsecondsSince1970),
                 promotedAt: promoted.map { Timestamp(microseconds: $0.microsecondsSince1970) }, alertThreshold: threshold,
-                metricsJSON: metrics)
+                metricsJSON: metrics, signature: signature.map { .init(bytes: $0, manifest: manifest ?? []) })
         }
     }
 }

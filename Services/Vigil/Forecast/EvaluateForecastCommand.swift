@@ -81,7 +81,7 @@ extension EvaluateCommand {
             }
             progress.end()
             guard !done.isEmpty else { throw ValidationError("None of the weeks has an incident of the type \(type).") }
-            let page = ForecastReport(type: type, cellMetres: cellMetres, weeks: done)
+            let page = ForecastReport(type: type, cellMetres: cellMetres, givenCells: centres?.count, weeks: done)
             if let report { try page.write(to: report) }
             switch format {
             case .json: try JSONLine.print(page.summary)

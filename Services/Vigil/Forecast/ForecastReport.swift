@@ -7,6 +7,8 @@ import Training
 struct ForecastReport {
     let type: String
     let cellMetres: Double
+    /// How many, where cells were given to be ranked.
+    let givenCells: Int?
     let weeks: [ForecastBacktest.Week]
 
     /// How far the plots go, as a share of the cells.
@@ -51,6 +53,7 @@ struct ForecastReport {
     struct Summary: Encodable {
         var type: String
         var cellMetres: Double
+        var givenCells: Int?
         var weeks: [Week]
         var vigil: Measures
         var plainCount: Measures
@@ -61,6 +64,7 @@ struct ForecastReport {
         enum CodingKeys: String, CodingKey {
             case type, weeks, vigil, gain
             case cellMetres = "cell_metres"
+            case givenCells = "given_cells"
             case plainCount = "plain_count"
             case gainStandardError = "gain_standard_error"
         }
@@ -76,7 +80,7 @@ struct ForecastReport {
         let gain = gains.reduce(0, +) / Double(max(1, gains.count))
         let squares = gains.reduce(0) { $0 + ($1 - gain) * ($1 - gain) }
         return Summary(
-            type: type, cellMetres: cellMetres, weeks: rows, vigil: Measures(meanOf: rows.map(\.vigil)),
+            type: type, cellMetres: cellMetres, givenCells: givenCells, weeks: rows, vigil: Measures(meanOf: rows.map(\.vigil)),
             plainCount: Measures(meanOf: rows.map(\.plainCount)), gain: gain,
             gainStandardError: gains.count > 1 ? (squares / Double(gains.count - 1) / Double(gains.count)).squareRoot() : nil)
     }
@@ -122,8 +126,9 @@ struct ForecastReport {
             title: "Vigil: forecast of \(type)",
             body: """
                 <h1>Forecast of \(HTML.escaped(type)), week after week</h1>
-                <p>Cells of \(Int(cellMetres)) m; each week was forecast from what was known before it. Hit rate, PAI and PEI are means over the \
-                first 1, 2 and 5 % of the cells; plain counts are over all history before the week. \(HTML.escaped(gainText(summary))).</p>
+                <p>\(givenCells.map { "The \($0) given cells" } ?? "Cells of \(Int(cellMetres)) m"); each week was forecast from what was \
+                known before it. Hit rate, PAI and PEI are means over the first 1, 2 and 5 % of the cells; plain counts are over \
+                all history before the week. \(HTML.escaped(gainText(summary))).</p>
                 \(HTML.table(table))
                 <h2>Plots</h2>
                 <div class="plots">

@@ -139,6 +139,9 @@ struct ModelsCommand: ParsableCommand {
         let promotedAt: String?
         let alertThreshold: Double
         let metrics: [String: Double]
+        let signed: Bool
+        /// Nil where it is signed with none of the server's trusted keys.
+        let signingKeySHA256: String?
 
         init(_ model: ModelsV1.Model) {
             version = model.version
@@ -155,6 +158,16 @@ struct ModelsCommand: ParsableCommand {
             promotedAt = model.promotedAt.flatMap(Timestamp.init)?.iso8601
             alertThreshold = model.alertThreshold
             metrics = model.metrics
+            signed = model.signed
+            signingKeySHA256 = model.signingKeySha256.isEmpty ? nil : model.signingKeySha256
+        }
+
+        /// So much of a key's hash tells it from others at sight.
+        private static let shownDigits = 16
+
+        var signature: String {
+            if let signingKeySHA256 { return "signed with \(signingKeySHA256.prefix(Self.shownDigits))" }
+            return signed ? "signed, with no key that the server trusts" : "not signed"
         }
     }
 
@@ -170,7 +183,7 @@ struct ModelsCommand: ParsableCommand {
             for row in rows {
                 let trained = row.trainedAt.map { "  trained \($0.prefix(16).replacing("T", with: " "))" } ?? ""
                 let metrics = row.metrics.sorted { $0.key < $1.key }.map { "\($0.key.replacing("_", with: " ")) \(Figure.text($0.value))" }
-                print("\(row.version)  \(row.stage)\(trained)  alerts from \(Figure.text(row.alertThreshold))")
+                print("\(row.version)  \(row.stage)\(trained)  alerts from \(Figure.text(row.alertThreshold))  \(row.signature)")
                 if !metrics.isEmpty { print("    " + metrics.joined(separator: ", ")) }
             }
         }

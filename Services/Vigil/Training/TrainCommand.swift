@@ -79,9 +79,15 @@ struct TrainCommand: AsyncParsableCommand {
         let bundle = try signingKey.map { try model.bundle.signed(withKey: $0) } ?? model.bundle
         try bundle.write(to: output)
         if let report { try FraudReport(model).write(to: report) }
+        if !bundle.isSigned { progress.note(Self.unsigned(output)) }
         progress.end()
         try show(bundle)
         try files.finish()
+    }
+
+    static func unsigned(_ path: String) -> String {
+        "the bundle \(path) is not signed: nothing says who made it; see --sign-with. "
+            + "vigil models upload signs it on the way where the suite's home has a key"
     }
 
     /// What to train on; nil for all but the warm-up.

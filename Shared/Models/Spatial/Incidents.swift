@@ -65,6 +65,12 @@ public struct Incidents: Sendable {
         throw .unknownType(name, known: types)
     }
 
+    /// A kind with its type as the incidents spell it, where they know it.
+    public func spelled(_ kind: IncidentKind) -> IncidentKind {
+        guard let index = try? index(of: kind) else { return kind }
+        return .type(types[index])
+    }
+
     /// The first incident that happened less than so many days before `asOf`.
     func firstIndex(youngerThan days: Double) -> Int {
         var low = 0, high = ages.count

@@ -37,19 +37,22 @@ public struct ForecastBacktest: Sendable {
     /// - Throws: `SpatialError`, `TrainingError`.
     public func week(_ incidents: [KnownIncident], begin: Timestamp) throws -> Week? {
         let known = Incidents(incidents.lazy.filter { $0.knownAt < begin }.map(\.incident), before: begin)
-        let came = places(incidents) { $0.incident.time >= begin && $0.incident.time < begin + .days(7) }
+        let kind = known.spelled(kind)
+        let came = places(incidents, of: kind) { $0.incident.time >= begin && $0.incident.time < begin + .days(7) }
         guard !came.isEmpty else { return nil }
         let lattice = try centres.map { try CellLattice(centres: $0, cellMetres: cellMetres) }
             ?? CellLattice(around: known, cellMetres: cellMetres)
         let forecast = try CellForecaster(options: options).forecast(known, on: lattice, kind: kind, hours: 168)
-        let past = lattice.counts(of: places(incidents) { $0.incident.time < begin && $0.knownAt < begin })
+        let past = lattice.counts(of: places(incidents, of: kind) { $0.incident.time < begin && $0.knownAt < begin })
         let truth = lattice.counts(of: came)
         return Week(
             begin: begin, forecast: HitCurve(scores: forecast.expected, counts: truth.cells, outside: truth.outside),
             plainCount: HitCurve(scores: past.cells.map(Double.init), counts: truth.cells, outside: truth.outside), expected: forecast.total)
     }
 
-    private func places(_ incidents: [KnownIncident], where isMeant: (KnownIncident) -> Bool) -> [Coordinate] {
+    private func places(
+        _ incidents: [KnownIncident], of kind: IncidentKind, where isMeant: (KnownIncident) -> Bool
+    ) -> [Coordinate] {
         incidents.filter { known in
             guard isMeant(known) else { return false }
             return switch kind {

@@ -166,6 +166,9 @@ struct ForecastCommandTests {
         let page = try evaluate(events(), ["--type", "theft", "--cell-metres", "1000"])
         #expect(page.contains("<td>2010-03-01T06:00:00Z</td><td class=\"n\">28</td>"))
         #expect(page.contains("PAI") && page.contains("paired by week") && !page.contains("http"))
+        #expect(page.contains("Cells of 1000 m"))
+        let shouted = try evaluate(events(), ["--type", "THEFT", "--cell-metres", "1000"])
+        #expect(shouted.replacing("THEFT", with: "theft") == page)
         #expect(message { _ = try evaluate(events(), ["--type", "arson"]) }.contains("arson"))
         #expect(message { _ = try evaluate(events(), ["--start", "Monday"]) }.contains("--start"))
     }
@@ -174,6 +177,7 @@ struct ForecastCommandTests {
         let away = try folder.write("away.csv", "cell_id,latitude,longitude\na,10.0,10.0\nb,10.1,10.0\n")
         let missed = try evaluate(events(), ["--cells", away, "--cell-metres", "1000"])
         #expect(missed.contains("<td>mean</td><td class=\"n\"></td><td class=\"n\">0.0000</td>"))
+        #expect(missed.contains("The 2 given cells") && !missed.contains("1000 m"))
         // Every incident lies in a row of cells as wide as the city, and the first cell of two is the busier.
         let wide = try folder.write("wide.csv", "cell_id,latitude,longitude\nsouth,29.7,-95.39\nnorth,29.8,-95.39\n")
         let hit = try evaluate(events(), ["--cells", wide, "--cell-metres", "11000"])

@@ -2057,7 +2057,7 @@ const ProtobufCMessageDescriptor vigil__models__v1__model__metrics_entry__descri
   (ProtobufCMessageInit) vigil__models__v1__model__metrics_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__models__v1__model__field_descriptors[7] =
+static const ProtobufCFieldDescriptor vigil__models__v1__model__field_descriptors[9] =
 {
   {
     "version",
@@ -2143,12 +2143,38 @@ static const ProtobufCFieldDescriptor vigil__models__v1__model__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "signed",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__Model, signed_),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "signing_key_sha256",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__Model, signing_key_sha256),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__models__v1__model__field_indices_by_name[] = {
   6,   /* field[6] = alert_threshold */
   2,   /* field[2] = feature_set_version */
   5,   /* field[5] = metrics */
   4,   /* field[4] = promoted_at */
+  7,   /* field[7] = signed */
+  8,   /* field[8] = signing_key_sha256 */
   1,   /* field[1] = stage */
   3,   /* field[3] = trained_at */
   0,   /* field[0] = version */
@@ -2156,7 +2182,7 @@ static const unsigned vigil__models__v1__model__field_indices_by_name[] = {
 static const ProtobufCIntRange vigil__models__v1__model__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor vigil__models__v1__model__descriptor =
 {
@@ -2166,7 +2192,7 @@ const ProtobufCMessageDescriptor vigil__models__v1__model__descriptor =
   "Vigil__Models__V1__Model",
   "vigil.models.v1",
   sizeof(Vigil__Models__V1__Model),
-  7,
+  9,
   vigil__models__v1__model__field_descriptors,
   vigil__models__v1__model__field_indices_by_name,
   1,  vigil__models__v1__model__number_ranges,

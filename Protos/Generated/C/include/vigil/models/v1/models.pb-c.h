@@ -198,10 +198,12 @@ struct  Vigil__Models__V1__Model
   size_t n_metrics;
   Vigil__Models__V1__Model__MetricsEntry **metrics;
   double alert_threshold;
+  protobuf_c_boolean signed_;
+  char *signing_key_sha256;
 };
 #define VIGIL__MODELS__V1__MODEL__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__model__descriptor) \
-    , (char *)protobuf_c_empty_string, VIGIL__MODELS__V1__MODEL_STAGE__MODEL_STAGE_UNSPECIFIED, (char *)protobuf_c_empty_string, NULL, NULL, 0,NULL, 0 }
+    , (char *)protobuf_c_empty_string, VIGIL__MODELS__V1__MODEL_STAGE__MODEL_STAGE_UNSPECIFIED, (char *)protobuf_c_empty_string, NULL, NULL, 0,NULL, 0, 0, (char *)protobuf_c_empty_string }
 
 
 struct  Vigil__Models__V1__PromoteModelRequest
