@@ -124,6 +124,19 @@ struct ScoredPayment: Encodable {
         /// Null where it is not known.
         var value: Double?
         var contribution: Double
+
+        /// What has no value is null, not left out.
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(feature, forKey: .feature)
+            try container.encode(text, forKey: .text)
+            try container.encode(value, forKey: .value)
+            try container.encode(contribution, forKey: .contribution)
+        }
+
+        private enum CodingKeys: CodingKey {
+            case feature, text, value, contribution
+        }
     }
 
     /// What a signal has to do with the score.
@@ -132,6 +145,17 @@ struct ScoredPayment: Encodable {
         /// Null where it was not at hand.
         var value: Double?
         var contribution: Double
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(signal, forKey: .signal)
+            try container.encode(value, forKey: .value)
+            try container.encode(contribution, forKey: .contribution)
+        }
+
+        private enum CodingKeys: CodingKey {
+            case signal, value, contribution
+        }
     }
 
     var transactionID: String
