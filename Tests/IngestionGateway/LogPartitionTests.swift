@@ -58,9 +58,14 @@ import Testing
             try await database.pool.execute("SELECT create_log_partition(now() - interval '31 days')")
             _ = try await write(rows(0..<100), to: database)
             try await database.pool.execute("UPDATE event_log SET recorded_at = recorded_at - interval '31 days'")
-            for count in [3, 50] {
+            for count in [1, 3, 50] {
                 let taken = try await write(rows(100 - count..<100 + count), to: database)
                 #expect(taken == Set(rows(100 - count..<100).map(\.key)))
+                let alone = try await database.insert(rows(99..<100), sealed: [], now: quiet)
+                #expect(alone.count == 1, "one by itself is found there too")
+                let new = try await database.insert(rows(200..<201), sealed: [], now: quiet)
+                let again = try await database.insert(rows(200..<201), sealed: [], now: quiet)
+                #expect(new.isEmpty && again.count == 1)
                 try await database.pool.execute("DELETE FROM event_log WHERE recorded_at > now() - interval '1 hour'")
             }
             let old = try await database.entries(of: rows(0..<100).map(\.key))

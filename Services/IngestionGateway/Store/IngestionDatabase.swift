@@ -114,6 +114,7 @@ struct IngestionDatabase: Sendable {
     /// - Parameter looksAround: also into the partitions before and after, where another writer's clock may have put the name.
     private static func insert(_ rows: [some WritableTransaction], looksAround: Bool) -> SQL {
         let days = looksAround ? 62 : 0
+        if rows.count == 1, !looksAround { return insert(rows[0]) }
         return """
             WITH incoming AS (
                 SELECT * FROM unnest(
@@ -128,6 +129,21 @@ struct IngestionDatabase: Sendable {
                 AND e.recorded_at < log_partition_start(now()) + make_interval(hours => 24 * \(Int32(days)))
             )
             ORDER BY place
+            ON CONFLICT DO NOTHING
+            RETURNING bank_id, bank_transaction_id
+            """
+    }
+
+    /// The same for one, which takes the server half as long as a list of one.
+    private static func insert(_ row: some WritableTransaction) -> SQL {
+        let (bank, transaction) = (row.key.bankID, row.key.transactionID)
+        return """
+            INSERT INTO event_log (payload, bank_id, bank_transaction_id)
+            SELECT \(row.logEntry), \(bank), \(transaction)
+            WHERE NOT EXISTS (
+                SELECT FROM event_log e WHERE e.bank_id = \(bank) AND e.bank_transaction_id = \(transaction)
+                AND e.recorded_at >= log_partition_start(now()) - interval '744 hours' AND e.recorded_at < log_partition_start(now())
+            )
             ON CONFLICT DO NOTHING
             RETURNING bank_id, bank_transaction_id
             """

@@ -57,8 +57,9 @@ final class ConnectionThread: SerialExecutor, @unchecked Sendable {
         // The connection stops its thread from `deinit`, when no call to it can come any more.
         precondition(!isStopped, "a job for a connection that is gone")
         jobs.append(job)
-        pthread_cond_signal(condition)
         pthread_mutex_unlock(mutex)
+        // Not before: the thread would wake up only to wait for the mutex.
+        pthread_cond_signal(condition)
     }
 
     /// Ends the thread after the jobs that it has.
