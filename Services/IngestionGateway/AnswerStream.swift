@@ -173,8 +173,10 @@ extension IngestionV1.StreamTransactionsResponse {
     /// - Throws: what ends the whole stream.
     init(_ answer: StreamAnswer) throws {
         switch answer {
-        case .answered(let incoming, .stored(let outcome, let decision), let sequence):
-            self.init(sequence: sequence, outcome: outcome, decision: decision ?? .pending(incoming.key))
+        case .answered(let incoming, .pending(let outcome), let sequence):
+            self.init(sequence: sequence, outcome: outcome, decision: .pending(incoming.key))
+        case .answered(_, .decided(let outcome, let decision), let sequence):
+            self.init(sequence: sequence, outcome: outcome, decision: decision)
         case .answered(_, .refused(let violations), let sequence):
             self.init(sequence: sequence, outcome: .rejected, violations: .init(InvalidRecord(violations), within: "transaction"))
         case .answered(_, .failed(let error), _): throw error

@@ -76,8 +76,7 @@ extension IngestionGatewayHandlers {
 extension RowOutcome {
     init(_ answer: TransactionAnswer) {
         switch answer {
-        case .stored(.accepted, _): self = .accepted
-        case .stored: self = .duplicate
+        case .pending(let outcome), .decided(let outcome, _): self = outcome == .accepted ? .accepted : .duplicate
         case .refused(let violations):
             self = .rejected(
                 violations.map { Rejection(field: $0.within("transaction").field, column: "", value: "", reason: $0.reason) })

@@ -38,7 +38,8 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
             throw RPCError.resourceExhausted("the bank's quota is used up", retryAfter: wait)
         }
         switch await transactions.answer({ prepared(transaction, complete: $0) }) {
-        case .stored(let outcome, let decision): return .init(outcome: outcome, decision: decision ?? .pending(transaction.key))
+        case .pending(let outcome): return .init(outcome: outcome, decision: .pending(transaction.key))
+        case .decided(let outcome, let decision): return .init(outcome: outcome, decision: decision)
         case .refused(let violations): throw RPCError(.alreadyExists, InvalidRecord(violations).description)
         case .failed(let error): throw error
         }

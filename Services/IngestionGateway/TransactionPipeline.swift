@@ -7,12 +7,13 @@ import Records
 import ServiceRuntime
 import Synchronization
 
-/// What becomes of a transaction.
+/// What becomes of a transaction. Large parts lie apart: most answers are small, and pass through several hands.
 enum TransactionAnswer: Sendable {
-    /// Without a decision it is pending: it follows from the logs.
-    case stored(outcome: IngestionV1.Outcome, decision: RecordsV1.Decision?)
+    /// Durable; its decision follows from the logs.
+    case pending(IngestionV1.Outcome)
+    indirect case decided(IngestionV1.Outcome, RecordsV1.Decision)
     case refused([Violation])
-    case failed(RPCError)
+    indirect case failed(RPCError)
 }
 
 /// A valid, tokenised transaction on its way, with whom to tell. A class, because it goes through many hands and has many parts.
@@ -235,7 +236,8 @@ final class TransactionPipeline: Sendable {
     /// What is durable is acknowledged.
     private static func answer(_ batch: [Durable], _ decided: [TransactionKey: RecordsV1.Decision]) {
         for item in batch {
-            item.incoming.complete(.stored(outcome: item.outcome, decision: decided.isEmpty ? nil : decided[item.incoming.key]))
+            let decision = decided.isEmpty ? nil : decided[item.incoming.key]
+            item.incoming.complete(decision.map { .decided(item.outcome, $0) } ?? .pending(item.outcome))
         }
     }
 

@@ -67,6 +67,7 @@ struct IngestionDatabase: Sendable {
     func insert(_ rows: [some WritableTransaction], sealed: [SealedIdentifier], now: Timestamp) async throws -> Set<TransactionKey> {
         guard !rows.isEmpty else { return [] }
         let isNearBoundary = Self.isNearBoundary(now)
+        if rows.count == 1, !isNearBoundary, try await insertNew(rows[0], sealed) { return [] }
         var statements = PrivacyDatabase.keep(sealed).map { [$0] } ?? []
         if isNearBoundary { statements.append("SELECT pg_advisory_xact_lock(hashtextextended('vigil.log_boundary', 0))") }
         statements.append(Self.insert(rows, looksAround: isNearBoundary))
@@ -111,10 +112,27 @@ struct IngestionDatabase: Sendable {
 
     private struct NotNew: Error {}
 
+    /// One by itself, which takes the server half as long as a list of one; false where it is not new.
+    private func insertNew(_ row: some WritableTransaction, _ sealed: [SealedIdentifier]) async throws -> Bool {
+        let insert: SQL = """
+            INSERT INTO event_log (payload, bank_id, bank_transaction_id)
+            SELECT log_entry, bank_id, transaction_id
+            FROM (SELECT \(row.logEntry), \(row.key.bankID), \(row.key.transactionID)) AS i (log_entry, bank_id, transaction_id)
+            WHERE NOT EXISTS (
+                SELECT FROM event_log e WHERE e.bank_id = i.bank_id AND e.bank_transaction_id = i.transaction_id
+                AND e.recorded_at >= log_partition_start(now()) - interval '744 hours' AND e.recorded_at < log_partition_start(now())
+            )
+            """
+        do {
+            return try await pool.pipeline((PrivacyDatabase.keep(sealed).map { [$0] } ?? []) + [insert]).last?.affectedRows == 1
+        } catch let error as PostgresError where error.sqlState == "23505" {
+            return false
+        }
+    }
+
     /// - Parameter looksAround: also into the partitions before and after, where another writer's clock may have put the name.
     private static func insert(_ rows: [some WritableTransaction], looksAround: Bool) -> SQL {
         let days = looksAround ? 62 : 0
-        if rows.count == 1, !looksAround { return insert(rows[0]) }
         return """
             WITH incoming AS (
                 SELECT * FROM unnest(
@@ -129,21 +147,6 @@ struct IngestionDatabase: Sendable {
                 AND e.recorded_at < log_partition_start(now()) + make_interval(hours => 24 * \(Int32(days)))
             )
             ORDER BY place
-            ON CONFLICT DO NOTHING
-            RETURNING bank_id, bank_transaction_id
-            """
-    }
-
-    /// The same for one, which takes the server half as long as a list of one.
-    private static func insert(_ row: some WritableTransaction) -> SQL {
-        let (bank, transaction) = (row.key.bankID, row.key.transactionID)
-        return """
-            INSERT INTO event_log (payload, bank_id, bank_transaction_id)
-            SELECT \(row.logEntry), \(bank), \(transaction)
-            WHERE NOT EXISTS (
-                SELECT FROM event_log e WHERE e.bank_id = \(bank) AND e.bank_transaction_id = \(transaction)
-                AND e.recorded_at >= log_partition_start(now()) - interval '744 hours' AND e.recorded_at < log_partition_start(now())
-            )
             ON CONFLICT DO NOTHING
             RETURNING bank_id, bank_transaction_id
             """
