@@ -150,7 +150,7 @@ let package = Package(
 
         // Tests
         module("SeededRandom", path: "Tests/SeededRandom", []),
-        module("TestSupport", path: "Tests/Support", ["DevelopmentCertificates", "Postgres", "RPC", "Contracts", "StandardContracts", "ServiceRuntime", "Identity", jwt, logging]),
+        module("TestSupport", path: "Tests/Support", ["DevelopmentCertificates", "Postgres", "RPC", "Contracts", "StandardContracts", "ServiceRuntime", "Identity", "Records", jwt, logging]),
         tests("Protobuf", ["SeededRandom", "Protobuf", "Contracts", "StandardContracts", "RPC", "ProtocGenVigil"], exclude: ["make-vectors.py"]),
         tests("RPC", ["SeededRandom", "RPC", "Protobuf", "Contracts", "StandardContracts", nioCore, nioPosix, logging]),
         tests("Postgres", ["SeededRandom", "Postgres", "TestSupport"]),
@@ -162,7 +162,7 @@ let package = Package(
         tests("DevelopmentCertificates", ["DevelopmentCertificates"]),
         tests("ServiceRuntime", ["ServiceRuntime", "Identity", "Postgres", "RPC", "StandardContracts", "TestSupport", logging, serviceContext]),
         tests("Datasets", ["SeededRandom", "Datasets", "Records"]),
-        tests("Features", ["Features", "Records"]),
+        tests("Features", ["Features", "Records", "TestSupport"]),
         tests("Models", ["SeededRandom", "Models", "Features", "Training", "Records", "Simulation"], resources: [.copy("Fixtures")]),
         tests("Simulation", ["Simulation", "Records", "Geo"]),
         tests("IngestionGateway", [

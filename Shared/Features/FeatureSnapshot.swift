@@ -14,6 +14,7 @@ public struct FeatureSnapshotWriter: SnapshotChunks {
     /// Of the entities' indices; made with the second chunk.
     private var names: [String] = []
 
+    /// The first is `SnapshotEncoder.headKind`.
     enum Chunk: UInt8 {
         case head = 1
         case customers = 2
@@ -76,58 +77,29 @@ public struct FeatureSnapshotWriter: SnapshotChunks {
     }
 }
 
-/// Makes an engine of the chunks of a snapshot.
-///
-/// ```swift
-/// var reader = FeatureSnapshotReader(set: .payments)
-/// for chunk in chunks { try reader.add(chunk) }
-/// var engine = try reader.finish()
-/// ```
-public struct FeatureSnapshotReader: Sendable {
-    private var engine: FeatureEngine
-    private var number = 0
-    private var isComplete = false
+public typealias FeatureSnapshotReader = SnapshotReader<FeatureEngine>
 
-    public init(set: FeatureSet) { engine = FeatureEngine(set: set) }
-
-    /// Takes in the next chunk.
-    public mutating func add(_ chunk: [UInt8]) throws(SnapshotError) {
-        do {
-            try chunk.withUnsafeBytes { try add($0) }
-        } catch let error as SnapshotError {
-            throw error
-        } catch {
-            throw .damaged(chunk: number)
-        }
-        number += 1
-    }
-
-    private mutating func add(_ bytes: UnsafeRawBufferPointer) throws(SnapshotError) {
-        var decoder = try SnapshotDecoder(bytes, number: number)
-        guard let kind = FeatureSnapshotWriter.Chunk(rawValue: try decoder.byte()), !isComplete, (kind == .head) == (number == 0) else {
-            throw decoder.damaged()
-        }
-        switch kind {
-        case .head:
-            guard try decoder.varint() == UInt64(FeatureSnapshotWriter.format), try decoder.text() == engine.set.version else { throw .other }
-            let key = SipHash(key0: try decoder.word(), key1: try decoder.word())
-            engine.begin(fingerprintKey: key, transactionCount: Int(clamping: try decoder.varint()))
-        case .customers:
-            while !decoder.isAtEnd { engine.restore(customer: try decoder.text(), try EntityHistory(from: &decoder)) }
-        case .terminals:
-            while !decoder.isAtEnd { engine.restore(terminal: try decoder.text(), try EntityHistory(from: &decoder)) }
-        case .end:
-            guard try decoder.varint() == UInt64(engine.customerCount), try decoder.varint() == UInt64(engine.terminalCount) else {
-                throw decoder.damaged()
+extension SnapshotReader<FeatureEngine> {
+    public init(set: FeatureSet) {
+        self.init(into: FeatureEngine(set: set)) { kind, decoder, engine throws(SnapshotError) in
+            switch FeatureSnapshotWriter.Chunk(rawValue: kind) {
+            case .head:
+                guard try decoder.varint() == UInt64(FeatureSnapshotWriter.format), try decoder.text() == engine.set.version else { throw .other }
+                let key = SipHash(key0: try decoder.word(), key1: try decoder.word())
+                engine.begin(fingerprintKey: key, transactionCount: Int(clamping: try decoder.varint()))
+            case .customers:
+                while !decoder.isAtEnd { engine.restore(customer: try decoder.text(), try EntityHistory(from: &decoder)) }
+            case .terminals:
+                while !decoder.isAtEnd { engine.restore(terminal: try decoder.text(), try EntityHistory(from: &decoder)) }
+            case .end:
+                guard try decoder.varint() == UInt64(engine.customerCount), try decoder.varint() == UInt64(engine.terminalCount) else {
+                    throw decoder.damaged()
+                }
+                return true
+            case nil: throw decoder.damaged()
             }
-            isComplete = true
+            return false
         }
-    }
-
-    /// - Throws: ``SnapshotError/damaged(chunk:)`` if the last chunk has not come.
-    public func finish() throws(SnapshotError) -> FeatureEngine {
-        guard isComplete else { throw .damaged(chunk: number) }
-        return engine
     }
 }
 

@@ -16,6 +16,9 @@ public protocol SnapshotChunks: Sendable {
 
 /// A chunk in the making. Numbers are little-endian or LEB128.
 struct SnapshotEncoder {
+    /// The kind, its first byte, of a snapshot's first chunk and of no other.
+    static let headKind: UInt8 = 1
+
     private(set) var bytes: [UInt8] = []
 
     init(capacity: Int) { bytes.reserveCapacity(capacity) }

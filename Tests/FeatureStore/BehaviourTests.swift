@@ -11,23 +11,8 @@ import Testing
 @testable import FeatureStore
 
 @Suite struct BehaviourKeeperTests {
-    private static let start = Timestamp(seconds: 1_770_000_000)
-
-    private static let payments = (0..<300).map(payment)
-
-    /// Some come late, some pay an account, some are made by card.
-    private static func payment(_ number: Int) -> Transaction {
-        let lateness = number % 7 == 0 ? 3_000 : 0
-        var payment = Transaction(
-            key: TransactionKey(bankID: "b", transactionID: "t\(number)"), eventTime: start + .seconds(number * 40 - lateness),
-            customerID: "C\(number % 9)", accountID: "A\(number % 9)", terminalID: "T\(number % 5)", deviceID: "D\(number % 11)",
-            amount: Money(minorUnits: Int64(100 + number * 37 % 900), currency: .eur))
-        payment.merchantID = "M\(number % 6)"
-        if number % 3 == 0 { payment.cardID = "K\(number % 9)" }
-        if number % 2 == 0 { payment.counterpartyAccountID = "A\(number % 4)" }
-        payment.location = Coordinate(latitude: 17 + Double(number % 3) / 10, longitude: 78)
-        return payment
-    }
+    private static let start = Transaction.madeUpStart
+    private static let payments = (0..<300).map { Transaction.madeUp($0, each: .seconds(40), lateness: .seconds(3_000)) }
 
     /// What is served live, what is read again from the log, and what the history says: the same, to the bit.
     @Test(.timeLimit(.minutes(2))) func onlineEqualsBackfillEqualsHistory() async throws {

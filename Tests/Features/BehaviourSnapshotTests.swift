@@ -1,24 +1,11 @@
 import Records
+import TestSupport
 import Testing
 
 @testable import Features
 
 @Suite struct BehaviourSnapshotTests {
-    private static let start = Timestamp(seconds: 1_770_000_000)
-
-    /// Of accounts, cards, devices, pairs and cells; every ninth comes late.
-    private static func payment(_ number: Int) -> Transaction {
-        var payment = Transaction(
-            key: TransactionKey(bankID: "b", transactionID: "t\(number)"),
-            eventTime: start + .seconds(number * 900 - (number % 9 == 0 ? 90_000 : 0)), customerID: "C\(number % 13)",
-            accountID: "A\(number % 13)", terminalID: "T\(number % 5)", deviceID: "D\(number % 11)",
-            amount: Money(minorUnits: Int64(100 + number * 37 % 900), currency: .eur))
-        payment.merchantID = "M\(number % 6)"
-        if number % 3 == 0 { payment.cardID = "K\(number % 17)" }
-        if number % 2 == 0 { payment.counterpartyAccountID = "A\(number % 4)" }
-        payment.location = Coordinate(latitude: 17 + Double(number % 7) / 10, longitude: 78)
-        return payment
-    }
+    private static func payment(_ number: Int) -> Transaction { .madeUp(number, each: .seconds(900), lateness: .seconds(90_000)) }
 
     private static func chunks(of engine: BehaviourEngine) -> [[UInt8]] {
         var writer = BehaviourSnapshotWriter(of: engine)

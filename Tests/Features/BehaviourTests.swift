@@ -90,7 +90,7 @@ import Testing
     }
 
     @Test(arguments: [1, 2, 3]) func lateAndShuffledPaymentsGiveWhatAPlainScanGives(seed: Int) throws {
-        var random = SplitMix(state: UInt64(seed))
+        var random = SeededGenerator(state: UInt64(seed))
         var payments = (0..<600).map { number in
             payment(
                 number, after: Double(UInt64.random(in: 0..<(100 * 86_400), using: &random)), from: "A\(number % 5)", to: "A\(number * 7 % 6)",
@@ -142,17 +142,6 @@ import Testing
             let again = BehaviourEngine.keys(of: payment).map { second.values(of: $0, at: payment.eventTime) }
             second.remember(payment)
             for (known, again) in zip(known, again) where again != nil { #expect(known.values.map(\.bitPattern) == again?.map(\.bitPattern)) }
-        }
-    }
-
-    private struct SplitMix: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-            return z ^ (z >> 31)
         }
     }
 }

@@ -12,6 +12,7 @@ public struct BehaviourSnapshotWriter: SnapshotChunks {
     private var kind = Chunk.head
     private var place: BehaviourEngine.Histories.Index
 
+    /// The first is `SnapshotEncoder.headKind`.
     enum Chunk: UInt8 {
         case head = 1
         case histories = 2
@@ -51,52 +52,29 @@ public struct BehaviourSnapshotWriter: SnapshotChunks {
     }
 }
 
-/// Makes an engine of the chunks of a snapshot.
-public struct BehaviourSnapshotReader: Sendable {
-    private var engine: BehaviourEngine
-    private var number = 0
-    private var isComplete = false
+public typealias BehaviourSnapshotReader = SnapshotReader<BehaviourEngine>
 
-    /// - Parameter maxBytes: as of the engine.
-    public init(set: BehaviourSet, maxBytes: Int = .max) { engine = BehaviourEngine(set: set, maxBytes: maxBytes) }
-
-    /// Takes in the next chunk.
+extension SnapshotReader<BehaviourEngine> {
+    /// A snapshot is ``SnapshotError/other`` too where entities had found no room, and the room is another now: the log may tell of them.
     ///
-    /// - Throws: ``SnapshotError/other`` too where entities had found no room, and the room is another now: the log may tell of them.
-    public mutating func add(_ chunk: [UInt8]) throws(SnapshotError) {
-        do {
-            try chunk.withUnsafeBytes { try add($0) }
-        } catch let error as SnapshotError {
-            throw error
-        } catch {
-            throw .damaged(chunk: number)
+    /// - Parameter maxBytes: as of the engine.
+    public init(set: BehaviourSet, maxBytes: Int = .max) {
+        self.init(into: BehaviourEngine(set: set, maxBytes: maxBytes)) { kind, decoder, engine throws(SnapshotError) in
+            switch BehaviourSnapshotWriter.Chunk(rawValue: kind) {
+            case .head:
+                guard try decoder.varint() == UInt64(BehaviourSnapshotWriter.format), try decoder.text() == engine.set.version else { throw .other }
+                let room = try BehaviourEngine.Room(from: &decoder)
+                guard room.refusedCount == 0 || room.maxBytes == engine.room.maxBytes else { throw .other }
+                engine.begin(room)
+            case .histories:
+                while !decoder.isAtEnd { engine.restore(try BehaviourKey(from: &decoder), try BehaviourHistory(from: &decoder)) }
+            case .end:
+                guard try decoder.varint() == UInt64(engine.entityCount) else { throw decoder.damaged() }
+                return true
+            case nil: throw decoder.damaged()
+            }
+            return false
         }
-        number += 1
-    }
-
-    private mutating func add(_ bytes: UnsafeRawBufferPointer) throws(SnapshotError) {
-        var decoder = try SnapshotDecoder(bytes, number: number)
-        guard let kind = BehaviourSnapshotWriter.Chunk(rawValue: try decoder.byte()), !isComplete, (kind == .head) == (number == 0) else {
-            throw decoder.damaged()
-        }
-        switch kind {
-        case .head:
-            guard try decoder.varint() == UInt64(BehaviourSnapshotWriter.format), try decoder.text() == engine.set.version else { throw .other }
-            let room = try BehaviourEngine.Room(from: &decoder)
-            guard room.refusedCount == 0 || room.maxBytes == engine.room.maxBytes else { throw .other }
-            engine.begin(room)
-        case .histories:
-            while !decoder.isAtEnd { engine.restore(try BehaviourKey(from: &decoder), try BehaviourHistory(from: &decoder)) }
-        case .end:
-            guard try decoder.varint() == UInt64(engine.entityCount) else { throw decoder.damaged() }
-            isComplete = true
-        }
-    }
-
-    /// - Throws: ``SnapshotError/damaged(chunk:)`` if the last chunk has not come.
-    public func finish() throws(SnapshotError) -> BehaviourEngine {
-        guard isComplete else { throw .damaged(chunk: number) }
-        return engine
     }
 }
 
