@@ -56,6 +56,9 @@ struct EntityHistory: Sendable {
     /// Ticks are ten-thousandths of a currency's major unit: no currency has more decimals.
     static let ticksPerUnit = 10_000.0
     var place: Coordinate?
+    /// No event is dropped while the horizon lies before this time: so the old end of a long history, which lies far away in memory, is
+    /// seldom looked at.
+    private var nothingDropsBefore: Int64 = .min
 
     init() {}
 
@@ -84,12 +87,18 @@ struct EntityHistory: Sendable {
             if index == fingerprints.count { fingerprints.append(fingerprint) } else { fingerprints.insert(fingerprint, at: index) }
         }
         let horizon = events.time(at: events.count - 1) &- retention.horizonMicroseconds
-        if events.time(at: 0) <= horizon { dropEvents(before: horizon, retention, dropped) }
+        if index < events.count - 1 { nothingDropsBefore = .min }
+        if horizon >= nothingDropsBefore { dropEvents(before: horizon, retention, dropped) }
     }
 
     private mutating func dropEvents(before time: Int64, _ retention: Retention, _ dropped: (UInt64) -> Void) {
-        // The first too few, as mostly, are found without a search.
-        guard events.count >= 4, events.time(at: max(3, (events.count - 1) / retention.leastShare)) <= time else { return }
+        guard events.count >= 4 else { return }
+        // The last of the fewest that may go. As later ones are appended it comes to be a later one.
+        let needed = events.time(at: max(3, (events.count - 1) / retention.leastShare))
+        guard needed <= time else {
+            nothingDropsBefore = needed
+            return
+        }
         let expired = endIndex(notAfter: time)
         guard expired >= 4, expired * retention.leastShare >= events.count else { return }
         events.removeFirst(expired, keepsSpareMemory: retention.keepsSpareMemory)

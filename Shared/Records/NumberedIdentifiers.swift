@@ -3,6 +3,8 @@ public struct NumberedIdentifiers: Sendable {
     private var bytes: [UInt8] = []
     /// Where each identifier ends in `bytes`.
     private var ends: [Int] = []
+    /// Of each identifier its bytes and, above them, their number, if they fit together; else zero. Most are short, and compared so.
+    private var words: [UInt64] = []
     /// Open addressing with linear probing: the hash's upper half, then the number plus one; zero for an empty slot.
     private var slots: [UInt64] = [UInt64](repeating: 0, count: 64)
     /// Secret, so that nobody can choose identifiers that collide.
@@ -19,12 +21,14 @@ public struct NumberedIdentifiers: Sendable {
 
     /// The number of an identifier, which is a new one if it was not met before.
     public mutating func number(of identifier: UnsafeBufferPointer<UInt8>) -> UInt32 {
-        let hash = hash(identifier)
-        let found = find(identifier, hash)
+        let word = NumberedIdentifiers.word(identifier)
+        let hash = hash(identifier, word)
+        let found = find(identifier, word, hash)
         if let number = found.number { return number }
         let number = UInt32(ends.count)
         bytes.append(contentsOf: identifier)
         ends.append(bytes.count)
+        words.append(word)
         slots[found.slot] = (hash >> 32) << 32 | UInt64(number &+ 1)
         if ends.count * 2 > slots.count { grow() }
         return number
@@ -39,18 +43,21 @@ public struct NumberedIdentifiers: Sendable {
     /// Nil for an identifier that was not met.
     public func existingNumber(of identifier: String) -> UInt32? {
         var identifier = identifier
-        return identifier.withUTF8 { find($0, hash($0)).number }
+        return identifier.withUTF8 {
+            let word = NumberedIdentifiers.word($0)
+            return find($0, word, hash($0, word)).number
+        }
     }
 
     private func range(_ number: Int) -> Range<Int> { (number == 0 ? 0 : ends[number - 1])..<ends[number] }
 
-    private func find(_ identifier: UnsafeBufferPointer<UInt8>, _ hash: UInt64) -> (number: UInt32?, slot: Int) {
+    private func find(_ identifier: UnsafeBufferPointer<UInt8>, _ word: UInt64, _ hash: UInt64) -> (number: UInt32?, slot: Int) {
         let mask = slots.count - 1
         var slot = Int(truncatingIfNeeded: hash >> 32) & mask
         while slots[slot] != 0 {
             if slots[slot] >> 32 == hash >> 32 {
                 let number = UInt32(truncatingIfNeeded: slots[slot]) &- 1
-                if holds(identifier, at: Int(number)) { return (number, slot) }
+                if words[Int(number)] == word, word != 0 || holds(identifier, at: Int(number)) { return (number, slot) }
             }
             slot = (slot + 1) & mask
         }
@@ -79,8 +86,24 @@ public struct NumberedIdentifiers: Sendable {
         }
     }
 
+    private static func word(_ identifier: UnsafeBufferPointer<UInt8>) -> UInt64 {
+        let raw = UnsafeRawBufferPointer(identifier)
+        let size = UInt64(truncatingIfNeeded: raw.count) << 56
+        switch raw.count {
+        case 4...7:
+            // Two halves that may overlap, the second where its bytes belong.
+            let first = UInt64(raw.loadUnaligned(fromByteOffset: 0, as: UInt32.self).littleEndian)
+            let last = UInt64(raw.loadUnaligned(fromByteOffset: raw.count - 4, as: UInt32.self).littleEndian)
+            return size | first | last << UInt64(8 * (raw.count - 4))
+        case 1...3:
+            return size | UInt64(raw[0]) | UInt64(raw[raw.count / 2]) << 8 | UInt64(raw[raw.count - 1]) << 16
+        default: return 0
+        }
+    }
+
     /// Folded multiplications of eight bytes at a time.
-    private func hash(_ identifier: UnsafeBufferPointer<UInt8>) -> UInt64 {
+    private func hash(_ identifier: UnsafeBufferPointer<UInt8>, _ word: UInt64) -> UInt64 {
+        if word != 0 { return NumberedIdentifiers.mixed(NumberedIdentifiers.mixed(seed, word), seed) }
         let raw = UnsafeRawBufferPointer(identifier)
         var state = seed ^ UInt64(truncatingIfNeeded: raw.count) &* 0x9e37_79b9_7f4a_7c15
         var offset = 0
