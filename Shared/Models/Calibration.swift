@@ -30,12 +30,15 @@ public struct BetaCalibration: Sendable, Hashable, Codable {
 
     /// The calibrated log-odds of a margin.
     public func logOdds(margin: Double) -> Double {
-        // ln s = −ln(1 + e^−margin), ln(1 − s) = −ln(1 + e^margin).
-        -a * softplus(-margin) + b * softplus(margin) + c
+        let terms = Self.terms(margin: margin)
+        return a * terms[0] + b * terms[1] + c
     }
 
-    /// What a, b and c are multiplied with.
-    static func terms(margin: Double) -> [Double] { [-softplus(-margin), softplus(margin), 1] }
+    /// What a, b and c are multiplied with: ln s = −ln(1 + e^−margin), −ln(1 − s) = ln(1 + e^margin), and 1.
+    static func terms(margin: Double) -> LogisticFit.Row {
+        let small = log1p(exp(-abs(margin)))
+        return LogisticFit.Row(margin < 0 ? margin - small : -small, margin > 0 ? margin + small : small, 1, 0, 0, 0, 0, 0)
+    }
 
     /// Fits by maximum likelihood, a little drawn towards the identity. Labels of one class only give the identity.
     public init(fittingMargins margins: [Double], isPositive: [Bool]) {
@@ -43,7 +46,7 @@ public struct BetaCalibration: Sendable, Hashable, Codable {
         self = .identity
         guard isPositive.contains(true), isPositive.contains(false) else { return }
         let fit = LogisticFit(
-            rows: margins.flatMap { Self.terms(margin: $0) }, isPositive: isPositive, prior: [1, 1, 0], ridge: [1e-3, 1e-3, 1e-3])
+            rows: margins.map { Self.terms(margin: $0) }, isPositive: isPositive, prior: [1, 1, 0], ridge: [1e-3, 1e-3, 1e-3])
         // A negative slope would turn the order round.
         let weights = fit.weights(nonNegative: [0, 1])
         (a, b, c) = (max(weights[0], 0), max(weights[1], 0), weights[2])

@@ -21,15 +21,33 @@ public struct ReferenceDistribution: Sendable, Hashable, Codable {
     public init(name: String, values: [Float]) {
         self.name = name
         let step = max(1, values.count / Self.maxSample)
-        let sorted = stride(from: 0, to: values.count, by: step).lazy.map { Double(values[$0]) }.filter { $0.isFinite }.sorted()
+        let sorted = Self.ascending(stride(from: 0, to: values.count, by: step).lazy.map { values[$0] }.filter(\.isFinite))
         edges = []
         for bin in 1..<Self.bins where !sorted.isEmpty {
-            let edge = sorted[sorted.count * bin / Self.bins]
+            let edge = PaddedTrees.value(ofKey: sorted[sorted.count * bin / Self.bins])
             // Values that repeat make bins that are empty: leave their edges out.
-            if edge > sorted[0], edge > (edges.last ?? -.infinity) { edges.append(edge) }
+            if edge > PaddedTrees.value(ofKey: sorted[0]), edge > (edges.last ?? -.infinity) { edges.append(edge) }
         }
         shares = []
         shares = self.shares(of: values)
+    }
+
+    /// The values' keys, sorted digit by digit: of thousands of values that takes a fraction of what comparing them does.
+    private static func ascending(_ values: some Sequence<Float>) -> [UInt32] {
+        var keys = values.map { PaddedTrees.key($0, missing: 0) }
+        var sorted = keys
+        for shift in [0 as UInt32, 11, 22] {
+            var starts = [Int](repeating: 0, count: 1 << 11 + 1)
+            for key in keys { starts[Int(key >> shift & 0x7ff) + 1] += 1 }
+            for digit in 1..<starts.count { starts[digit] += starts[digit - 1] }
+            for key in keys {
+                let digit = Int(key >> shift & 0x7ff)
+                sorted[starts[digit]] = key
+                starts[digit] += 1
+            }
+            swap(&keys, &sorted)
+        }
+        return keys
     }
 
     /// Of each bin, and of missing values.

@@ -3,50 +3,73 @@ public enum RankingMetrics {
     /// The area under the receiver operating characteristic; ties count half. NaN without both classes.
     public static func areaUnderROC(scores: [Double], isPositive: [Bool]) -> Double {
         precondition(scores.count == isPositive.count, "one label a score")
-        let order = scores.indices.sorted { scores[$0] < scores[$1] }
-        let positives = isPositive.reduce(0) { $0 + ($1 ? 1 : 0) }
-        let negatives = scores.count - positives
-        guard positives > 0, negatives > 0 else { return .nan }
+        let ranks = Ranks(scores, isPositive)
+        guard ranks.positives > 0, ranks.negatives > 0 else { return .nan }
         var negativesBelow = 0
         var wins = 0.0
-        var start = 0
-        while start < order.count {
-            var end = start
-            var positivesHere = 0
-            while end < order.count, scores[order[end]] == scores[order[start]] {
-                if isPositive[order[end]] { positivesHere += 1 }
-                end += 1
-            }
-            let negativesHere = end - start - positivesHere
-            wins += Double(positivesHere) * (Double(negativesBelow) + Double(negativesHere) / 2)
-            negativesBelow += negativesHere
-            start = end
+        for place in ranks.scores.indices {
+            negativesBelow += ranks.negativesBelow[place]
+            wins += Double(ranks.positivesAt[place]) * (Double(negativesBelow) + Double(ranks.negativesAt[place]) / 2)
+            negativesBelow += ranks.negativesAt[place]
         }
-        return wins / (Double(positives) * Double(negatives))
+        return wins / (Double(ranks.positives) * Double(ranks.negatives))
     }
 
     /// Average precision as scikit-learn defines it: the sum over thresholds of precision times the gain in recall, without interpolation;
     /// equal scores share a threshold. NaN without positives.
     public static func averagePrecision(scores: [Double], isPositive: [Bool]) -> Double {
         precondition(scores.count == isPositive.count, "one label a score")
-        let order = scores.indices.sorted { scores[$0] > scores[$1] }
-        let positives = isPositive.reduce(0) { $0 + ($1 ? 1 : 0) }
-        guard positives > 0 else { return .nan }
+        let ranks = Ranks(scores, isPositive)
+        guard ranks.positives > 0 else { return .nan }
         var found = 0
+        var passed = ranks.negativesBelow[ranks.scores.count]
         var sum = 0.0
-        var start = 0
-        while start < order.count {
-            var end = start
-            var foundHere = 0
-            while end < order.count, scores[order[end]] == scores[order[start]] {
-                if isPositive[order[end]] { foundHere += 1 }
-                end += 1
-            }
-            found += foundHere
-            sum += Double(foundHere) / Double(positives) * Double(found) / Double(end)
-            start = end
+        for place in ranks.scores.indices.reversed() {
+            found += ranks.positivesAt[place]
+            passed += ranks.positivesAt[place] + ranks.negativesAt[place]
+            sum += Double(ranks.positivesAt[place]) / Double(ranks.positives) * Double(found) / Double(passed)
+            passed += ranks.negativesBelow[place]
         }
         return sum
+    }
+
+    /// Where the negatives lie among the scores of positives. Positives are few: only they are sorted, and the others counted between them.
+    private struct Ranks {
+        /// Of positives, ascending, each once.
+        var scores: [Double]
+        var positivesAt: [Int]
+        var negativesAt: [Int]
+        /// Above the score before; the last element counts those above all.
+        var negativesBelow: [Int]
+        let positives: Int
+        let negatives: Int
+
+        init(_ all: [Double], _ isPositive: [Bool]) {
+            let sorted = zip(all, isPositive).lazy.filter(\.1).map(\.0).sorted()
+            scores = []
+            positivesAt = []
+            for score in sorted {
+                if score == scores.last {
+                    positivesAt[positivesAt.count - 1] += 1
+                } else {
+                    scores.append(score)
+                    positivesAt.append(1)
+                }
+            }
+            negativesAt = positivesAt.map { _ in 0 }
+            negativesBelow = negativesAt + [0]
+            positives = sorted.count
+            negatives = all.count - positives
+            for (score, positive) in zip(all, isPositive) where !positive {
+                var low = 0
+                var high = scores.count
+                while low < high {
+                    let middle = (low + high) / 2
+                    if scores[middle] < score { low = middle + 1 } else { high = middle }
+                }
+                if low < scores.count, scores[low] == score { negativesAt[low] += 1 } else { negativesBelow[low] += 1 }
+            }
+        }
     }
 
     /// One scored transaction of a test period.

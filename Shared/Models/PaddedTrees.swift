@@ -92,6 +92,11 @@ struct PaddedTrees: Sendable, Hashable {
         return value.isNaN ? missing : ordered
     }
 
+    /// The number that has this key.
+    static func value(ofKey key: UInt32) -> Double {
+        Double(Float(bitPattern: key >> 31 == 1 ? key ^ 0x8000_0000 : ~key))
+    }
+
     /// Writes a row's keys.
     @inline(__always)
     func writeKeys(of row: UnsafePointer<Float>, to keys: UnsafeMutablePointer<UInt32>) {

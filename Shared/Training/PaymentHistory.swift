@@ -61,51 +61,72 @@ public struct PaymentHistory: Sendable {
 
     /// SHA-256 over the transactions and labels known at `time`: says whether two models saw the same data. Lower-case hexadecimal.
     public func sha256(knownBy time: Timestamp) -> String {
-        var hash = SHA256()
-        var line: [UInt8] = []
-        func add(_ text: String) {
-            var text = text
-            text.withUTF8 { line.append(contentsOf: $0) }
-            line.append(0x1f)
+        var digest = Digest()
+        for index in transactions.indices where transactions[index].eventTime <= time {
+            digest.add(transactions[index].key.bankID)
+            digest.add(transactions[index].key.transactionID)
+            digest.add(transactions[index].eventTime.microseconds)
+            digest.add(transactions[index].customerID)
+            digest.add(transactions[index].terminalID ?? "")
+            digest.add(transactions[index].amount.minorUnits)
+            digest.add(transactions[index].amount.currency.code)
         }
-        func add(_ number: Int64) {
-            let start = line.count
-            var rest = number.magnitude
-            repeat {
-                line.append(UInt8(ascii: "0") + UInt8(rest % 10))
-                rest /= 10
-            } while rest > 0
-            if number < 0 { line.append(UInt8(ascii: "-")) }
-            line[start...].reverse()
-            line.append(0x1f)
+        digest.add("labels")
+        for index in labels.indices where labels[index].knownAt <= time {
+            digest.add(labels[index].key.bankID)
+            digest.add(labels[index].key.transactionID)
+            digest.add(labels[index].isFraud ? "1" : "0")
+            digest.add(labels[index].knownAt.microseconds)
         }
-        func flush() {
-            hash.update(data: line)
-            line.removeAll(keepingCapacity: true)
+        return digest.finalized()
+    }
+
+    /// A hash over texts and decimal numbers, each followed by a separator.
+    private struct Digest {
+        private static let separator: UInt8 = 0x1f
+        private static let maxPendingBytes = 65_536
+        private static let maxDigits = 20
+        private var hash = SHA256()
+        private var pending: [UInt8] = []
+
+        mutating func add(_ text: String) {
+            pending.append(contentsOf: text.utf8)
+            end()
         }
-        for transaction in transactions where transaction.eventTime <= time {
-            add(transaction.key.bankID)
-            add(transaction.key.transactionID)
-            add(transaction.eventTime.microseconds)
-            add(transaction.customerID)
-            add(transaction.terminalID ?? "")
-            add(transaction.amount.minorUnits)
-            add(transaction.amount.currency.code)
-            if line.count > 65_536 { flush() }
+
+        mutating func add(_ number: Int64) {
+            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.maxDigits) { digits in
+                var first = Self.maxDigits
+                var rest = number.magnitude
+                repeat {
+                    first -= 1
+                    digits[first] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+                    rest /= 10
+                } while rest > 0
+                if number < 0 { pending.append(UInt8(ascii: "-")) }
+                pending.append(contentsOf: UnsafeBufferPointer(rebasing: digits[first...]))
+            }
+            end()
         }
-        add("labels")
-        for label in labels where label.knownAt <= time {
-            add(label.key.bankID)
-            add(label.key.transactionID)
-            add(label.isFraud ? "1" : "0")
-            add(label.knownAt.microseconds)
-            if line.count > 65_536 { flush() }
+
+        private mutating func end() {
+            pending.append(Self.separator)
+            if pending.count > Self.maxPendingBytes { flush() }
         }
-        flush()
-        return hash.finalize().map { byte in
-            let digits = String(byte, radix: 16)
-            return digits.utf8.count == 1 ? "0" + digits : digits
-        }.joined()
+
+        private mutating func flush() {
+            hash.update(data: pending)
+            pending.removeAll(keepingCapacity: true)
+        }
+
+        /// Lower-case hexadecimal.
+        mutating func finalized() -> String {
+            flush()
+            return hash.finalize().map { byte in
+                let digits = String(byte, radix: 16)
+                return digits.utf8.count == 1 ? "0" + digits : digits
+            }.joined()
+        }
     }
 }
 

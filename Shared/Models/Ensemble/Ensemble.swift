@@ -36,7 +36,7 @@ public struct Ensemble: Sendable, Hashable, Codable {
     public var baseLogOdds: Double
 
     /// What the signals add to the log-odds.
-    func shift(_ values: [Double]) -> Double {
+    func shift(_ values: some Sequence<Double>) -> Double {
         var sum = 0.0
         for (part, value) in zip(parts, values) where value.isFinite { sum += part.weight * (value - part.centre) }
         return sum
@@ -76,14 +76,16 @@ public struct EnsembleFit: Sendable {
     ///   - placeRisk: one a payment; not finite where unknown. Nil leaves the place out.
     public init(margins: [Double], rows: [Float], featureNames: [String], placeRisk: [Double]? = nil, isFraud: [Bool]) {
         let reader = SignalReader(featureNames: featureNames, signals: placeRisk == nil ? [.account, .terminal] : Ensemble.Signal.allCases)
-        var values: [[Double]] = []
-        values.reserveCapacity(margins.count)
+        let count = reader.signals.count
+        // One payment's signals after another's.
+        var values: [Double] = []
+        values.reserveCapacity(margins.count * count)
         for index in margins.indices {
-            let row = rows[index * featureNames.count..<(index + 1) * featureNames.count]
-            values.append(reader.values(row, placeRisk: placeRisk?[index] ?? .nan))
+            reader.append(
+                rows[index * featureNames.count..<(index + 1) * featureNames.count], placeRisk: placeRisk?[index] ?? .nan, to: &values)
         }
-        let centres = reader.signals.indices.map { signal in
-            let known = values.lazy.map { $0[signal] }.filter(\.isFinite)
+        let centres = (0..<count).map { signal in
+            let known = stride(from: signal, to: values.count, by: count).lazy.map { values[$0] }.filter(\.isFinite)
             let (sum, count) = known.reduce((0.0, 0.0)) { ($0.0 + $1, $0.1 + 1) }
             return count > 0 ? sum / count : 0
         }
@@ -94,20 +96,22 @@ public struct EnsembleFit: Sendable {
             parts: reader.signals.indices.map { .init(signal: reader.signals[$0], weight: max(0, weights[3 + $0]), centre: centres[$0]) },
             baseLogOdds: LogOdds.of((frauds + 0.5) / (Double(isFraud.count) + 1)))
         self.ensemble = ensemble
-        probabilities = zip(margins, values).map { [calibration] in
-            LogitFit.logistic(calibration.logOdds(margin: $0) + ensemble.shift($1))
+        probabilities = margins.enumerated().map { [calibration] index, margin in
+            LogitFit.logistic(calibration.logOdds(margin: margin) + ensemble.shift(values[index * count..<(index + 1) * count]))
         }
     }
 
     /// a, b and c of the calibration, then each signal's weight.
-    private static func weights(_ margins: [Double], _ values: [[Double]], _ centres: [Double], _ isFraud: [Bool]) -> [Double] {
+    private static func weights(_ margins: [Double], _ values: [Double], _ centres: [Double], _ isFraud: [Bool]) -> [Double] {
         let prior = [1, 1, 0] + centres.map { _ in 0.0 }
         guard isFraud.contains(true), isFraud.contains(false) else { return prior }
-        var rows: [Double] = []
-        rows.reserveCapacity(margins.count * prior.count)
-        for (margin, signals) in zip(margins, values) {
-            rows += BetaCalibration.terms(margin: margin)
-            for (value, centre) in zip(signals, centres) { rows.append(value.isFinite ? value - centre : 0) }
+        let rows = margins.enumerated().map { index, margin in
+            var row = BetaCalibration.terms(margin: margin)
+            for (signal, centre) in centres.enumerated() {
+                let value = values[index * centres.count + signal]
+                row[3 + signal] = value.isFinite ? value - centre : 0
+            }
+            return row
         }
         let fit = LogisticFit(
             rows: rows, isPositive: isFraud, prior: prior, ridge: [1e-3, 1e-3, 1e-3] + centres.map { _ in Self.ridge })
@@ -127,11 +131,17 @@ struct SignalReader: Sendable {
 
     /// In the order of `signals`.
     func values(_ row: some RandomAccessCollection<Float>, placeRisk: Double) -> [Double] {
-        signals.map { signal in
+        var values: [Double] = []
+        append(row, placeRisk: placeRisk, to: &values)
+        return values
+    }
+
+    func append(_ row: some RandomAccessCollection<Float>, placeRisk: Double, to values: inout [Double]) {
+        for signal in signals {
             switch signal {
-            case .account: behaviour.account(row)
-            case .terminal: behaviour.terminal(row)
-            case .place: placeRisk
+            case .account: values.append(behaviour.account(row))
+            case .terminal: values.append(behaviour.terminal(row))
+            case .place: values.append(placeRisk)
             }
         }
     }

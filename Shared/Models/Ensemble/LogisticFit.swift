@@ -8,14 +8,24 @@ import Darwin
 
 /// Logistic regression by maximum likelihood (Newton's method, a little ridge towards a prior), some weights kept from falling below zero.
 struct LogisticFit {
-    /// The rows one after another, each of `prior.count` values.
-    let rows: [Double]
+    /// What the first weights are multiplied with; zero behind the last weight.
+    typealias Row = SIMD8<Double>
+
+    let rows: [Row]
     let isPositive: [Bool]
+    /// At most as many as a row has places.
     let prior: [Double]
     /// How strongly the prior holds each weight.
     let ridge: [Double]
 
-    private var count: Int { prior.count }
+    /// The loss at some weights, with its first and second derivatives.
+    private struct Point {
+        var weights: [Double]
+        var loss: Double
+        var gradient: [Double]
+        /// Only the lower half, which is all that is read.
+        var curvature: [[Double]]
+    }
 
     /// - Parameter nonNegative: weights that are held at zero where the data would have them below.
     func weights(nonNegative: Set<Int>) -> [Double] {
@@ -29,82 +39,105 @@ struct LogisticFit {
     }
 
     private func newton(holding held: Set<Int>) -> [Double] {
-        var weights = prior.indices.map { held.contains($0) ? 0 : prior[$0] }
-        var loss = loss(weights)
+        var best = point(prior.indices.map { held.contains($0) ? 0 : prior[$0] }, holding: held)
         for _ in 0..<100 {
-            let (gradient, curvature) = derivatives(weights, holding: held)
-            let step = LogitFit.solve(curvature, gradient)
+            let step = LogitFit.solve(best.curvature, best.gradient)
+            // Differences below it say nothing: the next weights are taken then, and are the last.
+            let rounding = 1e-12 * best.loss
             // A full step may overshoot far from the optimum: halve it until the loss falls.
             var length = 1.0
-            var next = weights
-            var nextLoss = loss
+            var next: Point
             repeat {
-                next = weights.indices.map { weights[$0] - length * step[$0] }
-                nextLoss = self.loss(next)
+                next = point(best.weights.indices.map { best.weights[$0] - length * step[$0] }, holding: held)
                 length /= 2
-            } while !(nextLoss <= loss) && length > 1e-6
-            guard nextLoss < loss else { break }
-            let gained = loss - nextLoss
-            (weights, loss) = (next, nextLoss)
-            if gained < 1e-12 * loss { break }
+            } while !(next.loss <= best.loss + rounding) && length > 1e-6
+            guard next.loss <= best.loss + rounding else { break }
+            let gained = best.loss - next.loss
+            best = next
+            if gained <= rounding { break }
         }
-        return weights
+        return best.weights
     }
 
-    private func loss(_ weights: [Double]) -> Double {
-        var sum = 0.0
-        forEachLogit(weights) { _, logit, positive in sum += softplus(logit) - (positive ? logit : 0) }
-        for index in prior.indices { sum += ridge[index] / 2 * (weights[index] - prior[index]) * (weights[index] - prior[index]) }
-        return sum
-    }
+    /// Rows that are taken through each step of the sums together: their exponentials do not wait for each other then.
+    private static let block = 64
 
-    /// - Parameter body: gets each row, its weighted sum, and whether it is positive.
-    @inline(__always)
-    private func forEachLogit(_ weights: [Double], _ body: (UnsafePointer<Double>, Double, Bool) -> Void) {
-        let count = count
-        rows.withUnsafeBufferPointer { rows in
-            weights.withUnsafeBufferPointer { weights in
-                isPositive.withUnsafeBufferPointer { isPositive in
-                    guard var row = rows.baseAddress else { return }
-                    for positive in isPositive {
+    private func point(_ weights: [Double], holding held: Set<Int>) -> Point {
+        let count = prior.count
+        precondition(count <= Row.scalarCount, "a row has a place for each weight")
+        let padded = Row(weights + repeatElement(0, count: Row.scalarCount - count))
+        var likelihood = Likelihood()
+        var gradient = Row.zero
+        var curvature = [Row](repeating: .zero, count: count)
+        forEachBlock { rows, isPositive in
+            withUnsafeTemporaryAllocation(of: Double.self, capacity: Self.block) { probabilities in
+                curvature.withUnsafeMutableBufferPointer { curvature in
+                    for place in rows.indices {
+                        let products = padded * rows[place]
                         var logit = 0.0
-                        for index in 0..<count { logit += weights[index] * row[index] }
-                        body(row, logit, positive)
-                        row += count
+                        for index in products.indices { logit += products[index] }
+                        probabilities[place] = logit
                     }
+                    for place in rows.indices {
+                        let p = LogitFit.logistic(probabilities[place])
+                        likelihood.add(p, probabilities[place], isPositive[place])
+                        probabilities[place] = p
+                    }
+                    for place in rows.indices {
+                        let (row, p) = (rows[place], probabilities[place])
+                        gradient += (p - (isPositive[place] ? 1 : 0)) * row
+                        let bend = max(p * (1 - p), 1e-12)
+                        let bent = bend * row
+                        for index in curvature.indices { curvature[index] += bent[index] * row }
+                    }
+                }
+            }
+        }
+        var loss = -likelihood.logarithm
+        for index in 0..<count {
+            let distance = weights[index] - prior[index]
+            loss += ridge[index] / 2 * distance * distance
+            gradient[index] = held.contains(index) ? 0 : gradient[index] + ridge[index] * distance
+            for other in 0...index where held.contains(index) || held.contains(other) { curvature[index][other] = 0 }
+            curvature[index][index] += held.contains(index) ? 1 : ridge[index]
+        }
+        return Point(
+            weights: weights, loss: loss, gradient: (0..<count).map { gradient[$0] },
+            curvature: curvature.map { row in (0..<count).map { row[$0] } })
+    }
+
+    private func forEachBlock(_ body: (UnsafeBufferPointer<Row>, UnsafeBufferPointer<Bool>) -> Void) {
+        rows.withUnsafeBufferPointer { rows in
+            isPositive.withUnsafeBufferPointer { isPositive in
+                for start in stride(from: 0, to: rows.count, by: Self.block) {
+                    let places = start..<min(start + Self.block, rows.count)
+                    body(UnsafeBufferPointer(rebasing: rows[places]), UnsafeBufferPointer(rebasing: isPositive[places]))
                 }
             }
         }
     }
 
-    /// Only the lower half of the curvature, which is all that is read.
-    private func derivatives(_ weights: [Double], holding held: Set<Int>) -> (gradient: [Double], curvature: [[Double]]) {
-        let count = count
-        let isFree = prior.indices.map { held.contains($0) ? 0.0 : 1.0 }
-        var gradient = [Double](repeating: 0, count: count)
-        // One row of it after another.
-        var curvature = [Double](repeating: 0, count: count * count)
-        gradient.withUnsafeMutableBufferPointer { gradient in
-            curvature.withUnsafeMutableBufferPointer { curvature in
-                isFree.withUnsafeBufferPointer { isFree in
-                    forEachLogit(weights) { values, logit, positive in
-                        let p = LogitFit.logistic(logit)
-                        let slope = p - (positive ? 1 : 0)
-                        let bend = max(p * (1 - p), 1e-12)
-                        for row in 0..<count where isFree[row] > 0 {
-                            gradient[row] += slope * values[row]
-                            let scaled = bend * values[row]
-                            for column in 0...row { curvature[row &* count &+ column] += scaled * (values[column] * isFree[column]) }
-                        }
-                    }
-                }
+    /// ln of the product of what the outcomes were given. A logarithm costs much, so factors are multiplied as long as they stay in range.
+    private struct Likelihood {
+        private var sum = 0.0
+        private var product = 1.0
+
+        var logarithm: Double { sum + log(product) }
+
+        @inline(__always)
+        mutating func add(_ p: Double, _ logit: Double, _ positive: Bool) {
+            let factor = positive ? p : 1 - p
+            // So unlikely an outcome is beyond what 1 − p can tell.
+            guard factor > 1e-9 else {
+                sum -= softplus(positive ? -logit : logit)
+                return
+            }
+            product *= factor
+            if product < 1e-200 {
+                sum += log(product)
+                product = 1
             }
         }
-        for index in prior.indices {
-            curvature[index * count + index] += held.contains(index) ? 1 : ridge[index]
-            if !held.contains(index) { gradient[index] += ridge[index] * (weights[index] - prior[index]) }
-        }
-        return (gradient, prior.indices.map { Array(curvature[$0 * count..<($0 + 1) * count]) })
     }
 }
 
