@@ -162,14 +162,14 @@ let package = Package(
         tests("DevelopmentCertificates", ["DevelopmentCertificates"]),
         tests("ServiceRuntime", ["ServiceRuntime", "Identity", "Postgres", "RPC", "StandardContracts", "TestSupport", logging, serviceContext]),
         tests("Datasets", ["SeededRandom", "Datasets", "Records"]),
-        tests("Features", ["Features", "Records", "TestSupport"]),
+        tests("Features", ["SeededRandom", "Features", "Records", "TestSupport"]),
         tests("Models", ["SeededRandom", "Models", "Features", "Training", "Records", "Simulation"], resources: [.copy("Fixtures")]),
         tests("Simulation", ["Simulation", "Records", "Geo"]),
         tests("IngestionGateway", [
             "IngestionGateway", "FeatureStore", "ModelServer", "TestSupport", "Contracts", "StandardContracts", "RPC", "Postgres", "EventLog",
             "Identity", "Records", "RecordCoding", "ServiceRuntime", "Simulation", "Training", "Models", "Features", crypto,
         ]),
-        tests("FeatureStore", ["FeatureStore", "TestSupport", "Contracts", "RPC", "ServiceRuntime", "Postgres", "EventLog", "Features", "Datasets", "Records", "RecordCoding", "Simulation"]),
+        tests("FeatureStore", ["SeededRandom", "FeatureStore", "TestSupport", "Contracts", "RPC", "ServiceRuntime", "Postgres", "EventLog", "Features", "Datasets", "Records", "RecordCoding", "Simulation"]),
         tests("ModelServer", [
             "ModelServer", "TestSupport", "Contracts", "StandardContracts", "RPC", "Identity", "ServiceRuntime", "Postgres", "Features", "Models", "Records", "RecordCoding",
             logging,

@@ -5,6 +5,7 @@ import Postgres
 import RPC
 import RecordCoding
 import Records
+import SeededRandom
 import ServiceRuntime
 import Simulation
 import TestSupport
@@ -70,7 +71,7 @@ import Testing
     /// Replicas are killed and started, from snapshots and without, between the halves of observations too, and rings change, while payments
     /// come in. What is answered is whole and what is stored; in the end each payment is observed once, and memory is a replay of the log.
     @Test(arguments: [UInt64(1), 2, 3]) func killedAddedAndRemovedTheyAreNeverPartial(seed: UInt64) async throws {
-        var random = SplitMix(state: seed)
+        var random = SplitMix64(seed: seed)
         try await ReplicaRig.run(["a", "b"]) { rig in
             rig.accept(Self.places)
             try await rig.follow()
@@ -186,17 +187,5 @@ import Testing
             await #expect(throws: MembershipError.self) { try await database.join(ring, as: "a", outsider: name) }
             #expect(try await database.ring() == nil)
         }
-    }
-}
-
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Records
+import SeededRandom
 import Testing
 
 @testable import Features
@@ -90,7 +91,7 @@ import Testing
     }
 
     @Test(arguments: [1, 2, 3]) func lateAndShuffledPaymentsGiveWhatAPlainScanGives(seed: Int) throws {
-        var random = SeededGenerator(state: UInt64(seed))
+        var random = SplitMix64(seed: UInt64(seed))
         var payments = (0..<600).map { number in
             payment(
                 number, after: Double(UInt64.random(in: 0..<(100 * 86_400), using: &random)), from: "A\(number % 5)", to: "A\(number * 7 % 6)",

@@ -1,5 +1,6 @@
 import Features
 import Records
+import SeededRandom
 import Testing
 
 @Suite struct FeatureEngineTests {
@@ -163,7 +164,7 @@ import Testing
             }
             return rows
         }
-        var random = SeededGenerator(state: 9)
+        var random = SplitMix64(seed: 9)
         #expect(table(world.transactions) == table(world.transactions.shuffled(using: &random)))
     }
 
@@ -204,7 +205,7 @@ import Testing
         let world = World(seed: 6)
         var inOrder = FeatureEngine(set: .payments)
         var shuffled = FeatureEngine(set: .payments)
-        var random = SeededGenerator(state: 6)
+        var random = SplitMix64(seed: 6)
         let ahead = world.transactions.map { $0.eventTime + .seconds(Int.random(in: 0..<2 * 86_400, using: &random)) }
         for transaction in world.transactions { inOrder.observe(transaction) }
         for index in world.transactions.indices.sorted(by: { ahead[$0] < ahead[$1] }) { shuffled.observe(world.transactions[index]) }

@@ -1,4 +1,5 @@
 import Records
+import SeededRandom
 import Testing
 
 @testable import Features
@@ -63,7 +64,7 @@ import Testing
 
     @Test func `damaged, cut, misplaced and foreign chunks are refused`() throws {
         let chunks = Self.chunks(of: Self.lived().engine)
-        var random = SeededGenerator(state: 5)
+        var random = SplitMix64(seed: 5)
         for _ in 0..<30 {
             var damaged = chunks
             let chunk = Int.random(in: 0..<chunks.count, using: &random)
@@ -102,7 +103,7 @@ import Testing
     }
 
     @Test func `the index of transactions agrees with a dictionary`() {
-        var random = SeededGenerator(state: 9)
+        var random = SplitMix64(seed: 9)
         var index = TransactionIndex()
         var plain: [UInt64: UInt32] = [:]
         for step in 0..<20_000 {

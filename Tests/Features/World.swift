@@ -1,18 +1,6 @@
 import Features
 import Records
-
-/// SplitMix64: a small seeded generator, so that a failure can be had again.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
+import SeededRandom
 
 let start = Timestamp(seconds: 1_522_540_800)  // 2018-04-01T00:00:00Z, a Sunday
 
@@ -34,7 +22,7 @@ struct World {
     var labels: [Label] = []
 
     init(seed: UInt64, count: Int = 4_000, days: Int = 60) {
-        var random = SeededGenerator(state: seed)
+        var random = SplitMix64(seed: seed)
         var times = (0..<count).map { _ in Int64.random(in: 0..<Int64(days) * 86_400_000_000, using: &random) }
         times.sort()
         for (index, time) in times.enumerated() {
