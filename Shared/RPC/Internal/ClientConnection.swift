@@ -68,8 +68,11 @@ final class ClientConnection: HTTP2Connection, Balanced, @unchecked Sendable {
 
     func start(_ call: ClientCall) {
         guard !isClosed, !isDraining else { return call.streamClosed(.refusedStream) }
-        callCount.wrappingAdd(1, ordering: .relaxed)
         call.start(session)
+        // Given up before, or refused: its stream was never opened, and so never ends.
+        guard call.canSend else { return }
+        callCount.wrappingAdd(1, ordering: .relaxed)
+        if call.request.expectsReply { loop.gathering.callStarted() }
         scheduleKeepAlive()
     }
 
@@ -120,7 +123,9 @@ final class ClientConnection: HTTP2Connection, Balanced, @unchecked Sendable {
             (stream as? ClientCall)?.sentOutput()
         case .closed(let stream, let code):
             callCount.wrappingSubtract(1, ordering: .relaxed)
-            (stream as? ClientCall)?.streamClosed(code)
+            guard let call = stream as? ClientCall else { return }
+            if call.request.expectsReply { loop.gathering.callEnded() }
+            call.streamClosed(code)
         case .settings:
             guard !isReady else { return }
             isReady = true

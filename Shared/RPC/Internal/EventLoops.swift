@@ -2,6 +2,11 @@ internal import DequeModule
 internal import NIOCore
 internal import NIOPosix
 internal import Synchronization
+#if canImport(Glibc)
+    internal import Glibc
+#else
+    internal import Darwin
+#endif
 
 /// An event loop as the place where handlers run: jobs of Swift tasks queue here and are run between reads and the one
 /// write that ends a turn of the loop.
@@ -17,6 +22,8 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     @exclusivity(unchecked) private var writing: [any TurnEnding] = []
     private var isDraining = false
     private var isScheduled = false
+    /// Counts the calls made over this loop's connections.
+    var gathering = Gathering()
     /// Connections that are looked at now and then.
     private var watched: [any Ticking] = []
     private var isTicking = false
@@ -100,7 +107,20 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
         eventLoop.execute { [self] in
             isScheduled = false
             endTurn()
+            gather()
         }
+    }
+
+    /// Pauses where many answers are on their way. What other threads hand over meanwhile goes out afterwards, in one go. Loop only.
+    private func gather() {
+        guard gathering.hasAnswers else { return }
+        let nanoseconds = gathering.pause(now: NIODeadline.now().uptimeNanoseconds)
+        guard nanoseconds > 0 else { return }
+        // Who hands something over need not wake this thread.
+        withRemote { $0.isScheduled = true }
+        var time = timespec(tv_sec: 0, tv_nsec: Int(nanoseconds))
+        nanosleep(&time, nil)
+        takeRemote()
     }
 
     /// Runs what is queued, then lets each connection with output write once. Loop only.
