@@ -193,11 +193,11 @@ struct EventList: Sendable {
         /// `cumulativeTicks` just before the first event.
         let baseTicks: Int64
 
-        /// Reads a word each of the list's end, and of the events before and after some indices.
+        /// Reads a word each of the list's beginning, of its end, and of the events before and after some indices.
         @inline(__always)
         func touch(_ indices: UnsafeMutableBufferPointer<UInt32>) -> UInt64 {
             guard count > 0 else { return 0 }
-            var sum = UInt64(words[words.count &- 1])
+            var sum = UInt64(words[0]) &+ UInt64(words[words.count &- 1])
             for index in indices {
                 let place = min(Int(index), count &- 1) &* stride
                 sum &+= UInt64(words[max(0, place &- stride)]) &+ UInt64(words[min(place &+ 2 &* stride, words.count) &- 1])

@@ -179,14 +179,14 @@ public struct FeatureEngine: Sendable {
     }
 
     private mutating func learn(isFraud: Bool, knownAt: Int64, at index: Int, ofCustomer customer: UInt32) {
-        let event = customers[Int(customer)].events[index]
-        let rank = customers[Int(customer)].rank(at: index)
+        // Buffers, since an element of an array is copied to be asked, and its parts are counted.
+        let (event, rank) = customers.withUnsafeBufferPointer { ($0[Int(customer)].events[index], $0[Int(customer)].rank(at: index)) }
         let state = EventLabel(isFraud: isFraud, eventTime: event.time, knownAt: knownAt)
         customers[Int(customer)].setLabel(state, at: index)
         let terminal = event.counterpart
-        if terminal != Self.none, let index = terminals[Int(terminal)].index(at: event.time, counterpart: customer, rank: rank) {
-            terminals[Int(terminal)].setLabel(state, at: index)
-        }
+        guard terminal != Self.none else { return }
+        let found = terminals.withUnsafeBufferPointer { $0[Int(terminal)].index(at: event.time, counterpart: customer, rank: rank) }
+        if let found { terminals[Int(terminal)].setLabel(state, at: found) }
     }
 
     /// Says where a customer lives.
@@ -267,7 +267,8 @@ public struct FeatureEngine: Sendable {
     /// As `learn(_:)`, of a payment that was observed by numbers; nothing happens if it is so old that it was let go.
     /// - Parameter rank: how many payments of the same customer at the same terminal and time were observed before it.
     mutating func learn(isFraud: Bool, knownAt: Int64, time: Int64, customer: UInt32, terminal: UInt32, rank: Int) {
-        guard let index = customers[Int(customer)].index(at: time, counterpart: terminal, rank: rank) else { return }
+        let found = customers.withUnsafeBufferPointer { $0[Int(customer)].index(at: time, counterpart: terminal, rank: rank) }
+        guard let index = found else { return }
         learn(isFraud: isFraud, knownAt: knownAt, at: index, ofCustomer: customer)
     }
 
