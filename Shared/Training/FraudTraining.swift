@@ -129,11 +129,14 @@ public struct FraudTraining: Sendable {
     private static let maxReferenceRows = 10_000
 
     private func reference(_ table: FeatureTable) -> [ReferenceDistribution] {
-        let step = max(1, table.rowCount / Self.maxReferenceRows)
-        return set.names.enumerated().map { index, name in
-            ReferenceDistribution(
-                name: name,
-                values: stride(from: 0, to: table.rowCount, by: step).map { table.values[$0 * set.count + index] })
+        let rows = Array(stride(from: 0, to: table.rowCount, by: max(1, table.rowCount / Self.maxReferenceRows)))
+        // Column after column, out of one walk over the rows.
+        var columns = [Float](repeating: 0, count: rows.count * set.count)
+        for (place, row) in rows.enumerated() {
+            for column in 0..<set.count { columns[column * rows.count + place] = table.values[row * set.count + column] }
+        }
+        return set.names.enumerated().map { column, name in
+            ReferenceDistribution(name: name, values: Array(columns[column * rows.count..<(column + 1) * rows.count]))
         }
     }
 

@@ -61,62 +61,78 @@ public struct PaymentHistory: Sendable {
 
     /// SHA-256 over the transactions and labels known at `time`: says whether two models saw the same data. Lower-case hexadecimal.
     public func sha256(knownBy time: Timestamp) -> String {
-        var digest = Digest()
-        for index in transactions.indices where transactions[index].eventTime <= time {
-            digest.add(transactions[index].key.bankID)
-            digest.add(transactions[index].key.transactionID)
-            digest.add(transactions[index].eventTime.microseconds)
-            digest.add(transactions[index].customerID)
-            digest.add(transactions[index].terminalID ?? "")
-            digest.add(transactions[index].amount.minorUnits)
-            digest.add(transactions[index].amount.currency.code)
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Digest.roomBytes) { room in
+            var digest = Digest(room: room)
+            for index in transactions.indices where transactions[index].eventTime <= time {
+                digest.add(transactions[index].key.bankID)
+                digest.add(transactions[index].key.transactionID)
+                digest.add(transactions[index].eventTime.microseconds)
+                digest.add(transactions[index].customerID)
+                digest.add(transactions[index].terminalID ?? "")
+                digest.add(transactions[index].amount.minorUnits)
+                digest.add(transactions[index].amount.currency.code)
+            }
+            digest.add("labels")
+            for index in labels.indices where labels[index].knownAt <= time {
+                digest.add(labels[index].key.bankID)
+                digest.add(labels[index].key.transactionID)
+                digest.add(labels[index].isFraud ? "1" : "0")
+                digest.add(labels[index].knownAt.microseconds)
+            }
+            return digest.finalized()
         }
-        digest.add("labels")
-        for index in labels.indices where labels[index].knownAt <= time {
-            digest.add(labels[index].key.bankID)
-            digest.add(labels[index].key.transactionID)
-            digest.add(labels[index].isFraud ? "1" : "0")
-            digest.add(labels[index].knownAt.microseconds)
-        }
-        return digest.finalized()
     }
 
     /// A hash over texts and decimal numbers, each followed by a separator.
     private struct Digest {
+        static let roomBytes = 65_536
         private static let separator: UInt8 = 0x1f
-        private static let maxPendingBytes = 65_536
         private static let maxDigits = 20
+        /// What is not hashed yet lies at its beginning.
+        private let room: UnsafeMutableBufferPointer<UInt8>
+        private var pending = 0
         private var hash = SHA256()
-        private var pending: [UInt8] = []
+
+        /// - Parameter room: of `roomBytes`, for as long as the digest.
+        init(room: UnsafeMutableBufferPointer<UInt8>) { self.room = room }
 
         mutating func add(_ text: String) {
-            pending.append(contentsOf: text.utf8)
-            end()
+            var text = text
+            text.withUTF8 { bytes in
+                if pending + bytes.count >= Self.roomBytes { flush() }
+                if bytes.count >= Self.roomBytes { hash.update(bufferPointer: UnsafeRawBufferPointer(bytes)) } else {
+                    pending = room[pending...].update(fromContentsOf: bytes)
+                }
+                room[pending] = Self.separator
+                pending += 1
+            }
         }
 
         mutating func add(_ number: Int64) {
-            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.maxDigits) { digits in
-                var first = Self.maxDigits
-                var rest = number.magnitude
-                repeat {
-                    first -= 1
-                    digits[first] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
-                    rest /= 10
-                } while rest > 0
-                if number < 0 { pending.append(UInt8(ascii: "-")) }
-                pending.append(contentsOf: UnsafeBufferPointer(rebasing: digits[first...]))
+            if pending + Self.maxDigits + 2 > Self.roomBytes { flush() }
+            if number < 0 {
+                room[pending] = UInt8(ascii: "-")
+                pending += 1
             }
-            end()
-        }
-
-        private mutating func end() {
-            pending.append(Self.separator)
-            if pending.count > Self.maxPendingBytes { flush() }
+            var digits = 1
+            var limit: UInt64 = 10
+            while digits < Self.maxDigits, number.magnitude >= limit {
+                digits += 1
+                limit &*= 10
+            }
+            var rest = number.magnitude
+            for place in stride(from: pending + digits - 1, through: pending, by: -1) {
+                room[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
+            }
+            pending += digits
+            room[pending] = Self.separator
+            pending += 1
         }
 
         private mutating func flush() {
-            hash.update(data: pending)
-            pending.removeAll(keepingCapacity: true)
+            hash.update(bufferPointer: UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: room[..<pending])))
+            pending = 0
         }
 
         /// Lower-case hexadecimal.

@@ -30,16 +30,17 @@ struct LogisticFit {
     /// - Parameter nonNegative: weights that are held at zero where the data would have them below.
     func weights(nonNegative: Set<Int>) -> [Double] {
         var held: Set<Int> = []
+        var weights = prior
         while true {
-            let weights = newton(holding: held)
+            weights = newton(from: weights, holding: held)
             let below = nonNegative.filter { weights[$0] < 0 && !held.contains($0) }
             guard let worst = below.min(by: { weights[$0] < weights[$1] }) else { return weights }
             held.insert(worst)
         }
     }
 
-    private func newton(holding held: Set<Int>) -> [Double] {
-        var best = point(prior.indices.map { held.contains($0) ? 0 : prior[$0] }, holding: held)
+    private func newton(from start: [Double], holding held: Set<Int>) -> [Double] {
+        var best = point(start.indices.map { held.contains($0) ? 0 : start[$0] }, holding: held)
         for _ in 0..<100 {
             let step = LogitFit.solve(best.curvature, best.gradient)
             // Differences below it say nothing: the next weights are taken then, and are the last.
@@ -63,7 +64,7 @@ struct LogisticFit {
     private static let block = 64
 
     private func point(_ weights: [Double], holding held: Set<Int>) -> Point {
-        let count = prior.count
+        let (count, half) = (prior.count, Row.scalarCount / 2)
         precondition(count <= Row.scalarCount, "a row has a place for each weight")
         let padded = Row(weights + repeatElement(0, count: Row.scalarCount - count))
         var likelihood = Likelihood()
@@ -88,7 +89,9 @@ struct LogisticFit {
                         gradient += (p - (isPositive[place] ? 1 : 0)) * row
                         let bend = max(p * (1 - p), 1e-12)
                         let bent = bend * row
-                        for index in curvature.indices { curvature[index] += bent[index] * row }
+                        // The lower triangle is all that is read; in its first rows that is half a row.
+                        for index in 0..<min(half, count) { curvature[index].lowHalf += bent[index] * row.lowHalf }
+                        for index in min(half, count)..<count { curvature[index] += bent[index] * row }
                     }
                 }
             }
