@@ -73,9 +73,8 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
     ) -> IncomingTransaction {
         let tokenised = tokeniser.tokenised(transaction)
         return IncomingTransaction(
-            key: tokenised.key, message: .init(tokenised),
-            identifiers: keeper.unknown(of: transaction, tokenised: tokenised), isBrief: isBrief,
-            completed: complete)
+            tokenised, identifiers: keeper.unknown(of: transaction, tokenised: tokenised), isAsked: transactions.decider.isAsked,
+            isBrief: isBrief, completed: complete)
     }
 
     private func accept(_ message: RecordsV1.Transaction?, from sender: Sender) throws(InvalidRecord) -> Transaction {

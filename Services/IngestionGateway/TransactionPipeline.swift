@@ -16,26 +16,35 @@ enum TransactionAnswer: Sendable {
     indirect case failed(RPCError)
 }
 
-/// A valid, tokenised transaction on its way, with whom to tell. A class, because it goes through many hands and has many parts.
+/// A valid, tokenised transaction on its way, with whom to tell. Thousands wait at a time, so each keeps no more than it must.
 final class IncomingTransaction: WritableTransaction {
+    /// What the feature store is asked about.
+    final class Question: Sendable {
+        let transaction: RecordsV1.Transaction
+
+        init(_ transaction: RecordsV1.Transaction) { self.transaction = transaction }
+    }
+
     let key: TransactionKey
-    let message: RecordsV1.Transaction
     /// What the log will hold of it.
     let logEntry: [UInt8]
+    /// Nil where nobody is asked.
+    let question: Question?
     let identifiers: [RawIdentifier]
     /// Its sender does without the reasons of what is legitimate.
     let isBrief: Bool
     private let completed: @Sendable (IncomingTransaction, TransactionAnswer) -> Void
 
     init(
-        key: TransactionKey, message: RecordsV1.Transaction, identifiers: [RawIdentifier], isBrief: Bool,
+        _ transaction: Transaction, identifiers: [RawIdentifier], isAsked: Bool, isBrief: Bool,
         completed: @escaping @Sendable (IncomingTransaction, TransactionAnswer) -> Void
     ) {
-        self.key = key
-        self.message = message
+        key = transaction.key
         self.identifiers = identifiers
         self.isBrief = isBrief
         self.completed = completed
+        let message = RecordsV1.Transaction(transaction)
+        question = isAsked ? Question(message) : nil
         logEntry = Payload.encode(IngestionV1.IngestionEvent(event: .transactionAccepted(message), senderID: key.bankID))
     }
 
@@ -67,7 +76,7 @@ final class TransactionPipeline: Sendable {
 
     private let database: IngestionDatabase
     private let keeper: IdentifierKeeper
-    private let decider: Decider
+    let decider: Decider
     private let logger: Logger
     private let maxBatchItems: Int
     private let commits: BatchQueue<IncomingTransaction>
@@ -215,7 +224,8 @@ final class TransactionPipeline: Sendable {
 
     private func observe(_ batch: [Durable]) async {
         let started = ContinuousClock.now
-        let observed = await decider.observe(batch.filter { $0.outcome == .accepted }.map(\.incoming.message))
+        let observed = await decider.observe(
+            batch.compactMap { $0.outcome == .accepted ? $0.incoming.question?.transaction : nil })
         let left = decider.timeout - (ContinuousClock.now - started)
         do throws(BatchError) {
             try await scores.addInTurn(Observed(batch: batch, observations: observed, left: left))
