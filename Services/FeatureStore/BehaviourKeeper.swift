@@ -54,8 +54,10 @@ actor BehaviourKeeper: SnapshottedMemory {
         while true {
             do {
                 try await catchUp()
-                for try await entries in database.log.tail(after: position, batchLimit: Self.batchLimit, keysOnly: true) {
-                    try await takeByKeys(entries)
+                // Of what other replicas observe only the log tells.
+                let isAlone = slice == nil
+                for try await entries in database.log.tail(after: position, batchLimit: Self.batchLimit, keysOnly: isAlone) {
+                    if isAlone { try await takeByKeys(entries) } else { try take(entries) }
                 }
             } catch is CancellationError {
                 throw CancellationError()
