@@ -9,9 +9,12 @@ struct VectorTile {
     /// Appends a layer; one without features is left out, as the specification advises.
     mutating func add(_ layer: Layer) {
         guard layer.featureCount > 0 else { return }
-        let body = layer.encoded()
-        bytes.appendField(3, length: body.count)
-        bytes.append(contentsOf: body)
+        let (head, features, tail) = layer.encoded()
+        bytes.reserveCapacity(bytes.count + head.count + features.count + tail.count + 16)
+        bytes.appendField(3, length: head.count + features.count + tail.count)
+        bytes.append(contentsOf: head)
+        bytes.append(contentsOf: features)
+        bytes.append(contentsOf: tail)
     }
 
     /// A feature's attribute value.
@@ -133,20 +136,21 @@ struct VectorTile {
             return index
         }
 
-        fileprivate func encoded() -> [UInt8] {
-            var bytes: [UInt8] = []
-            bytes.reserveCapacity(features.count + 16 * orderedValues.count + 256)
-            bytes.appendField(15, varint: 2)
-            bytes.appendField(1, string: name)
-            bytes.append(contentsOf: features)
-            for key in orderedKeys { bytes.appendField(3, string: key) }
+        /// What the layer is made of, in order; the features, which are most of it, as they are.
+        fileprivate func encoded() -> (head: [UInt8], features: [UInt8], tail: [UInt8]) {
+            var head: [UInt8] = [], tail: [UInt8] = [], encoded: [UInt8] = []
+            head.appendField(15, varint: 2)
+            head.appendField(1, string: name)
+            tail.reserveCapacity(16 * orderedValues.count + 256)
+            for key in orderedKeys { tail.appendField(3, string: key) }
             for value in orderedValues {
-                let encoded = value.encoded
-                bytes.appendField(4, length: encoded.count)
-                bytes.append(contentsOf: encoded)
+                encoded.removeAll(keepingCapacity: true)
+                encoded.append(value)
+                tail.appendField(4, length: encoded.count)
+                tail.append(contentsOf: encoded)
             }
-            bytes.appendField(5, varint: UInt64(VectorTile.extent))
-            return bytes
+            tail.appendField(5, varint: UInt64(VectorTile.extent))
+            return (head, features, tail)
         }
     }
 }
@@ -188,23 +192,21 @@ private struct NumberIndex {
     }
 }
 
-extension VectorTile.Value {
-    fileprivate var encoded: [UInt8] {
-        var bytes: [UInt8] = []
-        switch self {
+extension [UInt8] {
+    fileprivate mutating func append(_ value: VectorTile.Value) {
+        switch value {
         case .string(let text):
-            bytes.appendField(1, string: text)
+            appendField(1, string: text)
         case .float(let number):
-            bytes.append(2 << 3 | 5)
-            withUnsafeBytes(of: number.bitPattern.littleEndian) { bytes.append(contentsOf: $0) }
+            append(2 << 3 | 5)
+            for shift in Swift.stride(from: UInt32(0), to: 32, by: 8) { append(UInt8(truncatingIfNeeded: number.bitPattern >> shift)) }
         case .unsigned(let number):
-            bytes.appendField(5, varint: number)
+            appendField(5, varint: number)
         case .signed(let number):
-            bytes.appendField(6, varint: UInt64(bitPattern: number << 1 ^ number >> 63))
+            appendField(6, varint: UInt64(bitPattern: number << 1 ^ number >> 63))
         case .bool(let flag):
-            bytes.appendField(7, varint: flag ? 1 : 0)
+            appendField(7, varint: flag ? 1 : 0)
         }
-        return bytes
     }
 }
 

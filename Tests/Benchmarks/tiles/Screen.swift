@@ -13,12 +13,20 @@ struct Screen: Sendable {
     let address: String
     let token: String
 
-    /// Times between frames in milliseconds, while the map is dragged.
+    /// What frames took, in milliseconds.
     struct Frames: Decodable {
         var frames: Int
         var median: Double
         var p95: Double
         var slowest: Double
+        /// The part of all time that the page's thread was at work, where that was measured.
+        var busy: Double?
+    }
+
+    /// The processor time that the page's own thread takes for a frame, while the map is dragged and while it plays through time.
+    struct Work: Decodable {
+        var dragged: Frames
+        var played: Frames
     }
 
     private static let script = "Tests/Benchmarks/tiles/screen.py"
@@ -29,9 +37,18 @@ struct Screen: Sendable {
         return (try? output(of: python, ["-c", look])) != nil
     }
 
+    /// The times between frames, while the map is dragged.
     func frames(_ python: String, fragment: String, seconds: Int) throws -> Frames {
-        let text = try output(of: python, [Self.script, "frames", address, token, fragment, "\(seconds)"])
-        return try JSONDecoder().decode(Frames.self, from: Data(text.utf8))
+        try measure(python, "frames", fragment, seconds)
+    }
+
+    func work(_ python: String, fragment: String, seconds: Int) throws -> Work {
+        try measure(python, "work", fragment, seconds)
+    }
+
+    private func measure<Found: Decodable>(_ python: String, _ what: String, _ fragment: String, _ seconds: Int) throws -> Found {
+        let text = try output(of: python, [Self.script, what, address, token, fragment, "\(seconds)"])
+        return try JSONDecoder().decode(Found.self, from: Data(text.utf8))
     }
 
     /// Watches a layer's counter while `body` goes on and the map shows a layer, and until it has risen by as much as `body` says.

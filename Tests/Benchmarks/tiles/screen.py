@@ -1,12 +1,16 @@
 """The dashboard in headless Chromium, as a program measures it. Chromium draws by SwiftShader here, on the processor: a graphics card is faster.
 
-    screen.py frames ADDRESS TOKEN HASH SECONDS   drags and zooms the map; prints {"cells", "frames", "median", "p95", "slowest"} in ms
+    screen.py frames ADDRESS TOKEN HASH SECONDS   drags the map; prints {"frames", "median", "p95", "slowest"} in ms: the times between frames
+    screen.py work ADDRESS TOKEN HASH SECONDS     drags the map, then plays through time; prints {"dragged", "played"}, each as above: the
+                                                  processor time of the page's own thread (scripts, style, layout, paint) for a frame, and
+                                                  "busy", the part of all time that it took
     screen.py watch ADDRESS TOKEN LAYER SHOWN     prints a line `MILLISECONDS COUNT` each time that the layer's counter shows another
                                                   count, while the map shows the layer SHOWN
 
 `watch` prints `ready` first. Its input is a number, told at its end: it watches until the counter has risen by that many, at most 30 s more.
 Needs playwright from PyPI and Debian's chromium.
 """
+import bisect
 import json
 import sys
 import threading
@@ -23,6 +27,9 @@ FRAMES = """() => {
   const frame = (now) => { window.times.push(now - last); last = now; if (window.measuring) requestAnimationFrame(frame); };
   requestAnimationFrame(frame);
 }"""
+# MapLibre asks whether each new buffer of a heat map is whole, which waits until all before it is drawn: for SwiftShader tens of milliseconds
+# that are not the page's own. They are, as any graphics card would say.
+NO_WAIT = "WebGL2RenderingContext.prototype.checkFramebufferStatus = () => WebGL2RenderingContext.FRAMEBUFFER_COMPLETE;"
 WATCH = """(index) => {
   const figure = document.querySelectorAll('.counter strong')[index];
   const tell = () => window.tell(Date.now(), figure.textContent);
@@ -31,10 +38,11 @@ WATCH = """(index) => {
 }"""
 
 
-def page_of(playwright, address, token, fragment):
+def page_of(playwright, address, token, fragment, script=""):
     browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
     context = browser.new_context(viewport={"width": 1280, "height": 720}, color_scheme="dark", ignore_https_errors=True)
     context.add_cookies([{"name": "vigil_session", "value": token, "url": address, "secure": True, "httpOnly": True, "sameSite": "Strict"}])
+    context.add_init_script(script)
     page = context.new_page()
     page.set_default_timeout(120_000)
     page.goto(f"{address}/#{fragment}")
@@ -43,21 +51,64 @@ def page_of(playwright, address, token, fragment):
     return page
 
 
-def frames(playwright, address, token, fragment, seconds):
-    page = page_of(playwright, address, token, fragment)
-    page.wait_for_selector("#map[aria-busy=false]")
+def figures(times):
+    times = sorted(times)
+    return {"frames": len(times), "median": times[len(times) // 2], "p95": times[len(times) * 95 // 100], "slowest": times[-1]}
+
+
+def drag(page, seconds):
     page.mouse.move(600, 330)
-    page.evaluate(FRAMES)
     page.mouse.down()
-    began = page.evaluate("performance.now()")
+    began = time.monotonic()
     step = 0
-    while page.evaluate("performance.now()") - began < seconds * 1000:
+    while time.monotonic() - began < seconds:
         step += 1
         page.mouse.move(600 + 80 * ((step % 40) / 20 - 1), 330 + 50 * ((step % 30) / 15 - 1))
     page.mouse.up()
-    times = sorted(page.evaluate("() => { window.measuring = false; return window.times.slice(1); }"))
-    print(json.dumps({
-        "frames": len(times), "median": times[len(times) // 2], "p95": times[len(times) * 95 // 100], "slowest": times[-1]}))
+
+
+def frames(playwright, address, token, fragment, seconds):
+    page = page_of(playwright, address, token, fragment)
+    page.wait_for_selector("#map[aria-busy=false]")
+    page.evaluate(FRAMES)
+    drag(page, seconds)
+    print(json.dumps(figures(page.evaluate("() => { window.measuring = false; return window.times.slice(1); }"))))
+
+
+def work_of_frames(trace):
+    """Milliseconds of processor that the page's main thread took to make each frame, and its part of all the time that it was busy."""
+    events = json.loads(trace)["traceEvents"]
+    fired = [event for event in events if event["name"] == "FireAnimationFrame"]
+    # Chromium's own pages have threads too: the page's is the one that draws frames.
+    threads = [(event["pid"], event["tid"]) for event in fired]
+    thread = max(set(threads), key=threads.count)
+    times = sorted(event["ts"] for event, of in zip(fired, threads) if of == thread)
+    tasks = [event for event in events if event["name"] == "RunTask" and event["ph"] == "X" and (event["pid"], event["tid"]) == thread]
+    frames = []
+    for task in tasks:
+        # A frame's callbacks, of which there may be several, run in one task, with style, layout and paint.
+        first = bisect.bisect_left(times, task["ts"])
+        if first < len(times) and times[first] < task["ts"] + task["dur"]:
+            frames.append(task["tdur"] / 1000)
+    start, end = min(task["ts"] for task in tasks), max(task["ts"] + task["dur"] for task in tasks)
+    return {**figures(frames), "busy": sum(task["tdur"] for task in tasks) / (end - start)}
+
+
+def work(playwright, address, token, fragment, seconds):
+    page = page_of(playwright, address, token, fragment, NO_WAIT)
+    browser, found = page.context.browser, {}
+
+    def play():
+        page.click("#play")
+        page.wait_for_timeout(seconds * 1000)
+        page.click("#play")
+
+    for name, move in (("dragged", lambda: drag(page, seconds)), ("played", play)):
+        page.wait_for_selector("#map[aria-busy=false]")
+        browser.start_tracing(page=page, categories=["devtools.timeline", "disabled-by-default-devtools.timeline"])
+        move()
+        found[name] = work_of_frames(browser.stop_tracing())
+    print(json.dumps(found))
 
 
 def watch(playwright, address, token, layer, shown):
@@ -81,5 +132,7 @@ def watch(playwright, address, token, layer, shown):
 with sync_playwright() as playwright:
     if sys.argv[1] == "frames":
         frames(playwright, sys.argv[2], sys.argv[3], sys.argv[4], float(sys.argv[5]))
+    elif sys.argv[1] == "work":
+        work(playwright, sys.argv[2], sys.argv[3], sys.argv[4], float(sys.argv[5]))
     else:
         watch(playwright, *sys.argv[2:6])
