@@ -98,7 +98,7 @@ public struct FraudTraining: Sendable {
         let bundle = try ModelBundle(
             forest: result.forest, features: set, calibration: fit.calibration, thresholds: thresholds, training: record,
             metrics: metrics(probabilities, isFraud, prefix: isHeldOut ? "held_out" : "training"), ensemble: fit.ensemble,
-            conformal: isHeldOut ? conformal(result.forest, table, placeRisk, fit, isFraud) : nil,
+            conformal: isHeldOut ? conformal(result.forest, table, placeRisk, fit, isFraud, history) : nil,
             reference: reference(table), districts: DistrictTable(history, table).records(probabilities, isFraud, thresholds),
             createdAt: createdAt)
         return TrainedModel(bundle: bundle, probabilities: probabilities, isFraud: isFraud, isHeldOut: isHeldOut)
@@ -106,15 +106,34 @@ public struct FraudTraining: Sendable {
 
     /// Sets are made of scores of the whole ensemble, whose parts' errors average out; so genuine payments, of which it sees too many to
     /// learn any by heart, are judged by it. It knows its training's frauds, so these are judged by the part that does not.
+    ///
+    /// Scores drift with the season and with what windows have filled, and sets are promised for payments to come: genuine ones, of which there
+    /// are plenty, are those of the newest days only. Of frauds there are few; all of them count.
     private func conformal(
-        _ forest: Forest, _ table: FeatureTable, _ placeRisk: [Double]?, _ fit: EnsembleFit, _ isFraud: [Bool]
+        _ forest: Forest, _ table: FeatureTable, _ placeRisk: [Double]?, _ fit: EnsembleFit, _ isFraud: [Bool], _ history: PaymentHistory
     ) -> ConformalThresholds? {
         let whole = FraudModel(
             version: "", features: set.definitions.map { FeatureDescription($0) }, forest: forest, calibration: fit.calibration,
             thresholds: .init(review: options.reviewThreshold, fraud: options.fraudThreshold), ensemble: fit.ensemble
         ).riskScores(rows: table.values, placeRisk: placeRisk)
-        let scores = whole.indices.map { isFraud[$0] ? fit.probabilities[$0] : whole[$0] }
-        return ConformalThresholds(fitting: scores, isFraud: isFraud, coverage: options.coverage)
+        let times = table.transactionIndices.map { history.transactions[$0].eventTime }
+        let judged = Self.newestGenuine(times, isFraud).map { whole[$0] }
+        let frauds = isFraud.indices.filter { isFraud[$0] }.map { fit.probabilities[$0] }
+        return ConformalThresholds(
+            fitting: frauds + judged, isFraud: frauds.map { _ in true } + judged.map { _ in false }, coverage: options.coverage)
+    }
+
+    /// Genuine payments of so many days are enough, if they are so many.
+    private static let newestSpan = TimeSpan.days(7)
+    private static let minNewest = 1_000
+
+    /// The indices of the genuine payments of the newest days, and of as many before them as it takes for enough.
+    /// - Parameter times: rising.
+    static func newestGenuine(_ times: [Timestamp], _ isFraud: [Bool]) -> ArraySlice<Int> {
+        let genuine = isFraud.indices.filter { !isFraud[$0] }
+        guard let last = times.last else { return [] }
+        let inSpan = genuine.reduce(0) { $0 + (times[$1] > last - newestSpan ? 1 : 0) }
+        return genuine.suffix(max(inSpan, minNewest))
     }
 
     private func metrics(_ probabilities: [Double], _ isFraud: [Bool], prefix: String) -> [String: Double] {
