@@ -23,8 +23,9 @@ import Foundation
 /// each is out of its own long-run distribution; the sum of these surprises becomes a tail probability by the streaming quantile and mean
 /// excess of `TailCalibration`.
 ///
-/// A value that is not finite scores 0 and teaches nothing. Times may repeat, go back or be irregular: only the time of the day is
-/// used, and the points are taken in the order in which they come. A detector is a plain value of fixed size (`AnomalyDetector.stateBytes`).
+/// The first 36 points of a series score 0, and so does a value that is not finite, which teaches nothing either. Times may repeat, go back or
+/// be irregular: only the time of the day is used, and the points are taken in the order in which they come. A detector is a plain value of
+/// fixed size (`AnomalyDetector.stateBytes`).
 public struct AnomalyDetector: Sendable, Hashable, Codable {
     private var points: UInt32 = 0
     private var expectation = SeasonalExpectation()
@@ -47,6 +48,7 @@ public struct AnomalyDetector: Sendable, Hashable, Codable {
         let age = Double(points)
         let deviation = expectation.see(value, atSeconds: seconds, age: age)
         let surprise = deviations.see(deviation, age: age)
-        return calibration.score(surprise, age: age)
+        let score = calibration.score(surprise, age: age)
+        return age < AnomalyTuning.minTold ? 0 : score
     }
 }

@@ -15,6 +15,9 @@ enum AnomalyTuning {
     static let tail = 0.005
     /// How fast that quantile may still move once it is settled, in mean excesses a point.
     static let quantileForgetting = 0.0002
+    /// Points before this one are learned and not told: as many as the longest of the local means spans. Spreads grow from nothing, so the
+    /// first surprises are large on any series; they set the followed quantile high, from where it comes down as the series is known.
+    static let minTold = 37.0
     /// The rest after an alarm as a share of the points so far.
     static let rest = 0.03
     /// How many times the last surprise, fading over the rest, the next has to exceed.
