@@ -153,7 +153,7 @@ struct AnomalyDetectorTests {
 
     @Test func aSeriesThatHasOnlyBegunIsNotStrange() {
         for seed in 1...100 {
-            var noise = SeededNoise(state: UInt64(seed))
+            var noise = SplitMix64(seed: UInt64(seed))
             let begun = scores((0..<100).map { _ in seed % 2 == 0 ? 5 + 2 * noise.normal() : exp(3 + noise.normal()) })
             #expect(begun.allSatisfy { $0 < Self.threshold })
         }

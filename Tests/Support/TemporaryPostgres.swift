@@ -159,8 +159,10 @@ public final class TemporaryPostgresServer: Sendable {
             if [ -n "$pid" ]; then wait "$pid"; fi
             launch
         done
-        kill -QUIT "$pid" 2>/dev/null
+        # One that has only begun may miss the signal.
+        (while kill -QUIT "$pid"; do sleep 1; done) 2>/dev/null &
         wait "$pid" 2>/dev/null
+        kill "$!" 2>/dev/null
         cd /; rm -rf "$folder"
         """
 }
