@@ -5,8 +5,10 @@ final class DataMatrix {
     fileprivate let handle: DMatrixHandle
     let rowCount: Int
 
-    init(rows: [Float], columnCount: Int, labels: [Float], threads: Int) throws(TrainingError) {
+    /// - Parameter margins: what boosting begins from in each row, before the link function; nil for the same in all.
+    init(rows: [Float], columnCount: Int, labels: [Float], margins: [Float]? = nil, threads: Int) throws(TrainingError) {
         precondition(rows.count == labels.count * columnCount, "a row has one value a feature")
+        precondition(margins.map { $0.count == labels.count } ?? true, "a row has one margin")
         rowCount = labels.count
         var handle: DMatrixHandle?
         try check(
@@ -15,6 +17,7 @@ final class DataMatrix {
         guard let handle else { throw TrainingError(.trainer, "XGBoost gave no matrix") }
         self.handle = handle
         try check(XGDMatrixSetFloatInfo(handle, "label", labels, bst_ulong(labels.count)), "set labels")
+        if let margins { try check(XGDMatrixSetFloatInfo(handle, "base_margin", margins, bst_ulong(margins.count)), "set margins") }
     }
 
     deinit { XGDMatrixFree(handle) }

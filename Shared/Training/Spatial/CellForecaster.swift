@@ -26,9 +26,9 @@ public struct CellForecast: Sendable {
 
 /// Forecasts how many incidents of a kind each cell will see.
 ///
-/// Two views of the same past weeks are averaged as logarithms: a mixture of maps (`KernelMixture`), which never strays far from plain
-/// counts, and boosted trees (`CellTrainer`), which learn how types and neighbours act together; kinds that are abundant are pulled towards
-/// plain counts (`SpatialRisk.steadied`). What the cells expect in all is the level of the last weeks.
+/// A mixture of maps (`KernelMixture`), which never strays far from plain counts, is where boosted trees (`CellTrainer`) begin, which learn
+/// how types and neighbours act together; kinds that are abundant are pulled towards plain counts (`SpatialRisk.steadied`). What the cells
+/// expect in all is the level of the last weeks.
 ///
 /// ```swift
 /// let known = Incidents(all, before: monday)
@@ -48,8 +48,8 @@ public struct CellForecaster: Sendable {
         let risk = try SpatialRisk(fitting: incidents, on: lattice, kind: kind, weeks: options.weeks)
         let now = risk.features.rows(daysBefore: 0)
         var shares = risk.shares(rows: now)
-        let trees = try CellTrainer(options: options).logRates(risk, now: now, progress: progress)
-        if let trees { shares = Self.average(shares, logRates: trees) }
+        let trees = try CellTrainer(options: options).logFactors(risk, now: now, progress: progress)
+        if let trees { shares = Self.multiplied(shares, logFactors: trees) }
         shares = risk.steadied(shares)
         let total = risk.total(hours: hours)
         let timeline = EventTimeline(
@@ -59,12 +59,10 @@ public struct CellForecaster: Sendable {
             expected: shares.map { $0 * total }, dispersion: risk.dispersion, usesTrees: trees != nil, timeline: timeline)
     }
 
-    /// The geometric mean of shares and rates, as shares.
-    private static func average(_ shares: [Double], logRates: [Float]) -> [Double] {
-        let rates = logRates.map { exp(Double($0)) }
-        let scale = 1 / max(rates.reduce(0, +), .leastNormalMagnitude)
-        let means = zip(shares, rates).map { ($0 * $1 * scale).squareRoot() }
-        let total = means.reduce(0, +)
-        return means.map { $0 / total }
+    /// Shares times factors, as shares.
+    private static func multiplied(_ shares: [Double], logFactors: [Float]) -> [Double] {
+        let products = zip(shares, logFactors).map { $0 * exp(Double($1)) }
+        let total = products.reduce(0, +)
+        return products.map { $0 / total }
     }
 }
