@@ -166,11 +166,7 @@ actor ObservationWriter: SnapshottedMemory {
             var observations = try await self.observedBefore(changes, in: nil)
             isAhead = true
             let effect = try self.remember(changes, &observations)
-            if effect.lines.count >= FeatureStoreDatabase.minCopyLines {
-                try await database.pool.withTransaction { try await database.append(effect.lines, labels: [], in: $0) }
-            } else if !effect.lines.isEmpty {
-                try await database.append(effect.lines)
-            }
+            if !effect.lines.isEmpty { try await database.append(effect.lines) }
             self.newEntries += effect.lines.count
             return observations
         }

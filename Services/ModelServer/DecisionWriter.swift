@@ -13,6 +13,8 @@ struct DecisionWriter: Sendable {
     let database: ModelServerDatabase
     let champion: Champion
     let places: PlaceRisks
+    /// Others decide on the same transactions at the same time; each attempt finds more of them decided on.
+    private static let maxAttempts = 4
     /// Decided on by call, and not met in the log yet.
     let brought = BroughtKeys<DecisionName>()
 
@@ -29,7 +31,7 @@ struct DecisionWriter: Sendable {
     func decide(_ observations: [FeaturesV1.Observation], at time: Timestamp, isBrief: Bool) async throws -> [RecordsV1.Decision] {
         var batch = try decisions(on: observations, at: time, isBrief: isBrief)
         // Replicas that decide on the same transactions may wait for each other.
-        let existing = try await retryingConflicts { try await database.append(batch.rows, shadowScores: batch.shadowScores) }
+        let existing = try await retryingConflicts { try await database.append(batch.stored) }
         database.log.notifyCommitted()
         brought.insert(batch.messages.keys)
         if !existing.isEmpty {
@@ -60,7 +62,7 @@ struct DecisionWriter: Sendable {
         try await retryingConflicts {
             try await database.pool.withTransaction { transaction in
                 let batch = try decisions(on: try await claim(transaction), at: .now(), isBrief: false)
-                try await database.append(batch.rows, shadowScores: batch.shadowScores, in: transaction)
+                try await database.append(batch.stored, in: transaction)
             }
         }
         database.log.notifyCommitted()
@@ -71,18 +73,17 @@ struct DecisionWriter: Sendable {
         /// Of each observation's decision.
         var names: [DecisionName] = []
         var messages: [DecisionName: RecordsV1.Decision] = [:]
-        var rows: [StoredDecision] = []
-        var shadowScores: [ShadowScore] = []
+        var stored: StoredDecisions
     }
 
     private func decisions(on observations: [FeaturesV1.Observation], at time: Timestamp, isBrief: Bool) throws -> Batch {
-        guard !observations.isEmpty else { return Batch() }
+        guard !observations.isEmpty else { return Batch(stored: StoredDecisions(modelVersion: "", decidedAt: time)) }
         guard let scorer = champion.scorer else { throw RPCError(.failedPrecondition, "no model has been promoted") }
         let shadows = champion.shadows
-        var batch = Batch()
+        var batch = Batch(stored: StoredDecisions(modelVersion: scorer.version, decidedAt: time))
         batch.names.reserveCapacity(observations.count)
         batch.messages.reserveCapacity(observations.count)
-        batch.rows.reserveCapacity(observations.count)
+        batch.stored.decisions.reserveCapacity(observations.count)
         for observation in observations {
             let key = TransactionKey(observation.key ?? RecordsV1.TransactionKey())
             let name = DecisionName(of: key)
@@ -98,10 +99,9 @@ struct DecisionWriter: Sendable {
             }
             let message = RecordsV1.Decision(decision)
             batch.messages[name] = message
-            batch.rows.append(
+            batch.stored.decisions.append(
                 StoredDecision(
-                    key: key, name: name.bytes, modelVersion: decision.modelVersion, riskScore: decision.riskScore,
-                    isAlert: decision.alert, decidedAt: time, observation: Payload.encode(observation),
+                    name: name.bytes, riskScore: decision.riskScore, isAlert: decision.alert, observation: Payload.encode(observation),
                     logEntry: Payload.encode(
                         ModelsV1.LoggedDecision(
                             decision: message, eventTime: observation.eventTime, amount: observation.amount, location: observation.location,
@@ -109,7 +109,7 @@ struct DecisionWriter: Sendable {
             // A shadow that was trained on other features says nothing: what is decided does not depend on it.
             for shadow in shadows where observation.featureSetVersion == shadow.featureSetVersion {
                 guard let score = shadow.riskScore(observation.values, placeRisk: placeRisk) else { continue }
-                batch.shadowScores.append(
+                batch.stored.shadowScores.append(
                     ShadowScore(key: key, name: name.bytes, modelVersion: shadow.version, riskScore: score, decidedAt: time))
             }
         }
@@ -123,10 +123,13 @@ struct DecisionWriter: Sendable {
     }
 
     private func retryingConflicts<R>(_ body: () async throws -> R) async throws -> R {
-        do {
-            return try await body()
-        } catch let error as PostgresError where error.isSerializationFailure {
-            return try await body()
+        for _ in 1..<Self.maxAttempts {
+            do {
+                return try await body()
+            } catch let error as PostgresError where error.isSerializationFailure || error.isUniqueViolation {
+                continue
+            }
         }
+        return try await body()
     }
 }

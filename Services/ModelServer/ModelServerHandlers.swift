@@ -43,7 +43,8 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
     }
 
     func replayDecision(_ request: ModelsV1.ReplayDecisionRequest, context: CallContext) async throws -> ModelsV1.ReplayDecisionResponse {
-        guard let name = DecisionName(text: request.decisionID), let record = try await database.decision(named: name.bytes) else {
+        guard let name = DecisionName(text: request.decisionID), let record = try await database.decisions(named: [name.bytes]).first
+        else {
             throw RPCError(.notFound, "there is no decision \(request.decisionID)")
         }
         let stored = try RecordsV1.Decision(logEntry: record.logEntry)

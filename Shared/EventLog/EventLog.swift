@@ -27,15 +27,22 @@ public struct EventLog: Sendable {
     let pool: PostgresPool
     let table: String
     let keyColumns: [String]
+    let isInBlocks: Bool
     private let commits = WakeSignal()
+
+    /// The most events in one row of a log in blocks, and by how much its sequence grows from row to row.
+    public static let maxBlockEvents = 128
 
     /// - Parameters:
     ///   - table: made by ``tableDDL(name:)``, in the pool's schema.
     ///   - keyColumns: two more columns of type text, that together name what an event is of; null for events without a name.
-    public init(pool: PostgresPool, table: String = "event_log", keyColumns: (String, String)? = nil) {
+    ///   - isInBlocks: a row holds up to ``maxBlockEvents`` events, which costs a tenth of a row for each. Their payloads are an array in
+    ///     `payloads`, instead of `payload`, and so are the key columns; the numbers from the row's `sequence` on are theirs.
+    public init(pool: PostgresPool, table: String = "event_log", keyColumns: (String, String)? = nil, isInBlocks: Bool = false) {
         self.pool = pool
         self.table = table
         self.keyColumns = keyColumns.map { [$0.0, $0.1] } ?? []
+        self.isInBlocks = isInBlocks
     }
 
     /// The table, for the service's first migration.
@@ -82,12 +89,14 @@ public struct EventLog: Sendable {
             """
             : "payload, NULL::text, NULL::text"
         let rows = try await pool.query(
-            """
-            SELECT transaction_id, sequence, recorded_at, \(columns) FROM \(ident: table)
-            WHERE (transaction_id, sequence) > (\(PostgresTransactionID(position.transactionID)), \(position.sequence))
-              AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
-            ORDER BY transaction_id, sequence LIMIT \(limit)
-            """)
+            isInBlocks
+                ? blockEvents(after: position, limit: limit, keysOnly: keysOnly)
+                : """
+                SELECT transaction_id, sequence, recorded_at, \(columns) FROM \(ident: table)
+                WHERE (transaction_id, sequence) > (\(PostgresTransactionID(position.transactionID)), \(position.sequence))
+                  AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+                ORDER BY transaction_id, sequence LIMIT \(limit)
+                """)
         return try rows.map { row in
             let (transaction, sequence, time, payload, owner, id) = try row.decode(
                 PostgresTransactionID.self, Int64.self, PostgresTimestamp.self, [UInt8].self, String?.self, String?.self)
@@ -103,12 +112,32 @@ public struct EventLog: Sendable {
     public func end() async throws -> LogPosition {
         let rows = try await pool.query(
             """
-            SELECT transaction_id, sequence FROM \(ident: table)
+            SELECT transaction_id, \(lastSequence) FROM \(ident: table)
             WHERE transaction_id < pg_snapshot_xmin(pg_current_snapshot())
             ORDER BY transaction_id DESC, sequence DESC LIMIT 1
             """)
         guard let (transaction, sequence) = try rows.first?.decode(PostgresTransactionID.self, Int64.self) else { return .start }
         return LogPosition(transactionID: transaction.value, sequence: sequence)
+    }
+
+    /// Of a row, as an expression.
+    public var lastSequence: SQL { isInBlocks ? "sequence + cardinality(payloads) - 1" : "sequence" }
+
+    /// The first row of a log in blocks may have been read in part: it begins at or before the position.
+    private func blockEvents(after position: LogPosition, limit: Int, keysOnly: Bool) -> SQL {
+        let transaction = PostgresTransactionID(position.transactionID)
+        let payloads: SQL = keysOnly ? "NULL::bytea[]" : "payloads"
+        let keys: SQL = keyColumns.isEmpty ? "NULL::text[], NULL::text[]" : "\(ident: keyColumns[0]), \(ident: keyColumns[1])"
+        return """
+            SELECT transaction_id, sequence + place - 1, recorded_at, coalesce(payload, ''), owner, id FROM (
+                SELECT * FROM \(ident: table)
+                WHERE (transaction_id, sequence) > (\(transaction), \(position.sequence - Int64(Self.maxBlockEvents)))
+                  AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+                ORDER BY transaction_id, sequence LIMIT \(limit + 1)
+            ) AS block CROSS JOIN LATERAL unnest(\(payloads), \(keys)) WITH ORDINALITY AS event (payload, owner, id, place)
+            WHERE (transaction_id, sequence + place - 1) > (\(transaction), \(position.sequence))
+            ORDER BY transaction_id, sequence, place LIMIT \(limit)
+            """
     }
 
     /// The events after a position in batches, without end: waits for news once it has caught up.

@@ -67,7 +67,8 @@ import Testing
             let reborn = try await writer(database)
             let next = transaction(400)
             let expected = try await lived.observe([next])
-            try await database.pool.execute("DELETE FROM event_log WHERE bank_transaction_id = 't-400'")
+            try await database.pool.execute("DELETE FROM observed WHERE bank_transaction_id = 't-400'")
+            try await database.pool.execute("DELETE FROM event_log WHERE bank_transaction_ids = ARRAY['t-400']")
             let actual = try await reborn.observe([next])
             #expect(encoded(actual) == encoded(expected))
             #expect(actual.first?.location?.latitude == 17.2)
@@ -103,7 +104,7 @@ import Testing
     @Test func aFailedCommitEndsTheWriter() async throws {
         try await withDatabase { database in
             let writer = try await writer(database)
-            try await database.pool.execute("ALTER TABLE event_log ADD CHECK (bank_transaction_id <> 't-1')")
+            try await database.pool.execute("ALTER TABLE observed ADD CHECK (bank_transaction_id <> 't-1')")
             await #expect(throws: (any Error).self) { try await writer.observe([transaction(1)]) }
             await #expect(throws: (any Error).self) { try await writer.observe([transaction(2)]) }
             await #expect(throws: (any Error).self) { try await writer.waitForBreakage() }

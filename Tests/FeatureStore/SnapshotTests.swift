@@ -92,6 +92,7 @@ import Testing
             for writer in [lived, restored, replayed] {
                 try await database.pool.execute(
                     "DELETE FROM event_log WHERE (transaction_id, sequence) NOT IN (SELECT transaction_id, sequence FROM kept)")
+                try await database.pool.execute("DELETE FROM observed WHERE sequence NOT IN (SELECT sequence FROM kept)")
                 try await live(writer, part: 3)
                 goneOn.append(try await answers(writer))
             }

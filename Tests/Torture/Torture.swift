@@ -136,15 +136,14 @@ final class Torture {
 
     /// The counts of a round: in the schemas, and as the feature store's log told them.
     private func check(_ prefix: String, _ count: Int, _ seen: Observer.Count) throws -> Bool {
-        func number(_ schema: String, _ what: String) throws -> Int {
-            let text = try suite.server.psql(
-                "SELECT \(what) FROM \(schema).event_log WHERE bank_id IS NOT NULL AND bank_transaction_id LIKE '\(prefix)-%'")
+        func number(_ view: String, _ what: String) throws -> Int {
+            let text = try suite.server.psql("SELECT \(what) FROM \(view) WHERE transaction_id LIKE '\(prefix)-%'")
             return Int(text.trimmingCharacters(in: .whitespacesAndNewlines)) ?? -1
         }
-        let all = try number("ingestion", "count(*)")
-        let different = try number("ingestion", "count(DISTINCT bank_transaction_id)")
-        let inStore = try number("features", "count(*)")
-        let inStoreOnce = try number("features", "count(DISTINCT bank_transaction_id)")
+        let all = try number("ingestion.transactions", "count(*)")
+        let different = try number("ingestion.transactions", "count(DISTINCT transaction_id)")
+        let inStore = try number("features.observations", "count(*)")
+        let inStoreOnce = try number("features.observations", "count(DISTINCT transaction_id)")
         stored += all
         distinct += different
         observed += inStore

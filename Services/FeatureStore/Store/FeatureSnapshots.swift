@@ -40,7 +40,7 @@ extension FeatureStoreDatabase {
     /// The last entry of the log. Only the writer may ask, while nothing is being written.
     func lastPosition() async throws -> LogPosition {
         let rows = try await pool.query(
-            "SELECT transaction_id, sequence FROM event_log ORDER BY transaction_id DESC, sequence DESC LIMIT 1")
+            "SELECT transaction_id, \(log.lastSequence) FROM event_log ORDER BY transaction_id DESC, sequence DESC LIMIT 1")
         guard let (transaction, sequence) = try rows.first?.decode(PostgresTransactionID.self, Int64.self) else { return .start }
         return LogPosition(transactionID: transaction.value, sequence: sequence)
     }

@@ -25,23 +25,27 @@ struct FeatureStoreDatabase: Sendable {
         Migration(
             name: "0006_snapshots_of_behaviour",
             sql: String(decoding: PackageResources.V0006_snapshots_of_behaviour_sql, as: UTF8.self)),
+        Migration(name: "0007_log_in_blocks", sql: String(decoding: PackageResources.V0007_log_in_blocks_sql, as: UTF8.self)),
     ]
-
-    /// From so many lines on COPY is quicker than a statement, for all its round trips.
-    static let minCopyLines = 24
 
     init(pool: PostgresPool) {
         self.pool = pool
-        log = EventLog(pool: pool, keyColumns: ("bank_id", "bank_transaction_id"))
+        log = EventLog(pool: pool, keyColumns: ("bank_ids", "bank_transaction_ids"), isInBlocks: true)
     }
 
     /// The log's entries of these transactions' observations, by key; those never observed are missing.
     func observations(of keys: [TransactionKey], in transaction: PostgresTransaction? = nil) async throws -> [TransactionKey: [UInt8]] {
         guard !keys.isEmpty else { return [:] }
         let select: SQL = """
-            SELECT o.bank_id, o.bank_transaction_id, o.payload
-            FROM unnest(\(keys.map(\.bankID)), \(keys.map(\.transactionID))) AS wanted (bank_id, transaction_id)
-            JOIN event_log o ON o.bank_id = wanted.bank_id AND o.bank_transaction_id = wanted.transaction_id
+            WITH wanted AS (
+                SELECT o.* FROM unnest(\(keys.map(\.bankID)), \(keys.map(\.transactionID))) AS key (bank_id, transaction_id)
+                JOIN observed o ON o.bank_id = key.bank_id AND o.bank_transaction_id = key.transaction_id
+            )
+            SELECT event.bank_id, event.transaction_id, event.payload
+            FROM event_log block
+            CROSS JOIN LATERAL unnest(payloads, bank_ids, bank_transaction_ids) AS event (payload, bank_id, transaction_id)
+            JOIN wanted ON wanted.bank_id = event.bank_id AND wanted.bank_transaction_id = event.transaction_id
+            WHERE block.sequence IN (SELECT sequence FROM wanted)
             """
         let rows = if let transaction { try await transaction.query(select) } else { try await pool.query(select) }
         var found: [TransactionKey: [UInt8]] = [:]
@@ -54,36 +58,32 @@ struct FeatureStoreDatabase: Sendable {
     /// Writes lines in the order in which memory took them in, and labels.
     func append(_ lines: [LogLine], labels: [Label], in transaction: PostgresTransaction) async throws {
         if let upsert = Self.upsert(labels) { try await transaction.execute(upsert) }
-        guard lines.count >= Self.minCopyLines else {
-            if !lines.isEmpty { try await transaction.execute(Self.insert(lines)) }
-            return
-        }
-        try await transaction.copyIn(
-            table: "event_log", columns: ["payload", "bank_id", "bank_transaction_id", "event_time"]
-        ) { writer in
-            for line in lines {
-                try await writer.write(
-                    line.payload, line.observed?.key.bankID, line.observed?.key.transactionID, Self.time(of: line))
-            }
-        }
+        if !lines.isEmpty { try await transaction.execute(Self.insert(lines)) }
     }
 
-    /// Writes a few lines in one round trip.
+    /// Writes lines in one round trip.
     func append(_ lines: [LogLine]) async throws { try await pool.execute(Self.insert(lines)) }
 
-    private static func time(of line: LogLine) -> PostgresTimestamp? {
-        line.observed.map { PostgresTimestamp(microsecondsSince1970: $0.eventTime.microseconds) }
-    }
-
+    /// Blocks of the lines, and of each observation where it is.
     private static func insert(_ lines: [LogLine]) -> SQL {
-        """
-        INSERT INTO event_log (payload, bank_id, bank_transaction_id, event_time)
-        SELECT payload, bank_id, transaction_id, event_time FROM unnest(
-            \(lines.map(\.payload)), \(lines.map { $0.observed?.key.bankID }), \(lines.map { $0.observed?.key.transactionID }),
-            \(lines.map(Self.time))
-        ) WITH ORDINALITY AS line (payload, bank_id, transaction_id, event_time, place)
-        ORDER BY place
-        """
+        let times = lines.map { line in line.observed.map { PostgresTimestamp(microsecondsSince1970: $0.eventTime.microseconds) } }
+        return """
+            WITH lines (payloads, bank_ids, transaction_ids, times) AS (
+                SELECT \(lines.map(\.payload)), \(lines.map { $0.observed?.key.bankID }), \(lines.map { $0.observed?.key.transactionID }),
+                    \(times)
+            ), block AS (
+                INSERT INTO event_log (payloads, bank_ids, bank_transaction_ids, event_times, first_event_time, last_event_time)
+                SELECT payloads[first:last], bank_ids[first:last], transaction_ids[first:last], times[first:last],
+                    (SELECT min(time) FROM unnest(times[first:last]) AS time), (SELECT max(time) FROM unnest(times[first:last]) AS time)
+                FROM lines, LATERAL (
+                    SELECT first, first + \(EventLog.maxBlockEvents) - 1 AS last
+                    FROM generate_series(1, \(lines.count), \(EventLog.maxBlockEvents)) AS first ORDER BY first) AS bounds
+                RETURNING sequence, bank_ids, bank_transaction_ids
+            )
+            INSERT INTO observed (bank_id, bank_transaction_id, sequence)
+            SELECT key.bank_id, key.transaction_id, sequence
+            FROM block, unnest(bank_ids, bank_transaction_ids) AS key (bank_id, transaction_id) WHERE key.bank_id IS NOT NULL
+            """
     }
 
     private static func upsert(_ labels: [Label]) -> SQL? {
@@ -105,12 +105,14 @@ struct FeatureStoreDatabase: Sendable {
     func forEachEntry(
         after position: LogPosition = .start, batchRows: Int = 10_000, _ body: ([[UInt8]]) async throws -> Void
     ) async throws {
+        let start = PostgresTransactionID(position.transactionID)
         try await pool.withTransaction { transaction in
             try await transaction.stream(
                 """
-                SELECT payload FROM event_log
-                WHERE (transaction_id, sequence) > (\(PostgresTransactionID(position.transactionID)), \(position.sequence))
-                ORDER BY transaction_id, sequence
+                SELECT payload FROM event_log CROSS JOIN LATERAL unnest(payloads) WITH ORDINALITY AS event (payload, place)
+                WHERE (transaction_id, sequence) > (\(start), \(position.sequence - Int64(EventLog.maxBlockEvents)))
+                  AND (transaction_id, sequence + place - 1) > (\(start), \(position.sequence))
+                ORDER BY transaction_id, sequence, place
                 """, batchRows: batchRows
             ) { rows in
                 try await body(try rows.map { try $0.decode([UInt8].self) })
@@ -120,12 +122,16 @@ struct FeatureStoreDatabase: Sendable {
 
     /// The last observations up to a position, in the order in which memory took them in.
     func lastObservations(upTo position: LogPosition, limit: Int) async throws -> [[UInt8]] {
+        let end = PostgresTransactionID(position.transactionID)
         let rows = try await pool.query(
             """
-            SELECT payload FROM event_log
-            WHERE bank_id IS NOT NULL
-              AND (transaction_id, sequence) <= (\(PostgresTransactionID(position.transactionID)), \(position.sequence))
-            ORDER BY transaction_id DESC, sequence DESC LIMIT \(limit)
+            SELECT payload FROM (
+                SELECT * FROM event_log
+                WHERE first_event_time IS NOT NULL AND (transaction_id, sequence) <= (\(end), \(position.sequence))
+                ORDER BY transaction_id DESC, sequence DESC LIMIT \(limit)
+            ) AS block CROSS JOIN LATERAL unnest(payloads, bank_ids) WITH ORDINALITY AS event (payload, bank_id, place)
+            WHERE event.bank_id IS NOT NULL AND (transaction_id, sequence + place - 1) <= (\(end), \(position.sequence))
+            ORDER BY transaction_id DESC, sequence DESC, place DESC LIMIT \(limit)
             """)
         return try rows.decode([UInt8].self).reversed()
     }
@@ -141,11 +147,14 @@ struct FeatureStoreDatabase: Sendable {
         try await pool.withTransaction { transaction in
             try await transaction.stream(
                 """
-                SELECT o.bank_id, o.bank_transaction_id, o.payload, l.is_fraud, l.known_at, l.source
-                FROM event_log o
-                LEFT JOIN labels l ON l.bank_id = o.bank_id AND l.transaction_id = o.bank_transaction_id AND l.known_at <= \(known)
-                WHERE o.bank_id IS NOT NULL AND o.event_time >= \(first) AND o.event_time < \(end)
-                ORDER BY o.event_time, o.bank_id, o.bank_transaction_id
+                SELECT o.bank_id, o.transaction_id, o.payload, l.is_fraud, l.known_at, l.source
+                FROM event_log block
+                CROSS JOIN LATERAL unnest(payloads, bank_ids, bank_transaction_ids, event_times)
+                    AS o (payload, bank_id, transaction_id, event_time)
+                LEFT JOIN labels l ON l.bank_id = o.bank_id AND l.transaction_id = o.transaction_id AND l.known_at <= \(known)
+                WHERE last_event_time >= \(first) AND first_event_time < \(end)
+                  AND o.bank_id IS NOT NULL AND o.event_time >= \(first) AND o.event_time < \(end)
+                ORDER BY o.event_time, o.bank_id, o.transaction_id
                 """, batchRows: batchRows
             ) { rows in
                 try await body(try rows.map(HistoricalObservation.init(row:)))
@@ -163,11 +172,13 @@ extension FeatureStoreDatabase {
         try await pool.withTransaction { transaction in
             try await transaction.stream(
                 """
-                SELECT o.bank_id, o.bank_transaction_id, o.payload, l.is_fraud, l.known_at, l.source
-                FROM event_log o
-                LEFT JOIN labels l ON l.bank_id = o.bank_id AND l.transaction_id = o.bank_transaction_id AND l.known_at <= \(known)
+                SELECT o.bank_id, o.transaction_id, o.payload, l.is_fraud, l.known_at, l.source
+                FROM event_log block
+                CROSS JOIN LATERAL unnest(payloads, bank_ids, bank_transaction_ids) WITH ORDINALITY
+                    AS o (payload, bank_id, transaction_id, place)
+                LEFT JOIN labels l ON l.bank_id = o.bank_id AND l.transaction_id = o.transaction_id AND l.known_at <= \(known)
                 WHERE o.bank_id IS NOT NULL
-                ORDER BY o.transaction_id, o.sequence
+                ORDER BY block.transaction_id, block.sequence, o.place
                 """, batchRows: batchRows
             ) { rows in
                 try await body(try rows.map(HistoricalObservation.init(row:)))

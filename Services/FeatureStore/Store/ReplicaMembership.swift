@@ -106,7 +106,7 @@ extension FeatureStoreDatabase {
         guard !keys.isEmpty else { return [:] }
         let rows = try await pool.query(
             """
-            SELECT o.partial_bank_id, o.partial_transaction_id, o.payload
+            SELECT o.partial_bank_id, o.partial_transaction_id, o.payloads[1]
             FROM unnest(\(keys.map(\.bankID)), \(keys.map(\.transactionID))) AS wanted (bank_id, transaction_id)
             JOIN event_log o ON o.partial_bank_id = wanted.bank_id AND o.partial_transaction_id = wanted.transaction_id
             """)
@@ -117,13 +117,16 @@ extension FeatureStoreDatabase {
         return found
     }
 
-    /// Writes first halves.
+    /// Writes first halves, each in a row of its own: it is found by its key there.
     func append(partial lines: [LogLine], in transaction: PostgresTransaction) async throws {
         guard !lines.isEmpty else { return }
-        try await transaction.copyIn(
-            table: "event_log", columns: ["payload", "partial_bank_id", "partial_transaction_id"]
-        ) { writer in
-            for line in lines { try await writer.write(line.payload, line.observed?.key.bankID, line.observed?.key.transactionID) }
-        }
+        try await transaction.execute(
+            """
+            INSERT INTO event_log (payloads, bank_ids, bank_transaction_ids, event_times, partial_bank_id, partial_transaction_id)
+            SELECT ARRAY[payload], ARRAY[NULL::text], ARRAY[NULL::text], ARRAY[NULL::timestamptz], bank_id, transaction_id FROM unnest(
+                \(lines.map(\.payload)), \(lines.map { $0.observed?.key.bankID }), \(lines.map { $0.observed?.key.transactionID })
+            ) WITH ORDINALITY AS line (payload, bank_id, transaction_id, place)
+            ORDER BY place
+            """)
     }
 }

@@ -5,15 +5,21 @@ import Records
 
 /// A decision as the store keeps it; the messages are opaque here.
 struct StoredDecision: Sendable {
-    let key: TransactionKey
     let name: UUID
-    let modelVersion: String
     let riskScore: Double
     let isAlert: Bool
-    let decidedAt: Timestamp
     let observation: [UInt8]
     /// With what the log tells of its transaction.
     let logEntry: [UInt8]
+}
+
+/// Decisions that one model made at one time, in order.
+struct StoredDecisions: Sendable {
+    let modelVersion: String
+    let decidedAt: Timestamp
+    var decisions: [StoredDecision] = []
+    /// What shadows said beside it.
+    var shadowScores: [ShadowScore] = []
 }
 
 /// What a model that decides nothing says of a transaction.
@@ -38,97 +44,86 @@ struct ModelServerDatabase: Sendable {
         Migration(name: "0003_labels", sql: String(decoding: PackageResources.V0003_labels_sql, as: UTF8.self)),
         Migration(name: "0004_shadow", sql: String(decoding: PackageResources.V0004_shadow_sql, as: UTF8.self)),
         Migration(name: "0005_log_holds_decisions", sql: String(decoding: PackageResources.V0005_log_holds_decisions_sql, as: UTF8.self)),
+        Migration(name: "0006_log_in_blocks", sql: String(decoding: PackageResources.V0006_log_in_blocks_sql, as: UTF8.self)),
     ]
 
-    /// From so many rows on COPY is quicker than a statement, for all its round trips.
-    static let minCopyRows = 24
+    /// Others may write the same decisions at the same time, and then there are fewer left to write.
+    private static let maxAttempts = 4
 
     init(pool: PostgresPool) {
         self.pool = pool
-        log = EventLog(pool: pool)
+        log = EventLog(pool: pool, isInBlocks: true)
     }
 
     // MARK: Decisions
 
-    /// The log's entries of the decisions of these names, and what each was made from; those not made are missing.
-    func decisions(named names: [UUID]) async throws -> [(name: UUID, logEntry: [UInt8], observation: [UInt8])] {
+    /// The log's entries of the decisions of these names, what each was made from, and by which model; those not made are missing.
+    func decisions(
+        named names: [UUID]
+    ) async throws -> [(name: UUID, logEntry: [UInt8], observation: [UInt8], modelVersion: String)] {
         guard !names.isEmpty else { return [] }
-        let rows = try await pool.query("SELECT decision_id, payload, observation FROM event_log WHERE decision_id = ANY(\(names))")
-        return try rows.decode(UUID.self, [UInt8].self, [UInt8].self).map { ($0.0, $0.1, $0.2) }
-    }
-
-    /// A decision's log entry with the observation it was made from; nil if there is none of that name.
-    func decision(named name: UUID) async throws -> (logEntry: [UInt8], observation: [UInt8], modelVersion: String)? {
-        let rows = try await pool.query("SELECT payload, observation, model_version FROM event_log WHERE decision_id = \(name)")
-        return try rows.first.map { row in
-            let (entry, observation, version) = try row.decode([UInt8].self, [UInt8].self, String.self)
-            return (entry, observation, version)
-        }
+        let rows = try await pool.query(
+            """
+            SELECT made.decision_id, payload, observation, model_version
+            FROM event_log CROSS JOIN LATERAL unnest(decision_ids, payloads, observations) AS made (decision_id, payload, observation)
+            WHERE sequence IN (SELECT sequence FROM decided WHERE decision_id = ANY(\(names))) AND made.decision_id = ANY(\(names))
+            """)
+        return try rows.decode(UUID.self, [UInt8].self, [UInt8].self, String.self).map { ($0.0, $0.1, $0.2, $0.3) }
     }
 
     /// Writes decisions on transactions that have none, in order, and what shadows said beside them.
     ///
     /// - Returns: the names of those that were there already, and stay as they are.
-    func append(_ decisions: [StoredDecision], shadowScores: [ShadowScore]) async throws -> Set<UUID> {
-        guard !decisions.isEmpty else { return [] }
-        if decisions.count >= Self.minCopyRows, try await copy(decisions, shadowScores) { return [] }
-        let results = try await pool.pipeline(Self.statements(decisions, shadowScores))
-        return try Self.missing(decisions, results[0])
-    }
-
-    /// The same as a part of a transaction.
-    func append(_ decisions: [StoredDecision], shadowScores: [ShadowScore], in transaction: PostgresTransaction) async throws {
-        guard !decisions.isEmpty else { return }
-        try await transaction.pipeline(Self.statements(decisions, shadowScores))
-    }
-
-    /// Writes all, or none and returns false where one of them is there already.
-    private func copy(_ decisions: [StoredDecision], _ shadowScores: [ShadowScore]) async throws -> Bool {
-        do {
-            // Two replicas that decide on the same transactions may wait for each other.
-            try await pool.withTransaction(attempts: 3) { transaction in
-                if !shadowScores.isEmpty { try await transaction.execute(Self.insert(shadowScores)) }
-                try await transaction.copyIn(
-                    table: "event_log",
-                    columns: [
-                        "payload", "decision_id", "bank_id", "bank_transaction_id", "model_version", "risk_score", "is_alert", "decided_at",
-                        "observation",
-                    ]
-                ) { writer in
-                    for row in decisions {
-                        try await writer.write(
-                            row.logEntry, row.name, row.key.bankID, row.key.transactionID, row.modelVersion, row.riskScore, row.isAlert,
-                            PostgresTimestamp(row.decidedAt), row.observation)
-                    }
-                }
+    func append(_ batch: StoredDecisions) async throws -> Set<UUID> {
+        var existing: Set<UUID> = []
+        for attempt in 1... {
+            let statements = Self.statements(batch, without: existing)
+            if statements.isEmpty { break }
+            do {
+                _ = try await pool.pipeline(statements)
+                break
+            } catch let error as PostgresError where error.isUniqueViolation && attempt < Self.maxAttempts {
+                existing = try await Self.existing(of: batch) { try await pool.query($0) }
             }
-            return true
-        } catch let error as PostgresError where error.sqlState == "23505" {
-            return false
         }
+        return existing
     }
 
-    private static func missing(_ decisions: [StoredDecision], _ written: PostgresRows) throws -> Set<UUID> {
-        guard written.count < decisions.count else { return [] }
-        return Set(decisions.map(\.name)).subtracting(try written.decode(UUID.self))
+    /// The same as a part of a transaction, which fails with a unique violation where others write the same decisions meanwhile.
+    func append(_ batch: StoredDecisions, in transaction: PostgresTransaction) async throws {
+        let existing = try await Self.existing(of: batch) { try await transaction.query($0) }
+        let statements = Self.statements(batch, without: existing)
+        if !statements.isEmpty { try await transaction.pipeline(statements) }
     }
 
-    private static func statements(_ decisions: [StoredDecision], _ shadowScores: [ShadowScore]) -> [SQL] {
-        let write: SQL = """
-            INSERT INTO event_log (
-                payload, decision_id, bank_id, bank_transaction_id, model_version, risk_score, is_alert, decided_at, observation)
-            SELECT payload, decision_id, bank_id, transaction_id, model_version, risk_score, is_alert, decided_at, observation
-            FROM unnest(
-                \(decisions.map(\.logEntry)), \(decisions.map(\.name)), \(decisions.map(\.key.bankID)),
-                \(decisions.map(\.key.transactionID)), \(decisions.map(\.modelVersion)), \(decisions.map(\.riskScore)),
-                \(decisions.map(\.isAlert)), \(decisions.map { PostgresTimestamp($0.decidedAt) }), \(decisions.map(\.observation))
-            ) WITH ORDINALITY AS row (
-                payload, decision_id, bank_id, transaction_id, model_version, risk_score, is_alert, decided_at, observation, place)
-            ORDER BY place
-            ON CONFLICT (decision_id) DO NOTHING
-            RETURNING decision_id
-            """
-        return shadowScores.isEmpty ? [write] : [write, insert(shadowScores)]
+    private static func existing(of batch: StoredDecisions, _ query: (SQL) async throws -> PostgresRows) async throws -> Set<UUID> {
+        guard !batch.decisions.isEmpty else { return [] }
+        return Set(
+            try await query("SELECT decision_id FROM decided WHERE decision_id = ANY(\(batch.decisions.map(\.name)))").decode(UUID.self))
+    }
+
+    private static func statements(_ batch: StoredDecisions, without existing: Set<UUID>) -> [SQL] {
+        let new = existing.isEmpty ? batch.decisions : batch.decisions.filter { !existing.contains($0.name) }
+        return (new.isEmpty ? [] : [insert(new, of: batch)]) + (batch.shadowScores.isEmpty ? [] : [insert(batch.shadowScores)])
+    }
+
+    /// Blocks of decisions, and of each where it is.
+    private static func insert(_ decisions: [StoredDecision], of batch: StoredDecisions) -> SQL {
+        """
+        WITH made (payloads, ids, risk_scores, alerts, observations) AS (
+            SELECT \(decisions.map(\.logEntry)), \(decisions.map(\.name)), \(decisions.map(\.riskScore)), \(decisions.map(\.isAlert)),
+                \(decisions.map(\.observation))
+        ), block AS (
+            INSERT INTO event_log (payloads, decision_ids, risk_scores, are_alerts, observations, model_version, decided_at)
+            SELECT payloads[first:last], ids[first:last], risk_scores[first:last], alerts[first:last], observations[first:last],
+                \(batch.modelVersion), \(PostgresTimestamp(batch.decidedAt))
+            FROM made, LATERAL (
+                SELECT first, first + \(EventLog.maxBlockEvents) - 1 AS last
+                FROM generate_series(1, \(decisions.count), \(EventLog.maxBlockEvents)) AS first ORDER BY first) AS bounds
+            RETURNING sequence, decision_ids
+        )
+        INSERT INTO decided (decision_id, sequence) SELECT id, sequence FROM block, unnest(decision_ids) AS id
+        """
     }
 
     private static func insert(_ scores: [ShadowScore]) -> SQL {
@@ -157,13 +152,21 @@ struct ModelServerDatabase: Sendable {
     func observations(ofModel version: String, since: Timestamp) async throws -> [[UInt8]] {
         try await pool.query(
             """
-            (SELECT observation, decided_at FROM decisions
+            WITH shadow AS (
+                SELECT decision_id, decided_at FROM shadow_scores
                 WHERE model_version = \(version) AND decided_at >= \(PostgresTimestamp(since))
+                ORDER BY decided_at DESC LIMIT \(Self.maxObservations)
+            )
+            (SELECT observation, decided_at FROM (
+                SELECT observations, decided_at FROM event_log
+                WHERE model_version = \(version) AND decided_at >= \(PostgresTimestamp(since))
+                ORDER BY decided_at DESC LIMIT \(Self.maxObservations)) AS block CROSS JOIN LATERAL unnest(observations) AS observation
                 ORDER BY decided_at DESC LIMIT \(Self.maxObservations))
             UNION ALL
-            (SELECT d.observation, s.decided_at FROM shadow_scores s JOIN decisions d USING (decision_id)
-                WHERE s.model_version = \(version) AND s.decided_at >= \(PostgresTimestamp(since))
-                ORDER BY s.decided_at DESC LIMIT \(Self.maxObservations))
+            SELECT made.observation, shadow.decided_at
+            FROM event_log CROSS JOIN LATERAL unnest(decision_ids, observations) AS made (decision_id, observation)
+            JOIN shadow ON shadow.decision_id = made.decision_id
+            WHERE sequence IN (SELECT sequence FROM decided JOIN shadow USING (decision_id))
             ORDER BY decided_at DESC LIMIT \(Self.maxObservations)
             """
         ).decode([UInt8].self, PostgresTimestamp.self).map { $0.0 }
@@ -178,10 +181,10 @@ struct ModelServerDatabase: Sendable {
             """
             SELECT d.risk_score, coalesce(l.is_fraud, false)
             FROM (
-                SELECT bank_id, transaction_id, risk_score, decided_at FROM decisions WHERE model_version = \(version)
+                SELECT decision_id, risk_score, decided_at FROM decisions WHERE model_version = \(version)
                 UNION ALL
-                SELECT bank_id, transaction_id, risk_score, decided_at FROM shadow_scores WHERE model_version = \(version)
-            ) d LEFT JOIN labels l USING (bank_id, transaction_id)
+                SELECT decision_id, risk_score, decided_at FROM shadow_scores WHERE model_version = \(version)
+            ) d LEFT JOIN labels l ON decision_id_of(l.bank_id, l.transaction_id) = d.decision_id
             WHERE d.decided_at >= \(PostgresTimestamp(since))
                 AND (l.is_fraud IS NOT NULL
                     OR (d.decided_at < \(PostgresTimestamp(settledBefore)) AND NOT EXISTS (SELECT FROM labels WHERE NOT is_fraud)))
