@@ -14,7 +14,7 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
 
     let database: FeatureStoreDatabase
     /// Between calls and the writer: a caller that goes away must not cancel a commit that memory is already ahead of.
-    let observations: Batcher<Transaction, FeaturesV1.Observation>
+    let observations: Batcher<Transaction, EncodedObservation>
     /// Where several stores keep a slice each; observations then go through it.
     let replica: Replica?
     let writer: ObservationWriter
@@ -38,15 +38,27 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
             throw replica.isElsewhere("the customer of transactions[\(index)]", replica.slice.ring.owner(ofCustomer: transaction.customerID))
         }
         return try await answeringEnd {
+            var response = FeaturesV1.ObserveResponse(featureSetVersion: featureSet.version)
             if let replica, request.ringGeneration != 0 {
-                return try await answeringStoreErrors { try await replica.observeAtCustomers(transactions) }
+                let (whole, halves) = try await answeringStoreErrors { try await replica.observeAtCustomers(transactions) }
+                response.halves = halves
+                (response.observations, response.encodedObservations) = try Self.answer(whole, encoded: request.encoded)
+                return response
             }
             let observed =
                 if let replica { try await answeringStoreErrors { try await replica.observe(transactions) } } else {
                     try await observations.submit(transactions)
                 }
-            return FeaturesV1.ObserveResponse(featureSetVersion: featureSet.version, observations: observed)
+            (response.observations, response.encodedObservations) = try Self.answer(observed, encoded: request.encoded)
+            return response
         }
+    }
+
+    /// In one of the two ways to answer with observations.
+    private static func answer(
+        _ observed: [EncodedObservation], encoded: Bool
+    ) throws -> (messages: [FeaturesV1.Observation], encoded: [[UInt8]]) {
+        encoded ? ([], observed.map(\.bytes)) : (try observed.map { try $0.message() }, [])
     }
 
     func observeAtTerminals(
@@ -56,7 +68,9 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
         try Self.check(count: request.labels.count, "labels")
         guard let replica else { throw RPCError(.failedPrecondition, "this store keeps everything and completes nothing for others") }
         return try await answeringEnd {
-            .init(observations: try await answeringStoreErrors { try await replica.completeHere(request) })
+            let whole = try await answeringStoreErrors { try await replica.completeHere(request) }
+            let (messages, encoded) = try Self.answer(whole, encoded: request.encoded)
+            return .init(observations: messages, encodedObservations: encoded)
         }
     }
 

@@ -67,7 +67,7 @@ enum FeatureStore {
             SnapshotSchedule(
                 memory: memory, database: database, intervalSeconds: configuration.snapshotIntervalSeconds, logger: runtime.logger)
         }
-        let observations = Batcher<Transaction, FeaturesV1.Observation> { try await writer.observe($0) }
+        let observations = Batcher<Transaction, EncodedObservation> { try await writer.observe($0) }
         try await runtime.withChannel(to: .ingestionGateway) { channel in
             let gateway = IngestionV1.IngestionService.Client(channel)
             let consumer = LogConsumer(

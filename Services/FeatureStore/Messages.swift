@@ -25,6 +25,24 @@ extension FeaturesV1.Observation {
     }
 }
 
+/// An observation as it is encoded, which is how it is stored and passed on.
+struct EncodedObservation: Sendable, Hashable {
+    let bytes: [UInt8]
+
+    init(_ message: FeaturesV1.Observation) { bytes = Payload.encode(message) }
+
+    /// - Parameter bytes: what another replica has encoded.
+    init(bytes: [UInt8]) { self.bytes = bytes }
+
+    /// - Parameter entry: a line of the store's log that is an observation.
+    init(entry: [UInt8]) throws { bytes = try Payload.decode(FeaturesV1.ObservedEntry.self, entry).observed }
+
+    /// As a line of the store's log.
+    var entry: [UInt8] { Payload.encode(FeaturesV1.ObservedEntry(observed: bytes)) }
+
+    func message() throws -> FeaturesV1.Observation { try Payload.decode(FeaturesV1.Observation.self, bytes) }
+}
+
 extension FeaturesV1.Observation {
     /// - Parameter entry: a line of the store's log that is an observation.
     init(entry: [UInt8]) throws {

@@ -15,7 +15,7 @@ import ServiceRuntime
 extension ObservationWriter {
     /// What the customer's replica knows of a payment.
     enum CustomerSide: Sendable {
-        case whole(FeaturesV1.Observation)
+        case whole(EncodedObservation)
         case half(FeaturesV1.CustomerObservation)
     }
 
@@ -29,7 +29,7 @@ extension ObservationWriter {
     func observeAtCustomers(_ transactions: [Transaction]) async throws -> [CustomerSide] {
         try await turnstile.pass {
             let known = transactions.filter { memory.mayHaveObserved($0) }.map(\.key)
-            var whole = try await database.observations(of: known).mapValues { try FeaturesV1.Observation(entry: $0) }
+            var whole = try await database.observations(of: known).mapValues { try EncodedObservation(entry: $0) }
             var halves = try await firstHalves(of: known.filter { whole[$0] == nil })
             try await commitPart { effect, halfLines in
                 for transaction in transactions where whole[transaction.key] == nil && halves[transaction.key] == nil {
@@ -55,13 +55,13 @@ extension ObservationWriter {
 
     /// Completes what other replicas have begun, and takes in labels of payments at terminals that are kept here.
     /// - Returns: an observation for each payment, nil for each label.
-    func observeAtTerminals(_ items: [TerminalSide]) async throws -> [FeaturesV1.Observation?] {
+    func observeAtTerminals(_ items: [TerminalSide]) async throws -> [EncodedObservation?] {
         try await turnstile.pass {
             let known = items.compactMap { item -> TransactionKey? in
                 guard case .observation(_, let transaction) = item else { return nil }
                 return memory.mayHaveObserved(transaction) ? transaction.key : nil
             }
-            var whole = try await database.observations(of: known).mapValues { try FeaturesV1.Observation(entry: $0) }
+            var whole = try await database.observations(of: known).mapValues { try EncodedObservation(entry: $0) }
             try await commitPart { effect, _ in
                 for item in items {
                     switch item {
@@ -90,7 +90,7 @@ extension ObservationWriter {
                 try await database.pool.withTransaction { transaction in
                     if let part { try await database.hold(part.membership, in: transaction) }
                     let (changes, labels) = try await claim(transaction)
-                    var observations: [TransactionKey: FeaturesV1.Observation] = [:]
+                    var observations: [TransactionKey: EncodedObservation] = [:]
                     isAhead = !changes.isEmpty
                     let effect = try self.remember(changes, &observations)
                     try await database.append(effect.lines, labels: labels, in: transaction)

@@ -115,7 +115,7 @@ actor ObservationWriter: SnapshottedMemory {
     func haveKept(_ entries: Int) { newEntries -= entries }
 
     /// Observes transactions in order; those observed before keep their first features.
-    func observe(_ transactions: [Transaction]) async throws -> [FeaturesV1.Observation] {
+    func observe(_ transactions: [Transaction]) async throws -> [EncodedObservation] {
         try await turnstile.pass {
             let observations = try await commit(transactions)
             brought.insert(observations.keys)
@@ -160,7 +160,7 @@ actor ObservationWriter: SnapshottedMemory {
     }
 
     /// Commits what a call brings: mostly new, and then without a look into the schema.
-    private func commit(_ transactions: [Transaction]) async throws -> [TransactionKey: FeaturesV1.Observation] {
+    private func commit(_ transactions: [Transaction]) async throws -> [TransactionKey: EncodedObservation] {
         let changes = transactions.map(FeatureChange.transaction)
         return try await guarding { isAhead in
             var observations = try await self.observedBefore(changes, in: nil)
@@ -192,12 +192,12 @@ actor ObservationWriter: SnapshottedMemory {
     /// The first observations of those transactions that have any. Memory knows of most that they have none.
     private func observedBefore(
         _ changes: [FeatureChange], in transaction: PostgresTransaction?
-    ) async throws -> [TransactionKey: FeaturesV1.Observation] {
+    ) async throws -> [TransactionKey: EncodedObservation] {
         let keys = changes.compactMap { change -> TransactionKey? in
             guard case .transaction(let transaction) = change, memory.mayHaveObserved(transaction) else { return nil }
             return transaction.key
         }
-        return try await database.observations(of: keys, in: transaction).mapValues { try FeaturesV1.Observation(entry: $0) }
+        return try await database.observations(of: keys, in: transaction).mapValues { try EncodedObservation(entry: $0) }
     }
 
     struct Effect {
@@ -206,20 +206,17 @@ actor ObservationWriter: SnapshottedMemory {
         var labels: [Label] = []
 
         /// A line for a whole observation.
-        mutating func add(_ observed: ObservedTransaction, version: String, into window: inout FeatureWindow) -> FeaturesV1.Observation {
-            let observation = FeaturesV1.Observation(observed, version: version)
-            window.add(observation.values, at: observed.transaction.eventTime)
+        mutating func add(_ observed: ObservedTransaction, version: String, into window: inout FeatureWindow) -> EncodedObservation {
+            let observation = EncodedObservation(FeaturesV1.Observation(observed, version: version))
+            window.add(observed.values, at: observed.transaction.eventTime)
             latest.insert(observed)
-            lines.append(
-                LogLine(
-                    payload: Payload.encode(FeaturesV1.FeatureEvent(event: .observed(observation))),
-                    observed: (observed.transaction.key, observed.transaction.eventTime)))
+            lines.append(LogLine(payload: observation.entry, observed: (observed.transaction.key, observed.transaction.eventTime)))
             return observation
         }
     }
 
     /// Applies the changes to memory; `observations` holds those made before and gains the new ones.
-    func remember(_ changes: [FeatureChange], _ observations: inout [TransactionKey: FeaturesV1.Observation]) throws -> Effect {
+    func remember(_ changes: [FeatureChange], _ observations: inout [TransactionKey: EncodedObservation]) throws -> Effect {
         var effect = Effect(latest: latestPayments)
         for change in changes {
             let event: FeaturesV1.FeatureEvent.Event

@@ -17,7 +17,7 @@ struct Replica: Sendable {
 
     /// What another replica is asked.
     struct Peer: Sendable {
-        let complete: @Sendable (FeaturesV1.ObserveAtTerminalsRequest) async throws -> [FeaturesV1.Observation]
+        let complete: @Sendable (FeaturesV1.ObserveAtTerminalsRequest) async throws -> [EncodedObservation]
         let features: @Sendable (FeaturesV1.GetFeaturesRequest) async throws -> [FeaturesV1.EntityFeatures]
     }
 
@@ -27,7 +27,7 @@ struct Replica: Sendable {
     let others: [String: Peer]
     /// Between calls and the writer: a caller that goes away must not cancel a commit that memory is already ahead of.
     let customers: Batcher<Transaction, ObservationWriter.CustomerSide>
-    let terminals: Batcher<ObservationWriter.TerminalSide, FeaturesV1.Observation?>
+    let terminals: Batcher<ObservationWriter.TerminalSide, EncodedObservation?>
     let logger: Logger
 
     init(slice: Slice, writer: ObservationWriter, others: [String: Peer], logger: Logger) {
@@ -47,22 +47,24 @@ struct Replica: Sendable {
     }
 
     /// Observes payments of this replica's customers, as far as that rests on the customers.
-    func observeAtCustomers(_ transactions: [Transaction]) async throws -> FeaturesV1.ObserveResponse {
-        var response = FeaturesV1.ObserveResponse(featureSetVersion: writer.version)
+    func observeAtCustomers(
+        _ transactions: [Transaction]
+    ) async throws -> (whole: [EncodedObservation], halves: [FeaturesV1.CustomerObservation]) {
+        var (whole, halves): ([EncodedObservation], [FeaturesV1.CustomerObservation]) = ([], [])
         for side in try await customers.submit(transactions) {
             switch side {
-            case .whole(let observation): response.observations.append(observation)
-            case .half(let half): response.halves.append(half)
+            case .whole(let observation): whole.append(observation)
+            case .half(let half): halves.append(half)
             }
         }
-        return response
+        return (whole, halves)
     }
 
     /// Observes payments of this replica's customers whole: here first, then where their terminals are kept.
-    func observe(_ transactions: [Transaction]) async throws -> [FeaturesV1.Observation] {
+    func observe(_ transactions: [Transaction]) async throws -> [EncodedObservation] {
         let sides = try await customers.submit(transactions)
         var places: [String: [Int]] = [:]
-        var answers = [FeaturesV1.Observation?](repeating: nil, count: sides.count)
+        var answers = [EncodedObservation?](repeating: nil, count: sides.count)
         var halves: [Int: FeaturesV1.CustomerObservation] = [:]
         for (place, side) in sides.enumerated() {
             switch side {
@@ -72,7 +74,7 @@ struct Replica: Sendable {
                 places[slice.ring.owner(ofTerminal: half.observation?.terminalID ?? ""), default: []].append(place)
             }
         }
-        let completed = try await withThrowingTaskGroup(of: (places: [Int], observations: [FeaturesV1.Observation]).self) { group in
+        let completed = try await withThrowingTaskGroup(of: (places: [Int], observations: [EncodedObservation]).self) { group in
             for (name, places) in places {
                 let part = places.compactMap { halves[$0] }
                 group.addTask { (places, try await complete(part, labels: [], at: name)) }
@@ -90,9 +92,9 @@ struct Replica: Sendable {
     /// - Parameter name: of the replica that keeps the terminals; may be this one.
     private func complete(
         _ halves: [FeaturesV1.CustomerObservation], labels: [Label], at name: String
-    ) async throws -> [FeaturesV1.Observation] {
+    ) async throws -> [EncodedObservation] {
         let request = FeaturesV1.ObserveAtTerminalsRequest(
-            observations: halves, labels: labels.map { .init($0) }, ringGeneration: slice.ring.generation)
+            observations: halves, labels: labels.map { .init($0) }, ringGeneration: slice.ring.generation, encoded: true)
         guard name != slice.name else { return try await completeHere(request) }
         do {
             return try await peer(name).complete(request)
@@ -102,7 +104,7 @@ struct Replica: Sendable {
     }
 
     /// What another replica asks of this one.
-    func completeHere(_ request: FeaturesV1.ObserveAtTerminalsRequest) async throws -> [FeaturesV1.Observation] {
+    func completeHere(_ request: FeaturesV1.ObserveAtTerminalsRequest) async throws -> [EncodedObservation] {
         try check(generation: request.ringGeneration)
         var items: [ObservationWriter.TerminalSide] = []
         for (index, half) in request.observations.enumerated() {
@@ -222,7 +224,10 @@ struct Replica: Sendable {
 extension Replica.Peer {
     init(_ client: FeaturesV1.FeatureStoreService.Client) {
         self.init(
-            complete: { try await client.observeAtTerminals($0, options: CallOptions(timeout: Replica.callTimeout)).observations },
+            complete: {
+                let answer = try await client.observeAtTerminals($0, options: CallOptions(timeout: Replica.callTimeout))
+                return answer.encodedObservations.map(EncodedObservation.init(bytes:))
+            },
             features: { try await client.getFeatures($0, options: CallOptions(timeout: Replica.callTimeout)).entities })
     }
 }

@@ -36,12 +36,13 @@ struct Decider: Sendable {
 
     var isAsked: Bool { timeout > .zero }
 
-    /// What the feature store knows of transactions; nothing where it could not say in time.
-    func observe(_ transactions: [RecordsV1.Transaction]) async -> [FeaturesV1.Observation] {
+    /// What the feature store knows of transactions, as it encodes it; nothing where it could not say in time.
+    func observe(_ transactions: [RecordsV1.Transaction]) async -> [[UInt8]] {
         switch stores {
         case .one(let store):
             await ask(about: transactions.count, with: deciding) {
-                try await store.observe(.init(transactions: transactions), options: CallOptions(timeout: timeout)).observations
+                let request = FeaturesV1.ObserveRequest(transactions: transactions, encoded: true)
+                return try await store.observe(request, options: CallOptions(timeout: timeout)).encodedObservations
             } ?? []
         case .ring(let ring, let replicas): await observe(transactions, by: ring, replicas)
         }
@@ -51,10 +52,10 @@ struct Decider: Sendable {
     /// in time or at all, is missing: never a part of a payment.
     private func observe(
         _ transactions: [RecordsV1.Transaction], by ring: ReplicaRing, _ replicas: [String: FeatureStores.Replica]
-    ) async -> [FeaturesV1.Observation] {
+    ) async -> [[UInt8]] {
         let began = ContinuousClock.now
         let answers = await each(Dictionary(grouping: transactions) { ring.owner(ofCustomer: $0.customerID) }, of: replicas) { client, part in
-            let request = FeaturesV1.ObserveRequest(transactions: part, ringGeneration: ring.generation)
+            let request = FeaturesV1.ObserveRequest(transactions: part, ringGeneration: ring.generation, encoded: true)
             return [try await client.observe(request, options: CallOptions(timeout: timeout))]
         }
         var halves: [RecordsV1.TransactionKey: FeaturesV1.CustomerObservation] = [:]
@@ -64,10 +65,10 @@ struct Decider: Sendable {
         let completed = await each(
             Dictionary(grouping: ordered) { ring.owner(ofTerminal: $0.observation?.terminalID ?? "") }, of: replicas
         ) { client, part in
-            let request = FeaturesV1.ObserveAtTerminalsRequest(observations: part, ringGeneration: ring.generation)
-            return try await client.observeAtTerminals(request, options: CallOptions(timeout: left)).observations
+            let request = FeaturesV1.ObserveAtTerminalsRequest(observations: part, ringGeneration: ring.generation, encoded: true)
+            return try await client.observeAtTerminals(request, options: CallOptions(timeout: left)).encodedObservations
         }
-        return answers.flatMap(\.observations) + completed
+        return answers.flatMap(\.encodedObservations) + completed
     }
 
     /// Asks replicas at the same time, each about its part; those that cannot answer leave theirs out.
@@ -85,10 +86,10 @@ struct Decider: Sendable {
     }
 
     /// Decisions by key; those that could not be made in time are missing and follow from the logs.
-    func score(_ observations: [FeaturesV1.Observation], isBrief: Bool, within left: Duration) async -> [TransactionKey: RecordsV1.Decision] {
+    func score(_ observations: [[UInt8]], isBrief: Bool, within left: Duration) async -> [TransactionKey: RecordsV1.Decision] {
         await ask(about: observations.count, with: deciding) {
             let options = CallOptions(timeout: max(.milliseconds(1), left))
-            return Self.byKey(try await models.score(.init(observations: observations, brief: isBrief), options: options).decisions)
+            return Self.byKey(try await models.score(.init(brief: isBrief, encodedObservations: observations), options: options).decisions)
         } ?? [:]
     }
 

@@ -64,7 +64,8 @@ final class TransactionPipeline: Sendable {
     /// A batch that has been observed, and now wants a score.
     private struct Observed: Sendable {
         let batch: [Durable]
-        let observations: [FeaturesV1.Observation]
+        /// As the feature store encodes them.
+        let observations: [[UInt8]]
         /// Of the time for a decision, without what it waits for its turn.
         let left: Duration
     }

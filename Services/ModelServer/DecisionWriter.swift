@@ -7,6 +7,16 @@ import RecordCoding
 import Records
 import ServiceRuntime
 
+/// What is decided on, and how it is encoded, which is how it is stored.
+struct Observed: Sendable {
+    let message: FeaturesV1.Observation
+    let encoded: [UInt8]
+
+    init(_ message: FeaturesV1.Observation) { (self.message, encoded) = (message, Payload.encode(message)) }
+
+    init(_ encoded: [UInt8]) throws { (message, self.encoded) = (try Payload.decode(FeaturesV1.Observation.self, encoded), encoded) }
+}
+
 /// Decides on observations and stores the decisions, whether they come by call or by the feature store's log. A transaction decided
 /// already keeps its decision.
 struct DecisionWriter: Sendable {
@@ -28,7 +38,7 @@ struct DecisionWriter: Sendable {
     ///
     /// - Parameter isBrief: see `Scorer.decide`.
     /// - Throws: FAILED_PRECONDITION when no model has been promoted, or the champion was trained on other features.
-    func decide(_ observations: [FeaturesV1.Observation], at time: Timestamp, isBrief: Bool) async throws -> [RecordsV1.Decision] {
+    func decide(_ observations: [Observed], at time: Timestamp, isBrief: Bool) async throws -> [RecordsV1.Decision] {
         var batch = try decisions(on: observations, at: time, isBrief: isBrief)
         // Replicas that decide on the same transactions may wait for each other.
         let existing = try await retryingConflicts { try await database.append(batch.stored) }
@@ -61,7 +71,7 @@ struct DecisionWriter: Sendable {
     func take(claim: (PostgresTransaction) async throws -> [FeaturesV1.Observation]) async throws {
         try await retryingConflicts {
             try await database.pool.withTransaction { transaction in
-                let batch = try decisions(on: try await claim(transaction), at: .now(), isBrief: false)
+                let batch = try decisions(on: try await claim(transaction).map(Observed.init), at: .now(), isBrief: false)
                 try await database.append(batch.stored, in: transaction)
             }
         }
@@ -76,7 +86,7 @@ struct DecisionWriter: Sendable {
         var stored: StoredDecisions
     }
 
-    private func decisions(on observations: [FeaturesV1.Observation], at time: Timestamp, isBrief: Bool) throws -> Batch {
+    private func decisions(on observations: [Observed], at time: Timestamp, isBrief: Bool) throws -> Batch {
         guard !observations.isEmpty else { return Batch(stored: StoredDecisions(modelVersion: "", decidedAt: time)) }
         guard let scorer = champion.scorer else { throw RPCError(.failedPrecondition, "no model has been promoted") }
         let shadows = champion.shadows
@@ -84,7 +94,8 @@ struct DecisionWriter: Sendable {
         batch.names.reserveCapacity(observations.count)
         batch.messages.reserveCapacity(observations.count)
         batch.stored.decisions.reserveCapacity(observations.count)
-        for observation in observations {
+        for observed in observations {
+            let observation = observed.message
             let key = TransactionKey(observation.key ?? RecordsV1.TransactionKey())
             let name = DecisionName(of: key)
             batch.names.append(name)
@@ -101,7 +112,7 @@ struct DecisionWriter: Sendable {
             batch.messages[name] = message
             batch.stored.decisions.append(
                 StoredDecision(
-                    name: name.bytes, riskScore: decision.riskScore, isAlert: decision.alert, observation: Payload.encode(observation),
+                    name: name.bytes, riskScore: decision.riskScore, isAlert: decision.alert, observation: observed.encoded,
                     logEntry: Payload.encode(
                         ModelsV1.LoggedDecision(
                             decision: message, eventTime: observation.eventTime, amount: observation.amount, location: observation.location,

@@ -25,12 +25,20 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
 
     func score(_ request: ModelsV1.ScoreRequest, context: CallContext) async throws -> ModelsV1.ScoreResponse {
         try Self.check(count: request.observations.count, "observations")
-        for (index, observation) in request.observations.enumerated() where observation.key == nil {
-            throw RPCError.invalidArgument([FieldViolation(field: "observations[\(index)].key", description: "is missing")])
-        }
+        try Self.check(count: request.encodedObservations.count, "encoded_observations")
         // Scoring computes for tens of milliseconds, which would hold up the loop's other connections.
         let decisions = try await withTaskExecutorPreference(globalConcurrentExecutor) {
-            try await writer.decide(request.observations, at: .now(), isBrief: request.brief)
+            var observed = request.observations.map(Observed.init)
+            for (index, encoded) in request.encodedObservations.enumerated() {
+                guard let observation = try? Observed(encoded) else {
+                    throw RPCError.invalidArgument([.init(field: "encoded_observations[\(index)]", description: "is no observation")])
+                }
+                observed.append(observation)
+            }
+            for (index, observation) in observed.enumerated() where observation.message.key == nil {
+                throw RPCError.invalidArgument([FieldViolation(field: "observations[\(index)].key", description: "is missing")])
+            }
+            return try await writer.decide(observed, at: .now(), isBrief: request.brief)
         }
         return ModelsV1.ScoreResponse(decisions: decisions)
     }

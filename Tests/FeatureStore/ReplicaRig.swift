@@ -135,14 +135,14 @@ final class ReplicaRig: Sendable {
         var halves: [TransactionKey: FeaturesV1.CustomerObservation] = [:]
         for (name, part) in Dictionary(grouping: transactions, by: { ring.owner(ofCustomer: $0.customerID) }).sorted(by: { $0.key < $1.key }) {
             guard let answer = try await replica(name)?.observeAtCustomers(part) else { continue }
-            whole += answer.observations
+            whole += try answer.whole.map { try $0.message() }
             for half in answer.halves { if let key = half.observation?.key { halves[TransactionKey(key)] = half } }
         }
         try await between()
         let ordered = transactions.compactMap { halves.removeValue(forKey: $0.key) }
         for (name, part) in Dictionary(grouping: ordered, by: { ring.owner(ofTerminal: $0.observation?.terminalID ?? "") }) {
             guard let replica = replica(name) else { continue }
-            whole += try await replica.completeHere(.init(observations: part, ringGeneration: ring.generation))
+            whole += try await replica.completeHere(.init(observations: part, ringGeneration: ring.generation)).map { try $0.message() }
         }
         return whole
     }

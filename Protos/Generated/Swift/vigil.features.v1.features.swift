@@ -16,15 +16,19 @@ extension FeaturesV1 {
         /// Of the ring by which the caller chose this replica; 0 where there is one store. Another than the store's own is FAILED_PRECONDITION, and
         /// so is a customer that another replica keeps.
         public var ringGeneration: Int64 = 0
+        /// Answer with encoded_observations instead of observations.
+        public var encoded: Bool = false
 
         public init() {}
 
         public init(
             transactions: [RecordsV1.Transaction] = [],
-            ringGeneration: Int64 = 0
+            ringGeneration: Int64 = 0,
+            encoded: Bool = false
         ) {
             self.transactions = transactions
             self.ringGeneration = ringGeneration
+            self.encoded = encoded
         }
 
         public static let fullName = "vigil.features.v1.ObserveRequest"
@@ -41,6 +45,7 @@ extension FeaturesV1 {
         package init(unpacked: UnsafePointer<Vigil__Features__V1__ObserveRequest>) throws {
             self.transactions = try Unpacked.list(unpacked.pointee.transactions, unpacked.pointee.n_transactions) { try RecordsV1.Transaction(unpacked: Unpacked.message($0)) }
             self.ringGeneration = unpacked.pointee.ring_generation
+            self.encoded = unpacked.pointee.encoded != 0
         }
 
         public var protobufByteCount: Int {
@@ -55,6 +60,7 @@ extension FeaturesV1 {
         private func send(to sink: inout some ProtobufSink) {
             for value in self.transactions { sink.message(1, value) }
             if self.ringGeneration != 0 { sink.int64(2, self.ringGeneration) }
+            if self.encoded { sink.bool(3, self.encoded) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -66,6 +72,7 @@ extension FeaturesV1 {
                 writer.endArray()
             }
             if self.ringGeneration != 0 { writer.field("ringGeneration"); writer.write(self.ringGeneration) }
+            if self.encoded { writer.field("encoded"); writer.write(self.encoded) }
             writer.endObject()
         }
 
@@ -82,6 +89,9 @@ extension FeaturesV1 {
                 case "ringGeneration", "ring_generation":
                     if try reader.readNullIfNext() { continue }
                     self.ringGeneration = try reader.readInt64()
+                case "encoded":
+                    if try reader.readNullIfNext() { continue }
+                    self.encoded = try reader.readBool()
                 default: try reader.skipUnknown()
                 }
             }
@@ -99,17 +109,21 @@ extension FeaturesV1 {
         /// By a ring: the others, in the request's order. The caller has the terminals' replicas complete them by ObserveAtTerminals, so that
         /// payments at one terminal are taken in as the caller orders them, whoever keeps their customers.
         public var halves: [FeaturesV1.CustomerObservation] = []
+        /// Each the encoding of an Observation, as it is stored, for callers who pass it on.
+        public var encodedObservations: [[UInt8]] = []
 
         public init() {}
 
         public init(
             featureSetVersion: String = "",
             observations: [FeaturesV1.Observation] = [],
-            halves: [FeaturesV1.CustomerObservation] = []
+            halves: [FeaturesV1.CustomerObservation] = [],
+            encodedObservations: [[UInt8]] = []
         ) {
             self.featureSetVersion = featureSetVersion
             self.observations = observations
             self.halves = halves
+            self.encodedObservations = encodedObservations
         }
 
         public static let fullName = "vigil.features.v1.ObserveResponse"
@@ -127,6 +141,7 @@ extension FeaturesV1 {
             self.featureSetVersion = try Unpacked.string(unpacked.pointee.feature_set_version, "vigil.features.v1.ObserveResponse.feature_set_version")
             self.observations = try Unpacked.list(unpacked.pointee.observations, unpacked.pointee.n_observations) { try FeaturesV1.Observation(unpacked: Unpacked.message($0)) }
             self.halves = try Unpacked.list(unpacked.pointee.halves, unpacked.pointee.n_halves) { try FeaturesV1.CustomerObservation(unpacked: Unpacked.message($0)) }
+            self.encodedObservations = Unpacked.list(unpacked.pointee.encoded_observations, unpacked.pointee.n_encoded_observations) { Unpacked.bytes($0) }
         }
 
         public var protobufByteCount: Int {
@@ -142,6 +157,7 @@ extension FeaturesV1 {
             if !self.featureSetVersion.isEmpty { sink.string(1, self.featureSetVersion) }
             for value in self.observations { sink.message(2, value) }
             for value in self.halves { sink.message(3, value) }
+            for value in self.encodedObservations { sink.bytes(4, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -157,6 +173,12 @@ extension FeaturesV1 {
                 writer.field("halves")
                 writer.beginArray()
                 for value in self.halves { writer.write(value) }
+                writer.endArray()
+            }
+            if !self.encodedObservations.isEmpty {
+                writer.field("encodedObservations")
+                writer.beginArray()
+                for value in self.encodedObservations { writer.write(value) }
                 writer.endArray()
             }
             writer.endObject()
@@ -181,6 +203,12 @@ extension FeaturesV1 {
                     while try reader.nextElement() {
                         self.halves.append(try FeaturesV1.CustomerObservation(json: &reader))
                     }
+                case "encodedObservations", "encoded_observations":
+                    if try reader.readNullIfNext() { continue }
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.encodedObservations.append(try reader.readBytes())
+                    }
                 default: try reader.skipUnknown()
                 }
             }
@@ -195,17 +223,21 @@ extension FeaturesV1 {
         public var observations: [FeaturesV1.CustomerObservation] = []
         public var labels: [RecordsV1.Label] = []
         public var ringGeneration: Int64 = 0
+        /// As of ObserveRequest.
+        public var encoded: Bool = false
 
         public init() {}
 
         public init(
             observations: [FeaturesV1.CustomerObservation] = [],
             labels: [RecordsV1.Label] = [],
-            ringGeneration: Int64 = 0
+            ringGeneration: Int64 = 0,
+            encoded: Bool = false
         ) {
             self.observations = observations
             self.labels = labels
             self.ringGeneration = ringGeneration
+            self.encoded = encoded
         }
 
         public static let fullName = "vigil.features.v1.ObserveAtTerminalsRequest"
@@ -223,6 +255,7 @@ extension FeaturesV1 {
             self.observations = try Unpacked.list(unpacked.pointee.observations, unpacked.pointee.n_observations) { try FeaturesV1.CustomerObservation(unpacked: Unpacked.message($0)) }
             self.labels = try Unpacked.list(unpacked.pointee.labels, unpacked.pointee.n_labels) { try RecordsV1.Label(unpacked: Unpacked.message($0)) }
             self.ringGeneration = unpacked.pointee.ring_generation
+            self.encoded = unpacked.pointee.encoded != 0
         }
 
         public var protobufByteCount: Int {
@@ -238,6 +271,7 @@ extension FeaturesV1 {
             for value in self.observations { sink.message(1, value) }
             for value in self.labels { sink.message(2, value) }
             if self.ringGeneration != 0 { sink.int64(3, self.ringGeneration) }
+            if self.encoded { sink.bool(4, self.encoded) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -255,6 +289,7 @@ extension FeaturesV1 {
                 writer.endArray()
             }
             if self.ringGeneration != 0 { writer.field("ringGeneration"); writer.write(self.ringGeneration) }
+            if self.encoded { writer.field("encoded"); writer.write(self.encoded) }
             writer.endObject()
         }
 
@@ -277,6 +312,9 @@ extension FeaturesV1 {
                 case "ringGeneration", "ring_generation":
                     if try reader.readNullIfNext() { continue }
                     self.ringGeneration = try reader.readInt64()
+                case "encoded":
+                    if try reader.readNullIfNext() { continue }
+                    self.encoded = try reader.readBool()
                 default: try reader.skipUnknown()
                 }
             }
@@ -360,13 +398,17 @@ extension FeaturesV1 {
     public struct ObserveAtTerminalsResponse: Message {
         /// Whole; one for each of the request, in its order.
         public var observations: [FeaturesV1.Observation] = []
+        /// As of ObserveResponse.
+        public var encodedObservations: [[UInt8]] = []
 
         public init() {}
 
         public init(
-            observations: [FeaturesV1.Observation] = []
+            observations: [FeaturesV1.Observation] = [],
+            encodedObservations: [[UInt8]] = []
         ) {
             self.observations = observations
+            self.encodedObservations = encodedObservations
         }
 
         public static let fullName = "vigil.features.v1.ObserveAtTerminalsResponse"
@@ -382,6 +424,7 @@ extension FeaturesV1 {
 
         package init(unpacked: UnsafePointer<Vigil__Features__V1__ObserveAtTerminalsResponse>) throws {
             self.observations = try Unpacked.list(unpacked.pointee.observations, unpacked.pointee.n_observations) { try FeaturesV1.Observation(unpacked: Unpacked.message($0)) }
+            self.encodedObservations = Unpacked.list(unpacked.pointee.encoded_observations, unpacked.pointee.n_encoded_observations) { Unpacked.bytes($0) }
         }
 
         public var protobufByteCount: Int {
@@ -395,6 +438,7 @@ extension FeaturesV1 {
         @inline(__always)
         private func send(to sink: inout some ProtobufSink) {
             for value in self.observations { sink.message(1, value) }
+            for value in self.encodedObservations { sink.bytes(2, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -403,6 +447,12 @@ extension FeaturesV1 {
                 writer.field("observations")
                 writer.beginArray()
                 for value in self.observations { writer.write(value) }
+                writer.endArray()
+            }
+            if !self.encodedObservations.isEmpty {
+                writer.field("encodedObservations")
+                writer.beginArray()
+                for value in self.encodedObservations { writer.write(value) }
                 writer.endArray()
             }
             writer.endObject()
@@ -417,6 +467,12 @@ extension FeaturesV1 {
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.observations.append(try FeaturesV1.Observation(json: &reader))
+                    }
+                case "encodedObservations", "encoded_observations":
+                    if try reader.readNullIfNext() { continue }
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.encodedObservations.append(try reader.readBytes())
                     }
                 default: try reader.skipUnknown()
                 }
@@ -2428,6 +2484,67 @@ extension FeaturesV1 {
 }
 
 extension FeaturesV1 {
+    /// A FeatureEvent that is an observation, for those who take it as it is encoded.
+    public struct ObservedEntry: Message {
+        public var observed: [UInt8] = []
+
+        public init() {}
+
+        public init(
+            observed: [UInt8] = []
+        ) {
+            self.observed = observed
+        }
+
+        public static let fullName = "vigil.features.v1.ObservedEntry"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Features__V1__ObservedEntry(), { vigil__features__v1__observed_entry__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Features__V1__ObservedEntry.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Features__V1__ObservedEntry>) throws {
+            self.observed = Unpacked.bytes(unpacked.pointee.observed)
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.observed.isEmpty { sink.bytes(1, self.observed) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.observed.isEmpty { writer.field("observed"); writer.write(self.observed) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "observed":
+                    if try reader.readNullIfNext() { continue }
+                    self.observed = try reader.readBytes()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension FeaturesV1 {
     /// Keeps sliding windows over what has been observed and answers with what was known at a transaction's time.
     public enum FeatureStoreService {
         public static let fullName = "vigil.features.v1.FeatureStoreService"
@@ -2584,73 +2701,75 @@ extension FileDescriptor {
         dependencies: [.googleProtobufTimestamp, .vigilEventlogV1Eventlog, .vigilRecordsV1Records],
         base64: """
             CiB2aWdpbC9mZWF0dXJlcy92MS9mZWF0dXJlcy5wcm90bxIRdmlnaWwuZmVhdHVyZXMudjEaH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8aIHZp\
-            Z2lsL2V2ZW50bG9nL3YxL2V2ZW50bG9nLnByb3RvGh52aWdpbC9yZWNvcmRzL3YxL3JlY29yZHMucHJvdG8ifAoOT2JzZXJ2ZVJlcXVlc3QSQQoMdHJhbnNh\
-            Y3Rpb25zGAEgAygLMh0udmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvblIMdHJhbnNhY3Rpb25zEicKD3JpbmdfZ2VuZXJhdGlvbhgCIAEoA1IOcmluZ0dl\
-            bmVyYXRpb24ixQEKD09ic2VydmVSZXNwb25zZRIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAEgASgJUhFmZWF0dXJlU2V0VmVyc2lvbhJCCgxvYnNlcnZhdGlv\
-            bnMYAiADKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zEj4KBmhhbHZlcxgDIAMoCzImLnZpZ2lsLmZlYXR1cmVzLnYx\
-            LkN1c3RvbWVyT2JzZXJ2YXRpb25SBmhhbHZlcyLBAQoZT2JzZXJ2ZUF0VGVybWluYWxzUmVxdWVzdBJKCgxvYnNlcnZhdGlvbnMYASADKAsyJi52aWdpbC5m\
-            ZWF0dXJlcy52MS5DdXN0b21lck9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMSLwoGbGFiZWxzGAIgAygLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbFIGbGFi\
-            ZWxzEicKD3JpbmdfZ2VuZXJhdGlvbhgDIAEoA1IOcmluZ0dlbmVyYXRpb24ihwEKE0N1c3RvbWVyT2JzZXJ2YXRpb24SQAoLb2JzZXJ2YXRpb24YASABKAsy\
-            Hi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblILb2JzZXJ2YXRpb24SLgoEaG9tZRgCIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SBGhv\
-            bWUiYAoaT2JzZXJ2ZUF0VGVybWluYWxzUmVzcG9uc2USQgoMb2JzZXJ2YXRpb25zGAEgAygLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SDG9i\
-            c2VydmF0aW9ucyLSBAoLT2JzZXJ2YXRpb24SMgoDa2V5GAEgASgLMiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktleVIDa2V5EjkKCmV2ZW50X3Rp\
-            bWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUglldmVudFRpbWUSLwoGYW1vdW50GAMgASgLMhcudmlnaWwucmVjb3Jkcy52MS5Nb25leVIG\
-            YW1vdW50EjYKCGxvY2F0aW9uGAQgASgLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIIbG9jYXRpb24SHwoLY3VzdG9tZXJfaWQYBSABKAlSCmN1c3Rv\
-            bWVySWQSHwoLdGVybWluYWxfaWQYBiABKAlSCnRlcm1pbmFsSWQSMwoHY2hhbm5lbBgHIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hhbm5lbFIHY2hhbm5l\
-            bBIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAggASgJUhFmZWF0dXJlU2V0VmVyc2lvbhIWCgZ2YWx1ZXMYCSADKAFSBnZhbHVlcxIdCgphY2NvdW50X2lkGAog\
-            ASgJUglhY2NvdW50SWQSFwoHY2FyZF9pZBgLIAEoCVIGY2FyZElkEjYKF2NvdW50ZXJwYXJ0eV9hY2NvdW50X2lkGAwgASgJUhVjb3VudGVycGFydHlBY2Nv\
-            dW50SWQSGwoJZGV2aWNlX2lkGA0gASgJUghkZXZpY2VJZBIfCgttZXJjaGFudF9pZBgOIAEoCVIKbWVyY2hhbnRJZCLZAQoSR2V0RmVhdHVyZXNSZXF1ZXN0\
-            EjQKBGtleXMYASADKAsyIC52aWdpbC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uS2V5UgRrZXlzEjgKCGVudGl0aWVzGAIgAygLMhwudmlnaWwuZmVhdHVyZXMu\
-            djEuRW50aXR5S2V5UghlbnRpdGllcxIqCgJhdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EicKD3JpbmdfZ2VuZXJhdGlvbhgEIAEo\
-            A1IOcmluZ0dlbmVyYXRpb24ipQIKCUVudGl0eUtleRIhCgtjdXN0b21lcl9pZBgBIAEoCUgAUgpjdXN0b21lcklkEiEKC3Rlcm1pbmFsX2lkGAIgASgJSABS\
-            CnRlcm1pbmFsSWQSHwoKYWNjb3VudF9pZBgDIAEoCUgAUglhY2NvdW50SWQSGQoHY2FyZF9pZBgEIAEoCUgAUgZjYXJkSWQSHQoJZGV2aWNlX2lkGAUgASgJ\
-            SABSCGRldmljZUlkEjQKBHBhaXIYBiABKAsyHi52aWdpbC5mZWF0dXJlcy52MS5BY2NvdW50UGFpckgAUgRwYWlyEhQKBGNlbGwYByABKAlIAFIEY2VsbBIh\
-            CgttZXJjaGFudF9pZBgIIAEoCUgAUgptZXJjaGFudElkQggKBmVudGl0eSJkCgtBY2NvdW50UGFpchIdCgphY2NvdW50X2lkGAEgASgJUglhY2NvdW50SWQS\
-            NgoXY291bnRlcnBhcnR5X2FjY291bnRfaWQYAiABKAlSFWNvdW50ZXJwYXJ0eUFjY291bnRJZCLIAQoTR2V0RmVhdHVyZXNSZXNwb25zZRJCCgxvYnNlcnZh\
-            dGlvbnMYASADKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zEj0KCGVudGl0aWVzGAIgAygLMiEudmlnaWwuZmVhdHVy\
-            ZXMudjEuRW50aXR5RmVhdHVyZXNSCGVudGl0aWVzEi4KE2ZlYXR1cmVfc2V0X3ZlcnNpb24YAyABKAlSEWZlYXR1cmVTZXRWZXJzaW9uIrwBCg5FbnRpdHlG\
-            ZWF0dXJlcxI0CgZlbnRpdHkYASABKAsyHC52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlLZXlSBmVudGl0eRIUCgVmb3VuZBgCIAEoCFIFZm91bmQSFgoGdmFs\
-            dWVzGAMgAygBUgZ2YWx1ZXMSRgoRbmV3ZXN0X2V2ZW50X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg9uZXdlc3RFdmVudFRpbWUi\
-            GQoXR2V0RmVhdHVyZUhlYWx0aFJlcXVlc3QiuAMKGEdldEZlYXR1cmVIZWFsdGhSZXNwb25zZRIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAEgASgJUhFmZWF0\
-            dXJlU2V0VmVyc2lvbhIiCgxvYnNlcnZhdGlvbnMYAiABKANSDG9ic2VydmF0aW9ucxJGChFuZXdlc3RfZXZlbnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90\
-            b2J1Zi5UaW1lc3RhbXBSD25ld2VzdEV2ZW50VGltZRI8CghmZWF0dXJlcxgEIAMoCzIgLnZpZ2lsLmZlYXR1cmVzLnYxLkZlYXR1cmVIZWFsdGhSCGZlYXR1\
-            cmVzEkEKDnJlZmVyZW5jZV9mcm9tGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFINcmVmZXJlbmNlRnJvbRI9CgxyZWZlcmVuY2VfdG8YBiAB\
-            KAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgtyZWZlcmVuY2VUbxJACgpiZWhhdmlvdXJzGAcgAygLMiAudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVy\
-            ZUhlYWx0aFIKYmVoYXZpb3VycyLCAQoNRmVhdHVyZUhlYWx0aBISCgRuYW1lGAEgASgJUgRuYW1lEhsKCW51bGxfcmF0ZRgCIAEoAVIIbnVsbFJhdGUSLgoT\
-            cmVmZXJlbmNlX251bGxfcmF0ZRgDIAEoAVIRcmVmZXJlbmNlTnVsbFJhdGUSPAoacG9wdWxhdGlvbl9zdGFiaWxpdHlfaW5kZXgYBCABKAFSGHBvcHVsYXRp\
-            b25TdGFiaWxpdHlJbmRleBISCgRtZWFuGAUgASgBUgRtZWFuIngKGlNldEZlYXR1cmVSZWZlcmVuY2VSZXF1ZXN0Ei4KBGZyb20YASABKAsyGi5nb29nbGUu\
-            cHJvdG9idWYuVGltZXN0YW1wUgRmcm9tEioKAnRvGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICdG8iQQobU2V0RmVhdHVyZVJlZmVyZW5j\
-            ZVJlc3BvbnNlEiIKDG9ic2VydmF0aW9ucxgBIAEoA1IMb2JzZXJ2YXRpb25zIhsKGURlc2NyaWJlRmVhdHVyZVNldFJlcXVlc3Qi1wEKGkRlc2NyaWJlRmVh\
-            dHVyZVNldFJlc3BvbnNlEhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24SNgoIZmVhdHVyZXMYAiADKAsyGi52aWdpbC5mZWF0dXJlcy52MS5GZWF0dXJlUghm\
-            ZWF0dXJlcxIrChFiZWhhdmlvdXJfdmVyc2lvbhgDIAEoCVIQYmVoYXZpb3VyVmVyc2lvbhI6CgpiZWhhdmlvdXJzGAQgAygLMhoudmlnaWwuZmVhdHVyZXMu\
-            djEuRmVhdHVyZVIKYmVoYXZpb3VycyLvAQoHRmVhdHVyZRISCgRuYW1lGAEgASgJUgRuYW1lEhYKBmVudGl0eRgCIAEoCVIGZW50aXR5EiAKC2Rlc2NyaXB0\
-            aW9uGAMgASgJUgtkZXNjcmlwdGlvbhIgCgthZ2dyZWdhdGlvbhgEIAEoCVILYWdncmVnYXRpb24SJQoOd2luZG93X3NlY29uZHMYBSABKANSDXdpbmRvd1Nl\
-            Y29uZHMSIwoNZGVsYXlfc2Vjb25kcxgGIAEoA1IMZGVsYXlTZWNvbmRzEhQKBW93bmVyGAcgASgJUgVvd25lchISCgR0eXBlGAggASgJUgR0eXBlItgBChxH\
-            ZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXF1ZXN0Ei4KBGZyb20YASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgRmcm9tEioKAnRvGAIgASgLMhou\
-            Z29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICdG8SNQoIa25vd25fYnkYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgdrbm93bkJ5EiUKDndp\
-            dGhfYmVoYXZpb3VyGAQgASgIUg13aXRoQmVoYXZpb3VyIlUKHUdldEhpc3RvcmljYWxGZWF0dXJlc1Jlc3BvbnNlEjQKBHJvd3MYASADKAsyIC52aWdpbC5m\
-            ZWF0dXJlcy52MS5IaXN0b3JpY2FsUm93UgRyb3dzItQBCg1IaXN0b3JpY2FsUm93EkAKC29ic2VydmF0aW9uGAEgASgLMh4udmlnaWwuZmVhdHVyZXMudjEu\
-            T2JzZXJ2YXRpb25SC29ic2VydmF0aW9uEi8KBWxhYmVsGAIgASgLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbEgAUgVsYWJlbBJBCgpiZWhhdmlvdXJzGAMg\
-            AygLMiEudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5RmVhdHVyZXNSCmJlaGF2aW91cnNCDQoLa25vd25fbGFiZWwiiQEKF1RhaWxPYnNlcnZhdGlvbnNSZXF1\
-            ZXN0EjQKBWFmdGVyGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SBWFmdGVyEhsKCW1heF9iYXRjaBgCIAEoDVIIbWF4QmF0Y2gSGwoJ\
-            a2V5c19vbmx5GAMgASgIUghrZXlzT25seSJkChhUYWlsT2JzZXJ2YXRpb25zUmVzcG9uc2USSAoMb2JzZXJ2YXRpb25zGAEgAygLMiQudmlnaWwuZmVhdHVy\
-            ZXMudjEuTG9nZ2VkT2JzZXJ2YXRpb25SDG9ic2VydmF0aW9ucyKCAgoRTG9nZ2VkT2JzZXJ2YXRpb24SOgoIcG9zaXRpb24YASABKAsyHi52aWdpbC5ldmVu\
-            dGxvZy52MS5Mb2dQb3NpdGlvblIIcG9zaXRpb24SOwoLcmVjb3JkZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgpyZWNvcmRlZEF0\
-            EkAKC29ic2VydmF0aW9uGAMgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SC29ic2VydmF0aW9uEjIKA2tleRgEIAEoCzIgLnZpZ2lsLnJl\
-            Y29yZHMudjEuVHJhbnNhY3Rpb25LZXlSA2tleSLpAgoMRmVhdHVyZUV2ZW50EjwKCG9ic2VydmVkGAEgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2\
-            YXRpb25IAFIIb2JzZXJ2ZWQSNQoIbGFiZWxsZWQYAiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSCGxhYmVsbGVkEkUKD3Rlcm1pbmFsX3BsYWNl\
-            ZBgDIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuVGVybWluYWxIAFIOdGVybWluYWxQbGFjZWQSRQoPY3VzdG9tZXJfcGxhY2VkGAQgASgLMhoudmlnaWwucmVj\
-            b3Jkcy52MS5DdXN0b21lckgAUg5jdXN0b21lclBsYWNlZBJNChFjdXN0b21lcl9vYnNlcnZlZBgFIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0\
-            aW9uSABSEGN1c3RvbWVyT2JzZXJ2ZWRCBwoFZXZlbnQylAcKE0ZlYXR1cmVTdG9yZVNlcnZpY2USVQoHT2JzZXJ2ZRIhLnZpZ2lsLmZlYXR1cmVzLnYxLk9i\
-            c2VydmVSZXF1ZXN0GiIudmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZVJlc3BvbnNlIgOQAgISdgoST2JzZXJ2ZUF0VGVybWluYWxzEiwudmlnaWwuZmVhdHVy\
-            ZXMudjEuT2JzZXJ2ZUF0VGVybWluYWxzUmVxdWVzdBotLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVBdFRlcm1pbmFsc1Jlc3BvbnNlIgOQAgISYQoLR2V0\
-            RmVhdHVyZXMSJS52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlc1JlcXVlc3QaJi52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlc1Jlc3BvbnNlIgOQ\
-            AgESdgoSRGVzY3JpYmVGZWF0dXJlU2V0EiwudmlnaWwuZmVhdHVyZXMudjEuRGVzY3JpYmVGZWF0dXJlU2V0UmVxdWVzdBotLnZpZ2lsLmZlYXR1cmVzLnYx\
-            LkRlc2NyaWJlRmVhdHVyZVNldFJlc3BvbnNlIgOQAgESfAoVR2V0SGlzdG9yaWNhbEZlYXR1cmVzEi8udmlnaWwuZmVhdHVyZXMudjEuR2V0SGlzdG9yaWNh\
-            bEZlYXR1cmVzUmVxdWVzdBowLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1Jlc3BvbnNlMAEScAoQR2V0RmVhdHVyZUhlYWx0aBIq\
-            LnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1cmVIZWFsdGhSZXF1ZXN0GisudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZUhlYWx0aFJlc3BvbnNlIgOQ\
-            AgESdAoTU2V0RmVhdHVyZVJlZmVyZW5jZRItLnZpZ2lsLmZlYXR1cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXF1ZXN0Gi4udmlnaWwuZmVhdHVyZXMu\
-            djEuU2V0RmVhdHVyZVJlZmVyZW5jZVJlc3BvbnNlEm0KEFRhaWxPYnNlcnZhdGlvbnMSKi52aWdpbC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVx\
-            dWVzdBorLnZpZ2lsLmZlYXR1cmVzLnYxLlRhaWxPYnNlcnZhdGlvbnNSZXNwb25zZTABYgZwcm90bzM=
+            Z2lsL2V2ZW50bG9nL3YxL2V2ZW50bG9nLnByb3RvGh52aWdpbC9yZWNvcmRzL3YxL3JlY29yZHMucHJvdG8ilgEKDk9ic2VydmVSZXF1ZXN0EkEKDHRyYW5z\
+            YWN0aW9ucxgBIAMoCzIdLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25SDHRyYW5zYWN0aW9ucxInCg9yaW5nX2dlbmVyYXRpb24YAiABKANSDnJpbmdH\
+            ZW5lcmF0aW9uEhgKB2VuY29kZWQYAyABKAhSB2VuY29kZWQi+AEKD09ic2VydmVSZXNwb25zZRIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAEgASgJUhFmZWF0\
+            dXJlU2V0VmVyc2lvbhJCCgxvYnNlcnZhdGlvbnMYAiADKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zEj4KBmhhbHZl\
+            cxgDIAMoCzImLnZpZ2lsLmZlYXR1cmVzLnYxLkN1c3RvbWVyT2JzZXJ2YXRpb25SBmhhbHZlcxIxChRlbmNvZGVkX29ic2VydmF0aW9ucxgEIAMoDFITZW5j\
+            b2RlZE9ic2VydmF0aW9ucyLbAQoZT2JzZXJ2ZUF0VGVybWluYWxzUmVxdWVzdBJKCgxvYnNlcnZhdGlvbnMYASADKAsyJi52aWdpbC5mZWF0dXJlcy52MS5D\
+            dXN0b21lck9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMSLwoGbGFiZWxzGAIgAygLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbFIGbGFiZWxzEicKD3Jpbmdf\
+            Z2VuZXJhdGlvbhgDIAEoA1IOcmluZ0dlbmVyYXRpb24SGAoHZW5jb2RlZBgEIAEoCFIHZW5jb2RlZCKHAQoTQ3VzdG9tZXJPYnNlcnZhdGlvbhJACgtvYnNl\
+            cnZhdGlvbhgBIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgtvYnNlcnZhdGlvbhIuCgRob21lGAIgASgLMhoudmlnaWwucmVjb3Jkcy52\
+            MS5Mb2NhdGlvblIEaG9tZSKTAQoaT2JzZXJ2ZUF0VGVybWluYWxzUmVzcG9uc2USQgoMb2JzZXJ2YXRpb25zGAEgAygLMh4udmlnaWwuZmVhdHVyZXMudjEu\
+            T2JzZXJ2YXRpb25SDG9ic2VydmF0aW9ucxIxChRlbmNvZGVkX29ic2VydmF0aW9ucxgCIAMoDFITZW5jb2RlZE9ic2VydmF0aW9ucyLSBAoLT2JzZXJ2YXRp\
+            b24SMgoDa2V5GAEgASgLMiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktleVIDa2V5EjkKCmV2ZW50X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9i\
+            dWYuVGltZXN0YW1wUglldmVudFRpbWUSLwoGYW1vdW50GAMgASgLMhcudmlnaWwucmVjb3Jkcy52MS5Nb25leVIGYW1vdW50EjYKCGxvY2F0aW9uGAQgASgL\
+            MhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIIbG9jYXRpb24SHwoLY3VzdG9tZXJfaWQYBSABKAlSCmN1c3RvbWVySWQSHwoLdGVybWluYWxfaWQYBiAB\
+            KAlSCnRlcm1pbmFsSWQSMwoHY2hhbm5lbBgHIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hhbm5lbFIHY2hhbm5lbBIuChNmZWF0dXJlX3NldF92ZXJzaW9u\
+            GAggASgJUhFmZWF0dXJlU2V0VmVyc2lvbhIWCgZ2YWx1ZXMYCSADKAFSBnZhbHVlcxIdCgphY2NvdW50X2lkGAogASgJUglhY2NvdW50SWQSFwoHY2FyZF9p\
+            ZBgLIAEoCVIGY2FyZElkEjYKF2NvdW50ZXJwYXJ0eV9hY2NvdW50X2lkGAwgASgJUhVjb3VudGVycGFydHlBY2NvdW50SWQSGwoJZGV2aWNlX2lkGA0gASgJ\
+            UghkZXZpY2VJZBIfCgttZXJjaGFudF9pZBgOIAEoCVIKbWVyY2hhbnRJZCLZAQoSR2V0RmVhdHVyZXNSZXF1ZXN0EjQKBGtleXMYASADKAsyIC52aWdpbC5y\
+            ZWNvcmRzLnYxLlRyYW5zYWN0aW9uS2V5UgRrZXlzEjgKCGVudGl0aWVzGAIgAygLMhwudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5S2V5UghlbnRpdGllcxIq\
+            CgJhdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EicKD3JpbmdfZ2VuZXJhdGlvbhgEIAEoA1IOcmluZ0dlbmVyYXRpb24ipQIKCUVu\
+            dGl0eUtleRIhCgtjdXN0b21lcl9pZBgBIAEoCUgAUgpjdXN0b21lcklkEiEKC3Rlcm1pbmFsX2lkGAIgASgJSABSCnRlcm1pbmFsSWQSHwoKYWNjb3VudF9p\
+            ZBgDIAEoCUgAUglhY2NvdW50SWQSGQoHY2FyZF9pZBgEIAEoCUgAUgZjYXJkSWQSHQoJZGV2aWNlX2lkGAUgASgJSABSCGRldmljZUlkEjQKBHBhaXIYBiAB\
+            KAsyHi52aWdpbC5mZWF0dXJlcy52MS5BY2NvdW50UGFpckgAUgRwYWlyEhQKBGNlbGwYByABKAlIAFIEY2VsbBIhCgttZXJjaGFudF9pZBgIIAEoCUgAUgpt\
+            ZXJjaGFudElkQggKBmVudGl0eSJkCgtBY2NvdW50UGFpchIdCgphY2NvdW50X2lkGAEgASgJUglhY2NvdW50SWQSNgoXY291bnRlcnBhcnR5X2FjY291bnRf\
+            aWQYAiABKAlSFWNvdW50ZXJwYXJ0eUFjY291bnRJZCLIAQoTR2V0RmVhdHVyZXNSZXNwb25zZRJCCgxvYnNlcnZhdGlvbnMYASADKAsyHi52aWdpbC5mZWF0\
+            dXJlcy52MS5PYnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zEj0KCGVudGl0aWVzGAIgAygLMiEudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5RmVhdHVyZXNSCGVu\
+            dGl0aWVzEi4KE2ZlYXR1cmVfc2V0X3ZlcnNpb24YAyABKAlSEWZlYXR1cmVTZXRWZXJzaW9uIrwBCg5FbnRpdHlGZWF0dXJlcxI0CgZlbnRpdHkYASABKAsy\
+            HC52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlLZXlSBmVudGl0eRIUCgVmb3VuZBgCIAEoCFIFZm91bmQSFgoGdmFsdWVzGAMgAygBUgZ2YWx1ZXMSRgoRbmV3\
+            ZXN0X2V2ZW50X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg9uZXdlc3RFdmVudFRpbWUiGQoXR2V0RmVhdHVyZUhlYWx0aFJlcXVl\
+            c3QiuAMKGEdldEZlYXR1cmVIZWFsdGhSZXNwb25zZRIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAEgASgJUhFmZWF0dXJlU2V0VmVyc2lvbhIiCgxvYnNlcnZh\
+            dGlvbnMYAiABKANSDG9ic2VydmF0aW9ucxJGChFuZXdlc3RfZXZlbnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSD25ld2VzdEV2\
+            ZW50VGltZRI8CghmZWF0dXJlcxgEIAMoCzIgLnZpZ2lsLmZlYXR1cmVzLnYxLkZlYXR1cmVIZWFsdGhSCGZlYXR1cmVzEkEKDnJlZmVyZW5jZV9mcm9tGAUg\
+            ASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFINcmVmZXJlbmNlRnJvbRI9CgxyZWZlcmVuY2VfdG8YBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGlt\
+            ZXN0YW1wUgtyZWZlcmVuY2VUbxJACgpiZWhhdmlvdXJzGAcgAygLMiAudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVyZUhlYWx0aFIKYmVoYXZpb3VycyLCAQoN\
+            RmVhdHVyZUhlYWx0aBISCgRuYW1lGAEgASgJUgRuYW1lEhsKCW51bGxfcmF0ZRgCIAEoAVIIbnVsbFJhdGUSLgoTcmVmZXJlbmNlX251bGxfcmF0ZRgDIAEo\
+            AVIRcmVmZXJlbmNlTnVsbFJhdGUSPAoacG9wdWxhdGlvbl9zdGFiaWxpdHlfaW5kZXgYBCABKAFSGHBvcHVsYXRpb25TdGFiaWxpdHlJbmRleBISCgRtZWFu\
+            GAUgASgBUgRtZWFuIngKGlNldEZlYXR1cmVSZWZlcmVuY2VSZXF1ZXN0Ei4KBGZyb20YASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgRmcm9t\
+            EioKAnRvGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICdG8iQQobU2V0RmVhdHVyZVJlZmVyZW5jZVJlc3BvbnNlEiIKDG9ic2VydmF0aW9u\
+            cxgBIAEoA1IMb2JzZXJ2YXRpb25zIhsKGURlc2NyaWJlRmVhdHVyZVNldFJlcXVlc3Qi1wEKGkRlc2NyaWJlRmVhdHVyZVNldFJlc3BvbnNlEhgKB3ZlcnNp\
+            b24YASABKAlSB3ZlcnNpb24SNgoIZmVhdHVyZXMYAiADKAsyGi52aWdpbC5mZWF0dXJlcy52MS5GZWF0dXJlUghmZWF0dXJlcxIrChFiZWhhdmlvdXJfdmVy\
+            c2lvbhgDIAEoCVIQYmVoYXZpb3VyVmVyc2lvbhI6CgpiZWhhdmlvdXJzGAQgAygLMhoudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVyZVIKYmVoYXZpb3VycyLv\
+            AQoHRmVhdHVyZRISCgRuYW1lGAEgASgJUgRuYW1lEhYKBmVudGl0eRgCIAEoCVIGZW50aXR5EiAKC2Rlc2NyaXB0aW9uGAMgASgJUgtkZXNjcmlwdGlvbhIg\
+            CgthZ2dyZWdhdGlvbhgEIAEoCVILYWdncmVnYXRpb24SJQoOd2luZG93X3NlY29uZHMYBSABKANSDXdpbmRvd1NlY29uZHMSIwoNZGVsYXlfc2Vjb25kcxgG\
+            IAEoA1IMZGVsYXlTZWNvbmRzEhQKBW93bmVyGAcgASgJUgVvd25lchISCgR0eXBlGAggASgJUgR0eXBlItgBChxHZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXF1\
+            ZXN0Ei4KBGZyb20YASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgRmcm9tEioKAnRvGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFt\
+            cFICdG8SNQoIa25vd25fYnkYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgdrbm93bkJ5EiUKDndpdGhfYmVoYXZpb3VyGAQgASgIUg13aXRo\
+            QmVoYXZpb3VyIlUKHUdldEhpc3RvcmljYWxGZWF0dXJlc1Jlc3BvbnNlEjQKBHJvd3MYASADKAsyIC52aWdpbC5mZWF0dXJlcy52MS5IaXN0b3JpY2FsUm93\
+            UgRyb3dzItQBCg1IaXN0b3JpY2FsUm93EkAKC29ic2VydmF0aW9uGAEgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SC29ic2VydmF0aW9u\
+            Ei8KBWxhYmVsGAIgASgLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbEgAUgVsYWJlbBJBCgpiZWhhdmlvdXJzGAMgAygLMiEudmlnaWwuZmVhdHVyZXMudjEu\
+            RW50aXR5RmVhdHVyZXNSCmJlaGF2aW91cnNCDQoLa25vd25fbGFiZWwiiQEKF1RhaWxPYnNlcnZhdGlvbnNSZXF1ZXN0EjQKBWFmdGVyGAEgASgLMh4udmln\
+            aWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SBWFmdGVyEhsKCW1heF9iYXRjaBgCIAEoDVIIbWF4QmF0Y2gSGwoJa2V5c19vbmx5GAMgASgIUghrZXlzT25s\
+            eSJkChhUYWlsT2JzZXJ2YXRpb25zUmVzcG9uc2USSAoMb2JzZXJ2YXRpb25zGAEgAygLMiQudmlnaWwuZmVhdHVyZXMudjEuTG9nZ2VkT2JzZXJ2YXRpb25S\
+            DG9ic2VydmF0aW9ucyKCAgoRTG9nZ2VkT2JzZXJ2YXRpb24SOgoIcG9zaXRpb24YASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIIcG9z\
+            aXRpb24SOwoLcmVjb3JkZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgpyZWNvcmRlZEF0EkAKC29ic2VydmF0aW9uGAMgASgLMh4u\
+            dmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SC29ic2VydmF0aW9uEjIKA2tleRgEIAEoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25LZXlS\
+            A2tleSLpAgoMRmVhdHVyZUV2ZW50EjwKCG9ic2VydmVkGAEgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25IAFIIb2JzZXJ2ZWQSNQoIbGFi\
+            ZWxsZWQYAiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSCGxhYmVsbGVkEkUKD3Rlcm1pbmFsX3BsYWNlZBgDIAEoCzIaLnZpZ2lsLnJlY29yZHMu\
+            djEuVGVybWluYWxIAFIOdGVybWluYWxQbGFjZWQSRQoPY3VzdG9tZXJfcGxhY2VkGAQgASgLMhoudmlnaWwucmVjb3Jkcy52MS5DdXN0b21lckgAUg5jdXN0\
+            b21lclBsYWNlZBJNChFjdXN0b21lcl9vYnNlcnZlZBgFIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uSABSEGN1c3RvbWVyT2JzZXJ2ZWRC\
+            BwoFZXZlbnQiKwoNT2JzZXJ2ZWRFbnRyeRIaCghvYnNlcnZlZBgBIAEoDFIIb2JzZXJ2ZWQylAcKE0ZlYXR1cmVTdG9yZVNlcnZpY2USVQoHT2JzZXJ2ZRIh\
+            LnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXF1ZXN0GiIudmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZVJlc3BvbnNlIgOQAgISdgoST2JzZXJ2ZUF0VGVy\
+            bWluYWxzEiwudmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZUF0VGVybWluYWxzUmVxdWVzdBotLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVBdFRlcm1pbmFs\
+            c1Jlc3BvbnNlIgOQAgISYQoLR2V0RmVhdHVyZXMSJS52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlc1JlcXVlc3QaJi52aWdpbC5mZWF0dXJlcy52MS5H\
+            ZXRGZWF0dXJlc1Jlc3BvbnNlIgOQAgESdgoSRGVzY3JpYmVGZWF0dXJlU2V0EiwudmlnaWwuZmVhdHVyZXMudjEuRGVzY3JpYmVGZWF0dXJlU2V0UmVxdWVz\
+            dBotLnZpZ2lsLmZlYXR1cmVzLnYxLkRlc2NyaWJlRmVhdHVyZVNldFJlc3BvbnNlIgOQAgESfAoVR2V0SGlzdG9yaWNhbEZlYXR1cmVzEi8udmlnaWwuZmVh\
+            dHVyZXMudjEuR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVxdWVzdBowLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1Jlc3BvbnNlMAES\
+            cAoQR2V0RmVhdHVyZUhlYWx0aBIqLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1cmVIZWFsdGhSZXF1ZXN0GisudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVh\
+            dHVyZUhlYWx0aFJlc3BvbnNlIgOQAgESdAoTU2V0RmVhdHVyZVJlZmVyZW5jZRItLnZpZ2lsLmZlYXR1cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXF1\
+            ZXN0Gi4udmlnaWwuZmVhdHVyZXMudjEuU2V0RmVhdHVyZVJlZmVyZW5jZVJlc3BvbnNlEm0KEFRhaWxPYnNlcnZhdGlvbnMSKi52aWdpbC5mZWF0dXJlcy52\
+            MS5UYWlsT2JzZXJ2YXRpb25zUmVxdWVzdBorLnZpZ2lsLmZlYXR1cmVzLnYxLlRhaWxPYnNlcnZhdGlvbnNSZXNwb25zZTABYgZwcm90bzM=
             """)
 }

@@ -81,15 +81,19 @@ extension ModelsV1 {
         public var observations: [FeaturesV1.Observation] = []
         /// Leaves the reasons of what is found legitimate to whoever asks for the decision later.
         public var brief: Bool = false
+        /// Each the encoding of an Observation; instead of observations.
+        public var encodedObservations: [[UInt8]] = []
 
         public init() {}
 
         public init(
             observations: [FeaturesV1.Observation] = [],
-            brief: Bool = false
+            brief: Bool = false,
+            encodedObservations: [[UInt8]] = []
         ) {
             self.observations = observations
             self.brief = brief
+            self.encodedObservations = encodedObservations
         }
 
         public static let fullName = "vigil.models.v1.ScoreRequest"
@@ -106,6 +110,7 @@ extension ModelsV1 {
         package init(unpacked: UnsafePointer<Vigil__Models__V1__ScoreRequest>) throws {
             self.observations = try Unpacked.list(unpacked.pointee.observations, unpacked.pointee.n_observations) { try FeaturesV1.Observation(unpacked: Unpacked.message($0)) }
             self.brief = unpacked.pointee.brief != 0
+            self.encodedObservations = Unpacked.list(unpacked.pointee.encoded_observations, unpacked.pointee.n_encoded_observations) { Unpacked.bytes($0) }
         }
 
         public var protobufByteCount: Int {
@@ -120,6 +125,7 @@ extension ModelsV1 {
         private func send(to sink: inout some ProtobufSink) {
             for value in self.observations { sink.message(1, value) }
             if self.brief { sink.bool(2, self.brief) }
+            for value in self.encodedObservations { sink.bytes(3, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -131,6 +137,12 @@ extension ModelsV1 {
                 writer.endArray()
             }
             if self.brief { writer.field("brief"); writer.write(self.brief) }
+            if !self.encodedObservations.isEmpty {
+                writer.field("encodedObservations")
+                writer.beginArray()
+                for value in self.encodedObservations { writer.write(value) }
+                writer.endArray()
+            }
             writer.endObject()
         }
 
@@ -147,6 +159,12 @@ extension ModelsV1 {
                 case "brief":
                     if try reader.readNullIfNext() { continue }
                     self.brief = try reader.readBool()
+                case "encodedObservations", "encoded_observations":
+                    if try reader.readNullIfNext() { continue }
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.encodedObservations.append(try reader.readBytes())
+                    }
                 default: try reader.skipUnknown()
                 }
             }
@@ -3495,83 +3513,84 @@ extension FileDescriptor {
         base64: """
             Chx2aWdpbC9tb2RlbHMvdjEvbW9kZWxzLnByb3RvEg92aWdpbC5tb2RlbHMudjEaH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8aIHZpZ2lsL2V2\
             ZW50bG9nL3YxL2V2ZW50bG9nLnByb3RvGiB2aWdpbC9mZWF0dXJlcy92MS9mZWF0dXJlcy5wcm90bxoedmlnaWwvcmVjb3Jkcy92MS9yZWNvcmRzLnByb3Rv\
-            ImgKDFNjb3JlUmVxdWVzdBJCCgxvYnNlcnZhdGlvbnMYASADKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zEhQKBWJy\
-            aWVmGAIgASgIUgVicmllZiJJCg1TY29yZVJlc3BvbnNlEjgKCWRlY2lzaW9ucxgBIAMoCzIaLnZpZ2lsLnJlY29yZHMudjEuRGVjaXNpb25SCWRlY2lzaW9u\
-            cyJhChNHZXREZWNpc2lvbnNSZXF1ZXN0EjQKBGtleXMYASADKAsyIC52aWdpbC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uS2V5UgRrZXlzEhQKBWJyaWVmGAIg\
-            ASgIUgVicmllZiJQChRHZXREZWNpc2lvbnNSZXNwb25zZRI4CglkZWNpc2lvbnMYASADKAsyGi52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9uUglkZWNpc2lv\
-            bnMiOAoVUmVwbGF5RGVjaXNpb25SZXF1ZXN0Eh8KC2RlY2lzaW9uX2lkGAEgASgJUgpkZWNpc2lvbklkIrICChZSZXBsYXlEZWNpc2lvblJlc3BvbnNlEjIK\
-            BnN0b3JlZBgBIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuRGVjaXNpb25SBnN0b3JlZBI2CghyZXBsYXllZBgCIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuRGVj\
-            aXNpb25SCHJlcGxheWVkEhwKCWlkZW50aWNhbBgDIAEoCFIJaWRlbnRpY2FsElEKCGZlYXR1cmVzGAQgAygLMjUudmlnaWwubW9kZWxzLnYxLlJlcGxheURl\
-            Y2lzaW9uUmVzcG9uc2UuRmVhdHVyZXNFbnRyeVIIZmVhdHVyZXMaOwoNRmVhdHVyZXNFbnRyeRIQCgNrZXkYASABKAlSA2tleRIUCgV2YWx1ZRgCIAEoAVIF\
-            dmFsdWU6AjgBIkcKElVwbG9hZE1vZGVsUmVxdWVzdBIbCglmaWxlX25hbWUYASABKAlSCGZpbGVOYW1lEhQKBWNodW5rGAIgASgMUgVjaHVuayJDChNVcGxv\
-            YWRNb2RlbFJlc3BvbnNlEiwKBW1vZGVsGAEgASgLMhYudmlnaWwubW9kZWxzLnYxLk1vZGVsUgVtb2RlbCLmAwoFTW9kZWwSGAoHdmVyc2lvbhgBIAEoCVIH\
-            dmVyc2lvbhIxCgVzdGFnZRgCIAEoDjIbLnZpZ2lsLm1vZGVscy52MS5Nb2RlbFN0YWdlUgVzdGFnZRIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAMgASgJUhFm\
-            ZWF0dXJlU2V0VmVyc2lvbhI5Cgp0cmFpbmVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJdHJhaW5lZEF0EjsKC3Byb21vdGVkX2F0\
-            GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIKcHJvbW90ZWRBdBI9CgdtZXRyaWNzGAYgAygLMiMudmlnaWwubW9kZWxzLnYxLk1vZGVsLk1l\
-            dHJpY3NFbnRyeVIHbWV0cmljcxInCg9hbGVydF90aHJlc2hvbGQYByABKAFSDmFsZXJ0VGhyZXNob2xkEhYKBnNpZ25lZBgIIAEoCFIGc2lnbmVkEiwKEnNp\
-            Z25pbmdfa2V5X3NoYTI1NhgJIAEoCVIQc2lnbmluZ0tleVNoYTI1Nho6CgxNZXRyaWNzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAFS\
-            BXZhbHVlOgI4ASIvChNQcm9tb3RlTW9kZWxSZXF1ZXN0EhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24iRAoUUHJvbW90ZU1vZGVsUmVzcG9uc2USLAoFbW9k\
-            ZWwYASABKAsyFi52aWdpbC5tb2RlbHMudjEuTW9kZWxSBW1vZGVsIkIKElNoYWRvd01vZGVsUmVxdWVzdBIYCgd2ZXJzaW9uGAEgASgJUgd2ZXJzaW9uEhIK\
-            BHN0b3AYAiABKAhSBHN0b3AiQwoTU2hhZG93TW9kZWxSZXNwb25zZRIsCgVtb2RlbBgBIAEoCzIWLnZpZ2lsLm1vZGVscy52MS5Nb2RlbFIFbW9kZWwiFgoU\
-            Um9sbEJhY2tNb2RlbFJlcXVlc3QiRQoVUm9sbEJhY2tNb2RlbFJlc3BvbnNlEiwKBW1vZGVsGAEgASgLMhYudmlnaWwubW9kZWxzLnYxLk1vZGVsUgVtb2Rl\
-            bCITChFMaXN0TW9kZWxzUmVxdWVzdCJEChJMaXN0TW9kZWxzUmVzcG9uc2USLgoGbW9kZWxzGAEgAygLMhYudmlnaWwubW9kZWxzLnYxLk1vZGVsUgZtb2Rl\
-            bHMiaQoUVGFpbERlY2lzaW9uc1JlcXVlc3QSNAoFYWZ0ZXIYASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIFYWZ0ZXISGwoJbWF4X2Jh\
-            dGNoGAIgASgNUghtYXhCYXRjaCJWChVUYWlsRGVjaXNpb25zUmVzcG9uc2USPQoJZGVjaXNpb25zGAEgAygLMh8udmlnaWwubW9kZWxzLnYxLkxvZ2dlZERl\
-            Y2lzaW9uUglkZWNpc2lvbnMiuwMKDkxvZ2dlZERlY2lzaW9uEjoKCHBvc2l0aW9uGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SCHBv\
-            c2l0aW9uEjsKC3JlY29yZGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIKcmVjb3JkZWRBdBI2CghkZWNpc2lvbhgDIAEoCzIaLnZp\
-            Z2lsLnJlY29yZHMudjEuRGVjaXNpb25SCGRlY2lzaW9uEjkKCmV2ZW50X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUglldmVudFRp\
-            bWUSLwoGYW1vdW50GAUgASgLMhcudmlnaWwucmVjb3Jkcy52MS5Nb25leVIGYW1vdW50EjYKCGxvY2F0aW9uGAYgASgLMhoudmlnaWwucmVjb3Jkcy52MS5M\
-            b2NhdGlvblIIbG9jYXRpb24SHwoLdGVybWluYWxfaWQYByABKAlSCnRlcm1pbmFsSWQSMwoHY2hhbm5lbBgIIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hh\
-            bm5lbFIHY2hhbm5lbCIWChRHZXRTdGF0aXN0aWNzUmVxdWVzdCJ4ChVHZXRTdGF0aXN0aWNzUmVzcG9uc2USHAoJZGVjaXNpb25zGAEgASgDUglkZWNpc2lv\
-            bnMSFgoGYWxlcnRzGAIgASgDUgZhbGVydHMSKQoQY2hhbXBpb25fdmVyc2lvbhgDIAEoCVIPY2hhbXBpb25WZXJzaW9uIvsBChVQcmVkaWN0Q2FzaE91dFJl\
-            cXVlc3QSPQoJc3VibWl0dGVkGAEgASgLMh0udmlnaWwubW9kZWxzLnYxLkNvbXBsYWludEtleUgAUglzdWJtaXR0ZWQSOwoJY29tcGxhaW50GAIgASgLMhsu\
-            dmlnaWwucmVjb3Jkcy52MS5Db21wbGFpbnRIAFIJY29tcGxhaW50EioKAmF0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICYXQSGQoIbWF4\
-            X2F0bXMYBCABKA1SB21heEF0bXMSFAoFaG91cnMYBSABKA1SBWhvdXJzQgkKB3N1YmplY3QiUgoMQ29tcGxhaW50S2V5Eh8KC3JlcG9ydGVyX2lkGAEgASgJ\
-            UgpyZXBvcnRlcklkEiEKDGNvbXBsYWludF9pZBgCIAEoCVILY29tcGxhaW50SWQihgMKFlByZWRpY3RDYXNoT3V0UmVzcG9uc2USKQoQZ29uZV9wcm9iYWJp\
-            bGl0eRgBIAEoAVIPZ29uZVByb2JhYmlsaXR5EjgKB3dpbmRvd3MYAiADKAsyHi52aWdpbC5tb2RlbHMudjEuQ2FzaE91dFdpbmRvd1IHd2luZG93cxIrChFs\
-            YXRlcl9wcm9iYWJpbGl0eRgDIAEoAVIQbGF0ZXJQcm9iYWJpbGl0eRIvCgRhdG1zGAQgAygLMhsudmlnaWwubW9kZWxzLnYxLkNhc2hPdXRBVE1SBGF0bXMS\
-            MwoVZWxzZXdoZXJlX3Byb2JhYmlsaXR5GAUgASgBUhRlbHNld2hlcmVQcm9iYWJpbGl0eRIWCgZ0cmFjZWQYBiABKAhSBnRyYWNlZBIvCgVhc19vZhgHIAEo\
-            CzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBGFzT2YSKwoRZml0dGVkX2NvbXBsYWludHMYCCABKA1SEGZpdHRlZENvbXBsYWludHMinwEKDUNhc2hP\
-            dXRXaW5kb3cSNwoJc3RhcnRzX2F0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIIc3RhcnRzQXQSMwoHZW5kc19hdBgCIAEoCzIaLmdvb2ds\
-            ZS5wcm90b2J1Zi5UaW1lc3RhbXBSBmVuZHNBdBIgCgtwcm9iYWJpbGl0eRgDIAEoAVILcHJvYmFiaWxpdHkiugEKCkNhc2hPdXRBVE0SHwoLdGVybWluYWxf\
-            aWQYASABKAlSCnRlcm1pbmFsSWQSNgoIbG9jYXRpb24YAiABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIgCgtwcm9iYWJpbGl0\
-            eRgDIAEoAVILcHJvYmFiaWxpdHkSMQoUd2luZG93X3Byb2JhYmlsaXRpZXMYBCADKAFSE3dpbmRvd1Byb2JhYmlsaXRpZXMi8AIKFEZvcmVjYXN0Q2VsbHNS\
-            ZXF1ZXN0Eh0KCmNyaW1lX3R5cGUYASABKAlSCWNyaW1lVHlwZRIqCgJhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EhQKBWhvdXJz\
-            GAMgASgNUgVob3VycxIfCgtjZWxsX21ldHJlcxgEIAEoDVIKY2VsbE1ldHJlcxI+CgRhcmVhGAUgASgLMioudmlnaWwubW9kZWxzLnYxLkZvcmVjYXN0Q2Vs\
-            bHNSZXF1ZXN0LkFyZWFSBGFyZWESGwoJbWF4X2NlbGxzGAYgASgNUghtYXhDZWxscxIdCgp3aXRoX2hvdXJzGAcgASgIUgl3aXRoSG91cnMaWgoEQXJlYRIS\
-            CgR3ZXN0GAEgASgBUgR3ZXN0EhQKBXNvdXRoGAIgASgBUgVzb3V0aBISCgRlYXN0GAMgASgBUgRlYXN0EhQKBW5vcnRoGAQgASgBUgVub3J0aCK7AgoVRm9y\
-            ZWNhc3RDZWxsc1Jlc3BvbnNlEjMKBWNlbGxzGAEgAygLMh0udmlnaWwubW9kZWxzLnYxLkNlbGxGb3JlY2FzdFIFY2VsbHMSLwoFYXNfb2YYAiABKAsyGi5n\
-            b29nbGUucHJvdG9idWYuVGltZXN0YW1wUgRhc09mEhQKBWhvdXJzGAMgASgNUgVob3VycxIfCgtjZWxsX21ldHJlcxgEIAEoDVIKY2VsbE1ldHJlcxIlCg50\
-            b3RhbF9leHBlY3RlZBgFIAEoAVINdG90YWxFeHBlY3RlZBIfCgt0b3RhbF9jZWxscxgGIAEoDVIKdG90YWxDZWxscxIcCglpbmNpZGVudHMYByABKA1SCWlu\
-            Y2lkZW50cxIfCgtjcmltZV90eXBlcxgIIAMoCVIKY3JpbWVUeXBlcyLlAwoMQ2VsbEZvcmVjYXN0EjIKBmNlbnRyZRgBIAEoCzIaLnZpZ2lsLnJlY29yZHMu\
-            djEuTG9jYXRpb25SBmNlbnRyZRIaCghleHBlY3RlZBgCIAEoAVIIZXhwZWN0ZWQSOgoEaGFsZhgDIAEoCzImLnZpZ2lsLm1vZGVscy52MS5DZWxsRm9yZWNh\
-            c3QuSW50ZXJ2YWxSBGhhbGYSOgoEd2lkZRgEIAEoCzImLnZpZ2lsLm1vZGVscy52MS5DZWxsRm9yZWNhc3QuSW50ZXJ2YWxSBHdpZGUSOAoFaG91cnMYBSAD\
-            KAsyIi52aWdpbC5tb2RlbHMudjEuQ2VsbEZvcmVjYXN0LkhvdXJSBWhvdXJzGjYKCEludGVydmFsEhQKBWxvd2VyGAEgASgNUgVsb3dlchIUCgV1cHBlchgC\
-            IAEoDVIFdXBwZXIamgEKBEhvdXISGgoIZXhwZWN0ZWQYASABKAFSCGV4cGVjdGVkEjoKBGhhbGYYAiABKAsyJi52aWdpbC5tb2RlbHMudjEuQ2VsbEZvcmVj\
-            YXN0LkludGVydmFsUgRoYWxmEjoKBHdpZGUYAyABKAsyJi52aWdpbC5tb2RlbHMudjEuQ2VsbEZvcmVjYXN0LkludGVydmFsUgR3aWRlIkUKFUdldE1vZGVs\
-            SGVhbHRoUmVxdWVzdBIYCgd2ZXJzaW9uGAEgASgJUgd2ZXJzaW9uEhIKBGRheXMYAiABKA1SBGRheXMiwQEKFkdldE1vZGVsSGVhbHRoUmVzcG9uc2USGAoH\
-            dmVyc2lvbhgBIAEoCVIHdmVyc2lvbhIcCglkZWNpc2lvbnMYAiABKA1SCWRlY2lzaW9ucxIzCgVkcmlmdBgDIAMoCzIdLnZpZ2lsLm1vZGVscy52MS5GZWF0\
-            dXJlRHJpZnRSBWRyaWZ0EjoKCG91dGNvbWVzGAQgASgLMh4udmlnaWwubW9kZWxzLnYxLk1vZGVsT3V0Y29tZXNSCG91dGNvbWVzIlEKDEZlYXR1cmVEcmlm\
-            dBIYCgdmZWF0dXJlGAEgASgJUgdmZWF0dXJlEicKD3N0YWJpbGl0eV9pbmRleBgCIAEoAVIOc3RhYmlsaXR5SW5kZXgihgMKDU1vZGVsT3V0Y29tZXMSHAoJ\
-            ZGVjaXNpb25zGAEgASgNUglkZWNpc2lvbnMSFgoGZnJhdWRzGAIgASgNUgZmcmF1ZHMSKwoRY2FsaWJyYXRpb25fZXJyb3IYAyABKAFSEGNhbGlicmF0aW9u\
-            RXJyb3ISKwoRYXZlcmFnZV9wcmVjaXNpb24YBCABKAFSEGF2ZXJhZ2VQcmVjaXNpb24SQwoIY292ZXJhZ2UYBSABKAsyJy52aWdpbC5tb2RlbHMudjEuTW9k\
-            ZWxPdXRjb21lcy5Db3ZlcmFnZVIIY292ZXJhZ2UanwEKCENvdmVyYWdlEhYKBnN0YXRlZBgBIAEoAVIGc3RhdGVkEhoKCG9ic2VydmVkGAIgASgBUghvYnNl\
-            cnZlZBIbCglvZl9mcmF1ZHMYAyABKAFSCG9mRnJhdWRzEh0KCm9mX2dlbnVpbmUYBCABKAFSCW9mR2VudWluZRIjCg1kZWNpZGVkX3NoYXJlGAUgASgBUgxk\
-            ZWNpZGVkU2hhcmUqkAEKCk1vZGVsU3RhZ2USGwoXTU9ERUxfU1RBR0VfVU5TUEVDSUZJRUQQABIaChZNT0RFTF9TVEFHRV9DSEFMTEVOR0VSEAESGAoUTU9E\
-            RUxfU1RBR0VfQ0hBTVBJT04QAhIXChNNT0RFTF9TVEFHRV9SRVRJUkVEEAMSFgoSTU9ERUxfU1RBR0VfU0hBRE9XEAQy8AkKDE1vZGVsU2VydmljZRJLCgVT\
-            Y29yZRIdLnZpZ2lsLm1vZGVscy52MS5TY29yZVJlcXVlc3QaHi52aWdpbC5tb2RlbHMudjEuU2NvcmVSZXNwb25zZSIDkAICEmAKDEdldERlY2lzaW9ucxIk\
-            LnZpZ2lsLm1vZGVscy52MS5HZXREZWNpc2lvbnNSZXF1ZXN0GiUudmlnaWwubW9kZWxzLnYxLkdldERlY2lzaW9uc1Jlc3BvbnNlIgOQAgESZgoOUmVwbGF5\
-            RGVjaXNpb24SJi52aWdpbC5tb2RlbHMudjEuUmVwbGF5RGVjaXNpb25SZXF1ZXN0GicudmlnaWwubW9kZWxzLnYxLlJlcGxheURlY2lzaW9uUmVzcG9uc2Ui\
-            A5ACARJaCgtVcGxvYWRNb2RlbBIjLnZpZ2lsLm1vZGVscy52MS5VcGxvYWRNb2RlbFJlcXVlc3QaJC52aWdpbC5tb2RlbHMudjEuVXBsb2FkTW9kZWxSZXNw\
-            b25zZSgBElsKDFByb21vdGVNb2RlbBIkLnZpZ2lsLm1vZGVscy52MS5Qcm9tb3RlTW9kZWxSZXF1ZXN0GiUudmlnaWwubW9kZWxzLnYxLlByb21vdGVNb2Rl\
-            bFJlc3BvbnNlElgKC1NoYWRvd01vZGVsEiMudmlnaWwubW9kZWxzLnYxLlNoYWRvd01vZGVsUmVxdWVzdBokLnZpZ2lsLm1vZGVscy52MS5TaGFkb3dNb2Rl\
-            bFJlc3BvbnNlEl4KDVJvbGxCYWNrTW9kZWwSJS52aWdpbC5tb2RlbHMudjEuUm9sbEJhY2tNb2RlbFJlcXVlc3QaJi52aWdpbC5tb2RlbHMudjEuUm9sbEJh\
-            Y2tNb2RlbFJlc3BvbnNlEloKCkxpc3RNb2RlbHMSIi52aWdpbC5tb2RlbHMudjEuTGlzdE1vZGVsc1JlcXVlc3QaIy52aWdpbC5tb2RlbHMudjEuTGlzdE1v\
-            ZGVsc1Jlc3BvbnNlIgOQAgESZgoOR2V0TW9kZWxIZWFsdGgSJi52aWdpbC5tb2RlbHMudjEuR2V0TW9kZWxIZWFsdGhSZXF1ZXN0GicudmlnaWwubW9kZWxz\
-            LnYxLkdldE1vZGVsSGVhbHRoUmVzcG9uc2UiA5ACARJmCg5QcmVkaWN0Q2FzaE91dBImLnZpZ2lsLm1vZGVscy52MS5QcmVkaWN0Q2FzaE91dFJlcXVlc3Qa\
-            Jy52aWdpbC5tb2RlbHMudjEuUHJlZGljdENhc2hPdXRSZXNwb25zZSIDkAIBEmMKDUZvcmVjYXN0Q2VsbHMSJS52aWdpbC5tb2RlbHMudjEuRm9yZWNhc3RD\
-            ZWxsc1JlcXVlc3QaJi52aWdpbC5tb2RlbHMudjEuRm9yZWNhc3RDZWxsc1Jlc3BvbnNlIgOQAgESYAoNVGFpbERlY2lzaW9ucxIlLnZpZ2lsLm1vZGVscy52\
-            MS5UYWlsRGVjaXNpb25zUmVxdWVzdBomLnZpZ2lsLm1vZGVscy52MS5UYWlsRGVjaXNpb25zUmVzcG9uc2UwARJjCg1HZXRTdGF0aXN0aWNzEiUudmlnaWwu\
-            bW9kZWxzLnYxLkdldFN0YXRpc3RpY3NSZXF1ZXN0GiYudmlnaWwubW9kZWxzLnYxLkdldFN0YXRpc3RpY3NSZXNwb25zZSIDkAIBYgZwcm90bzM=
+            IpsBCgxTY29yZVJlcXVlc3QSQgoMb2JzZXJ2YXRpb25zGAEgAygLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SDG9ic2VydmF0aW9ucxIUCgVi\
+            cmllZhgCIAEoCFIFYnJpZWYSMQoUZW5jb2RlZF9vYnNlcnZhdGlvbnMYAyADKAxSE2VuY29kZWRPYnNlcnZhdGlvbnMiSQoNU2NvcmVSZXNwb25zZRI4Cglk\
+            ZWNpc2lvbnMYASADKAsyGi52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9uUglkZWNpc2lvbnMiYQoTR2V0RGVjaXNpb25zUmVxdWVzdBI0CgRrZXlzGAEgAygL\
+            MiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktleVIEa2V5cxIUCgVicmllZhgCIAEoCFIFYnJpZWYiUAoUR2V0RGVjaXNpb25zUmVzcG9uc2USOAoJ\
+            ZGVjaXNpb25zGAEgAygLMhoudmlnaWwucmVjb3Jkcy52MS5EZWNpc2lvblIJZGVjaXNpb25zIjgKFVJlcGxheURlY2lzaW9uUmVxdWVzdBIfCgtkZWNpc2lv\
+            bl9pZBgBIAEoCVIKZGVjaXNpb25JZCKyAgoWUmVwbGF5RGVjaXNpb25SZXNwb25zZRIyCgZzdG9yZWQYASABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkRlY2lz\
+            aW9uUgZzdG9yZWQSNgoIcmVwbGF5ZWQYAiABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9uUghyZXBsYXllZBIcCglpZGVudGljYWwYAyABKAhSCWlk\
+            ZW50aWNhbBJRCghmZWF0dXJlcxgEIAMoCzI1LnZpZ2lsLm1vZGVscy52MS5SZXBsYXlEZWNpc2lvblJlc3BvbnNlLkZlYXR1cmVzRW50cnlSCGZlYXR1cmVz\
+            GjsKDUZlYXR1cmVzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAFSBXZhbHVlOgI4ASJHChJVcGxvYWRNb2RlbFJlcXVlc3QSGwoJZmls\
+            ZV9uYW1lGAEgASgJUghmaWxlTmFtZRIUCgVjaHVuaxgCIAEoDFIFY2h1bmsiQwoTVXBsb2FkTW9kZWxSZXNwb25zZRIsCgVtb2RlbBgBIAEoCzIWLnZpZ2ls\
+            Lm1vZGVscy52MS5Nb2RlbFIFbW9kZWwi5gMKBU1vZGVsEhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24SMQoFc3RhZ2UYAiABKA4yGy52aWdpbC5tb2RlbHMu\
+            djEuTW9kZWxTdGFnZVIFc3RhZ2USLgoTZmVhdHVyZV9zZXRfdmVyc2lvbhgDIAEoCVIRZmVhdHVyZVNldFZlcnNpb24SOQoKdHJhaW5lZF9hdBgEIAEoCzIa\
+            Lmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCXRyYWluZWRBdBI7Cgtwcm9tb3RlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCnBy\
+            b21vdGVkQXQSPQoHbWV0cmljcxgGIAMoCzIjLnZpZ2lsLm1vZGVscy52MS5Nb2RlbC5NZXRyaWNzRW50cnlSB21ldHJpY3MSJwoPYWxlcnRfdGhyZXNob2xk\
+            GAcgASgBUg5hbGVydFRocmVzaG9sZBIWCgZzaWduZWQYCCABKAhSBnNpZ25lZBIsChJzaWduaW5nX2tleV9zaGEyNTYYCSABKAlSEHNpZ25pbmdLZXlTaGEy\
+            NTYaOgoMTWV0cmljc0VudHJ5EhAKA2tleRgBIAEoCVIDa2V5EhQKBXZhbHVlGAIgASgBUgV2YWx1ZToCOAEiLwoTUHJvbW90ZU1vZGVsUmVxdWVzdBIYCgd2\
+            ZXJzaW9uGAEgASgJUgd2ZXJzaW9uIkQKFFByb21vdGVNb2RlbFJlc3BvbnNlEiwKBW1vZGVsGAEgASgLMhYudmlnaWwubW9kZWxzLnYxLk1vZGVsUgVtb2Rl\
+            bCJCChJTaGFkb3dNb2RlbFJlcXVlc3QSGAoHdmVyc2lvbhgBIAEoCVIHdmVyc2lvbhISCgRzdG9wGAIgASgIUgRzdG9wIkMKE1NoYWRvd01vZGVsUmVzcG9u\
+            c2USLAoFbW9kZWwYASABKAsyFi52aWdpbC5tb2RlbHMudjEuTW9kZWxSBW1vZGVsIhYKFFJvbGxCYWNrTW9kZWxSZXF1ZXN0IkUKFVJvbGxCYWNrTW9kZWxS\
+            ZXNwb25zZRIsCgVtb2RlbBgBIAEoCzIWLnZpZ2lsLm1vZGVscy52MS5Nb2RlbFIFbW9kZWwiEwoRTGlzdE1vZGVsc1JlcXVlc3QiRAoSTGlzdE1vZGVsc1Jl\
+            c3BvbnNlEi4KBm1vZGVscxgBIAMoCzIWLnZpZ2lsLm1vZGVscy52MS5Nb2RlbFIGbW9kZWxzImkKFFRhaWxEZWNpc2lvbnNSZXF1ZXN0EjQKBWFmdGVyGAEg\
+            ASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SBWFmdGVyEhsKCW1heF9iYXRjaBgCIAEoDVIIbWF4QmF0Y2giVgoVVGFpbERlY2lzaW9uc1Jl\
+            c3BvbnNlEj0KCWRlY2lzaW9ucxgBIAMoCzIfLnZpZ2lsLm1vZGVscy52MS5Mb2dnZWREZWNpc2lvblIJZGVjaXNpb25zIrsDCg5Mb2dnZWREZWNpc2lvbhI6\
+            Cghwb3NpdGlvbhgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUghwb3NpdGlvbhI7CgtyZWNvcmRlZF9hdBgCIAEoCzIaLmdvb2dsZS5w\
+            cm90b2J1Zi5UaW1lc3RhbXBSCnJlY29yZGVkQXQSNgoIZGVjaXNpb24YAyABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9uUghkZWNpc2lvbhI5Cgpl\
+            dmVudF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJZXZlbnRUaW1lEi8KBmFtb3VudBgFIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEu\
+            TW9uZXlSBmFtb3VudBI2Cghsb2NhdGlvbhgGIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SCGxvY2F0aW9uEh8KC3Rlcm1pbmFsX2lkGAcgASgJ\
+            Ugp0ZXJtaW5hbElkEjMKB2NoYW5uZWwYCCABKA4yGS52aWdpbC5yZWNvcmRzLnYxLkNoYW5uZWxSB2NoYW5uZWwiFgoUR2V0U3RhdGlzdGljc1JlcXVlc3Qi\
+            eAoVR2V0U3RhdGlzdGljc1Jlc3BvbnNlEhwKCWRlY2lzaW9ucxgBIAEoA1IJZGVjaXNpb25zEhYKBmFsZXJ0cxgCIAEoA1IGYWxlcnRzEikKEGNoYW1waW9u\
+            X3ZlcnNpb24YAyABKAlSD2NoYW1waW9uVmVyc2lvbiL7AQoVUHJlZGljdENhc2hPdXRSZXF1ZXN0Ej0KCXN1Ym1pdHRlZBgBIAEoCzIdLnZpZ2lsLm1vZGVs\
+            cy52MS5Db21wbGFpbnRLZXlIAFIJc3VibWl0dGVkEjsKCWNvbXBsYWludBgCIAEoCzIbLnZpZ2lsLnJlY29yZHMudjEuQ29tcGxhaW50SABSCWNvbXBsYWlu\
+            dBIqCgJhdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EhkKCG1heF9hdG1zGAQgASgNUgdtYXhBdG1zEhQKBWhvdXJzGAUgASgNUgVo\
+            b3Vyc0IJCgdzdWJqZWN0IlIKDENvbXBsYWludEtleRIfCgtyZXBvcnRlcl9pZBgBIAEoCVIKcmVwb3J0ZXJJZBIhCgxjb21wbGFpbnRfaWQYAiABKAlSC2Nv\
+            bXBsYWludElkIoYDChZQcmVkaWN0Q2FzaE91dFJlc3BvbnNlEikKEGdvbmVfcHJvYmFiaWxpdHkYASABKAFSD2dvbmVQcm9iYWJpbGl0eRI4Cgd3aW5kb3dz\
+            GAIgAygLMh4udmlnaWwubW9kZWxzLnYxLkNhc2hPdXRXaW5kb3dSB3dpbmRvd3MSKwoRbGF0ZXJfcHJvYmFiaWxpdHkYAyABKAFSEGxhdGVyUHJvYmFiaWxp\
+            dHkSLwoEYXRtcxgEIAMoCzIbLnZpZ2lsLm1vZGVscy52MS5DYXNoT3V0QVRNUgRhdG1zEjMKFWVsc2V3aGVyZV9wcm9iYWJpbGl0eRgFIAEoAVIUZWxzZXdo\
+            ZXJlUHJvYmFiaWxpdHkSFgoGdHJhY2VkGAYgASgIUgZ0cmFjZWQSLwoFYXNfb2YYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgRhc09mEisK\
+            EWZpdHRlZF9jb21wbGFpbnRzGAggASgNUhBmaXR0ZWRDb21wbGFpbnRzIp8BCg1DYXNoT3V0V2luZG93EjcKCXN0YXJ0c19hdBgBIAEoCzIaLmdvb2dsZS5w\
+            cm90b2J1Zi5UaW1lc3RhbXBSCHN0YXJ0c0F0EjMKB2VuZHNfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgZlbmRzQXQSIAoLcHJvYmFi\
+            aWxpdHkYAyABKAFSC3Byb2JhYmlsaXR5IroBCgpDYXNoT3V0QVRNEh8KC3Rlcm1pbmFsX2lkGAEgASgJUgp0ZXJtaW5hbElkEjYKCGxvY2F0aW9uGAIgASgL\
+            MhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIIbG9jYXRpb24SIAoLcHJvYmFiaWxpdHkYAyABKAFSC3Byb2JhYmlsaXR5EjEKFHdpbmRvd19wcm9iYWJp\
+            bGl0aWVzGAQgAygBUhN3aW5kb3dQcm9iYWJpbGl0aWVzIvACChRGb3JlY2FzdENlbGxzUmVxdWVzdBIdCgpjcmltZV90eXBlGAEgASgJUgljcmltZVR5cGUS\
+            KgoCYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJhdBIUCgVob3VycxgDIAEoDVIFaG91cnMSHwoLY2VsbF9tZXRyZXMYBCABKA1SCmNl\
+            bGxNZXRyZXMSPgoEYXJlYRgFIAEoCzIqLnZpZ2lsLm1vZGVscy52MS5Gb3JlY2FzdENlbGxzUmVxdWVzdC5BcmVhUgRhcmVhEhsKCW1heF9jZWxscxgGIAEo\
+            DVIIbWF4Q2VsbHMSHQoKd2l0aF9ob3VycxgHIAEoCFIJd2l0aEhvdXJzGloKBEFyZWESEgoEd2VzdBgBIAEoAVIEd2VzdBIUCgVzb3V0aBgCIAEoAVIFc291\
+            dGgSEgoEZWFzdBgDIAEoAVIEZWFzdBIUCgVub3J0aBgEIAEoAVIFbm9ydGgiuwIKFUZvcmVjYXN0Q2VsbHNSZXNwb25zZRIzCgVjZWxscxgBIAMoCzIdLnZp\
+            Z2lsLm1vZGVscy52MS5DZWxsRm9yZWNhc3RSBWNlbGxzEi8KBWFzX29mGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEYXNPZhIUCgVob3Vy\
+            cxgDIAEoDVIFaG91cnMSHwoLY2VsbF9tZXRyZXMYBCABKA1SCmNlbGxNZXRyZXMSJQoOdG90YWxfZXhwZWN0ZWQYBSABKAFSDXRvdGFsRXhwZWN0ZWQSHwoL\
+            dG90YWxfY2VsbHMYBiABKA1SCnRvdGFsQ2VsbHMSHAoJaW5jaWRlbnRzGAcgASgNUglpbmNpZGVudHMSHwoLY3JpbWVfdHlwZXMYCCADKAlSCmNyaW1lVHlw\
+            ZXMi5QMKDENlbGxGb3JlY2FzdBIyCgZjZW50cmUYASABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUgZjZW50cmUSGgoIZXhwZWN0ZWQYAiABKAFS\
+            CGV4cGVjdGVkEjoKBGhhbGYYAyABKAsyJi52aWdpbC5tb2RlbHMudjEuQ2VsbEZvcmVjYXN0LkludGVydmFsUgRoYWxmEjoKBHdpZGUYBCABKAsyJi52aWdp\
+            bC5tb2RlbHMudjEuQ2VsbEZvcmVjYXN0LkludGVydmFsUgR3aWRlEjgKBWhvdXJzGAUgAygLMiIudmlnaWwubW9kZWxzLnYxLkNlbGxGb3JlY2FzdC5Ib3Vy\
+            UgVob3Vycxo2CghJbnRlcnZhbBIUCgVsb3dlchgBIAEoDVIFbG93ZXISFAoFdXBwZXIYAiABKA1SBXVwcGVyGpoBCgRIb3VyEhoKCGV4cGVjdGVkGAEgASgB\
+            UghleHBlY3RlZBI6CgRoYWxmGAIgASgLMiYudmlnaWwubW9kZWxzLnYxLkNlbGxGb3JlY2FzdC5JbnRlcnZhbFIEaGFsZhI6CgR3aWRlGAMgASgLMiYudmln\
+            aWwubW9kZWxzLnYxLkNlbGxGb3JlY2FzdC5JbnRlcnZhbFIEd2lkZSJFChVHZXRNb2RlbEhlYWx0aFJlcXVlc3QSGAoHdmVyc2lvbhgBIAEoCVIHdmVyc2lv\
+            bhISCgRkYXlzGAIgASgNUgRkYXlzIsEBChZHZXRNb2RlbEhlYWx0aFJlc3BvbnNlEhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24SHAoJZGVjaXNpb25zGAIg\
+            ASgNUglkZWNpc2lvbnMSMwoFZHJpZnQYAyADKAsyHS52aWdpbC5tb2RlbHMudjEuRmVhdHVyZURyaWZ0UgVkcmlmdBI6CghvdXRjb21lcxgEIAEoCzIeLnZp\
+            Z2lsLm1vZGVscy52MS5Nb2RlbE91dGNvbWVzUghvdXRjb21lcyJRCgxGZWF0dXJlRHJpZnQSGAoHZmVhdHVyZRgBIAEoCVIHZmVhdHVyZRInCg9zdGFiaWxp\
+            dHlfaW5kZXgYAiABKAFSDnN0YWJpbGl0eUluZGV4IoYDCg1Nb2RlbE91dGNvbWVzEhwKCWRlY2lzaW9ucxgBIAEoDVIJZGVjaXNpb25zEhYKBmZyYXVkcxgC\
+            IAEoDVIGZnJhdWRzEisKEWNhbGlicmF0aW9uX2Vycm9yGAMgASgBUhBjYWxpYnJhdGlvbkVycm9yEisKEWF2ZXJhZ2VfcHJlY2lzaW9uGAQgASgBUhBhdmVy\
+            YWdlUHJlY2lzaW9uEkMKCGNvdmVyYWdlGAUgASgLMicudmlnaWwubW9kZWxzLnYxLk1vZGVsT3V0Y29tZXMuQ292ZXJhZ2VSCGNvdmVyYWdlGp8BCghDb3Zl\
+            cmFnZRIWCgZzdGF0ZWQYASABKAFSBnN0YXRlZBIaCghvYnNlcnZlZBgCIAEoAVIIb2JzZXJ2ZWQSGwoJb2ZfZnJhdWRzGAMgASgBUghvZkZyYXVkcxIdCgpv\
+            Zl9nZW51aW5lGAQgASgBUglvZkdlbnVpbmUSIwoNZGVjaWRlZF9zaGFyZRgFIAEoAVIMZGVjaWRlZFNoYXJlKpABCgpNb2RlbFN0YWdlEhsKF01PREVMX1NU\
+            QUdFX1VOU1BFQ0lGSUVEEAASGgoWTU9ERUxfU1RBR0VfQ0hBTExFTkdFUhABEhgKFE1PREVMX1NUQUdFX0NIQU1QSU9OEAISFwoTTU9ERUxfU1RBR0VfUkVU\
+            SVJFRBADEhYKEk1PREVMX1NUQUdFX1NIQURPVxAEMvAJCgxNb2RlbFNlcnZpY2USSwoFU2NvcmUSHS52aWdpbC5tb2RlbHMudjEuU2NvcmVSZXF1ZXN0Gh4u\
+            dmlnaWwubW9kZWxzLnYxLlNjb3JlUmVzcG9uc2UiA5ACAhJgCgxHZXREZWNpc2lvbnMSJC52aWdpbC5tb2RlbHMudjEuR2V0RGVjaXNpb25zUmVxdWVzdBol\
+            LnZpZ2lsLm1vZGVscy52MS5HZXREZWNpc2lvbnNSZXNwb25zZSIDkAIBEmYKDlJlcGxheURlY2lzaW9uEiYudmlnaWwubW9kZWxzLnYxLlJlcGxheURlY2lz\
+            aW9uUmVxdWVzdBonLnZpZ2lsLm1vZGVscy52MS5SZXBsYXlEZWNpc2lvblJlc3BvbnNlIgOQAgESWgoLVXBsb2FkTW9kZWwSIy52aWdpbC5tb2RlbHMudjEu\
+            VXBsb2FkTW9kZWxSZXF1ZXN0GiQudmlnaWwubW9kZWxzLnYxLlVwbG9hZE1vZGVsUmVzcG9uc2UoARJbCgxQcm9tb3RlTW9kZWwSJC52aWdpbC5tb2RlbHMu\
+            djEuUHJvbW90ZU1vZGVsUmVxdWVzdBolLnZpZ2lsLm1vZGVscy52MS5Qcm9tb3RlTW9kZWxSZXNwb25zZRJYCgtTaGFkb3dNb2RlbBIjLnZpZ2lsLm1vZGVs\
+            cy52MS5TaGFkb3dNb2RlbFJlcXVlc3QaJC52aWdpbC5tb2RlbHMudjEuU2hhZG93TW9kZWxSZXNwb25zZRJeCg1Sb2xsQmFja01vZGVsEiUudmlnaWwubW9k\
+            ZWxzLnYxLlJvbGxCYWNrTW9kZWxSZXF1ZXN0GiYudmlnaWwubW9kZWxzLnYxLlJvbGxCYWNrTW9kZWxSZXNwb25zZRJaCgpMaXN0TW9kZWxzEiIudmlnaWwu\
+            bW9kZWxzLnYxLkxpc3RNb2RlbHNSZXF1ZXN0GiMudmlnaWwubW9kZWxzLnYxLkxpc3RNb2RlbHNSZXNwb25zZSIDkAIBEmYKDkdldE1vZGVsSGVhbHRoEiYu\
+            dmlnaWwubW9kZWxzLnYxLkdldE1vZGVsSGVhbHRoUmVxdWVzdBonLnZpZ2lsLm1vZGVscy52MS5HZXRNb2RlbEhlYWx0aFJlc3BvbnNlIgOQAgESZgoOUHJl\
+            ZGljdENhc2hPdXQSJi52aWdpbC5tb2RlbHMudjEuUHJlZGljdENhc2hPdXRSZXF1ZXN0GicudmlnaWwubW9kZWxzLnYxLlByZWRpY3RDYXNoT3V0UmVzcG9u\
+            c2UiA5ACARJjCg1Gb3JlY2FzdENlbGxzEiUudmlnaWwubW9kZWxzLnYxLkZvcmVjYXN0Q2VsbHNSZXF1ZXN0GiYudmlnaWwubW9kZWxzLnYxLkZvcmVjYXN0\
+            Q2VsbHNSZXNwb25zZSIDkAIBEmAKDVRhaWxEZWNpc2lvbnMSJS52aWdpbC5tb2RlbHMudjEuVGFpbERlY2lzaW9uc1JlcXVlc3QaJi52aWdpbC5tb2RlbHMu\
+            djEuVGFpbERlY2lzaW9uc1Jlc3BvbnNlMAESYwoNR2V0U3RhdGlzdGljcxIlLnZpZ2lsLm1vZGVscy52MS5HZXRTdGF0aXN0aWNzUmVxdWVzdBomLnZpZ2ls\
+            Lm1vZGVscy52MS5HZXRTdGF0aXN0aWNzUmVzcG9uc2UiA5ACAWIGcHJvdG8z
             """)
 }

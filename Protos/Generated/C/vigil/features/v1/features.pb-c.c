@@ -1177,7 +1177,52 @@ void   vigil__features__v1__feature_event__free_unpacked
   assert(message->base.descriptor == &vigil__features__v1__feature_event__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor vigil__features__v1__observe_request__field_descriptors[2] =
+void   vigil__features__v1__observed_entry__init
+                     (Vigil__Features__V1__ObservedEntry         *message)
+{
+  static const Vigil__Features__V1__ObservedEntry init_value = VIGIL__FEATURES__V1__OBSERVED_ENTRY__INIT;
+  *message = init_value;
+}
+size_t vigil__features__v1__observed_entry__get_packed_size
+                     (const Vigil__Features__V1__ObservedEntry *message)
+{
+  assert(message->base.descriptor == &vigil__features__v1__observed_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__features__v1__observed_entry__pack
+                     (const Vigil__Features__V1__ObservedEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__features__v1__observed_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__features__v1__observed_entry__pack_to_buffer
+                     (const Vigil__Features__V1__ObservedEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__features__v1__observed_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Features__V1__ObservedEntry *
+       vigil__features__v1__observed_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Features__V1__ObservedEntry *)
+     protobuf_c_message_unpack (&vigil__features__v1__observed_entry__descriptor,
+                                allocator, len, data);
+}
+void   vigil__features__v1__observed_entry__free_unpacked
+                     (Vigil__Features__V1__ObservedEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__features__v1__observed_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+static const ProtobufCFieldDescriptor vigil__features__v1__observe_request__field_descriptors[3] =
 {
   {
     "transactions",
@@ -1203,15 +1248,28 @@ static const ProtobufCFieldDescriptor vigil__features__v1__observe_request__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "encoded",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__ObserveRequest, encoded),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__observe_request__field_indices_by_name[] = {
+  2,   /* field[2] = encoded */
   1,   /* field[1] = ring_generation */
   0,   /* field[0] = transactions */
 };
 static const ProtobufCIntRange vigil__features__v1__observe_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__observe_request__descriptor =
 {
@@ -1221,14 +1279,14 @@ const ProtobufCMessageDescriptor vigil__features__v1__observe_request__descripto
   "Vigil__Features__V1__ObserveRequest",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__ObserveRequest),
-  2,
+  3,
   vigil__features__v1__observe_request__field_descriptors,
   vigil__features__v1__observe_request__field_indices_by_name,
   1,  vigil__features__v1__observe_request__number_ranges,
   (ProtobufCMessageInit) vigil__features__v1__observe_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__observe_response__field_descriptors[3] =
+static const ProtobufCFieldDescriptor vigil__features__v1__observe_response__field_descriptors[4] =
 {
   {
     "feature_set_version",
@@ -1266,8 +1324,21 @@ static const ProtobufCFieldDescriptor vigil__features__v1__observe_response__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "encoded_observations",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Vigil__Features__V1__ObserveResponse, n_encoded_observations),
+    offsetof(Vigil__Features__V1__ObserveResponse, encoded_observations),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__observe_response__field_indices_by_name[] = {
+  3,   /* field[3] = encoded_observations */
   0,   /* field[0] = feature_set_version */
   2,   /* field[2] = halves */
   1,   /* field[1] = observations */
@@ -1275,7 +1346,7 @@ static const unsigned vigil__features__v1__observe_response__field_indices_by_na
 static const ProtobufCIntRange vigil__features__v1__observe_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__observe_response__descriptor =
 {
@@ -1285,14 +1356,14 @@ const ProtobufCMessageDescriptor vigil__features__v1__observe_response__descript
   "Vigil__Features__V1__ObserveResponse",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__ObserveResponse),
-  3,
+  4,
   vigil__features__v1__observe_response__field_descriptors,
   vigil__features__v1__observe_response__field_indices_by_name,
   1,  vigil__features__v1__observe_response__number_ranges,
   (ProtobufCMessageInit) vigil__features__v1__observe_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__observe_at_terminals_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor vigil__features__v1__observe_at_terminals_request__field_descriptors[4] =
 {
   {
     "observations",
@@ -1330,8 +1401,21 @@ static const ProtobufCFieldDescriptor vigil__features__v1__observe_at_terminals_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "encoded",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__ObserveAtTerminalsRequest, encoded),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__observe_at_terminals_request__field_indices_by_name[] = {
+  3,   /* field[3] = encoded */
   1,   /* field[1] = labels */
   0,   /* field[0] = observations */
   2,   /* field[2] = ring_generation */
@@ -1339,7 +1423,7 @@ static const unsigned vigil__features__v1__observe_at_terminals_request__field_i
 static const ProtobufCIntRange vigil__features__v1__observe_at_terminals_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__observe_at_terminals_request__descriptor =
 {
@@ -1349,7 +1433,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__observe_at_terminals_reque
   "Vigil__Features__V1__ObserveAtTerminalsRequest",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__ObserveAtTerminalsRequest),
-  3,
+  4,
   vigil__features__v1__observe_at_terminals_request__field_descriptors,
   vigil__features__v1__observe_at_terminals_request__field_indices_by_name,
   1,  vigil__features__v1__observe_at_terminals_request__number_ranges,
@@ -1407,7 +1491,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__customer_observation__desc
   (ProtobufCMessageInit) vigil__features__v1__customer_observation__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__observe_at_terminals_response__field_descriptors[1] =
+static const ProtobufCFieldDescriptor vigil__features__v1__observe_at_terminals_response__field_descriptors[2] =
 {
   {
     "observations",
@@ -1421,14 +1505,27 @@ static const ProtobufCFieldDescriptor vigil__features__v1__observe_at_terminals_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "encoded_observations",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Vigil__Features__V1__ObserveAtTerminalsResponse, n_encoded_observations),
+    offsetof(Vigil__Features__V1__ObserveAtTerminalsResponse, encoded_observations),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__observe_at_terminals_response__field_indices_by_name[] = {
+  1,   /* field[1] = encoded_observations */
   0,   /* field[0] = observations */
 };
 static const ProtobufCIntRange vigil__features__v1__observe_at_terminals_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__observe_at_terminals_response__descriptor =
 {
@@ -1438,7 +1535,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__observe_at_terminals_respo
   "Vigil__Features__V1__ObserveAtTerminalsResponse",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__ObserveAtTerminalsResponse),
-  1,
+  2,
   vigil__features__v1__observe_at_terminals_response__field_descriptors,
   vigil__features__v1__observe_at_terminals_response__field_indices_by_name,
   1,  vigil__features__v1__observe_at_terminals_response__number_ranges,
@@ -3033,6 +3130,44 @@ const ProtobufCMessageDescriptor vigil__features__v1__feature_event__descriptor 
   vigil__features__v1__feature_event__field_indices_by_name,
   1,  vigil__features__v1__feature_event__number_ranges,
   (ProtobufCMessageInit) vigil__features__v1__feature_event__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__features__v1__observed_entry__field_descriptors[1] =
+{
+  {
+    "observed",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__ObservedEntry, observed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__features__v1__observed_entry__field_indices_by_name[] = {
+  0,   /* field[0] = observed */
+};
+static const ProtobufCIntRange vigil__features__v1__observed_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor vigil__features__v1__observed_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.features.v1.ObservedEntry",
+  "ObservedEntry",
+  "Vigil__Features__V1__ObservedEntry",
+  "vigil.features.v1",
+  sizeof(Vigil__Features__V1__ObservedEntry),
+  1,
+  vigil__features__v1__observed_entry__field_descriptors,
+  vigil__features__v1__observed_entry__field_indices_by_name,
+  1,  vigil__features__v1__observed_entry__number_ranges,
+  (ProtobufCMessageInit) vigil__features__v1__observed_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCMethodDescriptor vigil__features__v1__feature_store_service__method_descriptors[8] =

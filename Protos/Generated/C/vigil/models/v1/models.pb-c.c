@@ -1573,7 +1573,7 @@ void   vigil__models__v1__model_outcomes__free_unpacked
   assert(message->base.descriptor == &vigil__models__v1__model_outcomes__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor vigil__models__v1__score_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor vigil__models__v1__score_request__field_descriptors[3] =
 {
   {
     "observations",
@@ -1599,15 +1599,28 @@ static const ProtobufCFieldDescriptor vigil__models__v1__score_request__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "encoded_observations",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Vigil__Models__V1__ScoreRequest, n_encoded_observations),
+    offsetof(Vigil__Models__V1__ScoreRequest, encoded_observations),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__models__v1__score_request__field_indices_by_name[] = {
   1,   /* field[1] = brief */
+  2,   /* field[2] = encoded_observations */
   0,   /* field[0] = observations */
 };
 static const ProtobufCIntRange vigil__models__v1__score_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor vigil__models__v1__score_request__descriptor =
 {
@@ -1617,7 +1630,7 @@ const ProtobufCMessageDescriptor vigil__models__v1__score_request__descriptor =
   "Vigil__Models__V1__ScoreRequest",
   "vigil.models.v1",
   sizeof(Vigil__Models__V1__ScoreRequest),
-  2,
+  3,
   vigil__models__v1__score_request__field_descriptors,
   vigil__models__v1__score_request__field_indices_by_name,
   1,  vigil__models__v1__score_request__number_ranges,

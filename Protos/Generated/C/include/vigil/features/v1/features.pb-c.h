@@ -44,6 +44,7 @@ typedef struct Vigil__Features__V1__TailObservationsRequest Vigil__Features__V1_
 typedef struct Vigil__Features__V1__TailObservationsResponse Vigil__Features__V1__TailObservationsResponse;
 typedef struct Vigil__Features__V1__LoggedObservation Vigil__Features__V1__LoggedObservation;
 typedef struct Vigil__Features__V1__FeatureEvent Vigil__Features__V1__FeatureEvent;
+typedef struct Vigil__Features__V1__ObservedEntry Vigil__Features__V1__ObservedEntry;
 
 
 /* --- enums --- */
@@ -57,10 +58,11 @@ struct  Vigil__Features__V1__ObserveRequest
   size_t n_transactions;
   Vigil__Records__V1__Transaction **transactions;
   int64_t ring_generation;
+  protobuf_c_boolean encoded;
 };
 #define VIGIL__FEATURES__V1__OBSERVE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__observe_request__descriptor) \
-    , 0,NULL, 0 }
+    , 0,NULL, 0, 0 }
 
 
 struct  Vigil__Features__V1__ObserveResponse
@@ -71,10 +73,12 @@ struct  Vigil__Features__V1__ObserveResponse
   Vigil__Features__V1__Observation **observations;
   size_t n_halves;
   Vigil__Features__V1__CustomerObservation **halves;
+  size_t n_encoded_observations;
+  ProtobufCBinaryData *encoded_observations;
 };
 #define VIGIL__FEATURES__V1__OBSERVE_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__observe_response__descriptor) \
-    , (char *)protobuf_c_empty_string, 0,NULL, 0,NULL }
+    , (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, 0,NULL }
 
 
 struct  Vigil__Features__V1__ObserveAtTerminalsRequest
@@ -85,10 +89,11 @@ struct  Vigil__Features__V1__ObserveAtTerminalsRequest
   size_t n_labels;
   Vigil__Records__V1__Label **labels;
   int64_t ring_generation;
+  protobuf_c_boolean encoded;
 };
 #define VIGIL__FEATURES__V1__OBSERVE_AT_TERMINALS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__observe_at_terminals_request__descriptor) \
-    , 0,NULL, 0,NULL, 0 }
+    , 0,NULL, 0,NULL, 0, 0 }
 
 
 struct  Vigil__Features__V1__CustomerObservation
@@ -107,10 +112,12 @@ struct  Vigil__Features__V1__ObserveAtTerminalsResponse
   ProtobufCMessage base;
   size_t n_observations;
   Vigil__Features__V1__Observation **observations;
+  size_t n_encoded_observations;
+  ProtobufCBinaryData *encoded_observations;
 };
 #define VIGIL__FEATURES__V1__OBSERVE_AT_TERMINALS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__observe_at_terminals_response__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0,NULL }
 
 
 struct  Vigil__Features__V1__Observation
@@ -434,6 +441,16 @@ struct  Vigil__Features__V1__FeatureEvent
 #define VIGIL__FEATURES__V1__FEATURE_EVENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__feature_event__descriptor) \
     , VIGIL__FEATURES__V1__FEATURE_EVENT__EVENT__NOT_SET, {0} }
+
+
+struct  Vigil__Features__V1__ObservedEntry
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData observed;
+};
+#define VIGIL__FEATURES__V1__OBSERVED_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__observed_entry__descriptor) \
+    , {0,NULL} }
 
 
 /* Vigil__Features__V1__ObserveRequest methods */
@@ -930,6 +947,25 @@ Vigil__Features__V1__FeatureEvent *
 void   vigil__features__v1__feature_event__free_unpacked
                      (Vigil__Features__V1__FeatureEvent *message,
                       ProtobufCAllocator *allocator);
+/* Vigil__Features__V1__ObservedEntry methods */
+void   vigil__features__v1__observed_entry__init
+                     (Vigil__Features__V1__ObservedEntry         *message);
+size_t vigil__features__v1__observed_entry__get_packed_size
+                     (const Vigil__Features__V1__ObservedEntry   *message);
+size_t vigil__features__v1__observed_entry__pack
+                     (const Vigil__Features__V1__ObservedEntry   *message,
+                      uint8_t             *out);
+size_t vigil__features__v1__observed_entry__pack_to_buffer
+                     (const Vigil__Features__V1__ObservedEntry   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Features__V1__ObservedEntry *
+       vigil__features__v1__observed_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__features__v1__observed_entry__free_unpacked
+                     (Vigil__Features__V1__ObservedEntry *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Vigil__Features__V1__ObserveRequest_Closure)
@@ -1009,6 +1045,9 @@ typedef void (*Vigil__Features__V1__LoggedObservation_Closure)
                   void *closure_data);
 typedef void (*Vigil__Features__V1__FeatureEvent_Closure)
                  (const Vigil__Features__V1__FeatureEvent *message,
+                  void *closure_data);
+typedef void (*Vigil__Features__V1__ObservedEntry_Closure)
+                 (const Vigil__Features__V1__ObservedEntry *message,
                   void *closure_data);
 
 /* --- services --- */
@@ -1126,6 +1165,7 @@ extern const ProtobufCMessageDescriptor vigil__features__v1__tail_observations_r
 extern const ProtobufCMessageDescriptor vigil__features__v1__tail_observations_response__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__logged_observation__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__feature_event__descriptor;
+extern const ProtobufCMessageDescriptor vigil__features__v1__observed_entry__descriptor;
 extern const ProtobufCServiceDescriptor vigil__features__v1__feature_store_service__descriptor;
 
 PROTOBUF_C__END_DECLS

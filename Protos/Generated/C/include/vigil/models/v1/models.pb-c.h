@@ -80,10 +80,12 @@ struct  Vigil__Models__V1__ScoreRequest
   size_t n_observations;
   Vigil__Features__V1__Observation **observations;
   protobuf_c_boolean brief;
+  size_t n_encoded_observations;
+  ProtobufCBinaryData *encoded_observations;
 };
 #define VIGIL__MODELS__V1__SCORE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__score_request__descriptor) \
-    , 0,NULL, 0 }
+    , 0,NULL, 0, 0,NULL }
 
 
 struct  Vigil__Models__V1__ScoreResponse
