@@ -24,13 +24,24 @@ public struct FeatureDescription: Sendable, Hashable, Codable {
     public func text(for value: Double) -> String {
         if value.isNaN { return "not known: \(description.prefix(1).lowercased())\(description.dropFirst())" }
         if value == 0, let reasonIfZero { return reasonIfZero }
-        guard let hole = reason.firstRange(of: "{}") else { return reason }
+        guard let hole else { return reason }
         let rest = reason[hole.upperBound...]
         let days = " days "
         if rest.hasPrefix(days) {
             return reason[..<hole.lowerBound] + FeatureDescription.span(days: value) + " " + rest.dropFirst(days.count)
         }
         return reason[..<hole.lowerBound] + FeatureDescription.format(value) + rest
+    }
+
+    /// Where in the reason the value goes. By bytes: to compare characters takes longer than all else about a reason.
+    private var hole: Range<String.Index>? {
+        var rest = reason.utf8[...]
+        while let open = rest.firstIndex(of: UInt8(ascii: "{")) {
+            let next = rest.index(after: open)
+            rest = rest[next...]
+            if rest.first == UInt8(ascii: "}") { return open..<rest.index(after: next) }
+        }
+        return nil
     }
 
     /// `3.5 days`, `5 hours`, `1 minute`: a time in days in the unit that reads best.

@@ -14,7 +14,7 @@ struct Scorer: Sendable {
 
     /// The score alone; nil if there are more or fewer values than the model takes.
     func riskScore(_ values: [Double], placeRisk: Double) -> Double? {
-        guard values.count == bundle.model.featureNames.count else { return nil }
+        guard values.count == bundle.model.features.count else { return nil }
         return bundle.model.score(values, placeRisk: placeRisk, maxReasons: 0).riskScore
     }
 
@@ -26,7 +26,7 @@ struct Scorer: Sendable {
     func decide(
         _ values: [Double], placeRisk: Double, on key: TransactionKey, id: String, at time: Timestamp, isBrief: Bool = false
     ) -> Decision? {
-        guard values.count == bundle.model.featureNames.count else { return nil }
+        guard values.count == bundle.model.features.count else { return nil }
         var score = bundle.model.score(values, placeRisk: placeRisk, maxReasons: 0)
         let isAlert = score.riskScore >= alertThreshold
         if !isBrief || isAlert || score.label != .legitimate { score.reasons = reasons(values) }
@@ -41,6 +41,6 @@ struct Scorer: Sendable {
 
     /// Why a decision is what it is; none if there are more or fewer values than the model takes.
     func reasons(_ values: [Double]) -> [Decision.Reason] {
-        values.count == bundle.model.featureNames.count ? bundle.model.reasons(values, maxReasons: Self.maxReasons) : []
+        values.count == bundle.model.features.count ? bundle.model.reasons(values, maxReasons: Self.maxReasons) : []
     }
 }
