@@ -79,7 +79,7 @@ public struct EventLog: Sendable {
 
     /// The next events after a position, oldest first, at most `limit`. Empty when there are none that no other can precede any more.
     ///
-    /// - Parameter keysOnly: events that have a key come with it, and without their payload.
+    /// - Parameter keysOnly: events that have a key come with it, and without their payload; of a log in blocks, all come without.
     public func read(after position: LogPosition, limit: Int, keysOnly: Bool = false) async throws -> [LoggedEvent] {
         let hasKeys = keysOnly && !keyColumns.isEmpty
         let columns: SQL =

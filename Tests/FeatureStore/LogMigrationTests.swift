@@ -46,6 +46,16 @@ import Testing
         return observations
     }
 
+    /// All events of a log, once they have been handed over: another test's transaction may hold them back a moment.
+    private func events(of log: EventLog, count: Int) async throws -> [LoggedEvent] {
+        var events: [LoggedEvent] = []
+        for try await more in log.tail(after: .start, batchLimit: 37, pollMilliseconds: 10) {
+            events += more
+            if events.count >= count { break }
+        }
+        return events
+    }
+
     @Test func aLogOfRowsIsReadOnFromItsPositions() async throws {
         try await TemporaryPostgres.withPool { pool in
             try await migrate(pool, migrations: Array(FeatureStoreDatabase.migrations.prefix(Self.rowByRow)))
@@ -55,7 +65,7 @@ import Testing
             try await migrate(pool, migrations: FeatureStoreDatabase.migrations)
 
             let database = FeatureStoreDatabase(pool: pool)
-            let entries = try await database.log.read(after: .start, limit: 100)
+            let entries = try await events(of: database.log, count: 41)
             #expect(entries.map(\.position) == before.map { LogPosition(transactionID: $0.0.value, sequence: $0.1) })
             let behind = try await database.log.read(after: entries[20].position, limit: 100)
             #expect(behind == Array(entries.dropFirst(21)))
@@ -67,8 +77,7 @@ import Testing
             // And it goes on behind them, in rows of many.
             _ = try await writer.observe((40..<340).map(payment))
             #expect(try await pool.query("SELECT count(*) FROM event_log")[0].decode(Int64.self) == 41 + 3)
-            var read: [LoggedEvent] = []
-            while case let more = try await database.log.read(after: read.last?.position ?? .start, limit: 37), !more.isEmpty { read += more }
+            let read = try await events(of: database.log, count: 341)
             #expect(read.count == 341 && Array(read.prefix(41)) == entries)
             #expect(read.dropFirst(41).map { try? EncodedObservation(entry: $0.payload).message().key?.transactionID } == (40..<340).map { "t-\($0)" })
             let keys = try await database.log.read(after: read[99].position, limit: 1_000, keysOnly: true)

@@ -137,7 +137,11 @@ struct ModelServerDatabase: Sendable {
     }
 
     func statistics() async throws -> (decisions: Int64, alerts: Int64) {
-        let rows = try await pool.query("SELECT count(*), count(*) FILTER (WHERE is_alert) FROM decisions")
+        let rows = try await pool.query(
+            """
+            SELECT coalesce(sum(cardinality(are_alerts)), 0), coalesce(sum(cardinality(array_positions(are_alerts, true))), 0)
+            FROM event_log
+            """)
         guard let row = rows.first else { return (0, 0) }
         return try row.decode(Int64.self, Int64.self)
     }
