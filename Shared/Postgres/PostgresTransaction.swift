@@ -74,7 +74,8 @@ public final class PostgresTransaction: Sendable {
 
     /// For statements that do not go through `run`, which would send BEGIN.
     func begin() async throws {
-        try await pipeline([])
+        let id = id
+        try await perform { connection, cancellation in try connection.begin(id, cancellation) }
     }
 
     /// Runs `body`; if it throws, undoes what it did and leaves the transaction as it was before, then throws on.

@@ -81,26 +81,37 @@ struct IngestionDatabase: Sendable {
         return since < boundaryMicroseconds || since > partitionMicroseconds - boundaryMicroseconds
     }
 
-    /// Writes all rows, or none and returns false where one of them is not new.
+    /// Writes all rows, or none and returns false where one of them is not new. The current partition's index tells what it holds; only
+    /// what was written is looked up in the one before, by the server itself, so that names travel once.
     private func copy(
         _ rows: [some WritableTransaction], _ sealed: [SealedIdentifier], _ hasBegun: @Sendable () -> Void
     ) async throws -> Bool {
-        let probe: SQL = """
-            SELECT FROM unnest(\(rows.map(\.key.bankID)), \(rows.map(\.key.transactionID))) AS wanted (bank_id, transaction_id)
-            JOIN event_log e ON e.bank_id = wanted.bank_id AND e.bank_transaction_id = wanted.transaction_id
-            WHERE e.recorded_at >= log_partition_start(now()) - interval '744 hours' AND e.recorded_at < log_partition_start(now())
+        // The inner limit keeps the server to a look into the index for each name, whatever it thinks of the partitions' sizes.
+        let earlier: SQL = """
+            SELECT FROM event_log written, LATERAL (
+                SELECT FROM event_log e
+                WHERE e.bank_id = written.bank_id AND e.bank_transaction_id = written.bank_transaction_id
+                  AND e.recorded_at >= log_partition_start(now()) - interval '744 hours' AND e.recorded_at < log_partition_start(now())
+                LIMIT 1
+            ) earlier
+            WHERE written.transaction_id = pg_current_xact_id() AND written.recorded_at >= log_partition_start(now())
             LIMIT 1
             """
         do {
             // Two writers of the same names may wait for each other.
             return try await pool.withTransaction(attempts: 3) { transaction in
-                let kept = PrivacyDatabase.keep(sealed).map { [$0] } ?? []
-                let results = try await transaction.pipeline(["SELECT pg_current_xact_id()"] + kept + [probe])
-                guard results.last?.isEmpty == true else { throw NotNew() }
+                try await transaction.pipeline(["SELECT pg_current_xact_id()"] + (PrivacyDatabase.keep(sealed).map { [$0] } ?? []))
                 hasBegun()
-                try await transaction.copyIn(table: "event_log", columns: ["payload", "bank_id", "bank_transaction_id"]) { writer in
-                    for row in rows { try await writer.write(row.logEntry, row.key.bankID, row.key.transactionID) }
+                // Events are told apart within their transaction: numbers of its own save the server a common sequence.
+                var sequence: Int64 = 0
+                let columns = ["sequence", "payload", "bank_id", "bank_transaction_id"]
+                try await transaction.copyIn(table: "event_log", columns: columns) { writer in
+                    for row in rows {
+                        sequence += 1
+                        try await writer.write(sequence, row.logEntry, row.key.bankID, row.key.transactionID)
+                    }
                 }
+                guard try await transaction.query(earlier).isEmpty else { throw NotNew() }
                 return true
             }
         } catch is NotNew {

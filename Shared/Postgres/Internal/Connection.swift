@@ -121,6 +121,12 @@ actor Connection {
         }
     }
 
+    /// Sends BEGIN, unless the session is in the transaction already.
+    func begin(_ transaction: TransactionID, _ cancellation: Cancellation) throws {
+        guard self.transaction != transaction else { return }
+        _ = try run([], in: transaction, mayCommit: false, cancellation)
+    }
+
     /// Outside a transaction a stale plan has undone the whole pipeline, which may therefore be sent again.
     private func pipeline(
         _ statements: [SQL], _ cancellation: Cancellation, retryingStalePlans: Bool
