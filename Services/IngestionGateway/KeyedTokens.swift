@@ -24,22 +24,30 @@ struct KeyedTokens: Sendable {
     /// A vault with a key of its own, for installations that give none.
     var derivedVault: Vault { Vault(derivedFrom: key) }
 
-    var tokeniser: Tokeniser { Tokeniser { token($0, $1) } }
+    var tokeniser: Tokeniser { Tokeniser { token($0, $1, $2) } }
 
-    func token(_ kind: IdentifierKind, _ identifier: String) -> String {
-        var (name, identifier) = (kind.rawValue + "\n", identifier)
+    /// - Parameter scope: begins what is tokenised, as one text with the identifier.
+    func token(_ kind: IdentifierKind, _ scope: String, _ identifier: String) -> String {
+        var (name, scope, identifier) = (kind.rawValue, scope, identifier)
         let code = name.withUTF8 { name in
-            identifier.withUTF8 { text in
-                withUnsafePointer(to: keyed) { keyed in
+            scope.withUTF8 { scope in
+                identifier.withUTF8 { identifier in
                     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Int(SHA256_DIGEST_LENGTH)) { code in
-                        vigil_hmac(keyed, name.baseAddress, name.count, text.baseAddress, text.count, code.baseAddress)
+                        withUnsafePointer(to: keyed) { keyed in
+                            var state = vigil_hmac_begin(keyed)
+                            vigil_hmac_add(&state, name.baseAddress, name.count)
+                            vigil_hmac_add(&state, "\n", 1)
+                            vigil_hmac_add(&state, scope.baseAddress, scope.count)
+                            vigil_hmac_add(&state, identifier.baseAddress, identifier.count)
+                            vigil_hmac_end(keyed, &state, code.baseAddress)
+                        }
                         let bytes = UnsafeRawBufferPointer(code)
                         return (bytes.loadUnaligned(as: UInt64.self), bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
                     }
                 }
             }
         }
-        return Self.text(initial: name.utf8[name.utf8.startIndex], code.0.bigEndian, code.1.bigEndian)
+        return Self.text(initial: kind.rawValue.utf8.first ?? 0, code.0.bigEndian, code.1.bigEndian)
     }
 
     /// The initial, a point, and 128 bits from the left, six a character.

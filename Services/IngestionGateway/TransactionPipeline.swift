@@ -43,9 +43,10 @@ final class IncomingTransaction: WritableTransaction {
         self.identifiers = identifiers
         self.isBrief = isBrief
         self.completed = completed
-        let message = RecordsV1.Transaction(transaction)
-        question = isAsked ? Question(message) : nil
-        logEntry = Payload.encode(IngestionV1.IngestionEvent(event: .transactionAccepted(message), senderID: key.bankID))
+        question = isAsked ? Question(RecordsV1.Transaction(transaction)) : nil
+        // A message that only one holds is handed on, not copied with all its texts.
+        let event = IngestionV1.IngestionEvent.Event.transactionAccepted(question?.transaction ?? RecordsV1.Transaction(transaction))
+        logEntry = Payload.encode(IngestionV1.IngestionEvent(event: event, senderID: key.bankID))
     }
 
     /// Tells whoever sent it, once.
@@ -261,7 +262,9 @@ final class TransactionPipeline: Sendable {
 
     /// Writes what is new; answers refusals; returns what is durable, in order.
     private func write(_ batch: [IncomingTransaction], begun: Gate) async throws -> [Durable] {
-        let sealed = try keeper.seal(batch.lazy.flatMap(\.identifiers))
+        var identifiers: [RawIdentifier] = []
+        for incoming in batch where !incoming.identifiers.isEmpty { identifiers += incoming.identifiers }
+        let sealed = try keeper.seal(identifiers)
         let isNew = try await database.insertNew(batch, sealed: sealed, now: .now()) { begun.open() }
         if isNew { database.log.notifyCommitted() }
         let durable = isNew ? batch.map { Durable(incoming: $0, outcome: .accepted) } : try await writeNew(in: batch, sealed)

@@ -86,8 +86,13 @@ struct Checker {
     }
 
     private func hasControlCharacter(_ text: String) -> Bool {
+        text.utf8.withContiguousStorageIfAvailable(Self.holdsControlCharacter) ?? Self.holdsControlCharacter(text.utf8)
+    }
+
+    @inline(__always)
+    private static func holdsControlCharacter(_ text: some Sequence<UInt8>) -> Bool {
         var previous: UInt8 = 0
-        for byte in text.utf8 {
+        for byte in text {
             // C0 and DEL are one byte; C1 (U+0080…U+009F) is C2 80…9F in UTF-8.
             if byte < 0x20 || byte == 0x7F || (previous == 0xC2 && byte < 0xA0) { return true }
             previous = byte

@@ -71,16 +71,16 @@ struct RawIdentifier: Sendable, Hashable {
 /// A customer's identifier means something to one bank only, so the bank is part of what is tokenised; accounts, cards and
 /// devices mean the same to all, so that one account seen by two banks has one token.
 struct Tokeniser: Sendable {
-    /// The token of an identifier of that kind: always the same, and no way back.
-    let token: @Sendable (IdentifierKind, String) -> String
+    /// The token of an identifier of that kind within a scope, empty where it means the same to all: always the same, and no way back.
+    let token: @Sendable (_ kind: IdentifierKind, _ scope: String, _ identifier: String) -> String
 
     func tokenised(_ transaction: Transaction) -> Transaction {
         var result = transaction
         result.customerID = token(.customer, bankID: transaction.key.bankID, transaction.customerID)
-        result.accountID = transaction.accountID.map { token(.account, $0) }
-        result.cardID = transaction.cardID.map { token(.card, $0) }
-        result.counterpartyAccountID = transaction.counterpartyAccountID.map { token(.account, $0) }
-        result.deviceID = transaction.deviceID.map { token(.device, $0) }
+        result.accountID = transaction.accountID.map { token(.account, "", $0) }
+        result.cardID = transaction.cardID.map { token(.card, "", $0) }
+        result.counterpartyAccountID = transaction.counterpartyAccountID.map { token(.account, "", $0) }
+        result.deviceID = transaction.deviceID.map { token(.device, "", $0) }
         return result
     }
 
@@ -121,7 +121,7 @@ struct Tokeniser: Sendable {
             customer.customerID = token(.customer, bankID: sender, customer.customerID)
             return .customer(customer)
         case .complaint(var complaint):
-            complaint.suspectAccountIDs = complaint.suspectAccountIDs.map { token(.account, $0) }
+            complaint.suspectAccountIDs = complaint.suspectAccountIDs.map { token(.account, "", $0) }
             return .complaint(complaint)
         case .label, .terminal, .merchant, .jurisdiction, .contextSignal:
             return record
@@ -130,6 +130,6 @@ struct Tokeniser: Sendable {
 
     private func token(_ kind: IdentifierKind, bankID: String, _ identifier: String) -> String {
         // Length first, so that no two pairs read the same.
-        token(kind, String(bankID.utf8.count) + ":" + bankID + identifier)
+        token(kind, String(bankID.utf8.count) + ":" + bankID, identifier)
     }
 }

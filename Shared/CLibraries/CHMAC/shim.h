@@ -27,15 +27,16 @@ static inline int vigil_hmac_key_init(vigil_hmac_key *key, const uint8_t *bytes,
   return is_done;
 }
 
-// Writes the 32 bytes of the code of a message in two parts.
-static inline void vigil_hmac(
-    const vigil_hmac_key *key, const void *first, size_t first_count, const void *second, size_t second_count, uint8_t *code) {
-  SHA256_CTX context = key->inner;
-  SHA256_Update(&context, first, first_count);
-  SHA256_Update(&context, second, second_count);
-  SHA256_Final(code, &context);
-  context = key->outer;
-  SHA256_Update(&context, code, SHA256_DIGEST_LENGTH);
-  SHA256_Final(code, &context);
+// A message is added in parts.
+static inline SHA256_CTX vigil_hmac_begin(const vigil_hmac_key *key) { return key->inner; }
+
+static inline void vigil_hmac_add(SHA256_CTX *message, const void *part, size_t count) { SHA256_Update(message, part, count); }
+
+// Writes the 32 bytes of the code.
+static inline void vigil_hmac_end(const vigil_hmac_key *key, SHA256_CTX *message, uint8_t *code) {
+  SHA256_Final(code, message);
+  SHA256_CTX outer = key->outer;
+  SHA256_Update(&outer, code, SHA256_DIGEST_LENGTH);
+  SHA256_Final(code, &outer);
 }
 #pragma GCC diagnostic pop
