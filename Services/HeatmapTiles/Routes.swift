@@ -90,12 +90,13 @@ struct Routes: Sendable {
         let name = path["layer"] ?? ""
         let (tile, isDouble) = try Self.address(path)
         let format = path["format"] ?? ""
-        if name == SiteTile.layerName, format == "mvt" {
+        if name == SiteTile.layerName {
+            guard format == "mvt", !isDouble else { throw BadQuery(field: "format", reason: "must be mvt: terminals are points, without heat") }
             _ = try QueryParameters(request.query, allowed: [])
             let bytes = SiteTile.encode(queries.state, tile: tile, jurisdictions: queries.permitted)
             return ((bytes, Self.vectorTile), TileCache.Extent(zoom: tile.zoom, codes: [tile.code]))
         }
-        let layer = try Self.layer(name)
+        let layer = try Self.layer(name, amongTiles: true)
         switch format {
         case "mvt" where !isDouble:
             let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.union(["geometry"]))
@@ -132,12 +133,11 @@ struct Routes: Sendable {
         return (tile, isDouble)
     }
 
-    private static func layer(_ name: String) throws -> Layer {
-        guard let layer = Layer(rawValue: name) else {
-            throw BadQuery(
-                field: "layer", reason: "must be one of \((Layer.allCases.map(\.rawValue) + [SiteTile.layerName]).joined(separator: ", "))")
-        }
-        return layer
+    /// - Parameter amongTiles: whether terminals, of which there are only tiles, could have been asked for too.
+    private static func layer(_ name: String, amongTiles: Bool = false) throws -> Layer {
+        if let layer = Layer(rawValue: name) { return layer }
+        let known = Layer.allCases.map(\.rawValue) + (amongTiles ? [SiteTile.layerName] : [])
+        throw BadQuery(field: "layer", reason: "must be one of \(known.joined(separator: ", "))")
     }
 
     /// TileJSON 3.0.0. The filter of the request goes on into the tiles' addresses.
@@ -146,7 +146,7 @@ struct Routes: Sendable {
         guard name != SiteTile.layerName else {
             return (try Payload.encode(Payload.TileJSON(terminalsAt: publicURL)), Self.json)
         }
-        let layer = try Self.layer(name)
+        let layer = try Self.layer(name, amongTiles: true)
         let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.union(["geometry"]))
         _ = try parameters.filter(layer: layer, permitted: queries.permitted, state: queries.state)
         return (try Payload.encode(Payload.TileJSON(layer, at: publicURL, query: parameters.encoded, bounds: queries.bounds())), Self.json)

@@ -72,6 +72,7 @@ import Testing
         (["risk", "2", "0", "1", "mvt"], "until", "until: unknown parameter"),
         (["risk", "2", "0", "1", "png"], "geometry", "geometry: unknown"),
         (["risk", "99999999999999999999", "0", "0", "mvt"], "", "z: must be"),
+        (["terminals", "12", "0", "0", "png"], "", "format: must be mvt"),
         (["terminals", "12", "0", "0", "mvt"], "from", "from: unknown parameter; this takes none"),
         (["forecast", "2", "0", "1", "mvt"], "min_risk", "min_risk: the forecast has none"),
     ])
@@ -81,6 +82,15 @@ import Testing
             let response = try await Self.tile(routes, path[0], path[1], path[2], path[3], path[4], query: query)
             #expect(response.status == 400)
             #expect(String(decoding: response.bytes, as: UTF8.self).contains("\"message\":\"\(message)"))
+        }
+    }
+
+    @Test("Figures of terminals are refused, and not by a message that lists them as known", arguments: ["series", "hotspots", "cells"])
+    func terminalsHaveNoFigures(name: String) async throws {
+        try await Self.withRoutes { routes in
+            let response = try await Self.get(routes, "/api/\(name)", [:], query: [("layer", "terminals")])
+            #expect(response.status == 400)
+            #expect(String(decoding: response.bytes, as: UTF8.self).contains("risk, transactions, fraud, alerts, complaints, forecast\""))
         }
     }
 
