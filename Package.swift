@@ -176,7 +176,7 @@ let package = Package(
         ]),
         tests("AuthGateway", ["AuthGateway", "TestSupport", "Contracts", "RPC", "Postgres", "Identity", "ServiceRuntime", serviceContext]),
         tests("HeatmapTiles", [
-            "SeededRandom", "HeatmapTiles", "TestSupport", "Contracts", "StandardContracts", "RPC", "Postgres", "EventLog", "Geo", "Identity", "ServiceRuntime", "RecordCoding",
+            "SeededRandom", "HeatmapTiles", "TestSupport", "Contracts", "StandardContracts", "RPC", "Postgres", "EventLog", "Features", "Geo", "Identity", "ServiceRuntime", "RecordCoding",
             logging, serviceContext,
         ], exclude: ["Clients"]),
         tests("Notifier", ["Notifier", "TestSupport", "Contracts", "StandardContracts", "RecordCoding", "Records", "RPC", "Postgres", "EventLog", "ServiceRuntime", logging]),

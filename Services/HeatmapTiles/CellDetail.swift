@@ -19,6 +19,8 @@ struct CellDetail: Encodable {
     }
 
     struct Reason: Encodable {
+        var feature: String?
+        var value: Double?
         var text: String
         /// Of the newest alerts in the cell.
         var alerts: Int
@@ -92,7 +94,7 @@ extension MapQueries {
             return Tile(containing: Position(latitude: latitude, longitude: longitude), zoom: cell.zoom) == cell
         }
         let reasons = Dictionary(alerts.flatMap { Set($0.reasons) }.map { ($0, 1) }, uniquingKeysWith: +)
-            .sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+            .sorted { ($1.value, $0.key.text) < ($0.value, $1.key.text) }
         let sites = state.sites.sites(in: cell, limit: SiteTile.maxSitesPerTile).map(\.site)
             .filter { site in permitted.map { state.isPosition(site.position, inAnyOf: $0) } ?? true }
             .sorted { ($0.sort == .atm ? 0 : 1, $0.terminalID) < ($1.sort == .atm ? 0 : 1, $1.terminalID) }
@@ -100,7 +102,7 @@ extension MapQueries {
         return CellDetail(
             quadkey: cell.quadkey, bounds: [box.west, box.south, box.east, box.north], jurisdiction: jurisdiction(at: cell.centre),
             layers: layers, types: types,
-            reasons: reasons.prefix(CellDetail.maxReasons).map { .init(text: $0.key, alerts: $0.value) },
+            reasons: reasons.prefix(CellDetail.maxReasons).map { .init(feature: $0.key.feature, value: $0.key.value, text: $0.key.text, alerts: $0.value) },
             terminals: sites.prefix(CellDetail.maxTerminals).map {
                 .init(
                     terminal: $0.terminalID, kind: $0.sort.rawValue, institution: $0.institution, latitude: $0.position.latitude,

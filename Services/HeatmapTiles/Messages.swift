@@ -49,7 +49,9 @@ extension MapEvent {
                 decidedMicroseconds: (decision.decidedAt.flatMap { Timestamp($0) } ?? time).microseconds, position: position,
                 terminalID: logged.terminalID, channel: channel, amountMinorUnits: logged.amount?.minorUnits,
                 currency: logged.amount?.currency ?? "", risk: decision.riskScore,
-                reasons: decision.reasons.prefix(3).map(\.text).filter { !$0.isEmpty })
+                reasons: decision.reasons.prefix(3).filter { !$0.text.isEmpty }.map {
+                    .init(feature: $0.feature, value: $0.value.isFinite ? $0.value : nil, text: $0.text)
+                })
         }
         self = .decision(ScoredTransaction(
             eventMicroseconds: time.microseconds, position: position, terminalID: logged.terminalID, channel: channel,

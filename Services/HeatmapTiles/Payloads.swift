@@ -150,7 +150,20 @@ enum Payload {
         var amountMinorUnits: Int64?
         var currency: String
         var risk: Double
-        var reasons: [String]
+        var reasons: [Reason]
+    }
+
+    struct Reason: Encodable, Hashable {
+        /// By the model's name for it; left out, as is the value, when unknown.
+        var feature: String?
+        var value: Double?
+        var text: String
+
+        init(_ reason: AlertNote.Reason) {
+            feature = reason.feature.isEmpty ? nil : reason.feature
+            value = reason.value
+            text = reason.text
+        }
     }
 }
 
@@ -261,7 +274,7 @@ struct MapQueries {
                 decidedAt: Timestamp(microseconds: alert.decidedMicroseconds).iso8601, latitude: alert.position?.latitude,
                 longitude: alert.position?.longitude, jurisdiction: alert.position.flatMap(jurisdiction), terminal: alert.terminalID,
                 channel: alert.channel, amountMinorUnits: alert.amountMinorUnits, currency: alert.currency, risk: alert.risk,
-                reasons: alert.reasons)
+                reasons: alert.reasons.map(Payload.Reason.init))
         }
     }
 

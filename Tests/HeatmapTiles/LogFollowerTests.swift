@@ -54,7 +54,7 @@ import Testing
             let alert = event.risk < 0.8 ? nil : AlertNote(
                 decisionID: "\(seed)-\(index)", eventMicroseconds: time, decidedMicroseconds: time + 1, position: nil,
                 terminalID: "T\(index % 7)", channel: event.kind.type, amountMinorUnits: index % 2 == 0 ? nil : 100, currency: "INR",
-                risk: event.risk, reasons: ["a", "b"])
+                risk: event.risk, reasons: ReasonTests.reasons)
             return .decision(.init(
                 eventMicroseconds: time, position: index % 3 == 0 ? nil : event.position, terminalID: "T\(index % 7)",
                 channel: event.kind.type, risk: event.risk, isFraud: event.risk > 0.5, alert: alert))

@@ -8,7 +8,7 @@ import Testing
         let time = Int64(Sample.firstHour) * CubeHour.microsecondsPerHour + Int64(number)
         let alert = risk < 0.9 ? nil : AlertNote(
             decisionID: "d\(number)", eventMicroseconds: time, decidedMicroseconds: time, position: position, terminalID: terminal,
-            channel: "atm", amountMinorUnits: 1200, currency: "INR", risk: risk, reasons: ["far from home"])
+            channel: "atm", amountMinorUnits: 1200, currency: "INR", risk: risk, reasons: [.init(text: "far from home")])
         return .decision(ScoredTransaction(
             eventMicroseconds: time, position: position, terminalID: terminal, channel: "atm", risk: risk, isFraud: risk > 0.5,
             alert: alert))

@@ -74,5 +74,15 @@ struct AlertNote: Sendable, Hashable {
     var currency: String
     var risk: Double
     /// Strongest first.
-    var reasons: [String]
+    var reasons: [Reason]
+
+    /// Why a model finds a payment risky.
+    struct Reason: Sendable, Hashable {
+        /// The feature that it is about, by the model's name for it; empty when unknown. With its value another language has words for it.
+        var feature = ""
+        /// Nil when unknown.
+        var value: Double?
+        /// In the model's own words.
+        var text: String
+    }
 }

@@ -14,8 +14,6 @@ struct MapStore: Sendable {
             name: "0002_past_and_complaints", sql: String(decoding: PackageResources.V0002_past_and_complaints_sql, as: UTF8.self)),
     ]
 
-    /// Separates the reasons of an alert in their column.
-    private static let reasonSeparator: Character = "\n"
 
     // MARK: Writing
 
@@ -150,7 +148,7 @@ struct MapStore: Sendable {
                 \(alerts.map(\.position?.latitude)), \(alerts.map(\.position?.longitude)),
                 \(alerts.map(\.terminalID)), \(alerts.map(\.channel)), \(alerts.map(\.amountMinorUnits)),
                 \(alerts.map(\.currency)), \(alerts.map(\.risk)),
-                \(alerts.map { $0.reasons.joined(separator: String(Self.reasonSeparator)) }))
+                \(alerts.map { Self.column($0.reasons) }))
             ON CONFLICT (decision_id) DO NOTHING
             """)
         try await transaction.execute(
@@ -275,7 +273,23 @@ struct MapStore: Sendable {
             return AlertNote(
                 decisionID: id, eventMicroseconds: eventTime.microsecondsSince1970, decidedMicroseconds: decidedAt.microsecondsSince1970,
                 position: position, terminalID: terminal, channel: channel, amountMinorUnits: amount,
-                currency: currency, risk: risk, reasons: reasons.split(separator: reasonSeparator).map(String.init))
+                currency: currency, risk: risk, reasons: Self.reasons(inColumn: reasons))
+        }
+    }
+
+    /// An alert's reasons as they are stored: a line each, of feature, value and words with tabs between; of words alone where no feature is known.
+    static func column(_ reasons: [AlertNote.Reason]) -> String {
+        func clean(_ text: String) -> String { text.split { $0.isNewline || $0 == "\t" }.joined(separator: " ") }
+        return reasons.map { reason in
+            let value = reason.value.map { "\($0)" } ?? ""
+            return reason.feature.isEmpty ? clean(reason.text) : "\(clean(reason.feature))\t\(value)\t\(clean(reason.text))"
+        }.joined(separator: "\n")
+    }
+
+    static func reasons(inColumn column: String) -> [AlertNote.Reason] {
+        column.split(separator: "\n").map { line in
+            let parts = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+            return parts.count == 3 ? .init(feature: parts[0], value: Double(parts[1]), text: parts[2]) : .init(text: String(line))
         }
     }
 }

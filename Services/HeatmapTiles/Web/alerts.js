@@ -74,13 +74,13 @@ export class AlertList extends EventTarget {
   }
 
   #item(alert) {
-    const when = formatDated(Date.parse(alert.eventTime)), what = formatReason(alert.reasons[0] ?? typeName(alert.channel), alert.currency);
+    const when = formatDated(Date.parse(alert.eventTime)), [reason] = alert.reasons, what = reason ? formatReason(reason, alert.currency) : typeName(alert.channel);
     const head = make('span', 'row-head');
     const amount = formatMoney(alert.amountMinorUnits, alert.currency);
     head.append(
       make('strong', '', [amount, typeName(alert.channel)].filter(Boolean).join(' · ')), make('span', 'risk', formatPercent(alert.risk)));
     const place = alert.jurisdiction ?? (alert.terminal || text('alerts.nowhere'));
-    head.title = alert.reasons.join('; ');
+    head.title = alert.reasons.map((reason) => formatReason(reason, alert.currency)).join('; ');
     const item = row([head, make('span', 'muted', `${place} · ${when}`), make('span', 'why', what)], () => {
       this.choose(alert.decisionID);
       this.dispatchEvent(new CustomEvent('choose', { detail: alert }));

@@ -1,5 +1,5 @@
 // Numbers and times as people read them, in the viewer's own zone and language.
-import { languageCode, text } from './strings.js';
+import { hasText, languageCode, text } from './strings.js';
 
 const numbers = languageCode === 'hi' ? 'hi-IN' : 'en';
 const dates = languageCode === 'hi' ? 'hi-IN' : 'en-GB';
@@ -68,13 +68,26 @@ export function zoneName() {
 /** A moment, with its year where that is not this one. */
 export const formatDated = (time) => (new Date(time).getFullYear() === new Date().getFullYear() ? moment : momentOfYear).format(time);
 
-/** A model's reason as a sentence; an amount in it, which comes as a bare number of units, in its currency. */
-export function formatReason(reason, currency) {
-  const amount = /^amount of (\d+(?:\.\d+)?)$/.exec(reason);
-  if (amount && currency) {
-    return text('reason.amount', { amount: new Intl.NumberFormat(numbers, { style: 'currency', currency, maximumFractionDigits: 0 }).format(amount[1]) });
-  }
-  return reason.charAt(0).toUpperCase() + reason.slice(1);
+/** A bare number of a currency's units. */
+function formatUnits(value, currency) {
+  if (!currency) return fine.format(value);
+  return new Intl.NumberFormat(numbers, { style: 'currency', currency, maximumFractionDigits: 0 }).format(value);
+}
+
+/**
+ * A model's reason as a sentence: in the page's language where that has words for its feature, else in the model's own. A feature's name may
+ * end with its window in days, as `customer_count_7d`.
+ */
+export function formatReason({ feature = '', value, text: words }, currency) {
+  const [, name, days] = /^(.*?)(?:_(\d+)d)?$/.exec(feature);
+  const key = [`reason.${name}.zero`, `reason.${name}`].slice(value === 0 ? 0 : 1).find(hasText);
+  const isKnown = typeof value === 'number';
+  if (!key || (!isKnown && !hasText('reason.unknown'))) return words.charAt(0).toUpperCase() + words.slice(1);
+  const say = (format) => (isKnown ? format(value) : text('reason.unknown'));
+  return text(key, {
+    days: days && whole.format(days), value: say(exact.format), amount: say((units) => formatUnits(units, currency)), share: say(formatPercent),
+    duration: say((count) => formatDuration(count * 24 * HOUR)),
+  });
 }
 
 /** What a layer counts, in the number that fits. */

@@ -60,6 +60,7 @@ const english = {
   'alert.decision': 'Decision',
   'alert.reasons': 'Why',
   'alert.cell': 'Show the cell around it',
+  // What else a model finds, it says in English itself.
   'reason.amount': 'Amount of {amount}',
   'hotspots.title': 'Hotspots: {unit}',
   'hotspots.none': 'No hotspots in view.',
@@ -257,6 +258,46 @@ const hindi = {
   'alert.reasons': 'क्यों',
   'alert.cell': 'आसपास का सेल दिखाएँ',
   'reason.amount': '{amount} की राशि',
+  'reason.unknown': 'अज्ञात',
+  'reason.is_night': 'रात में किया गया',
+  'reason.is_night.zero': 'दिन में किया गया',
+  'reason.is_weekend': 'सप्ताहांत में किया गया',
+  'reason.is_weekend.zero': 'कामकाजी दिन पर किया गया',
+  'reason.distance_km': 'ग्राहक के घर से दूरी: {value} किमी',
+  'reason.customer_count': 'पिछले {days} दिन में ग्राहक के भुगतान: {value}',
+  'reason.customer_sum': 'पिछले {days} दिन में ग्राहक के भुगतानों का योग: {amount}',
+  'reason.customer_mean': 'पिछले {days} दिन में ग्राहक के भुगतानों का औसत: {amount}',
+  'reason.customer_frauds': 'पिछले {days} दिन में ग्राहक पर ज्ञात धोखाधड़ी: {value}',
+  'reason.amount_to_usual': 'राशि ग्राहक के सामान्य भुगतान की {value} गुना है',
+  'reason.amount_z_score': 'राशि ग्राहक के सामान्य भुगतान से {value} मानक विचलन दूर है',
+  'reason.amount_tail_share': 'ग्राहक के {share} भुगतान इतने बड़े थे',
+  'reason.amount_to_largest': 'राशि ग्राहक के सबसे बड़े साधारण भुगतान की {value} गुना है',
+  'reason.customer_usual_amount': 'ग्राहक सामान्यतः {amount} का भुगतान करता है',
+  'reason.customer_ordinary_count': 'ग्राहक का पैटर्न {value} भुगतानों पर आधारित है',
+  'reason.customer_ordinary_count.zero': 'ग्राहक का कोई इतिहास नहीं है',
+  'reason.customer_unusual_count': 'पिछले {days} दिन में ग्राहक के असामान्य रूप से बड़े भुगतान: {value}',
+  'reason.customer_largest_to_usual': 'पिछले {days} दिन में ग्राहक का सबसे बड़ा भुगतान सामान्य का {value} गुना था',
+  'reason.customer_largest_to_usual.zero': 'हाल में ग्राहक का कोई बड़ा भुगतान नहीं',
+  'reason.customer_unusual_share': 'पिछले {days} दिन के {share} भुगतान असामान्य रूप से बड़े हैं',
+  'reason.customer_days_since_unusual': 'ग्राहक के पिछले असामान्य रूप से बड़े भुगतान को हुए: {duration}',
+  'reason.customer_days_since_last': 'ग्राहक के पिछले भुगतान को हुए: {duration}',
+  'reason.pair_count': '{days} दिन में ग्राहक ने यहाँ जितनी बार भुगतान किया: {value}',
+  'reason.pair_count.zero': 'ग्राहक ने {days} दिन में यहाँ भुगतान नहीं किया था',
+  'reason.terminal_unusual_count': 'पिछले {days} दिन में इस टर्मिनल पर असामान्य रूप से बड़े भुगतान: {value}',
+  'reason.terminal_count': 'पिछले {days} दिन में टर्मिनल पर भुगतान: {value}',
+  'reason.terminal_sum': 'पिछले {days} दिन में टर्मिनल पर भुगतानों का योग: {amount}',
+  'reason.terminal_mean': 'पिछले {days} दिन में टर्मिनल पर भुगतानों का औसत: {amount}',
+  'reason.terminal_settled_count': '{days} दिन में टर्मिनल पर वे भुगतान जिनका परिणाम ज्ञात है: {value}',
+  'reason.terminal_fraud_share': '{days} दिन में इस टर्मिनल के ज्ञात परिणाम वाले भुगतानों में धोखाधड़ी: {share}',
+  'reason.terminal_frauds': 'पिछले {days} दिन में टर्मिनल पर ज्ञात धोखाधड़ी: {value}',
+  'reason.terminal_ordinary_frauds': '{days} दिन में इस टर्मिनल पर साधारण राशि की ज्ञात धोखाधड़ी: {value}',
+  'reason.terminal_days_since_fraud': 'इस टर्मिनल पर पिछली ज्ञात धोखाधड़ी को हुए: {duration}',
+  'reason.terminal_fraud_run': 'इस टर्मिनल पर लगातार धोखाधड़ी: {value}',
+  'reason.terminal_fraud_run_days': 'इस टर्मिनल पर धोखाधड़ी शुरू हुए: {duration}',
+  'reason.terminal_fraud_run_limit_days': 'इस टर्मिनल पर धोखाधड़ी से पहले के भुगतान को हुए: {duration}',
+  'reason.terminal_genuine_since_fraud': 'पिछली धोखाधड़ी के बाद इस टर्मिनल पर सही भुगतान: {value}',
+  'reason.terminal_decayed_fraud': 'इस टर्मिनल पर हाल की धोखाधड़ी का भार: {value}',
+  'reason.customer_decayed_fraud': 'इस ग्राहक पर हाल की धोखाधड़ी का भार: {value}',
   'hotspots.title': 'दिख रहे हॉटस्पॉट: {unit}',
   'hotspots.none': 'यहाँ कोई हॉटस्पॉट नहीं।',
   'failed': 'अभी लोड नहीं हो पा रहा।',
@@ -408,6 +449,9 @@ export function text(key, values = {}) {
   const template = language[key] ?? english[key] ?? key;
   return template.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
 }
+
+/** Whether the language that is shown has a text of its own for a key. */
+export const hasText = (key) => key in language;
 
 /** A crime type or channel in words; one without a translation is shown as it is named, made readable. */
 export function typeName(type) {
