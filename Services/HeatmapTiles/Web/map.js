@@ -1,6 +1,7 @@
 // The map: a style of our own layers, heat from the service's vector tiles, and what moves on it.
 import { tilesURL } from './api.js';
 import { latitudeAt, longitudeAt, placeOf, quadkey, tileAt } from './mercator.js';
+import { nameImage } from './names.js';
 import { cellRamp, heatRamp, themes } from './palette.js';
 import { text } from './strings.js';
 
@@ -31,7 +32,6 @@ export class RiskMap extends EventTarget {
   #theme = themes.dark;
   #areas = EMPTY;
   #grid = EMPTY;
-  #labels = [];
   #pulses = [];
   #view = null;
   #marked = null;
@@ -67,9 +67,14 @@ export class RiskMap extends EventTarget {
       if (!this.#isLoaded) return;
       this.#isStyled = true;
       // What came while the style was being loaded.
-      const known = { areas: this.#areas, grid: this.#grid, complaints: this.#complaints, marked: this.#frame() };
+      const known = { areas: this.#areas, names: this.#names(), grid: this.#grid, complaints: this.#complaints, marked: this.#frame() };
       for (const [id, data] of Object.entries(known)) this.#map.getSource(id).setData(data);
       this.refresh();
+    });
+    this.#map.on('styleimagemissing', ({ id }) => {
+      if (!id.startsWith('name ') || this.#map.hasImage(id)) return;
+      const { pixels, pixelRatio } = nameImage(id.slice(5), this.#theme.name, this.#theme.district);
+      this.#map.addImage(id, pixels, { pixelRatio });
     });
     this.#map.on('moveend', () => this.dispatchEvent(new CustomEvent('move')));
     this.#map.on('error', (event) => this.dispatchEvent(new CustomEvent('fault', { detail: event.error })));
@@ -189,13 +194,16 @@ export class RiskMap extends EventTarget {
   setAreas(collection) {
     this.#areas = collection;
     this.#map.getSource?.('areas')?.setData(collection);
-    for (const label of this.#labels) label.remove();
-    this.#labels = collection.features.map((feature) => {
-      const element = document.createElement('div');
-      element.className = 'area-label';
-      element.textContent = feature.properties.name;
-      return this.#place(element, feature.properties.label);
-    });
+    this.#map.getSource?.('names')?.setData(this.#names());
+  }
+
+  /** The middles of the areas, each with the name of a picture of its name. */
+  #names() {
+    return {
+      type: 'FeatureCollection',
+      features: this.#areas.features.map(({ properties: { name, label } }) => (
+        { type: 'Feature', properties: { picture: `name ${name}` }, geometry: { type: 'Point', coordinates: label } })),
+    };
   }
 
   /** Puts an element on the map that is only for the eye: what it shows stands in the lists as well. */
@@ -280,6 +288,7 @@ export class RiskMap extends EventTarget {
         marked: { type: 'geojson', data: this.#frame() },
         grid: { type: 'geojson', data: this.#grid },
         areas: { type: 'geojson', data: this.#areas },
+        names: { type: 'geojson', data: this.#names() },
         terminals: { type: 'vector', tiles: [`${location.origin}/tiles/terminals/{z}/{x}/{y}.mvt`], minzoom: 11, maxzoom: 14 },
       },
       layers: [
@@ -297,6 +306,10 @@ export class RiskMap extends EventTarget {
             'circle-radius': ['interpolate', ['exponential', 1.6], ['zoom'], 11, 0.9, 14, 2.2, 17, 6],
             'circle-opacity': ['interpolate', ['linear'], ['zoom'], 11, 0.35, 14, 0.9],
           },
+        },
+        {
+          id: 'names', type: 'symbol', source: 'names',
+          layout: { 'icon-image': ['get', 'picture'], 'icon-allow-overlap': true, 'icon-ignore-placement': true }, paint: { 'icon-opacity': 0.72 },
         },
         { id: 'marked', type: 'line', source: 'marked', paint: { 'line-color': theme.alert, 'line-width': 2 } },
         {
