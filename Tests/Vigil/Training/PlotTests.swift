@@ -20,14 +20,14 @@ struct PlotTests {
         let both = Plot(title: "t", xLabel: "x", yLabel: "y", series: [one, two]).svg
         // The names are written at 35, the highest value is drawn at 44.
         #expect(both.contains("y=\"35\"") && both.contains(">came</tspan>") && both.contains(">expected</tspan>"))
-        #expect(both.contains("points=\"56.0,44.0 426.0,44.0"))
+        #expect(both.contains("points=\"68.0,44.0 426.0,44.0"))
     }
 
     @Test func barsLeaveRoomBetweenThem() {
         let bars = Plot.Series(name: "came", points: [(x: 1, y: 1), (x: 2, y: 1)], isBars: true)
         let svg = Plot(title: "t", xLabel: "x", yLabel: "y", xRange: 0...3, series: [bars]).svg
-        // 370 wide for three units, so that two bars stand 123.3 apart.
-        #expect(svg.contains("width=\"98.6\"") || svg.contains("width=\"98.7\""))
+        // 358 wide for three units, so that two bars stand 119.3 apart.
+        #expect(svg.contains("width=\"95.4\"") || svg.contains("width=\"95.5\""))
     }
 
     @Test func largeNumbersAtTheAxesStayShort() {

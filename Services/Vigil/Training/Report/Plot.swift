@@ -24,7 +24,7 @@ struct Plot {
 
     private static let width = 460.0
     private static let height = 300.0
-    private static let margin = (left: 56.0, right: 34.0, top: 30.0, bottom: 46.0)
+    private static let margin = (left: 68.0, right: 34.0, top: 30.0, bottom: 46.0)
     /// What fits above the plot.
     private static let maxTitle = 44
     private static let colours = ["#1f5fa8", "#c8102e", "#3a8f5c", "#8a6d00"]
