@@ -9,12 +9,12 @@ struct VectorTile {
     /// Appends a layer; one without features is left out, as the specification advises.
     mutating func add(_ layer: Layer) {
         guard layer.featureCount > 0 else { return }
-        let (head, features, tail) = layer.encoded()
-        bytes.reserveCapacity(bytes.count + head.count + features.count + tail.count + 16)
-        bytes.appendField(3, length: head.count + features.count + tail.count)
-        bytes.append(contentsOf: head)
-        bytes.append(contentsOf: features)
-        bytes.append(contentsOf: tail)
+        let (head, tail) = layer.frame
+        let length = head.count + layer.features.count + layer.values.count + tail.count
+        var whole = ProtobufWriter(capacity: length + 16)
+        whole.write(atMost: 16) { $0.field(3, length: length) }
+        for part in [head, layer.features, layer.values, tail] { whole.append(part) }
+        bytes += whole.bytes
     }
 
     /// A feature's attribute value.
@@ -35,7 +35,9 @@ struct VectorTile {
     struct Layer {
         let name: String
         private(set) var featureCount = 0
-        private var features: [UInt8] = []
+        fileprivate private(set) var features = ProtobufWriter(capacity: 4096)
+        fileprivate private(set) var values = ProtobufWriter(capacity: 1024)
+        private var valueCount: UInt64 = 0
         private var keys: [String: UInt64] = [:]
         private var orderedKeys: [String] = []
         private var texts: [String: UInt64] = [:]
@@ -43,9 +45,10 @@ struct VectorTile {
         private var unsigned = NumberIndex()
         private var signed = NumberIndex()
         private var bools = NumberIndex()
-        private var orderedValues: [Value] = []
-        private var tags: [UInt8] = []
-        private var geometry: [UInt8] = []
+        /// Of the feature that is added next: keys and values by turns.
+        private var tags: [UInt64] = []
+        private var tagBytes = 0
+        private var geometry: [UInt64] = []
 
         init(name: String) {
             self.name = name
@@ -66,15 +69,18 @@ struct VectorTile {
 
         /// Gives an attribute to the feature that is added next.
         mutating func put(_ key: Key, _ value: Value) {
-            tags.appendVarint(key.index)
-            tags.appendVarint(index(of: value))
+            let value = index(of: value)
+            tags.append(key.index)
+            tags.append(value)
+            tagBytes += key.index.varintLength + value.varintLength
         }
 
         /// Appends a point with the attributes put since the last feature.
         mutating func addPoint(id: UInt64?, _ point: Point) {
             geometry.removeAll(keepingCapacity: true)
             var cursor = Point(x: 0, y: 0)
-            appendMove([point][...], command: .moveTo, cursor: &cursor)
+            append(.moveTo, count: 1)
+            append(point, after: &cursor)
             addFeature(id: id, type: 1)
         }
 
@@ -84,12 +90,13 @@ struct VectorTile {
             geometry.removeAll(keepingCapacity: true)
             var cursor = Point(x: 0, y: 0)
             for ring in rings where ring.count >= 3 {
-                appendMove(ring.prefix(1), command: .moveTo, cursor: &cursor)
-                appendMove(ring.dropFirst(), command: .lineTo, cursor: &cursor)
-                geometry.appendVarint(Command.closePath.rawValue | 1 << 3)
+                append(.moveTo, count: 1)
+                append(ring[0], after: &cursor)
+                append(.lineTo, count: ring.count - 1)
+                for point in ring.dropFirst() { append(point, after: &cursor) }
+                append(.closePath, count: 1)
             }
-            guard !geometry.isEmpty else { return tags.removeAll(keepingCapacity: true) }
-            addFeature(id: id, type: 3)
+            if geometry.isEmpty { clearTags() } else { addFeature(id: id, type: 3) }
         }
 
         private enum Command: UInt64 {
@@ -98,31 +105,27 @@ struct VectorTile {
             case closePath = 7
         }
 
-        private mutating func appendMove(_ points: ArraySlice<Point>, command: Command, cursor: inout Point) {
-            geometry.appendVarint(command.rawValue | UInt64(points.count) << 3)
-            for point in points {
-                geometry.appendZigZag(point.x - cursor.x)
-                geometry.appendZigZag(point.y - cursor.y)
-                cursor = point
-            }
+        private mutating func append(_ command: Command, count: Int) { geometry.append(command.rawValue | UInt64(count) << 3) }
+
+        private mutating func append(_ point: Point, after cursor: inout Point) {
+            geometry.append((point.x - cursor.x).zigZag)
+            geometry.append((point.y - cursor.y).zigZag)
+            cursor = point
         }
 
         private mutating func addFeature(id: UInt64?, type: UInt64) {
-            let idLength = id.map { 1 + $0.varintLength } ?? 0
-            let length = idLength + 4 + UInt64(tags.count).varintLength + tags.count + UInt64(geometry.count).varintLength + geometry.count
-            features.appendField(2, length: length)
-            if let id { features.appendField(1, varint: id) }
-            features.appendField(2, length: tags.count)
-            features.append(contentsOf: tags)
-            features.appendField(3, varint: type)
-            features.appendField(4, length: geometry.count)
-            features.append(contentsOf: geometry)
-            tags.removeAll(keepingCapacity: true)
+            features.writeFeature(id: id, type: type, tags: tags, tagBytes: tagBytes, geometry: geometry)
+            clearTags()
             featureCount += 1
         }
 
+        private mutating func clearTags() {
+            tags.removeAll(keepingCapacity: true)
+            tagBytes = 0
+        }
+
         private mutating func index(of value: Value) -> UInt64 {
-            let next = UInt64(orderedValues.count), index: UInt64
+            let next = valueCount, index: UInt64
             switch value {
             case .string(let text):
                 index = texts[text] ?? next
@@ -132,122 +135,101 @@ struct VectorTile {
             case .signed(let number): index = signed.place(of: UInt64(bitPattern: number), orPut: next)
             case .bool(let flag): index = bools.place(of: flag ? 1 : 0, orPut: next)
             }
-            if index == next { orderedValues.append(value) }
+            if index == next {
+                values.write(value)
+                valueCount += 1
+            }
             return index
         }
 
-        /// What the layer is made of, in order; the features, which are most of it, as they are.
-        fileprivate func encoded() -> (head: [UInt8], features: [UInt8], tail: [UInt8]) {
-            var head: [UInt8] = [], tail: [UInt8] = [], encoded: [UInt8] = []
-            head.appendField(15, varint: 2)
-            head.appendField(1, string: name)
-            tail.reserveCapacity(16 * orderedValues.count + 256)
-            for key in orderedKeys { tail.appendField(3, string: key) }
-            for value in orderedValues {
-                encoded.removeAll(keepingCapacity: true)
-                encoded.append(value)
-                tail.appendField(4, length: encoded.count)
-                tail.append(contentsOf: encoded)
-            }
-            tail.appendField(5, varint: UInt64(VectorTile.extent))
-            return (head, features, tail)
+        /// What comes before a layer's features, and after its values.
+        fileprivate var frame: (head: ProtobufWriter, tail: ProtobufWriter) {
+            var head = ProtobufWriter(capacity: 64), tail = ProtobufWriter(capacity: 256)
+            head.write(atMost: 16) { $0.field(15, varint: 2) }
+            head.write(1, string: name)
+            for key in orderedKeys { tail.write(3, string: key) }
+            tail.write(atMost: 16) { $0.field(5, varint: UInt64(VectorTile.extent)) }
+            return (head, tail)
         }
     }
 }
 
 /// Where each number stands in a layer's list of values: a table with open addressing, since a tile looks up thousands.
 private struct NumberIndex {
-    private var numbers = [UInt64](repeating: 0, count: 64)
-    /// The place of the number beside it, plus one; 0 where there is none.
-    private var places = [UInt64](repeating: 0, count: 64)
+    private struct Slot {
+        var number: UInt64 = 0
+        /// The place of the number, plus one; 0 where there is none.
+        var place: UInt64 = 0
+    }
+
+    private var slots: [Slot] = []
     private var count = 0
 
     /// The number's place; `place`, put for it now, when it is new.
     mutating func place(of number: UInt64, orPut place: UInt64) -> UInt64 {
-        let slot = slot(of: number)
-        if places[slot] > 0 { return places[slot] - 1 }
-        numbers[slot] = number
-        places[slot] = place + 1
-        count += 1
-        if count * 2 > numbers.count { grow() }
-        return place
+        if count * 2 >= slots.count { grow() }
+        let known = slots.withUnsafeMutableBufferPointer { slots in
+            let slot = Self.slot(of: number, in: slots)
+            if slots[slot].place == 0 { slots[slot] = Slot(number: number, place: place + 1) }
+            return slots[slot].place - 1
+        }
+        if known == place { count += 1 }
+        return known
     }
 
-    private func slot(of number: UInt64) -> Int {
-        let mask = numbers.count - 1
+    private static func slot(of number: UInt64, in slots: UnsafeMutableBufferPointer<Slot>) -> Int {
+        let mask = slots.count - 1
         var slot = Int(truncatingIfNeeded: (number &* 0x9E37_79B9_7F4A_7C15) >> 40) & mask
-        while places[slot] > 0, numbers[slot] != number { slot = (slot + 1) & mask }
+        while slots[slot].place > 0, slots[slot].number != number { slot = (slot + 1) & mask }
         return slot
     }
 
     private mutating func grow() {
-        let (oldNumbers, oldPlaces) = (numbers, places)
-        numbers = [UInt64](repeating: 0, count: oldNumbers.count * 2)
-        places = [UInt64](repeating: 0, count: oldNumbers.count * 2)
-        for (number, place) in zip(oldNumbers, oldPlaces) where place > 0 {
-            let slot = slot(of: number)
-            numbers[slot] = number
-            places[slot] = place
+        let old = slots
+        slots = [Slot](repeating: Slot(), count: max(64, old.count * 4))
+        slots.withUnsafeMutableBufferPointer { slots in
+            for slot in old where slot.place > 0 { slots[Self.slot(of: slot.number, in: slots)] = slot }
         }
     }
 }
 
-extension [UInt8] {
-    fileprivate mutating func append(_ value: VectorTile.Value) {
+extension ProtobufWriter {
+    fileprivate mutating func writeFeature(id: UInt64?, type: UInt64, tags: [UInt64], tagBytes: Int, geometry: [UInt64]) {
+        let geometryBytes = geometry.reduce(0) { $0 + $1.varintLength }
+        let idLength = id.map { 1 + $0.varintLength } ?? 0
+        let length = idLength + 4 + UInt64(tagBytes).varintLength + tagBytes + UInt64(geometryBytes).varintLength + geometryBytes
+        write(atMost: length + 16) { cursor in
+            cursor.field(2, length: length)
+            if let id { cursor.field(1, varint: id) }
+            cursor.field(2, length: tagBytes)
+            for tag in tags { cursor.varint(tag) }
+            cursor.field(3, varint: type)
+            cursor.field(4, length: geometryBytes)
+            for number in geometry { cursor.varint(number) }
+        }
+    }
+
+    fileprivate mutating func write(_ value: VectorTile.Value) {
         switch value {
         case .string(let text):
-            appendField(1, string: text)
+            let length = text.utf8.count
+            write(atMost: 16) { $0.field(4, length: 1 + UInt64(length).varintLength + length) }
+            write(1, string: text)
         case .float(let number):
-            append(2 << 3 | 5)
-            for shift in Swift.stride(from: UInt32(0), to: 32, by: 8) { append(UInt8(truncatingIfNeeded: number.bitPattern >> shift)) }
-        case .unsigned(let number):
-            appendField(5, varint: number)
-        case .signed(let number):
-            appendField(6, varint: UInt64(bitPattern: number << 1 ^ number >> 63))
-        case .bool(let flag):
-            appendField(7, varint: flag ? 1 : 0)
+            write(atMost: 16) { cursor in
+                cursor.field(4, length: 5)
+                cursor.field(2, fixed: number.bitPattern)
+            }
+        case .unsigned(let number): writeValue(5, number)
+        case .signed(let number): writeValue(6, Int(number).zigZag)
+        case .bool(let flag): writeValue(7, flag ? 1 : 0)
         }
     }
-}
 
-// The little of protobuf's wire format that a vector tile needs.
-extension UInt64 {
-    /// Bytes that the number takes as a varint: one for each seven bits.
-    fileprivate var varintLength: Int { (70 - (self | 1).leadingZeroBitCount) / 7 }
-}
-
-extension [UInt8] {
-    @inline(__always)
-    fileprivate mutating func appendVarint(_ value: UInt64) {
-        // Most are small.
-        if value < 0x80 { append(UInt8(truncatingIfNeeded: value)) } else { appendLongVarint(value) }
-    }
-
-    private mutating func appendLongVarint(_ value: UInt64) {
-        var rest = value
-        while rest >= 0x80 {
-            append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
+    private mutating func writeValue(_ field: UInt64, _ number: UInt64) {
+        write(atMost: 32) { cursor in
+            cursor.field(4, length: 1 + number.varintLength)
+            cursor.field(field, varint: number)
         }
-        append(UInt8(rest))
-    }
-
-    fileprivate mutating func appendZigZag(_ value: Int) {
-        appendVarint(UInt64(bitPattern: Int64(value << 1 ^ value >> 63)))
-    }
-
-    fileprivate mutating func appendField(_ number: UInt64, varint: UInt64) {
-        appendVarint(number << 3)
-        appendVarint(varint)
-    }
-
-    fileprivate mutating func appendField(_ number: UInt64, length: Int) {
-        appendVarint(number << 3 | 2)
-        appendVarint(UInt64(length))
-    }
-
-    fileprivate mutating func appendField(_ number: UInt64, string: String) {
-        appendField(number, length: string.utf8.count)
-        append(contentsOf: string.utf8)
     }
 }
