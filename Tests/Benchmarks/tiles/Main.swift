@@ -93,12 +93,14 @@ import SuiteProcesses
         report.compare("memory of the cube", unit: "bytes/entry", ours: bytes, peer: 24, "24 bytes", .atMost(1))
     }
 
-    private static func fetch(_ channel: RPCChannel, _ token: String, _ path: String, _ filter: Workload.Filter?) async throws -> [UInt8] {
-        let answer = try await channel.http(
-            HTTPRequest(path: path, query: filter?.query ?? [], headers: ["authorization": "Bearer \(token)"]),
-            options: CallOptions(timeout: .seconds(60)))
+    private static func request(_ token: String, _ path: String, _ filter: Workload.Filter? = nil) -> HTTPRequest {
+        HTTPRequest(path: path, query: filter?.query ?? [], headers: ["authorization": "Bearer \(token)"])
+    }
+
+    private static func fetch(_ channel: RPCChannel, _ request: HTTPRequest) async throws -> [UInt8] {
+        let answer = try await channel.http(request, options: CallOptions(timeout: .seconds(60)))
         guard answer.status == 200 else {
-            throw BenchmarkProblem("\(path) answered \(answer.status): \(String(decoding: answer.bytes.prefix(200), as: UTF8.self))")
+            throw BenchmarkProblem("\(request.path) answered \(answer.status): \(String(decoding: answer.bytes.prefix(200), as: UTF8.self))")
         }
         return answer.bytes
     }
@@ -117,16 +119,19 @@ import SuiteProcesses
                 var ours: [Double] = [], pictures: [Double] = [], best: [Double] = []
                 var byZoom: [Int: [(ours: Double, picture: Double, geometry: Double, code: Double)]] = [:]
                 for (number, tile) in Workload.tiles(ofEachZoom: rounds).enumerated() {
-                    // Each in a span of its own, so that none was made before; what is not measured comes first and warms both up.
+                    // Each in a span of its own, so that none was made before; what is not measured comes first and warms both up. The
+                    // texts of queries and requests are written before any clock runs.
                     let filter = Workload.Filter(firstDay: number % 30), path = "/tiles/transactions/\(tile.zoom)/\(tile.x)/\(tile.y)"
-                    for plan in PostGISPeer.Plan.allCases { _ = try await peer.tile(tile, filter, plan) }
+                    let queries = PostGISPeer.Plan.allCases.map { PostGISPeer.query(tile, filter, $0) }
+                    let requests = [".mvt", ".png"].map { request(token, path + $0, filter) }
+                    for query in queries { _ = try await peer.tile(query) }
                     // Of another span, so that what is measured is not made yet: the peer's warming is of the very query.
                     let other = Workload.Filter(firstDay: (number + 15) % 30)
-                    for form in [".mvt", ".png"] { _ = try await fetch(channel, token, path + form, other) }
-                    let (geometry, first) = try await milliseconds { try await peer.tile(tile, filter, .geometry) }
-                    let (code, _) = try await milliseconds { try await peer.tile(tile, filter, .code) }
-                    let (vector, bytes) = try await milliseconds { try await fetch(channel, token, path + ".mvt", filter) }
-                    let (picture, _) = try await milliseconds { try await fetch(channel, token, path + ".png", filter) }
+                    for form in [".mvt", ".png"] { _ = try await fetch(channel, request(token, path + form, other)) }
+                    let (geometry, first) = try await milliseconds { try await peer.tile(queries[0]) }
+                    let (code, _) = try await milliseconds { try await peer.tile(queries[1]) }
+                    let (vector, bytes) = try await milliseconds { try await fetch(channel, requests[0]) }
+                    let (picture, _) = try await milliseconds { try await fetch(channel, requests[1]) }
                     guard first.isEmpty == bytes.isEmpty else { throw BenchmarkProblem("\(path): one of the two tiles is empty") }
                     ours.append(vector)
                     pictures.append(picture)
@@ -159,7 +164,7 @@ import SuiteProcesses
 
     private static func cached(_ suite: SuiteProcesses, _ token: String, requests: Int, _ report: inout BenchmarkReport) async throws {
         let middle = Tile(containing: Workload.centre, zoom: 13), path = "/tiles/transactions/13/\(middle.x)/\(middle.y).mvt"
-        let bytes = try await suite.caller.withChannel(to: .heatmapTiles) { try await fetch($0, token, path, nil) }
+        let bytes = try await suite.caller.withChannel(to: .heatmapTiles) { try await fetch($0, request(token, path)) }
         let files = try FileServer(bytes: bytes, certificate: suite.certificateFile(.heatmapTiles), key: suite.keyFile(.heatmapTiles))
         defer { files.stop() }
         let ours = Load(url: "https://127.0.0.1:\(suite.port(of: .heatmapTiles))\(path)", headers: ["authorization: Bearer \(token)"])
@@ -216,6 +221,11 @@ import SuiteProcesses
             report.compare(
                 "\(name), dragged, median frame, drawn by SwiftShader", unit: "ms", ours: found.median, peer: 1000 / 60, "60 frames/s",
                 .atMost(1.05))
+            // All the same, drawn on fewer pixels: what the processor fills here in place of a graphics card goes, all else stays.
+            for part in [0.5, 0.25, 0.125] {
+                let fewer = try screen.frames(python, fragment: fragment, seconds: 5, part: part)
+                say("  \(name), on \(Int(1280 * part)) × \(Int(720 * part)) pixels: median \(fewer.median) ms, p95 \(fewer.p95) ms")
+            }
             // Without a graphics card, drawing hides what the page itself takes: that is what a faster machine is left with.
             let work = try screen.work(python, fragment: fragment, seconds: 10)
             for (how, frames) in [("dragged", work.dragged), ("played", work.played)] {

@@ -16,8 +16,8 @@ struct PostGISPeer {
     }
 
     /// A tile's bytes; the time is for the whole query.
-    func tile(_ tile: Tile, _ filter: Workload.Filter, _ plan: Plan) async throws -> [UInt8] {
-        let rows = try await pool.query(Self.query(tile, filter, plan))
+    func tile(_ query: SQL) async throws -> [UInt8] {
+        let rows = try await pool.query(query)
         return try rows.decode([UInt8].self).first ?? []
     }
 
@@ -36,7 +36,7 @@ struct PostGISPeer {
     }
 
     /// Cells as points with count, mean risk, expected frauds and the change against as many hours before: what our tile holds.
-    private static func query(_ tile: Tile, _ filter: Workload.Filter, _ plan: Plan) -> SQL {
+    static func query(_ tile: Tile, _ filter: Workload.Filter, _ plan: Plan) -> SQL {
         let cellZoom = min(Workload.cellZoom, tile.zoom + 6), codes = tile.codes(atZoom: Workload.cellZoom)
         let envelope = "ST_TileEnvelope(\(tile.zoom), \(tile.x), \(tile.y))", first = filter.hours.lowerBound
         let place = switch plan {

@@ -38,16 +38,18 @@ struct Screen: Sendable {
     }
 
     /// The times between frames, while the map is dragged.
-    func frames(_ python: String, fragment: String, seconds: Int) throws -> Frames {
-        try measure(python, "frames", fragment, seconds)
+    ///
+    /// - Parameter part: of the screen's 1280 × 720 pixels along each side, on which all of the same is drawn.
+    func frames(_ python: String, fragment: String, seconds: Int, part: Double = 1) throws -> Frames {
+        try measure(python, ["frames", address, token, fragment, "\(seconds)", "\(part)"])
     }
 
     func work(_ python: String, fragment: String, seconds: Int) throws -> Work {
-        try measure(python, "work", fragment, seconds)
+        try measure(python, ["work", address, token, fragment, "\(seconds)"])
     }
 
-    private func measure<Found: Decodable>(_ python: String, _ what: String, _ fragment: String, _ seconds: Int) throws -> Found {
-        let text = try output(of: python, [Self.script, what, address, token, fragment, "\(seconds)"])
+    private func measure<Found: Decodable>(_ python: String, _ arguments: [String]) throws -> Found {
+        let text = try output(of: python, [Self.script] + arguments)
         return try JSONDecoder().decode(Found.self, from: Data(text.utf8))
     }
 

@@ -1,6 +1,7 @@
 """The dashboard in headless Chromium, as a program measures it. Chromium draws by SwiftShader here, on the processor: a graphics card is faster.
 
-    screen.py frames ADDRESS TOKEN HASH SECONDS   drags the map; prints {"frames", "median", "p95", "slowest"} in ms: the times between frames
+    screen.py frames ADDRESS TOKEN HASH SECONDS PART   drags the map, drawn with that part of the screen's pixels along each side; prints
+                                                  {"frames", "median", "p95", "slowest"} in ms: the times between frames
     screen.py work ADDRESS TOKEN HASH SECONDS     drags the map, then plays through time; prints {"dragged", "played"}, each as above: the
                                                   processor time of the page's own thread (scripts, style, layout, paint) for a frame, and
                                                   "busy", the part of all time that it took
@@ -38,9 +39,10 @@ WATCH = """(index) => {
 }"""
 
 
-def page_of(playwright, address, token, fragment, script=""):
+def page_of(playwright, address, token, fragment, script="", part=1):
     browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-    context = browser.new_context(viewport={"width": 1280, "height": 720}, color_scheme="dark", ignore_https_errors=True)
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 720}, device_scale_factor=part, color_scheme="dark", ignore_https_errors=True)
     context.add_cookies([{"name": "vigil_session", "value": token, "url": address, "secure": True, "httpOnly": True, "sameSite": "Strict"}])
     context.add_init_script(script)
     page = context.new_page()
@@ -67,8 +69,8 @@ def drag(page, seconds):
     page.mouse.up()
 
 
-def frames(playwright, address, token, fragment, seconds):
-    page = page_of(playwright, address, token, fragment)
+def frames(playwright, address, token, fragment, seconds, part):
+    page = page_of(playwright, address, token, fragment, part=part)
     page.wait_for_selector("#map[aria-busy=false]")
     page.evaluate(FRAMES)
     drag(page, seconds)
@@ -131,7 +133,7 @@ def watch(playwright, address, token, layer, shown):
 
 with sync_playwright() as playwright:
     if sys.argv[1] == "frames":
-        frames(playwright, sys.argv[2], sys.argv[3], sys.argv[4], float(sys.argv[5]))
+        frames(playwright, sys.argv[2], sys.argv[3], sys.argv[4], float(sys.argv[5]), float(sys.argv[6]))
     elif sys.argv[1] == "work":
         work(playwright, sys.argv[2], sys.argv[3], sys.argv[4], float(sys.argv[5]))
     else:
