@@ -1,294 +1,252 @@
-/// What happened in one cell: for each kind and hour, running sums.
+/// What happened in one cell: for each kind and hour, how many events and the sum of their risks.
 ///
-/// Keys are kind × 2²⁰ + hour in rising order, so a kind's hours lie together; sums run within a kind. The sum over a span of
-/// hours is then the difference of two entries, found by two binary searches. An entry's parts lie beside each other: a tile reads a
-/// little of thousands of cells, which takes as long as memory takes to bring it.
+/// A tile reads a little of thousands of cells, which takes as long as memory takes to bring it. So all of a cell lies in one array and is
+/// small: how many runs and entries there are; the runs; the entries' heads; their risks, apart since hours that are only compared with need
+/// none; and the sums of all entries before each sixteenth. A run is a kind's hours that agree in their high bits; an entry's head holds the
+/// low bits, in rising order, and the count. An hour of more events than an entry counts has several entries.
 struct CellHistory: Sendable {
-    private struct Entry {
-        var key: UInt32
-        var count: UInt32
-        var riskSum: Double
+    /// Kind and hour as one number: kind × 2²⁰ + hour.
+    struct Key {
+        let number: UInt32
+
+        init(kind: Int, hour: Int) {
+            number = UInt32(kind) << 20 | UInt32(hour)
+        }
+
+        init(number: UInt32) {
+            self.number = number
+        }
+
+        var kind: Int { Int(number >> 20) }
+        var hour: Int { Int(number & 0xF_FFFF) }
+        /// Of its run, and of the entry in that.
+        fileprivate var high: UInt32 { number >> 16 }
+        fileprivate var low: Int { Int(number & 0xFFFF) }
     }
 
-    private var entries: [Entry] = []
+    struct Run {
+        /// The high half of its entries' keys.
+        fileprivate let high: UInt32
+        /// Where its entries begin.
+        let start: Int
 
-    /// The number of (kind, hour) entries.
-    var entryCount: Int { entries.count }
+        var kind: Int { Int(high >> 4) }
+        /// The hour that its entries count from.
+        var firstHour: Int { Int(high & 0xF) << 16 }
+    }
 
-    static let bytesPerEntry = MemoryLayout<Entry>.stride
+    struct Head {
+        static let maxCount = 0xFFFF
+
+        fileprivate(set) var word: UInt32
+
+        /// From its run's first hour on.
+        var hour: Int { Int(word & 0xFFFF) }
+        var count: UInt64 { UInt64(word >> 16) }
+    }
+
+    static let entriesPerSum = 16
+    /// Of the entries and their sums, without what each cell takes.
+    static let bytesPerEntry = 4 + 8 + 16.0 / Double(entriesPerSum)
+
+    /// Empty while there is no entry.
+    private var words: [UInt32] = []
+
+    /// The number of (kind, hour) entries; more where an hour has so many events that it takes several.
+    var entryCount: Int { words.isEmpty ? 0 : Int(words[1]) }
 
     init() {}
 
-    /// An empty history with room for so many entries.
-    init(capacity: Int) {
-        entries.reserveCapacity(capacity)
+    /// - Parameter tallies: in rising order of their keys, each key once.
+    init(_ tallies: [(key: Key, tally: Tally)]) {
+        var runs: [UInt32] = [], heads: [UInt32] = [], risks: [Double] = []
+        heads.reserveCapacity(tallies.count)
+        risks.reserveCapacity(tallies.count)
+        var high: UInt32?
+        for (key, tally) in tallies {
+            if high != key.high { runs += [key.high, UInt32(heads.count)] }
+            high = key.high
+            for part in Self.parts(of: tally) {
+                heads.append(Self.head(key, count: part.count))
+                risks.append(part.riskSum)
+            }
+        }
+        guard !heads.isEmpty else { return }
+        words.reserveCapacity(2 + runs.count + 3 * heads.count + 4 * (heads.count / Self.entriesPerSum))
+        words += [UInt32(runs.count / 2), UInt32(heads.count)]
+        words += runs
+        words += heads
+        for risk in risks { words += Self.halves(risk.bitPattern) }
+        for _ in 0..<(heads.count / Self.entriesPerSum) { words += [0, 0, 0, 0] }
+        sumUp(from: 0)
     }
 
-    static func key(kind: Int, hour: Int) -> UInt32 { UInt32(kind) << 20 | UInt32(hour) }
-    static func parts(ofKey key: UInt32) -> (kind: Int, hour: Int) { (Int(key >> 20), Int(key & 0xF_FFFF)) }
+    /// What it holds, for as long as `body` runs.
+    @inline(__always)
+    func read<R>(_ body: (Content) -> R) -> R { words.withUnsafeBytes { body(Content($0)) } }
 
-    /// Adds to one entry. The newest hour is the cheap case; an older one moves the sums after it.
+    // MARK: Adding
+
+    /// Adds to one entry. An hour that is there costs least; a new one moves what comes after it.
     mutating func add(kind: Int, hour: Int, _ tally: Tally) {
-        let key = Self.key(kind: kind, hour: hour)
-        let start = lowerBound(key, from: 0)
-        if start == entries.count || entries[start].key != key {
-            let before = sums(before: start, kind: kind)
-            makeRoom()
-            entries.insert(Entry(key: key, count: UInt32(clamping: before.count), riskSum: before.riskSum), at: start)
-        }
-        var index = start
-        while index < entries.count && Int(entries[index].key >> 20) == kind {
-            entries[index].count = UInt32(clamping: Int(entries[index].count) + tally.count)
-            entries[index].riskSum += tally.riskSum
-            index += 1
+        let key = Key(kind: kind, hour: hour)
+        for part in Self.parts(of: tally) { add(key, part) }
+    }
+
+    /// A tally as parts that fit an entry each.
+    private static func parts(of tally: Tally) -> [Tally] {
+        guard tally.count > Head.maxCount else { return [tally] }
+        return stride(from: 0, to: tally.count, by: Head.maxCount).map { start in
+            let count = min(Head.maxCount, tally.count - start)
+            return Tally(count: count, riskSum: tally.riskSum * Double(count) / Double(tally.count))
         }
     }
 
-    /// Adds an entry whose kind and hour come after all others': how a cube is rebuilt.
-    mutating func append(kind: Int, hour: Int, _ tally: Tally) {
-        let before = sums(before: entries.count, kind: kind)
-        makeRoom()
-        entries.append(
-            Entry(
-                key: Self.key(kind: kind, hour: hour), count: UInt32(clamping: before.count + tally.count),
-                riskSum: before.riskSum + tally.riskSum))
-    }
+    private static func head(_ key: Key, count: Int) -> UInt32 { UInt32(count) << 16 | UInt32(key.low) }
+    private static func halves(_ bits: UInt64) -> [UInt32] { [UInt32(truncatingIfNeeded: bits), UInt32(truncatingIfNeeded: bits >> 32)] }
 
-    /// An array that doubles would leave a quarter of the cube's memory empty; this one grows by an eighth.
-    private mutating func makeRoom() {
-        guard entries.count == entries.capacity else { return }
-        entries.reserveCapacity(entries.count + max(2, entries.count / 8))
-    }
-
-    /// From the first to the last hour of the entries of these kinds; nil when there is none.
-    func hours(ofKinds kinds: [Bool]) -> ClosedRange<Int>? {
-        var hours: ClosedRange<Int>?
-        for entry in entries where kinds[Int(entry.key >> 20)] {
-            let hour = Int(entry.key & 0xF_FFFF)
-            hours = min(hours?.lowerBound ?? hour, hour)...max(hours?.upperBound ?? hour, hour)
+    private mutating func add(_ key: Key, _ part: Tally) {
+        let (run, isNew, entries) = read { content in
+            let run = (0..<content.runCount).first { content.run($0).high >= key.high } ?? content.runCount
+            let isNew = run == content.runCount || content.run(run).high != key.high
+            return (run, isNew, content.start(ofRun: run)..<content.start(ofRun: isNew ? run : run + 1))
         }
-        return hours
-    }
-
-    /// Calls `body` with the number of each kind that has entries.
-    func forEachKind(_ body: (Int) -> Void) {
-        var index = 0
-        while index < entries.count {
-            let kind = Int(entries[index].key >> 20)
-            body(kind)
-            index = lowerBound(UInt32(kind + 1) << 20, from: index)
+        let place = read { $0.lowerBound(key.low + 1, in: entries) }
+        if place > entries.lowerBound, grow(place - 1, key, part) { return }
+        // An array that doubles would leave a quarter of the cube's memory empty; this one grows by an eighth.
+        if words.count + 11 > words.capacity { words.reserveCapacity(words.count + max(16, words.count / 8)) }
+        if words.isEmpty { words = [0, 0] }
+        if isNew {
+            words.insert(contentsOf: [key.high, UInt32(place)], at: 2 + 2 * run)
+            words[0] += 1
         }
+        words.insert(Self.head(key, count: part.count), at: heads + place)
+        words[1] += 1
+        words.insert(contentsOf: Self.halves(part.riskSum.bitPattern), at: risks + 2 * place)
+        for later in (run + 1)..<max(run + 1, Int(words[0])) { words[3 + 2 * later] += 1 }
+        if entryCount % Self.entriesPerSum == 0 { words += [0, 0, 0, 0] }
+        sumUp(from: place)
     }
 
-    /// The sum of what a filter lets through.
-    func tally(_ filter: CubeFilter.Prepared) -> Tally {
-        var filter = filter
-        filter.hoursBefore = nil
-        var hints = SearchHints()
-        return tallies(filter, &hints).now
+    /// Where the heads, the risks and the sums begin.
+    private var heads: Int { 2 + 2 * Int(words[0]) }
+    private var risks: Int { heads + entryCount }
+    private var sums: Int { risks + 2 * entryCount }
+
+    /// Adds to an entry that is there, if it is of this hour and has room.
+    private mutating func grow(_ place: Int, _ key: Key, _ part: Tally) -> Bool {
+        let head = Head(word: words[heads + place])
+        guard head.hour == key.low, Int(head.count) + part.count <= Head.maxCount else { return false }
+        words[heads + place] += UInt32(part.count) << 16
+        put((number(at: risks + 2 * place) + part.riskSum).bitPattern, at: risks + 2 * place)
+        for index in stride(from: sums + 4 * (place / Self.entriesPerSum), to: words.count, by: 4) {
+            put(bits(at: index) + UInt64(part.count), at: index)
+            put((number(at: index + 2) + part.riskSum).bitPattern, at: index + 2)
+        }
+        return true
     }
 
-    /// The sum of what a filter lets through, and how many events it lets through in the hours before. Every cell of a tile is asked for
-    /// this, so it goes once over the entries and looks at nothing else.
-    func tallies(_ filter: CubeFilter.Prepared, _ hints: inout SearchHints) -> (now: Tally, countBefore: Int) {
-        var now = Tally(), countBefore = 0
-        let earliest = UInt32(filter.hoursBefore?.lowerBound ?? filter.hours.lowerBound)
-        let first = UInt32(filter.hours.lowerBound), end = UInt32(filter.hours.upperBound)
-        entries.withUnsafeBufferPointer { entries in
-            var index = 0
-            for kind in filter.kinds.indices where filter.kinds[kind] {
-                let base = UInt32(kind) << 20
-                index = Self.lowerBound(base + earliest, in: entries, from: index, near: hints.run(of: kind, among: entries.count)?.lowerBound)
-                let begin = index
-                defer { hints.note(begin..<index, of: kind, among: entries.count) }
-                guard index < entries.count, entries[index].key < base + end else { continue }
-                var last = Entry(key: 0, count: 0, riskSum: 0)
-                if index > 0, entries[index - 1].key >= base { last = entries[index - 1] }
-                if let masks = filter.hourMasks {
-                    masks.withUnsafeBufferPointer { masks in
-                        countBefore += Self.count(entries, masks, from: &index, before: base + first, after: &last)
-                        now += Self.sum(entries, masks, from: &index, before: base + end, after: &last)
-                    }
-                } else {
-                    let start = Self.lowerBound(base + first, in: entries, from: index)
-                    let after = Self.lowerBound(base + end, in: entries, from: start)
-                    if start > index {
-                        countBefore += Int(entries[start - 1].count) - Int(last.count)
-                        last = entries[start - 1]
-                    }
-                    if after > start {
-                        now.count += Int(entries[after - 1].count) - Int(last.count)
-                        now.riskSum += entries[after - 1].riskSum - last.riskSum
-                    }
-                    index = after
-                }
+    /// Sums up again what comes after an entry.
+    private mutating func sumUp(from place: Int) {
+        let first = place / Self.entriesPerSum
+        var total = first > 0 ? read { $0.sum(first - 1) } : Tally()
+        for number in first..<max(first, entryCount / Self.entriesPerSum) {
+            read { content in
+                for place in (number * Self.entriesPerSum)..<((number + 1) * Self.entriesPerSum) { total += content.tally(place) }
             }
-        }
-        return (now, countBefore)
-    }
-
-    /// Reads what `tallies` will read, to have it near.
-    /// - Returns: a number that depends on what was read.
-    func touch(_ filter: CubeFilter.Prepared, _ hints: SearchHints) -> UInt32 {
-        entries.withUnsafeBufferPointer { entries in
-            guard let last = entries.last else { return 0 }
-            var sum = last.key
-            for kind in filter.kinds.indices where filter.kinds[kind] {
-                guard let run = hints.run(of: kind, among: entries.count) else { continue }
-                // One of each 64 bytes, which is what memory brings at a time.
-                for place in Swift.stride(from: run.lowerBound, to: min(run.upperBound + 4, entries.count), by: 4) { sum &+= entries[place].key }
-            }
-            return sum
+            put(UInt64(total.count), at: sums + 4 * number)
+            put(total.riskSum.bitPattern, at: sums + 4 * number + 2)
         }
     }
 
-    /// Adds up the entries from an index on, up to a key, in the hours of the week that the masks let through.
-    ///
-    /// - Parameters:
-    ///   - index: where to begin; afterwards where it ended.
-    ///   - last: the entry before the index; afterwards the one before where it ended.
-    @inline(__always)
-    private static func sum(
-        _ entries: UnsafeBufferPointer<Entry>, _ masks: UnsafeBufferPointer<UInt64>, from index: inout Int, before key: UInt32,
-        after last: inout Entry
-    ) -> Tally {
-        // Two sums that do not wait for each other.
-        var count: UInt64 = 0, even = 0.0, odd = 0.0, place = index, previous = last
-        @inline(__always) func add(_ entry: Entry, to risk: inout Double) {
-            let mask = masks[Int((entry.key & 0xF_FFFF) % 168)]
-            count &+= UInt64(entry.count &- previous.count) & mask
-            risk += Double(bitPattern: (entry.riskSum - previous.riskSum).bitPattern & mask)
-            previous = entry
-        }
-        while place + 1 < entries.count, entries[place + 1].key < key {
-            add(entries[place], to: &even)
-            add(entries[place + 1], to: &odd)
-            place += 2
-        }
-        if place < entries.count, entries[place].key < key {
-            add(entries[place], to: &even)
-            place += 1
-        }
-        index = place
-        last = previous
-        return Tally(count: Int(truncatingIfNeeded: count), riskSum: even + odd)
-    }
+    private func bits(at index: Int) -> UInt64 { UInt64(words[index]) | UInt64(words[index + 1]) << 32 }
+    private func number(at index: Int) -> Double { Double(bitPattern: bits(at: index)) }
 
-    /// As `sum`, of the counts alone.
-    @inline(__always)
-    private static func count(
-        _ entries: UnsafeBufferPointer<Entry>, _ masks: UnsafeBufferPointer<UInt64>, from index: inout Int, before key: UInt32,
-        after last: inout Entry
-    ) -> Int {
-        var count: UInt64 = 0, place = index, previous = last.count
-        while place < entries.count, entries[place].key < key {
-            let entry = entries[place]
-            count &+= UInt64(entry.count &- previous) & masks[Int((entry.key & 0xF_FFFF) % 168)]
-            previous = entry.count
-            place += 1
-        }
-        if place > index { last = entries[place - 1] }
-        index = place
-        return Int(truncatingIfNeeded: count)
-    }
-
-    /// Calls `body` with each entry that a filter lets through.
-    func forEachEntry(_ filter: CubeFilter.Prepared, _ body: (_ kind: Int, _ hour: Int, _ tally: Tally) -> Void) {
-        forEachRun(filter, filter.hours) { kind, run in
-            for index in run {
-                let hour = Int(entries[index].key & 0xF_FFFF)
-                if let hours = filter.hoursOfWeek, !hours[hour % 168] { continue }
-                body(kind, hour, entry(index, kind: kind))
-            }
-        }
-    }
-
-    /// Calls `body` with each selected kind's entries within the hours; never with an empty run.
-    private func forEachRun(
-        _ filter: CubeFilter.Prepared, _ hours: Range<Int>, _ body: (_ kind: Int, _ run: Range<Int>) -> Void
-    ) {
-        var index = 0
-        while index < entries.count {
-            let kind = Int(entries[index].key >> 20)
-            if kind < filter.kinds.count && filter.kinds[kind] {
-                let start = lowerBound(Self.key(kind: kind, hour: hours.lowerBound), from: index)
-                let end = lowerBound(UInt32(kind) << 20 + UInt32(hours.upperBound), from: start)
-                if start < end { body(kind, start..<end) }
-                index = end
-            }
-            index = lowerBound(UInt32(kind + 1) << 20, from: index)
-        }
-    }
-
-    private func entry(_ index: Int, kind: Int) -> Tally {
-        let before = sums(before: index, kind: kind)
-        return Tally(count: Int(entries[index].count) - before.count, riskSum: entries[index].riskSum - before.riskSum)
-    }
-
-    /// The running sums of the kind just before an index.
-    private func sums(before index: Int, kind: Int) -> Tally {
-        guard index > 0, Int(entries[index - 1].key >> 20) == kind else { return Tally() }
-        return Tally(count: Int(entries[index - 1].count), riskSum: entries[index - 1].riskSum)
-    }
-
-    /// The first index from `from` on whose key is not below `key`.
-    private func lowerBound(_ key: UInt32, from: Int) -> Int {
-        entries.withUnsafeBufferPointer { Self.lowerBound(key, in: $0, from: from) }
-    }
-
-    /// - Parameter guess: where it may be: the search goes outwards from there, in steps that double.
-    private static func lowerBound(
-        _ key: UInt32, in entries: UnsafeBufferPointer<Entry>, from: Int, near guess: Int? = nil
-    ) -> Int {
-        var low = from, high = entries.count
-        if let guess, guess >= low, guess < high {
-            var step = 4
-            if entries[guess].key < key {
-                low = guess + 1
-                while low + step < high, entries[low + step].key < key {
-                    low += step + 1
-                    step *= 2
-                }
-                high = min(high, low + step)
-            } else {
-                high = guess
-                while high - step > low, entries[high - step].key >= key {
-                    high -= step
-                    step *= 2
-                }
-                low = max(low, high - step)
-            }
-        } else if entries.isEmpty || entries[entries.count - 1].key < key {
-            // Most searches ask for the newest hours: look at the end before halving.
-            return entries.count
-        }
-        while low < high {
-            let middle = (low + high) / 2
-            if entries[middle].key < key { low = middle + 1 } else { high = middle }
-        }
-        return low
+    private mutating func put(_ bits: UInt64, at index: Int) {
+        words[index] = UInt32(truncatingIfNeeded: bits)
+        words[index + 1] = UInt32(truncatingIfNeeded: bits >> 32)
     }
 }
 
-/// Where a kind's hours began in the cell before, as a part of its entries. Neighbours have much the same rhythm, and memory that a search
-/// does not look at need not come.
-struct SearchHints {
-    private var parts: [(start: Float, end: Float)] = []
+extension CellHistory {
+    /// The parts of a history's array.
+    struct Content {
+        private let bytes: UnsafeRawBufferPointer
+        let runCount: Int
+        let entryCount: Int
+        /// Where they begin, in bytes.
+        private let heads: Int
+        private let risks: Int
 
-    /// None: every search halves.
-    init() {}
+        @inline(__always)
+        fileprivate init(_ bytes: UnsafeRawBufferPointer) {
+            self.bytes = bytes
+            runCount = bytes.isEmpty ? 0 : Int(bytes.load(as: UInt32.self))
+            entryCount = bytes.isEmpty ? 0 : Int(bytes.load(fromByteOffset: 4, as: UInt32.self))
+            heads = 8 + 8 * runCount
+            risks = heads + 4 * entryCount
+        }
 
-    init(kindCount: Int) {
-        parts = [(start: Float, end: Float)](repeating: (.nan, .nan), count: kindCount)
-    }
+        @inline(__always)
+        func run(_ number: Int) -> Run {
+            let place = 8 + 8 * number
+            return Run(
+                high: bytes.load(fromByteOffset: place, as: UInt32.self), start: Int(bytes.load(fromByteOffset: place + 4, as: UInt32.self)))
+        }
 
-    fileprivate func run(of kind: Int, among count: Int) -> Range<Int>? {
-        guard kind < parts.count, parts[kind].start.isFinite else { return nil }
-        return Int(parts[kind].start * Float(count))..<Int(parts[kind].end * Float(count))
-    }
+        @inline(__always)
+        func start(ofRun number: Int) -> Int { number < runCount ? run(number).start : entryCount }
+        func entries(ofRun number: Int) -> Range<Int> { start(ofRun: number)..<start(ofRun: number + 1) }
 
-    fileprivate mutating func note(_ run: Range<Int>, of kind: Int, among count: Int) {
-        guard kind < parts.count, count > 0 else { return }
-        parts[kind] = (Float(run.lowerBound) / Float(count), Float(run.upperBound) / Float(count))
+        @inline(__always)
+        func head(_ place: Int) -> Head { Head(word: bytes.load(fromByteOffset: heads + 4 * place, as: UInt32.self)) }
+
+        /// The bits of a sum of risks, a `Double`.
+        @inline(__always)
+        func riskBits(_ place: Int) -> UInt64 { bytes.loadUnaligned(fromByteOffset: risks + 8 * place, as: UInt64.self) }
+
+        func tally(_ place: Int) -> Tally { Tally(count: Int(head(place).count), riskSum: Double(bitPattern: riskBits(place))) }
+
+        /// The sum of the entries before the one at (`number` + 1) × ``entriesPerSum``.
+        fileprivate func sum(_ number: Int) -> Tally {
+            let place = risks + 8 * entryCount + 16 * number
+            return Tally(
+                count: Int(bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self)),
+                riskSum: bytes.loadUnaligned(fromByteOffset: place + 8, as: Double.self))
+        }
+
+        /// The sum of all entries before a place.
+        func total(before place: Int) -> Tally {
+            let number = place / entriesPerSum
+            var total = number > 0 ? sum(number - 1) : Tally()
+            for place in (number * entriesPerSum)..<place { total += tally(place) }
+            return total
+        }
+
+        /// The first place in a run's entries whose hour is not below `hour`, counted from the run's first.
+        func lowerBound(_ hour: Int, in entries: Range<Int>) -> Int {
+            var low = entries.lowerBound, high = entries.upperBound
+            // Most searches ask for the newest hours: look at the end before halving.
+            if entries.isEmpty || head(high - 1).hour < hour { return high }
+            while low < high {
+                let middle = (low + high) / 2
+                if head(middle).hour < hour { low = middle + 1 } else { high = middle }
+            }
+            return low
+        }
+
+        /// As `lowerBound(_:in:)`, where it may lie near a guess: entry by entry from a little before that, which a processor foresees.
+        @inline(__always)
+        func lowerBound(_ hour: Int, in entries: Range<Int>, near guess: Int?) -> Int {
+            guard let guess, entries.contains(guess) else { return lowerBound(hour, in: entries) }
+            var place = max(entries.lowerBound, guess - Self.nearby)
+            while place > entries.lowerBound, head(place).hour >= hour { place = max(entries.lowerBound, place - 2 * Self.nearby) }
+            let end = min(place + 4 * Self.nearby, entries.upperBound)
+            while place < end, head(place).hour < hour { place += 1 }
+            return place < end || place == entries.upperBound ? place : lowerBound(hour, in: place..<entries.upperBound)
+        }
+
+        /// So far before a guess and behind its end it is worth looking.
+        static let nearby = 8
     }
 }

@@ -47,7 +47,7 @@ struct Cube: Sendable {
         for increment in increments {
             histories[lowerBound(increment.cell)].add(kind: increment.kind, hour: increment.hour, increment.tally)
             everywhere[Slot(kind: increment.kind, hour: increment.hour), default: Tally()] += increment.tally
-            note(increment)
+            note(kind: increment.kind, hour: increment.hour, increment.tally)
         }
         for (slot, tally) in everywhere { world.add(kind: slot.kind, hour: slot.hour, tally) }
     }
@@ -57,20 +57,11 @@ struct Cube: Sendable {
         var hour: Int
     }
 
-    /// Begins a cell whose code comes after all others', with room for its entries.
-    mutating func beginCell(_ code: UInt64, entries: Int) {
+    /// Adds a cell whose code comes after all others', with its entries in the order of their keys: how a cube is built, until ``finish()``.
+    mutating func append(_ code: UInt64, _ entries: [(key: CellHistory.Key, tally: Tally)]) {
         codes.append(code)
-        histories.append(CellHistory(capacity: entries))
-    }
-
-    /// Adds an increment that comes after all others in the order of cell, kind, hour: how a cube is built, until ``finish()``.
-    mutating func append(_ increment: Increment) {
-        if codes.last != increment.cell {
-            codes.append(increment.cell)
-            histories.append(CellHistory())
-        }
-        histories[histories.count - 1].append(kind: increment.kind, hour: increment.hour, increment.tally)
-        note(increment)
+        histories.append(CellHistory(entries))
+        for (key, tally) in entries { note(kind: key.kind, hour: key.hour, tally) }
     }
 
     /// Ends a building: sums up what was appended.
@@ -83,10 +74,9 @@ struct Cube: Sendable {
         for history in histories {
             history.forEachEntry(everything) { kind, hour, tally in sums[kind * hours.count + hour - hours.lowerBound] += tally }
         }
-        world = CellHistory()
-        for (index, tally) in sums.enumerated() where tally.count > 0 {
-            world.append(kind: index / hours.count, hour: hours.lowerBound + index % hours.count, tally)
-        }
+        world = CellHistory(sums.enumerated().filter { $0.element.count > 0 }.map { index, tally in
+            (.init(kind: index / hours.count, hour: hours.lowerBound + index % hours.count), tally)
+        })
     }
 
     /// The first index whose code is not below `code`.
@@ -99,9 +89,9 @@ struct Cube: Sendable {
         return low
     }
 
-    private mutating func note(_ increment: Increment) {
-        totals[kinds.kinds[increment.kind].signal, default: Tally()] += increment.tally
-        hours = min(hours?.lowerBound ?? increment.hour, increment.hour)...max(hours?.upperBound ?? increment.hour, increment.hour)
+    private mutating func note(kind: Int, hour: Int, _ tally: Tally) {
+        totals[kinds.kinds[kind].signal, default: Tally()] += tally
+        hours = min(hours?.lowerBound ?? hour, hour)...max(hours?.upperBound ?? hour, hour)
     }
 
     private mutating func insertCells(_ cells: Set<UInt64>) {

@@ -34,7 +34,7 @@ struct CubeBuilder {
         entryCount += 1
         let last = pieces.count - 1
         pieces[last].cells.append(number)
-        pieces[last].keys.append(CellHistory.key(kind: entry.kind, hour: entry.hour))
+        pieces[last].keys.append(CellHistory.Key(kind: entry.kind, hour: entry.hour).number)
         pieces[last].counts.append(UInt32(clamping: entry.tally.count))
         pieces[last].riskSums.append(entry.tally.riskSum)
     }
@@ -53,15 +53,12 @@ struct CubeBuilder {
                 sorted.append(UInt64(pieces[Int(entry) >> Self.pieceBits].keys[Int(entry) & (1 << Self.pieceBits - 1)]) << 32 | UInt64(entry))
             }
             sorted.sort()
-            cube.beginCell(codes[number], entries: range.count)
-            for item in sorted {
-                let entry = Int(item & 0xFFFF_FFFF), key = CellHistory.parts(ofKey: UInt32(item >> 32))
-                let piece = entry >> Self.pieceBits, place = entry & (1 << Self.pieceBits - 1)
-                cube.append(
-                    .init(
-                        cell: codes[number], hour: key.hour, kind: key.kind,
-                        tally: Tally(count: Int(pieces[piece].counts[place]), riskSum: pieces[piece].riskSums[place])))
-            }
+            cube.append(codes[number], sorted.map { item in
+                let entry = Int(item & 0xFFFF_FFFF), piece = entry >> Self.pieceBits, place = entry & (1 << Self.pieceBits - 1)
+                return (
+                    .init(number: UInt32(item >> 32)), Tally(count: Int(pieces[piece].counts[place]), riskSum: pieces[piece].riskSums[place])
+                )
+            })
         }
         cube.finish()
         return cube

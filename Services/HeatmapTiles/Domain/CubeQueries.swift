@@ -25,7 +25,7 @@ extension Cube {
         let range = tile.codes(atZoom: Self.cellZoom)
         var hints = SearchHints(kindCount: filter.kinds.count)
         let indices = lowerBound(range.lowerBound)..<lowerBound(range.upperBound)
-        var touched: UInt32 = 0
+        var touched: UInt64 = 0
         for index in indices where filter.cells?[index] != false {
             if (index - indices.lowerBound) % Self.cellsAhead == 0 {
                 touched &+= touch(index..<min(index + Self.cellsAhead, indices.upperBound), filter, hints)
@@ -50,10 +50,10 @@ extension Cube {
     /// Reads where the searches of the next cells will begin, so that the waits for them overlap.
     /// - Returns: a number that depends on all that was read, so that the reading is not left out.
     @inline(never)
-    private func touch(_ indices: Range<Int>, _ filter: CubeFilter.Prepared, _ hints: SearchHints) -> UInt32 {
-        var sum: UInt32 = 0
-        for index in indices { sum &+= UInt32(truncatingIfNeeded: histories[index].entryCount) }
-        for index in indices { sum &+= histories[index].touch(filter, hints) }
+    private func touch(_ indices: Range<Int>, _ filter: CubeFilter.Prepared, _ hints: SearchHints) -> UInt64 {
+        var sum: UInt64 = 0
+        for index in indices { sum &+= histories[index].touchRuns() }
+        for index in indices { sum &+= histories[index].touchEntries(filter, hints) }
         return sum
     }
 
