@@ -79,6 +79,7 @@ struct Screen: Sendable {
         process.waitUntilExit()
         return lines.withLock { $0 }.split(separator: "\n").compactMap { line in
             let parts = line.split(separator: " ")
+            if parts.first == "longest" { say("  the page's thread: longest task \(parts.last ?? "") ms") }
             guard parts.count == 2, let time = Double(parts[0]), let count = Int(parts[1]) else { return nil }
             return (time / 1000, count)
         }

@@ -6,7 +6,8 @@
                                                   processor time of the page's own thread (scripts, style, layout, paint) for a frame, and
                                                   "busy", the part of all time that it took
     screen.py watch ADDRESS TOKEN LAYER SHOWN     prints a line `MILLISECONDS COUNT` each time that the layer's counter shows another
-                                                  count, while the map shows the layer SHOWN
+                                                  count, while the map shows the layer SHOWN; at its end `longest MILLISECONDS`, the
+                                                  longest time that the page's thread heard of nothing because it was at work
 
 `watch` prints `ready` first. Its input is a number, told at its end: it watches until the counter has risen by that many, at most 30 s more.
 Needs playwright from PyPI and Debian's chromium.
@@ -34,6 +35,9 @@ NO_WAIT = "WebGL2RenderingContext.prototype.checkFramebufferStatus = () => WebGL
 WATCH = """(index) => {
   const figure = document.querySelectorAll('.counter strong')[index];
   const tell = () => window.tell(Date.now(), figure.textContent);
+  window.longest = 0;
+  new PerformanceObserver((tasks) => tasks.getEntries().forEach(({ duration }) => { window.longest = Math.max(window.longest, duration); }))
+    .observe({ type: 'longtask' });
   new MutationObserver(tell).observe(figure, { childList: true, characterData: true, subtree: true });
   tell();
 }"""
@@ -129,6 +133,7 @@ def watch(playwright, address, token, layer, shown):
     while not wanted or (counts[-1] < counts[0] + wanted[0] and time.monotonic() < deadline):
         page.wait_for_timeout(50)
         deadline = deadline or (time.monotonic() + 30 if wanted else None)
+    print("longest", page.evaluate("window.longest"), flush=True)
 
 
 with sync_playwright() as playwright:
