@@ -439,6 +439,8 @@ def in_hindi(viewer):
     viewer.page.click("#language")
     expect(viewer.page.locator("html")).to_have_attribute("lang", "hi", timeout=PATIENCE)
     viewer.page.wait_for_selector("#app:not([hidden])")
+    # A model says its reasons in English; the page has words of its own for them.
+    expect(viewer.page.locator("#alerts .why").first).to_have_text(re.compile("[\u0900-\u097f]"), timeout=PATIENCE)
     viewer.check_access("map, Hindi")
     viewer.picture("hindi")
 
