@@ -126,6 +126,8 @@ def watch(playwright, address, token, layer, shown):
         print(when, counts[-1], flush=True)
 
     page.expose_function("tell", tell)
+    # The first drawing takes SwiftShader seconds, in which the page's thread hears of nothing: somebody who watches has the map before them.
+    page.wait_for_selector("#map[aria-busy=false]")
     print("ready", flush=True)
     page.evaluate(WATCH, LAYERS.index(layer))
     threading.Thread(target=lambda: wanted.append(int(sys.stdin.read() or 0)), daemon=True).start()
