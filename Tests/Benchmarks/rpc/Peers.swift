@@ -74,11 +74,15 @@ enum Peers {
     }
 
     static func figure(_ program: String, _ arguments: [String]) throws -> Double {
+        try figures(program, arguments, count: 1)[0]
+    }
+
+    /// The numbers that a program prints.
+    static func figures(_ program: String, _ arguments: [String], count: Int) throws -> [Double] {
         let text = try run(program, arguments)
-        guard let figure = Double(text.trimmingCharacters(in: .whitespacesAndNewlines)) else {
-            throw BenchmarkError("\(program) \(arguments) printed no figure: \(text)")
-        }
-        return figure
+        let figures = text.split(whereSeparator: \.isWhitespace).compactMap { Double($0) }
+        guard figures.count == count else { throw BenchmarkError("\(program) \(arguments) printed no \(count) figures: \(text)") }
+        return figures
     }
 }
 
