@@ -72,13 +72,19 @@ import Testing
     }
 
     @Test(arguments: [
-        Duration.nanoseconds(1), .milliseconds(50), .seconds(1), .seconds(98), .seconds(500), .seconds(1_000_000), .seconds(1 << 40),
+        Duration.nanoseconds(1), .nanoseconds(1001), .milliseconds(50), .seconds(1), .seconds(98), .milliseconds(98_765), .seconds(500),
+        .seconds(1_000_001), .seconds(99_900_001), .seconds(1 << 40),
     ])
     func aWrittenTimeoutIsNeverShorterAndHardlyLonger(duration: Duration) throws {
         let text = Timeout.format(nanoseconds: duration.nanoseconds)
         #expect(text.count <= 9)
         let read = try #require(Timeout.parse(text))
-        if duration < .seconds(1 << 38) { #expect(read >= duration && read <= duration + .seconds(1)) }
+        if duration < .seconds(1 << 38) { #expect(read >= duration && read <= duration * 1.01) }
+    }
+
+    @Test(arguments: [(Int64(999), "999n"), (1001, "1010n"), (4_999_970_123, "5000m"), (29_999_871_000, "30000m"), (100_000_000_001, "101S")])
+    func nearlyEqualTimeoutsAreWrittenAlike(nanoseconds: Int64, text: String) {
+        #expect(Timeout.format(nanoseconds: nanoseconds) == text)
     }
 
     @Test(arguments: ["plain", "100 %", "ü\n\u{0}", "%41", "\u{1F600} tab\t"])

@@ -64,6 +64,8 @@ final class ClientCall: CallStream, @unchecked Sendable {
     let connection: ClientConnection
     let request: Request
     var listener: Listener?
+    /// Who waits for the reply runs on Swift's own threads. Set before other threads know of the call.
+    var isFromPool = false
     private var deframer: MessageDeframer
     private let reply = Mutex(Reply.pending)
     /// These are the loop's until the reply is done, then whoever waited for it may look at them.
@@ -99,12 +101,12 @@ final class ClientCall: CallStream, @unchecked Sendable {
 
     // MARK: start and end, on the loop
 
-    func start(_ session: HTTP2Session) {
+    func start(_ session: HTTP2Session, at now: NIODeadline) {
         guard !isOver else { return }
         let headers = connection.headers(of: request)
         var timeout: String?
         if let deadline = request.deadline, request.dialect == .grpc {
-            timeout = Timeout.format(nanoseconds: max((deadline - .now()).nanoseconds, 1))
+            timeout = Timeout.format(nanoseconds: max((deadline - now).nanoseconds, 1))
         }
         guard session.submitRequest(self, headers: headers, timeout: timeout, endStream: !request.hasBody) else {
             return streamClosed(.refusedStream)
@@ -163,6 +165,12 @@ final class ClientCall: CallStream, @unchecked Sendable {
     /// The one message that answers the call, once the call is over. To be asked for once.
     @inline(__always)
     func awaitReply() async throws -> ArraySlice<UInt8> {
+        defer { if isFromPool { loop.wakeOthers() } }
+        return try await self.replyArrived()
+    }
+
+    @inline(__always)
+    private func replyArrived() async throws -> ArraySlice<UInt8> {
         try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in
                 let isDone = withReply { reply in

@@ -66,9 +66,9 @@ final class ClientConnection: HTTP2Connection, Balanced, @unchecked Sendable {
         observer.ended(self, reason ?? "the connection was closed")
     }
 
-    func start(_ call: ClientCall) {
+    func start(_ call: ClientCall, at now: NIODeadline) {
         guard !isClosed, !isDraining else { return call.streamClosed(.refusedStream) }
-        call.start(session)
+        call.start(session, at: now)
         // Given up before, or refused: its stream was never opened, and so never ends.
         guard call.canSend else { return }
         callCount.wrappingAdd(1, ordering: .relaxed)
@@ -87,8 +87,7 @@ final class ClientConnection: HTTP2Connection, Balanced, @unchecked Sendable {
 
     override func handledAll() {
         guard !answeredCalls.isEmpty else { return }
-        let calls = exchange(&answeredCalls, with: [])
-        for call in calls { call.wake() }
+        loop.wake(exchange(&answeredCalls, with: []))
     }
 
     /// Lets calls in flight finish, then closes.

@@ -31,7 +31,7 @@ final class HealthWatch: @unchecked Sendable {
                 self.changed(response.status == .serving)
             },
             ended: { error in self.ended(error) })
-        connection.start(call)
+        connection.start(call, at: .now())
     }
 
     private func ended(_ error: RPCError?) {

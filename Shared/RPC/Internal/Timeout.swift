@@ -19,16 +19,21 @@ enum Timeout {
         }
     }
 
-    /// In the finest unit in which eight digits hold it, rounded up.
+    /// Rounded up to three digits, as gRPC C++ does: so calls with one timeout say the same, and header compression on both sides keeps
+    /// one text instead of another one for each call. The caller's own clock is exact.
     static func format(nanoseconds: Int64) -> String {
-        let limit: Int64 = 99_999_999
+        let seconds: Int64 = 1_000_000_000
         guard nanoseconds >= 0 else { return "0n" }
-        if nanoseconds <= limit { return text(nanoseconds, "n") }
-        if nanoseconds < 99_000_000_000 { return text((nanoseconds + 999) / 1000, "u") }
-        let seconds = nanoseconds / 1_000_000_000
-        if seconds < 99_999 { return text((nanoseconds + 999_999) / 1_000_000, "m") }
-        if seconds < limit { return text(seconds + 1, "S") }
-        return text(min(seconds / 3600 + 1, limit), "H")
+        guard nanoseconds < 99_900_000 * seconds else { return text(min(nanoseconds / (3600 * seconds) + 1, 99_999_999), "H") }
+        var scale: Int64 = 1
+        while nanoseconds > 999 * scale { scale *= 10 }
+        let rounded = (nanoseconds + scale - 1) / scale * scale
+        switch scale {
+        case ..<1000: return text(rounded, "n")
+        case ..<1_000_000: return text(rounded / 1000, "u")
+        case ..<seconds: return text(rounded / 1_000_000, "m")
+        default: return text(rounded / seconds, "S")
+        }
     }
 
     /// Digits and a unit. Every call has one, and interpolation costs several times as much.
