@@ -150,9 +150,10 @@ let package = Package(
 
         // Tests
         module("SeededRandom", path: "Tests/SeededRandom", []),
+        module("TestPrograms", path: "Tests/Programs", [logging]),
         module("TestSupport", path: "Tests/Support", ["DevelopmentCertificates", "Postgres", "RPC", "Contracts", "StandardContracts", "ServiceRuntime", "Identity", "Records", jwt, logging]),
         tests("Protobuf", ["SeededRandom", "Protobuf", "Contracts", "StandardContracts", "RPC", "ProtocGenVigil"], exclude: ["make-vectors.py"]),
-        tests("RPC", ["SeededRandom", "RPC", "Protobuf", "Contracts", "StandardContracts", nioCore, nioPosix, logging]),
+        tests("RPC", ["SeededRandom", "TestPrograms", "RPC", "Protobuf", "Contracts", "StandardContracts", nioCore, nioPosix, logging]),
         tests("Postgres", ["SeededRandom", "Postgres", "TestSupport"]),
         tests("EventLog", ["EventLog", "Postgres", "TestSupport"]),
         tests("Records", ["Records"]),
@@ -184,7 +185,7 @@ let package = Package(
         tests("Tidy", []),
         tests("Fuzz", ["SeededRandom", "RPC", "Protobuf", "Contracts", "StandardContracts", "Geo", "Datasets", "Models", "Records", nioCore], exclude: ["run.sh"]),
         tests("EndToEnd", [], exclude: ["Clients"]),
-        tests("Interop", ["RPC", "Contracts", "StandardContracts", logging], exclude: ["Python"]),
+        tests("Interop", ["TestPrograms", "RPC", "Contracts", "StandardContracts", logging], exclude: ["Python"]),
     ]
 )
 

@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import RPC
 import Synchronization
+import TestPrograms
 import Testing
 
 /// gRPC's published interop cases against Python's grpcio, in both directions.
@@ -17,19 +18,15 @@ struct InteropTests {
         "status_code_and_message", "special_status_message", "unimplemented_method", "unimplemented_service",
     ]
 
-    private static let logger: Logger = {
-        var logger = Logger(label: "interop")
-        logger.logLevel = .critical
-        return logger
-    }()
-
     @Test(arguments: cases) func pythonCallsOurServer(name: String) async throws {
         var configuration = ServerConfiguration()
         configuration.limits.drainTimeoutSeconds = 2
+        let log = RecordedLog()
         let (status, output) = try await withServer(
-            configuration, services: [InteropService()], health: HealthRegistry(), logger: Self.logger
+            configuration, services: [InteropService()], interceptors: [CallLog(logger: log.logger)], health: HealthRegistry(),
+            logger: log.logger
         ) { server in
-            try await Python.run("client.py", [server.address, name])
+            try await Python.run("client.py", [server.address, name]) { log.text }
         }
         #expect(status == 0, "\(output)")
         #expect(output.contains("passed \(name)"))
@@ -37,10 +34,12 @@ struct InteropTests {
 
     /// As grpcurl does it, which Debian has not.
     @Test func aToolThatKnowsNoContractListsEverythingAndCalls() async throws {
+        let log = RecordedLog()
         let (status, output) = try await withServer(
-            ServerConfiguration(), services: [InteropService()], health: HealthRegistry(), logger: Self.logger
+            ServerConfiguration(), services: [InteropService()], interceptors: [CallLog(logger: log.logger)], health: HealthRegistry(),
+            logger: log.logger
         ) { server in
-            try await Python.run("reflection.py", [server.address])
+            try await Python.run("reflection.py", [server.address]) { log.text }
         }
         #expect(status == 0, "\(output)")
         #expect(output.contains("grpc.health.v1.Health Check"))
@@ -51,11 +50,45 @@ struct InteropTests {
 
     @Test(arguments: cases) func ourClientCallsPython(name: String) async throws {
         let server = try await Python.startServer()
-        defer { server.stop() }
-        try await withChannel(ChannelConfiguration(target: "http://127.0.0.1:\(server.port)"), logger: Self.logger) { channel in
+        let log = RecordedLog()
+        let watch = Watch(seconds: 60) {
+            Issue.record("\(name) has no end; our side logged:\n\(log.text)\nThe server wrote:")
+            // Python writes where each of its threads stands to this process's own errors; its end ends our calls.
+            server.abort()
+        }
+        defer {
+            watch.stop()
+            server.stop()
+        }
+        try await withChannel(ChannelConfiguration(target: "http://127.0.0.1:\(server.port)"), logger: log.logger) { channel in
             try await InteropClient(channel).run(name)
         }
     }
+}
+
+/// Tells of each call that it began and how it ended: what a server knows of a peer that waits.
+private struct CallLog: ServerInterceptor {
+    let logger: Logger
+
+    func begin(_ call: inout IncomingCall) async throws -> (@Sendable (CallOutcome) -> Void)? {
+        let path = call.path
+        logger.debug("begins", metadata: ["path": "\(path)"])
+        return { [logger] outcome in
+            logger.debug("ends", metadata: ["path": "\(path)", "status": "\(outcome.status.name)", "message": "\(outcome.message)"])
+        }
+    }
+}
+
+/// Does something unless it is stopped in time.
+private struct Watch {
+    private let work: DispatchWorkItem
+
+    init(seconds: Int, _ act: @escaping @Sendable () -> Void) {
+        work = DispatchWorkItem(block: act)
+        DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(seconds), execute: work)
+    }
+
+    func stop() { work.cancel() }
 }
 
 /// Runs the scripts beside this file with messages that protoc made from our contracts.
@@ -63,7 +96,7 @@ enum Python {
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
 
     static let isUsable: Bool = {
-        let (status, _) = (try? execute("/usr/bin/env", ["python3", "-c", "import grpc, grpc_tools"])) ?? (1, "")
+        let (status, _) = (try? TestPrograms.run("/usr/bin/env", ["python3", "-c", "import grpc, grpc_tools"])) ?? (1, "")
         return status == 0
     }()
 
@@ -71,61 +104,34 @@ enum Python {
     private static let descriptors: Result<String, any Error> = Result {
         let target = FileManager.default.temporaryDirectory.appendingPathComponent("interop-\(UUID().uuidString).binpb").path
         let protos = folder.deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Protos").path
-        let (status, output) = try execute(
+        let (status, output) = try TestPrograms.run(
             "/usr/bin/env",
             ["python3", "-m", "grpc_tools.protoc", "-I", protos, "--include_imports", "--descriptor_set_out", target]
                 + ["testing/empty", "testing/messages", "testing/test", "reflection/v1/reflection"].map { "\(protos)/grpc/\($0).proto" })
-        guard status == 0 else { throw Failure(output: output) }
+        guard status == 0 else { throw ProgramFailure(output) }
         return target
     }
 
-    struct Failure: Error {
-        let output: String
-    }
-
-    static func run(_ script: String, _ arguments: [String]) async throws -> (status: Int32, output: String) {
-        try await withCheckedThrowingContinuation { continuation in
-            Thread.detachNewThread {
-                continuation.resume(
-                    with: Result {
-                        try execute(
-                            "/usr/bin/env", ["python3", folder.appendingPathComponent("Python/\(script)").path] + arguments,
-                            descriptors: descriptors.get())
-                    })
-            }
-        }
-    }
-
-    private static func execute(_ program: String, _ arguments: [String], descriptors: String? = nil) throws -> (Int32, String) {
-        let process = process(program, arguments, descriptors)
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
-        let data = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: data, as: UTF8.self))
-    }
-
-    private static func process(_ program: String, _ arguments: [String], _ descriptors: String?) -> Process {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
-        if let descriptors {
-            process.environment = ProcessInfo.processInfo.environment.merging(["DESCRIPTORS": descriptors]) { $1 }
-        }
-        return process
+    /// - Parameter otherSide: what to say of our side, where the script does not end in time.
+    static func run(
+        _ script: String, _ arguments: [String], otherSide: @escaping @Sendable () -> String
+    ) async throws -> (status: Int32, output: String) {
+        let script = folder.appendingPathComponent("Python/\(script)").path
+        return try await runInBackground(
+            "/usr/bin/env", ["python3", "-X", "faulthandler", script] + arguments, environment: ["DESCRIPTORS": descriptors.get()],
+            otherSide: otherSide)
     }
 
     /// A server that runs until it is stopped.
     final class Server: Sendable {
         let port: Int
+        private let processID: pid_t
         private let process: Mutex<Process>
         private let input: FileHandle
 
         fileprivate init(port: Int, process: sending Process, input: FileHandle) {
             self.port = port
+            processID = process.processIdentifier
             self.process = Mutex(process)
             self.input = input
         }
@@ -134,6 +140,8 @@ enum Python {
             try? input.close()
             process.withLock { $0.waitUntilExit() }
         }
+
+        func abort() { _ = kill(processID, SIGABRT) }
     }
 
     static func startServer() async throws -> Server {
@@ -141,8 +149,10 @@ enum Python {
             Thread.detachNewThread {
                 continuation.resume(
                     with: Result {
-                        let process = process(
-                            "/usr/bin/env", ["python3", folder.appendingPathComponent("Python/server.py").path], try descriptors.get())
+                        let process = Process()
+                        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+                        process.arguments = ["python3", "-X", "faulthandler", folder.appendingPathComponent("Python/server.py").path]
+                        process.environment = ProcessInfo.processInfo.environment.merging(["DESCRIPTORS": try descriptors.get()]) { $1 }
                         let (input, output) = (Pipe(), Pipe())
                         process.standardInput = input
                         process.standardOutput = output
@@ -150,10 +160,10 @@ enum Python {
                         var line = ""
                         while !line.hasSuffix("\n") {
                             let byte = output.fileHandleForReading.readData(ofLength: 1)
-                            guard !byte.isEmpty else { throw Failure(output: "the server ended: \(line)") }
+                            guard !byte.isEmpty else { throw ProgramFailure("the server ended: \(line)") }
                             line += String(decoding: byte, as: UTF8.self)
                         }
-                        guard let port = Int(line.dropLast()) else { throw Failure(output: line) }
+                        guard let port = Int(line.dropLast()) else { throw ProgramFailure(line) }
                         return Server(port: port, process: process, input: input.fileHandleForWriting)
                     })
             }

@@ -97,6 +97,32 @@ import Testing
         }
     }
 
+    @Test func leastRequestsGivesTheServerThatIsStuckNothingMore() async throws {
+        let (arrived, released) = (Signal(), Signal())
+        let slow = RPCMethod.unary(Self.name) { (_: Echo, _: CallContext) async throws -> Reply in
+            arrived.fire()
+            await released.wait()
+            return reply("slow")
+        }
+        try await withTwoServers(slow, named("quick"), configure: { $0.balancing = .leastRequests }) { channel in
+            // Servers with as much to do are taken in turn, so one of these calls soon is the slow one's.
+            async let last = {
+                while true {
+                    let answer = try await ask(channel, CallOptions(timeout: .seconds(30), waitForReady: true))
+                    if answer == "slow" { return answer }
+                }
+            }()
+            await arrived.wait()
+            for _ in 0..<50 {
+                let answer = try await ask(channel, CallOptions(timeout: .seconds(30)))
+                #expect(answer == "quick")
+            }
+            released.fire()
+            let stuck = try await last
+            #expect(stuck == "slow")
+        }
+    }
+
     @Test func callsOfOneKeyGoToOneAddress() async throws {
         try await withTwoServers(named("a"), named("b"), configure: { $0.balancing = .ringHash }) { channel in
             var seen: Set<String> = []

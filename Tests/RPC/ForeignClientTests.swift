@@ -1,5 +1,6 @@
 import Foundation
 import RPC
+import TestPrograms
 import Testing
 
 /// What other people's programs see, beside curl and h2load: nghttp, and a browser.

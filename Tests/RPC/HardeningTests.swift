@@ -3,6 +3,7 @@ import Foundation
 import NIOCore
 import NIOPosix
 import RPC
+import TestPrograms
 import Testing
 
 /// A hostile or broken peer loses its connection or its call; others notice nothing.

@@ -1,6 +1,7 @@
 import Contracts
 import Foundation
 import RPC
+import TestPrograms
 import Testing
 
 /// What curl sees: JSON and plain HTTP.

@@ -2,6 +2,7 @@ import Contracts
 import Protobuf
 import RPC
 import StandardContracts
+import TestPrograms
 import Testing
 
 /// Health, reflection and the passing on of calls unread.

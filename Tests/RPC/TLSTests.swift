@@ -1,5 +1,6 @@
 import Contracts
 import Foundation
+import TestPrograms
 import Testing
 
 @testable import RPC

@@ -1,4 +1,5 @@
 import Foundation
+import TestPrograms
 
 /// A certificate authority and certificates from it, made by the openssl command line in a temporary folder.
 final class TestCertificates: Sendable {
@@ -29,34 +30,6 @@ final class TestCertificates: Sendable {
 
     private func openssl(_ arguments: String...) throws {
         let (status, output) = try run("/usr/bin/openssl", arguments, folder: folder)
-        guard status == 0 else { throw ToolFailure(output: output) }
-    }
-}
-
-struct ToolFailure: Error {
-    let output: String
-}
-
-/// Runs a program to its end; gives its exit status and what it wrote, errors included.
-@discardableResult
-func run(_ program: String, _ arguments: [String], folder: String? = nil) throws -> (status: Int32, output: String) {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: program)
-    process.arguments = arguments
-    if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    process.standardInput = FileHandle.nullDevice
-    try process.run()
-    let data = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return (process.terminationStatus, String(decoding: data, as: UTF8.self))
-}
-
-/// The same off Swift's pool, whose few threads must not be blocked.
-func runInBackground(_ program: String, _ arguments: [String]) async throws -> (status: Int32, output: String) {
-    try await withCheckedThrowingContinuation { continuation in
-        Thread.detachNewThread { continuation.resume(with: Result { try run(program, arguments) }) }
+        guard status == 0 else { throw ProgramFailure(output) }
     }
 }

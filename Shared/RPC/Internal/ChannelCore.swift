@@ -339,7 +339,7 @@ final class ChannelCore: Sendable {
     }
 
     private func failed(_ address: SocketAddress, _ reason: String) {
-        let (waiters, wait) = withState { state -> ([Waiter], Duration?) in
+        let (waiters, failures) = withState { state -> ([Waiter], Int?) in
             state.lastFailure = reason
             // The name may have moved.
             state.resolvedAt = nil
@@ -349,20 +349,19 @@ final class ChannelCore: Sendable {
                 endpoint.failures += 1
                 return endpoint.failures
             }
-            guard let failures else { return ([], nil) }
-            return (Self.isHopeless(state) ? Self.takeImpatient(&state) : [], backoff(failures: failures))
+            return (failures != nil && Self.isHopeless(state) ? Self.takeImpatient(&state) : [], failures)
         }
-        logger.debug("cannot connect", metadata: ["target": "\(target.authority)", "address": "\(address)", "reason": "\(reason)"])
+        logger.debug(
+            "cannot connect",
+            metadata: [
+                "target": "\(target.authority)", "address": "\(address)", "reason": "\(reason)", "failures": "\(failures ?? 0)",
+            ])
         for waiter in waiters { waiter.continuation.resume(throwing: unreachable(reason)) }
-        guard let wait else { return }
+        guard let failures else { return }
+        var generator = SystemRandomNumberGenerator()
+        let backoff = ConnectionBackoff(minMilliseconds: configuration.minBackoffMilliseconds, maxSeconds: configuration.maxBackoffSeconds)
+        let wait = backoff.wait(failures: failures, using: &generator)
         loops.group.any().scheduleTask(in: .nanoseconds(wait.nanoseconds)) { [self] in waited(address) }
-    }
-
-    private func backoff(failures: Int) -> Duration {
-        var milliseconds = Double(configuration.minBackoffMilliseconds)
-        for _ in 1..<max(failures, 1) where milliseconds < Double(configuration.maxBackoffSeconds) * 1000 { milliseconds *= 1.6 }
-        milliseconds = min(milliseconds, Double(configuration.maxBackoffSeconds) * 1000)
-        return .microseconds(Int64(milliseconds * Double.random(in: 0.8...1.2) * 1000))
     }
 
     private func waited(_ address: SocketAddress) {
