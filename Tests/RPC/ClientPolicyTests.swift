@@ -99,22 +99,27 @@ import Testing
 
     @Test func leastRequestsGivesTheServerThatIsStuckNothingMore() async throws {
         let (arrived, released) = (Signal(), Signal())
-        let slow = RPCMethod.unary(Self.name) { (_: Echo, _: CallContext) async throws -> Reply in
-            arrived.fire()
-            await released.wait()
+        let slow = RPCMethod.unary(Self.name) { (request: Echo, _: CallContext) async throws -> Reply in
+            if request.text == "wait" {
+                arrived.fire()
+                await released.wait()
+            }
             return reply("slow")
         }
         try await withTwoServers(slow, named("quick"), configure: { $0.balancing = .leastRequests }) { channel in
+            // Until both are connected.
+            var seen: Set<String> = []
+            while seen.count < 2 { seen.insert(try await ask(channel)) }
             // Servers with as much to do are taken in turn, so one of these calls soon is the slow one's.
             async let last = {
                 while true {
-                    let answer = try await ask(channel, CallOptions(timeout: .seconds(30), waitForReady: true))
-                    if answer == "slow" { return answer }
+                    let answer: Reply = try await channel.unary(Self.name, request("wait"))
+                    if answer.text == "slow" { return answer.text }
                 }
             }()
             await arrived.wait()
             for _ in 0..<50 {
-                let answer = try await ask(channel, CallOptions(timeout: .seconds(30)))
+                let answer = try await ask(channel)
                 #expect(answer == "quick")
             }
             released.fire()
