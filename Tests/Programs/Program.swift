@@ -28,7 +28,7 @@ public func run(
     let process = Process()
     process.executableURL = URL(fileURLWithPath: program)
     process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    if !environment.isEmpty { process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 } }
     if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
     let output = try FileHandle(forWritingTo: file)
     process.standardOutput = output
