@@ -27,20 +27,32 @@ public struct ConformalThresholds: Sendable, Hashable, Codable {
     /// - Returns: nil where a class has too few scores for the coverage.
     public init?(fitting probabilities: [Double], isFraud: [Bool], coverage: Double = 0.95) {
         precondition(probabilities.count == isFraud.count, "one label a probability")
-        guard (0.5..<1).contains(coverage) else { return nil }
         var frauds: [Double] = []
         var genuine: [Double] = []
         for (probability, fraud) in zip(probabilities, isFraud) {
             if fraud { frauds.append(probability) } else { genuine.append(probability) }
         }
-        frauds.sort()
-        genuine.sort(by: >)
-        // The k-th most unlike score of n has probability k / (n + 1) of being passed by the next one.
-        let allowed = { (count: Int) in Int((1 - coverage) * Double(count + 1)) }
-        guard allowed(frauds.count) >= 1, allowed(genuine.count) >= 1 else { return nil }
+        self.init(frauds: frauds, genuine: genuine, weights: genuine.map { _ in 1 }, coverage: coverage)
+    }
+
+    /// - Parameters:
+    ///   - frauds: probabilities of frauds, calibrated, as they would be had the payment been new.
+    ///   - genuine: those of payments that are genuine as far as `weights` say.
+    ///   - weights: one for each of `genuine`, 0…1.
+    /// - Returns: nil where a class has too few scores for the coverage.
+    public init?(frauds: [Double], genuine: [Double], weights: [Double], coverage: Double = 0.95) {
+        precondition(genuine.count == weights.count, "one weight a payment")
+        guard (0.5..<1).contains(coverage) else { return nil }
+        // Of n scores the k-th most unlike has probability k / (n + 1) of being passed by the next one.
+        let allowed = { (count: Double) in ((1 - coverage) * (count + 1)).rounded(.down) }
+        let (fraudsAllowed, genuineAllowed) = (allowed(Double(frauds.count)), allowed(weights.reduce(0, +)))
+        guard fraudsAllowed >= 1, genuineAllowed >= 1 else { return nil }
+        var passed = 0.0
+        let falling = zip(genuine, weights).sorted { $0.0 > $1.0 }
+        guard let threshold = falling.first(where: { passed += $0.1; return passed >= genuineAllowed })?.0 else { return nil }
         self.coverage = coverage
-        fraudFrom = frauds[allowed(frauds.count) - 1]
-        genuineUpTo = genuine[allowed(genuine.count) - 1]
+        fraudFrom = frauds.sorted()[Int(fraudsAllowed) - 1]
+        genuineUpTo = threshold
         self.frauds = frauds.count
         self.genuine = genuine.count
     }

@@ -47,17 +47,22 @@ public struct FraudTraining: Sendable {
         let period = try period ?? known.defaultPeriod(labelDelay: set.labelDelay)
         var replay = history.replay(set: set)
         var table = FeatureTable(set: set)
+        var newest = FeatureTable(set: set)
         known.replay(with: &replay, progress: progress) { index, row in
             if period.contains(history.transactions[index].eventTime), known.outcomes[index] != nil {
                 table.append(row, transactionIndex: index)
+            } else if known.isNewest(index) {
+                newest.append(row, transactionIndex: index)
             }
         }
-        return try fit(on: table, known: known, source: source, createdAt: createdAt, progress: progress)
+        return try fit(on: table, newest: newest, known: known, source: source, createdAt: createdAt, progress: progress)
     }
 
     /// Trains on rows that are at hand already, all of them with a known outcome.
+    ///
+    /// - Parameter newest: rows whose outcome nobody knows yet (`History.isNewest`).
     func fit(
-        on table: FeatureTable, known: History, source: String, createdAt: Timestamp, progress: (TrainingProgress) -> Void
+        on table: FeatureTable, newest: FeatureTable, known: History, source: String, createdAt: Timestamp, progress: (TrainingProgress) -> Void
     ) throws -> TrainedModel {
         let history = known.history
         let isFraud = table.transactionIndices.map { known.outcomes[$0] ?? false }
@@ -81,11 +86,9 @@ public struct FraudTraining: Sendable {
             })
         let result = try trainer.run(progress: progress)
         let margins = result.heldOutMargins.map(Double.init)
-        let placeRisk = PlaceRiskByWeek(history).map { places in
-            var places = places
-            return table.transactionIndices.map { places.value(of: history.transactions[$0]) }
-        }
-        let fit = EnsembleFit(margins: margins, rows: table.values, featureNames: set.names, placeRisk: placeRisk, isFraud: isFraud)
+        let places = PlaceRiskByWeek(history)
+        let fit = EnsembleFit(
+            margins: margins, rows: table.values, featureNames: set.names, placeRisk: places?.values(of: table), isFraud: isFraud)
         let probabilities = fit.probabilities
         let thresholds = FraudModel.Thresholds(review: options.reviewThreshold, fraud: options.fraudThreshold)
         let record = TrainingRecord(
@@ -98,43 +101,34 @@ public struct FraudTraining: Sendable {
         let bundle = try ModelBundle(
             forest: result.forest, features: set, calibration: fit.calibration, thresholds: thresholds, training: record,
             metrics: metrics(probabilities, isFraud, prefix: isHeldOut ? "held_out" : "training"), ensemble: fit.ensemble,
-            conformal: isHeldOut ? conformal(result.forest, table, placeRisk, fit, isFraud, history) : nil,
+            conformal: isHeldOut ? conformal(result.forest, table, newest, fit, isFraud, history) : nil,
             reference: reference(table), districts: DistrictTable(history, table).records(probabilities, isFraud, thresholds),
             createdAt: createdAt)
         return TrainedModel(bundle: bundle, probabilities: probabilities, isFraud: isFraud, isHeldOut: isHeldOut)
     }
 
-    /// Sets are made of scores of the whole ensemble, whose parts' errors average out; so genuine payments, of which it sees too many to
-    /// learn any by heart, are judged by it. It knows its training's frauds, so these are judged by the part that does not.
+    /// Sets are made of scores of the whole ensemble, whose parts' errors average out. It knows its training's frauds, so these are judged by
+    /// the part that does not.
     ///
-    /// Scores drift with the season and with what windows have filled, and sets are promised for payments to come: genuine ones, of which there
-    /// are plenty, are those of the newest days only. Of frauds there are few; all of them count.
+    /// Scores drift with the season and with what windows have filled, and sets are promised for payments to come: genuine ones are judged by
+    /// the newest, which the ensemble has not learned from. What they were nobody knows yet, so each counts as genuine with the probability
+    /// that it is. Of frauds there are few; all that are known count.
     private func conformal(
-        _ forest: Forest, _ table: FeatureTable, _ placeRisk: [Double]?, _ fit: EnsembleFit, _ isFraud: [Bool], _ history: PaymentHistory
+        _ forest: Forest, _ table: FeatureTable, _ newest: FeatureTable, _ fit: EnsembleFit, _ isFraud: [Bool], _ history: PaymentHistory
     ) -> ConformalThresholds? {
         let whole = FraudModel(
             version: "", features: set.definitions.map { FeatureDescription($0) }, forest: forest, calibration: fit.calibration,
-            thresholds: .init(review: options.reviewThreshold, fraud: options.fraudThreshold), ensemble: fit.ensemble
-        ).riskScores(rows: table.values, placeRisk: placeRisk)
-        let times = table.transactionIndices.map { history.transactions[$0].eventTime }
-        let judged = Self.newestGenuine(times, isFraud).map { whole[$0] }
-        let frauds = isFraud.indices.filter { isFraud[$0] }.map { fit.probabilities[$0] }
+            thresholds: .init(review: options.reviewThreshold, fraud: options.fraudThreshold), ensemble: fit.ensemble)
+        let hasNewest = newest.rowCount >= Self.minNewest
+        let judged = hasNewest ? newest : table.selecting(isFraud.indices.filter { !isFraud[$0] }.suffix(Self.minNewest))
+        let scores = whole.riskScores(rows: judged.values, placeRisk: PlaceRiskByWeek(history)?.values(of: judged))
         return ConformalThresholds(
-            fitting: frauds + judged, isFraud: frauds.map { _ in true } + judged.map { _ in false }, coverage: options.coverage)
+            frauds: isFraud.indices.filter { isFraud[$0] }.map { fit.probabilities[$0] },
+            genuine: scores, weights: scores.map { hasNewest ? 1 - $0 : 1 }, coverage: options.coverage)
     }
 
-    /// Genuine payments of so many days are enough, if they are so many.
-    private static let newestSpan = TimeSpan.days(7)
-    private static let minNewest = 1_000
-
-    /// The indices of the genuine payments of the newest days, and of as many before them as it takes for enough.
-    /// - Parameter times: rising.
-    static func newestGenuine(_ times: [Timestamp], _ isFraud: [Bool]) -> ArraySlice<Int> {
-        let genuine = isFraud.indices.filter { !isFraud[$0] }
-        guard let last = times.last else { return [] }
-        let inSpan = genuine.reduce(0) { $0 + (times[$1] > last - newestSpan ? 1 : 0) }
-        return genuine.suffix(max(inSpan, minNewest))
-    }
+    /// So many payments are enough for a threshold; with fewer of the newest days the newest that are known to be genuine make it.
+    static let minNewest = 1_000
 
     private func metrics(_ probabilities: [Double], _ isFraud: [Bool], prefix: String) -> [String: Double] {
         [

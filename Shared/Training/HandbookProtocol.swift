@@ -61,7 +61,7 @@ public struct HandbookProtocol: Sendable, Hashable {
         public var averagePrecision: Double
         public var cardPrecision: Double
         public var calibrationError: Double
-        /// How the prediction sets did; nil without labels or thresholds.
+        /// How the prediction sets did on all labelled payments, those of compromised cards too; nil without labels or thresholds.
         public var coverage: ConformalThresholds.Observed?
         /// From the training days to the test days, the largest first.
         public var drift: [FeatureDrift]
@@ -86,7 +86,7 @@ public struct HandbookProtocol: Sendable, Hashable {
             case .all: FraudTraining.warm(from: first, until: trainingEnd)
             }
         let known = History(history, asOf: testStart, labelDelay: training.set.labelDelay)
-        let (table, test) = FeatureRows(history: history, set: training.set).split(
+        let (table, newest, test) = FeatureRows(history: history, set: training.set).split(
             training: trainingStart..<trainingEnd, test: testStart..<testEnd, known: known, progress: progress)
         guard table.rowCount > 0 else {
             throw TrainingError(
@@ -96,7 +96,7 @@ public struct HandbookProtocol: Sendable, Hashable {
                 fill in the label column, or train on other days
                 """)
         }
-        let model = try training.fit(on: table, known: known, source: source, createdAt: createdAt, progress: progress)
+        let model = try training.fit(on: table, newest: newest, known: known, source: source, createdAt: createdAt, progress: progress)
         return measure(model, history: history, test: test)
     }
 
@@ -104,20 +104,20 @@ public struct HandbookProtocol: Sendable, Hashable {
         let bundle = model.bundle
         let truth = history.outcomes(knownBy: Timestamp(microseconds: .max), labelDelay: .days(0))
         let compromised = CompromisedCards(history: history, truth: truth, protocol: self)
-        let placeRisk = PlaceRiskByWeek(history).map { places in
-            var places = places
-            return test.transactionIndices.map { places.value(of: history.transactions[$0]) }
-        }
-        let riskScores = bundle.model.riskScores(rows: test.values, placeRisk: placeRisk)
+        let riskScores = bundle.model.riskScores(rows: test.values, placeRisk: PlaceRiskByWeek(history)?.values(of: test))
         var scores: [Outcome.Score] = []
         var counted: [RankingMetrics.ScoredPayment] = []
+        var judged: (scores: [Double], isFraud: [Bool]) = ([], [])
         for (row, index) in test.transactionIndices.enumerated() {
             let transaction = history.transactions[index]
             let score = riskScores[row]
             let day = transaction.eventTime.dayNumber() - testStart.dayNumber()
             let isExcluded = compromised.isKnown(transaction.customerID, onTestDay: day)
             scores.append(.init(key: transaction.key, score: score, isFraud: truth[index], isExcluded: isExcluded))
-            if let isFraud = truth[index], !isExcluded {
+            guard let isFraud = truth[index] else { continue }
+            judged.scores.append(score)
+            judged.isFraud.append(isFraud)
+            if !isExcluded {
                 counted.append(.init(day: day, customer: transaction.customerID, score: score, isFraud: isFraud))
             }
         }
@@ -130,31 +130,34 @@ public struct HandbookProtocol: Sendable, Hashable {
             averagePrecision: RankingMetrics.averagePrecision(scores: counts, isPositive: labels),
             cardPrecision: RankingMetrics.cardPrecision(counted, top: topCards),
             calibrationError: RankingMetrics.calibrationError(probabilities: counts, isPositive: labels),
-            coverage: counts.isEmpty ? nil : bundle.manifest.conformal?.observe(counts, isFraud: labels),
+            coverage: judged.scores.isEmpty ? nil : bundle.manifest.conformal?.observe(judged.scores, isFraud: judged.isFraud),
             drift: bundle.manifest.drift(rows: test.values), model: model)
     }
 }
 
-/// Point-in-time rows of a history's two periods, in one pass.
+/// Point-in-time rows of a history's two periods, and of the newest days before the second, in one pass.
 private struct FeatureRows {
     let history: PaymentHistory
     let set: FeatureSet
 
     func split(
         training: Range<Timestamp>, test: Range<Timestamp>, known: History, progress: (TrainingProgress) -> Void
-    ) -> (training: FeatureTable, test: FeatureTable) {
+    ) -> (training: FeatureTable, newest: FeatureTable, test: FeatureTable) {
         var trainingTable = FeatureTable(set: set)
+        var newestTable = FeatureTable(set: set)
         var testTable = FeatureTable(set: set)
         var replay = history.replay(set: set)
         known.replay(with: &replay, progress: progress) { index, row in
             let time = history.transactions[index].eventTime
             if training.contains(time), known.outcomes[index] != nil {
                 trainingTable.append(row, transactionIndex: index)
+            } else if known.isNewest(index) {
+                newestTable.append(row, transactionIndex: index)
             } else if test.contains(time) {
                 testTable.append(row, transactionIndex: index)
             }
         }
-        return (trainingTable, testTable)
+        return (trainingTable, newestTable, testTable)
     }
 }
 

@@ -15,6 +15,15 @@ struct History {
         outcomes = history.outcomes(knownBy: asOf, labelDelay: labelDelay)
     }
 
+    /// So many days are the newest.
+    static let newestSpan = TimeSpan.days(7)
+
+    /// Whether a payment is of the newest days and nobody knows yet what it was.
+    func isNewest(_ index: Int) -> Bool {
+        let time = history.transactions[index].eventTime
+        return outcomes[index] == nil && time < asOf && time >= asOf - Self.newestSpan
+    }
+
     /// Over what was known: payments and labels that came later do not change it.
     var sha256: String { history.sha256(knownBy: asOf) }
 

@@ -1,3 +1,4 @@
+public import Features
 public import Models
 public import Records
 
@@ -41,5 +42,11 @@ public struct PlaceRiskByWeek {
         let map = (try? PlaceRisk(knowing: incidents)) ?? nil
         maps[week] = .some(map)
         return map?.value(at: place) ?? .nan
+    }
+
+    /// One value for each row.
+    public func values(of table: FeatureTable) -> [Double] {
+        var places = self
+        return table.transactionIndices.map { places.value(of: history.transactions[$0]) }
     }
 }

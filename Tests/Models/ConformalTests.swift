@@ -35,6 +35,18 @@ import Testing
         #expect(thresholds.set(thresholds.genuineUpTo).hasGenuine)
     }
 
+    @Test func `payments that are genuine only as far as their probability says give the thresholds of those that are`() throws {
+        let (scores, labels) = scores(40_000, seed: 5)
+        let known = try #require(ConformalThresholds(fitting: scores, isFraud: labels))
+        let frauds = zip(scores, labels).filter(\.1).map(\.0)
+        // Of scores near s so many are frauds: densities 2 s for one in twenty, 1 / (2 √s) for the rest.
+        let weights = scores.map { 1 - 2 * $0 / (2 * $0 + 19 / (2 * $0.squareRoot())) }
+        let guessed = try #require(ConformalThresholds(frauds: frauds, genuine: scores, weights: weights))
+        #expect(abs(guessed.genuineUpTo - known.genuineUpTo) < 0.01)
+        #expect(guessed.fraudFrom == known.fraudFrom)
+        #expect(ConformalThresholds(frauds: frauds, genuine: [0.1, 0.2], weights: [0.5, 0.5]) == nil)
+    }
+
     @Test func `too few of a class promise nothing`() {
         #expect(ConformalThresholds(fitting: [0.1, 0.2, 0.9], isFraud: [false, false, true]) == nil)
         #expect(ConformalThresholds(fitting: [], isFraud: []) == nil)

@@ -136,19 +136,18 @@ import Testing
         #expect(parts.probabilities.count == parts.bundle.manifest.training.rows)
     }
 
-    @Test func `sets are promised by the genuine payments of the newest week, or by as many as it takes`() throws {
-        let start = try #require(Timestamp(iso8601: "2026-01-01T00:00:00Z"))
-        func newest(aDay: Int) -> ArraySlice<Int> {
-            let count = 30 * aDay
-            return FraudTraining.newestGenuine(
-                (0..<count).map { start + .days($0 / aDay) }, (0..<count).map { $0 % 10 == 0 })
+    @Test func `sets are promised by the newest payments, whose outcome nobody knows yet, or by the newest known ones where these are few`()
+        throws
+    {
+        func judged(labelDelayDays: Int) throws -> (genuine: Int?, newest: Int) {
+            let world = SmallWorld(count: 9_000, labelDelayDays: labelDelayDays)
+            let bundle = try training.train(on: world.history, asOf: world.end, source: "test", createdAt: world.end)
+            let newest = world.transactions.filter { $0.eventTime > world.end - .days(7) }.count
+            return (bundle.manifest.conformal?.genuine, newest)
         }
-        // 180 of 200 payments a day are genuine, or 18 of 20.
-        let many = newest(aDay: 200)
-        #expect(many.count == 7 * 180 && many.first == 23 * 200 + 1 && many.allSatisfy { $0 % 10 != 0 })
-        #expect(newest(aDay: 20).count == 540)
-        #expect(newest(aDay: 60).count == 1_000)
-        #expect(FraudTraining.newestGenuine([], []).isEmpty)
+        let late = try judged(labelDelayDays: 7)
+        #expect(late.genuine == late.newest && late.newest > FraudTraining.minNewest)
+        #expect(try judged(labelDelayDays: 0).genuine == FraudTraining.minNewest)
     }
 
     @Test func `constant amounts, and values beyond all bounds, train and score`() throws {
