@@ -101,11 +101,4 @@ public struct CellFeatures: Sendable {
         let counts = raster.counts(type: target, olderThan: 0, upTo: .infinity)
         return raster.lattice.nodes.map { counts.values[$0] }
     }
-
-    /// How many incidents of the target lie within that time on the lattice.
-    public func targetCount(daysBefore age: Double, days: Double) -> Int {
-        raster.indices(olderThan: age - days, upTo: age).reduce(0) {
-            $0 + (target == nil || Int(raster.types[$1]) == target ? 1 : 0)
-        }
-    }
 }

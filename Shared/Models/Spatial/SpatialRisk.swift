@@ -32,6 +32,8 @@ public struct SpatialRisk: Sendable {
     static let levelHalfLifeWeeks = 4.0
     /// With so many incidents in a cell plain counts have as much to say as the model.
     static let steadyingAbundance = 40.0
+    /// The same for all kinds together, for which no other kinds say more than the counts do.
+    static let steadyingAbundanceOfAll = 8.0
     /// Enough for a feature; the last digits take longer.
     static let triggeringIterations = 25
 
@@ -82,7 +84,7 @@ public struct SpatialRisk: Sendable {
         let total = counts.reduce(0) { $0 + Double($1) }
         guard total > 0 else { return shares }
         let abundance = counts.reduce(0) { $0 + Double($1) * (Double($1) - 1) } / total
-        let part = abundance / (abundance + Self.steadyingAbundance)
+        let part = abundance / (abundance + (features.target == nil ? Self.steadyingAbundanceOfAll : Self.steadyingAbundance))
         // Half an incident more in each cell, so that a cell that never had one is not ruled out.
         let means = zip(shares, counts).map { share, count in exp((1 - part) * log(max(share, 1e-300)) + part * log(Double(count) + 0.5)) }
         let sum = means.reduce(0, +)
@@ -105,7 +107,7 @@ public struct SpatialRisk: Sendable {
             let span = min(7, features.days - age)
             guard span >= 7 || week == 0, span > 0 else { break }
             let share = exp2(-Double(week) / Self.levelHalfLifeWeeks)
-            sum += share * Double(features.targetCount(daysBefore: age + span, days: span))
+            sum += share * features.targets(daysBefore: age + span, days: span).reduce(0) { $0 + Double($1) }
             weight += share * max(span, 1) / 7
         }
         return weight > 0 ? sum / weight : 0

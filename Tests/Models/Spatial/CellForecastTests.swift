@@ -76,4 +76,18 @@ struct CellForecastTests {
         let (with, _) = try forecast(city() + odd, kind: .type("arson"))
         #expect(plain.expected == with.expected)
     }
+
+    @Test func givenCellsExpectWhatFallsIntoThemAlone() throws {
+        let (whole, lattice) = try forecast(city(), kind: .type("robbery"))
+        // Every other column: what lies between given cells is none of theirs.
+        let picked = lattice.nodes.indices.filter { lattice.nodes[$0] % 2 == 0 }
+        let given = try CellLattice(centres: picked.map { lattice.centres[$0] }, cellMetres: 250)
+        var options = CellTrainingOptions()
+        (options.weeks, options.rounds, options.forests) = (4, 20, 1)
+        let part = try CellForecaster(options: options).forecast(
+            Incidents(city(), before: now), on: given, kind: .type("robbery"), hours: 168)
+        let theirs = picked.reduce(0) { $0 + whole.expected[$1] }
+        #expect(theirs < 0.8 * whole.total)
+        #expect(abs(part.total - theirs) < 0.25 * theirs, "\(part.total) in given cells, \(theirs) in the same of all")
+    }
 }
