@@ -32,7 +32,7 @@ public struct SpatialRisk: Sendable {
     static let levelHalfLifeWeeks = 4.0
     /// With so many incidents in a cell plain counts have as much to say as the model.
     static let steadyingAbundance = 40.0
-    /// The same for all kinds together, for which no other kinds say more than the counts do.
+    /// The same for all kinds together, where on the data tried the model says hardly more than the counts do.
     static let steadyingAbundanceOfAll = 8.0
     /// Enough for a feature; the last digits take longer.
     static let triggeringIterations = 25

@@ -19,7 +19,7 @@ enum Timeout {
         }
     }
 
-    /// Rounded up to three digits, as gRPC C++ does: so calls with one timeout say the same, and header compression on both sides keeps
+    /// Rounded up to three digits: so calls with one timeout say the same, and header compression on both sides keeps
     /// one text instead of another one for each call. The caller's own clock is exact.
     static func format(nanoseconds: Int64) -> String {
         let seconds: Int64 = 1_000_000_000
