@@ -15,7 +15,8 @@ struct FeatureStoreConfiguration: Sendable {
         let days = reader.int(
             "VIGIL_FEATURES_LABEL_DELAY_DAYS", default: 7, in: 0...90, "days until a payment without a fraud label is taken for genuine")
         let offset = reader.int(
-            "VIGIL_FEATURES_UTC_OFFSET_MINUTES", default: 0, in: -720...840, "clock by which night and weekend are told, minutes east of UTC")
+            "VIGIL_FEATURES_UTC_OFFSET_MINUTES", default: 0, in: -720...840,
+            "clock by which night and weekend are told of payments that state no time zone, minutes east of UTC")
         snapshotIntervalSeconds = reader.int(
             "VIGIL_FEATURES_SNAPSHOT_INTERVAL_SECONDS", default: 600, in: 1...86_400,
             "seconds after which what is new goes into a snapshot of memory; much that is new goes sooner")

@@ -126,7 +126,10 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
             bundle = try ModelBundle(files: files)
             if let trustedKeys { try bundle.requireSignature(byKeysIn: trustedKeys) }
         } catch {
-            throw RPCError(.invalidArgument, "\(error)")
+            let help =
+                error.code == .badSignature
+                ? "; to trust another key, add its public key to the file of VIGIL_MODELS_TRUSTED_KEYS_FILE and start the server anew" : ""
+            throw RPCError(.invalidArgument, "\(error)\(help)")
         }
         try await database.registry.register(RegisteredModel(bundle, alertThreshold: champion.scorer(of: bundle).alertThreshold), files: files)
         return ModelsV1.UploadModelResponse(model: try await model(version: bundle.version))

@@ -19,6 +19,8 @@ struct PlainPayments {
     /// From a payment until its label was known.
     private let labelDelay: TimeSpan
     private let offsetSeconds: Int
+    /// Of the payments' own clock; nil where none is stated.
+    private let clock: ZoneClock?
     private let plus: TimeSpan
     /// Cells that become other identifiers, which columns have no place for and which are checked all the same.
     private let others: [Int]
@@ -37,6 +39,7 @@ struct PlainPayments {
         var times: [String: TimeReader] = [:]
         var amountMapping: FieldMapping?
         var currency: Currency?
+        var zone: String?
         for plan in plans {
             let name = plan.target.name
             switch name {
@@ -45,6 +48,7 @@ struct PlainPayments {
                 cells[name] = plan.cells[0]
                 times[name] = plan.time
                 if name == "amount" { amountMapping = plan.mapping }
+                if name == "event_time" { zone = zone ?? plan.mapping.zone }
                 if name == "label.is_fraud", !plan.usesDigits { return nil }
             case "currency":
                 guard let constant = plan.constantCurrency else { return nil }
@@ -55,7 +59,10 @@ struct PlainPayments {
                     plan.mapping.prefix.utf8.count + plan.mapping.suffix.utf8.count <= Self.maxBytes
                 else { return nil }
                 others.append(plan.cells[0])
-            case "channel", "time_zone", "merchant_category_code", "label.source":
+            case "time_zone":
+                guard let constant = plan.constant else { return nil }
+                zone = constant
+            case "channel", "merchant_category_code", "label.source":
                 guard plan.constant != nil else { return nil }
             default: return nil
             }
@@ -81,6 +88,7 @@ struct PlainPayments {
         self.currency = currency
         isFraud = cells["label.is_fraud"]
         offsetSeconds = offset
+        clock = zone.flatMap { ZoneClock.named($0) }
         plus = reader.plus
         self.others = others.filter { $0 != id && $0 != customer && $0 != terminal }
         latest = (options.now + RecordLimits.maxClockSkew).microseconds
@@ -111,7 +119,8 @@ struct PlainPayments {
         }
         bank.withUnsafeBufferPointer {
             payments.append(
-                bank: $0, id: id, time: time.microseconds, customer: customer, terminal: terminalID, amount: money, label: label)
+                bank: $0, id: id, time: time.microseconds, customer: customer, terminal: terminalID, amount: money,
+                utcOffsetSeconds: clock?.offsetSeconds(at: time), label: label)
         }
         return true
     }

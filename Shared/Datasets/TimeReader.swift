@@ -1,4 +1,3 @@
-import Foundation
 import Records
 
 /// Reads the times of one column.
@@ -67,57 +66,6 @@ struct TimeReader {
 }
 
 struct TimeReaderFault: Error { var reason: String }
-
-/// How far a place's clock is from UTC.
-final class ZoneClock {
-    /// For UTC and fixed offsets.
-    let fixedOffsetSeconds: Int?
-    private let zone: TimeZone?
-    /// The offset found last, and the hour of local time it holds for: data are near each other in time.
-    private var cachedHour = Int.min
-    private var cachedOffset = 0
-
-    /// - Parameter name: an IANA name, `UTC`, `Z`, or an offset such as `+05:30`; nil is UTC.
-    init?(_ name: String?) {
-        guard let name, name != "UTC", name != "Z", name != "GMT" else {
-            fixedOffsetSeconds = 0
-            zone = nil
-            return
-        }
-        if name.hasPrefix("+") || name.hasPrefix("-") {
-            var text = "2000-01-01T00:00:00" + name
-            guard let offset = text.withUTF8({ Timestamp.parseParts(iso8601: $0)?.offsetSeconds }) else { return nil }
-            fixedOffsetSeconds = offset
-            zone = nil
-            return
-        }
-        guard let zone = TimeZone(identifier: name) else { return nil }
-        self.zone = zone
-        fixedOffsetSeconds = nil
-    }
-
-    /// For a time that the clock shows twice (autumn) the earlier, for one that it skips (spring) the one an hour later.
-    func offsetSeconds(at civil: CivilTime) -> Int {
-        if let fixedOffsetSeconds { return fixedOffsetSeconds }
-        let local = Timestamp(civil)
-        let hour = Int(local.seconds / 3_600)
-        if hour == cachedHour { return cachedOffset }
-        let before = offset(atSeconds: local.seconds - 86_400)
-        let after = offset(atSeconds: local.seconds + 86_400)
-        guard before == after else {
-            // The clock changes within a day of here: nothing is kept, and the offset is the one that is true of the moment it leads to.
-            if offset(atSeconds: local.seconds - Int64(before)) == before { return before }
-            return offset(atSeconds: local.seconds - Int64(after)) == after ? after : before
-        }
-        cachedHour = hour
-        cachedOffset = before
-        return before
-    }
-
-    private func offset(atSeconds seconds: Int64) -> Int {
-        zone?.secondsFromGMT(for: Date(timeIntervalSince1970: Double(seconds))) ?? 0
-    }
-}
 
 /// A date and time in the letters of Unicode Technical Standard 35: y M d H h m s S a X, quotes around plain words.
 struct TimePattern {

@@ -67,7 +67,8 @@ public struct ColumnReplay {
                 engine.observe(
                     FeatureEngine.NumberedPayment(
                         time: time, customer: payments.customers[row], terminal: payments.terminals[row],
-                        amount: payments.amount(of: row), place: payments.location(of: row)),
+                        amount: payments.amount(of: row), place: payments.location(of: row),
+                        utcOffsetSeconds: payments.utcOffsetSeconds(of: row)),
                     following: windows, into: values)
                 states[row] = .observed
                 noteRank(of: row, at: place, order)

@@ -122,15 +122,32 @@ final class EvaluationPlan: Sendable {
     }
 }
 
-/// All features at one moment.
-struct Evaluation {
-    let plan: EvaluationPlan
+/// What is asked about: a payment, or entities at one moment.
+struct Occasion {
+    /// Microseconds since 1970.
     let time: Int64
     /// NaN where entities are asked about and no transaction is at hand.
     let amount: Double
     let place: Coordinate?
+    /// Of the payment's own clock; nil where it states none.
+    let utcOffsetSeconds: Int?
+}
+
+extension Occasion {
+    init(_ transaction: Transaction) {
+        self.init(
+            time: transaction.eventTime.microseconds, amount: transaction.amount.amount, place: transaction.location,
+            utcOffsetSeconds: transaction.utcOffsetSeconds)
+    }
+}
+
+/// All features on one occasion.
+struct Evaluation {
+    let plan: EvaluationPlan
+    let occasion: Occasion
     let labelDelay: Int64
-    let utcOffsetSeconds: Int
+    /// Of the clock of payments that state none of their own.
+    let setsOffsetSeconds: Int
     let customer: HistoryView?
     let terminal: HistoryView?
     /// The terminal's index, as the customer's events name it.
@@ -151,7 +168,7 @@ struct Evaluation {
                 return
             }
             EntityView.with(
-                terminal, plan: plan.terminal, at: time, labelDelay: labelDelay, amount: .nan, lastCuts: lastCuts?.ofTerminal
+                terminal, plan: plan.terminal, at: occasion.time, labelDelay: labelDelay, amount: .nan, lastCuts: lastCuts?.ofTerminal
             ) { view in
                 for step in steps { values[step.index] = view.value(step.aggregation, window: step.window) }
             }
@@ -162,7 +179,7 @@ struct Evaluation {
             return .nan
         }
         return EntityView.with(
-            customer, plan: plan.customer, at: time, labelDelay: labelDelay, amount: amount, lastCuts: lastCuts?.ofCustomer
+            customer, plan: plan.customer, at: occasion.time, labelDelay: labelDelay, amount: occasion.amount, lastCuts: lastCuts?.ofCustomer
         ) { view in
             plan.customer.steps.withUnsafeBufferPointer { steps in
                 for step in steps { values[step.index] = view.value(step.aggregation, window: step.window) }
@@ -177,13 +194,14 @@ struct Evaluation {
     }
 
     private func ofTransaction(_ aggregation: Aggregation) -> Double {
-        guard !amount.isNaN else { return .nan }
+        guard !occasion.amount.isNaN else { return .nan }
+        let offset = occasion.utcOffsetSeconds ?? setsOffsetSeconds
         switch aggregation {
-        case .amount: return amount
-        case .isNight: return Timestamp(microseconds: time).hourOfDay(offsetSeconds: utcOffsetSeconds) <= 6 ? 1 : 0
-        case .isWeekend: return Timestamp(microseconds: time).dayOfWeek(offsetSeconds: utcOffsetSeconds) >= 6 ? 1 : 0
+        case .amount: return occasion.amount
+        case .isNight: return Timestamp(microseconds: occasion.time).hourOfDay(offsetSeconds: offset) <= 6 ? 1 : 0
+        case .isWeekend: return Timestamp(microseconds: occasion.time).dayOfWeek(offsetSeconds: offset) >= 6 ? 1 : 0
         case .distanceKilometres:
-            guard let home = customer?.place, let place = place ?? terminal?.place else { return .nan }
+            guard let home = customer?.place, let place = occasion.place ?? terminal?.place else { return .nan }
             return haversineMetres(
                 latitude1: home.latitude, longitude1: home.longitude, latitude2: place.latitude, longitude2: place.longitude) / 1_000
         default: return .nan

@@ -64,9 +64,7 @@ public struct FeatureEngine: Sendable {
     public mutating func observe(_ transaction: Transaction, into values: UnsafeMutableBufferPointer<Double>) {
         let customer = Self.index(of: transaction.customerID, in: &customerIndex, histories: &customers)
         let terminal = transaction.terminalID.map { Self.index(of: $0, in: &terminalIndex, histories: &terminals) } ?? Self.none
-        let toUsual = fill(
-            values, at: transaction.eventTime.microseconds, amount: transaction.amount.amount, place: transaction.location,
-            customer: customer, terminal: terminal)
+        let toUsual = fill(values, of: Occasion(transaction), customer: customer, terminal: terminal)
         remember(transaction, customer: customer, terminal: terminal, toUsual: Float(toUsual))
     }
 
@@ -106,8 +104,7 @@ public struct FeatureEngine: Sendable {
         var toUsual = Double.nan
         let values = [Double](unsafeUninitializedCapacity: set.count) { buffer, count in
             toUsual = evaluation(
-                at: transaction.eventTime.microseconds, amount: transaction.amount.amount, place: transaction.location,
-                customer: Self.view(of: customer, in: customers), terminal: nil, terminalIndex: terminal
+                of: Occasion(transaction), customer: Self.view(of: customer, in: customers), terminal: nil, terminalIndex: terminal
             ).fill(buffer)
             count = set.count
         }
@@ -123,8 +120,7 @@ public struct FeatureEngine: Sendable {
         let index = Self.index(of: terminalID, in: &terminalIndex, histories: &terminals)
         let known = [Double](unsafeUninitializedCapacity: set.count) { buffer, count in
             _ = evaluation(
-                at: transaction.eventTime.microseconds, amount: transaction.amount.amount, place: transaction.location,
-                customer: .empty(at: home), terminal: Self.view(of: index, in: terminals), terminalIndex: index
+                of: Occasion(transaction), customer: .empty(at: home), terminal: Self.view(of: index, in: terminals), terminalIndex: index
             ).fill(buffer)
             count = set.count
         }
@@ -209,6 +205,8 @@ public struct FeatureEngine: Sendable {
         var terminal: UInt32
         var amount: Money
         var place: Coordinate?
+        /// Of its own clock; nil where it states none.
+        var utcOffsetSeconds: Int?
     }
 
     mutating func see(customer id: String) { _ = Self.index(of: id, in: &customerIndex, histories: &customers) }
@@ -251,8 +249,10 @@ public struct FeatureEngine: Sendable {
         _ payment: NumberedPayment, following windows: FollowedWindows, into values: UnsafeMutableBufferPointer<Double>
     ) {
         let toUsual = fill(
-            values, at: payment.time, amount: payment.amount.amount, place: payment.place, customer: payment.customer,
-            terminal: payment.terminal, lastCuts: windows.cuts(customer: payment.customer, terminal: payment.terminal))
+            values,
+            of: Occasion(
+                time: payment.time, amount: payment.amount.amount, place: payment.place, utcOffsetSeconds: payment.utcOffsetSeconds),
+            customer: payment.customer, terminal: payment.terminal, lastCuts: windows.cuts(customer: payment.customer, terminal: payment.terminal))
         let ticks = Self.ticks(payment.amount)
         var event = Event(time: payment.time, counterpart: payment.terminal, label: .unknown, toUsual: Float(toUsual))
         customers[Int(payment.customer)].insert(event, ticks: ticks, retention: retention)
@@ -300,8 +300,7 @@ public struct FeatureEngine: Sendable {
         [Double](unsafeUninitializedCapacity: set.count) { buffer, count in
             let terminal = transaction.terminalID.map { terminalIndex[$0] ?? Self.unseen }
             _ = fill(
-                buffer, at: transaction.eventTime.microseconds, amount: transaction.amount.amount, place: transaction.location,
-                customer: customerIndex[transaction.customerID] ?? Self.unseen, terminal: terminal ?? Self.none)
+                buffer, of: Occasion(transaction), customer: customerIndex[transaction.customerID] ?? Self.unseen, terminal: terminal ?? Self.none)
             count = set.count
         }
     }
@@ -315,8 +314,8 @@ public struct FeatureEngine: Sendable {
             return nil
         }
         return [Double](unsafeUninitializedCapacity: set.count) { buffer, count in
-            _ = fill(
-                buffer, at: time.microseconds, amount: .nan, place: nil, customer: customer ?? Self.none, terminal: terminal ?? Self.none)
+            let occasion = Occasion(time: time.microseconds, amount: .nan, place: nil, utcOffsetSeconds: nil)
+            _ = fill(buffer, of: occasion, customer: customer ?? Self.none, terminal: terminal ?? Self.none)
             count = set.count
         }
     }
@@ -343,25 +342,23 @@ public struct FeatureEngine: Sendable {
     /// - Returns: the amount over what is usual for the customer; NaN if that is unknown.
     @inline(__always)
     private func fill(
-        _ values: UnsafeMutableBufferPointer<Double>, at time: Int64, amount: Double, place: Coordinate?, customer: UInt32, terminal: UInt32,
+        _ values: UnsafeMutableBufferPointer<Double>, of occasion: Occasion, customer: UInt32, terminal: UInt32,
         lastCuts: FollowedWindows.Cuts? = nil
     ) -> Double {
         evaluation(
-            at: time, amount: amount, place: place, customer: Self.view(of: customer, in: customers),
-            terminal: Self.view(of: terminal, in: terminals), terminalIndex: terminal, lastCuts: lastCuts
+            of: occasion, customer: Self.view(of: customer, in: customers), terminal: Self.view(of: terminal, in: terminals),
+            terminalIndex: terminal, lastCuts: lastCuts
         ).fill(values)
     }
 
     /// - Parameter terminalIndex: `none` without a terminal.
     @inline(__always)
     private func evaluation(
-        at time: Int64, amount: Double, place: Coordinate?, customer: HistoryView?, terminal: HistoryView?, terminalIndex: UInt32,
-        lastCuts: FollowedWindows.Cuts? = nil
+        of occasion: Occasion, customer: HistoryView?, terminal: HistoryView?, terminalIndex: UInt32, lastCuts: FollowedWindows.Cuts? = nil
     ) -> Evaluation {
         Evaluation(
-            plan: plan, time: time, amount: amount, place: place, labelDelay: set.labelDelay.microseconds,
-            utcOffsetSeconds: set.utcOffsetSeconds, customer: customer, terminal: terminal,
-            terminalIndex: terminalIndex == Self.none ? nil : terminalIndex, lastCuts: lastCuts)
+            plan: plan, occasion: occasion, labelDelay: set.labelDelay.microseconds, setsOffsetSeconds: set.utcOffsetSeconds,
+            customer: customer, terminal: terminal, terminalIndex: terminalIndex == Self.none ? nil : terminalIndex, lastCuts: lastCuts)
     }
 
     /// Nil for `none`.

@@ -6,14 +6,14 @@ public struct FeatureSet: Sendable, Hashable {
     public let definitions: [FeatureDefinition]
     /// How long until a payment without a fraud label is taken for genuine.
     public let labelDelay: TimeSpan
-    /// The clock by which night and weekend are told, in seconds east of UTC.
+    /// The clock by which night and weekend are told of payments that state no zone of their own, in seconds east of UTC.
     public let utcOffsetSeconds: Int
     /// Sixteen hexadecimal digits over everything that decides a value, and over `engineRevision`. Two sets with the same version compute
     /// the same values from the same history.
     public let version: String
 
     /// Raised whenever the engine computes another value from the same declaration.
-    public static let engineRevision = 1
+    public static let engineRevision = 2
 
     /// - Precondition: names are unique; windows and delays are not negative.
     public init(name: String, definitions: [FeatureDefinition], labelDelay: TimeSpan = .days(7), utcOffsetSeconds: Int = 0) {

@@ -1,7 +1,8 @@
 public import Records
 
 extension FeatureSet {
-    /// The features of card and account payments, with labels taken as settled after seven days and UTC as the clock.
+    /// The features of card and account payments, with labels taken as settled after seven days and UTC as
+    /// the clock of payments that state no zone.
     public static let payments = payments()
 
     /// The features of card and account payments. This is the one place that declares them.
@@ -11,7 +12,7 @@ extension FeatureSet {
     ///
     /// - Parameters:
     ///   - labelDelay: how long until a payment without a fraud label is taken for genuine.
-    ///   - utcOffsetSeconds: the clock by which night and weekend are told.
+    ///   - utcOffsetSeconds: the clock by which night and weekend are told of payments that state no zone of their own.
     public static func payments(labelDelay: TimeSpan = .days(7), utcOffsetSeconds: Int = 0) -> FeatureSet {
         let windows = [1, 7, 30]
         let definitions =
@@ -41,10 +42,10 @@ extension FeatureSet {
         .init(
             name: "amount", entity: .transaction, aggregation: .amount, description: "Amount in major units", reason: "amount of {}"),
         .init(
-            name: "is_night", entity: .transaction, aggregation: .isNight, description: "1 between midnight and 07:00",
+            name: "is_night", entity: .transaction, aggregation: .isNight, description: "1 between midnight and 07:00, by the payment's own clock",
             reason: "made at night", reasonIfZero: "made by day"),
         .init(
-            name: "is_weekend", entity: .transaction, aggregation: .isWeekend, description: "1 on Saturday and Sunday",
+            name: "is_weekend", entity: .transaction, aggregation: .isWeekend, description: "1 on Saturday and Sunday, by the payment's own clock",
             reason: "made at the weekend", reasonIfZero: "made on a weekday"),
         .init(
             name: "distance_km", entity: .transaction, aggregation: .distanceKilometres,

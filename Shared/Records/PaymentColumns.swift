@@ -28,6 +28,9 @@ public struct PaymentColumns: Sendable {
 
     private var minorUnits: [Int64] = []
     private var locations: [UInt32: Coordinate] = [:]
+    /// Of each payment's own clock, `noOffset` where it states none; empty as long as none does.
+    private var utcOffsets: [Int32] = []
+    private static let noOffset = Int32.min
     private var currencies: [Currency] = []
     private var currencyOfRow: [UInt8] = []
     private var keys = PaymentKeys()
@@ -38,10 +41,13 @@ public struct PaymentColumns: Sendable {
 
     /// Appends a payment; one whose key was met before only adds its label to that.
     ///
-    /// - Parameter location: where it was made, when that is known better than by the terminal.
+    /// - Parameters:
+    ///   - location: where it was made, when that is known better than by the terminal.
+    ///   - utcOffsetSeconds: of its own clock, east of UTC; nil where it states none.
     public mutating func append(
         bank: UnsafeBufferPointer<UInt8>, id: UnsafeBufferPointer<UInt8>, time: Int64, customer: UnsafeBufferPointer<UInt8>,
-        terminal: UnsafeBufferPointer<UInt8>?, amount: Money, location: Coordinate? = nil, label: (isFraud: Bool, knownAt: Int64)?
+        terminal: UnsafeBufferPointer<UInt8>?, amount: Money, location: Coordinate? = nil, utcOffsetSeconds: Int? = nil,
+        label: (isFraud: Bool, knownAt: Int64)?
     ) {
         let (row, isNew) = keys.append(bank: bank, id: id)
         if let label { labels.append(KnownLabel(row: row, isFraud: label.isFraud, knownAt: label.knownAt)) }
@@ -55,6 +61,10 @@ public struct PaymentColumns: Sendable {
         minorUnits.append(amount.minorUnits)
         currencyOfRow.append(number(of: amount.currency))
         if let location { locations[row] = location }
+        if utcOffsetSeconds != nil, utcOffsets.isEmpty { utcOffsets = [Int32](repeating: Self.noOffset, count: times.count - 1) }
+        if utcOffsetSeconds != nil || !utcOffsets.isEmpty {
+            utcOffsets.append(utcOffsetSeconds.flatMap { Int32(exactly: $0) } ?? Self.noOffset)
+        }
     }
 
     /// As above.
@@ -70,7 +80,8 @@ public struct PaymentColumns: Sendable {
                     func add(_ terminal: UnsafeBufferPointer<UInt8>?) {
                         append(
                             bank: bank, id: id, time: transaction.eventTime.microseconds, customer: customer, terminal: terminal,
-                            amount: transaction.amount, location: transaction.location, label: known)
+                            amount: transaction.amount, location: transaction.location, utcOffsetSeconds: transaction.utcOffsetSeconds,
+                            label: known)
                     }
                     if var terminal = transaction.terminalID { terminal.withUTF8 { add($0) } } else { add(nil) }
                 }
@@ -113,6 +124,11 @@ public struct PaymentColumns: Sendable {
 
     /// Where a payment was made, if the bank knew it better than the terminal's place.
     public func location(of row: Int) -> Coordinate? { locations.isEmpty ? nil : locations[UInt32(row)] }
+
+    /// How far a payment's own clock was from UTC, in seconds east; nil where it states none.
+    public func utcOffsetSeconds(of row: Int) -> Int? {
+        utcOffsets.isEmpty || utcOffsets[row] == Self.noOffset ? nil : Int(utcOffsets[row])
+    }
 
     /// The bank's own id of a payment, without the bank's.
     public func withID<Result>(of row: Int, _ body: (UnsafeBufferPointer<UInt8>) throws -> Result) rethrows -> Result {

@@ -38,7 +38,8 @@ public struct Transaction: Sendable, Hashable {
     public var key: TransactionKey
     /// When the customer made it.
     public var eventTime: Timestamp
-    /// The zone of the place or the bank: an IANA name (`Asia/Kolkata`) or an offset (`+05:30`). Times are kept in UTC beside it.
+    /// The zone of the place or the bank: an IANA name (`Asia/Kolkata`) or an offset (`+05:30`). Times are kept in UTC beside it; night and
+    /// weekend are told by it.
     public var timeZone: String?
     public var customerID: String
     public var accountID: String?
@@ -77,12 +78,18 @@ public struct Transaction: Sendable, Hashable {
         self.location = location
     }
 
+    /// How far its own clock was from UTC when it was made, in seconds east; nil where it states no zone, or one that does not exist.
+    public var utcOffsetSeconds: Int? { timeZone.flatMap { ZoneClock.named($0)?.offsetSeconds(at: eventTime) } }
+
     /// All that is wrong with it; empty when it may be stored.
     public func validate(now: Timestamp) -> [Violation] {
         var checker = Checker(now: now)
         checker.key(key)
         checker.pastTime("event_time", eventTime)
         checker.text("time_zone", timeZone, maxBytes: RecordLimits.maxIdentifierBytes)
+        if let timeZone, ZoneClock.named(timeZone) == nil {
+            checker.fail("time_zone", "is neither an IANA time zone, such as Asia/Kolkata, nor an offset from UTC, such as +05:30")
+        }
         checker.identifier("customer_id", customerID)
         checker.identifier("account_id", accountID)
         checker.identifier("card_id", cardID)

@@ -78,7 +78,7 @@ public struct FraudTraining: Sendable {
         guard frauds > 0 else { throw TrainingError(.data, "none of the \(isFraud.count) training payments is a fraud") }
         guard frauds < isFraud.count else { throw TrainingError(.data, "all of the \(isFraud.count) training payments are frauds") }
         var options = options
-        options.parts = max(1, frauds < 30 ? 1 : options.parts)
+        options.parts = max(1, frauds < Self.minFraudsToHoldOut ? 1 : options.parts)
         let trainer = EnsembleTrainer(
             options: options, table: table, isFraud: isFraud,
             partOfRow: table.transactionIndices.map {
@@ -86,7 +86,7 @@ public struct FraudTraining: Sendable {
             })
         let result = try trainer.run(progress: progress)
         let margins = result.heldOutMargins.map(Double.init)
-        let places = PlaceRiskByWeek(history)
+        var places = PlaceRiskByWeek(history)
         let fit = EnsembleFit(
             margins: margins, rows: table.values, featureNames: set.names, placeRisk: places?.values(of: table), isFraud: isFraud)
         let probabilities = fit.probabilities
@@ -101,7 +101,7 @@ public struct FraudTraining: Sendable {
         let bundle = try ModelBundle(
             forest: result.forest, features: set, calibration: fit.calibration, thresholds: thresholds, training: record,
             metrics: metrics(probabilities, isFraud, prefix: isHeldOut ? "held_out" : "training"), ensemble: fit.ensemble,
-            conformal: isHeldOut ? conformal(result.forest, table, newest, fit, isFraud, history) : nil,
+            conformal: isHeldOut ? conformal(result.forest, table, newest, fit, isFraud, &places) : nil,
             reference: reference(table), districts: DistrictTable(history, table).records(probabilities, isFraud, thresholds),
             createdAt: createdAt)
         return TrainedModel(bundle: bundle, probabilities: probabilities, isFraud: isFraud, isHeldOut: isHeldOut)
@@ -114,18 +114,22 @@ public struct FraudTraining: Sendable {
     /// the newest, which the ensemble has not learned from. What they were nobody knows yet, so each counts as genuine with the probability
     /// that it is. Of frauds there are few; all that are known count.
     private func conformal(
-        _ forest: Forest, _ table: FeatureTable, _ newest: FeatureTable, _ fit: EnsembleFit, _ isFraud: [Bool], _ history: PaymentHistory
+        _ forest: Forest, _ table: FeatureTable, _ newest: FeatureTable, _ fit: EnsembleFit, _ isFraud: [Bool],
+        _ places: inout PlaceRiskByWeek?
     ) -> ConformalThresholds? {
         let whole = FraudModel(
             version: "", features: set.definitions.map { FeatureDescription($0) }, forest: forest, calibration: fit.calibration,
             thresholds: .init(review: options.reviewThreshold, fraud: options.fraudThreshold), ensemble: fit.ensemble)
         let hasNewest = newest.rowCount >= Self.minNewest
         let judged = hasNewest ? newest : table.selecting(isFraud.indices.filter { !isFraud[$0] }.suffix(Self.minNewest))
-        let scores = whole.riskScores(rows: judged.values, placeRisk: PlaceRiskByWeek(history)?.values(of: judged))
+        let scores = whole.riskScores(rows: judged.values, placeRisk: places?.values(of: judged))
         return ConformalThresholds(
             frauds: isFraud.indices.filter { isFraud[$0] }.map { fit.probabilities[$0] },
             genuine: scores, weights: scores.map { hasNewest ? 1 - $0 : 1 }, coverage: options.coverage)
     }
+
+    /// With fewer frauds nothing is held out: the parts would have too few each to learn from.
+    public static let minFraudsToHoldOut = 30
 
     /// So many payments are enough for a threshold; with fewer of the newest days the newest that are known to be genuine make it.
     static let minNewest = 1_000

@@ -65,6 +65,8 @@ public struct HandbookProtocol: Sendable, Hashable {
         public var coverage: ConformalThresholds.Observed?
         /// From the training days to the test days, the largest first.
         public var drift: [FeatureDrift]
+        /// Of the test days, those up to the newest payment's; fewer where the data ends before the test days do.
+        public var testDaysWithData: Int
         public var model: TrainedModel
         public var bundle: ModelBundle { model.bundle }
     }
@@ -100,11 +102,17 @@ public struct HandbookProtocol: Sendable, Hashable {
         return measure(model, history: history, test: test)
     }
 
+    private func daysWithData(until last: Timestamp?) -> Int {
+        guard let last else { return 0 }
+        return min(testDays, max(0, last.dayNumber() - testStart.dayNumber() + 1))
+    }
+
     private func measure(_ model: TrainedModel, history: PaymentHistory, test: FeatureTable) -> Outcome {
         let bundle = model.bundle
         let truth = history.outcomes(knownBy: Timestamp(microseconds: .max), labelDelay: .days(0))
         let compromised = CompromisedCards(history: history, truth: truth, protocol: self)
-        let riskScores = bundle.model.riskScores(rows: test.values, placeRisk: PlaceRiskByWeek(history)?.values(of: test))
+        var places = PlaceRiskByWeek(history)
+        let riskScores = bundle.model.riskScores(rows: test.values, placeRisk: places?.values(of: test))
         var scores: [Outcome.Score] = []
         var counted: [RankingMetrics.ScoredPayment] = []
         var judged: (scores: [Double], isFraud: [Bool]) = ([], [])
@@ -131,7 +139,8 @@ public struct HandbookProtocol: Sendable, Hashable {
             cardPrecision: RankingMetrics.cardPrecision(counted, top: topCards),
             calibrationError: RankingMetrics.calibrationError(probabilities: counts, isPositive: labels),
             coverage: judged.scores.isEmpty ? nil : bundle.manifest.conformal?.observe(judged.scores, isFraud: judged.isFraud),
-            drift: bundle.manifest.drift(rows: test.values), model: model)
+            drift: bundle.manifest.drift(rows: test.values), testDaysWithData: daysWithData(until: history.transactions.last?.eventTime),
+            model: model)
     }
 }
 

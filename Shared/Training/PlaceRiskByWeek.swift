@@ -45,8 +45,5 @@ public struct PlaceRiskByWeek {
     }
 
     /// One value for each row.
-    public func values(of table: FeatureTable) -> [Double] {
-        var places = self
-        return table.transactionIndices.map { places.value(of: history.transactions[$0]) }
-    }
+    public mutating func values(of table: FeatureTable) -> [Double] { table.transactionIndices.map { value(of: history.transactions[$0]) } }
 }

@@ -14,6 +14,7 @@ import Testing
         var customer: String
         var terminal: String?
         var amount: Money
+        var utcOffsetSeconds: Int?
         var outcome: Bool?
     }
 
@@ -25,7 +26,7 @@ import Testing
                 id: payments.withID(of: row) { String(decoding: $0, as: UTF8.self) }, time: payments.times[row],
                 customer: payments.customerIDs[Int(payments.customers[row])],
                 terminal: terminal == PaymentColumns.noTerminal ? nil : payments.terminalIDs[Int(terminal)],
-                amount: payments.amount(of: row), outcome: outcomes[row])
+                amount: payments.amount(of: row), utcOffsetSeconds: payments.utcOffsetSeconds(of: row), outcome: outcomes[row])
         }
     }
 
@@ -49,7 +50,8 @@ import Testing
                 expected.append(
                     Row(
                         id: transaction.key.transactionID, time: transaction.eventTime.microseconds, customer: transaction.customerID,
-                        terminal: transaction.terminalID, amount: transaction.amount, outcome: nil))
+                        terminal: transaction.terminalID, amount: transaction.amount, utcOffsetSeconds: transaction.utcOffsetSeconds,
+                        outcome: nil))
             }
         }
         let namesGenuine = labels.contains { !$0.isFraud }
@@ -118,6 +120,30 @@ import Testing
                   currency: {constant: EUR}
                 """, name: "test")
         #expect(try check(path, mapping).count == 0)
+    }
+
+    @Test(arguments: [
+        ("event_time: TX_DATETIME", nil), ("event_time: {column: TX_DATETIME, zone: \"+05:30\"}", 19_800),
+        ("event_time: {column: TX_DATETIME, zone: Asia/Kolkata}", 19_800),
+        ("event_time: TX_DATETIME\n  time_zone: {constant: Asia/Kolkata}", 19_800),
+        ("event_time: {column: TX_DATETIME, zone: \"+05:30\"}\n  time_zone: {constant: Europe/Berlin}", 7_200),
+        ("event_time: TX_DATETIME\n  time_zone: TERMINAL_ID", 32_400),
+    ])
+    func thePaymentsOwnClockIsThatOfItsZoneOrOfItsTimesColumn(field: String, offset: Int?) throws {
+        let path = try folder.file(
+            "zones.csv", header + "1,2018-04-01 00:00:31,596,Asia/Tokyo,57.16,0\n2,2018-04-01 00:00:32,596,Asia/Tokyo,57.16,0\n")
+        let mapping = try Mapping(
+            parsing: """
+                record: transactions
+                fields:
+                  transaction_id: TRANSACTION_ID
+                  \(field)
+                  customer_id: CUSTOMER_ID
+                  amount: TX_AMOUNT
+                  currency: {constant: EUR}
+                """, name: "test")
+        let payments = try check(path, mapping)
+        #expect((0..<payments.count).map { payments.utcOffsetSeconds(of: $0) } == [offset, offset])
     }
 
     @Test func mappingsThatAskForMoreReadTheSame() throws {

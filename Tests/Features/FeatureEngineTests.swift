@@ -120,6 +120,7 @@ import Testing
             world.transactions.swapAt(305, 311)
             world.transactions[77].terminalID = nil
             world.transactions[78].location = Coordinate(latitude: 1, longitude: 2)
+            for index in stride(from: 90, to: world.transactions.count, by: 3) { world.transactions[index].timeZone = "Asia/Kolkata" }
             let homes = Dictionary(uniqueKeysWithValues: (0..<25).map { ("c\($0)", Coordinate(latitude: 50 + Double($0), longitude: 1)) })
             let places = Dictionary(uniqueKeysWithValues: (0..<40).map { ("t\($0)", Coordinate(latitude: Double($0), longitude: 2)) })
 

@@ -15,6 +15,26 @@ import Testing
         #expect(india.features(of: payment("1", at: start + .hours(2)))["is_night"] == 0)  // 07:30 there
     }
 
+    @Test func `a payment's own time zone goes before the set's clock`() {
+        let engine = FeatureEngine(set: .payments)
+        func values(_ zone: String?, at time: Timestamp) -> [Double] {
+            var payment = payment("1", at: time)
+            payment.timeZone = zone
+            return engine.features(of: payment)
+        }
+        // 20:00 on a Friday in UTC is 01:30 on Saturday in India.
+        let friday = Timestamp(iso8601: "2018-06-15T20:00:00Z")!
+        #expect(values(nil, at: friday)["is_night"] == 0)
+        #expect(values("Asia/Kolkata", at: friday)["is_night"] == 1)
+        #expect(values("Asia/Kolkata", at: friday)["is_weekend"] == 1)
+        #expect(values("+05:30", at: friday)["is_weekend"] == 1)
+        // 05:30 in UTC is 07:30 in Berlin's summer, and 06:30 in its winter.
+        #expect(values("Europe/Berlin", at: Timestamp(iso8601: "2018-07-02T05:30:00Z")!)["is_night"] == 0)
+        #expect(values("Europe/Berlin", at: Timestamp(iso8601: "2018-12-03T05:30:00Z")!)["is_night"] == 1)
+        // One that does not exist, from before zones were checked, goes by the set's.
+        #expect(values("Nowhere", at: friday)["is_night"] == 0)
+    }
+
     @Test func `distance needs both places and is NaN without`() {
         var engine = FeatureEngine(set: .payments)
         #expect(engine.features(of: payment("1", at: start))["distance_km"].isNaN)

@@ -57,6 +57,10 @@ extension EvaluateCommand {
                 histories.append(SimulatedCashOuts(seed: UInt64(number) + 1, days: days, customers: customers).history)
             }
             let model = CashOutModel.fitted(to: histories, before: Timestamp(CivilTime(year: 2026, month: 1, day: 1)) + .days(days))
+            guard model.complaints > 0 else {
+                throw PlaceFault(
+                    description: "the training cities have no complaint to learn from: take more --days, --customers or --train-cities")
+            }
             var evaluation = CashOutEvaluation()
             for number in 0..<testCities {
                 progress.show("test cities", fraction: Double(number) / Double(testCities))
@@ -65,7 +69,8 @@ extension EvaluateCommand {
             }
             progress.end()
             guard let report = evaluation.report else {
-                throw ValidationError("The test cities have no complaint with a withdrawal to come: take more days, customers or cities.")
+                throw PlaceFault(
+                    description: "the test cities have no complaint with a withdrawal to come: take more --days, --customers or --test-cities")
             }
             try show(report, trainedOn: model.complaints)
         }

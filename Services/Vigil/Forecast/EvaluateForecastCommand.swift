@@ -15,8 +15,9 @@ extension EvaluateCommand {
                 From --start on, week after week: ranks the cells as `vigil forecast` does, and by plain counts over all history, and counts how \
                 many of the week's incidents lie in the first 1, 2 and 5 % of the cells.
 
-                  vigil evaluate forecast --events crimes.csv.gz --mapping houston-crimes --start 2010-05-03 --weeks 4 --type robbery \\
-                      --report forecast.html
+                  vigil evaluate forecast --events crimes.csv.gz \\
+                      --mapping houston-crimes --start 2010-05-03 --weeks 4 \\
+                      --type robbery --report forecast.html
 
                 Hit rate is the share of the incidents in those cells, PAI the hit rate over the share of the cells, PEI the hits over the most \
                 that any ranking could have had. Means are over weeks and the three shares; the gain on plain counts is paired by week. \
@@ -58,6 +59,19 @@ extension EvaluateCommand {
             guard (10...100_000).contains(cellMetres) else { throw ValidationError("--cell-metres must be 10 to 100000.") }
         }
 
+        /// What makes the figures say less than they seem to.
+        private func cautions(_ incidents: [KnownIncident], _ done: [ForecastBacktest.Week]) -> [String] {
+            var cautions: [String] = []
+            if done.count < weeks { cautions.append("\(weeks - done.count) of \(weeks) weeks have no incident of the type and are left out") }
+            // The last day counts as whole when something happened on it.
+            if let last = incidents.map(\.incident.time).max(), let week = done.last, last + .days(1) < week.begin + .days(7) {
+                cautions.append("the events end on \(last): the week from \(week.begin) holds only what came by then")
+            }
+            let missed = done.count { $0.forecast.hitRate(1) == 0 }
+            if missed > 0 { cautions.append("in \(missed) of \(done.count) weeks no incident lies in the cells") }
+            return cautions
+        }
+
         func run() throws {
             var progress = ProgressLine()
             try OutputPlaces(inputs: [events, mapping, cells], files: ["--report": report]).check()
@@ -80,7 +94,8 @@ extension EvaluateCommand {
                 if let outcome = try backtest.week(incidents, begin: first + .days(7 * week)) { done.append(outcome) }
             }
             progress.end()
-            guard !done.isEmpty else { throw ValidationError("None of the weeks has an incident of the type \(type).") }
+            guard !done.isEmpty else { throw PlaceFault(description: "\(events): none of the weeks has an incident of the type \(type)") }
+            for caution in cautions(incidents, done) { progress.note(caution) }
             let page = ForecastReport(type: type, cellMetres: cellMetres, givenCells: centres?.count, weeks: done)
             if let report { try page.write(to: report) }
             switch format {

@@ -13,20 +13,21 @@ struct ForecastCommand: ParsableCommand {
         discussion: """
             Learns from incidents before --at, and from nothing else, how many of a type each cell will see in the hours after it:
 
-              vigil forecast --events crimes.csv.gz --mapping houston-crimes --at 2010-05-24 --type robbery --output ranks.csv
+              vigil forecast --events crimes.csv.gz --mapping houston-crimes \\
+                  --at 2010-05-24 --type robbery --output ranks.csv
 
             Cells are its own, of --cell-metres, over the area of the incidents, the riskiest first, each with the counts between which it \
             will lie with 50 and 90 % probability. Or they are given, and come back in the same order as \
             cell_id,latitude,longitude,expected:
 
-              vigil forecast --events crimes.csv.gz --mapping houston-crimes --at 2010-05-24 --type all \\
-                  --cells cells.csv --output expected.csv
+              vigil forecast --events crimes.csv.gz --mapping houston-crimes \\
+                  --at 2010-05-24 --type all --cells cells.csv --output expected.csv
 
             --cells is a CSV file with the columns cell_id, latitude and longitude, the cells' centres. An --at without an offset from UTC \
             is on the clock of the events' mapping (a day is its midnight). The same files, options and seed give the same output.
 
             --timeline writes each cell's hours too: cell_id, the hour's begin, what is expected in it, and the counts between which it \
-            will lie with 50 and 90 % probability. It has a line for each cell and hour.
+            will lie with 50 and 90 % probability. It has a line for each cell and hour, in the order of --output.
 
             An incident whose time, place or type cannot be read is named on the standard error and left out; the exit status stays 0.
 
@@ -60,7 +61,7 @@ struct ForecastCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Where the forecast by hours goes, CSV: each cell's hours with their intervals.", valueName: "file"))
     var timeline: String?
 
-    @Option(help: ArgumentHelp("Past weeks to learn from.", valueName: "count"))
+    @Option(help: ArgumentHelp("Past weeks that the trees learn from; counts rest on everything before --at.", valueName: "count"))
     var weeks = CellTrainingOptions().weeks
 
     @Option(help: ArgumentHelp("Forests that are averaged.", valueName: "count"))
@@ -118,7 +119,9 @@ struct ForecastCommand: ParsableCommand {
             try file.writeRanked(forecast, centres: lattice.centres)
         }
         if let timeline {
-            try TimelineFile(path: timeline).write(forecast, ids: given.map { $0.map(\.id) } ?? forecast.rankedIDs)
+            try TimelineFile(path: timeline).write(
+                forecast, cells: given.map { $0.enumerated().map { ($0.offset, $0.element.id) } }
+                    ?? forecast.ranked.enumerated().map { ($0.element, "\($0.offset + 1)") })
         }
         try show(forecast, incidents, moment, seconds: (ContinuousClock.now - started) / .seconds(1))
     }

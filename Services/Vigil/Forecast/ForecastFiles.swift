@@ -67,6 +67,7 @@ enum CellsFile {
     static func read(_ path: String) throws -> [GivenCell] {
         let table = try TableReader(file: path, columns: columns)
         var cells: [GivenCell] = []
+        var rows: [String: Int] = [:]
         while try table.next() {
             guard table.refusedRows == 0 else { break }
             func number(_ column: Int, limit: Double) throws -> Double {
@@ -77,9 +78,13 @@ enum CellsFile {
                 }
                 return value
             }
+            let id = table.text(0) ?? ""
+            if let other = rows.updateValue(table.position.row, forKey: id) {
+                throw PlaceFault(description: "\(path): row \(table.position.row): the cell_id `\(id)` is that of row \(other) too")
+            }
             cells.append(
                 GivenCell(
-                    id: table.text(0) ?? "", latitude: table.text(1) ?? "", longitude: table.text(2) ?? "",
+                    id: id, latitude: table.text(1) ?? "", longitude: table.text(2) ?? "",
                     centre: Coordinate(latitude: try number(1, limit: 90), longitude: try number(2, limit: 180))))
         }
         guard table.refusedRows == 0 else { throw PlaceFault(description: "\(path): a row near row \(cells.count + 1) is not CSV") }
@@ -131,15 +136,15 @@ struct TimelineFile {
 
     let path: String
 
-    /// - Parameter ids: of the cells, in the forecast's order.
-    func write(_ forecast: CellForecast, ids: [String]) throws {
+    /// - Parameter cells: the forecast's indices in the order in which they are written, with their names.
+    func write(_ forecast: CellForecast, cells: [(index: Int, id: String)]) throws {
         guard FileManager.default.createFile(atPath: path, contents: nil), let file = FileHandle(forWritingAtPath: path) else {
             throw PlaceFault(description: "\(path) cannot be written")
         }
         var csv = CSVWriter(header: ["cell_id", "hour", "expected", "lower_50", "upper_50", "lower_90", "upper_90"])
         let timeline = forecast.timeline
         let hours = (0..<timeline.hours).map { (timeline.start + .hours($0)).iso8601 }
-        for (cell, id) in ids.enumerated() {
+        for (cell, id) in cells {
             for (hour, begin) in hours.enumerated() {
                 let it = timeline.outlook(cell: cell, hour: hour)
                 csv.row([id, begin, "\(it.expected)", "\(it.lower50)", "\(it.upper50)", "\(it.lower90)", "\(it.upper90)"])
@@ -154,11 +159,4 @@ struct TimelineFile {
 extension CellForecast {
     /// The cells' indices, the riskiest first.
     var ranked: [Int] { expected.indices.sorted { (expected[$1], $0) < (expected[$0], $1) } }
-
-    /// For each cell its place in that order, from 1.
-    var rankedIDs: [String] {
-        var ids = [String](repeating: "", count: expected.count)
-        for (rank, cell) in ranked.enumerated() { ids[cell] = "\(rank + 1)" }
-        return ids
-    }
 }

@@ -26,8 +26,10 @@ struct ImportCommand: AsyncParsableCommand {
             Rows may come from another database, and a later run takes only what is new; or from an HTTP API, which is asked \
             whether anything has changed:
 
-              vigil import transactions --sql postgresql://reader@core/bank --query 'SELECT * FROM payments' --watermark id --mapping ours.yaml
-              vigil import terminals https://data.example/atms.geojson --mapping newyork-atms --paging link --every 1h
+              vigil import transactions --sql postgresql://reader@core/bank \\
+                  --query 'SELECT * FROM payments' --watermark id --mapping ours.yaml
+              vigil import terminals https://data.example/atms.geojson \\
+                  --mapping newyork-atms --paging link --every 1h
 
             Shipped mappings: \(Mapping.shippedNames.joined(separator: ", ")).
 

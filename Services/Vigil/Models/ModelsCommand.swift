@@ -47,7 +47,8 @@ struct ModelsCommand: ParsableCommand {
                 The bundle is a challenger until it is promoted: `vigil models upload bundle --promote` does both.
 
                 A server that `vigil run` started takes signed bundles only. One that nobody has signed is signed on the way with the key of \
-                the suite's home, if there is one, so who may read that key vouches for the bundle.
+                the suite's home, if there is one, so who may read that key vouches for the bundle. To trust another's key, add its public \
+                key (NAME.pub of `vigil models new-key`) to secrets/model-signing.pub in the suite's home and start the suite anew.
                 """)
         @Argument(help: "The bundle's folder, as `vigil train` wrote it.")
         var bundle: String
@@ -60,6 +61,10 @@ struct ModelsCommand: ParsableCommand {
         func run() async throws {
             let registry = try target.registry()
             var model = try await registry.upload(directory: bundle)
+            if let caution = TrainCommand.caution(try ModelBundle(directory: bundle).manifest.training) {
+                var progress = ProgressLine()
+                progress.note(caution)
+            }
             if promote, let version = model?.version { model = try await registry.promote(version: version) }
             try ModelsCommand.show([model].compactMap { $0 }, as: target.format)
         }
@@ -167,7 +172,8 @@ struct ModelsCommand: ParsableCommand {
 
         var signature: String {
             if let signingKeySHA256 { return "signed with \(signingKeySHA256.prefix(Self.shownDigits))" }
-            return signed ? "signed, with no key that the server trusts" : "not signed"
+            return signed
+                ? "signed, with no key that the server trusts: add it to the file of VIGIL_MODELS_TRUSTED_KEYS_FILE to trust it" : "not signed"
         }
     }
 

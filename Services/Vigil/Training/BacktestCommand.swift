@@ -13,7 +13,8 @@ struct BacktestCommand: ParsableCommand {
             Runs the protocol of `vigil evaluate fraud` from --start on, --step-days further each time, as long as the data has whole test \
             days or --weeks are done. Each run knows only what was known when its test days began.
 
-              vigil backtest --transactions transactions.csv.gz --mapping handbook-transactions --start 2018-05-23 --train-days all
+              vigil backtest --transactions transactions.csv.gz \\
+                  --mapping handbook-transactions --start 2018-05-23 --train-days all
 
             \(HistoryOptions.help)
             """)
@@ -61,7 +62,7 @@ struct BacktestCommand: ParsableCommand {
         try OutputPlaces(inputs: options.inputs, files: ["--report": report, "--rejects": options.more.rejects]).check()
         let files = try options.more.files()
         let history = try options.load(files, &progress)
-        guard let last = history.transactions.last?.eventTime else { throw ValidationError("There are no payments.") }
+        guard let last = history.transactions.last?.eventTime else { throw PlaceFault(description: "\(self.history.transactions): there are no payments") }
         let source = URL(fileURLWithPath: self.history.transactions).lastPathComponent
         var runs: [Run] = []
         var protocolWeeks = HandbookProtocol(
@@ -81,7 +82,11 @@ struct BacktestCommand: ParsableCommand {
         }
         progress.end()
         guard let newest = runs.last else {
-            throw ValidationError("The data ends on \(last), before the first test days end on \(protocolWeeks.testEnd).")
+            throw PlaceFault(
+                description: "\(source): the data ends on \(last), before the first test days end on \(protocolWeeks.testEnd)")
+        }
+        if let weeks, runs.count < weeks {
+            progress.note("the data ends on \(last): \(runs.count) of \(weeks) runs have whole test days, the others are left out")
         }
         if let report { try page(runs, newest).write(to: report) }
         switch format {

@@ -84,7 +84,7 @@ final class DatasetFiles {
     private func reader(of file: String, mapping name: String, as kind: RecordKind, options: ReadOptions) throws -> DatasetReader {
         let mapping = try Mapping.load(name)
         guard mapping.kind == kind else {
-            throw ValidationError("The mapping \(mapping.name) is for \(mapping.kind.rawValue), not for \(kind.rawValue).")
+            throw PlaceFault(description: "the mapping \(mapping.name) is for \(mapping.kind.rawValue), not for \(kind.rawValue)")
         }
         return try DatasetReader(file: file, mapping: mapping, options: options)
     }
@@ -110,7 +110,7 @@ final class DatasetFiles {
         mutating func note(_ item: DatasetItem, in rejects: RejectsFile?, _ progress: inout ProgressLine) {
             guard case .rejected(let why) = item.outcome else { return }
             count += 1
-            rejects?.append(item.position, why)
+            rejects?.append(item.position, why, item.content)
             if count <= DatasetFiles.maxToldRows, let first = why.first { progress.note(DatasetFiles.line(file, item.position, first)) }
         }
     }

@@ -20,7 +20,8 @@ struct EvaluateCommand: ParsableCommand {
                 AUC ROC, average precision and card precision at 100. Cards known to be compromised before a test day do not count. \
                 With --train-days all everything before the gap trains, and the test days are those of seven training days from --start.
 
-                  vigil evaluate fraud --transactions transactions.csv.gz --mapping handbook-transactions --start 2018-06-13
+                  vigil evaluate fraud --transactions transactions.csv.gz \\
+                      --mapping handbook-transactions --start 2018-06-13
 
                 \(HistoryOptions.help)
                 """)
@@ -76,7 +77,9 @@ struct EvaluateCommand: ParsableCommand {
             if let bundle { try outcome.bundle.write(to: bundle) }
             if let report { try FraudReport(outcome, weeks).write(to: report) }
             progress.end()
-            try show(outcome, weeks)
+            let result = EvaluationResult(outcome, weeks)
+            try show(outcome, weeks, result)
+            if let caution = result.caution { progress.note(caution) }
             try files.finish()
         }
 
@@ -86,10 +89,10 @@ struct EvaluateCommand: ParsableCommand {
             try Data(csv.bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
         }
 
-        private func show(_ outcome: HandbookProtocol.Outcome, _ weeks: HandbookProtocol) throws {
+        private func show(_ outcome: HandbookProtocol.Outcome, _ weeks: HandbookProtocol, _ result: EvaluationResult) throws {
             switch format {
             case .json:
-                try JSONLine.print(EvaluationResult(outcome, weeks))
+                try JSONLine.print(result)
             case .text:
                 print("trained on \(outcome.trainingRows) payments, \(outcome.trainingFrauds) of them fraud")
                 print("tested on \(outcome.testRows) payments, \(outcome.testFrauds) of them fraud, \(weeks.testStart) to \(weeks.testEnd)")

@@ -12,6 +12,12 @@ struct EvaluationResult: Encodable {
         self.weeks = weeks
     }
 
+    /// What makes the figures say less than they seem to; nil where nothing does.
+    var caution: String? {
+        guard outcome.testDaysWithData < weeks.testDays else { return nil }
+        return "the data ends within the test days: the figures are of \(outcome.testDaysWithData) days, not of \(weeks.testDays)"
+    }
+
     private enum CodingKeys: String, CodingKey {
         case aucROC = "auc_roc"
         case averagePrecision = "average_precision"
@@ -26,6 +32,7 @@ struct EvaluationResult: Encodable {
         case trainingFrom = "training_from"
         case testFrom = "test_from"
         case testTo = "test_to"
+        case testDaysWithData = "test_days_with_data"
         case modelVersion = "model_version"
     }
 
@@ -66,6 +73,7 @@ struct EvaluationResult: Encodable {
         try container.encode(outcome.bundle.manifest.training.from, forKey: .trainingFrom)
         try container.encode(weeks.testStart.iso8601, forKey: .testFrom)
         try container.encode(weeks.testEnd.iso8601, forKey: .testTo)
+        try container.encode(outcome.testDaysWithData, forKey: .testDaysWithData)
         try container.encode(outcome.bundleVersion, forKey: .modelVersion)
     }
 

@@ -14,11 +14,17 @@ struct PredictCommand: ParsableCommand {
         discussion: """
             Features come from the history that is given, and from the input itself as it goes on. Without --history everybody is new:
 
-              vigil predict --input new_transactions.csv --output scored.csv --bundle bundle --history transactions.csv.gz
+              vigil predict --input new_transactions.csv --output scored.csv \\
+                  --bundle bundle --history transactions.csv.gz
 
             A score is made of several signals: the classifier, how unlike themselves the account and the terminal behave, and, with
             --complaints, the risk of the place. Each signal's share in it, in log-odds, is written along, and what cannot be ruled out at the
-            bundle's coverage.
+            bundle's coverage. The label goes by the score: review and fraud begin at the bundle's thresholds. The prediction set goes by \
+            coverage: with 95 % of such sets the truth is in the set, so with frauds as rare as they are a score far below the threshold \
+            may already rule genuine out, and a payment can be labelled legitimate beside the set {fraud}. An empty set says that the score \
+            is unlike both.
+
+            Payments come in the order of their event times, those of one time in the order of their ids, each with its transaction_id.
 
             The output's name says its form: .json is a JSON list, .ndjson one object a line, anything else CSV.
 

@@ -14,7 +14,8 @@ struct PreprocessCommand: ParsableCommand {
             One row for each payment, in the order of event times: its id, time and label, then the features as they were known when it \
             was made. A value that was not known is empty.
 
-              vigil preprocess --transactions transactions.csv.gz --mapping handbook-transactions --output features.csv
+              vigil preprocess --transactions transactions.csv.gz \\
+                  --mapping handbook-transactions --output features.csv
 
             \(HistoryOptions.help)
             """)

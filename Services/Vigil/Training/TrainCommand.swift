@@ -12,7 +12,8 @@ struct TrainCommand: AsyncParsableCommand {
         discussion: """
             The model learns from what was known at --as-of, and from features that only use what was known at each payment:
 
-              vigil train --transactions transactions.csv.gz --mapping handbook-transactions --output bundle
+              vigil train --transactions transactions.csv.gz \\
+                  --mapping handbook-transactions --output bundle
               vigil train --from-suite --output bundle
               vigil models upload bundle --promote
 
@@ -69,7 +70,7 @@ struct TrainCommand: AsyncParsableCommand {
         let signingKey = try signWith.map { try OptionFile.text($0, for: "--sign-with") }
         let files = try more.files()
         let history = try await history(files, &progress)
-        guard let last = history.transactions.last?.eventTime else { throw ValidationError("There are no payments to learn from.") }
+        guard let last = history.transactions.last?.eventTime else { throw PlaceFault(description: "there are no payments to learn from") }
         let asOf = asOf?.time ?? last
         let period = try Self.period(from: from?.time, asOf: asOf, last: last)
         let source = transactions.map { URL(fileURLWithPath: $0).lastPathComponent } ?? "suite"
@@ -81,8 +82,16 @@ struct TrainCommand: AsyncParsableCommand {
         if let report { try FraudReport(model).write(to: report) }
         if !bundle.isSigned { progress.note(Self.unsigned(output)) }
         progress.end()
-        try show(bundle)
+        try show(bundle, of: history.transactions.count)
+        if let caution = Self.caution(bundle.manifest.training) { progress.note(caution) }
         try files.finish()
+    }
+
+    /// What makes a model hardly worth its name; nil where nothing does.
+    static func caution(_ training: TrainingRecord) -> String? {
+        guard training.frauds < FraudTraining.minFraudsToHoldOut else { return nil }
+        return "only \(training.frauds) of the training payments \(training.frauds == 1 ? "is a fraud" : "are frauds"), fewer than "
+            + "\(FraudTraining.minFraudsToHoldOut): the model knows little, its metrics are of what it was trained on, and it states no coverage"
     }
 
     static func unsigned(_ path: String) -> String {
@@ -118,7 +127,7 @@ struct TrainCommand: AsyncParsableCommand {
         }
     }
 
-    private func show(_ bundle: ModelBundle) throws {
+    private func show(_ bundle: ModelBundle, of payments: Int) throws {
         let manifest = bundle.manifest
         switch format {
         case .json:
@@ -128,7 +137,11 @@ struct TrainCommand: AsyncParsableCommand {
                     featureSetVersion: manifest.features.version, metrics: manifest.metrics))
         case .text:
             print("\(bundle.version) in \(output)")
-            print("trained on \(manifest.training.rows) payments, \(manifest.training.frauds) of them fraud")
+            let training = manifest.training
+            print("trained on \(training.rows) payments, \(training.frauds) of them fraud, \(training.from) to \(training.to)")
+            if training.rows < payments {
+                print("the other \(payments - training.rows) are before that and serve as history, or have no label known in time")
+            }
             for (name, value) in manifest.metrics.sorted(by: { $0.key < $1.key }) {
                 print("\(name.replacing("_", with: " ")): \(Figure.text(value))")
             }
