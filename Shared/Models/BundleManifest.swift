@@ -68,10 +68,12 @@ public struct TrainingRecord: Sendable, Hashable, Codable {
     public var parameters: [String: String]
     /// The trainer and its version.
     public var trainer: String
+    /// ISO 4217 codes of the training payments' amounts, sorted; nil in a bundle from before they were recorded.
+    public var currencies: [String]?
 
     public init(
         source: String, dataSHA256: String, from: String, to: String, rows: Int, frauds: Int, seed: UInt64, rounds: Int,
-        parameters: [String: String], trainer: String
+        parameters: [String: String], trainer: String, currencies: [String]? = nil
     ) {
         self.source = source
         self.dataSHA256 = dataSHA256
@@ -83,5 +85,6 @@ public struct TrainingRecord: Sendable, Hashable, Codable {
         self.rounds = rounds
         self.parameters = parameters
         self.trainer = trainer
+        self.currencies = currencies
     }
 }

@@ -13,6 +13,8 @@ public struct ConformalThresholds: Sendable, Hashable, Codable {
     /// Held-out scores that the thresholds rest on.
     public var frauds: Int
     public var genuine: Int
+    /// Whether `genuine` counts payments whose labels were not known yet, each by the probability that it is genuine. Nil: no.
+    public var isGenuineUnlabelled: Bool?
 
     public struct PredictionSet: Sendable, Hashable {
         public var hasGenuine: Bool

@@ -113,6 +113,15 @@ public struct ModelBundle: Sendable {
         }
     }
 
+    /// Whether a folder's card is the one that is written from this bundle's manifest, or missing. Nobody signs a card: it may have been
+    /// changed, or be another release's.
+    public func hasOwnCard(inFolder path: String) -> Bool {
+        let card = URL(fileURLWithPath: path).appendingPathComponent(Self.cardName)
+        guard let size = try? FileManager.default.attributesOfItem(atPath: card.path)[.size] as? Int else { return true }
+        let own = Data(ModelCard(manifest).markdown.utf8)
+        return size == own.count && (try? Data(contentsOf: card)) == own
+    }
+
     public var version: String { manifest.version }
 
     /// Name and bytes of every file, as `write(to:)` writes them.

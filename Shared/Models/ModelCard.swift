@@ -32,6 +32,7 @@ public struct ModelCard: Sendable {
             | source | \(Self.cell(training.source)) |
             | payments | \(training.rows), of them \(training.frauds) fraud |
             | made | \(training.from) to \(training.to) |
+            | currencies | \(training.currencies?.joined(separator: ", ") ?? "not recorded"); amounts count as numbers, so in no other |
             | labels settle after | \(manifest.features.labelDelaySeconds / 86_400) days |
             | features | \(manifest.features.list.count), \(manifest.features.name) \(manifest.features.version) |
             | data, SHA-256 | \(training.dataSHA256) |
@@ -60,11 +61,17 @@ public struct ModelCard: Sendable {
         if let conformal = manifest.conformal {
             text += """
                  Prediction sets hold the truth for \(Self.number(conformal.coverage)) of genuine payments and of frauds alike: fraud \
-                is in the set from \(Self.number(conformal.fraudFrom)), genuine up to \(Self.number(conformal.genuineUpTo)) \
-                (from \(conformal.frauds) frauds and \(conformal.genuine) genuine payments held out).
+                is in the set from \(Self.number(conformal.fraudFrom)), genuine up to \(Self.number(conformal.genuineUpTo)). The former \
+                rests on \(conformal.frauds) frauds held out, the latter on \(Self.genuine(conformal)).
                 """
         }
         return text
+    }
+
+    private static func genuine(_ conformal: ConformalThresholds) -> String {
+        conformal.isGenuineUnlabelled == true
+            ? "the \(conformal.genuine) newest payments, whose labels are not known yet, each counted by the probability that it is genuine"
+            : "\(conformal.genuine) genuine payments held out"
     }
 
     /// Nil for a model of the classifier alone.
@@ -113,6 +120,8 @@ public struct ModelCard: Sendable {
         It knows only the kinds of fraud that its labels show, and learns of a new kind after labels have arrived. Scores of customers and \
         terminals without history rest on the amount and the hour. Watch the drift of its features (PSI) and the observed coverage of its \
         sets; train again when they move.
+
+        This page is written from manifest.json. A signature covers the manifest and through it the model, not this page.
         """
     }
 

@@ -25,6 +25,8 @@ public struct PaymentColumns: Sendable {
     public private(set) var terminalIDs = NumberedIdentifiers()
     /// Payments left out because an earlier one had the same bank and id.
     public private(set) var duplicateCount = 0
+    /// Those among them that say something else than the earlier one, as far as columns tell.
+    public private(set) var conflictCount = 0
 
     private var minorUnits: [Int64] = []
     private var locations: [UInt32: Coordinate] = [:]
@@ -53,6 +55,10 @@ public struct PaymentColumns: Sendable {
         if let label { labels.append(KnownLabel(row: row, isFraud: label.isFraud, knownAt: label.knownAt)) }
         guard isNew else {
             duplicateCount += 1
+            let isSame = times[Int(row)] == time && self.amount(of: Int(row)) == amount
+                && customers[Int(row)] == customerIDs.number(of: customer)
+                && terminals[Int(row)] == terminal.map { terminalIDs.number(of: $0) } ?? PaymentColumns.noTerminal
+            if !isSame { conflictCount += 1 }
             return
         }
         times.append(time)

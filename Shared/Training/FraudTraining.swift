@@ -75,8 +75,10 @@ public struct FraudTraining: Sendable {
                 training period with a label that was known in time; fill in the label column, or give labels in a file of their own
                 """)
         }
-        guard frauds > 0 else { throw TrainingError(.data, "none of the \(isFraud.count) training payments is a fraud") }
-        guard frauds < isFraud.count else { throw TrainingError(.data, "all of the \(isFraud.count) training payments are frauds") }
+        guard frauds > 0 else { throw TrainingError(.data, "\(source): none of the \(isFraud.count) training payments is a fraud") }
+        guard frauds < isFraud.count else {
+            throw TrainingError(.data, "\(source): all of the \(isFraud.count) training payments are frauds")
+        }
         var options = options
         options.parts = max(1, frauds < Self.minFraudsToHoldOut ? 1 : options.parts)
         let trainer = EnsembleTrainer(
@@ -95,7 +97,8 @@ public struct FraudTraining: Sendable {
             source: source, dataSHA256: known.sha256, from: history.transactions[first].eventTime.iso8601,
             to: history.transactions[last].eventTime.iso8601, rows: isFraud.count, frauds: frauds, seed: options.seed,
             rounds: options.rounds, parameters: trainer.record(rate: Double(frauds) / Double(isFraud.count)),
-            trainer: trainerVersion())
+            trainer: trainerVersion(),
+            currencies: Set(table.transactionIndices.map { history.transactions[$0].amount.currency }).map(\.code).sorted())
         // With one part nothing was held out: what is measured then is said by another name, and no coverage is promised.
         let isHeldOut = options.parts > 1
         let bundle = try ModelBundle(
@@ -123,9 +126,11 @@ public struct FraudTraining: Sendable {
         let hasNewest = newest.rowCount >= Self.minNewest
         let judged = hasNewest ? newest : table.selecting(isFraud.indices.filter { !isFraud[$0] }.suffix(Self.minNewest))
         let scores = whole.riskScores(rows: judged.values, placeRisk: places?.values(of: judged))
-        return ConformalThresholds(
+        var thresholds = ConformalThresholds(
             frauds: isFraud.indices.filter { isFraud[$0] }.map { fit.probabilities[$0] },
             genuine: scores, weights: scores.map { hasNewest ? 1 - $0 : 1 }, coverage: options.coverage)
+        if hasNewest { thresholds?.isGenuineUnlabelled = true }
+        return thresholds
     }
 
     /// With fewer frauds nothing is held out: the parts would have too few each to learn from.

@@ -14,14 +14,28 @@ public struct PaymentHistory: Sendable {
     public var incidents: [KnownIncident] = []
     /// Transactions left out because an earlier one had the same key.
     public let duplicateCount: Int
+    /// Keys under which a transaction came that says something else than the first, in the order in which they came.
+    public let conflicts: [TransactionKey]
 
     public init(
         transactions: [Transaction], labels: [Label], homes: [String: Coordinate] = [:], terminals: [String: Coordinate] = [:]
     ) {
-        var seen: Set<TransactionKey> = []
+        var seen: [TransactionKey: Int] = [:]
         seen.reserveCapacity(transactions.count)
-        let unique = transactions.filter { seen.insert($0.key).inserted }
+        var unique: [Transaction] = []
+        unique.reserveCapacity(transactions.count)
+        var conflicts: [TransactionKey] = []
+        for transaction in transactions {
+            let place = seen[transaction.key, default: unique.count]
+            if place == unique.count {
+                seen[transaction.key] = place
+                unique.append(transaction)
+            } else if unique[place] != transaction {
+                conflicts.append(transaction.key)
+            }
+        }
         duplicateCount = transactions.count - unique.count
+        self.conflicts = conflicts
         self.transactions = unique.sortedByTime { ($0.eventTime, $0.key) }
         self.labels = labels.sortedByTime { ($0.knownAt, $0.key) }
         self.homes = homes

@@ -112,6 +112,9 @@ import Training
         #expect(card.contains(bundle.version))
         #expect(card.contains("## How good it is"))
         #expect(!card.contains("Fairness by district"))
+        #expect(bundle.hasOwnCard(inFolder: directory.path))
+        try "# the best model ever\n".write(to: directory.appendingPathComponent("card.md"), atomically: true, encoding: .utf8)
+        #expect(!bundle.hasOwnCard(inFolder: directory.path))
     }
 
     @Test func `the card tells of districts where homes are known`() throws {
@@ -125,6 +128,7 @@ import Training
         #expect(districts.reduce(0) { $0 + $1.payments } == bundle.manifest.training.rows)
         #expect(districts.reduce(0) { $0 + $1.frauds } == bundle.manifest.training.frauds)
         #expect(ModelCard(bundle.manifest).markdown.contains("| 19.0°N 72.8°E |"))
+        #expect(ModelCard(bundle.manifest).markdown.contains("| currencies | EUR;"))
     }
 
     @Test func `drift is told for each feature, the largest first`() {

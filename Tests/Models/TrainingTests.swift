@@ -115,7 +115,12 @@ import Testing
         let shuffled = PaymentHistory(
             transactions: world.transactions.shuffled(using: &random) + world.transactions.prefix(100),
             labels: world.labels.shuffled(using: &random))
-        #expect(shuffled.duplicateCount == 100)
+        #expect(shuffled.duplicateCount == 100 && shuffled.conflicts.isEmpty)
+        var other = world.transactions[7]
+        other.amount.minorUnits += 1
+        let contradicted = PaymentHistory(transactions: world.transactions + [world.transactions[3], other], labels: world.labels)
+        #expect(contradicted.duplicateCount == 2 && contradicted.conflicts == [other.key])
+        #expect(contradicted.transactions == world.history.transactions)
         let a = try training.train(on: world.history, asOf: world.end, source: "test", createdAt: world.end)
         let b = try training.train(on: shuffled, asOf: world.end, source: "test", createdAt: world.end)
         #expect(a.model.forest == b.model.forest)

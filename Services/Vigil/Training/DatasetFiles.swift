@@ -40,6 +40,9 @@ final class DatasetFiles {
         try read(file, mapping: mapping, as: .complaints, progress: &progress) { if case .complaint(let it) = $0 { it } else { nil } }
     }
 
+    /// Counts rows that are left out for what other rows say.
+    func leaveOut(_ rows: Int) { rejectedRows += rows }
+
     /// Ends a command whose result is written: with exit status 3 where rows were left out.
     func finish() throws {
         if rejectedRows > 0 { throw ExitCode(3) }
@@ -116,7 +119,9 @@ final class DatasetFiles {
     }
 
     static func line(_ file: String, _ position: RowPosition, _ fault: Rejection) -> String {
-        let column = fault.column.isEmpty ? "" : " (column \(fault.column)\(fault.value.isEmpty ? "" : ": `\(fault.value)`"))"
+        // A value too many is in no named column, but in the 19th.
+        let name = fault.column.hasPrefix("column ") ? fault.column : "column \(fault.column)"
+        let column = fault.column.isEmpty ? "" : " (\(name)\(fault.value.isEmpty ? "" : ": `\(fault.value)`"))"
         let what = [fault.field, fault.reason].filter { !$0.isEmpty }.joined(separator: " ")
         return "\(file): row \(position.row) is left out: \(what)\(column)"
     }

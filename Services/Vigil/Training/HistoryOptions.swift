@@ -76,11 +76,26 @@ struct LabelAndPlaceOptions: ParsableArguments {
                 KnownIncident($0)
             }
         }
-        if history.duplicateCount > 0 { progress.note(Self.duplicates(history.duplicateCount)) }
+        let ids = history.conflicts.map(\.transactionID)
+        Self.tellDuplicates(history.duplicateCount, conflicts: ids.count, ids, files, &progress)
         return history
     }
 
-    static func duplicates(_ count: Int) -> String { "\(count) payments came twice (same bank and id); the first of each counts, with the label given last" }
+    /// So many payments that contradict an earlier one are named.
+    private static let maxToldConflicts = 5
+
+    /// - Parameter ids: of those that contradict an earlier one, as far as they are known.
+    static func tellDuplicates(_ count: Int, conflicts: Int, _ ids: [String], _ files: DatasetFiles, _ progress: inout ProgressLine) {
+        if count > conflicts {
+            progress.note("\(count - conflicts) payments came twice (same bank and id); the first of each counts, with the label given last")
+        }
+        guard conflicts > 0 else { return }
+        let named = ids.prefix(maxToldConflicts).joined(separator: ", ") + (ids.count > maxToldConflicts ? ", …" : "")
+        progress.note(
+            "\(conflicts) payments are left out: they have the bank and id of an earlier one and say something else"
+                + (named.isEmpty ? "" : ": \(named)"))
+        files.leaveOut(conflicts)
+    }
 
     /// Where customers live and terminals stand.
     func places(

@@ -77,6 +77,7 @@ struct PredictCommand: ParsableCommand {
         var scored: [ScoredPayment] = []
         scored.reserveCapacity(new.count)
         var done = 0
+        var present = [Bool](repeating: false, count: set.count)
         var places = PlaceRiskByWeek(history)
         var replay = history.replay(set: set)
         replay.run(history.transactions, labels: history.labels) { index, values in
@@ -84,15 +85,54 @@ struct PredictCommand: ParsableCommand {
             if done % 4_096 == 0 { progress.show("scoring", fraction: Double(done) / Double(history.transactions.count)) }
             let transaction = history.transactions[index]
             guard wanted.contains(transaction.key) else { return }
+            for index in values.indices where !values[index].isNaN { present[index] = true }
             let score = bundle.model.score(
                 Array(values), placeRisk: places?.value(of: transaction) ?? .nan, maxReasons: reasons)
             scored.append(ScoredPayment(transaction.key, score))
         }
         try PredictionFile(path: output, version: bundle.version).write(scored)
         progress.end()
+        for caution in cautions(bundle, new.map(\.transaction), present: zip(set.names, present).filter(\.1).map(\.0)) {
+            progress.note(caution)
+        }
         let flagged = scored.reduce(0) { $0 + ($1.label == .fraud ? 1 : 0) }
         progress.note("\(scored.count) payments scored by \(bundle.version), \(flagged) of them flagged as fraud, in \(output)")
         try files.finish()
+    }
+
+    /// A feature that fewer of the training payments had is not missed.
+    private static let leastTrainingShare = 0.5
+    private static let maxToldFeatures = 5
+
+    /// What makes the scores say less than they seem to.
+    /// - Parameter present: names of features that at least one payment has.
+    private func cautions(_ loaded: ModelBundle, _ payments: [Transaction], present: [String]) -> [String] {
+        let manifest = loaded.manifest
+        var cautions: [String] = []
+        let here = Set(present)
+        let missing = payments.isEmpty ? [] : (manifest.reference ?? []).filter {
+            !here.contains($0.name) && 1 - ($0.shares.last ?? 0) >= Self.leastTrainingShare
+        }.map(\.name)
+        if !missing.isEmpty {
+            let named = missing.prefix(Self.maxToldFeatures).joined(separator: ", ") + (missing.count > Self.maxToldFeatures ? ", …" : "")
+            let help = missing.contains("distance_km") ? "; places come by --customers and --terminals" : ""
+            cautions.append("no payment has a value for \(missing.count) of the features that the bundle learned from: \(named)\(help)")
+        }
+        if let known = manifest.training.currencies {
+            let others = Set(payments.map(\.amount.currency.code)).subtracting(known).sorted()
+            if !others.isEmpty {
+                let count = payments.count { others.contains($0.amount.currency.code) }
+                cautions.append(
+                    "\(count) payments are in \(others.joined(separator: ", ")), which the bundle never saw: it learned from "
+                        + "\(known.joined(separator: ", ")), and amounts count as numbers")
+            }
+        }
+        if !loaded.hasOwnCard(inFolder: bundle) {
+            cautions.append(
+                "\(bundle)/\(ModelBundle.cardName) is not what this release writes from the manifest: it was changed, or is another release's; "
+                    + "no signature covers it")
+        }
+        return cautions
     }
 
     private func featureSet(of loaded: ModelBundle) throws -> FeatureSet {

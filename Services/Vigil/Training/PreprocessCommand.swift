@@ -39,7 +39,7 @@ struct PreprocessCommand: ParsableCommand {
         let payments = try loadPayments(files, &progress)
         let (homes, places) = try more.places(files, progress: &progress)
         if more.complaints != nil { progress.note("--complaints is not read: no feature rests on complaints") }
-        if payments.duplicateCount > 0 { progress.note(LabelAndPlaceOptions.duplicates(payments.duplicateCount)) }
+        LabelAndPlaceOptions.tellDuplicates(payments.duplicateCount, conflicts: payments.conflictCount, [], files, &progress)
         let table = try TableWriter(path: output, header: ["transaction_id", "event_time", "is_fraud"] + set.names)
         let outcomes = payments.outcomes()
         var replay = ColumnReplay(set: set, payments, homes: homes, terminals: places)

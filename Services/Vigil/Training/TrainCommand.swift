@@ -70,8 +70,11 @@ struct TrainCommand: AsyncParsableCommand {
         let signingKey = try signWith.map { try OptionFile.text($0, for: "--sign-with") }
         let files = try more.files()
         let history = try await history(files, &progress)
-        guard let last = history.transactions.last?.eventTime else { throw PlaceFault(description: "there are no payments to learn from") }
+        guard let first = history.transactions.first?.eventTime, let last = history.transactions.last?.eventTime else {
+            throw PlaceFault(description: "\(transactions ?? "the suite"): there are no payments to learn from")
+        }
         let asOf = asOf?.time ?? last
+        guard asOf >= first else { throw ValidationError("--as-of \(asOf) is before the oldest payment, \(first).") }
         let period = try Self.period(from: from?.time, asOf: asOf, last: last)
         let source = transactions.map { URL(fileURLWithPath: $0).lastPathComponent } ?? "suite"
         let model = try FraudTraining(options: tuning.options()).fit(
@@ -138,6 +141,9 @@ struct TrainCommand: AsyncParsableCommand {
         case .text:
             print("\(bundle.version) in \(output)")
             let training = manifest.training
+            if let currencies = training.currencies, currencies.count > 1 {
+                print("amounts are in \(currencies.joined(separator: ", ")) and compared as numbers: better train a model for each")
+            }
             print("trained on \(training.rows) payments, \(training.frauds) of them fraud, \(training.from) to \(training.to)")
             if training.rows < payments {
                 print("the other \(payments - training.rows) are before that and serve as history, or have no label known in time")
