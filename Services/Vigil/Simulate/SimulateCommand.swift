@@ -15,7 +15,8 @@ struct SimulateCommand: ParsableCommand {
 
               vigil simulate --output sample
               vigil evaluate fraud --transactions sample/transactions.csv \\
-                --start 2026-02-08 --train-days all --delay-days 7 --test-days 7
+                -m simulated-transactions --start 2026-02-08 \\
+                --train-days all --delay-days 7 --test-days 7
               vigil import terminals sample/atms.csv -m simulated-atms
               vigil import transactions sample/transactions.csv \\
                 -m simulated-transactions
