@@ -55,9 +55,10 @@ actor BehaviourKeeper: SnapshottedMemory {
             do {
                 try await catchUp()
                 // Of what other replicas observe only the log tells.
-                let isAlone = slice == nil
-                for try await entries in database.log.tail(after: position, batchLimit: Self.batchLimit, keysOnly: isAlone) {
-                    if isAlone { try await takeByKeys(entries) } else { try take(entries) }
+                if slice == nil {
+                    for try await runs in database.log.tailRuns(after: position, batchLimit: Self.batchLimit) { try await take(runs) }
+                } else {
+                    for try await entries in database.log.tail(after: position, batchLimit: Self.batchLimit) { try take(entries) }
                 }
             } catch is CancellationError {
                 throw CancellationError()
@@ -105,17 +106,18 @@ actor BehaviourKeeper: SnapshottedMemory {
         isWhole = true
     }
 
-    /// Takes in entries whose payments are among the latest; reads them whole where they are not.
-    private func takeByKeys(_ entries: [LoggedEvent]) async throws {
-        guard let last = entries.last else { return }
-        if let payments = latest.take(entries.compactMap(\.key)) {
-            payments.forEach(take)
-            entriesTaken += entries.count
-            newEntries += entries.count
-        } else {
-            try take(try await database.log.read(after: position, limit: entries.count))
+    /// Takes in runs whose payments are among the latest; reads the others.
+    private func take(_ runs: [LoggedRun]) async throws {
+        for run in runs.map(\.run) {
+            if let payments = latest.take(run) {
+                payments.forEach(take)
+                entriesTaken += run.count
+                newEntries += run.count
+                position = run.end
+            } else {
+                try take(try await database.log.read(after: position, limit: run.count))
+            }
         }
-        position = last.position
     }
 
     private func take(_ entries: [LoggedEvent]) throws {

@@ -37,21 +37,30 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
             guard let replica, !replica.slice.owns(customer: transaction.customerID) else { continue }
             throw replica.isElsewhere("the customer of transactions[\(index)]", replica.slice.ring.owner(ofCustomer: transaction.customerID))
         }
+        let positions = try [LogRun](request.positions, field: "positions")
         return try await answeringEnd {
             var response = FeaturesV1.ObserveResponse(featureSetVersion: featureSet.version)
             if let replica, request.ringGeneration != 0 {
                 let (whole, halves) = try await answeringStoreErrors { try await replica.observeAtCustomers(transactions) }
                 response.halves = halves
                 (response.observations, response.encodedObservations) = try Self.answer(whole, encoded: request.encoded)
+                response.positions = Self.positions(of: whole)
                 return response
             }
             let observed =
                 if let replica { try await answeringStoreErrors { try await replica.observe(transactions) } } else {
                     try await observations.submit(transactions)
                 }
+            // They are stored by now.
+            writer.brought.insert(positions)
             (response.observations, response.encodedObservations) = try Self.answer(observed, encoded: request.encoded)
+            response.positions = Self.positions(of: observed)
             return response
         }
+    }
+
+    private static func positions(of observed: [EncodedObservation]) -> [EventLogV1.LogRun] {
+        [LogRun](observed.lazy.compactMap(\.position)).map { .init($0) }
     }
 
     /// In one of the two ways to answer with observations.
@@ -70,7 +79,7 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
         return try await answeringEnd {
             let whole = try await answeringStoreErrors { try await replica.completeHere(request) }
             let (messages, encoded) = try Self.answer(whole, encoded: request.encoded)
-            return .init(observations: messages, encodedObservations: encoded)
+            return .init(observations: messages, encodedObservations: encoded, positions: Self.positions(of: whole))
         }
     }
 
@@ -173,23 +182,44 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
         context: CallContext
     ) async throws {
         let limit = request.maxBatch == 0 ? Self.maxKeys : min(Int(request.maxBatch), Self.maxKeys)
-        let tail = database.log.tail(after: LogPosition(request.after), batchLimit: limit, keysOnly: request.keysOnly)
-        for try await entries in tail {
-            let observations = try entries.compactMap { entry -> FeaturesV1.LoggedObservation? in
-                var logged = FeaturesV1.LoggedObservation(
-                    position: .init(entry.position), recordedAt: .init(Timestamp(microseconds: entry.recordedAtMicroseconds)))
-                if request.keysOnly {
-                    guard let key = entry.key else { return nil }
-                    logged.key = .init(bankID: key.owner, transactionID: key.id)
-                } else {
-                    guard case .observed(let observation) = try Payload.decode(FeaturesV1.FeatureEvent.self, entry.payload).event
-                    else { return nil }
-                    logged.observation = observation
-                }
-                return logged
-            }
-            if !observations.isEmpty { try await responses.write(FeaturesV1.TailObservationsResponse(observations: observations)) }
+        let after = LogPosition(request.after)
+        guard !request.keysOnly else {
+            throw RPCError.invalidArgument([.init(field: "keys_only", description: "is not answered any more; ask for runs_only")])
         }
+        if request.runsOnly {
+            for try await runs in database.log.tailRuns(after: after, batchLimit: limit) {
+                try await write(try await observations(in: runs), to: responses)
+            }
+        } else {
+            for try await entries in database.log.tail(after: after, batchLimit: limit) {
+                try await write(try entries.compactMap { try .init($0) }, to: responses)
+            }
+        }
+    }
+
+    private func write(
+        _ observations: [FeaturesV1.LoggedObservation], to responses: ResponseWriter<FeaturesV1.TailObservationsResponse>
+    ) async throws {
+        if !observations.isEmpty { try await responses.write(.init(observations: observations)) }
+    }
+
+    /// Where observations lie; those that lie among something else come whole.
+    private func observations(in runs: [LoggedRun]) async throws -> [FeaturesV1.LoggedObservation] {
+        var found: [FeaturesV1.LoggedObservation] = []
+        for run in runs {
+            switch run.naming {
+            case .all:
+                found.append(
+                    .init(
+                        position: .init(run.run.end), recordedAt: .init(Timestamp(microseconds: run.recordedAtMicroseconds)),
+                        run: .init(run.run)))
+            case .some:
+                let before = LogPosition(transactionID: run.run.transactionID, sequence: run.run.sequences.lowerBound - 1)
+                found += try await database.log.read(after: before, limit: run.run.count).compactMap { try .init($0) }
+            case .none: break
+            }
+        }
+        return found
     }
 
     /// A caller without a ring is answered by whoever it asked, as far as that can.
@@ -211,5 +241,15 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
             throw RPCError.invalidArgument([FieldViolation(field: field, description: "is not a time between the years 1 and 9999")])
         }
         return time
+    }
+}
+
+extension FeaturesV1.LoggedObservation {
+    /// Nil for an entry that is no observation.
+    fileprivate init?(_ entry: LoggedEvent) throws {
+        guard case .observed(let observation) = try Payload.decode(FeaturesV1.FeatureEvent.self, entry.payload).event else { return nil }
+        self.init(
+            position: .init(entry.position), recordedAt: .init(Timestamp(microseconds: entry.recordedAtMicroseconds)),
+            observation: observation)
     }
 }

@@ -7,7 +7,7 @@ import ServiceRuntime
 
 /// Takes in what the gateway has accepted and no call has brought yet.
 ///
-/// It reads the log by the keys of transactions, since calls bring most; a batch with others in it is read again, whole. A replica needs
+/// It reads the log by runs of transactions, since calls bring most; a batch with others in it is read again, whole. A replica needs
 /// to know whose each transaction is, so it reads all of them whole.
 struct IngestionFollower: Sendable {
     let gateway: IngestionV1.IngestionService.Client
@@ -18,9 +18,10 @@ struct IngestionFollower: Sendable {
     let replica: Replica?
 
     private static let maxBatch: UInt32 = 1_000
+    private static let positionAge = Duration.seconds(1)
 
     func run() async throws {
-        if let replica { try await run(replica) } else { try await runByKeys() }
+        if let replica { try await run(replica) } else { try await runByRuns() }
     }
 
     private func run(_ replica: Replica) async throws {
@@ -44,15 +45,20 @@ struct IngestionFollower: Sendable {
             handle: { try await replica.take($0, database: database, consumer: consumer) })
     }
 
-    private func runByKeys() async throws {
+    private func runByRuns() async throws {
         try await consumer.follow(
             from: { position, deliver in
                 var after = position
-                let request = IngestionV1.TailEventsRequest(after: .init(position), maxBatch: Self.maxBatch, transactions: .keys)
+                var storedAt = ContinuousClock.now
+                let request = IngestionV1.TailEventsRequest(after: .init(position), maxBatch: Self.maxBatch, transactions: .runs)
                 try await gateway.tailEvents(request) { responses in
                     for try await response in responses {
-                        try await deliver(try await changes(in: response.events, after: after))
-                        if let last = response.events.last { after = LogPosition(last.position) }
+                        let changes = try await changes(in: response.events, after: after)
+                        after = changes.last?.position ?? after
+                        // A position alone, without an effect, need not be stored for each batch: it may be read again.
+                        guard changes.contains(where: { $0.event != nil }) || storedAt.duration(to: .now) > Self.positionAge else { continue }
+                        try await deliver(changes)
+                        storedAt = .now
                     }
                 }
             },
@@ -61,18 +67,19 @@ struct IngestionFollower: Sendable {
             })
     }
 
-    /// - Parameter events: with the keys of transactions.
+    /// - Parameter events: with runs of transactions.
     private func changes(
         in events: [IngestionV1.LoggedEvent], after position: LogPosition
     ) async throws -> [LogConsumer.Positioned<FeatureChange?>] {
-        let keys = events.compactMap(\.transaction).map(TransactionKey.init)
+        let runs = try events.compactMap(\.transactions).map { try LogRun($0) }
         let recordedAt = events.last?.recordedAt.flatMap { Timestamp($0) } ?? .epoch
-        let missing = try await writer.brought.missing(keys, age: .microseconds((Timestamp.now() - recordedAt).microseconds))
-        let whole = missing.isEmpty ? events : try await read(from: position, to: events.last?.position)
+        let areKnown = try await writer.brought.holdAll(runs, age: .microseconds((Timestamp.now() - recordedAt).microseconds))
+        let whole = areKnown ? events : try await read(from: position, to: events.last?.position)
         return try whole.map { logged in
+            let position = LogPosition(logged.position)
             var change = try logged.event.flatMap(FeatureChange.init)
-            if case .transaction(let transaction) = change, !missing.contains(transaction.key) { change = nil }
-            return (position: LogPosition(logged.position), event: change)
+            if case .transaction = change, writer.brought.holds(position) { change = nil }
+            return (position: position, event: change)
         }
     }
 

@@ -1,4 +1,5 @@
 import Contracts
+import EventLog
 import RecordCoding
 import Records
 import ServiceRuntime
@@ -26,8 +27,13 @@ extension FeaturesV1.Observation {
 }
 
 /// An observation as it is encoded, which is how it is stored and passed on.
-struct EncodedObservation: Sendable, Hashable {
+struct EncodedObservation: Sendable, Equatable {
     let bytes: [UInt8]
+    /// In the store's log, of one that has just been written.
+    var position: LogPosition?
+
+    /// Whether they say the same, wherever they lie.
+    static func == (left: Self, right: Self) -> Bool { left.bytes == right.bytes }
 
     init(_ message: FeaturesV1.Observation) { bytes = Payload.encode(message) }
 

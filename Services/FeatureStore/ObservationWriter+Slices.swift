@@ -31,7 +31,7 @@ extension ObservationWriter {
             let known = transactions.filter { memory.mayHaveObserved($0) }.map(\.key)
             var whole = try await database.observations(of: known).mapValues { try EncodedObservation(entry: $0) }
             var halves = try await firstHalves(of: known.filter { whole[$0] == nil })
-            try await commitPart { effect, halfLines in
+            try await commitPart(&whole) { effect, halfLines, whole in
                 for transaction in transactions where whole[transaction.key] == nil && halves[transaction.key] == nil {
                     if transaction.terminalID != nil {
                         let half = FeaturesV1.Observation(memory.observeAtCustomer(transaction), version: version)
@@ -62,7 +62,7 @@ extension ObservationWriter {
                 return memory.mayHaveObserved(transaction) ? transaction.key : nil
             }
             var whole = try await database.observations(of: known).mapValues { try EncodedObservation(entry: $0) }
-            try await commitPart { effect, _ in
+            try await commitPart(&whole) { effect, _, whole in
                 for item in items {
                     switch item {
                     case .observation(let half, let transaction):
@@ -93,7 +93,7 @@ extension ObservationWriter {
                     var observations: [TransactionKey: EncodedObservation] = [:]
                     isAhead = !changes.isEmpty
                     let effect = try self.remember(changes, &observations)
-                    try await database.append(effect.lines, labels: labels, in: transaction)
+                    _ = try await database.append(effect.lines, labels: labels, in: transaction)
                     self.newEntries += effect.lines.count
                 }
             }
@@ -112,22 +112,29 @@ extension ObservationWriter {
     }
 
     /// Commits what `change` makes of memory, while this process has its place in the ring.
-    private func commitPart(_ change: (_ effect: inout Effect, _ halfLines: inout [LogLine]) -> Void) async throws {
-        try await guarding { isAhead in
+    ///
+    /// - Parameter whole: what has been observed.
+    private func commitPart(
+        _ whole: inout [TransactionKey: EncodedObservation],
+        _ change: (_ effect: inout Effect, _ halfLines: inout [LogLine], _ whole: inout [TransactionKey: EncodedObservation]) -> Void
+    ) async throws {
+        let made = try await guarding { isAhead in
             isAhead = true
-            var (effect, halfLines) = (Effect(latest: latestPayments), [LogLine]())
-            change(&effect, &halfLines)
+            var (effect, halfLines) = (Effect(), [LogLine]())
+            change(&effect, &halfLines, &whole)
             if effect.lines.isEmpty, halfLines.isEmpty {
                 isAhead = false
-                return
+                return (effect, [LogPosition]())
             }
-            try await database.pool.withTransaction { transaction in
+            let blocks = try await database.pool.withTransaction { transaction in
                 if let part { try await database.hold(part.membership, in: transaction) }
                 try await database.append(partial: halfLines, in: transaction)
-                try await database.append(effect.lines, labels: [], in: transaction)
+                return try await database.append(effect.lines, labels: [], in: transaction)
             }
             newEntries += effect.lines.count + halfLines.count
+            return (effect, blocks)
         }
+        keep(made.0, at: made.1, &whole)
     }
 
     /// One entry of the log, as far as it is of what is kept here.

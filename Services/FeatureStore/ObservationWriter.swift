@@ -38,8 +38,8 @@ actor ObservationWriter: SnapshottedMemory {
     }
 
     nonisolated let version: String
-    /// Observed by call, and not met in the gateway's log yet.
-    nonisolated let brought = BroughtKeys<TransactionKey>()
+    /// What calls have brought of the gateway's log.
+    nonisolated let brought = KnownRuns()
     nonisolated let latestPayments = LatestPayments()
     nonisolated let series: SnapshotSeries
 
@@ -118,7 +118,6 @@ actor ObservationWriter: SnapshottedMemory {
     func observe(_ transactions: [Transaction]) async throws -> [EncodedObservation] {
         try await turnstile.pass {
             let observations = try await commit(transactions)
-            brought.insert(observations.keys)
             return try transactions.map { transaction in
                 guard let observation = observations[transaction.key] else { throw BatchError.incomplete }
                 return observation
@@ -153,7 +152,7 @@ actor ObservationWriter: SnapshottedMemory {
                 var observations = try await self.observedBefore(changes, in: transaction)
                 isAhead = !changes.isEmpty
                 let effect = try self.remember(changes, &observations)
-                try await database.append(effect.lines, labels: effect.labels, in: transaction)
+                _ = try await database.append(effect.lines, labels: effect.labels, in: transaction)
                 self.newEntries += effect.lines.count
             }
         }
@@ -166,7 +165,7 @@ actor ObservationWriter: SnapshottedMemory {
             var observations = try await self.observedBefore(changes, in: nil)
             isAhead = true
             let effect = try self.remember(changes, &observations)
-            if !effect.lines.isEmpty { try await database.append(effect.lines) }
+            if !effect.lines.isEmpty { keep(effect, at: try await database.append(effect.lines), &observations) }
             self.newEntries += effect.lines.count
             return observations
         }
@@ -201,23 +200,38 @@ actor ObservationWriter: SnapshottedMemory {
     }
 
     struct Effect {
-        let latest: LatestPayments
         var lines: [LogLine] = []
+        /// Those that lines are observations of.
+        var payments: [Transaction] = []
         var labels: [Label] = []
 
         /// A line for a whole observation.
         mutating func add(_ observed: ObservedTransaction, version: String, into window: inout FeatureWindow) -> EncodedObservation {
             let observation = EncodedObservation(FeaturesV1.Observation(observed, version: version))
             window.add(observed.values, at: observed.transaction.eventTime)
-            latest.insert(observed)
+            payments.append(observed.asObserved)
             lines.append(LogLine(payload: observation.entry, observed: (observed.transaction.key, observed.transaction.eventTime)))
             return observation
         }
     }
 
+    /// Notes where lines lie now, for those who follow the log or pass it on.
+    ///
+    /// - Parameter blocks: where the blocks of lines begin.
+    func keep(_ effect: Effect, at blocks: [LogPosition], _ observations: inout [TransactionKey: EncodedObservation]) {
+        // Lines of something else are written in transactions, and those who follow read them.
+        guard effect.payments.count == effect.lines.count else { return }
+        for (index, block) in blocks.enumerated() {
+            let first = index * EventLog.maxBlockEvents
+            let payments = effect.payments[first..<min(first + EventLog.maxBlockEvents, effect.payments.count)]
+            latestPayments.insert(Array(payments), at: block)
+            for (place, payment) in payments.enumerated() { observations[payment.key]?.position = block.advanced(by: place) }
+        }
+    }
+
     /// Applies the changes to memory; `observations` holds those made before and gains the new ones.
     func remember(_ changes: [FeatureChange], _ observations: inout [TransactionKey: EncodedObservation]) throws -> Effect {
-        var effect = Effect(latest: latestPayments)
+        var effect = Effect()
         for change in changes {
             let event: FeaturesV1.FeatureEvent.Event
             switch change {

@@ -103,7 +103,7 @@ struct Replica: Sendable {
         }
     }
 
-    /// What another replica asks of this one.
+    /// What another replica or the gateway asks of this one.
     func completeHere(_ request: FeaturesV1.ObserveAtTerminalsRequest) async throws -> [EncodedObservation] {
         try check(generation: request.ringGeneration)
         var items: [ObservationWriter.TerminalSide] = []

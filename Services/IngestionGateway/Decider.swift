@@ -1,4 +1,5 @@
 import Contracts
+import EventLog
 import Logging
 import RPC
 import RecordCoding
@@ -15,6 +16,12 @@ enum FeatureStores: Sendable {
 
     case one(FeaturesV1.FeatureStoreService.Client)
     case ring(ReplicaRing, [String: Replica])
+}
+
+/// What the feature store knows of transactions, as it encodes it, and where that lies in its log.
+struct Observations: Sendable {
+    var encoded: [[UInt8]] = []
+    var positions: [EventLogV1.LogRun] = []
 }
 
 /// Asks the feature store and the model server, and never waits long.
@@ -36,14 +43,17 @@ struct Decider: Sendable {
 
     var isAsked: Bool { timeout > .zero }
 
-    /// What the feature store knows of transactions, as it encodes it; nothing where it could not say in time.
-    func observe(_ transactions: [RecordsV1.Transaction]) async -> [[UInt8]] {
+    /// What the feature store knows of transactions; nothing where it could not say in time.
+    ///
+    /// - Parameter positions: of the transactions, in the log.
+    func observe(_ transactions: [RecordsV1.Transaction], at positions: [LogRun]) async -> Observations {
         switch stores {
         case .one(let store):
             await ask(about: transactions.count, with: deciding) {
-                let request = FeaturesV1.ObserveRequest(transactions: transactions, encoded: true)
-                return try await store.observe(request, options: CallOptions(timeout: timeout)).encodedObservations
-            } ?? []
+                let request = FeaturesV1.ObserveRequest(transactions: transactions, encoded: true, positions: positions.map { .init($0) })
+                let answer = try await store.observe(request, options: CallOptions(timeout: timeout))
+                return Observations(encoded: answer.encodedObservations, positions: answer.positions)
+            } ?? Observations()
         case .ring(let ring, let replicas): await observe(transactions, by: ring, replicas)
         }
     }
@@ -52,7 +62,7 @@ struct Decider: Sendable {
     /// in time or at all, is missing: never a part of a payment.
     private func observe(
         _ transactions: [RecordsV1.Transaction], by ring: ReplicaRing, _ replicas: [String: FeatureStores.Replica]
-    ) async -> [[UInt8]] {
+    ) async -> Observations {
         let began = ContinuousClock.now
         let answers = await each(Dictionary(grouping: transactions) { ring.owner(ofCustomer: $0.customerID) }, of: replicas) { client, part in
             let request = FeaturesV1.ObserveRequest(transactions: part, ringGeneration: ring.generation, encoded: true)
@@ -66,9 +76,11 @@ struct Decider: Sendable {
             Dictionary(grouping: ordered) { ring.owner(ofTerminal: $0.observation?.terminalID ?? "") }, of: replicas
         ) { client, part in
             let request = FeaturesV1.ObserveAtTerminalsRequest(observations: part, ringGeneration: ring.generation, encoded: true)
-            return try await client.observeAtTerminals(request, options: CallOptions(timeout: left)).encodedObservations
+            return [try await client.observeAtTerminals(request, options: CallOptions(timeout: left))]
         }
-        return answers.flatMap(\.encodedObservations) + completed
+        return Observations(
+            encoded: answers.flatMap(\.encodedObservations) + completed.flatMap(\.encodedObservations),
+            positions: answers.flatMap(\.positions) + completed.flatMap(\.positions))
     }
 
     /// Asks replicas at the same time, each about its part; those that cannot answer leave theirs out.
@@ -86,10 +98,11 @@ struct Decider: Sendable {
     }
 
     /// Decisions by key; those that could not be made in time are missing and follow from the logs.
-    func score(_ observations: [[UInt8]], isBrief: Bool, within left: Duration) async -> [TransactionKey: RecordsV1.Decision] {
-        await ask(about: observations.count, with: deciding) {
-            let options = CallOptions(timeout: max(.milliseconds(1), left))
-            return Self.byKey(try await models.score(.init(brief: isBrief, encodedObservations: observations), options: options).decisions)
+    func score(_ observations: Observations, isBrief: Bool, within left: Duration) async -> [TransactionKey: RecordsV1.Decision] {
+        await ask(about: observations.encoded.count, with: deciding) {
+            let request = ModelsV1.ScoreRequest(
+                brief: isBrief, encodedObservations: observations.encoded, positions: observations.positions)
+            return Self.byKey(try await models.score(request, options: CallOptions(timeout: max(.milliseconds(1), left))).decisions)
         } ?? [:]
     }
 

@@ -166,25 +166,58 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         _ request: IngestionV1.TailEventsRequest, to responses: ResponseWriter<IngestionV1.TailEventsResponse>, context: CallContext
     ) async throws {
         let limit = request.maxBatch == 0 ? Self.maxTailBatch : min(Int(request.maxBatch), Self.maxTailBatch)
-        let tail = database.log.tail(
-            after: LogPosition(request.after), batchLimit: limit, keysOnly: request.transactions == .keys)
-        for try await entries in tail {
-            var events: [IngestionV1.LoggedEvent] = []
-            events.reserveCapacity(entries.count)
-            for (index, entry) in entries.enumerated() {
-                var event: IngestionV1.IngestionEvent?
-                if entry.key == nil { event = try Payload.decode(IngestionV1.IngestionEvent.self, entry.payload) }
-                if request.transactions == .movements, case .transactionAccepted(let transaction) = event?.event, !transaction.isMovement {
-                    guard index == entries.count - 1 else { continue }
-                    event = nil
-                }
-                events.append(
-                    IngestionV1.LoggedEvent(
-                        position: .init(entry.position), recordedAt: .init(Timestamp(microseconds: entry.recordedAtMicroseconds)),
-                        event: event, transaction: entry.key.map { .init(bankID: $0.owner, transactionID: $0.id) }))
+        let after = LogPosition(request.after)
+        switch request.transactions {
+        case .unspecified:
+            for try await entries in database.log.tail(after: after, batchLimit: limit) {
+                try await responses.write(.init(events: try entries.map { try .init($0) }))
             }
-            try await responses.write(.init(events: events))
+        case .runs:
+            try await forEachBatch(after: after, limit: limit) { run in
+                IngestionV1.LoggedEvent(position: .init(run.run.end), recordedAt: .init(run), transactions: .init(run.run))
+            } write: {
+                try await responses.write(.init(events: $0))
+            }
+        case .movements:
+            try await forEachBatch(after: after, limit: limit) { run in
+                transactions.plain.holds(run.run) ? IngestionV1.LoggedEvent(position: .init(run.run.end), recordedAt: .init(run)) : nil
+            } write: { events in
+                let last = events.count - 1
+                try await responses.write(.init(events: events.enumerated().compactMap { $1.asMovement(orPosition: $0 == last) }))
+            }
+        case .unrecognized(let number):
+            throw RPCError.invalidArgument([.init(field: "transactions", description: "\(number) is unknown to this version")])
         }
+    }
+
+    /// Follows the log by runs. What lies between those that need not be read comes whole.
+    ///
+    /// - Parameter brief: what is told of a run of transactions; nil where it is to be read.
+    private func forEachBatch(
+        after start: LogPosition, limit: Int, _ brief: (LoggedRun) -> IngestionV1.LoggedEvent?,
+        write: ([IngestionV1.LoggedEvent]) async throws -> Void
+    ) async throws {
+        var position = start
+        for try await runs in database.log.tailRuns(after: start, batchLimit: limit) {
+            var events: [IngestionV1.LoggedEvent] = []
+            var unread = 0
+            for run in runs {
+                let told = run.naming == .all ? brief(run) : nil
+                unread += run.run.count
+                guard let told else { continue }
+                if unread > run.run.count { events += try await read(after: position, limit: unread - run.run.count) }
+                events.append(told)
+                position = run.run.end
+                unread = 0
+            }
+            if unread > 0 { events += try await read(after: position, limit: unread) }
+            position = runs.last?.run.end ?? position
+            try await write(events)
+        }
+    }
+
+    private func read(after position: LogPosition, limit: Int) async throws -> [IngestionV1.LoggedEvent] {
+        try await database.log.read(after: position, limit: limit).map { try .init($0) }
     }
 
     func getStatistics(_ request: IngestionV1.GetStatisticsRequest, context: CallContext) async throws -> IngestionV1.GetStatisticsResponse {
@@ -196,9 +229,31 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
     }
 }
 
+extension IngestionV1.LoggedEvent {
+    init(_ entry: LoggedEvent) throws {
+        self.init(
+            position: .init(entry.position), recordedAt: .init(Timestamp(microseconds: entry.recordedAtMicroseconds)),
+            event: try Payload.decode(IngestionV1.IngestionEvent.self, entry.payload))
+    }
+
+    /// What a reader of movements gets of it: of other transactions nothing, or their position alone.
+    fileprivate func asMovement(orPosition isWanted: Bool) -> Self? {
+        switch event?.event {
+        case .transactionAccepted(let transaction) where !transaction.isMovement: isWanted ? Self(position: position, recordedAt: recordedAt) : nil
+        case nil: isWanted ? self : nil
+        default: self
+        }
+    }
+}
+
+extension GoogleProtobuf.Timestamp {
+    /// When the last of a run was written.
+    fileprivate init(_ run: LoggedRun) { self.init(Timestamp(microseconds: run.recordedAtMicroseconds)) }
+}
+
 extension RecordsV1.Transaction {
     /// Whether it takes money out at an ATM or to another account.
-    fileprivate var isMovement: Bool {
+    var isMovement: Bool {
         !accountID.isEmpty && (channel == .atm && !terminalID.isEmpty || !counterpartyAccountID.isEmpty)
     }
 }

@@ -31,6 +31,7 @@ final class IncomingTransaction: WritableTransaction {
     /// Nil where nobody is asked.
     let question: Question?
     let identifiers: [RawIdentifier]
+    let isMovement: Bool
     /// Its sender does without the reasons of what is legitimate.
     let isBrief: Bool
     private let completed: @Sendable (IncomingTransaction, TransactionAnswer) -> Void
@@ -43,9 +44,10 @@ final class IncomingTransaction: WritableTransaction {
         self.identifiers = identifiers
         self.isBrief = isBrief
         self.completed = completed
-        question = isAsked ? Question(RecordsV1.Transaction(transaction)) : nil
-        // A message that only one holds is handed on, not copied with all its texts.
-        let event = IngestionV1.IngestionEvent.Event.transactionAccepted(question?.transaction ?? RecordsV1.Transaction(transaction))
+        let message = RecordsV1.Transaction(transaction)
+        isMovement = message.isMovement
+        question = isAsked ? Question(message) : nil
+        let event = IngestionV1.IngestionEvent.Event.transactionAccepted(message)
         logEntry = Payload.encode(IngestionV1.IngestionEvent(event: event, senderID: key.bankID))
     }
 
@@ -60,13 +62,14 @@ final class TransactionPipeline: Sendable {
     private struct Durable: Sendable {
         let incoming: IncomingTransaction
         let outcome: IngestionV1.Outcome
+        /// In the log, of what is new.
+        var position: LogPosition?
     }
 
     /// A batch that has been observed, and now wants a score.
     private struct Observed: Sendable {
         let batch: [Durable]
-        /// As the feature store encodes them.
-        let observations: [[UInt8]]
+        let observations: Observations
         /// Of the time for a decision, without what it waits for its turn.
         let left: Duration
     }
@@ -78,6 +81,8 @@ final class TransactionPipeline: Sendable {
 
     private let database: IngestionDatabase
     private let keeper: IdentifierKeeper
+    /// What lies in the log and is no movement of money, for readers of movements alone.
+    let plain = KnownRuns()
     let decider: Decider
     private let logger: Logger
     private let maxBatchItems: Int
@@ -226,8 +231,9 @@ final class TransactionPipeline: Sendable {
 
     private func observe(_ batch: [Durable]) async {
         let started = ContinuousClock.now
+        let new = batch.filter { $0.outcome == .accepted }
         let observed = await decider.observe(
-            batch.compactMap { $0.outcome == .accepted ? $0.incoming.question?.transaction : nil })
+            new.compactMap { $0.incoming.question?.transaction }, at: [LogRun](new.lazy.compactMap(\.position)))
         let left = decider.timeout - (ContinuousClock.now - started)
         do throws(BatchError) {
             try await scores.addInTurn(Observed(batch: batch, observations: observed, left: left))
@@ -265,9 +271,17 @@ final class TransactionPipeline: Sendable {
         var identifiers: [RawIdentifier] = []
         for incoming in batch where !incoming.identifiers.isEmpty { identifiers += incoming.identifiers }
         let sealed = try keeper.seal(identifiers)
-        let isNew = try await database.insertNew(batch, sealed: sealed, now: .now()) { begun.open() }
-        if isNew { database.log.notifyCommitted() }
-        let durable = isNew ? batch.map { Durable(incoming: $0, outcome: .accepted) } : try await writeNew(in: batch, sealed)
+        let first = try await database.insertNew(batch, sealed: sealed, now: .now()) { begun.open() }
+        let durable =
+            if let first {
+                batch.enumerated().map { index, incoming in
+                    Durable(incoming: incoming, outcome: .accepted, position: first.advanced(by: index))
+                }
+            } else { try await writeNew(in: batch, sealed) }
+        if durable.contains(where: { $0.position != nil }) {
+            plain.insert([LogRun](durable.lazy.filter { !$0.incoming.isMovement }.compactMap(\.position)))
+            database.log.notifyCommitted()
+        }
         keeper.remember(sealed)
         return durable
     }
@@ -277,15 +291,13 @@ final class TransactionPipeline: Sendable {
         var first: [TransactionKey: IncomingTransaction] = [:]
         first.reserveCapacity(batch.count)
         for incoming in batch { first[incoming.key] = first[incoming.key] ?? incoming }
-        let earlier = try await database.insert(batch.filter { first[$0.key] === $0 }, sealed: sealed, now: .now())
-        if earlier.count < first.count { database.log.notifyCommitted() }
-        if earlier.isEmpty, first.count == batch.count { return batch.map { Durable(incoming: $0, outcome: .accepted) } }
-        let entries = try await database.entries(of: Array(earlier))
+        let written = try await database.insert(batch.filter { first[$0.key] === $0 }, sealed: sealed, now: .now())
+        let entries = try await database.entries(of: first.keys.filter { written[$0] == nil })
         var durable: [Durable] = []
         durable.reserveCapacity(batch.count)
         for incoming in batch {
-            if first[incoming.key] === incoming, !earlier.contains(incoming.key) {
-                durable.append(Durable(incoming: incoming, outcome: .accepted))
+            if first[incoming.key] === incoming, let position = written[incoming.key] {
+                durable.append(Durable(incoming: incoming, outcome: .accepted, position: position))
             } else if incoming.logEntry == entries[incoming.key] ?? first[incoming.key]?.logEntry {
                 durable.append(Durable(incoming: incoming, outcome: .duplicate))
             } else {

@@ -25,8 +25,8 @@ struct DecisionWriter: Sendable {
     let places: PlaceRisks
     /// Others decide on the same transactions at the same time; each attempt finds more of them decided on.
     private static let maxAttempts = 4
-    /// Decided on by call, and not met in the log yet.
-    let brought = BroughtKeys<DecisionName>()
+    /// What calls have brought of the feature store's log.
+    let brought = KnownRuns()
 
     init(database: ModelServerDatabase, champion: Champion, places: PlaceRisks) {
         self.database = database
@@ -36,14 +36,18 @@ struct DecisionWriter: Sendable {
 
     /// One decision for each observation, in their order.
     ///
-    /// - Parameter isBrief: see `Scorer.decide`.
+    /// - Parameters:
+    ///   - positions: of observations among these, in the feature store's log.
+    ///   - isBrief: see `Scorer.decide`.
     /// - Throws: FAILED_PRECONDITION when no model has been promoted, or the champion was trained on other features.
-    func decide(_ observations: [Observed], at time: Timestamp, isBrief: Bool) async throws -> [RecordsV1.Decision] {
+    func decide(
+        _ observations: [Observed], positions: [LogRun] = [], at time: Timestamp, isBrief: Bool
+    ) async throws -> [RecordsV1.Decision] {
         var batch = try decisions(on: observations, at: time, isBrief: isBrief)
         // Replicas that decide on the same transactions may wait for each other.
         let existing = try await retryingConflicts { try await database.append(batch.stored) }
         database.log.notifyCommitted()
-        brought.insert(batch.messages.keys)
+        brought.insert(positions)
         if !existing.isEmpty {
             for (name, decision) in try await decisions(named: Array(existing), isBrief: isBrief) { batch.messages[DecisionName(name)] = decision }
         }

@@ -12,14 +12,20 @@ struct RecordFollower: Sendable {
     let consumer: LogConsumer
 
     private static let maxBatch: UInt32 = 1_000
+    private static let positionAge = Duration.seconds(1)
 
     func run() async throws {
         try await consumer.run(
             from: { position, deliver in
                 let request = IngestionV1.TailEventsRequest(after: .init(position), maxBatch: Self.maxBatch, transactions: .movements)
+                var storedAt = ContinuousClock.now
                 try await ingestion.tailEvents(request) { responses in
                     for try await response in responses {
-                        try await deliver(response.events.map { (position: LogPosition($0.position), event: StoredRecord($0.event)) })
+                        let records = response.events.map { (position: LogPosition($0.position), event: StoredRecord($0.event)) }
+                        // A position alone, without an effect, need not be stored for each batch: it may be read again.
+                        guard records.contains(where: { $0.event != nil }) || storedAt.duration(to: .now) > Self.positionAge else { continue }
+                        try await deliver(records)
+                        storedAt = .now
                     }
                 }
             },

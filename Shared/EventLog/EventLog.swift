@@ -26,7 +26,7 @@ public import Postgres
 public struct EventLog: Sendable {
     let pool: PostgresPool
     let table: String
-    let keyColumns: [String]
+    let nameColumn: String?
     let isInBlocks: Bool
     private let commits = WakeSignal()
 
@@ -35,13 +35,13 @@ public struct EventLog: Sendable {
 
     /// - Parameters:
     ///   - table: made by ``tableDDL(name:)``, in the pool's schema.
-    ///   - keyColumns: two more columns of type text, that together name what an event is of; null for events without a name.
+    ///   - nameColumn: one more column, which is null for events without a name, so that runs tell what they are of.
     ///   - isInBlocks: a row holds up to ``maxBlockEvents`` events, which costs a tenth of a row for each. Their payloads are an array in
-    ///     `payloads`, instead of `payload`, and so are the key columns; the numbers from the row's `sequence` on are theirs.
-    public init(pool: PostgresPool, table: String = "event_log", keyColumns: (String, String)? = nil, isInBlocks: Bool = false) {
+    ///     `payloads`, instead of `payload`, and so is the name column; the numbers from the row's `sequence` on are theirs.
+    public init(pool: PostgresPool, table: String = "event_log", nameColumn: String? = nil, isInBlocks: Bool = false) {
         self.pool = pool
         self.table = table
-        self.keyColumns = keyColumns.map { [$0.0, $0.1] } ?? []
+        self.nameColumn = nameColumn
         self.isInBlocks = isInBlocks
     }
 
@@ -78,35 +78,77 @@ public struct EventLog: Sendable {
     }
 
     /// The next events after a position, oldest first, at most `limit`. Empty when there are none that no other can precede any more.
-    ///
-    /// - Parameter keysOnly: events that have a key come with it, and without their payload; of a log in blocks, all come without.
-    public func read(after position: LogPosition, limit: Int, keysOnly: Bool = false) async throws -> [LoggedEvent] {
-        let hasKeys = keysOnly && !keyColumns.isEmpty
-        let columns: SQL =
-            hasKeys
-            ? """
-            CASE WHEN \(ident: keyColumns[0]) IS NULL THEN payload ELSE '' END, \(ident: keyColumns[0]), \(ident: keyColumns[1])
-            """
-            : "payload, NULL::text, NULL::text"
+    public func read(after position: LogPosition, limit: Int) async throws -> [LoggedEvent] {
         let rows = try await pool.query(
             isInBlocks
-                ? blockEvents(after: position, limit: limit, keysOnly: keysOnly)
+                ? blockEvents(after: position, limit: limit)
                 : """
-                SELECT transaction_id, sequence, recorded_at, \(columns) FROM \(ident: table)
+                SELECT transaction_id, sequence, recorded_at, payload FROM \(ident: table)
                 WHERE (transaction_id, sequence) > (\(PostgresTransactionID(position.transactionID)), \(position.sequence))
                   AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
                 ORDER BY transaction_id, sequence LIMIT \(limit)
                 """)
         return try rows.map { row in
-            let (transaction, sequence, time, payload, owner, id) = try row.decode(
-                PostgresTransactionID.self, Int64.self, PostgresTimestamp.self, [UInt8].self, String?.self, String?.self)
-            var key: LoggedEvent.Key?
-            if let owner, let id { key = LoggedEvent.Key(owner: owner, id: id) }
+            let (transaction, sequence, time, payload) = try row.decode(
+                PostgresTransactionID.self, Int64.self, PostgresTimestamp.self, [UInt8].self)
             return LoggedEvent(
                 position: LogPosition(transactionID: transaction.value, sequence: sequence),
-                recordedAtMicroseconds: time.microsecondsSince1970, payload: payload, key: key)
+                recordedAtMicroseconds: time.microsecondsSince1970, payload: payload)
         }
     }
+
+    /// Where the next events after a position lie, in the same order: a run for each transaction, or for each row of a log in blocks.
+    ///
+    /// - Parameter limit: about so many events; what there is of the last transaction may follow in another answer.
+    public func runs(after position: LogPosition, limit: Int) async throws -> [LoggedRun] {
+        let rows = try await pool.query(isInBlocks ? blockRuns(after: position, limit: limit) : transactionRuns(after: position, limit: limit))
+        var left = limit
+        var runs: [LoggedRun] = []
+        for row in rows where left > 0 {
+            let (transaction, first, last, count, named, time) = try row.decode(
+                PostgresTransactionID.self, Int64.self, Int64.self, Int64.self, Int64.self, PostgresTimestamp.self)
+            let end = LogPosition(transactionID: transaction.value, sequence: last)
+            guard count > 0, end > position else { continue }
+            // Of a block that has been read in part the rest is left, and a block has no gaps.
+            let read = transaction.value == position.transactionID ? max(0, position.sequence - first + 1) : 0
+            let run = LogRun(transactionID: transaction.value, sequences: first + read...last, count: Int(count - read))
+            left -= run.count
+            runs.append(
+                LoggedRun(
+                    run: run, naming: named == count ? .all : named == 0 ? .none : .some, recordedAtMicroseconds: time.microsecondsSince1970))
+        }
+        return runs
+    }
+
+    private func transactionRuns(after position: LogPosition, limit: Int) -> SQL {
+        """
+        SELECT transaction_id, min(sequence), max(sequence), count(*), count(name), max(recorded_at) FROM (
+            SELECT transaction_id, sequence, recorded_at, \(name) AS name FROM \(ident: table)
+            WHERE (transaction_id, sequence) > (\(PostgresTransactionID(position.transactionID)), \(position.sequence))
+              AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+            ORDER BY transaction_id, sequence LIMIT \(limit)
+        ) AS event GROUP BY transaction_id ORDER BY transaction_id
+        """
+    }
+
+    /// More rows than that many of full blocks are read at once, or blocks of single calls would be followed slowly.
+    private static let usualBlockEvents = 8
+
+    private func blockRuns(after position: LogPosition, limit: Int) -> SQL {
+        // Names are shorter than payloads, and tell as well how many there are.
+        let events: SQL = nameColumn == nil ? "payloads" : name
+        return """
+            SELECT transaction_id, sequence, sequence + cardinality(\(events)) - 1, cardinality(\(events))::bigint,
+                coalesce(cardinality(array_remove(\(name), NULL)), 0)::bigint, recorded_at
+            FROM \(ident: table)
+            WHERE (transaction_id, sequence)
+                > (\(PostgresTransactionID(position.transactionID)), \(position.sequence - Int64(Self.maxBlockEvents)))
+              AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+            ORDER BY transaction_id, sequence LIMIT \(limit / Self.usualBlockEvents + 2)
+            """
+    }
+
+    private var name: SQL { nameColumn.map { "\(ident: $0)" } ?? (isInBlocks ? "NULL::text[]" : "NULL::text") }
 
     /// The last position that ``read(after:limit:)`` can reach now; `.start` for an empty log.
     public func end() async throws -> LogPosition {
@@ -124,17 +166,15 @@ public struct EventLog: Sendable {
     public var lastSequence: SQL { isInBlocks ? "sequence + cardinality(payloads) - 1" : "sequence" }
 
     /// The first row of a log in blocks may have been read in part: it begins at or before the position.
-    private func blockEvents(after position: LogPosition, limit: Int, keysOnly: Bool) -> SQL {
+    private func blockEvents(after position: LogPosition, limit: Int) -> SQL {
         let transaction = PostgresTransactionID(position.transactionID)
-        let payloads: SQL = keysOnly ? "NULL::bytea[]" : "payloads"
-        let keys: SQL = keyColumns.isEmpty ? "NULL::text[], NULL::text[]" : "\(ident: keyColumns[0]), \(ident: keyColumns[1])"
         return """
-            SELECT transaction_id, sequence + place - 1, recorded_at, coalesce(payload, ''), owner, id FROM (
+            SELECT transaction_id, sequence + place - 1, recorded_at, payload FROM (
                 SELECT * FROM \(ident: table)
                 WHERE (transaction_id, sequence) > (\(transaction), \(position.sequence - Int64(Self.maxBlockEvents)))
                   AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
                 ORDER BY transaction_id, sequence LIMIT \(limit + 1)
-            ) AS block CROSS JOIN LATERAL unnest(\(payloads), \(keys)) WITH ORDINALITY AS event (payload, owner, id, place)
+            ) AS block CROSS JOIN LATERAL unnest(payloads) WITH ORDINALITY AS event (payload, place)
             WHERE (transaction_id, sequence + place - 1) > (\(transaction), \(position.sequence))
             ORDER BY transaction_id, sequence, place LIMIT \(limit)
             """
@@ -144,46 +184,53 @@ public struct EventLog: Sendable {
     ///
     /// - Parameters:
     ///   - batchLimit: the most events in one batch.
-    ///   - keysOnly: see ``read(after:limit:keysOnly:)``.
     ///   - pollMilliseconds: how often to look for what another process has written.
-    public func tail(
-        after position: LogPosition, batchLimit: Int = 1000, keysOnly: Bool = false, pollMilliseconds: Int = 250
-    ) -> Tail {
-        Tail(log: self, position: position, batchLimit: batchLimit, keysOnly: keysOnly, pollMilliseconds: Swift.max(pollMilliseconds, 1))
+    public func tail(after position: LogPosition, batchLimit: Int = 1000, pollMilliseconds: Int = 250) -> LogTail<LoggedEvent> {
+        LogTail(
+            position: position, pollMilliseconds: Swift.max(pollMilliseconds, 1), commits: commits,
+            read: { try await read(after: $0, limit: batchLimit) }, end: \.position)
     }
 
-    /// Batches of events, none of them empty. Made by ``EventLog/tail(after:batchLimit:keysOnly:pollMilliseconds:)``.
-    public struct Tail: AsyncSequence, Sendable {
-        public typealias Element = [LoggedEvent]
+    /// The same by ``runs(after:limit:)``.
+    public func tailRuns(after position: LogPosition, batchLimit: Int = 1000, pollMilliseconds: Int = 250) -> LogTail<LoggedRun> {
+        LogTail(
+            position: position, pollMilliseconds: Swift.max(pollMilliseconds, 1), commits: commits,
+            read: { try await runs(after: $0, limit: batchLimit) }, end: \.run.end)
+    }
+}
 
-        let log: EventLog
-        let position: LogPosition
-        let batchLimit: Int
-        let keysOnly: Bool
-        let pollMilliseconds: Int
+/// Batches of what a log tells, none of them empty. Made by ``EventLog/tail(after:batchLimit:pollMilliseconds:)`` and
+/// ``EventLog/tailRuns(after:batchLimit:pollMilliseconds:)``.
+public struct LogTail<Entry: Sendable>: AsyncSequence, Sendable {
+    public typealias Element = [Entry]
 
-        public func makeAsyncIterator() -> Iterator {
-            Iterator(tail: self, position: position)
-        }
+    let position: LogPosition
+    let pollMilliseconds: Int
+    let commits: WakeSignal
+    let read: @Sendable (LogPosition) async throws -> [Entry]
+    let end: @Sendable (Entry) -> LogPosition
 
-        public struct Iterator: AsyncIteratorProtocol {
-            let tail: Tail
-            var position: LogPosition
+    public func makeAsyncIterator() -> Iterator {
+        Iterator(tail: self, position: position)
+    }
 
-            public mutating func next() async throws -> [LoggedEvent]? {
-                // A commit is announced before an older transaction ends that still hides it: then look again soon, and ever more rarely.
-                var waitMilliseconds = tail.pollMilliseconds
-                while true {
-                    let seen = tail.log.commits.count
-                    let events = try await tail.log.read(after: position, limit: tail.batchLimit, keysOnly: tail.keysOnly)
-                    if let last = events.last {
-                        position = last.position
-                        return events
-                    }
-                    let wasSignalled = await tail.log.commits.wait(beyond: seen, atMost: .milliseconds(waitMilliseconds))
-                    try Task.checkCancellation()
-                    waitMilliseconds = wasSignalled ? 2 : Swift.min(waitMilliseconds * 2, tail.pollMilliseconds)
+    public struct Iterator: AsyncIteratorProtocol {
+        let tail: LogTail
+        var position: LogPosition
+
+        public mutating func next() async throws -> [Entry]? {
+            // A commit is announced before an older transaction ends that still hides it: then look again soon, and ever more rarely.
+            var waitMilliseconds = tail.pollMilliseconds
+            while true {
+                let seen = tail.commits.count
+                let entries = try await tail.read(position)
+                if let last = entries.last {
+                    position = tail.end(last)
+                    return entries
                 }
+                let wasSignalled = await tail.commits.wait(beyond: seen, atMost: .milliseconds(waitMilliseconds))
+                try Task.checkCancellation()
+                waitMilliseconds = wasSignalled ? 2 : Swift.min(waitMilliseconds * 2, tail.pollMilliseconds)
             }
         }
     }

@@ -14,6 +14,9 @@ public struct LogPosition: Sendable, Hashable, Comparable, CustomStringConvertib
     /// Before the first event of any log.
     public static let start = LogPosition(transactionID: 0, sequence: 0)
 
+    /// So many sequences on, in the same transaction.
+    public func advanced(by count: Int) -> LogPosition { LogPosition(transactionID: transactionID, sequence: sequence + Int64(count)) }
+
     public static func < (left: Self, right: Self) -> Bool {
         (left.transactionID, left.sequence) < (right.transactionID, right.sequence)
     }
@@ -26,14 +29,5 @@ public struct LoggedEvent: Sendable, Hashable {
     public let position: LogPosition
     /// When it was written, by the database's clock, in microseconds since 1970.
     public let recordedAtMicroseconds: Int64
-    /// Empty where keys alone were asked for and there is one.
     public let payload: [UInt8]
-    /// Only where keys were asked for.
-    public let key: Key?
-
-    /// What an event is of.
-    public struct Key: Sendable, Hashable {
-        public let owner: String
-        public let id: String
-    }
 }

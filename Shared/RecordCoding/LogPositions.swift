@@ -1,5 +1,7 @@
 public import Contracts
 public import EventLog
+public import RPC
+import Records
 
 extension EventLogV1.LogPosition {
     public init(_ position: LogPosition) {
@@ -11,5 +13,39 @@ extension LogPosition {
     /// The position after which to read; the log's start where none is given.
     public init(_ message: EventLogV1.LogPosition?) {
         self = message.map { LogPosition(transactionID: $0.transactionID, sequence: $0.sequence) } ?? .start
+    }
+}
+
+extension EventLogV1.LogRun {
+    public init(_ run: LogRun) {
+        self.init(
+            transactionID: run.transactionID, firstSequence: run.sequences.lowerBound, lastSequence: run.sequences.upperBound,
+            count: UInt32(run.count))
+    }
+}
+
+extension LogRun {
+    /// - Throws: for a message that ends before it begins, or that no count fits.
+    public init(_ message: EventLogV1.LogRun) throws(InvalidRecord) {
+        let (distance, isTooFar) = message.lastSequence.subtractingReportingOverflow(message.firstSequence)
+        guard !isTooFar, (0..<Int64(UInt32.max)).contains(distance), message.lastSequence < .max else {
+            throw InvalidRecord([Violation(field: "last_sequence", reason: "is before the first, or too far from it")])
+        }
+        self.init(
+            transactionID: message.transactionID, sequences: message.firstSequence...message.lastSequence, count: Int(message.count))
+    }
+}
+
+extension [LogRun] {
+    /// - Throws: INVALID_ARGUMENT.
+    public init(_ messages: [EventLogV1.LogRun], field: String) throws(RPCError) {
+        self = []
+        for message in messages {
+            do throws(InvalidRecord) {
+                append(try LogRun(message))
+            } catch {
+                throw error.rpcError(within: field)
+            }
+        }
     }
 }

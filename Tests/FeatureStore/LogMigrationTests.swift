@@ -75,13 +75,21 @@ import Testing
             #expect(try await writer.observe((0..<40).map(payment)) == first)
 
             // And it goes on behind them, in rows of many.
-            _ = try await writer.observe((40..<340).map(payment))
+            let new = try await writer.observe((40..<340).map(payment))
             #expect(try await pool.query("SELECT count(*) FROM event_log")[0].decode(Int64.self) == 41 + 3)
             let read = try await events(of: database.log, count: 341)
             #expect(read.count == 341 && Array(read.prefix(41)) == entries)
             #expect(read.dropFirst(41).map { try? EncodedObservation(entry: $0.payload).message().key?.transactionID } == (40..<340).map { "t-\($0)" })
-            let keys = try await database.log.read(after: read[99].position, limit: 1_000, keysOnly: true)
-            #expect(keys.map { $0.key?.id } == (99..<340).map { "t-\($0)" } && keys.allSatisfy(\.payload.isEmpty))
+            #expect(new.map(\.position) == read.dropFirst(41).map(\.position))
+            // Of the block that the position lies in, the rest.
+            let runs = try await database.log.runs(after: read[99].position, limit: 1_000)
+            let told = runs.map(\.run).flatMap { run in run.sequences.map { LogPosition(transactionID: run.transactionID, sequence: $0) } }
+            #expect(told == read.dropFirst(100).map(\.position) && runs.allSatisfy { $0.naming == .all })
+            let part = try await database.log.runs(after: read[40].position, limit: 130)
+            #expect(part.map(\.run.count) == [128, 128], "about as many as are asked for")
+            let old = try await database.log.runs(after: .start, limit: 1_000)
+            #expect(old.prefix(41).map(\.naming) == [LoggedRun.Naming](repeating: .all, count: 40) + [.none])
+            #expect(old.map(\.run.count) == [Int](repeating: 1, count: 41) + [128, 128, 44])
             #expect(try await database.log.end() == read.last?.position)
             #expect(try await database.lastPosition() == read.last?.position)
             let latest = try await database.lastObservations(upTo: read[49].position, limit: 5)

@@ -27,8 +27,16 @@ import Testing
 
     /// As the pipeline writes: all at once where all are new.
     private func write(_ rows: [TransactionRow], to database: IngestionDatabase) async throws -> Set<TransactionKey> {
-        if try await database.insertNew(rows, sealed: [], now: quiet) { return [] }
-        return try await database.insert(rows, sealed: [], now: quiet)
+        if try await database.insertNew(rows, sealed: [], now: quiet) != nil { return [] }
+        return try await notNew(rows, in: database, now: quiet)
+    }
+
+    /// Writes what is new.
+    ///
+    /// - Returns: the keys of what is not.
+    private func notNew(_ rows: [TransactionRow], in database: IngestionDatabase, now: Timestamp) async throws -> Set<TransactionKey> {
+        let written = try await database.insert(rows, sealed: [], now: now)
+        return Set(rows.map(\.key)).subtracting(written.keys)
     }
 
     /// The middle of a partition, and a moment before one's end.
@@ -61,10 +69,10 @@ import Testing
             for count in [1, 3, 50] {
                 let taken = try await write(rows(100 - count..<100 + count), to: database)
                 #expect(taken == Set(rows(100 - count..<100).map(\.key)))
-                let alone = try await database.insert(rows(99..<100), sealed: [], now: quiet)
+                let alone = try await notNew(rows(99..<100), in: database, now: quiet)
                 #expect(alone.count == 1, "one by itself is found there too")
-                let new = try await database.insert(rows(200..<201), sealed: [], now: quiet)
-                let again = try await database.insert(rows(200..<201), sealed: [], now: quiet)
+                let new = try await notNew(rows(200..<201), in: database, now: quiet)
+                let again = try await notNew(rows(200..<201), in: database, now: quiet)
                 #expect(new.isEmpty && again.count == 1)
                 try await database.pool.execute("DELETE FROM event_log WHERE recorded_at > now() - interval '1 hour'")
             }
@@ -73,15 +81,35 @@ import Testing
         }
     }
 
+    /// One by itself, a few, many: whoever passes transactions on says where they lie.
+    @Test(arguments: [1, 5, 200]) func whoWritesIsToldWhereItLies(count: Int) async throws {
+        try await withDatabase { database in
+            let all = rows(0..<count)
+            let told: [LogPosition]
+            if let first = try await database.insertNew(all, sealed: [], now: quiet) {
+                told = (0..<count).map { first.advanced(by: $0) }
+            } else {
+                let written = try await database.insert(all, sealed: [], now: quiet)
+                told = all.compactMap { written[$0.key] }
+            }
+            var logged: [LoggedEvent] = []
+            for try await events in database.log.tail(after: .start, pollMilliseconds: 10) {
+                logged += events
+                if logged.count >= count { break }
+            }
+            #expect(logged.map(\.position) == told)
+        }
+    }
+
     @Test func aKeyThatComesTwiceIsNotWrittenAtOnce() async throws {
         try await withDatabase { database in
             let twice = try await database.insertNew(rows(0..<40) + rows(39..<41), sealed: [], now: quiet)
             let nearBoundary = try await database.insertNew(rows(0..<40), sealed: [], now: boundary)
             let before = try await database.counts().transactions
-            #expect(!twice && !nearBoundary && before == 0)
+            #expect(twice == nil && nearBoundary == nil && before == 0)
             let isNew = try await database.insertNew(rows(0..<40), sealed: [], now: quiet)
             let after = try await database.counts().transactions
-            #expect(isNew && after == 40)
+            #expect(isNew != nil && after == 40)
         }
     }
 
@@ -91,7 +119,7 @@ import Testing
             _ = try await database.insert(rows(0..<40), sealed: [], now: boundary)
             // As another writer's clock may have put them.
             try await database.pool.execute("UPDATE event_log SET recorded_at = recorded_at + interval '31 days'")
-            let taken = try await database.insert(rows(0..<41), sealed: [], now: boundary)
+            let taken = try await notNew(rows(0..<41), in: database, now: boundary)
             #expect(taken == Set(rows(0..<40).map(\.key)))
         }
     }
@@ -119,7 +147,7 @@ import Testing
             let keys = messages.compactMap { $0.key.map { TransactionKey($0) } }
             let found = try await database.entries(of: keys)
             #expect(Set(found.keys) == Set(keys))
-            let taken = try await database.insert(keys.map { TransactionRow(key: $0, logEntry: [1]) }, sealed: [], now: quiet)
+            let taken = try await notNew(keys.map { TransactionRow(key: $0, logEntry: [1]) }, in: database, now: quiet)
             #expect(taken == Set(keys))
         }
     }

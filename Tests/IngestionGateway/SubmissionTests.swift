@@ -163,6 +163,54 @@ import Testing
         }
     }
 
+    /// What the log tells of so many transactions, records and positions, from a position on.
+    private func logged(
+        _ detail: IngestionV1.TransactionDetail, after: EventLogV1.LogPosition? = nil, until end: EventLogV1.LogPosition? = nil,
+        count: Int = .max, _ client: IngestionV1.IngestionService.Client
+    ) async throws -> [IngestionV1.LoggedEvent] {
+        try await client.tailEvents(.init(after: after, transactions: detail)) { responses in
+            var events: [IngestionV1.LoggedEvent] = []
+            for try await response in responses {
+                events += response.events
+                if events.count >= count || events.last?.position == end { break }
+            }
+            return events
+        }
+    }
+
+    @Test func readersOfTheLogGetAsMuchOfTransactionsAsTheyAskFor() async throws {
+        try await ScoringPath.run { path in
+            try await path.asBank { client, options in
+                for number in 0..<3 { _ = try await client.submitTransaction(.init(transaction: payment("p-\(number)")), options: options) }
+                var withdrawal = payment("w")
+                withdrawal.channel = .atm
+                _ = try await client.submitTransaction(.init(transaction: withdrawal), options: options)
+                let label = RecordsV1.Label(
+                    key: .init(transactionID: "p-0"), isFraud: true, knownAt: .init(Timestamp.now() - .minutes(1)), source: "chargeback")
+                _ = try await client.submitLabel(.init(label: label), options: options)
+                _ = try await client.submitTransaction(.init(transaction: payment("p-3")), options: options)
+            }
+            try await path.gateway.withChannel(as: .peer(ServiceName.featureStore)) { channel in
+                let client = IngestionV1.IngestionService.Client(channel)
+                let whole = try await logged(.unspecified, count: 6, client)
+                #expect(whole.count == 6 && whole.allSatisfy { $0.event != nil && $0.transactions == nil })
+                let end = whole.last?.position
+
+                let runs = try await logged(.runs, until: end, client)
+                #expect(runs.map(\.position) == whole.map(\.position))
+                #expect(runs.compactMap(\.transactions).map(\.count) == [1, 1, 1, 1, 1])
+                #expect(runs.compactMap(\.event) == [whole[4].event].compactMap { $0 })
+
+                let movements = try await logged(.movements, until: end, client)
+                #expect(movements.compactMap(\.event) == [whole[3].event, whole[4].event].compactMap { $0 })
+                #expect(movements.last?.position == end)
+
+                let refused = await #expect(throws: RPCError.self) { try await logged(.unrecognized(1), client) }
+                #expect(refused?.code == .invalidArgument)
+            }
+        }
+    }
+
     @Test func recordsOfAllKindsAreStoredOnceAndCorrected() async throws {
         try await ScoringPath.run { path in
             try await path.asBank { client, options in

@@ -77,6 +77,95 @@ extension EventLogV1 {
     }
 }
 
+extension EventLogV1 {
+    /// Entries of one transaction, from a sequence to another.
+    public struct LogRun: Message {
+        public var transactionID: UInt64 = 0
+        public var firstSequence: Int64 = 0
+        public var lastSequence: Int64 = 0
+        /// Fewer than there are sequences where some between them are not this transaction's.
+        public var count: UInt32 = 0
+
+        public init() {}
+
+        public init(
+            transactionID: UInt64 = 0,
+            firstSequence: Int64 = 0,
+            lastSequence: Int64 = 0,
+            count: UInt32 = 0
+        ) {
+            self.transactionID = transactionID
+            self.firstSequence = firstSequence
+            self.lastSequence = lastSequence
+            self.count = count
+        }
+
+        public static let fullName = "vigil.eventlog.v1.LogRun"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Eventlog__V1__LogRun(), { vigil__eventlog__v1__log_run__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Eventlog__V1__LogRun.self))
+            }
+        }
+
+        package init(unpacked: UnsafePointer<Vigil__Eventlog__V1__LogRun>) throws {
+            self.transactionID = unpacked.pointee.transaction_id
+            self.firstSequence = unpacked.pointee.first_sequence
+            self.lastSequence = unpacked.pointee.last_sequence
+            self.count = unpacked.pointee.count
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if self.transactionID != 0 { sink.uint64(1, self.transactionID) }
+            if self.firstSequence != 0 { sink.int64(2, self.firstSequence) }
+            if self.lastSequence != 0 { sink.int64(3, self.lastSequence) }
+            if self.count != 0 { sink.uint32(4, self.count) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if self.transactionID != 0 { writer.field("transactionId"); writer.write(self.transactionID) }
+            if self.firstSequence != 0 { writer.field("firstSequence"); writer.write(self.firstSequence) }
+            if self.lastSequence != 0 { writer.field("lastSequence"); writer.write(self.lastSequence) }
+            if self.count != 0 { writer.field("count"); writer.write(self.count) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "transactionId", "transaction_id":
+                    if try reader.readNullIfNext() { continue }
+                    self.transactionID = try reader.readUInt64()
+                case "firstSequence", "first_sequence":
+                    if try reader.readNullIfNext() { continue }
+                    self.firstSequence = try reader.readInt64()
+                case "lastSequence", "last_sequence":
+                    if try reader.readNullIfNext() { continue }
+                    self.lastSequence = try reader.readInt64()
+                case "count":
+                    if try reader.readNullIfNext() { continue }
+                    self.count = try reader.readUInt32()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
 extension FileDescriptor {
     /// `vigil/eventlog/v1/eventlog.proto`
     public static let vigilEventlogV1Eventlog = FileDescriptor(
@@ -84,6 +173,8 @@ extension FileDescriptor {
         dependencies: [],
         base64: """
             CiB2aWdpbC9ldmVudGxvZy92MS9ldmVudGxvZy5wcm90bxIRdmlnaWwuZXZlbnRsb2cudjEiUAoLTG9nUG9zaXRpb24SJQoOdHJhbnNhY3Rpb25faWQYASAB\
-            KARSDXRyYW5zYWN0aW9uSWQSGgoIc2VxdWVuY2UYAiABKANSCHNlcXVlbmNlYgZwcm90bzM=
+            KARSDXRyYW5zYWN0aW9uSWQSGgoIc2VxdWVuY2UYAiABKANSCHNlcXVlbmNlIpEBCgZMb2dSdW4SJQoOdHJhbnNhY3Rpb25faWQYASABKARSDXRyYW5zYWN0\
+            aW9uSWQSJQoOZmlyc3Rfc2VxdWVuY2UYAiABKANSDWZpcnN0U2VxdWVuY2USIwoNbGFzdF9zZXF1ZW5jZRgDIAEoA1IMbGFzdFNlcXVlbmNlEhQKBWNvdW50\
+            GAQgASgNUgVjb3VudGIGcHJvdG8z
             """)
 }

@@ -18,17 +18,21 @@ extension FeaturesV1 {
         public var ringGeneration: Int64 = 0
         /// Answer with encoded_observations instead of observations.
         public var encoded: Bool = false
+        /// Where the transactions lie in the gateway's log, so that they need not be looked for when the log brings them; may be left out.
+        public var positions: [EventLogV1.LogRun] = []
 
         public init() {}
 
         public init(
             transactions: [RecordsV1.Transaction] = [],
             ringGeneration: Int64 = 0,
-            encoded: Bool = false
+            encoded: Bool = false,
+            positions: [EventLogV1.LogRun] = []
         ) {
             self.transactions = transactions
             self.ringGeneration = ringGeneration
             self.encoded = encoded
+            self.positions = positions
         }
 
         public static let fullName = "vigil.features.v1.ObserveRequest"
@@ -46,6 +50,7 @@ extension FeaturesV1 {
             self.transactions = try Unpacked.list(unpacked.pointee.transactions, unpacked.pointee.n_transactions) { try RecordsV1.Transaction(unpacked: Unpacked.message($0)) }
             self.ringGeneration = unpacked.pointee.ring_generation
             self.encoded = unpacked.pointee.encoded != 0
+            self.positions = try Unpacked.list(unpacked.pointee.positions, unpacked.pointee.n_positions) { try EventLogV1.LogRun(unpacked: Unpacked.message($0)) }
         }
 
         public var protobufByteCount: Int {
@@ -61,6 +66,7 @@ extension FeaturesV1 {
             for value in self.transactions { sink.message(1, value) }
             if self.ringGeneration != 0 { sink.int64(2, self.ringGeneration) }
             if self.encoded { sink.bool(3, self.encoded) }
+            for value in self.positions { sink.message(4, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -73,6 +79,12 @@ extension FeaturesV1 {
             }
             if self.ringGeneration != 0 { writer.field("ringGeneration"); writer.write(self.ringGeneration) }
             if self.encoded { writer.field("encoded"); writer.write(self.encoded) }
+            if !self.positions.isEmpty {
+                writer.field("positions")
+                writer.beginArray()
+                for value in self.positions { writer.write(value) }
+                writer.endArray()
+            }
             writer.endObject()
         }
 
@@ -92,6 +104,12 @@ extension FeaturesV1 {
                 case "encoded":
                     if try reader.readNullIfNext() { continue }
                     self.encoded = try reader.readBool()
+                case "positions":
+                    if try reader.readNullIfNext() { continue }
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.positions.append(try EventLogV1.LogRun(json: &reader))
+                    }
                 default: try reader.skipUnknown()
                 }
             }
@@ -111,6 +129,8 @@ extension FeaturesV1 {
         public var halves: [FeaturesV1.CustomerObservation] = []
         /// Each the encoding of an Observation, as it is stored, for callers who pass it on.
         public var encodedObservations: [[UInt8]] = []
+        /// Where those of them lie in the store's log that this call has brought, for callers who pass them on.
+        public var positions: [EventLogV1.LogRun] = []
 
         public init() {}
 
@@ -118,12 +138,14 @@ extension FeaturesV1 {
             featureSetVersion: String = "",
             observations: [FeaturesV1.Observation] = [],
             halves: [FeaturesV1.CustomerObservation] = [],
-            encodedObservations: [[UInt8]] = []
+            encodedObservations: [[UInt8]] = [],
+            positions: [EventLogV1.LogRun] = []
         ) {
             self.featureSetVersion = featureSetVersion
             self.observations = observations
             self.halves = halves
             self.encodedObservations = encodedObservations
+            self.positions = positions
         }
 
         public static let fullName = "vigil.features.v1.ObserveResponse"
@@ -142,6 +164,7 @@ extension FeaturesV1 {
             self.observations = try Unpacked.list(unpacked.pointee.observations, unpacked.pointee.n_observations) { try FeaturesV1.Observation(unpacked: Unpacked.message($0)) }
             self.halves = try Unpacked.list(unpacked.pointee.halves, unpacked.pointee.n_halves) { try FeaturesV1.CustomerObservation(unpacked: Unpacked.message($0)) }
             self.encodedObservations = Unpacked.list(unpacked.pointee.encoded_observations, unpacked.pointee.n_encoded_observations) { Unpacked.bytes($0) }
+            self.positions = try Unpacked.list(unpacked.pointee.positions, unpacked.pointee.n_positions) { try EventLogV1.LogRun(unpacked: Unpacked.message($0)) }
         }
 
         public var protobufByteCount: Int {
@@ -158,6 +181,7 @@ extension FeaturesV1 {
             for value in self.observations { sink.message(2, value) }
             for value in self.halves { sink.message(3, value) }
             for value in self.encodedObservations { sink.bytes(4, value) }
+            for value in self.positions { sink.message(5, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -179,6 +203,12 @@ extension FeaturesV1 {
                 writer.field("encodedObservations")
                 writer.beginArray()
                 for value in self.encodedObservations { writer.write(value) }
+                writer.endArray()
+            }
+            if !self.positions.isEmpty {
+                writer.field("positions")
+                writer.beginArray()
+                for value in self.positions { writer.write(value) }
                 writer.endArray()
             }
             writer.endObject()
@@ -208,6 +238,12 @@ extension FeaturesV1 {
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.encodedObservations.append(try reader.readBytes())
+                    }
+                case "positions":
+                    if try reader.readNullIfNext() { continue }
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.positions.append(try EventLogV1.LogRun(json: &reader))
                     }
                 default: try reader.skipUnknown()
                 }
@@ -400,15 +436,19 @@ extension FeaturesV1 {
         public var observations: [FeaturesV1.Observation] = []
         /// As of ObserveResponse.
         public var encodedObservations: [[UInt8]] = []
+        /// As of ObserveResponse.
+        public var positions: [EventLogV1.LogRun] = []
 
         public init() {}
 
         public init(
             observations: [FeaturesV1.Observation] = [],
-            encodedObservations: [[UInt8]] = []
+            encodedObservations: [[UInt8]] = [],
+            positions: [EventLogV1.LogRun] = []
         ) {
             self.observations = observations
             self.encodedObservations = encodedObservations
+            self.positions = positions
         }
 
         public static let fullName = "vigil.features.v1.ObserveAtTerminalsResponse"
@@ -425,6 +465,7 @@ extension FeaturesV1 {
         package init(unpacked: UnsafePointer<Vigil__Features__V1__ObserveAtTerminalsResponse>) throws {
             self.observations = try Unpacked.list(unpacked.pointee.observations, unpacked.pointee.n_observations) { try FeaturesV1.Observation(unpacked: Unpacked.message($0)) }
             self.encodedObservations = Unpacked.list(unpacked.pointee.encoded_observations, unpacked.pointee.n_encoded_observations) { Unpacked.bytes($0) }
+            self.positions = try Unpacked.list(unpacked.pointee.positions, unpacked.pointee.n_positions) { try EventLogV1.LogRun(unpacked: Unpacked.message($0)) }
         }
 
         public var protobufByteCount: Int {
@@ -439,6 +480,7 @@ extension FeaturesV1 {
         private func send(to sink: inout some ProtobufSink) {
             for value in self.observations { sink.message(1, value) }
             for value in self.encodedObservations { sink.bytes(2, value) }
+            for value in self.positions { sink.message(3, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -453,6 +495,12 @@ extension FeaturesV1 {
                 writer.field("encodedObservations")
                 writer.beginArray()
                 for value in self.encodedObservations { writer.write(value) }
+                writer.endArray()
+            }
+            if !self.positions.isEmpty {
+                writer.field("positions")
+                writer.beginArray()
+                for value in self.positions { writer.write(value) }
                 writer.endArray()
             }
             writer.endObject()
@@ -473,6 +521,12 @@ extension FeaturesV1 {
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.encodedObservations.append(try reader.readBytes())
+                    }
+                case "positions":
+                    if try reader.readNullIfNext() { continue }
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.positions.append(try EventLogV1.LogRun(json: &reader))
                     }
                 default: try reader.skipUnknown()
                 }
@@ -2136,19 +2190,23 @@ extension FeaturesV1 {
         public var after: EventLogV1.LogPosition?
         /// At most this many entries a response; 0 for the server's own choice.
         public var maxBatch: UInt32 = 0
-        /// The keys alone, for readers who know most observations already and read the others again, whole.
+        /// What an earlier version of the model server asks for; refused, so that its new version reads on.
         public var keysOnly: Bool = false
+        /// Where they lie alone, in runs, for readers who know most observations already and read the others again, whole.
+        public var runsOnly: Bool = false
 
         public init() {}
 
         public init(
             after: EventLogV1.LogPosition? = nil,
             maxBatch: UInt32 = 0,
-            keysOnly: Bool = false
+            keysOnly: Bool = false,
+            runsOnly: Bool = false
         ) {
             self.after = after
             self.maxBatch = maxBatch
             self.keysOnly = keysOnly
+            self.runsOnly = runsOnly
         }
 
         public static let fullName = "vigil.features.v1.TailObservationsRequest"
@@ -2166,6 +2224,7 @@ extension FeaturesV1 {
             if let message = unpacked.pointee.after { self.after = try EventLogV1.LogPosition(unpacked: message) }
             self.maxBatch = unpacked.pointee.max_batch
             self.keysOnly = unpacked.pointee.keys_only != 0
+            self.runsOnly = unpacked.pointee.runs_only != 0
         }
 
         public var protobufByteCount: Int {
@@ -2181,6 +2240,7 @@ extension FeaturesV1 {
             if let value = self.after { sink.message(1, value) }
             if self.maxBatch != 0 { sink.uint32(2, self.maxBatch) }
             if self.keysOnly { sink.bool(3, self.keysOnly) }
+            if self.runsOnly { sink.bool(4, self.runsOnly) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -2188,6 +2248,7 @@ extension FeaturesV1 {
             if let value = self.after { writer.field("after"); writer.write(value) }
             if self.maxBatch != 0 { writer.field("maxBatch"); writer.write(self.maxBatch) }
             if self.keysOnly { writer.field("keysOnly"); writer.write(self.keysOnly) }
+            if self.runsOnly { writer.field("runsOnly"); writer.write(self.runsOnly) }
             writer.endObject()
         }
 
@@ -2204,6 +2265,9 @@ extension FeaturesV1 {
                 case "keysOnly", "keys_only":
                     if try reader.readNullIfNext() { continue }
                     self.keysOnly = try reader.readBool()
+                case "runsOnly", "runs_only":
+                    if try reader.readNullIfNext() { continue }
+                    self.runsOnly = try reader.readBool()
                 default: try reader.skipUnknown()
                 }
             }
@@ -2285,9 +2349,10 @@ extension FeaturesV1 {
     public struct LoggedObservation: Message {
         public var position: EventLogV1.LogPosition?
         public var recordedAt: GoogleProtobuf.Timestamp?
-        /// Absent where keys alone were asked for.
+        /// Absent where runs were asked for.
         public var observation: FeaturesV1.Observation?
-        public var key: RecordsV1.TransactionKey?
+        /// In place of observations, where runs were asked for; the position is the last one's.
+        public var run: EventLogV1.LogRun?
 
         public init() {}
 
@@ -2295,12 +2360,12 @@ extension FeaturesV1 {
             position: EventLogV1.LogPosition? = nil,
             recordedAt: GoogleProtobuf.Timestamp? = nil,
             observation: FeaturesV1.Observation? = nil,
-            key: RecordsV1.TransactionKey? = nil
+            run: EventLogV1.LogRun? = nil
         ) {
             self.position = position
             self.recordedAt = recordedAt
             self.observation = observation
-            self.key = key
+            self.run = run
         }
 
         public static let fullName = "vigil.features.v1.LoggedObservation"
@@ -2318,7 +2383,7 @@ extension FeaturesV1 {
             if let message = unpacked.pointee.position { self.position = try EventLogV1.LogPosition(unpacked: message) }
             if let message = unpacked.pointee.recorded_at { self.recordedAt = try GoogleProtobuf.Timestamp(unpacked: message) }
             if let message = unpacked.pointee.observation { self.observation = try FeaturesV1.Observation(unpacked: message) }
-            if let message = unpacked.pointee.key { self.key = try RecordsV1.TransactionKey(unpacked: message) }
+            if let message = unpacked.pointee.run { self.run = try EventLogV1.LogRun(unpacked: message) }
         }
 
         public var protobufByteCount: Int {
@@ -2334,7 +2399,7 @@ extension FeaturesV1 {
             if let value = self.position { sink.message(1, value) }
             if let value = self.recordedAt { sink.message(2, value) }
             if let value = self.observation { sink.message(3, value) }
-            if let value = self.key { sink.message(4, value) }
+            if let value = self.run { sink.message(5, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -2342,7 +2407,7 @@ extension FeaturesV1 {
             if let value = self.position { writer.field("position"); writer.write(value) }
             if let value = self.recordedAt { writer.field("recordedAt"); writer.write(value) }
             if let value = self.observation { writer.field("observation"); writer.write(value) }
-            if let value = self.key { writer.field("key"); writer.write(value) }
+            if let value = self.run { writer.field("run"); writer.write(value) }
             writer.endObject()
         }
 
@@ -2359,9 +2424,9 @@ extension FeaturesV1 {
                 case "observation":
                     if try reader.readNullIfNext() { continue }
                     self.observation = try FeaturesV1.Observation(json: &reader)
-                case "key":
+                case "run":
                     if try reader.readNullIfNext() { continue }
-                    self.key = try RecordsV1.TransactionKey(json: &reader)
+                    self.run = try EventLogV1.LogRun(json: &reader)
                 default: try reader.skipUnknown()
                 }
             }
@@ -2701,75 +2766,78 @@ extension FileDescriptor {
         dependencies: [.googleProtobufTimestamp, .vigilEventlogV1Eventlog, .vigilRecordsV1Records],
         base64: """
             CiB2aWdpbC9mZWF0dXJlcy92MS9mZWF0dXJlcy5wcm90bxIRdmlnaWwuZmVhdHVyZXMudjEaH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8aIHZp\
-            Z2lsL2V2ZW50bG9nL3YxL2V2ZW50bG9nLnByb3RvGh52aWdpbC9yZWNvcmRzL3YxL3JlY29yZHMucHJvdG8ilgEKDk9ic2VydmVSZXF1ZXN0EkEKDHRyYW5z\
+            Z2lsL2V2ZW50bG9nL3YxL2V2ZW50bG9nLnByb3RvGh52aWdpbC9yZWNvcmRzL3YxL3JlY29yZHMucHJvdG8izwEKDk9ic2VydmVSZXF1ZXN0EkEKDHRyYW5z\
             YWN0aW9ucxgBIAMoCzIdLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25SDHRyYW5zYWN0aW9ucxInCg9yaW5nX2dlbmVyYXRpb24YAiABKANSDnJpbmdH\
-            ZW5lcmF0aW9uEhgKB2VuY29kZWQYAyABKAhSB2VuY29kZWQi+AEKD09ic2VydmVSZXNwb25zZRIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAEgASgJUhFmZWF0\
-            dXJlU2V0VmVyc2lvbhJCCgxvYnNlcnZhdGlvbnMYAiADKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zEj4KBmhhbHZl\
-            cxgDIAMoCzImLnZpZ2lsLmZlYXR1cmVzLnYxLkN1c3RvbWVyT2JzZXJ2YXRpb25SBmhhbHZlcxIxChRlbmNvZGVkX29ic2VydmF0aW9ucxgEIAMoDFITZW5j\
-            b2RlZE9ic2VydmF0aW9ucyLbAQoZT2JzZXJ2ZUF0VGVybWluYWxzUmVxdWVzdBJKCgxvYnNlcnZhdGlvbnMYASADKAsyJi52aWdpbC5mZWF0dXJlcy52MS5D\
-            dXN0b21lck9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMSLwoGbGFiZWxzGAIgAygLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbFIGbGFiZWxzEicKD3Jpbmdf\
-            Z2VuZXJhdGlvbhgDIAEoA1IOcmluZ0dlbmVyYXRpb24SGAoHZW5jb2RlZBgEIAEoCFIHZW5jb2RlZCKHAQoTQ3VzdG9tZXJPYnNlcnZhdGlvbhJACgtvYnNl\
-            cnZhdGlvbhgBIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgtvYnNlcnZhdGlvbhIuCgRob21lGAIgASgLMhoudmlnaWwucmVjb3Jkcy52\
-            MS5Mb2NhdGlvblIEaG9tZSKTAQoaT2JzZXJ2ZUF0VGVybWluYWxzUmVzcG9uc2USQgoMb2JzZXJ2YXRpb25zGAEgAygLMh4udmlnaWwuZmVhdHVyZXMudjEu\
-            T2JzZXJ2YXRpb25SDG9ic2VydmF0aW9ucxIxChRlbmNvZGVkX29ic2VydmF0aW9ucxgCIAMoDFITZW5jb2RlZE9ic2VydmF0aW9ucyLSBAoLT2JzZXJ2YXRp\
-            b24SMgoDa2V5GAEgASgLMiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktleVIDa2V5EjkKCmV2ZW50X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9i\
-            dWYuVGltZXN0YW1wUglldmVudFRpbWUSLwoGYW1vdW50GAMgASgLMhcudmlnaWwucmVjb3Jkcy52MS5Nb25leVIGYW1vdW50EjYKCGxvY2F0aW9uGAQgASgL\
-            MhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIIbG9jYXRpb24SHwoLY3VzdG9tZXJfaWQYBSABKAlSCmN1c3RvbWVySWQSHwoLdGVybWluYWxfaWQYBiAB\
-            KAlSCnRlcm1pbmFsSWQSMwoHY2hhbm5lbBgHIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hhbm5lbFIHY2hhbm5lbBIuChNmZWF0dXJlX3NldF92ZXJzaW9u\
-            GAggASgJUhFmZWF0dXJlU2V0VmVyc2lvbhIWCgZ2YWx1ZXMYCSADKAFSBnZhbHVlcxIdCgphY2NvdW50X2lkGAogASgJUglhY2NvdW50SWQSFwoHY2FyZF9p\
-            ZBgLIAEoCVIGY2FyZElkEjYKF2NvdW50ZXJwYXJ0eV9hY2NvdW50X2lkGAwgASgJUhVjb3VudGVycGFydHlBY2NvdW50SWQSGwoJZGV2aWNlX2lkGA0gASgJ\
-            UghkZXZpY2VJZBIfCgttZXJjaGFudF9pZBgOIAEoCVIKbWVyY2hhbnRJZCLZAQoSR2V0RmVhdHVyZXNSZXF1ZXN0EjQKBGtleXMYASADKAsyIC52aWdpbC5y\
-            ZWNvcmRzLnYxLlRyYW5zYWN0aW9uS2V5UgRrZXlzEjgKCGVudGl0aWVzGAIgAygLMhwudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5S2V5UghlbnRpdGllcxIq\
-            CgJhdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EicKD3JpbmdfZ2VuZXJhdGlvbhgEIAEoA1IOcmluZ0dlbmVyYXRpb24ipQIKCUVu\
-            dGl0eUtleRIhCgtjdXN0b21lcl9pZBgBIAEoCUgAUgpjdXN0b21lcklkEiEKC3Rlcm1pbmFsX2lkGAIgASgJSABSCnRlcm1pbmFsSWQSHwoKYWNjb3VudF9p\
-            ZBgDIAEoCUgAUglhY2NvdW50SWQSGQoHY2FyZF9pZBgEIAEoCUgAUgZjYXJkSWQSHQoJZGV2aWNlX2lkGAUgASgJSABSCGRldmljZUlkEjQKBHBhaXIYBiAB\
-            KAsyHi52aWdpbC5mZWF0dXJlcy52MS5BY2NvdW50UGFpckgAUgRwYWlyEhQKBGNlbGwYByABKAlIAFIEY2VsbBIhCgttZXJjaGFudF9pZBgIIAEoCUgAUgpt\
-            ZXJjaGFudElkQggKBmVudGl0eSJkCgtBY2NvdW50UGFpchIdCgphY2NvdW50X2lkGAEgASgJUglhY2NvdW50SWQSNgoXY291bnRlcnBhcnR5X2FjY291bnRf\
-            aWQYAiABKAlSFWNvdW50ZXJwYXJ0eUFjY291bnRJZCLIAQoTR2V0RmVhdHVyZXNSZXNwb25zZRJCCgxvYnNlcnZhdGlvbnMYASADKAsyHi52aWdpbC5mZWF0\
-            dXJlcy52MS5PYnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zEj0KCGVudGl0aWVzGAIgAygLMiEudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5RmVhdHVyZXNSCGVu\
-            dGl0aWVzEi4KE2ZlYXR1cmVfc2V0X3ZlcnNpb24YAyABKAlSEWZlYXR1cmVTZXRWZXJzaW9uIrwBCg5FbnRpdHlGZWF0dXJlcxI0CgZlbnRpdHkYASABKAsy\
-            HC52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlLZXlSBmVudGl0eRIUCgVmb3VuZBgCIAEoCFIFZm91bmQSFgoGdmFsdWVzGAMgAygBUgZ2YWx1ZXMSRgoRbmV3\
-            ZXN0X2V2ZW50X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg9uZXdlc3RFdmVudFRpbWUiGQoXR2V0RmVhdHVyZUhlYWx0aFJlcXVl\
-            c3QiuAMKGEdldEZlYXR1cmVIZWFsdGhSZXNwb25zZRIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAEgASgJUhFmZWF0dXJlU2V0VmVyc2lvbhIiCgxvYnNlcnZh\
-            dGlvbnMYAiABKANSDG9ic2VydmF0aW9ucxJGChFuZXdlc3RfZXZlbnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSD25ld2VzdEV2\
-            ZW50VGltZRI8CghmZWF0dXJlcxgEIAMoCzIgLnZpZ2lsLmZlYXR1cmVzLnYxLkZlYXR1cmVIZWFsdGhSCGZlYXR1cmVzEkEKDnJlZmVyZW5jZV9mcm9tGAUg\
-            ASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFINcmVmZXJlbmNlRnJvbRI9CgxyZWZlcmVuY2VfdG8YBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGlt\
-            ZXN0YW1wUgtyZWZlcmVuY2VUbxJACgpiZWhhdmlvdXJzGAcgAygLMiAudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVyZUhlYWx0aFIKYmVoYXZpb3VycyLCAQoN\
-            RmVhdHVyZUhlYWx0aBISCgRuYW1lGAEgASgJUgRuYW1lEhsKCW51bGxfcmF0ZRgCIAEoAVIIbnVsbFJhdGUSLgoTcmVmZXJlbmNlX251bGxfcmF0ZRgDIAEo\
-            AVIRcmVmZXJlbmNlTnVsbFJhdGUSPAoacG9wdWxhdGlvbl9zdGFiaWxpdHlfaW5kZXgYBCABKAFSGHBvcHVsYXRpb25TdGFiaWxpdHlJbmRleBISCgRtZWFu\
-            GAUgASgBUgRtZWFuIngKGlNldEZlYXR1cmVSZWZlcmVuY2VSZXF1ZXN0Ei4KBGZyb20YASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgRmcm9t\
-            EioKAnRvGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICdG8iQQobU2V0RmVhdHVyZVJlZmVyZW5jZVJlc3BvbnNlEiIKDG9ic2VydmF0aW9u\
-            cxgBIAEoA1IMb2JzZXJ2YXRpb25zIhsKGURlc2NyaWJlRmVhdHVyZVNldFJlcXVlc3Qi1wEKGkRlc2NyaWJlRmVhdHVyZVNldFJlc3BvbnNlEhgKB3ZlcnNp\
-            b24YASABKAlSB3ZlcnNpb24SNgoIZmVhdHVyZXMYAiADKAsyGi52aWdpbC5mZWF0dXJlcy52MS5GZWF0dXJlUghmZWF0dXJlcxIrChFiZWhhdmlvdXJfdmVy\
-            c2lvbhgDIAEoCVIQYmVoYXZpb3VyVmVyc2lvbhI6CgpiZWhhdmlvdXJzGAQgAygLMhoudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVyZVIKYmVoYXZpb3VycyLv\
-            AQoHRmVhdHVyZRISCgRuYW1lGAEgASgJUgRuYW1lEhYKBmVudGl0eRgCIAEoCVIGZW50aXR5EiAKC2Rlc2NyaXB0aW9uGAMgASgJUgtkZXNjcmlwdGlvbhIg\
-            CgthZ2dyZWdhdGlvbhgEIAEoCVILYWdncmVnYXRpb24SJQoOd2luZG93X3NlY29uZHMYBSABKANSDXdpbmRvd1NlY29uZHMSIwoNZGVsYXlfc2Vjb25kcxgG\
-            IAEoA1IMZGVsYXlTZWNvbmRzEhQKBW93bmVyGAcgASgJUgVvd25lchISCgR0eXBlGAggASgJUgR0eXBlItgBChxHZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXF1\
-            ZXN0Ei4KBGZyb20YASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgRmcm9tEioKAnRvGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFt\
-            cFICdG8SNQoIa25vd25fYnkYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgdrbm93bkJ5EiUKDndpdGhfYmVoYXZpb3VyGAQgASgIUg13aXRo\
-            QmVoYXZpb3VyIlUKHUdldEhpc3RvcmljYWxGZWF0dXJlc1Jlc3BvbnNlEjQKBHJvd3MYASADKAsyIC52aWdpbC5mZWF0dXJlcy52MS5IaXN0b3JpY2FsUm93\
-            UgRyb3dzItQBCg1IaXN0b3JpY2FsUm93EkAKC29ic2VydmF0aW9uGAEgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SC29ic2VydmF0aW9u\
-            Ei8KBWxhYmVsGAIgASgLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbEgAUgVsYWJlbBJBCgpiZWhhdmlvdXJzGAMgAygLMiEudmlnaWwuZmVhdHVyZXMudjEu\
-            RW50aXR5RmVhdHVyZXNSCmJlaGF2aW91cnNCDQoLa25vd25fbGFiZWwiiQEKF1RhaWxPYnNlcnZhdGlvbnNSZXF1ZXN0EjQKBWFmdGVyGAEgASgLMh4udmln\
-            aWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SBWFmdGVyEhsKCW1heF9iYXRjaBgCIAEoDVIIbWF4QmF0Y2gSGwoJa2V5c19vbmx5GAMgASgIUghrZXlzT25s\
-            eSJkChhUYWlsT2JzZXJ2YXRpb25zUmVzcG9uc2USSAoMb2JzZXJ2YXRpb25zGAEgAygLMiQudmlnaWwuZmVhdHVyZXMudjEuTG9nZ2VkT2JzZXJ2YXRpb25S\
-            DG9ic2VydmF0aW9ucyKCAgoRTG9nZ2VkT2JzZXJ2YXRpb24SOgoIcG9zaXRpb24YASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIIcG9z\
-            aXRpb24SOwoLcmVjb3JkZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgpyZWNvcmRlZEF0EkAKC29ic2VydmF0aW9uGAMgASgLMh4u\
-            dmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SC29ic2VydmF0aW9uEjIKA2tleRgEIAEoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25LZXlS\
-            A2tleSLpAgoMRmVhdHVyZUV2ZW50EjwKCG9ic2VydmVkGAEgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25IAFIIb2JzZXJ2ZWQSNQoIbGFi\
-            ZWxsZWQYAiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSCGxhYmVsbGVkEkUKD3Rlcm1pbmFsX3BsYWNlZBgDIAEoCzIaLnZpZ2lsLnJlY29yZHMu\
-            djEuVGVybWluYWxIAFIOdGVybWluYWxQbGFjZWQSRQoPY3VzdG9tZXJfcGxhY2VkGAQgASgLMhoudmlnaWwucmVjb3Jkcy52MS5DdXN0b21lckgAUg5jdXN0\
-            b21lclBsYWNlZBJNChFjdXN0b21lcl9vYnNlcnZlZBgFIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uSABSEGN1c3RvbWVyT2JzZXJ2ZWRC\
-            BwoFZXZlbnQiKwoNT2JzZXJ2ZWRFbnRyeRIaCghvYnNlcnZlZBgBIAEoDFIIb2JzZXJ2ZWQylAcKE0ZlYXR1cmVTdG9yZVNlcnZpY2USVQoHT2JzZXJ2ZRIh\
-            LnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXF1ZXN0GiIudmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZVJlc3BvbnNlIgOQAgISdgoST2JzZXJ2ZUF0VGVy\
-            bWluYWxzEiwudmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZUF0VGVybWluYWxzUmVxdWVzdBotLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVBdFRlcm1pbmFs\
-            c1Jlc3BvbnNlIgOQAgISYQoLR2V0RmVhdHVyZXMSJS52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlc1JlcXVlc3QaJi52aWdpbC5mZWF0dXJlcy52MS5H\
-            ZXRGZWF0dXJlc1Jlc3BvbnNlIgOQAgESdgoSRGVzY3JpYmVGZWF0dXJlU2V0EiwudmlnaWwuZmVhdHVyZXMudjEuRGVzY3JpYmVGZWF0dXJlU2V0UmVxdWVz\
-            dBotLnZpZ2lsLmZlYXR1cmVzLnYxLkRlc2NyaWJlRmVhdHVyZVNldFJlc3BvbnNlIgOQAgESfAoVR2V0SGlzdG9yaWNhbEZlYXR1cmVzEi8udmlnaWwuZmVh\
-            dHVyZXMudjEuR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVxdWVzdBowLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1Jlc3BvbnNlMAES\
-            cAoQR2V0RmVhdHVyZUhlYWx0aBIqLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1cmVIZWFsdGhSZXF1ZXN0GisudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVh\
-            dHVyZUhlYWx0aFJlc3BvbnNlIgOQAgESdAoTU2V0RmVhdHVyZVJlZmVyZW5jZRItLnZpZ2lsLmZlYXR1cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXF1\
-            ZXN0Gi4udmlnaWwuZmVhdHVyZXMudjEuU2V0RmVhdHVyZVJlZmVyZW5jZVJlc3BvbnNlEm0KEFRhaWxPYnNlcnZhdGlvbnMSKi52aWdpbC5mZWF0dXJlcy52\
-            MS5UYWlsT2JzZXJ2YXRpb25zUmVxdWVzdBorLnZpZ2lsLmZlYXR1cmVzLnYxLlRhaWxPYnNlcnZhdGlvbnNSZXNwb25zZTABYgZwcm90bzM=
+            ZW5lcmF0aW9uEhgKB2VuY29kZWQYAyABKAhSB2VuY29kZWQSNwoJcG9zaXRpb25zGAQgAygLMhkudmlnaWwuZXZlbnRsb2cudjEuTG9nUnVuUglwb3NpdGlv\
+            bnMisQIKD09ic2VydmVSZXNwb25zZRIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAEgASgJUhFmZWF0dXJlU2V0VmVyc2lvbhJCCgxvYnNlcnZhdGlvbnMYAiAD\
+            KAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zEj4KBmhhbHZlcxgDIAMoCzImLnZpZ2lsLmZlYXR1cmVzLnYxLkN1c3Rv\
+            bWVyT2JzZXJ2YXRpb25SBmhhbHZlcxIxChRlbmNvZGVkX29ic2VydmF0aW9ucxgEIAMoDFITZW5jb2RlZE9ic2VydmF0aW9ucxI3Cglwb3NpdGlvbnMYBSAD\
+            KAsyGS52aWdpbC5ldmVudGxvZy52MS5Mb2dSdW5SCXBvc2l0aW9ucyLbAQoZT2JzZXJ2ZUF0VGVybWluYWxzUmVxdWVzdBJKCgxvYnNlcnZhdGlvbnMYASAD\
+            KAsyJi52aWdpbC5mZWF0dXJlcy52MS5DdXN0b21lck9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMSLwoGbGFiZWxzGAIgAygLMhcudmlnaWwucmVjb3Jkcy52\
+            MS5MYWJlbFIGbGFiZWxzEicKD3JpbmdfZ2VuZXJhdGlvbhgDIAEoA1IOcmluZ0dlbmVyYXRpb24SGAoHZW5jb2RlZBgEIAEoCFIHZW5jb2RlZCKHAQoTQ3Vz\
+            dG9tZXJPYnNlcnZhdGlvbhJACgtvYnNlcnZhdGlvbhgBIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgtvYnNlcnZhdGlvbhIuCgRob21l\
+            GAIgASgLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIEaG9tZSLMAQoaT2JzZXJ2ZUF0VGVybWluYWxzUmVzcG9uc2USQgoMb2JzZXJ2YXRpb25zGAEg\
+            AygLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SDG9ic2VydmF0aW9ucxIxChRlbmNvZGVkX29ic2VydmF0aW9ucxgCIAMoDFITZW5jb2RlZE9i\
+            c2VydmF0aW9ucxI3Cglwb3NpdGlvbnMYAyADKAsyGS52aWdpbC5ldmVudGxvZy52MS5Mb2dSdW5SCXBvc2l0aW9ucyLSBAoLT2JzZXJ2YXRpb24SMgoDa2V5\
+            GAEgASgLMiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktleVIDa2V5EjkKCmV2ZW50X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0\
+            YW1wUglldmVudFRpbWUSLwoGYW1vdW50GAMgASgLMhcudmlnaWwucmVjb3Jkcy52MS5Nb25leVIGYW1vdW50EjYKCGxvY2F0aW9uGAQgASgLMhoudmlnaWwu\
+            cmVjb3Jkcy52MS5Mb2NhdGlvblIIbG9jYXRpb24SHwoLY3VzdG9tZXJfaWQYBSABKAlSCmN1c3RvbWVySWQSHwoLdGVybWluYWxfaWQYBiABKAlSCnRlcm1p\
+            bmFsSWQSMwoHY2hhbm5lbBgHIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hhbm5lbFIHY2hhbm5lbBIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAggASgJUhFm\
+            ZWF0dXJlU2V0VmVyc2lvbhIWCgZ2YWx1ZXMYCSADKAFSBnZhbHVlcxIdCgphY2NvdW50X2lkGAogASgJUglhY2NvdW50SWQSFwoHY2FyZF9pZBgLIAEoCVIG\
+            Y2FyZElkEjYKF2NvdW50ZXJwYXJ0eV9hY2NvdW50X2lkGAwgASgJUhVjb3VudGVycGFydHlBY2NvdW50SWQSGwoJZGV2aWNlX2lkGA0gASgJUghkZXZpY2VJ\
+            ZBIfCgttZXJjaGFudF9pZBgOIAEoCVIKbWVyY2hhbnRJZCLZAQoSR2V0RmVhdHVyZXNSZXF1ZXN0EjQKBGtleXMYASADKAsyIC52aWdpbC5yZWNvcmRzLnYx\
+            LlRyYW5zYWN0aW9uS2V5UgRrZXlzEjgKCGVudGl0aWVzGAIgAygLMhwudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5S2V5UghlbnRpdGllcxIqCgJhdBgDIAEo\
+            CzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EicKD3JpbmdfZ2VuZXJhdGlvbhgEIAEoA1IOcmluZ0dlbmVyYXRpb24ipQIKCUVudGl0eUtleRIh\
+            CgtjdXN0b21lcl9pZBgBIAEoCUgAUgpjdXN0b21lcklkEiEKC3Rlcm1pbmFsX2lkGAIgASgJSABSCnRlcm1pbmFsSWQSHwoKYWNjb3VudF9pZBgDIAEoCUgA\
+            UglhY2NvdW50SWQSGQoHY2FyZF9pZBgEIAEoCUgAUgZjYXJkSWQSHQoJZGV2aWNlX2lkGAUgASgJSABSCGRldmljZUlkEjQKBHBhaXIYBiABKAsyHi52aWdp\
+            bC5mZWF0dXJlcy52MS5BY2NvdW50UGFpckgAUgRwYWlyEhQKBGNlbGwYByABKAlIAFIEY2VsbBIhCgttZXJjaGFudF9pZBgIIAEoCUgAUgptZXJjaGFudElk\
+            QggKBmVudGl0eSJkCgtBY2NvdW50UGFpchIdCgphY2NvdW50X2lkGAEgASgJUglhY2NvdW50SWQSNgoXY291bnRlcnBhcnR5X2FjY291bnRfaWQYAiABKAlS\
+            FWNvdW50ZXJwYXJ0eUFjY291bnRJZCLIAQoTR2V0RmVhdHVyZXNSZXNwb25zZRJCCgxvYnNlcnZhdGlvbnMYASADKAsyHi52aWdpbC5mZWF0dXJlcy52MS5P\
+            YnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zEj0KCGVudGl0aWVzGAIgAygLMiEudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5RmVhdHVyZXNSCGVudGl0aWVzEi4K\
+            E2ZlYXR1cmVfc2V0X3ZlcnNpb24YAyABKAlSEWZlYXR1cmVTZXRWZXJzaW9uIrwBCg5FbnRpdHlGZWF0dXJlcxI0CgZlbnRpdHkYASABKAsyHC52aWdpbC5m\
+            ZWF0dXJlcy52MS5FbnRpdHlLZXlSBmVudGl0eRIUCgVmb3VuZBgCIAEoCFIFZm91bmQSFgoGdmFsdWVzGAMgAygBUgZ2YWx1ZXMSRgoRbmV3ZXN0X2V2ZW50\
+            X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg9uZXdlc3RFdmVudFRpbWUiGQoXR2V0RmVhdHVyZUhlYWx0aFJlcXVlc3QiuAMKGEdl\
+            dEZlYXR1cmVIZWFsdGhSZXNwb25zZRIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAEgASgJUhFmZWF0dXJlU2V0VmVyc2lvbhIiCgxvYnNlcnZhdGlvbnMYAiAB\
+            KANSDG9ic2VydmF0aW9ucxJGChFuZXdlc3RfZXZlbnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSD25ld2VzdEV2ZW50VGltZRI8\
+            CghmZWF0dXJlcxgEIAMoCzIgLnZpZ2lsLmZlYXR1cmVzLnYxLkZlYXR1cmVIZWFsdGhSCGZlYXR1cmVzEkEKDnJlZmVyZW5jZV9mcm9tGAUgASgLMhouZ29v\
+            Z2xlLnByb3RvYnVmLlRpbWVzdGFtcFINcmVmZXJlbmNlRnJvbRI9CgxyZWZlcmVuY2VfdG8YBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgty\
+            ZWZlcmVuY2VUbxJACgpiZWhhdmlvdXJzGAcgAygLMiAudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVyZUhlYWx0aFIKYmVoYXZpb3VycyLCAQoNRmVhdHVyZUhl\
+            YWx0aBISCgRuYW1lGAEgASgJUgRuYW1lEhsKCW51bGxfcmF0ZRgCIAEoAVIIbnVsbFJhdGUSLgoTcmVmZXJlbmNlX251bGxfcmF0ZRgDIAEoAVIRcmVmZXJl\
+            bmNlTnVsbFJhdGUSPAoacG9wdWxhdGlvbl9zdGFiaWxpdHlfaW5kZXgYBCABKAFSGHBvcHVsYXRpb25TdGFiaWxpdHlJbmRleBISCgRtZWFuGAUgASgBUgRt\
+            ZWFuIngKGlNldEZlYXR1cmVSZWZlcmVuY2VSZXF1ZXN0Ei4KBGZyb20YASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgRmcm9tEioKAnRvGAIg\
+            ASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICdG8iQQobU2V0RmVhdHVyZVJlZmVyZW5jZVJlc3BvbnNlEiIKDG9ic2VydmF0aW9ucxgBIAEoA1IM\
+            b2JzZXJ2YXRpb25zIhsKGURlc2NyaWJlRmVhdHVyZVNldFJlcXVlc3Qi1wEKGkRlc2NyaWJlRmVhdHVyZVNldFJlc3BvbnNlEhgKB3ZlcnNpb24YASABKAlS\
+            B3ZlcnNpb24SNgoIZmVhdHVyZXMYAiADKAsyGi52aWdpbC5mZWF0dXJlcy52MS5GZWF0dXJlUghmZWF0dXJlcxIrChFiZWhhdmlvdXJfdmVyc2lvbhgDIAEo\
+            CVIQYmVoYXZpb3VyVmVyc2lvbhI6CgpiZWhhdmlvdXJzGAQgAygLMhoudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVyZVIKYmVoYXZpb3VycyLvAQoHRmVhdHVy\
+            ZRISCgRuYW1lGAEgASgJUgRuYW1lEhYKBmVudGl0eRgCIAEoCVIGZW50aXR5EiAKC2Rlc2NyaXB0aW9uGAMgASgJUgtkZXNjcmlwdGlvbhIgCgthZ2dyZWdh\
+            dGlvbhgEIAEoCVILYWdncmVnYXRpb24SJQoOd2luZG93X3NlY29uZHMYBSABKANSDXdpbmRvd1NlY29uZHMSIwoNZGVsYXlfc2Vjb25kcxgGIAEoA1IMZGVs\
+            YXlTZWNvbmRzEhQKBW93bmVyGAcgASgJUgVvd25lchISCgR0eXBlGAggASgJUgR0eXBlItgBChxHZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXF1ZXN0Ei4KBGZy\
+            b20YASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgRmcm9tEioKAnRvGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICdG8SNQoI\
+            a25vd25fYnkYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgdrbm93bkJ5EiUKDndpdGhfYmVoYXZpb3VyGAQgASgIUg13aXRoQmVoYXZpb3Vy\
+            IlUKHUdldEhpc3RvcmljYWxGZWF0dXJlc1Jlc3BvbnNlEjQKBHJvd3MYASADKAsyIC52aWdpbC5mZWF0dXJlcy52MS5IaXN0b3JpY2FsUm93UgRyb3dzItQB\
+            Cg1IaXN0b3JpY2FsUm93EkAKC29ic2VydmF0aW9uGAEgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SC29ic2VydmF0aW9uEi8KBWxhYmVs\
+            GAIgASgLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbEgAUgVsYWJlbBJBCgpiZWhhdmlvdXJzGAMgAygLMiEudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5RmVh\
+            dHVyZXNSCmJlaGF2aW91cnNCDQoLa25vd25fbGFiZWwipgEKF1RhaWxPYnNlcnZhdGlvbnNSZXF1ZXN0EjQKBWFmdGVyGAEgASgLMh4udmlnaWwuZXZlbnRs\
+            b2cudjEuTG9nUG9zaXRpb25SBWFmdGVyEhsKCW1heF9iYXRjaBgCIAEoDVIIbWF4QmF0Y2gSGwoJa2V5c19vbmx5GAMgASgIUghrZXlzT25seRIbCglydW5z\
+            X29ubHkYBCABKAhSCHJ1bnNPbmx5ImQKGFRhaWxPYnNlcnZhdGlvbnNSZXNwb25zZRJICgxvYnNlcnZhdGlvbnMYASADKAsyJC52aWdpbC5mZWF0dXJlcy52\
+            MS5Mb2dnZWRPYnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zIoECChFMb2dnZWRPYnNlcnZhdGlvbhI6Cghwb3NpdGlvbhgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9n\
+            LnYxLkxvZ1Bvc2l0aW9uUghwb3NpdGlvbhI7CgtyZWNvcmRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCnJlY29yZGVkQXQSQAoL\
+            b2JzZXJ2YXRpb24YAyABKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblILb2JzZXJ2YXRpb24SKwoDcnVuGAUgASgLMhkudmlnaWwuZXZlbnRs\
+            b2cudjEuTG9nUnVuUgNydW5KBAgEEAUi6QIKDEZlYXR1cmVFdmVudBI8CghvYnNlcnZlZBgBIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9u\
+            SABSCG9ic2VydmVkEjUKCGxhYmVsbGVkGAIgASgLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbEgAUghsYWJlbGxlZBJFCg90ZXJtaW5hbF9wbGFjZWQYAyAB\
+            KAsyGi52aWdpbC5yZWNvcmRzLnYxLlRlcm1pbmFsSABSDnRlcm1pbmFsUGxhY2VkEkUKD2N1c3RvbWVyX3BsYWNlZBgEIAEoCzIaLnZpZ2lsLnJlY29yZHMu\
+            djEuQ3VzdG9tZXJIAFIOY3VzdG9tZXJQbGFjZWQSTQoRY3VzdG9tZXJfb2JzZXJ2ZWQYBSABKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvbkgA\
+            UhBjdXN0b21lck9ic2VydmVkQgcKBWV2ZW50IisKDU9ic2VydmVkRW50cnkSGgoIb2JzZXJ2ZWQYASABKAxSCG9ic2VydmVkMpQHChNGZWF0dXJlU3RvcmVT\
+            ZXJ2aWNlElUKB09ic2VydmUSIS52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlUmVxdWVzdBoiLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXNwb25zZSID\
+            kAICEnYKEk9ic2VydmVBdFRlcm1pbmFscxIsLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVBdFRlcm1pbmFsc1JlcXVlc3QaLS52aWdpbC5mZWF0dXJlcy52\
+            MS5PYnNlcnZlQXRUZXJtaW5hbHNSZXNwb25zZSIDkAICEmEKC0dldEZlYXR1cmVzEiUudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZXNSZXF1ZXN0GiYu\
+            dmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZXNSZXNwb25zZSIDkAIBEnYKEkRlc2NyaWJlRmVhdHVyZVNldBIsLnZpZ2lsLmZlYXR1cmVzLnYxLkRlc2Ny\
+            aWJlRmVhdHVyZVNldFJlcXVlc3QaLS52aWdpbC5mZWF0dXJlcy52MS5EZXNjcmliZUZlYXR1cmVTZXRSZXNwb25zZSIDkAIBEnwKFUdldEhpc3RvcmljYWxG\
+            ZWF0dXJlcxIvLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1JlcXVlc3QaMC52aWdpbC5mZWF0dXJlcy52MS5HZXRIaXN0b3JpY2Fs\
+            RmVhdHVyZXNSZXNwb25zZTABEnAKEEdldEZlYXR1cmVIZWFsdGgSKi52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlSGVhbHRoUmVxdWVzdBorLnZpZ2ls\
+            LmZlYXR1cmVzLnYxLkdldEZlYXR1cmVIZWFsdGhSZXNwb25zZSIDkAIBEnQKE1NldEZlYXR1cmVSZWZlcmVuY2USLS52aWdpbC5mZWF0dXJlcy52MS5TZXRG\
+            ZWF0dXJlUmVmZXJlbmNlUmVxdWVzdBouLnZpZ2lsLmZlYXR1cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXNwb25zZRJtChBUYWlsT2JzZXJ2YXRpb25z\
+            EioudmlnaWwuZmVhdHVyZXMudjEuVGFpbE9ic2VydmF0aW9uc1JlcXVlc3QaKy52aWdpbC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVzcG9uc2Uw\
+            AWIGcHJvdG8z
             """)
 }

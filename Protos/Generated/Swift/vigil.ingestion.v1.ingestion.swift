@@ -72,22 +72,22 @@ extension IngestionV1 {
     /// How much of its transactions the reader of a log wants.
     public enum TransactionDetail: ProtobufEnum {
         case unspecified
-        /// Their keys only, for readers who know most of them already and read the others again, whole.
-        case keys
+        /// Where they lie, in runs, for readers who know most of them already and read the others again, whole.
+        case runs
         /// Withdrawals and transfers that name the account debited. Others are left out; one that is the last of its response comes as a position.
         case movements
         /// A number that this version of the contract does not know.
         case unrecognized(Int32)
 
         public static let fullName = "vigil.ingestion.v1.TransactionDetail"
-        public static var allKnown: [Self] { [.unspecified, .keys, .movements] }
+        public static var allKnown: [Self] { [.unspecified, .runs, .movements] }
 
         public init() { self = Self(rawValue: 0) }
 
         public init(rawValue: Int32) {
             switch rawValue {
             case 0: self = .unspecified
-            case 1: self = .keys
+            case 3: self = .runs
             case 2: self = .movements
             default: self = .unrecognized(rawValue)
             }
@@ -96,7 +96,7 @@ extension IngestionV1 {
         public var rawValue: Int32 {
             switch self {
             case .unspecified: 0
-            case .keys: 1
+            case .runs: 3
             case .movements: 2
             case .unrecognized(let number): number
             }
@@ -105,7 +105,7 @@ extension IngestionV1 {
         public init?(name: String) {
             switch name {
             case "TRANSACTION_DETAIL_UNSPECIFIED": self = .unspecified
-            case "TRANSACTION_DETAIL_KEYS": self = .keys
+            case "TRANSACTION_DETAIL_RUNS": self = .runs
             case "TRANSACTION_DETAIL_MOVEMENTS": self = .movements
             default: return nil
             }
@@ -114,7 +114,7 @@ extension IngestionV1 {
         public var name: String? {
             switch self {
             case .unspecified: "TRANSACTION_DETAIL_UNSPECIFIED"
-            case .keys: "TRANSACTION_DETAIL_KEYS"
+            case .runs: "TRANSACTION_DETAIL_RUNS"
             case .movements: "TRANSACTION_DETAIL_MOVEMENTS"
             case .unrecognized: nil
             }
@@ -1199,8 +1199,8 @@ extension IngestionV1 {
         public var recordedAt: GoogleProtobuf.Timestamp?
         /// Absent for a transaction that does not come whole.
         public var event: IngestionV1.IngestionEvent?
-        /// In place of a transaction, where its key was asked for.
-        public var transaction: RecordsV1.TransactionKey?
+        /// In place of transactions, where runs were asked for; the position is the last one's.
+        public var transactions: EventLogV1.LogRun?
 
         public init() {}
 
@@ -1208,12 +1208,12 @@ extension IngestionV1 {
             position: EventLogV1.LogPosition? = nil,
             recordedAt: GoogleProtobuf.Timestamp? = nil,
             event: IngestionV1.IngestionEvent? = nil,
-            transaction: RecordsV1.TransactionKey? = nil
+            transactions: EventLogV1.LogRun? = nil
         ) {
             self.position = position
             self.recordedAt = recordedAt
             self.event = event
-            self.transaction = transaction
+            self.transactions = transactions
         }
 
         public static let fullName = "vigil.ingestion.v1.LoggedEvent"
@@ -1231,7 +1231,7 @@ extension IngestionV1 {
             if let message = unpacked.pointee.position { self.position = try EventLogV1.LogPosition(unpacked: message) }
             if let message = unpacked.pointee.recorded_at { self.recordedAt = try GoogleProtobuf.Timestamp(unpacked: message) }
             if let message = unpacked.pointee.event { self.event = try IngestionV1.IngestionEvent(unpacked: message) }
-            if let message = unpacked.pointee.transaction { self.transaction = try RecordsV1.TransactionKey(unpacked: message) }
+            if let message = unpacked.pointee.transactions { self.transactions = try EventLogV1.LogRun(unpacked: message) }
         }
 
         public var protobufByteCount: Int {
@@ -1247,7 +1247,7 @@ extension IngestionV1 {
             if let value = self.position { sink.message(1, value) }
             if let value = self.recordedAt { sink.message(2, value) }
             if let value = self.event { sink.message(3, value) }
-            if let value = self.transaction { sink.message(4, value) }
+            if let value = self.transactions { sink.message(5, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -1255,7 +1255,7 @@ extension IngestionV1 {
             if let value = self.position { writer.field("position"); writer.write(value) }
             if let value = self.recordedAt { writer.field("recordedAt"); writer.write(value) }
             if let value = self.event { writer.field("event"); writer.write(value) }
-            if let value = self.transaction { writer.field("transaction"); writer.write(value) }
+            if let value = self.transactions { writer.field("transactions"); writer.write(value) }
             writer.endObject()
         }
 
@@ -1272,9 +1272,9 @@ extension IngestionV1 {
                 case "event":
                     if try reader.readNullIfNext() { continue }
                     self.event = try IngestionV1.IngestionEvent(json: &reader)
-                case "transaction":
+                case "transactions":
                     if try reader.readNullIfNext() { continue }
-                    self.transaction = try RecordsV1.TransactionKey(json: &reader)
+                    self.transactions = try EventLogV1.LogRun(json: &reader)
                 default: try reader.skipUnknown()
                 }
             }
@@ -3070,59 +3070,59 @@ extension FileDescriptor {
             LmluZ2VzdGlvbi52MS5PdXRjb21lUgdvdXRjb21lEj0KCnZpb2xhdGlvbnMYAyADKAsyHS52aWdpbC5pbmdlc3Rpb24udjEuVmlvbGF0aW9uUgp2aW9sYXRp\
             b25zIrEBChFUYWlsRXZlbnRzUmVxdWVzdBI0CgVhZnRlchgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUgVhZnRlchIbCgltYXhfYmF0\
             Y2gYAiABKA1SCG1heEJhdGNoEkkKDHRyYW5zYWN0aW9ucxgDIAEoDjIlLnZpZ2lsLmluZ2VzdGlvbi52MS5UcmFuc2FjdGlvbkRldGFpbFIMdHJhbnNhY3Rp\
-            b25zIk0KElRhaWxFdmVudHNSZXNwb25zZRI3CgZldmVudHMYASADKAsyHy52aWdpbC5pbmdlc3Rpb24udjEuTG9nZ2VkRXZlbnRSBmV2ZW50cyKEAgoLTG9n\
+            b25zIk0KElRhaWxFdmVudHNSZXNwb25zZRI3CgZldmVudHMYASADKAsyHy52aWdpbC5pbmdlc3Rpb24udjEuTG9nZ2VkRXZlbnRSBmV2ZW50cyKFAgoLTG9n\
             Z2VkRXZlbnQSOgoIcG9zaXRpb24YASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIIcG9zaXRpb24SOwoLcmVjb3JkZWRfYXQYAiABKAsy\
             Gi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgpyZWNvcmRlZEF0EjgKBWV2ZW50GAMgASgLMiIudmlnaWwuaW5nZXN0aW9uLnYxLkluZ2VzdGlvbkV2ZW50\
-            UgVldmVudBJCCgt0cmFuc2FjdGlvbhgEIAEoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25LZXlSC3RyYW5zYWN0aW9uIr0FCg5Jbmdlc3Rpb25F\
-            dmVudBJSChR0cmFuc2FjdGlvbl9hY2NlcHRlZBgBIAEoCzIdLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25IAFITdHJhbnNhY3Rpb25BY2NlcHRlZBJA\
-            Cg5sYWJlbF9hY2NlcHRlZBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFINbGFiZWxBY2NlcHRlZBJMChJjb21wbGFpbnRfYWNjZXB0ZWQYAyAB\
-            KAsyGy52aWdpbC5yZWNvcmRzLnYxLkNvbXBsYWludEgAUhFjb21wbGFpbnRBY2NlcHRlZBJNChN0ZXJtaW5hbF9yZWdpc3RlcmVkGAQgASgLMhoudmlnaWwu\
-            cmVjb3Jkcy52MS5UZXJtaW5hbEgAUhJ0ZXJtaW5hbFJlZ2lzdGVyZWQSTQoTY3VzdG9tZXJfcmVnaXN0ZXJlZBgFIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEu\
-            Q3VzdG9tZXJIAFISY3VzdG9tZXJSZWdpc3RlcmVkElkKF2NvbnRleHRfc2lnbmFsX2FjY2VwdGVkGAYgASgLMh8udmlnaWwucmVjb3Jkcy52MS5Db250ZXh0\
-            U2lnbmFsSABSFWNvbnRleHRTaWduYWxBY2NlcHRlZBJZChdqdXJpc2RpY3Rpb25fcmVnaXN0ZXJlZBgHIAEoCzIeLnZpZ2lsLnJlY29yZHMudjEuSnVyaXNk\
-            aWN0aW9uSABSFmp1cmlzZGljdGlvblJlZ2lzdGVyZWQSTQoTbWVyY2hhbnRfcmVnaXN0ZXJlZBgJIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTWVyY2hhbnRI\
-            AFISbWVyY2hhbnRSZWdpc3RlcmVkEhsKCXNlbmRlcl9pZBgIIAEoCVIIc2VuZGVySWRCBwoFZXZlbnQiFgoUR2V0U3RhdGlzdGljc1JlcXVlc3QinAIKFUdl\
-            dFN0YXRpc3RpY3NSZXNwb25zZRIiCgx0cmFuc2FjdGlvbnMYASABKANSDHRyYW5zYWN0aW9ucxIWCgZsYWJlbHMYAiABKANSBmxhYmVscxIeCgpjb21wbGFp\
-            bnRzGAMgASgDUgpjb21wbGFpbnRzEhwKCXRlcm1pbmFscxgEIAEoA1IJdGVybWluYWxzEhwKCWN1c3RvbWVycxgFIAEoA1IJY3VzdG9tZXJzEiQKDWp1cmlz\
-            ZGljdGlvbnMYBiABKANSDWp1cmlzZGljdGlvbnMSJwoPY29udGV4dF9zaWduYWxzGAcgASgDUg5jb250ZXh0U2lnbmFscxIcCgltZXJjaGFudHMYCCABKANS\
-            CW1lcmNoYW50cyJtChFJbXBvcnRGaWxlUmVxdWVzdBI4CgZoZWFkZXIYASABKAsyHi52aWdpbC5pbmdlc3Rpb24udjEuRmlsZUhlYWRlckgAUgZoZWFkZXIS\
-            FgoFY2h1bmsYAiABKAxIAFIFY2h1bmtCBgoEcGFydCKsAQoKRmlsZUhlYWRlchIlCg5jb250ZW50X3NoYTI1NhgBIAEoDFINY29udGVudFNoYTI1NhIdCgpz\
-            aXplX2J5dGVzGAIgASgEUglzaXplQnl0ZXMSIQoMb2Zmc2V0X2J5dGVzGAMgASgEUgtvZmZzZXRCeXRlcxIYCgdtYXBwaW5nGAQgASgJUgdtYXBwaW5nEhsK\
-            CWZpbGVfbmFtZRgFIAEoCVIIZmlsZU5hbWUizgIKEkltcG9ydEZpbGVSZXNwb25zZRIzCgVzdGF0ZRgBIAEoDjIdLnZpZ2lsLmluZ2VzdGlvbi52MS5GaWxl\
-            U3RhdGVSBXN0YXRlEiUKDnJlY2VpdmVkX2J5dGVzGAIgASgEUg1yZWNlaXZlZEJ5dGVzEhIKBHJvd3MYAyABKANSBHJvd3MSGgoIYWNjZXB0ZWQYBCABKANS\
-            CGFjY2VwdGVkEh4KCmR1cGxpY2F0ZXMYBSABKANSCmR1cGxpY2F0ZXMSGgoIcmVqZWN0ZWQYBiABKANSCHJlamVjdGVkEhQKBWVtcHR5GAcgASgDUgVlbXB0\
-            eRJECg1yZWplY3RlZF9yb3dzGAggAygLMh8udmlnaWwuaW5nZXN0aW9uLnYxLlJlamVjdGVkUm93UgxyZWplY3RlZFJvd3MSFAoFZXJyb3IYCSABKAlSBWVy\
-            cm9yImMKC1JlamVjdGVkUm93EhAKA3JvdxgBIAEoA1IDcm93EhQKBWZpZWxkGAIgASgJUgVmaWVsZBIUCgV2YWx1ZRgDIAEoCVIFdmFsdWUSFgoGcmVhc29u\
-            GAQgASgJUgZyZWFzb24iPQoUR2V0RmlsZUltcG9ydFJlcXVlc3QSJQoOY29udGVudF9zaGEyNTYYASABKAxSDWNvbnRlbnRTaGEyNTYiawoXRXJhc2VJZGVu\
-            dGlmaWVyc1JlcXVlc3QSHwoLY3VzdG9tZXJfaWQYASABKAlSCmN1c3RvbWVySWQSFwoHYmFua19pZBgCIAEoCVIGYmFua0lkEhYKBnJlYXNvbhgDIAEoCVIG\
-            cmVhc29uIjIKGEVyYXNlSWRlbnRpZmllcnNSZXNwb25zZRIWCgZlcmFzZWQYASABKANSBmVyYXNlZCJHChdSZXZlYWxJZGVudGlmaWVyUmVxdWVzdBIUCgV0\
-            b2tlbhgBIAEoCVIFdG9rZW4SFgoGcmVhc29uGAIgASgJUgZyZWFzb24iTgoYUmV2ZWFsSWRlbnRpZmllclJlc3BvbnNlEhIKBGtpbmQYASABKAlSBGtpbmQS\
-            HgoKaWRlbnRpZmllchgCIAEoCVIKaWRlbnRpZmllciJNChVBcHBseVJldGVudGlvblJlcXVlc3QSGwoJa2VlcF9kYXlzGAEgASgNUghrZWVwRGF5cxIXCgdk\
-            cnlfcnVuGAIgASgIUgZkcnlSdW4iWAoWQXBwbHlSZXRlbnRpb25SZXNwb25zZRI+Cgdkcm9wcGVkGAEgAygLMiQudmlnaWwuaW5nZXN0aW9uLnYxLkRyb3Bw\
-            ZWRQYXJ0aXRpb25SB2Ryb3BwZWQiWAoQRHJvcHBlZFBhcnRpdGlvbhISCgRuYW1lGAEgASgJUgRuYW1lEjAKBXVudGlsGAIgASgLMhouZ29vZ2xlLnByb3Rv\
-            YnVmLlRpbWVzdGFtcFIFdW50aWwiMQoZTGlzdFByaXZhY3lSZWNvcmRzUmVxdWVzdBIUCgVsaW1pdBgBIAEoDVIFbGltaXQiWQoaTGlzdFByaXZhY3lSZWNv\
-            cmRzUmVzcG9uc2USOwoHcmVjb3JkcxgBIAMoCzIhLnZpZ2lsLmluZ2VzdGlvbi52MS5Qcml2YWN5UmVjb3JkUgdyZWNvcmRzIrEBCg1Qcml2YWN5UmVjb3Jk\
-            EioKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICYXQSFgoGYWN0aW9uGAIgASgJUgZhY3Rpb24SFAoFYWN0b3IYAyABKAlSBWFjdG9y\
-            EhgKB3N1YmplY3QYBCABKAlSB3N1YmplY3QSFgoGcmVhc29uGAUgASgJUgZyZWFzb24SFAoFY291bnQYBiABKANSBWNvdW50KmUKB091dGNvbWUSFwoTT1VU\
-            Q09NRV9VTlNQRUNJRklFRBAAEhQKEE9VVENPTUVfQUNDRVBURUQQARIVChFPVVRDT01FX0RVUExJQ0FURRACEhQKEE9VVENPTUVfUkVKRUNURUQQAyp2ChFU\
-            cmFuc2FjdGlvbkRldGFpbBIiCh5UUkFOU0FDVElPTl9ERVRBSUxfVU5TUEVDSUZJRUQQABIbChdUUkFOU0FDVElPTl9ERVRBSUxfS0VZUxABEiAKHFRSQU5T\
-            QUNUSU9OX0RFVEFJTF9NT1ZFTUVOVFMQAiqFAQoJRmlsZVN0YXRlEhoKFkZJTEVfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRGSUxFX1NUQVRFX1JFQ0VJVklO\
-            RxABEhYKEkZJTEVfU1RBVEVfU1RPUklORxACEhMKD0ZJTEVfU1RBVEVfRE9ORRADEhUKEUZJTEVfU1RBVEVfRkFJTEVEEAQyhQsKEEluZ2VzdGlvblNlcnZp\
-            Y2UScAoRU3VibWl0VHJhbnNhY3Rpb24SLC52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0VHJhbnNhY3Rpb25SZXF1ZXN0Gi0udmlnaWwuaW5nZXN0aW9uLnYx\
-            LlN1Ym1pdFRyYW5zYWN0aW9uUmVzcG9uc2USdwoSU3RyZWFtVHJhbnNhY3Rpb25zEi0udmlnaWwuaW5nZXN0aW9uLnYxLlN0cmVhbVRyYW5zYWN0aW9uc1Jl\
-            cXVlc3QaLi52aWdpbC5pbmdlc3Rpb24udjEuU3RyZWFtVHJhbnNhY3Rpb25zUmVzcG9uc2UoATABEmoKD1N1Ym1pdENvbXBsYWludBIqLnZpZ2lsLmluZ2Vz\
-            dGlvbi52MS5TdWJtaXRDb21wbGFpbnRSZXF1ZXN0GisudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdENvbXBsYWludFJlc3BvbnNlEl4KC1N1Ym1pdExhYmVs\
-            EiYudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdExhYmVsUmVxdWVzdBonLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRMYWJlbFJlc3BvbnNlEmgKDUltcG9y\
-            dFJlY29yZHMSKC52aWdpbC5pbmdlc3Rpb24udjEuSW1wb3J0UmVjb3Jkc1JlcXVlc3QaKS52aWdpbC5pbmdlc3Rpb24udjEuSW1wb3J0UmVjb3Jkc1Jlc3Bv\
-            bnNlKAEwARJdCgpJbXBvcnRGaWxlEiUudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydEZpbGVSZXF1ZXN0GiYudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydEZp\
-            bGVSZXNwb25zZSgBEmYKDUdldEZpbGVJbXBvcnQSKC52aWdpbC5pbmdlc3Rpb24udjEuR2V0RmlsZUltcG9ydFJlcXVlc3QaJi52aWdpbC5pbmdlc3Rpb24u\
-            djEuSW1wb3J0RmlsZVJlc3BvbnNlIgOQAgESbQoQRXJhc2VJZGVudGlmaWVycxIrLnZpZ2lsLmluZ2VzdGlvbi52MS5FcmFzZUlkZW50aWZpZXJzUmVxdWVz\
-            dBosLnZpZ2lsLmluZ2VzdGlvbi52MS5FcmFzZUlkZW50aWZpZXJzUmVzcG9uc2USbQoQUmV2ZWFsSWRlbnRpZmllchIrLnZpZ2lsLmluZ2VzdGlvbi52MS5S\
-            ZXZlYWxJZGVudGlmaWVyUmVxdWVzdBosLnZpZ2lsLmluZ2VzdGlvbi52MS5SZXZlYWxJZGVudGlmaWVyUmVzcG9uc2USZwoOQXBwbHlSZXRlbnRpb24SKS52\
-            aWdpbC5pbmdlc3Rpb24udjEuQXBwbHlSZXRlbnRpb25SZXF1ZXN0GioudmlnaWwuaW5nZXN0aW9uLnYxLkFwcGx5UmV0ZW50aW9uUmVzcG9uc2USeAoSTGlz\
-            dFByaXZhY3lSZWNvcmRzEi0udmlnaWwuaW5nZXN0aW9uLnYxLkxpc3RQcml2YWN5UmVjb3Jkc1JlcXVlc3QaLi52aWdpbC5pbmdlc3Rpb24udjEuTGlzdFBy\
-            aXZhY3lSZWNvcmRzUmVzcG9uc2UiA5ACARJdCgpUYWlsRXZlbnRzEiUudmlnaWwuaW5nZXN0aW9uLnYxLlRhaWxFdmVudHNSZXF1ZXN0GiYudmlnaWwuaW5n\
-            ZXN0aW9uLnYxLlRhaWxFdmVudHNSZXNwb25zZTABEmkKDUdldFN0YXRpc3RpY3MSKC52aWdpbC5pbmdlc3Rpb24udjEuR2V0U3RhdGlzdGljc1JlcXVlc3Qa\
-            KS52aWdpbC5pbmdlc3Rpb24udjEuR2V0U3RhdGlzdGljc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw==
+            UgVldmVudBI9Cgx0cmFuc2FjdGlvbnMYBSABKAsyGS52aWdpbC5ldmVudGxvZy52MS5Mb2dSdW5SDHRyYW5zYWN0aW9uc0oECAQQBSK9BQoOSW5nZXN0aW9u\
+            RXZlbnQSUgoUdHJhbnNhY3Rpb25fYWNjZXB0ZWQYASABKAsyHS52aWdpbC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uSABSE3RyYW5zYWN0aW9uQWNjZXB0ZWQS\
+            QAoObGFiZWxfYWNjZXB0ZWQYAiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSDWxhYmVsQWNjZXB0ZWQSTAoSY29tcGxhaW50X2FjY2VwdGVkGAMg\
+            ASgLMhsudmlnaWwucmVjb3Jkcy52MS5Db21wbGFpbnRIAFIRY29tcGxhaW50QWNjZXB0ZWQSTQoTdGVybWluYWxfcmVnaXN0ZXJlZBgEIAEoCzIaLnZpZ2ls\
+            LnJlY29yZHMudjEuVGVybWluYWxIAFISdGVybWluYWxSZWdpc3RlcmVkEk0KE2N1c3RvbWVyX3JlZ2lzdGVyZWQYBSABKAsyGi52aWdpbC5yZWNvcmRzLnYx\
+            LkN1c3RvbWVySABSEmN1c3RvbWVyUmVnaXN0ZXJlZBJZChdjb250ZXh0X3NpZ25hbF9hY2NlcHRlZBgGIAEoCzIfLnZpZ2lsLnJlY29yZHMudjEuQ29udGV4\
+            dFNpZ25hbEgAUhVjb250ZXh0U2lnbmFsQWNjZXB0ZWQSWQoXanVyaXNkaWN0aW9uX3JlZ2lzdGVyZWQYByABKAsyHi52aWdpbC5yZWNvcmRzLnYxLkp1cmlz\
+            ZGljdGlvbkgAUhZqdXJpc2RpY3Rpb25SZWdpc3RlcmVkEk0KE21lcmNoYW50X3JlZ2lzdGVyZWQYCSABKAsyGi52aWdpbC5yZWNvcmRzLnYxLk1lcmNoYW50\
+            SABSEm1lcmNoYW50UmVnaXN0ZXJlZBIbCglzZW5kZXJfaWQYCCABKAlSCHNlbmRlcklkQgcKBWV2ZW50IhYKFEdldFN0YXRpc3RpY3NSZXF1ZXN0IpwCChVH\
+            ZXRTdGF0aXN0aWNzUmVzcG9uc2USIgoMdHJhbnNhY3Rpb25zGAEgASgDUgx0cmFuc2FjdGlvbnMSFgoGbGFiZWxzGAIgASgDUgZsYWJlbHMSHgoKY29tcGxh\
+            aW50cxgDIAEoA1IKY29tcGxhaW50cxIcCgl0ZXJtaW5hbHMYBCABKANSCXRlcm1pbmFscxIcCgljdXN0b21lcnMYBSABKANSCWN1c3RvbWVycxIkCg1qdXJp\
+            c2RpY3Rpb25zGAYgASgDUg1qdXJpc2RpY3Rpb25zEicKD2NvbnRleHRfc2lnbmFscxgHIAEoA1IOY29udGV4dFNpZ25hbHMSHAoJbWVyY2hhbnRzGAggASgD\
+            UgltZXJjaGFudHMibQoRSW1wb3J0RmlsZVJlcXVlc3QSOAoGaGVhZGVyGAEgASgLMh4udmlnaWwuaW5nZXN0aW9uLnYxLkZpbGVIZWFkZXJIAFIGaGVhZGVy\
+            EhYKBWNodW5rGAIgASgMSABSBWNodW5rQgYKBHBhcnQirAEKCkZpbGVIZWFkZXISJQoOY29udGVudF9zaGEyNTYYASABKAxSDWNvbnRlbnRTaGEyNTYSHQoK\
+            c2l6ZV9ieXRlcxgCIAEoBFIJc2l6ZUJ5dGVzEiEKDG9mZnNldF9ieXRlcxgDIAEoBFILb2Zmc2V0Qnl0ZXMSGAoHbWFwcGluZxgEIAEoCVIHbWFwcGluZxIb\
+            CglmaWxlX25hbWUYBSABKAlSCGZpbGVOYW1lIs4CChJJbXBvcnRGaWxlUmVzcG9uc2USMwoFc3RhdGUYASABKA4yHS52aWdpbC5pbmdlc3Rpb24udjEuRmls\
+            ZVN0YXRlUgVzdGF0ZRIlCg5yZWNlaXZlZF9ieXRlcxgCIAEoBFINcmVjZWl2ZWRCeXRlcxISCgRyb3dzGAMgASgDUgRyb3dzEhoKCGFjY2VwdGVkGAQgASgD\
+            UghhY2NlcHRlZBIeCgpkdXBsaWNhdGVzGAUgASgDUgpkdXBsaWNhdGVzEhoKCHJlamVjdGVkGAYgASgDUghyZWplY3RlZBIUCgVlbXB0eRgHIAEoA1IFZW1w\
+            dHkSRAoNcmVqZWN0ZWRfcm93cxgIIAMoCzIfLnZpZ2lsLmluZ2VzdGlvbi52MS5SZWplY3RlZFJvd1IMcmVqZWN0ZWRSb3dzEhQKBWVycm9yGAkgASgJUgVl\
+            cnJvciJjCgtSZWplY3RlZFJvdxIQCgNyb3cYASABKANSA3JvdxIUCgVmaWVsZBgCIAEoCVIFZmllbGQSFAoFdmFsdWUYAyABKAlSBXZhbHVlEhYKBnJlYXNv\
+            bhgEIAEoCVIGcmVhc29uIj0KFEdldEZpbGVJbXBvcnRSZXF1ZXN0EiUKDmNvbnRlbnRfc2hhMjU2GAEgASgMUg1jb250ZW50U2hhMjU2ImsKF0VyYXNlSWRl\
+            bnRpZmllcnNSZXF1ZXN0Eh8KC2N1c3RvbWVyX2lkGAEgASgJUgpjdXN0b21lcklkEhcKB2JhbmtfaWQYAiABKAlSBmJhbmtJZBIWCgZyZWFzb24YAyABKAlS\
+            BnJlYXNvbiIyChhFcmFzZUlkZW50aWZpZXJzUmVzcG9uc2USFgoGZXJhc2VkGAEgASgDUgZlcmFzZWQiRwoXUmV2ZWFsSWRlbnRpZmllclJlcXVlc3QSFAoF\
+            dG9rZW4YASABKAlSBXRva2VuEhYKBnJlYXNvbhgCIAEoCVIGcmVhc29uIk4KGFJldmVhbElkZW50aWZpZXJSZXNwb25zZRISCgRraW5kGAEgASgJUgRraW5k\
+            Eh4KCmlkZW50aWZpZXIYAiABKAlSCmlkZW50aWZpZXIiTQoVQXBwbHlSZXRlbnRpb25SZXF1ZXN0EhsKCWtlZXBfZGF5cxgBIAEoDVIIa2VlcERheXMSFwoH\
+            ZHJ5X3J1bhgCIAEoCFIGZHJ5UnVuIlgKFkFwcGx5UmV0ZW50aW9uUmVzcG9uc2USPgoHZHJvcHBlZBgBIAMoCzIkLnZpZ2lsLmluZ2VzdGlvbi52MS5Ecm9w\
+            cGVkUGFydGl0aW9uUgdkcm9wcGVkIlgKEERyb3BwZWRQYXJ0aXRpb24SEgoEbmFtZRgBIAEoCVIEbmFtZRIwCgV1bnRpbBgCIAEoCzIaLmdvb2dsZS5wcm90\
+            b2J1Zi5UaW1lc3RhbXBSBXVudGlsIjEKGUxpc3RQcml2YWN5UmVjb3Jkc1JlcXVlc3QSFAoFbGltaXQYASABKA1SBWxpbWl0IlkKGkxpc3RQcml2YWN5UmVj\
+            b3Jkc1Jlc3BvbnNlEjsKB3JlY29yZHMYASADKAsyIS52aWdpbC5pbmdlc3Rpb24udjEuUHJpdmFjeVJlY29yZFIHcmVjb3JkcyKxAQoNUHJpdmFjeVJlY29y\
+            ZBIqCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EhYKBmFjdGlvbhgCIAEoCVIGYWN0aW9uEhQKBWFjdG9yGAMgASgJUgVhY3Rv\
+            chIYCgdzdWJqZWN0GAQgASgJUgdzdWJqZWN0EhYKBnJlYXNvbhgFIAEoCVIGcmVhc29uEhQKBWNvdW50GAYgASgDUgVjb3VudCplCgdPdXRjb21lEhcKE09V\
+            VENPTUVfVU5TUEVDSUZJRUQQABIUChBPVVRDT01FX0FDQ0VQVEVEEAESFQoRT1VUQ09NRV9EVVBMSUNBVEUQAhIUChBPVVRDT01FX1JFSkVDVEVEEAMqfAoR\
+            VHJhbnNhY3Rpb25EZXRhaWwSIgoeVFJBTlNBQ1RJT05fREVUQUlMX1VOU1BFQ0lGSUVEEAASGwoXVFJBTlNBQ1RJT05fREVUQUlMX1JVTlMQAxIgChxUUkFO\
+            U0FDVElPTl9ERVRBSUxfTU9WRU1FTlRTEAIiBAgBEAEqhQEKCUZpbGVTdGF0ZRIaChZGSUxFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoURklMRV9TVEFURV9S\
+            RUNFSVZJTkcQARIWChJGSUxFX1NUQVRFX1NUT1JJTkcQAhITCg9GSUxFX1NUQVRFX0RPTkUQAxIVChFGSUxFX1NUQVRFX0ZBSUxFRBAEMoULChBJbmdlc3Rp\
+            b25TZXJ2aWNlEnAKEVN1Ym1pdFRyYW5zYWN0aW9uEiwudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdFRyYW5zYWN0aW9uUmVxdWVzdBotLnZpZ2lsLmluZ2Vz\
+            dGlvbi52MS5TdWJtaXRUcmFuc2FjdGlvblJlc3BvbnNlEncKElN0cmVhbVRyYW5zYWN0aW9ucxItLnZpZ2lsLmluZ2VzdGlvbi52MS5TdHJlYW1UcmFuc2Fj\
+            dGlvbnNSZXF1ZXN0Gi4udmlnaWwuaW5nZXN0aW9uLnYxLlN0cmVhbVRyYW5zYWN0aW9uc1Jlc3BvbnNlKAEwARJqCg9TdWJtaXRDb21wbGFpbnQSKi52aWdp\
+            bC5pbmdlc3Rpb24udjEuU3VibWl0Q29tcGxhaW50UmVxdWVzdBorLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRDb21wbGFpbnRSZXNwb25zZRJeCgtTdWJt\
+            aXRMYWJlbBImLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRMYWJlbFJlcXVlc3QaJy52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0TGFiZWxSZXNwb25zZRJo\
+            Cg1JbXBvcnRSZWNvcmRzEigudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydFJlY29yZHNSZXF1ZXN0GikudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydFJlY29y\
+            ZHNSZXNwb25zZSgBMAESXQoKSW1wb3J0RmlsZRIlLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRGaWxlUmVxdWVzdBomLnZpZ2lsLmluZ2VzdGlvbi52MS5J\
+            bXBvcnRGaWxlUmVzcG9uc2UoARJmCg1HZXRGaWxlSW1wb3J0EigudmlnaWwuaW5nZXN0aW9uLnYxLkdldEZpbGVJbXBvcnRSZXF1ZXN0GiYudmlnaWwuaW5n\
+            ZXN0aW9uLnYxLkltcG9ydEZpbGVSZXNwb25zZSIDkAIBEm0KEEVyYXNlSWRlbnRpZmllcnMSKy52aWdpbC5pbmdlc3Rpb24udjEuRXJhc2VJZGVudGlmaWVy\
+            c1JlcXVlc3QaLC52aWdpbC5pbmdlc3Rpb24udjEuRXJhc2VJZGVudGlmaWVyc1Jlc3BvbnNlEm0KEFJldmVhbElkZW50aWZpZXISKy52aWdpbC5pbmdlc3Rp\
+            b24udjEuUmV2ZWFsSWRlbnRpZmllclJlcXVlc3QaLC52aWdpbC5pbmdlc3Rpb24udjEuUmV2ZWFsSWRlbnRpZmllclJlc3BvbnNlEmcKDkFwcGx5UmV0ZW50\
+            aW9uEikudmlnaWwuaW5nZXN0aW9uLnYxLkFwcGx5UmV0ZW50aW9uUmVxdWVzdBoqLnZpZ2lsLmluZ2VzdGlvbi52MS5BcHBseVJldGVudGlvblJlc3BvbnNl\
+            EngKEkxpc3RQcml2YWN5UmVjb3JkcxItLnZpZ2lsLmluZ2VzdGlvbi52MS5MaXN0UHJpdmFjeVJlY29yZHNSZXF1ZXN0Gi4udmlnaWwuaW5nZXN0aW9uLnYx\
+            Lkxpc3RQcml2YWN5UmVjb3Jkc1Jlc3BvbnNlIgOQAgESXQoKVGFpbEV2ZW50cxIlLnZpZ2lsLmluZ2VzdGlvbi52MS5UYWlsRXZlbnRzUmVxdWVzdBomLnZp\
+            Z2lsLmluZ2VzdGlvbi52MS5UYWlsRXZlbnRzUmVzcG9uc2UwARJpCg1HZXRTdGF0aXN0aWNzEigudmlnaWwuaW5nZXN0aW9uLnYxLkdldFN0YXRpc3RpY3NS\
+            ZXF1ZXN0GikudmlnaWwuaW5nZXN0aW9uLnYxLkdldFN0YXRpc3RpY3NSZXNwb25zZSIDkAIBYgZwcm90bzM=
             """)
 }

@@ -83,17 +83,21 @@ extension ModelsV1 {
         public var brief: Bool = false
         /// Each the encoding of an Observation; instead of observations.
         public var encodedObservations: [[UInt8]] = []
+        /// Where they lie in the feature store's log, so that they need not be looked for when the log brings them; may be left out, in part too.
+        public var positions: [EventLogV1.LogRun] = []
 
         public init() {}
 
         public init(
             observations: [FeaturesV1.Observation] = [],
             brief: Bool = false,
-            encodedObservations: [[UInt8]] = []
+            encodedObservations: [[UInt8]] = [],
+            positions: [EventLogV1.LogRun] = []
         ) {
             self.observations = observations
             self.brief = brief
             self.encodedObservations = encodedObservations
+            self.positions = positions
         }
 
         public static let fullName = "vigil.models.v1.ScoreRequest"
@@ -111,6 +115,7 @@ extension ModelsV1 {
             self.observations = try Unpacked.list(unpacked.pointee.observations, unpacked.pointee.n_observations) { try FeaturesV1.Observation(unpacked: Unpacked.message($0)) }
             self.brief = unpacked.pointee.brief != 0
             self.encodedObservations = Unpacked.list(unpacked.pointee.encoded_observations, unpacked.pointee.n_encoded_observations) { Unpacked.bytes($0) }
+            self.positions = try Unpacked.list(unpacked.pointee.positions, unpacked.pointee.n_positions) { try EventLogV1.LogRun(unpacked: Unpacked.message($0)) }
         }
 
         public var protobufByteCount: Int {
@@ -126,6 +131,7 @@ extension ModelsV1 {
             for value in self.observations { sink.message(1, value) }
             if self.brief { sink.bool(2, self.brief) }
             for value in self.encodedObservations { sink.bytes(3, value) }
+            for value in self.positions { sink.message(4, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -141,6 +147,12 @@ extension ModelsV1 {
                 writer.field("encodedObservations")
                 writer.beginArray()
                 for value in self.encodedObservations { writer.write(value) }
+                writer.endArray()
+            }
+            if !self.positions.isEmpty {
+                writer.field("positions")
+                writer.beginArray()
+                for value in self.positions { writer.write(value) }
                 writer.endArray()
             }
             writer.endObject()
@@ -164,6 +176,12 @@ extension ModelsV1 {
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.encodedObservations.append(try reader.readBytes())
+                    }
+                case "positions":
+                    if try reader.readNullIfNext() { continue }
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.positions.append(try EventLogV1.LogRun(json: &reader))
                     }
                 default: try reader.skipUnknown()
                 }
@@ -3513,84 +3531,85 @@ extension FileDescriptor {
         base64: """
             Chx2aWdpbC9tb2RlbHMvdjEvbW9kZWxzLnByb3RvEg92aWdpbC5tb2RlbHMudjEaH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8aIHZpZ2lsL2V2\
             ZW50bG9nL3YxL2V2ZW50bG9nLnByb3RvGiB2aWdpbC9mZWF0dXJlcy92MS9mZWF0dXJlcy5wcm90bxoedmlnaWwvcmVjb3Jkcy92MS9yZWNvcmRzLnByb3Rv\
-            IpsBCgxTY29yZVJlcXVlc3QSQgoMb2JzZXJ2YXRpb25zGAEgAygLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SDG9ic2VydmF0aW9ucxIUCgVi\
-            cmllZhgCIAEoCFIFYnJpZWYSMQoUZW5jb2RlZF9vYnNlcnZhdGlvbnMYAyADKAxSE2VuY29kZWRPYnNlcnZhdGlvbnMiSQoNU2NvcmVSZXNwb25zZRI4Cglk\
-            ZWNpc2lvbnMYASADKAsyGi52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9uUglkZWNpc2lvbnMiYQoTR2V0RGVjaXNpb25zUmVxdWVzdBI0CgRrZXlzGAEgAygL\
-            MiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktleVIEa2V5cxIUCgVicmllZhgCIAEoCFIFYnJpZWYiUAoUR2V0RGVjaXNpb25zUmVzcG9uc2USOAoJ\
-            ZGVjaXNpb25zGAEgAygLMhoudmlnaWwucmVjb3Jkcy52MS5EZWNpc2lvblIJZGVjaXNpb25zIjgKFVJlcGxheURlY2lzaW9uUmVxdWVzdBIfCgtkZWNpc2lv\
-            bl9pZBgBIAEoCVIKZGVjaXNpb25JZCKyAgoWUmVwbGF5RGVjaXNpb25SZXNwb25zZRIyCgZzdG9yZWQYASABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkRlY2lz\
-            aW9uUgZzdG9yZWQSNgoIcmVwbGF5ZWQYAiABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9uUghyZXBsYXllZBIcCglpZGVudGljYWwYAyABKAhSCWlk\
-            ZW50aWNhbBJRCghmZWF0dXJlcxgEIAMoCzI1LnZpZ2lsLm1vZGVscy52MS5SZXBsYXlEZWNpc2lvblJlc3BvbnNlLkZlYXR1cmVzRW50cnlSCGZlYXR1cmVz\
-            GjsKDUZlYXR1cmVzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAFSBXZhbHVlOgI4ASJHChJVcGxvYWRNb2RlbFJlcXVlc3QSGwoJZmls\
-            ZV9uYW1lGAEgASgJUghmaWxlTmFtZRIUCgVjaHVuaxgCIAEoDFIFY2h1bmsiQwoTVXBsb2FkTW9kZWxSZXNwb25zZRIsCgVtb2RlbBgBIAEoCzIWLnZpZ2ls\
-            Lm1vZGVscy52MS5Nb2RlbFIFbW9kZWwi5gMKBU1vZGVsEhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24SMQoFc3RhZ2UYAiABKA4yGy52aWdpbC5tb2RlbHMu\
-            djEuTW9kZWxTdGFnZVIFc3RhZ2USLgoTZmVhdHVyZV9zZXRfdmVyc2lvbhgDIAEoCVIRZmVhdHVyZVNldFZlcnNpb24SOQoKdHJhaW5lZF9hdBgEIAEoCzIa\
-            Lmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCXRyYWluZWRBdBI7Cgtwcm9tb3RlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCnBy\
-            b21vdGVkQXQSPQoHbWV0cmljcxgGIAMoCzIjLnZpZ2lsLm1vZGVscy52MS5Nb2RlbC5NZXRyaWNzRW50cnlSB21ldHJpY3MSJwoPYWxlcnRfdGhyZXNob2xk\
-            GAcgASgBUg5hbGVydFRocmVzaG9sZBIWCgZzaWduZWQYCCABKAhSBnNpZ25lZBIsChJzaWduaW5nX2tleV9zaGEyNTYYCSABKAlSEHNpZ25pbmdLZXlTaGEy\
-            NTYaOgoMTWV0cmljc0VudHJ5EhAKA2tleRgBIAEoCVIDa2V5EhQKBXZhbHVlGAIgASgBUgV2YWx1ZToCOAEiLwoTUHJvbW90ZU1vZGVsUmVxdWVzdBIYCgd2\
-            ZXJzaW9uGAEgASgJUgd2ZXJzaW9uIkQKFFByb21vdGVNb2RlbFJlc3BvbnNlEiwKBW1vZGVsGAEgASgLMhYudmlnaWwubW9kZWxzLnYxLk1vZGVsUgVtb2Rl\
-            bCJCChJTaGFkb3dNb2RlbFJlcXVlc3QSGAoHdmVyc2lvbhgBIAEoCVIHdmVyc2lvbhISCgRzdG9wGAIgASgIUgRzdG9wIkMKE1NoYWRvd01vZGVsUmVzcG9u\
-            c2USLAoFbW9kZWwYASABKAsyFi52aWdpbC5tb2RlbHMudjEuTW9kZWxSBW1vZGVsIhYKFFJvbGxCYWNrTW9kZWxSZXF1ZXN0IkUKFVJvbGxCYWNrTW9kZWxS\
-            ZXNwb25zZRIsCgVtb2RlbBgBIAEoCzIWLnZpZ2lsLm1vZGVscy52MS5Nb2RlbFIFbW9kZWwiEwoRTGlzdE1vZGVsc1JlcXVlc3QiRAoSTGlzdE1vZGVsc1Jl\
-            c3BvbnNlEi4KBm1vZGVscxgBIAMoCzIWLnZpZ2lsLm1vZGVscy52MS5Nb2RlbFIGbW9kZWxzImkKFFRhaWxEZWNpc2lvbnNSZXF1ZXN0EjQKBWFmdGVyGAEg\
-            ASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SBWFmdGVyEhsKCW1heF9iYXRjaBgCIAEoDVIIbWF4QmF0Y2giVgoVVGFpbERlY2lzaW9uc1Jl\
-            c3BvbnNlEj0KCWRlY2lzaW9ucxgBIAMoCzIfLnZpZ2lsLm1vZGVscy52MS5Mb2dnZWREZWNpc2lvblIJZGVjaXNpb25zIrsDCg5Mb2dnZWREZWNpc2lvbhI6\
-            Cghwb3NpdGlvbhgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUghwb3NpdGlvbhI7CgtyZWNvcmRlZF9hdBgCIAEoCzIaLmdvb2dsZS5w\
-            cm90b2J1Zi5UaW1lc3RhbXBSCnJlY29yZGVkQXQSNgoIZGVjaXNpb24YAyABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9uUghkZWNpc2lvbhI5Cgpl\
-            dmVudF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJZXZlbnRUaW1lEi8KBmFtb3VudBgFIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEu\
-            TW9uZXlSBmFtb3VudBI2Cghsb2NhdGlvbhgGIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SCGxvY2F0aW9uEh8KC3Rlcm1pbmFsX2lkGAcgASgJ\
-            Ugp0ZXJtaW5hbElkEjMKB2NoYW5uZWwYCCABKA4yGS52aWdpbC5yZWNvcmRzLnYxLkNoYW5uZWxSB2NoYW5uZWwiFgoUR2V0U3RhdGlzdGljc1JlcXVlc3Qi\
-            eAoVR2V0U3RhdGlzdGljc1Jlc3BvbnNlEhwKCWRlY2lzaW9ucxgBIAEoA1IJZGVjaXNpb25zEhYKBmFsZXJ0cxgCIAEoA1IGYWxlcnRzEikKEGNoYW1waW9u\
-            X3ZlcnNpb24YAyABKAlSD2NoYW1waW9uVmVyc2lvbiL7AQoVUHJlZGljdENhc2hPdXRSZXF1ZXN0Ej0KCXN1Ym1pdHRlZBgBIAEoCzIdLnZpZ2lsLm1vZGVs\
-            cy52MS5Db21wbGFpbnRLZXlIAFIJc3VibWl0dGVkEjsKCWNvbXBsYWludBgCIAEoCzIbLnZpZ2lsLnJlY29yZHMudjEuQ29tcGxhaW50SABSCWNvbXBsYWlu\
-            dBIqCgJhdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EhkKCG1heF9hdG1zGAQgASgNUgdtYXhBdG1zEhQKBWhvdXJzGAUgASgNUgVo\
-            b3Vyc0IJCgdzdWJqZWN0IlIKDENvbXBsYWludEtleRIfCgtyZXBvcnRlcl9pZBgBIAEoCVIKcmVwb3J0ZXJJZBIhCgxjb21wbGFpbnRfaWQYAiABKAlSC2Nv\
-            bXBsYWludElkIoYDChZQcmVkaWN0Q2FzaE91dFJlc3BvbnNlEikKEGdvbmVfcHJvYmFiaWxpdHkYASABKAFSD2dvbmVQcm9iYWJpbGl0eRI4Cgd3aW5kb3dz\
-            GAIgAygLMh4udmlnaWwubW9kZWxzLnYxLkNhc2hPdXRXaW5kb3dSB3dpbmRvd3MSKwoRbGF0ZXJfcHJvYmFiaWxpdHkYAyABKAFSEGxhdGVyUHJvYmFiaWxp\
-            dHkSLwoEYXRtcxgEIAMoCzIbLnZpZ2lsLm1vZGVscy52MS5DYXNoT3V0QVRNUgRhdG1zEjMKFWVsc2V3aGVyZV9wcm9iYWJpbGl0eRgFIAEoAVIUZWxzZXdo\
-            ZXJlUHJvYmFiaWxpdHkSFgoGdHJhY2VkGAYgASgIUgZ0cmFjZWQSLwoFYXNfb2YYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgRhc09mEisK\
-            EWZpdHRlZF9jb21wbGFpbnRzGAggASgNUhBmaXR0ZWRDb21wbGFpbnRzIp8BCg1DYXNoT3V0V2luZG93EjcKCXN0YXJ0c19hdBgBIAEoCzIaLmdvb2dsZS5w\
-            cm90b2J1Zi5UaW1lc3RhbXBSCHN0YXJ0c0F0EjMKB2VuZHNfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgZlbmRzQXQSIAoLcHJvYmFi\
-            aWxpdHkYAyABKAFSC3Byb2JhYmlsaXR5IroBCgpDYXNoT3V0QVRNEh8KC3Rlcm1pbmFsX2lkGAEgASgJUgp0ZXJtaW5hbElkEjYKCGxvY2F0aW9uGAIgASgL\
-            MhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIIbG9jYXRpb24SIAoLcHJvYmFiaWxpdHkYAyABKAFSC3Byb2JhYmlsaXR5EjEKFHdpbmRvd19wcm9iYWJp\
-            bGl0aWVzGAQgAygBUhN3aW5kb3dQcm9iYWJpbGl0aWVzIvACChRGb3JlY2FzdENlbGxzUmVxdWVzdBIdCgpjcmltZV90eXBlGAEgASgJUgljcmltZVR5cGUS\
-            KgoCYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJhdBIUCgVob3VycxgDIAEoDVIFaG91cnMSHwoLY2VsbF9tZXRyZXMYBCABKA1SCmNl\
-            bGxNZXRyZXMSPgoEYXJlYRgFIAEoCzIqLnZpZ2lsLm1vZGVscy52MS5Gb3JlY2FzdENlbGxzUmVxdWVzdC5BcmVhUgRhcmVhEhsKCW1heF9jZWxscxgGIAEo\
-            DVIIbWF4Q2VsbHMSHQoKd2l0aF9ob3VycxgHIAEoCFIJd2l0aEhvdXJzGloKBEFyZWESEgoEd2VzdBgBIAEoAVIEd2VzdBIUCgVzb3V0aBgCIAEoAVIFc291\
-            dGgSEgoEZWFzdBgDIAEoAVIEZWFzdBIUCgVub3J0aBgEIAEoAVIFbm9ydGgiuwIKFUZvcmVjYXN0Q2VsbHNSZXNwb25zZRIzCgVjZWxscxgBIAMoCzIdLnZp\
-            Z2lsLm1vZGVscy52MS5DZWxsRm9yZWNhc3RSBWNlbGxzEi8KBWFzX29mGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEYXNPZhIUCgVob3Vy\
-            cxgDIAEoDVIFaG91cnMSHwoLY2VsbF9tZXRyZXMYBCABKA1SCmNlbGxNZXRyZXMSJQoOdG90YWxfZXhwZWN0ZWQYBSABKAFSDXRvdGFsRXhwZWN0ZWQSHwoL\
-            dG90YWxfY2VsbHMYBiABKA1SCnRvdGFsQ2VsbHMSHAoJaW5jaWRlbnRzGAcgASgNUglpbmNpZGVudHMSHwoLY3JpbWVfdHlwZXMYCCADKAlSCmNyaW1lVHlw\
-            ZXMi5QMKDENlbGxGb3JlY2FzdBIyCgZjZW50cmUYASABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUgZjZW50cmUSGgoIZXhwZWN0ZWQYAiABKAFS\
-            CGV4cGVjdGVkEjoKBGhhbGYYAyABKAsyJi52aWdpbC5tb2RlbHMudjEuQ2VsbEZvcmVjYXN0LkludGVydmFsUgRoYWxmEjoKBHdpZGUYBCABKAsyJi52aWdp\
-            bC5tb2RlbHMudjEuQ2VsbEZvcmVjYXN0LkludGVydmFsUgR3aWRlEjgKBWhvdXJzGAUgAygLMiIudmlnaWwubW9kZWxzLnYxLkNlbGxGb3JlY2FzdC5Ib3Vy\
-            UgVob3Vycxo2CghJbnRlcnZhbBIUCgVsb3dlchgBIAEoDVIFbG93ZXISFAoFdXBwZXIYAiABKA1SBXVwcGVyGpoBCgRIb3VyEhoKCGV4cGVjdGVkGAEgASgB\
-            UghleHBlY3RlZBI6CgRoYWxmGAIgASgLMiYudmlnaWwubW9kZWxzLnYxLkNlbGxGb3JlY2FzdC5JbnRlcnZhbFIEaGFsZhI6CgR3aWRlGAMgASgLMiYudmln\
-            aWwubW9kZWxzLnYxLkNlbGxGb3JlY2FzdC5JbnRlcnZhbFIEd2lkZSJFChVHZXRNb2RlbEhlYWx0aFJlcXVlc3QSGAoHdmVyc2lvbhgBIAEoCVIHdmVyc2lv\
-            bhISCgRkYXlzGAIgASgNUgRkYXlzIsEBChZHZXRNb2RlbEhlYWx0aFJlc3BvbnNlEhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24SHAoJZGVjaXNpb25zGAIg\
-            ASgNUglkZWNpc2lvbnMSMwoFZHJpZnQYAyADKAsyHS52aWdpbC5tb2RlbHMudjEuRmVhdHVyZURyaWZ0UgVkcmlmdBI6CghvdXRjb21lcxgEIAEoCzIeLnZp\
-            Z2lsLm1vZGVscy52MS5Nb2RlbE91dGNvbWVzUghvdXRjb21lcyJRCgxGZWF0dXJlRHJpZnQSGAoHZmVhdHVyZRgBIAEoCVIHZmVhdHVyZRInCg9zdGFiaWxp\
-            dHlfaW5kZXgYAiABKAFSDnN0YWJpbGl0eUluZGV4IoYDCg1Nb2RlbE91dGNvbWVzEhwKCWRlY2lzaW9ucxgBIAEoDVIJZGVjaXNpb25zEhYKBmZyYXVkcxgC\
-            IAEoDVIGZnJhdWRzEisKEWNhbGlicmF0aW9uX2Vycm9yGAMgASgBUhBjYWxpYnJhdGlvbkVycm9yEisKEWF2ZXJhZ2VfcHJlY2lzaW9uGAQgASgBUhBhdmVy\
-            YWdlUHJlY2lzaW9uEkMKCGNvdmVyYWdlGAUgASgLMicudmlnaWwubW9kZWxzLnYxLk1vZGVsT3V0Y29tZXMuQ292ZXJhZ2VSCGNvdmVyYWdlGp8BCghDb3Zl\
-            cmFnZRIWCgZzdGF0ZWQYASABKAFSBnN0YXRlZBIaCghvYnNlcnZlZBgCIAEoAVIIb2JzZXJ2ZWQSGwoJb2ZfZnJhdWRzGAMgASgBUghvZkZyYXVkcxIdCgpv\
-            Zl9nZW51aW5lGAQgASgBUglvZkdlbnVpbmUSIwoNZGVjaWRlZF9zaGFyZRgFIAEoAVIMZGVjaWRlZFNoYXJlKpABCgpNb2RlbFN0YWdlEhsKF01PREVMX1NU\
-            QUdFX1VOU1BFQ0lGSUVEEAASGgoWTU9ERUxfU1RBR0VfQ0hBTExFTkdFUhABEhgKFE1PREVMX1NUQUdFX0NIQU1QSU9OEAISFwoTTU9ERUxfU1RBR0VfUkVU\
-            SVJFRBADEhYKEk1PREVMX1NUQUdFX1NIQURPVxAEMvAJCgxNb2RlbFNlcnZpY2USSwoFU2NvcmUSHS52aWdpbC5tb2RlbHMudjEuU2NvcmVSZXF1ZXN0Gh4u\
-            dmlnaWwubW9kZWxzLnYxLlNjb3JlUmVzcG9uc2UiA5ACAhJgCgxHZXREZWNpc2lvbnMSJC52aWdpbC5tb2RlbHMudjEuR2V0RGVjaXNpb25zUmVxdWVzdBol\
-            LnZpZ2lsLm1vZGVscy52MS5HZXREZWNpc2lvbnNSZXNwb25zZSIDkAIBEmYKDlJlcGxheURlY2lzaW9uEiYudmlnaWwubW9kZWxzLnYxLlJlcGxheURlY2lz\
-            aW9uUmVxdWVzdBonLnZpZ2lsLm1vZGVscy52MS5SZXBsYXlEZWNpc2lvblJlc3BvbnNlIgOQAgESWgoLVXBsb2FkTW9kZWwSIy52aWdpbC5tb2RlbHMudjEu\
-            VXBsb2FkTW9kZWxSZXF1ZXN0GiQudmlnaWwubW9kZWxzLnYxLlVwbG9hZE1vZGVsUmVzcG9uc2UoARJbCgxQcm9tb3RlTW9kZWwSJC52aWdpbC5tb2RlbHMu\
-            djEuUHJvbW90ZU1vZGVsUmVxdWVzdBolLnZpZ2lsLm1vZGVscy52MS5Qcm9tb3RlTW9kZWxSZXNwb25zZRJYCgtTaGFkb3dNb2RlbBIjLnZpZ2lsLm1vZGVs\
-            cy52MS5TaGFkb3dNb2RlbFJlcXVlc3QaJC52aWdpbC5tb2RlbHMudjEuU2hhZG93TW9kZWxSZXNwb25zZRJeCg1Sb2xsQmFja01vZGVsEiUudmlnaWwubW9k\
-            ZWxzLnYxLlJvbGxCYWNrTW9kZWxSZXF1ZXN0GiYudmlnaWwubW9kZWxzLnYxLlJvbGxCYWNrTW9kZWxSZXNwb25zZRJaCgpMaXN0TW9kZWxzEiIudmlnaWwu\
-            bW9kZWxzLnYxLkxpc3RNb2RlbHNSZXF1ZXN0GiMudmlnaWwubW9kZWxzLnYxLkxpc3RNb2RlbHNSZXNwb25zZSIDkAIBEmYKDkdldE1vZGVsSGVhbHRoEiYu\
-            dmlnaWwubW9kZWxzLnYxLkdldE1vZGVsSGVhbHRoUmVxdWVzdBonLnZpZ2lsLm1vZGVscy52MS5HZXRNb2RlbEhlYWx0aFJlc3BvbnNlIgOQAgESZgoOUHJl\
-            ZGljdENhc2hPdXQSJi52aWdpbC5tb2RlbHMudjEuUHJlZGljdENhc2hPdXRSZXF1ZXN0GicudmlnaWwubW9kZWxzLnYxLlByZWRpY3RDYXNoT3V0UmVzcG9u\
-            c2UiA5ACARJjCg1Gb3JlY2FzdENlbGxzEiUudmlnaWwubW9kZWxzLnYxLkZvcmVjYXN0Q2VsbHNSZXF1ZXN0GiYudmlnaWwubW9kZWxzLnYxLkZvcmVjYXN0\
-            Q2VsbHNSZXNwb25zZSIDkAIBEmAKDVRhaWxEZWNpc2lvbnMSJS52aWdpbC5tb2RlbHMudjEuVGFpbERlY2lzaW9uc1JlcXVlc3QaJi52aWdpbC5tb2RlbHMu\
-            djEuVGFpbERlY2lzaW9uc1Jlc3BvbnNlMAESYwoNR2V0U3RhdGlzdGljcxIlLnZpZ2lsLm1vZGVscy52MS5HZXRTdGF0aXN0aWNzUmVxdWVzdBomLnZpZ2ls\
-            Lm1vZGVscy52MS5HZXRTdGF0aXN0aWNzUmVzcG9uc2UiA5ACAWIGcHJvdG8z
+            ItQBCgxTY29yZVJlcXVlc3QSQgoMb2JzZXJ2YXRpb25zGAEgAygLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SDG9ic2VydmF0aW9ucxIUCgVi\
+            cmllZhgCIAEoCFIFYnJpZWYSMQoUZW5jb2RlZF9vYnNlcnZhdGlvbnMYAyADKAxSE2VuY29kZWRPYnNlcnZhdGlvbnMSNwoJcG9zaXRpb25zGAQgAygLMhku\
+            dmlnaWwuZXZlbnRsb2cudjEuTG9nUnVuUglwb3NpdGlvbnMiSQoNU2NvcmVSZXNwb25zZRI4CglkZWNpc2lvbnMYASADKAsyGi52aWdpbC5yZWNvcmRzLnYx\
+            LkRlY2lzaW9uUglkZWNpc2lvbnMiYQoTR2V0RGVjaXNpb25zUmVxdWVzdBI0CgRrZXlzGAEgAygLMiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktl\
+            eVIEa2V5cxIUCgVicmllZhgCIAEoCFIFYnJpZWYiUAoUR2V0RGVjaXNpb25zUmVzcG9uc2USOAoJZGVjaXNpb25zGAEgAygLMhoudmlnaWwucmVjb3Jkcy52\
+            MS5EZWNpc2lvblIJZGVjaXNpb25zIjgKFVJlcGxheURlY2lzaW9uUmVxdWVzdBIfCgtkZWNpc2lvbl9pZBgBIAEoCVIKZGVjaXNpb25JZCKyAgoWUmVwbGF5\
+            RGVjaXNpb25SZXNwb25zZRIyCgZzdG9yZWQYASABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9uUgZzdG9yZWQSNgoIcmVwbGF5ZWQYAiABKAsyGi52\
+            aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9uUghyZXBsYXllZBIcCglpZGVudGljYWwYAyABKAhSCWlkZW50aWNhbBJRCghmZWF0dXJlcxgEIAMoCzI1LnZpZ2ls\
+            Lm1vZGVscy52MS5SZXBsYXlEZWNpc2lvblJlc3BvbnNlLkZlYXR1cmVzRW50cnlSCGZlYXR1cmVzGjsKDUZlYXR1cmVzRW50cnkSEAoDa2V5GAEgASgJUgNr\
+            ZXkSFAoFdmFsdWUYAiABKAFSBXZhbHVlOgI4ASJHChJVcGxvYWRNb2RlbFJlcXVlc3QSGwoJZmlsZV9uYW1lGAEgASgJUghmaWxlTmFtZRIUCgVjaHVuaxgC\
+            IAEoDFIFY2h1bmsiQwoTVXBsb2FkTW9kZWxSZXNwb25zZRIsCgVtb2RlbBgBIAEoCzIWLnZpZ2lsLm1vZGVscy52MS5Nb2RlbFIFbW9kZWwi5gMKBU1vZGVs\
+            EhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24SMQoFc3RhZ2UYAiABKA4yGy52aWdpbC5tb2RlbHMudjEuTW9kZWxTdGFnZVIFc3RhZ2USLgoTZmVhdHVyZV9z\
+            ZXRfdmVyc2lvbhgDIAEoCVIRZmVhdHVyZVNldFZlcnNpb24SOQoKdHJhaW5lZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCXRyYWlu\
+            ZWRBdBI7Cgtwcm9tb3RlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCnByb21vdGVkQXQSPQoHbWV0cmljcxgGIAMoCzIjLnZpZ2ls\
+            Lm1vZGVscy52MS5Nb2RlbC5NZXRyaWNzRW50cnlSB21ldHJpY3MSJwoPYWxlcnRfdGhyZXNob2xkGAcgASgBUg5hbGVydFRocmVzaG9sZBIWCgZzaWduZWQY\
+            CCABKAhSBnNpZ25lZBIsChJzaWduaW5nX2tleV9zaGEyNTYYCSABKAlSEHNpZ25pbmdLZXlTaGEyNTYaOgoMTWV0cmljc0VudHJ5EhAKA2tleRgBIAEoCVID\
+            a2V5EhQKBXZhbHVlGAIgASgBUgV2YWx1ZToCOAEiLwoTUHJvbW90ZU1vZGVsUmVxdWVzdBIYCgd2ZXJzaW9uGAEgASgJUgd2ZXJzaW9uIkQKFFByb21vdGVN\
+            b2RlbFJlc3BvbnNlEiwKBW1vZGVsGAEgASgLMhYudmlnaWwubW9kZWxzLnYxLk1vZGVsUgVtb2RlbCJCChJTaGFkb3dNb2RlbFJlcXVlc3QSGAoHdmVyc2lv\
+            bhgBIAEoCVIHdmVyc2lvbhISCgRzdG9wGAIgASgIUgRzdG9wIkMKE1NoYWRvd01vZGVsUmVzcG9uc2USLAoFbW9kZWwYASABKAsyFi52aWdpbC5tb2RlbHMu\
+            djEuTW9kZWxSBW1vZGVsIhYKFFJvbGxCYWNrTW9kZWxSZXF1ZXN0IkUKFVJvbGxCYWNrTW9kZWxSZXNwb25zZRIsCgVtb2RlbBgBIAEoCzIWLnZpZ2lsLm1v\
+            ZGVscy52MS5Nb2RlbFIFbW9kZWwiEwoRTGlzdE1vZGVsc1JlcXVlc3QiRAoSTGlzdE1vZGVsc1Jlc3BvbnNlEi4KBm1vZGVscxgBIAMoCzIWLnZpZ2lsLm1v\
+            ZGVscy52MS5Nb2RlbFIGbW9kZWxzImkKFFRhaWxEZWNpc2lvbnNSZXF1ZXN0EjQKBWFmdGVyGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRp\
+            b25SBWFmdGVyEhsKCW1heF9iYXRjaBgCIAEoDVIIbWF4QmF0Y2giVgoVVGFpbERlY2lzaW9uc1Jlc3BvbnNlEj0KCWRlY2lzaW9ucxgBIAMoCzIfLnZpZ2ls\
+            Lm1vZGVscy52MS5Mb2dnZWREZWNpc2lvblIJZGVjaXNpb25zIrsDCg5Mb2dnZWREZWNpc2lvbhI6Cghwb3NpdGlvbhgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9n\
+            LnYxLkxvZ1Bvc2l0aW9uUghwb3NpdGlvbhI7CgtyZWNvcmRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCnJlY29yZGVkQXQSNgoI\
+            ZGVjaXNpb24YAyABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9uUghkZWNpc2lvbhI5CgpldmVudF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVm\
+            LlRpbWVzdGFtcFIJZXZlbnRUaW1lEi8KBmFtb3VudBgFIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTW9uZXlSBmFtb3VudBI2Cghsb2NhdGlvbhgGIAEoCzIa\
+            LnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SCGxvY2F0aW9uEh8KC3Rlcm1pbmFsX2lkGAcgASgJUgp0ZXJtaW5hbElkEjMKB2NoYW5uZWwYCCABKA4yGS52\
+            aWdpbC5yZWNvcmRzLnYxLkNoYW5uZWxSB2NoYW5uZWwiFgoUR2V0U3RhdGlzdGljc1JlcXVlc3QieAoVR2V0U3RhdGlzdGljc1Jlc3BvbnNlEhwKCWRlY2lz\
+            aW9ucxgBIAEoA1IJZGVjaXNpb25zEhYKBmFsZXJ0cxgCIAEoA1IGYWxlcnRzEikKEGNoYW1waW9uX3ZlcnNpb24YAyABKAlSD2NoYW1waW9uVmVyc2lvbiL7\
+            AQoVUHJlZGljdENhc2hPdXRSZXF1ZXN0Ej0KCXN1Ym1pdHRlZBgBIAEoCzIdLnZpZ2lsLm1vZGVscy52MS5Db21wbGFpbnRLZXlIAFIJc3VibWl0dGVkEjsK\
+            CWNvbXBsYWludBgCIAEoCzIbLnZpZ2lsLnJlY29yZHMudjEuQ29tcGxhaW50SABSCWNvbXBsYWludBIqCgJhdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5U\
+            aW1lc3RhbXBSAmF0EhkKCG1heF9hdG1zGAQgASgNUgdtYXhBdG1zEhQKBWhvdXJzGAUgASgNUgVob3Vyc0IJCgdzdWJqZWN0IlIKDENvbXBsYWludEtleRIf\
+            CgtyZXBvcnRlcl9pZBgBIAEoCVIKcmVwb3J0ZXJJZBIhCgxjb21wbGFpbnRfaWQYAiABKAlSC2NvbXBsYWludElkIoYDChZQcmVkaWN0Q2FzaE91dFJlc3Bv\
+            bnNlEikKEGdvbmVfcHJvYmFiaWxpdHkYASABKAFSD2dvbmVQcm9iYWJpbGl0eRI4Cgd3aW5kb3dzGAIgAygLMh4udmlnaWwubW9kZWxzLnYxLkNhc2hPdXRX\
+            aW5kb3dSB3dpbmRvd3MSKwoRbGF0ZXJfcHJvYmFiaWxpdHkYAyABKAFSEGxhdGVyUHJvYmFiaWxpdHkSLwoEYXRtcxgEIAMoCzIbLnZpZ2lsLm1vZGVscy52\
+            MS5DYXNoT3V0QVRNUgRhdG1zEjMKFWVsc2V3aGVyZV9wcm9iYWJpbGl0eRgFIAEoAVIUZWxzZXdoZXJlUHJvYmFiaWxpdHkSFgoGdHJhY2VkGAYgASgIUgZ0\
+            cmFjZWQSLwoFYXNfb2YYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgRhc09mEisKEWZpdHRlZF9jb21wbGFpbnRzGAggASgNUhBmaXR0ZWRD\
+            b21wbGFpbnRzIp8BCg1DYXNoT3V0V2luZG93EjcKCXN0YXJ0c19hdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCHN0YXJ0c0F0EjMKB2Vu\
+            ZHNfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgZlbmRzQXQSIAoLcHJvYmFiaWxpdHkYAyABKAFSC3Byb2JhYmlsaXR5IroBCgpDYXNo\
+            T3V0QVRNEh8KC3Rlcm1pbmFsX2lkGAEgASgJUgp0ZXJtaW5hbElkEjYKCGxvY2F0aW9uGAIgASgLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIIbG9j\
+            YXRpb24SIAoLcHJvYmFiaWxpdHkYAyABKAFSC3Byb2JhYmlsaXR5EjEKFHdpbmRvd19wcm9iYWJpbGl0aWVzGAQgAygBUhN3aW5kb3dQcm9iYWJpbGl0aWVz\
+            IvACChRGb3JlY2FzdENlbGxzUmVxdWVzdBIdCgpjcmltZV90eXBlGAEgASgJUgljcmltZVR5cGUSKgoCYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGlt\
+            ZXN0YW1wUgJhdBIUCgVob3VycxgDIAEoDVIFaG91cnMSHwoLY2VsbF9tZXRyZXMYBCABKA1SCmNlbGxNZXRyZXMSPgoEYXJlYRgFIAEoCzIqLnZpZ2lsLm1v\
+            ZGVscy52MS5Gb3JlY2FzdENlbGxzUmVxdWVzdC5BcmVhUgRhcmVhEhsKCW1heF9jZWxscxgGIAEoDVIIbWF4Q2VsbHMSHQoKd2l0aF9ob3VycxgHIAEoCFIJ\
+            d2l0aEhvdXJzGloKBEFyZWESEgoEd2VzdBgBIAEoAVIEd2VzdBIUCgVzb3V0aBgCIAEoAVIFc291dGgSEgoEZWFzdBgDIAEoAVIEZWFzdBIUCgVub3J0aBgE\
+            IAEoAVIFbm9ydGgiuwIKFUZvcmVjYXN0Q2VsbHNSZXNwb25zZRIzCgVjZWxscxgBIAMoCzIdLnZpZ2lsLm1vZGVscy52MS5DZWxsRm9yZWNhc3RSBWNlbGxz\
+            Ei8KBWFzX29mGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEYXNPZhIUCgVob3VycxgDIAEoDVIFaG91cnMSHwoLY2VsbF9tZXRyZXMYBCAB\
+            KA1SCmNlbGxNZXRyZXMSJQoOdG90YWxfZXhwZWN0ZWQYBSABKAFSDXRvdGFsRXhwZWN0ZWQSHwoLdG90YWxfY2VsbHMYBiABKA1SCnRvdGFsQ2VsbHMSHAoJ\
+            aW5jaWRlbnRzGAcgASgNUglpbmNpZGVudHMSHwoLY3JpbWVfdHlwZXMYCCADKAlSCmNyaW1lVHlwZXMi5QMKDENlbGxGb3JlY2FzdBIyCgZjZW50cmUYASAB\
+            KAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUgZjZW50cmUSGgoIZXhwZWN0ZWQYAiABKAFSCGV4cGVjdGVkEjoKBGhhbGYYAyABKAsyJi52aWdpbC5t\
+            b2RlbHMudjEuQ2VsbEZvcmVjYXN0LkludGVydmFsUgRoYWxmEjoKBHdpZGUYBCABKAsyJi52aWdpbC5tb2RlbHMudjEuQ2VsbEZvcmVjYXN0LkludGVydmFs\
+            UgR3aWRlEjgKBWhvdXJzGAUgAygLMiIudmlnaWwubW9kZWxzLnYxLkNlbGxGb3JlY2FzdC5Ib3VyUgVob3Vycxo2CghJbnRlcnZhbBIUCgVsb3dlchgBIAEo\
+            DVIFbG93ZXISFAoFdXBwZXIYAiABKA1SBXVwcGVyGpoBCgRIb3VyEhoKCGV4cGVjdGVkGAEgASgBUghleHBlY3RlZBI6CgRoYWxmGAIgASgLMiYudmlnaWwu\
+            bW9kZWxzLnYxLkNlbGxGb3JlY2FzdC5JbnRlcnZhbFIEaGFsZhI6CgR3aWRlGAMgASgLMiYudmlnaWwubW9kZWxzLnYxLkNlbGxGb3JlY2FzdC5JbnRlcnZh\
+            bFIEd2lkZSJFChVHZXRNb2RlbEhlYWx0aFJlcXVlc3QSGAoHdmVyc2lvbhgBIAEoCVIHdmVyc2lvbhISCgRkYXlzGAIgASgNUgRkYXlzIsEBChZHZXRNb2Rl\
+            bEhlYWx0aFJlc3BvbnNlEhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24SHAoJZGVjaXNpb25zGAIgASgNUglkZWNpc2lvbnMSMwoFZHJpZnQYAyADKAsyHS52\
+            aWdpbC5tb2RlbHMudjEuRmVhdHVyZURyaWZ0UgVkcmlmdBI6CghvdXRjb21lcxgEIAEoCzIeLnZpZ2lsLm1vZGVscy52MS5Nb2RlbE91dGNvbWVzUghvdXRj\
+            b21lcyJRCgxGZWF0dXJlRHJpZnQSGAoHZmVhdHVyZRgBIAEoCVIHZmVhdHVyZRInCg9zdGFiaWxpdHlfaW5kZXgYAiABKAFSDnN0YWJpbGl0eUluZGV4IoYD\
+            Cg1Nb2RlbE91dGNvbWVzEhwKCWRlY2lzaW9ucxgBIAEoDVIJZGVjaXNpb25zEhYKBmZyYXVkcxgCIAEoDVIGZnJhdWRzEisKEWNhbGlicmF0aW9uX2Vycm9y\
+            GAMgASgBUhBjYWxpYnJhdGlvbkVycm9yEisKEWF2ZXJhZ2VfcHJlY2lzaW9uGAQgASgBUhBhdmVyYWdlUHJlY2lzaW9uEkMKCGNvdmVyYWdlGAUgASgLMicu\
+            dmlnaWwubW9kZWxzLnYxLk1vZGVsT3V0Y29tZXMuQ292ZXJhZ2VSCGNvdmVyYWdlGp8BCghDb3ZlcmFnZRIWCgZzdGF0ZWQYASABKAFSBnN0YXRlZBIaCghv\
+            YnNlcnZlZBgCIAEoAVIIb2JzZXJ2ZWQSGwoJb2ZfZnJhdWRzGAMgASgBUghvZkZyYXVkcxIdCgpvZl9nZW51aW5lGAQgASgBUglvZkdlbnVpbmUSIwoNZGVj\
+            aWRlZF9zaGFyZRgFIAEoAVIMZGVjaWRlZFNoYXJlKpABCgpNb2RlbFN0YWdlEhsKF01PREVMX1NUQUdFX1VOU1BFQ0lGSUVEEAASGgoWTU9ERUxfU1RBR0Vf\
+            Q0hBTExFTkdFUhABEhgKFE1PREVMX1NUQUdFX0NIQU1QSU9OEAISFwoTTU9ERUxfU1RBR0VfUkVUSVJFRBADEhYKEk1PREVMX1NUQUdFX1NIQURPVxAEMvAJ\
+            CgxNb2RlbFNlcnZpY2USSwoFU2NvcmUSHS52aWdpbC5tb2RlbHMudjEuU2NvcmVSZXF1ZXN0Gh4udmlnaWwubW9kZWxzLnYxLlNjb3JlUmVzcG9uc2UiA5AC\
+            AhJgCgxHZXREZWNpc2lvbnMSJC52aWdpbC5tb2RlbHMudjEuR2V0RGVjaXNpb25zUmVxdWVzdBolLnZpZ2lsLm1vZGVscy52MS5HZXREZWNpc2lvbnNSZXNw\
+            b25zZSIDkAIBEmYKDlJlcGxheURlY2lzaW9uEiYudmlnaWwubW9kZWxzLnYxLlJlcGxheURlY2lzaW9uUmVxdWVzdBonLnZpZ2lsLm1vZGVscy52MS5SZXBs\
+            YXlEZWNpc2lvblJlc3BvbnNlIgOQAgESWgoLVXBsb2FkTW9kZWwSIy52aWdpbC5tb2RlbHMudjEuVXBsb2FkTW9kZWxSZXF1ZXN0GiQudmlnaWwubW9kZWxz\
+            LnYxLlVwbG9hZE1vZGVsUmVzcG9uc2UoARJbCgxQcm9tb3RlTW9kZWwSJC52aWdpbC5tb2RlbHMudjEuUHJvbW90ZU1vZGVsUmVxdWVzdBolLnZpZ2lsLm1v\
+            ZGVscy52MS5Qcm9tb3RlTW9kZWxSZXNwb25zZRJYCgtTaGFkb3dNb2RlbBIjLnZpZ2lsLm1vZGVscy52MS5TaGFkb3dNb2RlbFJlcXVlc3QaJC52aWdpbC5t\
+            b2RlbHMudjEuU2hhZG93TW9kZWxSZXNwb25zZRJeCg1Sb2xsQmFja01vZGVsEiUudmlnaWwubW9kZWxzLnYxLlJvbGxCYWNrTW9kZWxSZXF1ZXN0GiYudmln\
+            aWwubW9kZWxzLnYxLlJvbGxCYWNrTW9kZWxSZXNwb25zZRJaCgpMaXN0TW9kZWxzEiIudmlnaWwubW9kZWxzLnYxLkxpc3RNb2RlbHNSZXF1ZXN0GiMudmln\
+            aWwubW9kZWxzLnYxLkxpc3RNb2RlbHNSZXNwb25zZSIDkAIBEmYKDkdldE1vZGVsSGVhbHRoEiYudmlnaWwubW9kZWxzLnYxLkdldE1vZGVsSGVhbHRoUmVx\
+            dWVzdBonLnZpZ2lsLm1vZGVscy52MS5HZXRNb2RlbEhlYWx0aFJlc3BvbnNlIgOQAgESZgoOUHJlZGljdENhc2hPdXQSJi52aWdpbC5tb2RlbHMudjEuUHJl\
+            ZGljdENhc2hPdXRSZXF1ZXN0GicudmlnaWwubW9kZWxzLnYxLlByZWRpY3RDYXNoT3V0UmVzcG9uc2UiA5ACARJjCg1Gb3JlY2FzdENlbGxzEiUudmlnaWwu\
+            bW9kZWxzLnYxLkZvcmVjYXN0Q2VsbHNSZXF1ZXN0GiYudmlnaWwubW9kZWxzLnYxLkZvcmVjYXN0Q2VsbHNSZXNwb25zZSIDkAIBEmAKDVRhaWxEZWNpc2lv\
+            bnMSJS52aWdpbC5tb2RlbHMudjEuVGFpbERlY2lzaW9uc1JlcXVlc3QaJi52aWdpbC5tb2RlbHMudjEuVGFpbERlY2lzaW9uc1Jlc3BvbnNlMAESYwoNR2V0\
+            U3RhdGlzdGljcxIlLnZpZ2lsLm1vZGVscy52MS5HZXRTdGF0aXN0aWNzUmVxdWVzdBomLnZpZ2lsLm1vZGVscy52MS5HZXRTdGF0aXN0aWNzUmVzcG9uc2Ui\
+            A5ACAWIGcHJvdG8z
             """)
 }

@@ -30,7 +30,7 @@ struct FeatureStoreDatabase: Sendable {
 
     init(pool: PostgresPool) {
         self.pool = pool
-        log = EventLog(pool: pool, keyColumns: ("bank_ids", "bank_transaction_ids"), isInBlocks: true)
+        log = EventLog(pool: pool, nameColumn: "bank_ids", isInBlocks: true)
     }
 
     /// The log's entries of these transactions' observations, by key; those never observed are missing.
@@ -56,15 +56,23 @@ struct FeatureStoreDatabase: Sendable {
     }
 
     /// Writes lines in the order in which memory took them in, and labels.
-    func append(_ lines: [LogLine], labels: [Label], in transaction: PostgresTransaction) async throws {
+    ///
+    /// - Returns: where the blocks of lines begin.
+    func append(_ lines: [LogLine], labels: [Label], in transaction: PostgresTransaction) async throws -> [LogPosition] {
         if let upsert = Self.upsert(labels) { try await transaction.execute(upsert) }
-        if !lines.isEmpty { try await transaction.execute(Self.insert(lines)) }
+        return lines.isEmpty ? [] : try Self.positions(in: try await transaction.query(Self.insert(lines)))
     }
 
     /// Writes lines in one round trip.
-    func append(_ lines: [LogLine]) async throws { try await pool.execute(Self.insert(lines)) }
+    ///
+    /// - Returns: where the blocks of lines begin.
+    func append(_ lines: [LogLine]) async throws -> [LogPosition] { try Self.positions(in: try await pool.query(Self.insert(lines))) }
 
-    /// Blocks of the lines, and of each observation where it is.
+    private static func positions(in rows: PostgresRows) throws -> [LogPosition] {
+        try rows.decode(PostgresTransactionID.self, Int64.self).map { LogPosition(transactionID: $0.value, sequence: $1) }
+    }
+
+    /// Blocks of the lines, and of each observation where it is; returns the blocks' positions.
     private static func insert(_ lines: [LogLine]) -> SQL {
         let times = lines.map { line in line.observed.map { PostgresTimestamp(microsecondsSince1970: $0.eventTime.microseconds) } }
         return """
@@ -78,11 +86,13 @@ struct FeatureStoreDatabase: Sendable {
                 FROM lines, LATERAL (
                     SELECT first, first + \(EventLog.maxBlockEvents) - 1 AS last
                     FROM generate_series(1, \(lines.count), \(EventLog.maxBlockEvents)) AS first ORDER BY first) AS bounds
-                RETURNING sequence, bank_ids, bank_transaction_ids
+                RETURNING transaction_id, sequence, bank_ids, bank_transaction_ids
+            ), named AS (
+                INSERT INTO observed (bank_id, bank_transaction_id, sequence)
+                SELECT key.bank_id, key.transaction_id, sequence
+                FROM block, unnest(bank_ids, bank_transaction_ids) AS key (bank_id, transaction_id) WHERE key.bank_id IS NOT NULL
             )
-            INSERT INTO observed (bank_id, bank_transaction_id, sequence)
-            SELECT key.bank_id, key.transaction_id, sequence
-            FROM block, unnest(bank_ids, bank_transaction_ids) AS key (bank_id, transaction_id) WHERE key.bank_id IS NOT NULL
+            SELECT transaction_id, sequence FROM block ORDER BY sequence
             """
     }
 

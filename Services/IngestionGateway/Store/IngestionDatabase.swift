@@ -46,34 +46,40 @@ struct IngestionDatabase: Sendable {
 
     init(pool: PostgresPool) {
         self.pool = pool
-        log = EventLog(pool: pool, keyColumns: ("bank_id", "bank_transaction_id"))
+        log = EventLog(pool: pool, nameColumn: "bank_id")
     }
 
     // MARK: Transactions
 
-    /// Writes all rows, in order, in the quickest way; with them, what is kept of raw identifiers. Returns false, with nothing written,
+    /// Writes all rows, in order, in the quickest way; with them, what is kept of raw identifiers. Returns nil, with nothing written,
     /// where one is not new, where a key comes twice, or where another way is called for: then ``insert(_:sealed:now:)`` is to tell.
     ///
     /// - Parameter hasBegun: called when the log will show these rows before all that begins from now on.
+    /// - Returns: where the first of them lies in the log; the others follow it.
     func insertNew(
         _ rows: [some WritableTransaction], sealed: [SealedIdentifier], now: Timestamp, hasBegun: @Sendable () -> Void = {}
-    ) async throws -> Bool {
-        guard rows.count >= Self.minCopyRows, !Self.isNearBoundary(now) else { return false }
+    ) async throws -> LogPosition? {
+        guard rows.count >= Self.minCopyRows, !Self.isNearBoundary(now) else { return nil }
         return try await copy(rows, sealed, hasBegun)
     }
 
-    /// Writes those that are new, in order, and returns the keys of the others; with them, what is kept of raw identifiers. No
-    /// key may come twice.
-    func insert(_ rows: [some WritableTransaction], sealed: [SealedIdentifier], now: Timestamp) async throws -> Set<TransactionKey> {
-        guard !rows.isEmpty else { return [] }
+    /// Writes those that are new, in order, and returns where they lie in the log; with them, what is kept of raw identifiers. No key may
+    /// come twice.
+    func insert(
+        _ rows: [some WritableTransaction], sealed: [SealedIdentifier], now: Timestamp
+    ) async throws -> [TransactionKey: LogPosition] {
+        guard !rows.isEmpty else { return [:] }
         let isNearBoundary = Self.isNearBoundary(now)
-        if rows.count == 1, !isNearBoundary, try await insertNew(rows[0], sealed) { return [] }
+        if rows.count == 1, !isNearBoundary, let position = try await insertNew(rows[0], sealed) { return [rows[0].key: position] }
         var statements = PrivacyDatabase.keep(sealed).map { [$0] } ?? []
         if isNearBoundary { statements.append("SELECT pg_advisory_xact_lock(hashtextextended('vigil.log_boundary', 0))") }
         statements.append(Self.insert(rows, looksAround: isNearBoundary))
-        guard let inserted = try await pool.pipeline(statements).last, inserted.count < rows.count else { return [] }
-        let fresh = Set(try inserted.decode(String.self, String.self).map { TransactionKey(bankID: $0, transactionID: $1) })
-        return Set(rows.lazy.map(\.key).filter { !fresh.contains($0) })
+        guard let inserted = try await pool.pipeline(statements).last else { return [:] }
+        var written: [TransactionKey: LogPosition] = [:]
+        for (bank, id, transaction, sequence) in try inserted.decode(String.self, String.self, PostgresTransactionID.self, Int64.self) {
+            written[TransactionKey(bankID: bank, transactionID: id)] = LogPosition(transactionID: transaction.value, sequence: sequence)
+        }
+        return written
     }
 
     static func isNearBoundary(_ now: Timestamp) -> Bool {
@@ -81,11 +87,11 @@ struct IngestionDatabase: Sendable {
         return since < boundaryMicroseconds || since > partitionMicroseconds - boundaryMicroseconds
     }
 
-    /// Writes all rows, or none and returns false where one of them is not new. The current partition's index tells what it holds; only
+    /// Writes all rows, or none and returns nil where one of them is not new. The current partition's index tells what it holds; only
     /// what was written is looked up in the one before, by the server itself, so that names travel once.
     private func copy(
         _ rows: [some WritableTransaction], _ sealed: [SealedIdentifier], _ hasBegun: @Sendable () -> Void
-    ) async throws -> Bool {
+    ) async throws -> LogPosition? {
         // The inner limit keeps the server to a look into the index for each name, whatever it thinks of the partitions' sizes.
         let earlier: SQL = """
             SELECT FROM event_log written, LATERAL (
@@ -100,7 +106,8 @@ struct IngestionDatabase: Sendable {
         do {
             // Two writers of the same names may wait for each other.
             return try await pool.withTransaction(attempts: 3) { transaction in
-                try await transaction.pipeline(["SELECT pg_current_xact_id()"] + (PrivacyDatabase.keep(sealed).map { [$0] } ?? []))
+                let begun = try await transaction.pipeline(
+                    ["SELECT pg_current_xact_id()"] + (PrivacyDatabase.keep(sealed).map { [$0] } ?? []))
                 hasBegun()
                 // Events are told apart within their transaction: numbers of its own save the server a common sequence.
                 var sequence: Int64 = 0
@@ -112,19 +119,19 @@ struct IngestionDatabase: Sendable {
                     }
                 }
                 guard try await transaction.query(earlier).isEmpty else { throw NotNew() }
-                return true
+                return try begun.first?.first.map { LogPosition(transactionID: try $0.decode(PostgresTransactionID.self).value, sequence: 1) }
             }
         } catch is NotNew {
-            return false
+            return nil
         } catch let error as PostgresError where error.sqlState == "23505" {
-            return false
+            return nil
         }
     }
 
     private struct NotNew: Error {}
 
-    /// One by itself, which takes the server half as long as a list of one; false where it is not new.
-    private func insertNew(_ row: some WritableTransaction, _ sealed: [SealedIdentifier]) async throws -> Bool {
+    /// One by itself, which takes the server half as long as a list of one; nil where it is not new.
+    private func insertNew(_ row: some WritableTransaction, _ sealed: [SealedIdentifier]) async throws -> LogPosition? {
         let insert: SQL = """
             INSERT INTO event_log (payload, bank_id, bank_transaction_id)
             SELECT log_entry, bank_id, transaction_id
@@ -133,11 +140,16 @@ struct IngestionDatabase: Sendable {
                 SELECT FROM event_log e WHERE e.bank_id = i.bank_id AND e.bank_transaction_id = i.transaction_id
                 AND e.recorded_at >= log_partition_start(now()) - interval '744 hours' AND e.recorded_at < log_partition_start(now())
             )
+            RETURNING transaction_id, sequence
             """
         do {
-            return try await pool.pipeline((PrivacyDatabase.keep(sealed).map { [$0] } ?? []) + [insert]).last?.affectedRows == 1
+            let written = try await pool.pipeline((PrivacyDatabase.keep(sealed).map { [$0] } ?? []) + [insert]).last?.first
+            return try written.map { row in
+                let (transaction, sequence) = try row.decode(PostgresTransactionID.self, Int64.self)
+                return LogPosition(transactionID: transaction.value, sequence: sequence)
+            }
         } catch let error as PostgresError where error.sqlState == "23505" {
-            return false
+            return nil
         }
     }
 
@@ -159,7 +171,7 @@ struct IngestionDatabase: Sendable {
             )
             ORDER BY place
             ON CONFLICT DO NOTHING
-            RETURNING bank_id, bank_transaction_id
+            RETURNING bank_id, bank_transaction_id, transaction_id, sequence
             """
     }
 

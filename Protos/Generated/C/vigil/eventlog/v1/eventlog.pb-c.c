@@ -52,6 +52,51 @@ void   vigil__eventlog__v1__log_position__free_unpacked
   assert(message->base.descriptor == &vigil__eventlog__v1__log_position__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   vigil__eventlog__v1__log_run__init
+                     (Vigil__Eventlog__V1__LogRun         *message)
+{
+  static const Vigil__Eventlog__V1__LogRun init_value = VIGIL__EVENTLOG__V1__LOG_RUN__INIT;
+  *message = init_value;
+}
+size_t vigil__eventlog__v1__log_run__get_packed_size
+                     (const Vigil__Eventlog__V1__LogRun *message)
+{
+  assert(message->base.descriptor == &vigil__eventlog__v1__log_run__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__eventlog__v1__log_run__pack
+                     (const Vigil__Eventlog__V1__LogRun *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__eventlog__v1__log_run__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__eventlog__v1__log_run__pack_to_buffer
+                     (const Vigil__Eventlog__V1__LogRun *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__eventlog__v1__log_run__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Eventlog__V1__LogRun *
+       vigil__eventlog__v1__log_run__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Eventlog__V1__LogRun *)
+     protobuf_c_message_unpack (&vigil__eventlog__v1__log_run__descriptor,
+                                allocator, len, data);
+}
+void   vigil__eventlog__v1__log_run__free_unpacked
+                     (Vigil__Eventlog__V1__LogRun *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__eventlog__v1__log_run__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor vigil__eventlog__v1__log_position__field_descriptors[2] =
 {
   {
@@ -101,5 +146,82 @@ const ProtobufCMessageDescriptor vigil__eventlog__v1__log_position__descriptor =
   vigil__eventlog__v1__log_position__field_indices_by_name,
   1,  vigil__eventlog__v1__log_position__number_ranges,
   (ProtobufCMessageInit) vigil__eventlog__v1__log_position__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__eventlog__v1__log_run__field_descriptors[4] =
+{
+  {
+    "transaction_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Eventlog__V1__LogRun, transaction_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "first_sequence",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Eventlog__V1__LogRun, first_sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_sequence",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Eventlog__V1__LogRun, last_sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "count",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Eventlog__V1__LogRun, count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__eventlog__v1__log_run__field_indices_by_name[] = {
+  3,   /* field[3] = count */
+  1,   /* field[1] = first_sequence */
+  2,   /* field[2] = last_sequence */
+  0,   /* field[0] = transaction_id */
+};
+static const ProtobufCIntRange vigil__eventlog__v1__log_run__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor vigil__eventlog__v1__log_run__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.eventlog.v1.LogRun",
+  "LogRun",
+  "Vigil__Eventlog__V1__LogRun",
+  "vigil.eventlog.v1",
+  sizeof(Vigil__Eventlog__V1__LogRun),
+  4,
+  vigil__eventlog__v1__log_run__field_descriptors,
+  vigil__eventlog__v1__log_run__field_indices_by_name,
+  1,  vigil__eventlog__v1__log_run__number_ranges,
+  (ProtobufCMessageInit) vigil__eventlog__v1__log_run__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

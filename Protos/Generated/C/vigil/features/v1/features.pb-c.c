@@ -1222,7 +1222,7 @@ void   vigil__features__v1__observed_entry__free_unpacked
   assert(message->base.descriptor == &vigil__features__v1__observed_entry__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor vigil__features__v1__observe_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor vigil__features__v1__observe_request__field_descriptors[4] =
 {
   {
     "transactions",
@@ -1260,16 +1260,29 @@ static const ProtobufCFieldDescriptor vigil__features__v1__observe_request__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "positions",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Features__V1__ObserveRequest, n_positions),
+    offsetof(Vigil__Features__V1__ObserveRequest, positions),
+    &vigil__eventlog__v1__log_run__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__observe_request__field_indices_by_name[] = {
   2,   /* field[2] = encoded */
+  3,   /* field[3] = positions */
   1,   /* field[1] = ring_generation */
   0,   /* field[0] = transactions */
 };
 static const ProtobufCIntRange vigil__features__v1__observe_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__observe_request__descriptor =
 {
@@ -1279,14 +1292,14 @@ const ProtobufCMessageDescriptor vigil__features__v1__observe_request__descripto
   "Vigil__Features__V1__ObserveRequest",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__ObserveRequest),
-  3,
+  4,
   vigil__features__v1__observe_request__field_descriptors,
   vigil__features__v1__observe_request__field_indices_by_name,
   1,  vigil__features__v1__observe_request__number_ranges,
   (ProtobufCMessageInit) vigil__features__v1__observe_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__observe_response__field_descriptors[4] =
+static const ProtobufCFieldDescriptor vigil__features__v1__observe_response__field_descriptors[5] =
 {
   {
     "feature_set_version",
@@ -1336,17 +1349,30 @@ static const ProtobufCFieldDescriptor vigil__features__v1__observe_response__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "positions",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Features__V1__ObserveResponse, n_positions),
+    offsetof(Vigil__Features__V1__ObserveResponse, positions),
+    &vigil__eventlog__v1__log_run__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__observe_response__field_indices_by_name[] = {
   3,   /* field[3] = encoded_observations */
   0,   /* field[0] = feature_set_version */
   2,   /* field[2] = halves */
   1,   /* field[1] = observations */
+  4,   /* field[4] = positions */
 };
 static const ProtobufCIntRange vigil__features__v1__observe_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__observe_response__descriptor =
 {
@@ -1356,7 +1382,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__observe_response__descript
   "Vigil__Features__V1__ObserveResponse",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__ObserveResponse),
-  4,
+  5,
   vigil__features__v1__observe_response__field_descriptors,
   vigil__features__v1__observe_response__field_indices_by_name,
   1,  vigil__features__v1__observe_response__number_ranges,
@@ -1491,7 +1517,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__customer_observation__desc
   (ProtobufCMessageInit) vigil__features__v1__customer_observation__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__observe_at_terminals_response__field_descriptors[2] =
+static const ProtobufCFieldDescriptor vigil__features__v1__observe_at_terminals_response__field_descriptors[3] =
 {
   {
     "observations",
@@ -1517,15 +1543,28 @@ static const ProtobufCFieldDescriptor vigil__features__v1__observe_at_terminals_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "positions",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Features__V1__ObserveAtTerminalsResponse, n_positions),
+    offsetof(Vigil__Features__V1__ObserveAtTerminalsResponse, positions),
+    &vigil__eventlog__v1__log_run__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__observe_at_terminals_response__field_indices_by_name[] = {
   1,   /* field[1] = encoded_observations */
   0,   /* field[0] = observations */
+  2,   /* field[2] = positions */
 };
 static const ProtobufCIntRange vigil__features__v1__observe_at_terminals_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__observe_at_terminals_response__descriptor =
 {
@@ -1535,7 +1574,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__observe_at_terminals_respo
   "Vigil__Features__V1__ObserveAtTerminalsResponse",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__ObserveAtTerminalsResponse),
-  2,
+  3,
   vigil__features__v1__observe_at_terminals_response__field_descriptors,
   vigil__features__v1__observe_at_terminals_response__field_indices_by_name,
   1,  vigil__features__v1__observe_at_terminals_response__number_ranges,
@@ -2863,7 +2902,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__historical_row__descriptor
   (ProtobufCMessageInit) vigil__features__v1__historical_row__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__tail_observations_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor vigil__features__v1__tail_observations_request__field_descriptors[4] =
 {
   {
     "after",
@@ -2901,16 +2940,29 @@ static const ProtobufCFieldDescriptor vigil__features__v1__tail_observations_req
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "runs_only",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__TailObservationsRequest, runs_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__tail_observations_request__field_indices_by_name[] = {
   0,   /* field[0] = after */
   2,   /* field[2] = keys_only */
   1,   /* field[1] = max_batch */
+  3,   /* field[3] = runs_only */
 };
 static const ProtobufCIntRange vigil__features__v1__tail_observations_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__tail_observations_request__descriptor =
 {
@@ -2920,7 +2972,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__tail_observations_request_
   "Vigil__Features__V1__TailObservationsRequest",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__TailObservationsRequest),
-  3,
+  4,
   vigil__features__v1__tail_observations_request__field_descriptors,
   vigil__features__v1__tail_observations_request__field_indices_by_name,
   1,  vigil__features__v1__tail_observations_request__number_ranges,
@@ -3004,27 +3056,28 @@ static const ProtobufCFieldDescriptor vigil__features__v1__logged_observation__f
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "key",
-    4,
+    "run",
+    5,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
-    offsetof(Vigil__Features__V1__LoggedObservation, key),
-    &vigil__records__v1__transaction_key__descriptor,
+    offsetof(Vigil__Features__V1__LoggedObservation, run),
+    &vigil__eventlog__v1__log_run__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
 static const unsigned vigil__features__v1__logged_observation__field_indices_by_name[] = {
-  3,   /* field[3] = key */
   2,   /* field[2] = observation */
   0,   /* field[0] = position */
   1,   /* field[1] = recorded_at */
+  3,   /* field[3] = run */
 };
-static const ProtobufCIntRange vigil__features__v1__logged_observation__number_ranges[1 + 1] =
+static const ProtobufCIntRange vigil__features__v1__logged_observation__number_ranges[2 + 1] =
 {
   { 1, 0 },
+  { 5, 3 },
   { 0, 4 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__logged_observation__descriptor =
@@ -3038,7 +3091,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__logged_observation__descri
   4,
   vigil__features__v1__logged_observation__field_descriptors,
   vigil__features__v1__logged_observation__field_indices_by_name,
-  1,  vigil__features__v1__logged_observation__number_ranges,
+  2,  vigil__features__v1__logged_observation__number_ranges,
   (ProtobufCMessageInit) vigil__features__v1__logged_observation__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

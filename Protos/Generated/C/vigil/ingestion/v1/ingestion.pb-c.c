@@ -2214,13 +2214,13 @@ static const ProtobufCFieldDescriptor vigil__ingestion__v1__logged_event__field_
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "transaction",
-    4,
+    "transactions",
+    5,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
-    offsetof(Vigil__Ingestion__V1__LoggedEvent, transaction),
-    &vigil__records__v1__transaction_key__descriptor,
+    offsetof(Vigil__Ingestion__V1__LoggedEvent, transactions),
+    &vigil__eventlog__v1__log_run__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -2230,11 +2230,12 @@ static const unsigned vigil__ingestion__v1__logged_event__field_indices_by_name[
   2,   /* field[2] = event */
   0,   /* field[0] = position */
   1,   /* field[1] = recorded_at */
-  3,   /* field[3] = transaction */
+  3,   /* field[3] = transactions */
 };
-static const ProtobufCIntRange vigil__ingestion__v1__logged_event__number_ranges[1 + 1] =
+static const ProtobufCIntRange vigil__ingestion__v1__logged_event__number_ranges[2 + 1] =
 {
   { 1, 0 },
+  { 5, 3 },
   { 0, 4 }
 };
 const ProtobufCMessageDescriptor vigil__ingestion__v1__logged_event__descriptor =
@@ -2248,7 +2249,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__logged_event__descriptor 
   4,
   vigil__ingestion__v1__logged_event__field_descriptors,
   vigil__ingestion__v1__logged_event__field_indices_by_name,
-  1,  vigil__ingestion__v1__logged_event__number_ranges,
+  2,  vigil__ingestion__v1__logged_event__number_ranges,
   (ProtobufCMessageInit) vigil__ingestion__v1__logged_event__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -3497,16 +3498,16 @@ const ProtobufCEnumDescriptor vigil__ingestion__v1__outcome__descriptor =
 static const ProtobufCEnumValue vigil__ingestion__v1__transaction_detail__enum_values_by_number[3] =
 {
   { "TRANSACTION_DETAIL_UNSPECIFIED", "VIGIL__INGESTION__V1__TRANSACTION_DETAIL__TRANSACTION_DETAIL_UNSPECIFIED", 0 },
-  { "TRANSACTION_DETAIL_KEYS", "VIGIL__INGESTION__V1__TRANSACTION_DETAIL__TRANSACTION_DETAIL_KEYS", 1 },
   { "TRANSACTION_DETAIL_MOVEMENTS", "VIGIL__INGESTION__V1__TRANSACTION_DETAIL__TRANSACTION_DETAIL_MOVEMENTS", 2 },
+  { "TRANSACTION_DETAIL_RUNS", "VIGIL__INGESTION__V1__TRANSACTION_DETAIL__TRANSACTION_DETAIL_RUNS", 3 },
 };
 static const ProtobufCIntRange vigil__ingestion__v1__transaction_detail__value_ranges[] = {
-{0, 0},{0, 3}
+{0, 0},{2, 1},{0, 3}
 };
 static const ProtobufCEnumValueIndex vigil__ingestion__v1__transaction_detail__enum_values_by_name[3] =
 {
-  { "TRANSACTION_DETAIL_KEYS", 1 },
-  { "TRANSACTION_DETAIL_MOVEMENTS", 2 },
+  { "TRANSACTION_DETAIL_MOVEMENTS", 1 },
+  { "TRANSACTION_DETAIL_RUNS", 2 },
   { "TRANSACTION_DETAIL_UNSPECIFIED", 0 },
 };
 const ProtobufCEnumDescriptor vigil__ingestion__v1__transaction_detail__descriptor =
@@ -3520,7 +3521,7 @@ const ProtobufCEnumDescriptor vigil__ingestion__v1__transaction_detail__descript
   vigil__ingestion__v1__transaction_detail__enum_values_by_number,
   3,
   vigil__ingestion__v1__transaction_detail__enum_values_by_name,
-  1,
+  2,
   vigil__ingestion__v1__transaction_detail__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

@@ -1573,7 +1573,7 @@ void   vigil__models__v1__model_outcomes__free_unpacked
   assert(message->base.descriptor == &vigil__models__v1__model_outcomes__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor vigil__models__v1__score_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor vigil__models__v1__score_request__field_descriptors[4] =
 {
   {
     "observations",
@@ -1611,16 +1611,29 @@ static const ProtobufCFieldDescriptor vigil__models__v1__score_request__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "positions",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Models__V1__ScoreRequest, n_positions),
+    offsetof(Vigil__Models__V1__ScoreRequest, positions),
+    &vigil__eventlog__v1__log_run__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__models__v1__score_request__field_indices_by_name[] = {
   1,   /* field[1] = brief */
   2,   /* field[2] = encoded_observations */
   0,   /* field[0] = observations */
+  3,   /* field[3] = positions */
 };
 static const ProtobufCIntRange vigil__models__v1__score_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor vigil__models__v1__score_request__descriptor =
 {
@@ -1630,7 +1643,7 @@ const ProtobufCMessageDescriptor vigil__models__v1__score_request__descriptor =
   "Vigil__Models__V1__ScoreRequest",
   "vigil.models.v1",
   sizeof(Vigil__Models__V1__ScoreRequest),
-  3,
+  4,
   vigil__models__v1__score_request__field_descriptors,
   vigil__models__v1__score_request__field_indices_by_name,
   1,  vigil__models__v1__score_request__number_ranges,

@@ -16,6 +16,7 @@ PROTOBUF_C__BEGIN_DECLS
 
 
 typedef struct Vigil__Eventlog__V1__LogPosition Vigil__Eventlog__V1__LogPosition;
+typedef struct Vigil__Eventlog__V1__LogRun Vigil__Eventlog__V1__LogRun;
 
 
 /* --- enums --- */
@@ -32,6 +33,19 @@ struct  Vigil__Eventlog__V1__LogPosition
 #define VIGIL__EVENTLOG__V1__LOG_POSITION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__eventlog__v1__log_position__descriptor) \
     , 0, 0 }
+
+
+struct  Vigil__Eventlog__V1__LogRun
+{
+  ProtobufCMessage base;
+  uint64_t transaction_id;
+  int64_t first_sequence;
+  int64_t last_sequence;
+  uint32_t count;
+};
+#define VIGIL__EVENTLOG__V1__LOG_RUN__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__eventlog__v1__log_run__descriptor) \
+    , 0, 0, 0, 0 }
 
 
 /* Vigil__Eventlog__V1__LogPosition methods */
@@ -53,10 +67,32 @@ Vigil__Eventlog__V1__LogPosition *
 void   vigil__eventlog__v1__log_position__free_unpacked
                      (Vigil__Eventlog__V1__LogPosition *message,
                       ProtobufCAllocator *allocator);
+/* Vigil__Eventlog__V1__LogRun methods */
+void   vigil__eventlog__v1__log_run__init
+                     (Vigil__Eventlog__V1__LogRun         *message);
+size_t vigil__eventlog__v1__log_run__get_packed_size
+                     (const Vigil__Eventlog__V1__LogRun   *message);
+size_t vigil__eventlog__v1__log_run__pack
+                     (const Vigil__Eventlog__V1__LogRun   *message,
+                      uint8_t             *out);
+size_t vigil__eventlog__v1__log_run__pack_to_buffer
+                     (const Vigil__Eventlog__V1__LogRun   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Eventlog__V1__LogRun *
+       vigil__eventlog__v1__log_run__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__eventlog__v1__log_run__free_unpacked
+                     (Vigil__Eventlog__V1__LogRun *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Vigil__Eventlog__V1__LogPosition_Closure)
                  (const Vigil__Eventlog__V1__LogPosition *message,
+                  void *closure_data);
+typedef void (*Vigil__Eventlog__V1__LogRun_Closure)
+                 (const Vigil__Eventlog__V1__LogRun *message,
                   void *closure_data);
 
 /* --- services --- */
@@ -65,6 +101,7 @@ typedef void (*Vigil__Eventlog__V1__LogPosition_Closure)
 /* --- descriptors --- */
 
 extern const ProtobufCMessageDescriptor vigil__eventlog__v1__log_position__descriptor;
+extern const ProtobufCMessageDescriptor vigil__eventlog__v1__log_run__descriptor;
 
 PROTOBUF_C__END_DECLS
 

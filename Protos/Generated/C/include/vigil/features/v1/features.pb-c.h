@@ -59,10 +59,12 @@ struct  Vigil__Features__V1__ObserveRequest
   Vigil__Records__V1__Transaction **transactions;
   int64_t ring_generation;
   protobuf_c_boolean encoded;
+  size_t n_positions;
+  Vigil__Eventlog__V1__LogRun **positions;
 };
 #define VIGIL__FEATURES__V1__OBSERVE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__observe_request__descriptor) \
-    , 0,NULL, 0, 0 }
+    , 0,NULL, 0, 0, 0,NULL }
 
 
 struct  Vigil__Features__V1__ObserveResponse
@@ -75,10 +77,12 @@ struct  Vigil__Features__V1__ObserveResponse
   Vigil__Features__V1__CustomerObservation **halves;
   size_t n_encoded_observations;
   ProtobufCBinaryData *encoded_observations;
+  size_t n_positions;
+  Vigil__Eventlog__V1__LogRun **positions;
 };
 #define VIGIL__FEATURES__V1__OBSERVE_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__observe_response__descriptor) \
-    , (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, 0,NULL }
+    , (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, 0,NULL, 0,NULL }
 
 
 struct  Vigil__Features__V1__ObserveAtTerminalsRequest
@@ -114,10 +118,12 @@ struct  Vigil__Features__V1__ObserveAtTerminalsResponse
   Vigil__Features__V1__Observation **observations;
   size_t n_encoded_observations;
   ProtobufCBinaryData *encoded_observations;
+  size_t n_positions;
+  Vigil__Eventlog__V1__LogRun **positions;
 };
 #define VIGIL__FEATURES__V1__OBSERVE_AT_TERMINALS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__observe_at_terminals_response__descriptor) \
-    , 0,NULL, 0,NULL }
+    , 0,NULL, 0,NULL, 0,NULL }
 
 
 struct  Vigil__Features__V1__Observation
@@ -386,10 +392,11 @@ struct  Vigil__Features__V1__TailObservationsRequest
   Vigil__Eventlog__V1__LogPosition *after;
   uint32_t max_batch;
   protobuf_c_boolean keys_only;
+  protobuf_c_boolean runs_only;
 };
 #define VIGIL__FEATURES__V1__TAIL_OBSERVATIONS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__tail_observations_request__descriptor) \
-    , NULL, 0, 0 }
+    , NULL, 0, 0, 0 }
 
 
 struct  Vigil__Features__V1__TailObservationsResponse
@@ -409,7 +416,7 @@ struct  Vigil__Features__V1__LoggedObservation
   Vigil__Eventlog__V1__LogPosition *position;
   Google__Protobuf__Timestamp *recorded_at;
   Vigil__Features__V1__Observation *observation;
-  Vigil__Records__V1__TransactionKey *key;
+  Vigil__Eventlog__V1__LogRun *run;
 };
 #define VIGIL__FEATURES__V1__LOGGED_OBSERVATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__logged_observation__descriptor) \

@@ -63,7 +63,7 @@ typedef enum _Vigil__Ingestion__V1__Outcome {
 } Vigil__Ingestion__V1__Outcome;
 typedef enum _Vigil__Ingestion__V1__TransactionDetail {
   VIGIL__INGESTION__V1__TRANSACTION_DETAIL__TRANSACTION_DETAIL_UNSPECIFIED = 0,
-  VIGIL__INGESTION__V1__TRANSACTION_DETAIL__TRANSACTION_DETAIL_KEYS = 1,
+  VIGIL__INGESTION__V1__TRANSACTION_DETAIL__TRANSACTION_DETAIL_RUNS = 3,
   VIGIL__INGESTION__V1__TRANSACTION_DETAIL__TRANSACTION_DETAIL_MOVEMENTS = 2
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(VIGIL__INGESTION__V1__TRANSACTION_DETAIL)
 } Vigil__Ingestion__V1__TransactionDetail;
@@ -250,7 +250,7 @@ struct  Vigil__Ingestion__V1__LoggedEvent
   Vigil__Eventlog__V1__LogPosition *position;
   Google__Protobuf__Timestamp *recorded_at;
   Vigil__Ingestion__V1__IngestionEvent *event;
-  Vigil__Records__V1__TransactionKey *transaction;
+  Vigil__Eventlog__V1__LogRun *transactions;
 };
 #define VIGIL__INGESTION__V1__LOGGED_EVENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__logged_event__descriptor) \

@@ -82,10 +82,12 @@ struct  Vigil__Models__V1__ScoreRequest
   protobuf_c_boolean brief;
   size_t n_encoded_observations;
   ProtobufCBinaryData *encoded_observations;
+  size_t n_positions;
+  Vigil__Eventlog__V1__LogRun **positions;
 };
 #define VIGIL__MODELS__V1__SCORE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__score_request__descriptor) \
-    , 0,NULL, 0, 0,NULL }
+    , 0,NULL, 0, 0,NULL, 0,NULL }
 
 
 struct  Vigil__Models__V1__ScoreResponse

@@ -1,0 +1,59 @@
+import Synchronization
+
+/// Which entries of a log are known already, because a call has brought them, so that whoever reads the log can pass over them.
+///
+/// Holds what is stored already, never what is about to be. It may forget: what is not in it must be looked up.
+public final class KnownRuns: Sendable {
+    private struct Generations {
+        var young: [UInt64: RangeSet<Int64>] = [:]
+        var old: [UInt64: RangeSet<Int64>] = [:]
+    }
+
+    private let generations = Mutex(Generations())
+    private let maxTransactions: Int
+
+    /// - Parameter maxTransactions: of the log; what lies in the newest half of so many is not forgotten.
+    public init(maxTransactions: Int = 100_000) {
+        self.maxTransactions = maxTransactions
+    }
+
+    /// To be called when they are stored. Runs with gaps are not taken in: nobody knows which of their sequences are meant.
+    public func insert(_ runs: [LogRun]) {
+        generations.withLock { generations in
+            for run in runs where run.sequences.count == run.count {
+                generations.young[run.transactionID, default: RangeSet()].insert(contentsOf: Range(run.sequences))
+            }
+            if generations.young.count >= maxTransactions / 2 {
+                generations.old = generations.young
+                generations.young = [:]
+            }
+        }
+    }
+
+    /// Whether all entries of the run are.
+    public func holds(_ run: LogRun) -> Bool {
+        generations.withLock { generations in
+            var known = generations.young[run.transactionID] ?? RangeSet()
+            if let old = generations.old[run.transactionID] { known.formUnion(old) }
+            let within = known.intersection(RangeSet(Range(run.sequences)))
+            return within.ranges.reduce(0) { $0 + $1.count } == run.count
+        }
+    }
+
+    public func holds(_ position: LogPosition) -> Bool {
+        holds(LogRun(transactionID: position.transactionID, sequences: position.sequence...position.sequence, count: 1))
+    }
+
+    /// Whether all entries of all runs are. What the log has just been written is left to the calls for a moment: they bring it at about the
+    /// same time, and whoever comes second works in vain.
+    ///
+    /// - Parameter age: of the youngest entry.
+    public func holdAll(_ runs: [LogRun], age: Duration, clock: any Clock<Duration> = ContinuousClock()) async throws -> Bool {
+        if runs.allSatisfy(holds) { return true }
+        guard age < Self.grace else { return false }
+        try await clock.sleep(for: Self.grace - max(age, .zero))
+        return runs.allSatisfy(holds)
+    }
+
+    private static var grace: Duration { .milliseconds(500) }
+}
