@@ -60,7 +60,7 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
     }
 
     private static func positions(of observed: [EncodedObservation]) -> [EventLogV1.LogRun] {
-        [LogRun](observed.lazy.compactMap(\.position)).map { .init($0) }
+        [LogRun](observed.compactMap { $0.position }).map { .init($0) }
     }
 
     /// In one of the two ways to answer with observations.

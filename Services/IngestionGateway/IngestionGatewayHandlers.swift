@@ -251,9 +251,14 @@ extension GoogleProtobuf.Timestamp {
     fileprivate init(_ run: LoggedRun) { self.init(Timestamp(microseconds: run.recordedAtMicroseconds)) }
 }
 
-extension RecordsV1.Transaction {
+extension Transaction {
     /// Whether it takes money out at an ATM or to another account.
-    var isMovement: Bool {
+    var isMovement: Bool { accountID != nil && (channel == .atm && terminalID != nil || counterpartyAccountID != nil) }
+}
+
+extension RecordsV1.Transaction {
+    /// The same of one that lies in the log.
+    fileprivate var isMovement: Bool {
         !accountID.isEmpty && (channel == .atm && !terminalID.isEmpty || !counterpartyAccountID.isEmpty)
     }
 }

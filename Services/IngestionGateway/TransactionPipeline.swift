@@ -44,10 +44,10 @@ final class IncomingTransaction: WritableTransaction {
         self.identifiers = identifiers
         self.isBrief = isBrief
         self.completed = completed
-        let message = RecordsV1.Transaction(transaction)
-        isMovement = message.isMovement
-        question = isAsked ? Question(message) : nil
-        let event = IngestionV1.IngestionEvent.Event.transactionAccepted(message)
+        isMovement = transaction.isMovement
+        question = isAsked ? Question(RecordsV1.Transaction(transaction)) : nil
+        // A message that only one holds is handed on, not copied with all its texts.
+        let event = IngestionV1.IngestionEvent.Event.transactionAccepted(question?.transaction ?? RecordsV1.Transaction(transaction))
         logEntry = Payload.encode(IngestionV1.IngestionEvent(event: event, senderID: key.bankID))
     }
 
@@ -233,7 +233,7 @@ final class TransactionPipeline: Sendable {
         let started = ContinuousClock.now
         let new = batch.filter { $0.outcome == .accepted }
         let observed = await decider.observe(
-            new.compactMap { $0.incoming.question?.transaction }, at: [LogRun](new.lazy.compactMap(\.position)))
+            new.compactMap { $0.incoming.question?.transaction }, at: [LogRun](new.compactMap { $0.position }))
         let left = decider.timeout - (ContinuousClock.now - started)
         do throws(BatchError) {
             try await scores.addInTurn(Observed(batch: batch, observations: observed, left: left))
@@ -279,7 +279,7 @@ final class TransactionPipeline: Sendable {
                 }
             } else { try await writeNew(in: batch, sealed) }
         if durable.contains(where: { $0.position != nil }) {
-            plain.insert([LogRun](durable.lazy.filter { !$0.incoming.isMovement }.compactMap(\.position)))
+            plain.insert([LogRun](durable.compactMap { $0.incoming.isMovement ? nil : $0.position }))
             database.log.notifyCommitted()
         }
         keeper.remember(sealed)

@@ -17,7 +17,7 @@ public struct LogRun: Sendable, Hashable {
 
 extension [LogRun] {
     /// Runs of events at these positions. Those that follow one another become one run.
-    public init(_ positions: some Sequence<LogPosition>) {
+    public init(_ positions: [LogPosition]) {
         self = []
         for position in positions {
             if let last, last.transactionID == position.transactionID, last.sequences.upperBound + 1 == position.sequence {
