@@ -3,7 +3,7 @@ public struct ServerConfiguration: Sendable {
     public var host: String
     /// 0 takes any that is free; ``RunningServer/port`` tells which.
     public var port: Int
-    /// Plaintext (HTTP/2 with prior knowledge) where nil.
+    /// Plaintext (HTTP/2 with prior knowledge, or HTTP/1.1) where nil.
     public var tls: TLSConfiguration?
     /// Event loops of the server's own; the process's shared ones (one a core) where nil.
     public var threads: Int?
@@ -39,7 +39,7 @@ public struct ServerLimits: Sendable {
     public var maxConnections = 20_000
     /// A connection without calls is closed after this; 0 keeps it.
     public var idleTimeoutSeconds = 600
-    /// TLS and HTTP/2 must be set up within this.
+    /// TLS and HTTP/2 must be set up within this; over HTTP/1.1, the head of each request must be whole.
     public var handshakeTimeoutSeconds = 10
     /// A connection is drained and closed after this, give or take a tenth; 0 keeps it.
     public var maxConnectionAgeSeconds = 0

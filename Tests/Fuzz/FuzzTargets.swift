@@ -17,7 +17,7 @@ struct FuzzTarget: Sendable, CustomTestStringConvertible {
     var testDescription: String { name }
 
     static let all: [FuzzTarget] = [
-        http2(.server), http2(.client), framing, gzip, protobuf(transaction), protobuf(request), json(transaction), json(request),
+        http2(.server), http2(.client), http1, framing, gzip, protobuf(transaction), protobuf(request), json(transaction), json(request),
         headerValues, geoJSON,
     ] + files
 
@@ -99,6 +99,40 @@ struct FuzzTarget: Sendable, CustomTestStringConvertible {
     private static let responseBlock: [UInt8] = [0x88, 0x5F] + text("application/grpc") + [0x10] + text("grpc-status") + text("0")
 
     private static func text(_ text: String) -> [UInt8] { [UInt8(text.utf8.count)] + Array(text.utf8) }
+
+    // MARK: HTTP/1.1
+
+    /// Requests with and without fault, in pieces, to an HTTP/2 session that answers all it hears of.
+    private static let http1: FuzzTarget = {
+        let get = "GET /a/b?c=d HTTP/1.1\r\nHost: h:1\r\nAccept-Encoding: gzip, br\r\n\r\n"
+        let head = "HEAD / HTTP/1.1\r\nhost: [::1]\r\nconnection: keep-alive, Close\r\ncontent-length: 0\r\n\r\n"
+        let large = "GET /\(String(repeating: "e", count: 3000)) HTTP/1.1\r\nhost: h\r\nx: \(String(repeating: " y", count: 2000))\r\n\r\n"
+        let refused = "GET / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"
+        let corpus = [get, head, get + get + head, large + get, get + refused, "\r\n" + get].map { Array($0.utf8) }
+        return FuzzTarget(name: "HTTP/1.1 requests", corpus: corpus) { bytes, generator in
+            let session = HTTP2Session(role: .server)
+            let http1 = HTTP1Session(server: session, scheme: "http", headTimeoutNanoseconds: 1_000_000_000)
+            var rest = bytes[...]
+            var now: UInt64 = 1
+            while !rest.isEmpty, !http1.isFinished {
+                let piece = rest.prefix(1 << Int.random(in: 0...12, using: &generator))
+                rest = rest.dropFirst(piece.count)
+                now += UInt64.random(in: 1...20_000_000, using: &generator)
+                piece.withUnsafeBytes { http1.receive($0, now: now) }
+                _ = http1.tick(now)
+                // Once for the request, once for its answer.
+                for _ in 0..<2 {
+                    react(session)
+                    _ = http1.takeOutput(maxBytes: 64 << 10, now: now)
+                    if http1.hasRequestAhead { http1.beginNext(now) }
+                }
+                precondition(session.failure == nil, "a request broke the session that answers it")
+            }
+            session.close(.cancel)
+            react(session)
+            precondition(session.streams.isEmpty, "streams are left after the end")
+        }
+    }()
 
     // MARK: messages
 

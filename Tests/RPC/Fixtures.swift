@@ -1,5 +1,7 @@
 import Contracts
 import Logging
+import NIOCore
+import NIOPosix
 import RPC
 import Synchronization
 
@@ -98,4 +100,29 @@ final class Signal: Sendable {
 /// Answers each request with its own payload.
 let echo = RPCMethod.unary(method("Echo", .unary, .noSideEffects)) { (request: Echo, _: CallContext) async throws -> Reply in
     Reply(payload: request.payload)
+}
+
+/// Sends bytes to a server and collects what it answers, until it closes or `isEnough`.
+func exchange(
+    _ server: RunningServer, _ bytes: [UInt8], until isEnough: @escaping @Sendable ([UInt8]) -> Bool = { _ in false }
+) async throws -> [UInt8] {
+    let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        .connect(host: "127.0.0.1", port: server.port) { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+            }
+        }
+    return try await channel.executeThenClose { inbound, outbound in
+        try? await outbound.write(ByteBuffer(bytes: bytes))
+        var received: [UInt8] = []
+        do {
+            for try await buffer in inbound {
+                received += Array(buffer.readableBytesView)
+                if isEnough(received) { break }
+            }
+        } catch is IOError {
+            // Closed hard: as good as closed.
+        }
+        return received
+    }
 }

@@ -1,38 +1,11 @@
 import Contracts
 import Foundation
-import NIOCore
-import NIOPosix
 import RPC
 import TestPrograms
 import Testing
 
 /// A hostile or broken peer loses its connection or its call; others notice nothing.
 @Suite(.serialized, .timeLimit(.minutes(1))) struct HardeningTests {
-    /// Sends bytes to a server and collects what it answers, until it closes or `isEnough`.
-    private func exchange(
-        _ server: RunningServer, _ bytes: [UInt8], until isEnough: @escaping @Sendable ([UInt8]) -> Bool = { _ in false }
-    ) async throws -> [UInt8] {
-        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .connect(host: "127.0.0.1", port: server.port) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
-                }
-            }
-        return try await channel.executeThenClose { inbound, outbound in
-            try? await outbound.write(ByteBuffer(bytes: bytes))
-            var received: [UInt8] = []
-            do {
-                for try await buffer in inbound {
-                    received += Array(buffer.readableBytesView)
-                    if isEnough(received) { break }
-                }
-            } catch is IOError {
-                // Closed hard: as good as closed.
-            }
-            return received
-        }
-    }
-
     private func expectService(_ channel: RPCChannel) async throws {
         let answer: Reply = try await channel.unary(method("Echo", .unary), request("alive"))
         #expect(answer.text == "alive")

@@ -169,13 +169,4 @@ import Testing
             #expect(events == (0..<3).map { "event: tick\nid: \($0)\ndata: \($0)\n\n" })
         }
     }
-
-    @Test func aPlainHTTP1CallerGetsAnAnswerItUnderstands() async throws {
-        try await withServerAndChannel([echo]) { _, server in
-            let (_, output) = try await runInBackground(
-                "/usr/bin/curl", ["-sS", "--http1.1", "-i", "--max-time", "20", "http://\(server.address)/"])
-            #expect(output.hasPrefix("HTTP/1.1 505"))
-            #expect(output.contains("HTTP/2 only"))
-        }
-    }
 }

@@ -106,12 +106,18 @@ import Testing
     }
 
     @Test(arguments: ["--http1.1", "--no-alpn"])
-    func aCallerThatSpeaksHTTP1IsToldSo(option: String) async throws {
-        try await withServerAndChannel([echo], configure: { $0.tls = tls() }) { _, running in
-            let arguments = ["-sS", "-i", "--http1.1", option, "--cacert", certificates.authority, "https://localhost:\(running.port)/"]
+    func aCallerThatSpeaksHTTP1GetsRoutesAnswered(option: String) async throws {
+        let whoAmI = HTTPRoute("GET", "/") { .text($0.peer.certificate?.commonName ?? "nobody") }
+        let client = try certificates.make("map-program")
+        try await withServerAndChannel([echo], routes: [whoAmI], configure: { $0.tls = tls { $0.clientCertificates = .required } }) { _, running in
+            let arguments = [
+                "-sS", "-i", "--http1.1", option, "--cacert", certificates.authority, "--cert", client.certificate, "--key", client.key,
+                "https://localhost:\(running.port)/",
+            ]
             let (status, output) = try await runInBackground("/usr/bin/curl", arguments)
-            #expect(status == 0)
-            #expect(output.hasPrefix("HTTP/1.1 505 ") && output.contains("speaks HTTP/2 only"), "\(output)")
+            #expect(status == 0 && output.hasPrefix("HTTP/1.1 200 OK\r\n") && output.hasSuffix("map-program"), "\(output)")
+            let posted = try await runInBackground("/usr/bin/curl", arguments + ["--data", "a=b"]).output
+            #expect(posted.hasPrefix("HTTP/1.1 505 ") && posted.contains("over HTTP/1.1 GET and HEAD only"), "\(posted)")
         }
     }
 

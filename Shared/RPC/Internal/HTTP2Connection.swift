@@ -11,6 +11,8 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
     final let loop: LoopExecutor
     final private(set) var session: HTTP2Session
     final private(set) var tls: TLSSession?
+    /// Between the socket and the session, where the peer of a server speaks HTTP/1.1.
+    final private(set) var http1: HTTP1Session?
     final private(set) var context: ChannelHandlerContext?
     final private(set) var isClosed = false
     private var isDirty = false
@@ -39,6 +41,8 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
     // MARK: for the subclass
 
     func handle(_ event: HTTP2Event) {}
+    /// The peer speaks HTTP/1.1; nil where that is not answered.
+    func makeHTTP1Session() -> HTTP1Session? { nil }
     /// The events that there were are handled.
     func handledAll() {}
     /// TLS is set up. May refuse by calling `fail`.
@@ -88,8 +92,7 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
 
     private func receive(_ bytes: UnsafeRawBufferPointer, _ now: UInt64) -> (any Error)? {
         guard let tls else {
-            do throws(HTTP2ConnectionError) { try session.receive(bytes, now: now) } catch { return error }
-            mayWrite = true
+            do throws(HTTP2ConnectionError) { try receivePlaintext(bytes, now) } catch { return error }
             return nil
         }
         let wasEstablished = tls.isEstablished
@@ -97,8 +100,7 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
         do throws(TLSError) {
             try tls.receive(bytes) { plaintext in
                 guard failure == nil else { return }
-                do throws(HTTP2ConnectionError) { try session.receive(plaintext, now: now) } catch { failure = error }
-                mayWrite = mayWrite || failure == nil
+                do throws(HTTP2ConnectionError) { try receivePlaintext(plaintext, now) } catch { failure = error }
             }
         } catch {
             failure = failure ?? error
@@ -108,6 +110,12 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
             secured(tls)
         }
         return failure
+    }
+
+    private func receivePlaintext(_ bytes: UnsafeRawBufferPointer, _ now: UInt64) throws(HTTP2ConnectionError) {
+        if !mayWrite, tls?.applicationProtocol != "h2", HTTP1Session.begins(with: bytes) { http1 = makeHTTP1Session() }
+        if let http1 { http1.receive(bytes, now: now) } else { try session.receive(bytes, now: now) }
+        mayWrite = true
     }
 
     final func channelReadComplete(context: ChannelHandlerContext) {
@@ -194,7 +202,7 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
         guard !isClosed, let context else { return }
         var hasWritten = writeCiphertext(context)
         while mayWrite, tls?.isEstablished ?? true, context.channel.isWritable {
-            let output = session.takeOutput(maxBytes: Self.outputBatchBytes)
+            let output = takeOutput()
             processEvents()
             guard output.readableBytes > 0, !isClosed else { break }
             if let tls {
@@ -214,12 +222,27 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
         if hasWritten { context.flush() }
         if let failure = session.failure {
             finishClose(failure.reason)
-        } else if session.isFinished {
+        } else if session.isFinished || http1?.isFinished == true {
             tls?.close()
             _ = writeCiphertext(context)
             context.flush()
             finishClose(nil)
+        } else if http1?.hasRequestAhead == true {
+            // Not at once: this turn's handlers have been run.
+            loop.eventLoop.execute { [self] in beginRequestAhead() }
         }
+    }
+
+    private func beginRequestAhead() {
+        guard !isClosed else { return }
+        http1?.beginNext(NIODeadline.now().uptimeNanoseconds)
+        processEvents()
+        markDirty()
+    }
+
+    private func takeOutput() -> ByteBuffer {
+        guard let http1 else { return session.takeOutput(maxBytes: Self.outputBatchBytes) }
+        return http1.takeOutput(maxBytes: Self.outputBatchBytes, now: NIODeadline.now().uptimeNanoseconds)
     }
 
     private func writeCiphertext(_ context: ChannelHandlerContext) -> Bool {
@@ -235,7 +258,7 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
         guard !isClosed else { return }
         if let context {
             let isWrongPreface = (error as? HTTP2ConnectionError)?.isWrongPreface ?? false
-            let last = isWrongPreface ? ByteBuffer(string: Self.http1Refusal) : session.takeOutput(maxBytes: Self.outputBatchBytes)
+            let last = isWrongPreface ? ByteBuffer(string: Self.http1Refusal) : takeOutput()
             if let tls {
                 if tls.isEstablished, last.readableBytes > 0 { try? last.withUnsafeReadableBytes { bytes in try tls.write(bytes) } }
                 if isWrongPreface { tls.close() }
@@ -252,9 +275,9 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
         fail(TLSError(reason: reason))
     }
 
-    /// What a caller that speaks HTTP/1 gets to read.
+    /// What a caller gets to read that begins with neither HTTP/2 nor a request that is answered over HTTP/1.1.
     private static let http1Refusal: String = {
-        let body = "This port speaks HTTP/2 only.\n"
+        let body = "This port speaks HTTP/2, and over HTTP/1.1 GET and HEAD only.\n"
         return "HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain\r\nconnection: close\r\n"
             + "content-length: \(body.utf8.count)\r\n\r\n" + body
     }()

@@ -64,11 +64,18 @@ final class ServerConnection: HTTP2Connection, Ticking, @unchecked Sendable {
             dueAt = .distantFuture
             if isReady { beginDrain() } else { finishClose("the connection was not set up in time") }
         }
+        if http1?.tick(now.uptimeNanoseconds) == true { markDirty() }
         if now >= nextCheckAt, !isClosed {
             tick += 1
             checkIdle()
             scheduleIdleCheck()
         }
+    }
+
+    override func makeHTTP1Session() -> HTTP1Session? {
+        let timeout = TimeAmount.seconds(Int64(core.limits.handshakeTimeoutSeconds))
+        return HTTP1Session(
+            server: session, scheme: tls == nil ? "http" : "https", headTimeoutNanoseconds: UInt64(max(timeout.nanoseconds, 0)))
     }
 
     override func secured(_ tls: TLSSession) {

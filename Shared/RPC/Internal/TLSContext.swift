@@ -95,7 +95,7 @@ final class TLSContext: @unchecked Sendable {
 
 /// "h2" as ALPN lists it: its length, then its letters.
 private let http2ProtocolName: [UInt8] = [2, UInt8(ascii: "h"), UInt8(ascii: "2")]
-/// The protocol of callers that are told, in their own language, that it is not spoken here.
+/// The protocol of callers that get GET and HEAD answered, see `HTTP1Session`.
 let http1ProtocolName = "http/1.1"
 
 /// Takes h2, else HTTP/1.1; refuses with the alert `no_application_protocol` a caller that offers neither.
