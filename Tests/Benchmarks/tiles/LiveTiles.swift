@@ -6,6 +6,7 @@ import RPC
 import ServiceRuntime
 import StandardContracts
 import SuiteProcesses
+import Synchronization
 
 /// Payments that stream in evenly, and how long after its acknowledgement one of them is in the tile of its cell.
 struct LiveTiles: Sendable {
@@ -13,16 +14,24 @@ struct LiveTiles: Sendable {
     let token: String
     let perSecond: Int
 
+    /// Ends a stream of payments before its time.
+    final class End: Sendable {
+        private let hasCome = Atomic(false)
+
+        var isHere: Bool { hasCome.load(ordering: .relaxed) }
+        func come() { hasCome.store(true, ordering: .relaxed) }
+    }
+
     /// Sends payments for some time.
     ///
     /// - Returns: how many a second came in.
-    func stream(seconds: Int, prefix: String) async throws -> Double {
+    func stream(seconds: Int, prefix: String, until end: End = End()) async throws -> Double {
         let payments = Payments(prefix: prefix), perTurn = perSecond / Self.turnsPerSecond, turns = seconds * Self.turnsPerSecond
         let started = ContinuousClock.now
         return try await caller.withChannel(to: .ingestionGateway) { channel in
             let client = IngestionV1.IngestionService.Client(channel)
             let accepted = try await client.streamTransactions(options: CallOptions(timeout: .seconds(600), waitForReady: true)) { writer in
-                for turn in 0..<turns {
+                for turn in 0..<turns where !end.isHere {
                     for number in (turn * perTurn)..<((turn + 1) * perTurn) {
                         try await writer.write(.init(sequence: UInt64(number), transaction: Self.placed(payments.message(number), number)))
                     }

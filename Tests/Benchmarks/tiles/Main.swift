@@ -198,9 +198,26 @@ import SuiteProcesses
         let screen = Screen(address: address(suite), token: token)
         // The map shows what the complaints change, or what all the payments change.
         for shown in ["complaints", "transactions"] {
-            async let streamed = live.stream(seconds: seconds + 20, prefix: "screen-\(shown)")
-            let seen = try await screen.complaints(python, suite.caller, count: seconds / 2, every: .seconds(2), showing: shown)
-            say("  \(Int(try await streamed)) payments/s came in; \(seen.count) complaints, seen after \(seen.map { String(format: "%.2f", $0) }) s")
+            // Payments come for as long as somebody watches: a stream of a set length was over before the browser was ready.
+            let (begin, begun) = AsyncStream.makeStream(of: Void.self), end = LiveTiles.End()
+            async let streamed = {
+                for await _ in begin { return try await live.stream(seconds: 600, prefix: "screen-\(shown)", until: end) }
+                return 0
+            }()
+            let caller = suite.caller
+            let seen = try await {
+                defer {
+                    end.come()
+                    begun.finish()
+                }
+                return try await screen.complaints(python, caller, count: seconds / 2, showing: shown) {
+                    begun.yield()
+                    try await Task.sleep(for: .seconds(5))
+                }
+            }()
+            let perSecond = try await streamed
+            guard perSecond > 1900 else { throw BenchmarkProblem("only \(perSecond) payments/s came in") }
+            say("  \(Int(perSecond)) payments/s came in; \(seen.count) complaints, seen after \(seen.map { String(format: "%.2f", $0) }) s")
             let name = "acknowledged complaint on the screen that shows \(shown)"
             report.compare("\(name), p50, at 2,000/s", unit: "s", ours: median(seen), peer: 2, "2 s", .atMost(1))
             report.compare("\(name), slowest, at 2,000/s", unit: "s", ours: seen.last ?? .infinity, peer: 2, "2 s", .atMost(1))

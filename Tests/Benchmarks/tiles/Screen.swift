@@ -53,12 +53,41 @@ struct Screen: Sendable {
         return try JSONDecoder().decode(Found.self, from: Data(text.utf8))
     }
 
-    /// Watches a layer's counter while `body` goes on and the map shows a layer, and until it has risen by as much as `body` says.
-    ///
-    /// - Returns: what the counter showed, and when.
-    func watching(_ python: String, layer: String, showing shown: String, _ body: () async throws -> Int) async throws -> [(time: Double, count: Int)] {
-        let process = Process(), input = Pipe(), printed = Pipe()
-        let lines = Mutex(""), (news, tell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    /// What a layer's counter shows in the browser, as `screen.py watch` prints it.
+    private final class Sightings: Sendable {
+        private let state = Mutex((text: "", shown: (time: Double, count: Int)?.none, hasEnded: false))
+        private let (news, tell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+
+        var count: Int? { state.withLock { $0.shown?.count } }
+
+        func add(_ data: Data) {
+            state.withLock { state in
+                state.text += String(decoding: data, as: UTF8.self)
+                var lines = state.text.split(separator: "\n", omittingEmptySubsequences: false)
+                state.text = String(lines.removeLast())
+                for parts in lines.map({ $0.split(separator: " ") }) where parts.count == 2 {
+                    if parts[0] == "longest" { say("  the page's thread: longest task \(parts[1]) ms") }
+                    if let time = Double(parts[0]), let count = Int(parts[1]) { state.shown = (time / 1000, count) }
+                }
+                if data.isEmpty { state.hasEnded = true }
+            }
+            tell.yield()
+        }
+
+        /// When a count of at least so many was on the screen; nil where it is not within the time, or the browser has ended.
+        func time(of count: Int, within limit: Duration) async -> Double? {
+            let ends = ContinuousClock.now + limit
+            for await _ in news {
+                let (shown, hasEnded) = state.withLock { ($0.shown, $0.hasEnded) }
+                if let shown, shown.count >= count { return shown.time }
+                if hasEnded || ContinuousClock.now > ends { break }
+            }
+            return nil
+        }
+    }
+
+    private func watching(_ python: String, layer: String, showing shown: String, _ body: (Sightings) async throws -> Void) async throws {
+        let process = Process(), input = Pipe(), printed = Pipe(), sightings = Sightings()
         process.executableURL = URL(filePath: python)
         process.arguments = [Self.script, "watch", address, token, layer, shown]
         process.standardInput = input
@@ -66,49 +95,58 @@ struct Screen: Sendable {
         printed.fileHandleForReading.readabilityHandler = { handle in
             let data = handle.availableData
             if data.isEmpty { handle.readabilityHandler = nil }
-            lines.withLock { $0 += String(decoding: data, as: UTF8.self) }
-            tell.yield()
+            sightings.add(data)
         }
-        process.terminationHandler = { _ in tell.yield() }
         try process.run()
-        for await _ in news where !process.isRunning || lines.withLock({ $0.hasPrefix("ready\n") }) { break }
-        guard process.isRunning else { throw BenchmarkProblem("the browser did not start") }
-        let rise = try await body()
-        try input.fileHandleForWriting.write(contentsOf: Data("\(rise)".utf8))
-        try input.fileHandleForWriting.close()
-        process.waitUntilExit()
-        return lines.withLock { $0 }.split(separator: "\n").compactMap { line in
-            let parts = line.split(separator: " ")
-            if parts.first == "longest" { say("  the page's thread: longest task \(parts.last ?? "") ms") }
-            guard parts.count == 2, let time = Double(parts[0]), let count = Int(parts[1]) else { return nil }
-            return (time / 1000, count)
+        defer {
+            // Its input's end is the browser's.
+            try? input.fileHandleForWriting.close()
+            process.waitUntilExit()
         }
+        try await body(sightings)
     }
 
-    /// Seconds from a complaint's acknowledgement until the dashboard's counter has it, in order of size. Those that never came are infinite.
+    /// Seconds from a complaint's acknowledgement until the dashboard's counter has it, in order of size. What never comes is infinite.
+    ///
+    /// One is under way at a time and nobody else complains, so the counter's next step is this very complaint; it may not have made the
+    /// step before. Pauses of random length keep them from always meeting the same moment of the map's second between two changes.
+    ///
+    /// - Parameter began: called when the browser has the map on its screen, and not before: what is to go on meanwhile begins then.
     func complaints(
-        _ python: String, _ caller: SuiteCaller, count: Int, every pace: Duration, showing shown: String
+        _ python: String, _ caller: SuiteCaller, count: Int, showing shown: String, _ began: () async throws -> Void
     ) async throws -> [Double] {
-        var acknowledged: [Double] = []
-        let shown = try await watching(python, layer: "complaints", showing: shown) {
+        var seconds: [Double] = []
+        try await watching(python, layer: "complaints", showing: shown) { sightings in
+            guard await sightings.time(of: 0, within: .seconds(150)) != nil, let first = sightings.count else {
+                throw BenchmarkProblem("the browser did not start, or its counter is out of sight")
+            }
+            try await began()
             try await caller.withChannel(to: .ingestionGateway) { channel in
-                let client = IngestionV1.IngestionService.Client(channel)
                 for number in 0..<count {
-                    let now = Date()
-                    let place = Workload.centre.moved(metres: Double(number) * 100, bearingDegrees: Double(number * 40))
-                    let time = GoogleProtobuf.Timestamp(seconds: Int64(now.timeIntervalSince1970) - 60)
-                    _ = try await client.submitComplaint(.init(complaint: .init(
-                        complaintID: "screen-\(now.timeIntervalSince1970)", crimeType: "upi_fraud", occurredAt: time, reportedAt: time,
-                        location: .init(latitude: place.latitude, longitude: place.longitude))))
-                    acknowledged.append(Date().timeIntervalSince1970)
-                    try await Task.sleep(for: pace)
+                    guard sightings.count == first + number else {
+                        throw BenchmarkProblem("the counter shows \(sightings.count ?? 0) where \(first + number) are complained of")
+                    }
+                    let acknowledged = try await complain(number, channel)
+                    guard let seen = await sightings.time(of: first + number + 1, within: .seconds(30)) else {
+                        seconds.append(.infinity)
+                        return
+                    }
+                    seconds.append(seen - acknowledged)
+                    try await Task.sleep(for: .milliseconds(Int.random(in: 200...1200)))
                 }
             }
-            return count
         }
-        let first = shown.first?.count ?? 0
-        return acknowledged.enumerated().map { number, time in
-            shown.first { $0.count >= first + number + 1 }.map { $0.time - time } ?? .infinity
-        }.sorted()
+        return seconds.sorted()
+    }
+
+    /// Submits one; returns when it was acknowledged.
+    private func complain(_ number: Int, _ channel: RPCChannel) async throws -> Double {
+        let now = Date().timeIntervalSince1970
+        let place = Workload.centre.moved(metres: Double(number) * 100, bearingDegrees: Double(number * 40))
+        let time = GoogleProtobuf.Timestamp(seconds: Int64(now) - 60)
+        _ = try await IngestionV1.IngestionService.Client(channel).submitComplaint(.init(complaint: .init(
+            complaintID: "screen-\(now)", crimeType: "upi_fraud", occurredAt: time, reportedAt: time,
+            location: .init(latitude: place.latitude, longitude: place.longitude))))
+        return Date().timeIntervalSince1970
     }
 }

@@ -5,11 +5,12 @@
     screen.py work ADDRESS TOKEN HASH SECONDS     drags the map, then plays through time; prints {"dragged", "played"}, each as above: the
                                                   processor time of the page's own thread (scripts, style, layout, paint) for a frame, and
                                                   "busy", the part of all time that it took
-    screen.py watch ADDRESS TOKEN LAYER SHOWN     prints a line `MILLISECONDS COUNT` each time that the layer's counter shows another
-                                                  count, while the map shows the layer SHOWN; at its end `longest MILLISECONDS`, the
-                                                  longest time that the page's thread heard of nothing because it was at work
+    screen.py watch ADDRESS TOKEN LAYER SHOWN     while the map shows the layer SHOWN, prints a line `MILLISECONDS COUNT` each time that a frame
+                                                  with another count of the layer's counter has been painted, the first at once; `.` once
+                                                  a second; at its end `longest MILLISECONDS`, the longest time that the page's thread
+                                                  heard of nothing because it was at work
 
-`watch` prints `ready` first. Its input is a number, told at its end: it watches until the counter has risen by that many, at most 30 s more.
+`watch` ends with its input, or when the counter is out of sight.
 Needs playwright from PyPI and Debian's chromium.
 """
 import bisect
@@ -32,9 +33,14 @@ FRAMES = """() => {
 # MapLibre asks whether each new buffer of a heat map is whole, which waits until all before it is drawn: for SwiftShader tens of milliseconds
 # that are not the page's own. They are, as any graphics card would say.
 NO_WAIT = "WebGL2RenderingContext.prototype.checkFramebufferStatus = () => WebGL2RenderingContext.FRAMEBUFFER_COMPLETE;"
+# A count is on the screen when the frame after its change has been painted: a task behind the frame's callbacks finds it so.
 WATCH = """(index) => {
   const figure = document.querySelectorAll('.counter strong')[index];
-  const tell = () => window.tell(Date.now(), figure.textContent);
+  const isSeen = () => {
+    const { left, top, width, height } = figure.getBoundingClientRect();
+    return figure.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+  };
+  const tell = () => requestAnimationFrame(() => setTimeout(() => window.tell(Date.now(), isSeen() ? figure.textContent : 'hidden')));
   window.longest = 0;
   new PerformanceObserver((tasks) => tasks.getEntries().forEach(({ duration }) => { window.longest = Math.max(window.longest, duration); }))
     .observe({ type: 'longtask' });
@@ -119,22 +125,26 @@ def work(playwright, address, token, fragment, seconds):
 
 def watch(playwright, address, token, layer, shown):
     page = page_of(playwright, address, token, f"layer={shown}&span=all")
-    counts, wanted = [], []
+    is_over = threading.Event()
 
     def tell(when, words):
-        counts.append(int("".join(c for c in words if c.isdigit()) or 0))
-        print(when, counts[-1], flush=True)
+        digits = "".join(c for c in words if c.isdigit())
+        if words == "hidden" or not digits:
+            is_over.set()
+        else:
+            print(when, int(digits), flush=True)
 
     page.expose_function("tell", tell)
     # The first drawing takes SwiftShader seconds, in which the page's thread hears of nothing: somebody who watches has the map before them.
     page.wait_for_selector("#map[aria-busy=false]")
-    print("ready", flush=True)
     page.evaluate(WATCH, LAYERS.index(layer))
-    threading.Thread(target=lambda: wanted.append(int(sys.stdin.read() or 0)), daemon=True).start()
-    deadline = None
-    while not wanted or (counts[-1] < counts[0] + wanted[0] and time.monotonic() < deadline):
+    threading.Thread(target=lambda: (sys.stdin.read(), is_over.set()), daemon=True).start()
+    turns = 0
+    while not is_over.is_set():
         page.wait_for_timeout(50)
-        deadline = deadline or (time.monotonic() + 30 if wanted else None)
+        turns += 1
+        if turns % 20 == 0:
+            print(".", flush=True)
     print("longest", page.evaluate("window.longest"), flush=True)
 
 
