@@ -42,6 +42,8 @@ final class HTTP1Session {
         self.scheme = scheme
         self.headTimeoutNanoseconds = headTimeoutNanoseconds
         client = HTTP2Session(role: .client, limits: server.limits)
+        // Its frames are read back at once.
+        server.lendsBodies = false
         parser = HTTP1RequestParser(maxHeaderBytes: server.limits.maxHeaderBytes)
     }
 
@@ -132,8 +134,8 @@ final class HTTP1Session {
     func takeOutput(maxBytes: Int, now: UInt64) -> ByteBuffer {
         while output.readableBytes < maxBytes, !isOver {
             let frames = server.takeOutput(maxBytes: maxBytes)
-            guard frames.readableBytes > 0 else { break }
-            frames.withUnsafeReadableBytes { bytes in
+            guard frames.byteCount > 0 else { break }
+            frames.withUnsafeBytes { bytes in
                 do throws(HTTP2ConnectionError) { try client.receive(bytes, now: now) } catch { isOver = true }
             }
             for event in client.takeEvents() { handle(event, now) }
@@ -146,7 +148,7 @@ final class HTTP1Session {
 
     private func passRequests(_ now: UInt64) {
         let frames = client.takeOutput(maxBytes: .max)
-        frames.withUnsafeReadableBytes { bytes in
+        frames.withUnsafeBytes { bytes in
             do throws(HTTP2ConnectionError) { try server.receive(bytes, now: now) } catch { isOver = true }
         }
     }

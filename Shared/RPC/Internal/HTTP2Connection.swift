@@ -14,11 +14,14 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
     /// Between the socket and the session, where the peer of a server speaks HTTP/1.1.
     final private(set) var http1: HTTP1Session?
     final private(set) var context: ChannelHandlerContext?
+    private var output: SocketOutput?
     final private(set) var isClosed = false
     private var isDirty = false
     final private(set) var isHandling = false
     /// Those being handled; swapped with the session's, so that both keep their storage.
     @exclusivity(unchecked) private var events: [HTTP2Event] = []
+    /// Written before the connection is closed.
+    private var lastWords = ByteBuffer()
     /// A server is silent until it knows that the peer speaks HTTP/2, so that others can be told off in their own language.
     private var mayWrite: Bool
     private var deadlineTimer: Scheduled<Void>?
@@ -36,6 +39,8 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
         self.tls = tls
         mayWrite = role == .client
         session = HTTP2Session(role: role, limits: limits, makeStream: makeStream)
+        // Encryption copies whatever it gets, and wants it in long runs.
+        session.lendsBodies = tls == nil
     }
 
     // MARK: for the subclass
@@ -65,8 +70,9 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
     private var hasStarted = false
 
     private func start() {
-        guard !hasStarted else { return }
+        guard !hasStarted, let context else { return }
         hasStarted = true
+        output = SocketOutput(context) { [unowned self] in markDirty() }
         lastReadNanoseconds = NIODeadline.now().uptimeNanoseconds
         opened()
         if let tls, session.role == .client {
@@ -122,10 +128,6 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
         loop.endTurnSoon()
     }
 
-    final func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { markDirty() }
-    }
-
     final func channelInactive(context: ChannelHandlerContext) {
         finishClose(nil)
         loop.endTurn()
@@ -138,6 +140,7 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
 
     final func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
+        output = nil
     }
 
     // MARK: events and output
@@ -199,33 +202,30 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
     }
 
     private func flush() {
-        guard !isClosed, let context else { return }
-        var hasWritten = writeCiphertext(context)
-        while mayWrite, tls?.isEstablished ?? true, context.channel.isWritable {
-            let output = takeOutput()
+        guard !isClosed, let output else { return }
+        writeCiphertext(output)
+        while mayWrite, tls?.isEstablished ?? true, !output.isFull {
+            let batch = takeOutput()
             processEvents()
-            guard output.readableBytes > 0, !isClosed else { break }
+            guard batch.byteCount > 0, !isClosed else { break }
+            let isLast = batch.byteCount < Self.outputBatchBytes
             if let tls {
                 do {
-                    try output.withUnsafeReadableBytes { bytes in try tls.write(bytes) }
+                    try batch.withUnsafeBytes { bytes in try tls.write(bytes) }
                 } catch {
                     fail(error)
                     return
                 }
-                hasWritten = writeCiphertext(context) || hasWritten
+                writeCiphertext(output)
             } else {
-                context.write(wrapOutboundOut(output), promise: nil)
-                hasWritten = true
+                output.write(batch)
             }
-            if output.readableBytes < Self.outputBatchBytes { break }
+            if isLast { break }
         }
-        if hasWritten { context.flush() }
         if let failure = session.failure {
             finishClose(failure.reason)
         } else if session.isFinished || http1?.isFinished == true {
             tls?.close()
-            _ = writeCiphertext(context)
-            context.flush()
             finishClose(nil)
         } else if http1?.hasRequestAhead == true {
             // Not at once: this turn's handlers have been run.
@@ -240,33 +240,33 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
         markDirty()
     }
 
-    private func takeOutput() -> ByteBuffer {
+    private func takeOutput() -> OutputBatch {
         guard let http1 else { return session.takeOutput(maxBytes: Self.outputBatchBytes) }
-        return http1.takeOutput(maxBytes: Self.outputBatchBytes, now: NIODeadline.now().uptimeNanoseconds)
+        return OutputBatch(http1.takeOutput(maxBytes: Self.outputBatchBytes, now: NIODeadline.now().uptimeNanoseconds))
     }
 
-    private func writeCiphertext(_ context: ChannelHandlerContext) -> Bool {
-        guard let tls, tls.outputByteCount > 0 else { return false }
-        var buffer = context.channel.allocator.buffer(capacity: tls.outputByteCount)
+    private func writeCiphertext(_ output: SocketOutput) {
+        guard !output.isFull, let ciphertext = takeCiphertext() else { return }
+        output.write(OutputBatch(ciphertext))
+    }
+
+    private func takeCiphertext() -> ByteBuffer? {
+        guard let tls, tls.outputByteCount > 0 else { return nil }
+        var buffer = ByteBuffer()
         buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: tls.outputByteCount) { tls.takeOutput(into: $0) }
-        context.write(wrapOutboundOut(buffer), promise: nil)
-        return true
+        return buffer
     }
 
     /// Gives the connection up: what it still has to say (an alert, GOAWAY) is sent, then it is closed.
     final func fail(_ error: any Error) {
         guard !isClosed else { return }
-        if let context {
-            let isWrongPreface = (error as? HTTP2ConnectionError)?.isWrongPreface ?? false
-            let last = isWrongPreface ? ByteBuffer(string: Self.http1Refusal) : takeOutput()
-            if let tls {
-                if tls.isEstablished, last.readableBytes > 0 { try? last.withUnsafeReadableBytes { bytes in try tls.write(bytes) } }
-                if isWrongPreface { tls.close() }
-                _ = writeCiphertext(context)
-            } else if last.readableBytes > 0 {
-                context.write(wrapOutboundOut(last), promise: nil)
-            }
-            context.flush()
+        let isWrongPreface = (error as? HTTP2ConnectionError)?.isWrongPreface ?? false
+        var last = isWrongPreface ? OutputBatch(ByteBuffer(string: Self.http1Refusal)) : takeOutput()
+        if let tls {
+            if tls.isEstablished, last.byteCount > 0 { try? last.withUnsafeBytes { bytes in try tls.write(bytes) } }
+            if isWrongPreface { tls.close() }
+        } else {
+            lastWords = last.takeFirst(maxBytes: .max)
         }
         finishClose((error as? HTTP2ConnectionError)?.reason ?? "\(error)")
     }
@@ -292,14 +292,17 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
         closed(reason)
         isHandling = false
         processEvents()
-        if let context {
+        guard let context else { return }
+        if let output {
             // What was written before is to leave first; a peer that does not read it does not keep the socket.
             let channel = context.channel
             let timer = context.eventLoop.scheduleTask(in: .seconds(5)) { channel.close(promise: nil) }
-            context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in
+            output.finish(takeCiphertext() ?? lastWords).whenComplete { _ in
                 timer.cancel()
                 channel.close(promise: nil)
             }
+        } else {
+            context.close(promise: nil)
         }
     }
 }

@@ -1,5 +1,4 @@
 internal import CNGHTTP2
-internal import NIOCore
 
 /// One HTTP/2 connection, either side, as a state machine without I/O over nghttp2: bytes in, events and bytes out.
 ///
@@ -18,9 +17,11 @@ final class HTTP2Session {
     @exclusivity(unchecked) private(set) var streams: [HTTP2Stream] = []
     @exclusivity(unchecked) var events: [HTTP2Event] = []
     /// Bytes to be written to the peer.
-    @exclusivity(unchecked) private(set) var output = ByteBuffer()
+    @exclusivity(unchecked) private(set) var output = OutputBatch()
     @exclusivity(unchecked) private var outputLimit = 0
     private var lastOutputBytes = 0
+    /// Whether long bodies may be handed out where they lie.
+    var lendsBodies = false
     /// Names and values that the peer's header compression repeats.
     private let headerStrings = HeaderStrings()
     /// The stream whose header block is coming in; nghttp2 never interleaves two.
@@ -113,9 +114,9 @@ final class HTTP2Session {
         let block: [UInt8] = [0x08, 3] + Array("431".utf8)
         let id = UInt32(bitPattern: stream._withUnsafeGuaranteedRef { $0.id })
         let endStreamAndHeaders: UInt8 = 0x5
-        output.writeBytes([0, 0, UInt8(block.count), UInt8(NGHTTP2_HEADERS.rawValue), endStreamAndHeaders])
-        output.writeInteger(id)
-        output.writeBytes(block)
+        let start = [0, 0, UInt8(block.count), UInt8(NGHTTP2_HEADERS.rawValue), endStreamAndHeaders]
+        let frame = start + withUnsafeBytes(of: id.bigEndian) { Array($0) } + block
+        frame.withUnsafeBytes { output.append($0) }
     }
 
     /// Events since the last call, in order.
@@ -192,24 +193,24 @@ final class HTTP2Session {
     /// Whether there is anything that could be sent now.
     var wantsWrite: Bool {
         guard let handle else { return false }
-        return output.readableBytes > 0 || nghttp2_session_want_write(handle) != 0
+        return output.byteCount > 0 || nghttp2_session_want_write(handle) != 0
     }
 
     /// Whether the connection is over: nothing more to be read or written.
     var isFinished: Bool {
         guard let handle else { return true }
-        return output.readableBytes == 0 && nghttp2_session_want_read(handle) == 0 && nghttp2_session_want_write(handle) == 0
+        return output.byteCount == 0 && nghttp2_session_want_read(handle) == 0 && nghttp2_session_want_write(handle) == 0
     }
 
     /// What made the connection unusable, also while sending. The owner closes it after the output.
     var failure: HTTP2ConnectionError? { fault }
 
     /// Frames what is queued, as far as flow control allows, until about `maxBytes` are there; then hands them over.
-    func takeOutput(maxBytes: Int) -> ByteBuffer {
+    func takeOutput(maxBytes: Int) -> OutputBatch {
         frameOutput(maxBytes: maxBytes)
-        var taken = ByteBuffer()
+        var taken = OutputBatch()
         swap(&taken, &output)
-        lastOutputBytes = taken.readableBytes
+        lastOutputBytes = taken.gatheredByteCount
         return taken
     }
 
@@ -226,16 +227,16 @@ final class HTTP2Session {
 
     /// Appends framed bytes; false when the batch is full.
     func emit(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        guard output.readableBytes < outputLimit else { return false }
-        output.writeBytes(bytes)
+        guard output.byteCount < outputLimit else { return false }
+        output.append(bytes)
         return true
     }
 
     /// Appends a DATA frame: its header and bytes from the stream's queue.
     func emitData(header: UnsafePointer<UInt8>, count: Int, of stream: HTTP2Stream) -> Bool {
-        guard output.readableBytes < outputLimit else { return false }
-        output.writeBytes(UnsafeRawBufferPointer(start: header, count: 9))
-        stream.output.take(count) { output.writeBytes($0) }
+        guard output.byteCount < outputLimit else { return false }
+        output.append(UnsafeRawBufferPointer(start: header, count: 9))
+        stream.output.move(count, to: &output, lends: lendsBodies)
         // Nobody waits for room behind the last bytes.
         if !stream.hasSentEvent, !stream.outputFinished || !stream.output.isEmpty {
             stream.hasSentEvent = true

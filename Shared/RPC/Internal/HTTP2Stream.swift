@@ -82,15 +82,22 @@ struct OutputQueue {
         byteCount += chunk.count
     }
 
-    /// Hands out the first `count` bytes, in as many pieces as they are queued in, and drops them.
-    mutating func take(_ count: Int, _ receive: (UnsafeRawBufferPointer) -> Void) {
+    /// Moves the first `count` bytes to a batch.
+    ///
+    /// - Parameter lends: whether long runs may stay where they lie.
+    mutating func move(_ count: Int, to batch: inout OutputBatch, lends: Bool) {
         precondition(count <= byteCount)
         byteCount -= count
         var missing = count
         while missing > 0 {
             let available = first.count - offset
             let taken = min(available, missing)
-            first.withUnsafeBytes { receive(UnsafeRawBufferPointer(rebasing: $0[offset..<offset + taken])) }
+            let range = offset..<offset + taken
+            if lends, taken >= OutputBatch.minLentBytes {
+                batch.lend(first, range)
+            } else {
+                first.withUnsafeBytes { batch.append(UnsafeRawBufferPointer(rebasing: $0[range])) }
+            }
             missing -= taken
             if taken == available {
                 first = others.popFirst() ?? []
