@@ -1,7 +1,11 @@
 /// How long an address that cannot be connected to is left alone. Each failure makes it longer, up to a limit, and a random part keeps
 /// clients that lost one server together from coming back together.
 ///
-/// Source: "gRPC Connection Backoff Protocol", gRPC documentation: multiplier 1.6, jitter .2.
+/// Source: "GRPC Connection Backoff Protocol", `doc/connection-backoff.md` in gRPC's repository, which has a multiplier of 1.6, a jitter
+/// of .2, a first wait of 1 s and a longest of 120 s. Multiplier and jitter are the document's. By default (``ChannelConfiguration``)
+/// the first wait is shorter here, 100 ms, and so is the longest, 20 s, because a channel calls services beside it, which are back within
+/// seconds; a client that many run against one server far away should be given the document's. Here the wait counts from the failure,
+/// there from the attempt's start; and the first wait has its random part too, which the document's has not.
 struct ConnectionBackoff {
     let minMilliseconds: Int
     let maxSeconds: Int
