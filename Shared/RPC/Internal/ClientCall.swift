@@ -64,8 +64,6 @@ final class ClientCall: CallStream, @unchecked Sendable {
     let connection: ClientConnection
     let request: Request
     var listener: Listener?
-    /// Who waits for the reply runs on Swift's own threads. Set before other threads know of the call.
-    var isFromPool = false
     private var deframer: MessageDeframer
     private let reply = Mutex(Reply.pending)
     /// These are the loop's until the reply is done, then whoever waited for it may look at them.
@@ -165,12 +163,6 @@ final class ClientCall: CallStream, @unchecked Sendable {
     /// The one message that answers the call, once the call is over. To be asked for once.
     @inline(__always)
     func awaitReply() async throws -> ArraySlice<UInt8> {
-        defer { if isFromPool { loop.wakeOthers() } }
-        return try await self.replyArrived()
-    }
-
-    @inline(__always)
-    private func replyArrived() async throws -> ArraySlice<UInt8> {
         try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in
                 let isDone = withReply { reply in

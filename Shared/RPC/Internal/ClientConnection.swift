@@ -87,7 +87,7 @@ final class ClientConnection: HTTP2Connection, Balanced, @unchecked Sendable {
 
     override func handledAll() {
         guard !answeredCalls.isEmpty else { return }
-        loop.wake(exchange(&answeredCalls, with: []))
+        for call in exchange(&answeredCalls, with: []) { call.wake() }
     }
 
     /// Lets calls in flight finish, then closes.

@@ -28,19 +28,13 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     private var watched: [any Ticking] = []
     private var isTicking = false
     private let remote = Mutex(Remote())
-    private let hasAnswered = Atomic<Bool>(false)
-    /// Callers that are woken when the turn ends.
-    @exclusivity(unchecked) private var answered: [ClientCall] = []
 
     private struct Remote {
         var jobs: [UnownedJob] = []
         var calls: [ClientCall] = []
-        /// Whose replies are there; callers that were woken wake these.
-        var answered: ArraySlice<ClientCall> = []
         var isScheduled = false
     }
 
-    private static let minCallsToHold = 4
     /// Jobs run in one go before the loop looks at its sockets again.
     private static let maxJobsPerTurn = 4096
 
@@ -63,7 +57,6 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     /// Puts a call on its connection: now if this is the loop's thread, else soon.
     func start(_ call: ClientCall) {
         guard !eventLoop.inEventLoop else { return call.connection.start(call, at: .now()) }
-        call.isFromPool = MultiThreadedEventLoopGroup.currentEventLoop == nil
         addRemotely { $0.calls.append(call) }
     }
 
@@ -80,26 +73,11 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     private func takeRemote() {
         let taken = withRemote { remote in exchange(&remote, with: Remote()) }
         jobs.append(contentsOf: taken.jobs)
-        if !taken.answered.isEmpty { hasAnswered.store(false, ordering: .relaxed) }
-        for call in taken.answered { call.wake() }
         if !taken.calls.isEmpty {
             let now = NIODeadline.now()
             for call in taken.calls { call.connection.start(call, at: now) }
         }
         endTurn()
-    }
-
-    /// To be called by a caller from the pool that was woken: it wakes two others. A thread that has found nothing more to do goes to sleep,
-    /// and to wake it costs more than all else of a call; this way something is there for it to do as long as anybody waits.
-    func wakeOthers() {
-        guard hasAnswered.load(ordering: .relaxed) else { return }
-        let (one, other) = withRemote { remote in
-            let next = (remote.answered.popFirst(), remote.answered.popFirst())
-            if remote.answered.isEmpty { hasAnswered.store(false, ordering: .relaxed) }
-            return next
-        }
-        one?.wake()
-        other?.wake()
     }
 
     private func withRemote<R: Sendable>(_ body: (inout Remote) -> R) -> R {
@@ -137,31 +115,13 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
         }
     }
 
-    /// Tells callers that their replies are there; those from the pool, where they are many, when the turn has ended. Loop only.
-    func wake(_ calls: [ClientCall]) {
-        let mayHold = !isDraining && calls.count >= Self.minCallsToHold
-        for call in calls {
-            if mayHold, call.isFromPool { answered.append(call) } else { call.wake() }
-        }
-        if !answered.isEmpty { schedule() }
-    }
-
     /// Pauses where many answers are on their way. What other threads hand over meanwhile goes out afterwards, in one go. Loop only.
     private func gather() {
-        guard gathering.hasAnswers || !answered.isEmpty else { return }
-        let calls = exchange(&answered, with: [])
-        let nanoseconds = gathering.hasAnswers ? gathering.pause(now: NIODeadline.now().uptimeNanoseconds) : 0
-        guard nanoseconds > 0 else {
-            for call in calls { call.wake() }
-            return
-        }
-        hasAnswered.store(calls.count > 1, ordering: .relaxed)
+        guard gathering.hasAnswers else { return }
+        let nanoseconds = gathering.pause(now: NIODeadline.now().uptimeNanoseconds)
+        guard nanoseconds > 0 else { return }
         // Who hands something over need not wake this thread.
-        withRemote { remote in
-            remote.isScheduled = true
-            remote.answered = calls[...].dropFirst()
-        }
-        calls.first?.wake()
+        withRemote { $0.isScheduled = true }
         var time = timespec(tv_sec: 0, tv_nsec: Int(nanoseconds))
         nanosleep(&time, nil)
         takeRemote()
