@@ -95,10 +95,13 @@ private struct Watch {
 enum Python {
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
 
-    static let isUsable: Bool = {
-        let (status, _) = (try? TestPrograms.run("/usr/bin/env", ["python3", "-c", "import grpc, grpc_tools"])) ?? (1, "")
+    /// The one on the PATH or Debian's, whichever has grpcio; nil where neither has.
+    private static let program: String? = ["python3", "/usr/bin/python3"].first { program in
+        let (status, _) = (try? TestPrograms.run("/usr/bin/env", [program, "-c", "import grpc, grpc_tools"])) ?? (1, "")
         return status == 0
-    }()
+    }
+
+    static var isUsable: Bool { program != nil }
 
     /// What protoc says of our contracts; made once a run.
     private static let descriptors: Result<String, any Error> = Result {
@@ -106,7 +109,7 @@ enum Python {
         let protos = folder.deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Protos").path
         let (status, output) = try TestPrograms.run(
             "/usr/bin/env",
-            ["python3", "-m", "grpc_tools.protoc", "-I", protos, "--include_imports", "--descriptor_set_out", target]
+            [program ?? "python3", "-m", "grpc_tools.protoc", "-I", protos, "--include_imports", "--descriptor_set_out", target]
                 + ["testing/empty", "testing/messages", "testing/test", "reflection/v1/reflection"].map { "\(protos)/grpc/\($0).proto" })
         guard status == 0 else { throw ProgramFailure(output) }
         return target
@@ -118,7 +121,7 @@ enum Python {
     ) async throws -> (status: Int32, output: String) {
         let script = folder.appendingPathComponent("Python/\(script)").path
         return try await runInBackground(
-            "/usr/bin/env", ["python3", "-X", "faulthandler", script] + arguments, environment: ["DESCRIPTORS": descriptors.get()],
+            "/usr/bin/env", [program ?? "python3", "-X", "faulthandler", script] + arguments, environment: ["DESCRIPTORS": descriptors.get()],
             otherSide: otherSide)
     }
 
@@ -151,7 +154,7 @@ enum Python {
                     with: Result {
                         let process = Process()
                         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-                        process.arguments = ["python3", "-X", "faulthandler", folder.appendingPathComponent("Python/server.py").path]
+                        process.arguments = [program ?? "python3", "-X", "faulthandler", folder.appendingPathComponent("Python/server.py").path]
                         process.environment = ProcessInfo.processInfo.environment.merging(["DESCRIPTORS": try descriptors.get()]) { $1 }
                         let (input, output) = (Pipe(), Pipe())
                         process.standardInput = input

@@ -5,7 +5,9 @@ No generated Python code is needed, which would have to match the installed prot
 import os
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import descriptor_pb2, descriptor_pool
+
+import classes
 
 _pool = descriptor_pool.DescriptorPool()
 with open(os.environ["DESCRIPTORS"], "rb") as _file:
@@ -15,7 +17,7 @@ with open(os.environ["DESCRIPTORS"], "rb") as _file:
 
 def __getattr__(name):
     """messages.SimpleRequest and so on."""
-    return message_factory.GetMessageClass(_pool.FindMessageTypeByName("grpc.testing." + name))
+    return classes.of(_pool.FindMessageTypeByName("grpc.testing." + name))
 
 
 def _methods(service):

@@ -4,7 +4,9 @@ import os
 import sys
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
+from google.protobuf import descriptor_pb2, descriptor_pool, json_format
+
+import classes
 
 with open(os.environ["DESCRIPTORS"], "rb") as file:
     described = descriptor_pool.DescriptorPool()
@@ -13,7 +15,7 @@ with open(os.environ["DESCRIPTORS"], "rb") as file:
 
 
 def known(name):
-    return message_factory.GetMessageClass(described.FindMessageTypeByName("grpc.reflection.v1." + name))
+    return classes.of(described.FindMessageTypeByName("grpc.reflection.v1." + name))
 
 
 Request, Response = known("ServerReflectionRequest"), known("ServerReflectionResponse")
@@ -54,7 +56,7 @@ for service in services:
     print(service, *(method.name for method in learnt.FindServiceByName(service).methods))
 
 method = learnt.FindServiceByName("grpc.testing.TestService").FindMethodByName("UnaryCall")
-request, response = (message_factory.GetMessageClass(type) for type in (method.input_type, method.output_type))
+request, response = (classes.of(type) for type in (method.input_type, method.output_type))
 call = channel.unary_unary(
     "/grpc.testing.TestService/UnaryCall", request_serializer=request.SerializeToString, response_deserializer=response.FromString)
 answer = call(json_format.ParseDict({"responseSize": 5}, request()), timeout=20)
