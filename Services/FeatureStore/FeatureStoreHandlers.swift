@@ -37,7 +37,7 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
             guard let replica, !replica.slice.owns(customer: transaction.customerID) else { continue }
             throw replica.isElsewhere("the customer of transactions[\(index)]", replica.slice.ring.owner(ofCustomer: transaction.customerID))
         }
-        let positions = try [LogRun](request.positions, field: "positions")
+        let positions = try [LogRun](request.positions, field: "positions", of: request.transactions.count)
         return try await answeringEnd {
             var response = FeaturesV1.ObserveResponse(featureSetVersion: featureSet.version)
             if let replica, request.ringGeneration != 0 {

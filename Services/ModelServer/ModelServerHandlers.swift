@@ -38,7 +38,7 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
             for (index, observation) in observed.enumerated() where observation.message.key == nil {
                 throw RPCError.invalidArgument([FieldViolation(field: "observations[\(index)].key", description: "is missing")])
             }
-            let positions = try [LogRun](request.positions, field: "positions")
+            let positions = try [LogRun](request.positions, field: "positions", of: observed.count)
             return try await writer.decide(observed, positions: positions, at: .now(), isBrief: request.brief)
         }
         return ModelsV1.ScoreResponse(decisions: decisions)

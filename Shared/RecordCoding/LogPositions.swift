@@ -37,9 +37,13 @@ extension LogRun {
 }
 
 extension [LogRun] {
+    /// - Parameter entries: that come along. More are not named: what is named and does not come would be passed over for ever.
     /// - Throws: INVALID_ARGUMENT.
-    public init(_ messages: [EventLogV1.LogRun], field: String) throws(RPCError) {
+    public init(_ messages: [EventLogV1.LogRun], field: String, of entries: Int) throws(RPCError) {
         self = []
+        guard messages.reduce(0, { $0 + Int($1.count) }) <= entries else {
+            throw RPCError.invalidArgument([.init(field: field, description: "names more entries than the \(entries) that come along")])
+        }
         for message in messages {
             do throws(InvalidRecord) {
                 append(try LogRun(message))

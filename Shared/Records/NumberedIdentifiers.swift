@@ -43,10 +43,13 @@ public struct NumberedIdentifiers: Sendable {
     /// Nil for an identifier that was not met.
     public func existingNumber(of identifier: String) -> UInt32? {
         var identifier = identifier
-        return identifier.withUTF8 {
-            let word = NumberedIdentifiers.word($0)
-            return find($0, word, hash($0, word)).number
-        }
+        return identifier.withUTF8 { existingNumber(of: $0) }
+    }
+
+    /// As above.
+    public func existingNumber(of identifier: UnsafeBufferPointer<UInt8>) -> UInt32? {
+        let word = NumberedIdentifiers.word(identifier)
+        return find(identifier, word, hash(identifier, word)).number
     }
 
     private func range(_ number: Int) -> Range<Int> { (number == 0 ? 0 : ends[number - 1])..<ends[number] }

@@ -56,8 +56,8 @@ public struct PaymentColumns: Sendable {
         guard isNew else {
             duplicateCount += 1
             let isSame = times[Int(row)] == time && self.amount(of: Int(row)) == amount
-                && customers[Int(row)] == customerIDs.number(of: customer)
-                && terminals[Int(row)] == terminal.map { terminalIDs.number(of: $0) } ?? PaymentColumns.noTerminal
+                && customers[Int(row)] == customerIDs.existingNumber(of: customer)
+                && terminals[Int(row)] == (terminal.map { terminalIDs.existingNumber(of: $0) } ?? PaymentColumns.noTerminal)
             if !isSame { conflictCount += 1 }
             return
         }

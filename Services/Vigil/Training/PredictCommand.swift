@@ -20,7 +20,7 @@ struct PredictCommand: ParsableCommand {
             A score is made of several signals: the classifier, how unlike themselves the account and the terminal behave, and, with
             --complaints, the risk of the place. Each signal's share in it, in log-odds, is written along, and what cannot be ruled out at the
             bundle's coverage. The label goes by the score: review and fraud begin at the bundle's thresholds. The prediction set goes by \
-            coverage: with 95 % of such sets the truth is in the set, so with frauds as rare as they are a score far below the threshold \
+            coverage, .95 unless trained for another: so often the truth is in the set. With frauds as rare as they are, a score far below the threshold \
             may already rule genuine out, and a payment can be labelled legitimate beside the set {fraud}. An empty set says that the score \
             is unlike both.
 
