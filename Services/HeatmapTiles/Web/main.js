@@ -190,10 +190,11 @@ class Dashboard {
   #onChange = latest(async () => {
     const old = this.#oldLayers;
     this.#oldLayers = new Set();
+    // The heat need not wait for the figures: where they move the span on, it is shown anew.
+    if (this.#isHeatOld) this.#map?.refresh();
+    this.#isHeatOld = false;
     const hasMoved = await keepUp(() => this.#state.span(), () => this.#loadSummary());
     if (hasMoved) this.#map?.show(this.#state.drawnLayer, this.#state.filter());
-    else if (this.#isHeatOld) this.#map?.refresh();
-    this.#isHeatOld = false;
     this.#showAll(true, hasMoved ? new Set(LAYERS) : old);
     if (this.#summary && this.#summary.jurisdictions !== this.#areaCount) this.#loadAreas();
   });

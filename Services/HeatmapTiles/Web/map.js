@@ -3,29 +3,14 @@ import { tilesURL } from './api.js';
 import { latitudeAt, longitudeAt, placeOf, quadkey, tileAt } from './mercator.js';
 import { nameImage } from './names.js';
 import { cellRamp, heatRamp, themes } from './palette.js';
+import { EMPTY, grid, ring } from './shapes.js';
 import { text } from './strings.js';
 
-const EMPTY = { type: 'FeatureCollection', features: [] };
 const PULSE_MILLISECONDS = 6_000;
 const MAX_PULSES = 12;
 const FADE_MILLISECONDS = 450;
-const MIN_REST_MILLISECONDS = 600;
+const MIN_REST_MILLISECONDS = 200;
 const MAX_REST_MILLISECONDS = 10_000;
-
-/** Lines every twentieth of a degree round a box, so that an empty ground still has a measure. */
-function grid([west, south, east, north]) {
-  const step = 0.05, features = [];
-  const line = (coordinates) => features.push({ type: 'Feature', properties: {}, geometry: { type: 'LineString', coordinates } });
-  const margin = 1;
-  if (east - west > 5 || north - south > 5) return EMPTY;
-  for (let x = Math.floor((west - margin) / step); x <= Math.ceil((east + margin) / step); x += 1) {
-    line([[x * step, south - margin], [x * step, north + margin]]);
-  }
-  for (let y = Math.floor((south - margin) / step); y <= Math.ceil((north + margin) / step); y += 1) {
-    line([[west - margin, y * step], [east + margin, y * step]]);
-  }
-  return { type: 'FeatureCollection', features };
-}
 
 export class RiskMap extends EventTarget {
   #map;
@@ -44,6 +29,8 @@ export class RiskMap extends EventTarget {
   #generation = 0;
   #drawn = null;
   #next = null;
+  /** Whether what is on its way is the drawn view with newer events, and not another view. */
+  #isSameView = false;
   #isStale = false;
   #began = 0;
   #rest = null;
@@ -96,13 +83,14 @@ export class RiskMap extends EventTarget {
     if (this.#isLoaded) this.#rebuild();
   }
 
-  /** Shows a layer under a filter. What is drawn stays until all of the new is there, then fades over into it. */
+  /** Shows a layer under a filter. What is drawn stays until all of the new is there, then fades over into it; with newer events of the same view it is there at once. */
   show(layer, filter) {
     const view = { layer, tiles: tilesURL(layer, filter), cells: tilesURL(layer, { ...filter, geometry: 'cells' }) };
     const isSame = this.#view?.tiles === view.tiles;
     this.#view = view;
     if (!this.#isStyled) return;
     if (!isSame) {
+      this.#isSameView = false;
       this.#drop(this.#next);
       this.#endRest();
     }
@@ -136,15 +124,21 @@ export class RiskMap extends EventTarget {
     this.#next = null;
     if (before !== null) {
       this.#setOpacity(next, true);
-      this.#setOpacity(before, false);
-      setTimeout(() => this.#drop(before), 3 * FADE_MILLISECONDS);
+      if (this.#isSameView) {
+        // What differs is little, and half of each over the other would be paler than either.
+        this.#drop(before);
+      } else {
+        this.#setOpacity(before, false);
+        setTimeout(() => this.#drop(before), 3 * FADE_MILLISECONDS);
+      }
     }
+    this.#isSameView = true;
     // The slower the machine or the network, the longer the rest, so that the page stays usable.
     const worked = performance.now() - this.#began;
     this.#rest = setTimeout(() => {
       this.#endRest();
       if (this.#isStale) this.refresh();
-    }, Math.min(MAX_REST_MILLISECONDS, Math.max(MIN_REST_MILLISECONDS, 2 * worked)));
+    }, Math.min(MAX_REST_MILLISECONDS, Math.max(MIN_REST_MILLISECONDS, worked)));
   }
 
   #endRest() {
@@ -269,6 +263,7 @@ export class RiskMap extends EventTarget {
   /** Draws everything anew in the theme's colours. */
   #rebuild() {
     this.#endRest();
+    this.#isSameView = false;
     this.#drawn = null;
     this.#next = null;
     this.#isStyled = false;
@@ -329,7 +324,7 @@ export class RiskMap extends EventTarget {
     const { layer, tiles, cells } = this.#view, isForecast = layer === 'forecast';
     const colours = isForecast ? this.#theme.expected : this.#theme.heat;
     const shown = (stops) => (isVisible ? ['interpolate', ['linear'], ['zoom'], ...stops] : 0);
-    const fade = { duration: FADE_MILLISECONDS, delay: 0 };
+    const fade = { duration: this.#isSameView ? 0 : FADE_MILLISECONDS, delay: 0 };
     const cellSource = { source: `cells-${generation}`, 'source-layer': layer, minzoom: 12.5 };
     return {
       sources: {
@@ -395,5 +390,3 @@ export class RiskMap extends EventTarget {
     this.#map.getSource?.('marked')?.setData(this.#frame());
   }
 }
-
-const ring = ([west, south, east, north]) => [[west, south], [east, south], [east, north], [west, north], [west, south]];

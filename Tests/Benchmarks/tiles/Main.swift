@@ -210,17 +210,21 @@ import SuiteProcesses
                     end.come()
                     begun.finish()
                 }
-                return try await screen.complaints(python, caller, count: seconds / 2, showing: shown) {
+                return try await screen.look(python, caller, count: seconds / 2, showing: shown) {
                     begun.yield()
                     try await Task.sleep(for: .seconds(5))
                 }
             }()
             let perSecond = try await streamed
             guard perSecond > 1900 else { throw BenchmarkProblem("only \(perSecond) payments/s came in") }
-            say("  \(Int(perSecond)) payments/s came in; \(seen.count) complaints, seen after \(seen.map { String(format: "%.2f", $0) }) s")
-            let name = "acknowledged complaint on the screen that shows \(shown)"
-            report.compare("\(name), p50, at 2,000/s", unit: "s", ours: median(seen), peer: 2, "2 s", .atMost(1))
-            report.compare("\(name), slowest, at 2,000/s", unit: "s", ours: seen.last ?? .infinity, peer: 2, "2 s", .atMost(1))
+            say("  \(Int(perSecond)) payments/s came in")
+            let figures = [("acknowledged complaint in the counter of", seen.counter), ("acknowledged event in the heat of", seen.map)]
+            for (what, seconds) in figures {
+                let name = "\(what) the screen that shows \(shown)"
+                say("  \(name): \(seconds.map { String(format: "%.2f", $0) }) s")
+                report.compare("\(name), p50, at 2,000/s", unit: "s", ours: median(seconds), peer: 2, "2 s", .atMost(1))
+                report.compare("\(name), slowest, at 2,000/s", unit: "s", ours: seconds.last ?? .infinity, peer: 2, "2 s", .atMost(1))
+            }
         }
     }
 
@@ -230,10 +234,13 @@ import SuiteProcesses
     private static func frames(_ suite: SuiteProcesses, _ token: String, _ report: inout BenchmarkReport) throws {
         guard let python = Screen.python else { return say("  no Chromium or playwright here: frames are not measured") }
         let screen = Screen(address: address(suite), token: token)
+        let empty = try screen.frames(python, fragment: "empty", seconds: 10)
+        say("  MapLibre with nothing to draw: \(empty.frames) frames, median \(empty.median) ms, p95 \(empty.p95) ms, slowest \(empty.slowest) ms")
         for (name, zoom) in [("heat of 20,164 cells", 11.0), ("single cells", 14.5)] {
             let place = "\(Workload.centre.latitude),\(Workload.centre.longitude),\(zoom)"
             let fragment = "layer=transactions&span=all&place=\(place)"
             let found = try screen.frames(python, fragment: fragment, seconds: 10)
+            say("  \(name): whole after \(found.first ?? .nan) ms")
             say("  \(name): \(found.frames) frames, median \(found.median) ms, p95 \(found.p95) ms, slowest \(found.slowest) ms")
             report.compare(
                 "\(name), dragged, median frame, drawn by SwiftShader", unit: "ms", ours: found.median, peer: 1000 / 60, "60 frames/s",
@@ -245,9 +252,10 @@ import SuiteProcesses
             }
             // Without a graphics card, drawing hides what the page itself takes: that is what a faster machine is left with.
             let work = try screen.work(python, fragment: fragment, seconds: 10)
-            for (how, frames) in [("dragged", work.dragged), ("played", work.played)] {
+            for (how, frames) in [("dragged", work.dragged), ("zoomed", work.zoomed), ("played", work.played)] {
                 let times = "median \(frames.median) ms, p95 \(frames.p95) ms, slowest \(frames.slowest) ms"
-                say("  \(name), \(how): the page's thread: \(frames.frames) frames, \(times); busy \(frames.busy ?? 0) of the time")
+                say("  \(name), \(how): the page's thread: \(frames.frames) frames, \(times); between frames at most \(frames.between ?? .nan) ms at once; "
+                    + "busy \(frames.busy ?? .nan) of the time")
                 report.compare(
                     "\(name), \(how), the page's own work a frame, p95", unit: "ms", ours: frames.p95, peer: 1000 / 60, "60 frames/s", .atMost(1))
             }

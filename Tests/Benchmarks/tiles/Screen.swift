@@ -19,13 +19,18 @@ struct Screen: Sendable {
         var median: Double
         var p95: Double
         var slowest: Double
-        /// The part of all time that the page's thread was at work, where that was measured.
+        /// When the page had drawn its map whole after its address was opened; of ``frames`` alone, as the rest is of ``work``.
+        var first: Double?
+        /// The longest task of the page's thread that was no frame's.
+        var between: Double?
+        /// The part of all time that the page's thread was at work.
         var busy: Double?
     }
 
-    /// The processor time that the page's own thread takes for a frame, while the map is dragged and while it plays through time.
+    /// The processor time that the page's own thread takes for a frame, while the map is dragged, is zoomed, and plays through time.
     struct Work: Decodable {
         var dragged: Frames
+        var zoomed: Frames
         var played: Frames
     }
 
@@ -39,7 +44,9 @@ struct Screen: Sendable {
 
     /// The times between frames, while the map is dragged.
     ///
-    /// - Parameter part: of the screen's 1280 × 720 pixels along each side, on which all of the same is drawn.
+    /// - Parameters:
+    ///   - fragment: what the page shows; `empty` for MapLibre alone with nothing to draw.
+    ///   - part: of the screen's 1280 × 720 pixels along each side, on which all of the same is drawn.
     func frames(_ python: String, fragment: String, seconds: Int, part: Double = 1) throws -> Frames {
         try measure(python, ["frames", address, token, fragment, "\(seconds)", "\(part)"])
     }
@@ -53,21 +60,26 @@ struct Screen: Sendable {
         return try JSONDecoder().decode(Found.self, from: Data(text.utf8))
     }
 
-    /// What a layer's counter shows in the browser, as `screen.py watch` prints it.
+    /// What of the page is watched.
+    enum Part: String { case counter, map }
+
+    /// What is seen in the browser, as `screen.py watch` prints it.
     private final class Sightings: Sendable {
-        private let state = Mutex((text: "", shown: (time: Double, count: Int)?.none, hasEnded: false))
+        private let state = Mutex((text: "", shown: [Part: (time: Double, count: Int)](), hasEnded: false))
         private let (news, tell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
-        var count: Int? { state.withLock { $0.shown?.count } }
+        func count(_ part: Part) -> Int? { state.withLock { $0.shown[part]?.count } }
 
         func add(_ data: Data) {
             state.withLock { state in
                 state.text += String(decoding: data, as: UTF8.self)
                 var lines = state.text.split(separator: "\n", omittingEmptySubsequences: false)
                 state.text = String(lines.removeLast())
-                for parts in lines.map({ $0.split(separator: " ") }) where parts.count == 2 {
-                    if parts[0] == "longest" { say("  the page's thread: longest task \(parts[1]) ms") }
-                    if let time = Double(parts[0]), let count = Int(parts[1]) { state.shown = (time / 1000, count) }
+                for words in lines.map({ $0.split(separator: " ") }) {
+                    if words.count == 2, words[0] == "longest" { say("  the page's thread: longest task \(words[1]) ms") }
+                    if words.count == 3, let part = Part(rawValue: String(words[0])), let time = Double(words[1]), let count = Int(words[2]) {
+                        state.shown[part] = (time / 1000, count)
+                    }
                 }
                 if data.isEmpty { state.hasEnded = true }
             }
@@ -75,10 +87,10 @@ struct Screen: Sendable {
         }
 
         /// When a count of at least so many was on the screen; nil where it is not within the time, or the browser has ended.
-        func time(of count: Int, within limit: Duration) async -> Double? {
+        func time(of count: Int, on part: Part, within limit: Duration) async -> Double? {
             let ends = ContinuousClock.now + limit
             for await _ in news {
-                let (shown, hasEnded) = state.withLock { ($0.shown, $0.hasEnded) }
+                let (shown, hasEnded) = state.withLock { ($0.shown[part], $0.hasEnded) }
                 if let shown, shown.count >= count { return shown.time }
                 if hasEnded || ContinuousClock.now > ends { break }
             }
@@ -89,7 +101,8 @@ struct Screen: Sendable {
     private func watching(_ python: String, layer: String, showing shown: String, _ body: (Sightings) async throws -> Void) async throws {
         let process = Process(), input = Pipe(), printed = Pipe(), sightings = Sightings()
         process.executableURL = URL(filePath: python)
-        process.arguments = [Self.script, "watch", address, token, layer, shown]
+        let centre = "\(Workload.centre.latitude),\(Workload.centre.longitude),10.2", place = "\(Self.place.latitude),\(Self.place.longitude)"
+        process.arguments = [Self.script, "watch", address, token, layer, shown, centre, place]
         process.standardInput = input
         process.standardOutput = printed
         printed.fileHandleForReading.readabilityHandler = { handle in
@@ -106,47 +119,71 @@ struct Screen: Sendable {
         try await body(sightings)
     }
 
-    /// Seconds from a complaint's acknowledgement until the dashboard's counter has it, in order of size. What never comes is infinite.
+    /// In view, and beyond where payments stream in: nothing happens here but what is waited for.
+    private static let place = Workload.centre.moved(metres: 16_500, bearingDegrees: 0)
+
+    /// In seconds.
+    private static let patience = 30
+
+    /// Seconds from an acknowledgement until the dashboard shows what was acknowledged, in order of size. What does not come within
+    /// ``patience`` counts as that, and ends the looking.
+    struct Seen: Sendable {
+        /// Of complaints, in their counter.
+        var counter: [Double] = []
+        /// Of complaints or payments, in the map's heat.
+        var map: [Double] = []
+    }
+
+    /// Complains, and pays where the map shows payments, again and again.
     ///
     /// One is under way at a time and nobody else complains, so the counter's next step is this very complaint; it may not have made the
     /// step before. Pauses of random length keep them from always meeting the same moment of the map's second between two changes.
     ///
     /// - Parameter began: called when the browser has the map on its screen, and not before: what is to go on meanwhile begins then.
-    func complaints(
+    func look(
         _ python: String, _ caller: SuiteCaller, count: Int, showing shown: String, _ began: () async throws -> Void
-    ) async throws -> [Double] {
-        var seconds: [Double] = []
+    ) async throws -> Seen {
+        var seen = Seen()
         try await watching(python, layer: "complaints", showing: shown) { sightings in
-            guard await sightings.time(of: 0, within: .seconds(150)) != nil, let first = sightings.count else {
+            guard await sightings.time(of: 0, on: .counter, within: .seconds(150)) != nil, let first = sightings.count(.counter) else {
                 throw BenchmarkProblem("the browser did not start, or its counter is out of sight")
             }
+            let drawn = sightings.count(.map) ?? 0
             try await began()
             try await caller.withChannel(to: .ingestionGateway) { channel in
                 for number in 0..<count {
-                    guard sightings.count == first + number else {
-                        throw BenchmarkProblem("the counter shows \(sightings.count ?? 0) where \(first + number) are complained of")
+                    guard sightings.count(.counter) == first + number else {
+                        throw BenchmarkProblem("the counter shows \(sightings.count(.counter) ?? 0) where \(first + number) are complained of")
                     }
-                    let acknowledged = try await complain(number, channel)
-                    guard let seen = await sightings.time(of: first + number + 1, within: .seconds(30)) else {
-                        seconds.append(.infinity)
-                        return
-                    }
-                    seconds.append(seen - acknowledged)
+                    let complained = try await complain(channel)
+                    let mapped = shown == "transactions" ? try await pay(number, channel) : complained
+                    let counted = await sightings.time(of: first + number + 1, on: .counter, within: .seconds(Self.patience))
+                    let onMap = await sightings.time(of: drawn + number + 1, on: .map, within: .seconds(Self.patience))
+                    seen.counter.append(counted.map { $0 - complained } ?? Double(Self.patience))
+                    seen.map.append(onMap.map { $0 - mapped } ?? Double(Self.patience))
+                    guard counted != nil, onMap != nil else { return }
                     try await Task.sleep(for: .milliseconds(Int.random(in: 200...1200)))
                 }
             }
         }
-        return seconds.sorted()
+        return Seen(counter: seen.counter.sorted(), map: seen.map.sorted())
     }
 
-    /// Submits one; returns when it was acknowledged.
-    private func complain(_ number: Int, _ channel: RPCChannel) async throws -> Double {
+    /// Submits a complaint; returns when it was acknowledged.
+    private func complain(_ channel: RPCChannel) async throws -> Double {
         let now = Date().timeIntervalSince1970
-        let place = Workload.centre.moved(metres: Double(number) * 100, bearingDegrees: Double(number * 40))
         let time = GoogleProtobuf.Timestamp(seconds: Int64(now) - 60)
         _ = try await IngestionV1.IngestionService.Client(channel).submitComplaint(.init(complaint: .init(
             complaintID: "screen-\(now)", crimeType: "upi_fraud", occurredAt: time, reportedAt: time,
-            location: .init(latitude: place.latitude, longitude: place.longitude))))
+            location: .init(latitude: Self.place.latitude, longitude: Self.place.longitude))))
+        return Date().timeIntervalSince1970
+    }
+
+    /// Submits a payment; returns when it was acknowledged.
+    private func pay(_ number: Int, _ channel: RPCChannel) async throws -> Double {
+        var payment = Payments(prefix: "screen-marker").message(number)
+        payment.location = .init(latitude: Self.place.latitude, longitude: Self.place.longitude)
+        _ = try await IngestionV1.IngestionService.Client(channel).submitTransaction(.init(transaction: payment))
         return Date().timeIntervalSince1970
     }
 }

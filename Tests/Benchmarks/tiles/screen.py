@@ -1,14 +1,19 @@
 """The dashboard in headless Chromium, as a program measures it. Chromium draws by SwiftShader here, on the processor: a graphics card is faster.
 
     screen.py frames ADDRESS TOKEN HASH SECONDS PART   drags the map, drawn with that part of the screen's pixels along each side; prints
-                                                  {"frames", "median", "p95", "slowest"} in ms: the times between frames
-    screen.py work ADDRESS TOKEN HASH SECONDS     drags the map, then plays through time; prints {"dragged", "played"}, each as above: the
-                                                  processor time of the page's own thread (scripts, style, layout, paint) for a frame, and
-                                                  "busy", the part of all time that it took
-    screen.py watch ADDRESS TOKEN LAYER SHOWN     while the map shows the layer SHOWN, prints a line `MILLISECONDS COUNT` each time that a frame
-                                                  with another count of the layer's counter has been painted, the first at once; `.` once
-                                                  a second; at its end `longest MILLISECONDS`, the longest time that the page's thread
-                                                  heard of nothing because it was at work
+                                                  {"frames", "median", "p95", "slowest"} in ms: the times between frames; and "first", when
+                                                  after its address was opened the page had drawn its map whole. With `empty` for HASH
+                                                  the same of MapLibre alone, with a background and nothing else
+    screen.py work ADDRESS TOKEN HASH SECONDS     drags the map, zooms it, then plays through time; prints {"dragged", "zoomed", "played"},
+                                                  each as above: the processor time of the page's own thread (scripts, style, layout,
+                                                  paint) for a frame; "between", the longest of its tasks that are no frame's; and
+                                                  "busy", the part of all time that all took
+    screen.py watch ADDRESS TOKEN LAYER SHOWN CENTRE PLACE   while the map shows the layer SHOWN round CENTRE (latitude,longitude,zoom), prints
+                                                  a line `counter MILLISECONDS COUNT` each time that a frame with another count of the layer's counter has been painted, the first
+                                                  at once; `map MILLISECONDS COUNT` likewise for what the map's heat counts within a
+                                                  kilometre of PLACE (latitude,longitude), once it is drawn in full; `.` once a second; at
+                                                  its end `longest MILLISECONDS`, the longest time that the page's thread heard of nothing
+                                                  because it was at work
 
 `watch` ends with its input, or when the counter is out of sight.
 Needs playwright from PyPI and Debian's chromium.
@@ -33,19 +38,52 @@ FRAMES = """() => {
 # MapLibre asks whether each new buffer of a heat map is whole, which waits until all before it is drawn: for SwiftShader tens of milliseconds
 # that are not the page's own. They are, as any graphics card would say.
 NO_WAIT = "WebGL2RenderingContext.prototype.checkFramebufferStatus = () => WebGL2RenderingContext.FRAMEBUFFER_COMPLETE;"
+# Keeps the page's map where `WATCH` finds it.
+KEEP_MAP = """(() => {
+  let library;
+  Object.defineProperty(window, 'maplibregl', { get: () => library, set(value) {
+    library = value;
+    library.Map = class extends value.Map { constructor(options) { super(options); window.keptMap = this; } };
+  } });
+})()"""
+EMPTY = """<!doctype html><style>html, body, #map { height: 100%; margin: 0 }</style><div id="map"></div>
+<script src="/maplibre/maplibre-gl.js"></script><script>
+  const ground = { id: 'ground', type: 'background', paint: { 'background-color': '#123' } };
+  const map = new maplibregl.Map({ container: 'map', center: [77.2, 28.6], zoom: 11, style: { version: 8, sources: {}, layers: [ground] } });
+  map.on('idle', () => { document.querySelector('#map').ariaBusy = 'false'; });
+</script>"""
 # A count is on the screen when the frame after its change has been painted: a task behind the frame's callbacks finds it so.
-WATCH = """(index) => {
+WATCH = """([index, shown, latitude, longitude]) => {
   const figure = document.querySelectorAll('.counter strong')[index];
   const isSeen = () => {
     const { left, top, width, height } = figure.getBoundingClientRect();
     return figure.contains(document.elementFromPoint(left + width / 2, top + height / 2));
   };
-  const tell = () => requestAnimationFrame(() => setTimeout(() => window.tell(Date.now(), isSeen() ? figure.textContent : 'hidden')));
+  const tell = () => requestAnimationFrame(() => setTimeout(() => window.tell('counter', Date.now(), isSeen() ? figure.textContent : 'hidden')));
   window.longest = 0;
   new PerformanceObserver((tasks) => tasks.getEntries().forEach(({ duration }) => { window.longest = Math.max(window.longest, duration); }))
     .observe({ type: 'longtask' });
   new MutationObserver(tell).observe(figure, { childList: true, characterData: true, subtree: true });
   tell();
+  const map = window.keptMap, near = 0.01;
+  // What is drawn over the last, while it fades in, is not drawn in full.
+  const opaque = () => map.getStyle().layers.filter(({ id }) => id.startsWith('heat-') && map.getLayer(id).paint.get('heatmap-opacity') > 0.9);
+  const count = (source) => {
+    // A cell at the edge of a tile is in its neighbour too.
+    const counts = new Map(map.querySourceFeatures(source, { sourceLayer: shown }).map(({ geometry: { coordinates: [x, y] }, properties }) =>
+      [`${x.toFixed(4)} ${y.toFixed(4)}`, Math.abs(y - latitude) < near && Math.abs(x - longitude) < near ? properties.count : 0]));
+    return [...counts.values()].reduce((sum, each) => sum + each, 0);
+  };
+  let isNew = true, told = 0;
+  map.on('sourcedata', () => { isNew = true; });
+  map.on('render', () => {
+    const layer = isNew && opaque().at(-1);
+    if (!layer) return;
+    isNew = map.getPaintProperty(layer.id, 'heatmap-opacity') === 0;
+    const now = count(layer.source);
+    if (now > told) setTimeout(() => window.tell('map', Date.now(), String(now)));
+    told = now;
+  });
 }"""
 
 
@@ -57,6 +95,10 @@ def page_of(playwright, address, token, fragment, script="", part=1):
     context.add_init_script(script)
     page = context.new_page()
     page.set_default_timeout(120_000)
+    if fragment == "empty":
+        context.route("**/empty", lambda route: route.fulfill(content_type="text/html", body=EMPTY))
+        page.goto(f"{address}/empty")
+        return page
     page.goto(f"{address}/#{fragment}")
     page.wait_for_selector("#app:not([hidden])")
     page.wait_for_selector("#live.is-on")
@@ -79,12 +121,22 @@ def drag(page, seconds):
     page.mouse.up()
 
 
+def zoom(page, seconds):
+    page.mouse.move(600, 330)
+    began = time.monotonic()
+    step = 0
+    while time.monotonic() - began < seconds:
+        step += 1
+        page.mouse.wheel(0, 40 if step % 40 < 20 else -40)
+
+
 def frames(playwright, address, token, fragment, seconds, part):
     page = page_of(playwright, address, token, fragment, part=part)
     page.wait_for_selector("#map[aria-busy=false]")
+    first = page.evaluate("performance.now()")
     page.evaluate(FRAMES)
     drag(page, seconds)
-    print(json.dumps(figures(page.evaluate("() => { window.measuring = false; return window.times.slice(1); }"))))
+    print(json.dumps({**figures(page.evaluate("() => { window.measuring = false; return window.times.slice(1); }")), "first": first}))
 
 
 def work_of_frames(trace):
@@ -96,14 +148,14 @@ def work_of_frames(trace):
     thread = max(set(threads), key=threads.count)
     times = sorted(event["ts"] for event, of in zip(fired, threads) if of == thread)
     tasks = [event for event in events if event["name"] == "RunTask" and event["ph"] == "X" and (event["pid"], event["tid"]) == thread]
-    frames = []
+    frames, between = [], []
     for task in tasks:
         # A frame's callbacks, of which there may be several, run in one task, with style, layout and paint.
         first = bisect.bisect_left(times, task["ts"])
-        if first < len(times) and times[first] < task["ts"] + task["dur"]:
-            frames.append(task["tdur"] / 1000)
+        is_frame = first < len(times) and times[first] < task["ts"] + task["dur"]
+        (frames if is_frame else between).append(task["tdur"] / 1000)
     start, end = min(task["ts"] for task in tasks), max(task["ts"] + task["dur"] for task in tasks)
-    return {**figures(frames), "busy": sum(task["tdur"] for task in tasks) / (end - start)}
+    return {**figures(frames), "between": max(between), "busy": sum(task["tdur"] for task in tasks) / (end - start)}
 
 
 def work(playwright, address, token, fragment, seconds):
@@ -115,7 +167,7 @@ def work(playwright, address, token, fragment, seconds):
         page.wait_for_timeout(seconds * 1000)
         page.click("#play")
 
-    for name, move in (("dragged", lambda: drag(page, seconds)), ("played", play)):
+    for name, move in (("dragged", lambda: drag(page, seconds)), ("zoomed", lambda: zoom(page, seconds)), ("played", play)):
         page.wait_for_selector("#map[aria-busy=false]")
         browser.start_tracing(page=page, categories=["devtools.timeline", "disabled-by-default-devtools.timeline"])
         move()
@@ -123,21 +175,21 @@ def work(playwright, address, token, fragment, seconds):
     print(json.dumps(found))
 
 
-def watch(playwright, address, token, layer, shown):
-    page = page_of(playwright, address, token, f"layer={shown}&span=all")
+def watch(playwright, address, token, layer, shown, centre, place):
+    page = page_of(playwright, address, token, f"layer={shown}&span=all&place={centre}", KEEP_MAP)
     is_over = threading.Event()
 
-    def tell(when, words):
+    def tell(what, when, words):
         digits = "".join(c for c in words if c.isdigit())
         if words == "hidden" or not digits:
             is_over.set()
         else:
-            print(when, int(digits), flush=True)
+            print(what, when, int(digits), flush=True)
 
     page.expose_function("tell", tell)
     # The first drawing takes SwiftShader seconds, in which the page's thread hears of nothing: somebody who watches has the map before them.
     page.wait_for_selector("#map[aria-busy=false]")
-    page.evaluate(WATCH, LAYERS.index(layer))
+    page.evaluate(WATCH, [LAYERS.index(layer), shown, *map(float, place.split(","))])
     threading.Thread(target=lambda: (sys.stdin.read(), is_over.set()), daemon=True).start()
     turns = 0
     while not is_over.is_set():
@@ -154,4 +206,4 @@ with sync_playwright() as playwright:
     elif sys.argv[1] == "work":
         work(playwright, sys.argv[2], sys.argv[3], sys.argv[4], float(sys.argv[5]))
     else:
-        watch(playwright, *sys.argv[2:6])
+        watch(playwright, *sys.argv[2:8])

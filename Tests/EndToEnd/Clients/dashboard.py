@@ -26,6 +26,14 @@ PATIENCE = 60_000
 FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 # What the page keeps open or asks again and again on its own, and is not waited for.
 ENDLESS = "/live"
+# Keeps the page's map where it can be asked what it draws.
+KEEP_MAP = """(() => {
+  let library;
+  Object.defineProperty(window, 'maplibregl', { get: () => library, set(value) {
+    library = value;
+    library.Map = class extends value.Map { constructor(options) { super(options); window.keptMap = this; } };
+  } });
+})()"""
 seen = {"requests": 0, "axe": {}, "seconds": {}}
 
 
@@ -64,6 +72,7 @@ class Viewer:
         self.context = browser.new_context(
             viewport={"width": viewport[0], "height": viewport[1]}, color_scheme=scheme, ignore_https_errors=True,
             timezone_id="Asia/Kolkata", reduced_motion="reduce")
+        self.context.add_init_script(KEEP_MAP)
         # The context hears also what the map's workers ask for, which the page does not.
         self.faults, self.addresses, self.under_way, self.last_asked = [], [], set(), time.monotonic()
         self.context.on("request", self.watch)
@@ -129,6 +138,15 @@ class Viewer:
 
     def parameters(self):
         return self.page.evaluate("Object.fromEntries(new URLSearchParams(location.hash.slice(1)))")
+
+    def heat(self):
+        """How many events each drawing of the map's heat counts in view; two while one fades over into the other."""
+        return self.page.evaluate("""() => keptMap.getStyle().layers.filter(({ type }) => type === 'heatmap').map(({ source, 'source-layer': sourceLayer }) => {
+          // A cell at the edge of a tile is in its neighbour too.
+          const cells = keptMap.querySourceFeatures(source, { sourceLayer });
+          const counts = new Map(cells.map(({ geometry, properties }) => [geometry.coordinates.map((degrees) => degrees.toFixed(4)).join(), properties.count]));
+          return [...counts.values()].reduce((sum, count) => sum + count, 0);
+        })""")
 
     def transactions(self):
         text = self.page.locator(".counter").nth(1).locator("strong").text_content()
@@ -291,9 +309,13 @@ def move_live(viewer):
     page = viewer.page
     page.click("#presets [data-value=all]")
     before = settled(viewer.transactions, lambda count: count > 0)
+    viewer.rest()
+    heat = settled(viewer.heat, lambda counts: len(counts) == 1 and counts[0] > 0)
     submit_transaction()
     began = time.monotonic()
     settled(viewer.transactions, lambda count: count > before)
+    # The map's heat has it too, and one drawing of it is left.
+    settled(viewer.heat, lambda counts: len(counts) == 1 and counts[0] > heat[0])
     seen["secondsUntilOnScreen"] = round(time.monotonic() - began, 2)
 
 
