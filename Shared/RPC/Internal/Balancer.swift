@@ -142,12 +142,14 @@ struct Balancer<Connection: Balanced> {
         return change(&endpoints[index])
     }
 
+    /// Whether it matters how calls end: where there is a choice of addresses.
+    var countsFailures: Bool { outliers.consecutiveFailures > 0 && endpoints.count > 1 }
+
     /// A call over the connection ended; `failed` where it ended as calls to a sick server do.
     ///
     /// - Returns: the address, where it is ejected for that.
     mutating func callEnded(on connection: Connection, failed: Bool, now: NIODeadline) -> SocketAddress? {
-        guard outliers.consecutiveFailures > 0, endpoints.count > 1,
-            let index = endpoints.firstIndex(where: { $0.connection === connection })
+        guard countsFailures, let index = endpoints.firstIndex(where: { $0.connection === connection })
         else { return nil }
         guard failed else {
             endpoints[index].callFailures = 0

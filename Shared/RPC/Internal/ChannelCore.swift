@@ -35,6 +35,8 @@ final class ChannelCore: Sendable {
     }
 
     private let state: Mutex<State>
+    /// A call that ends well changes nothing: no address counts failures, and there are all the retries that there may be.
+    private let isContent = Atomic<Bool>(false)
     private static let maxRetryTokens = 10.0
 
     init(_ configuration: ChannelConfiguration, logger: Logger) throws {
@@ -50,11 +52,7 @@ final class ChannelCore: Sendable {
     }
 
     private func withState<R: Sendable>(_ body: (inout State) -> R) -> R {
-        state.withLock { state in
-            ThreadSanitizer.acquired(self)
-            defer { ThreadSanitizer.released(self) }
-            return body(&state)
-        }
+        state.withLock(of: self, body)
     }
 
     // MARK: picking
@@ -130,17 +128,20 @@ final class ChannelCore: Sendable {
         withState { state in
             guard state.retryTokens >= 1 else { return false }
             state.retryTokens -= 1
+            isContent.store(false, ordering: .relaxed)
             return true
         }
     }
 
     /// Every call tells how it ended: that fills the budget of retries, and shows who is sick.
     func callEnded(on connection: ClientConnection, _ code: StatusCode) {
+        if code == .ok, isContent.load(ordering: .relaxed) { return }
         let failed = Self.isSickness(code)
         // The time matters to failures only.
         let now = failed ? NIODeadline.now() : .uptimeNanoseconds(0)
         let ejected = withState { state in
             if code == .ok { state.retryTokens = min(Self.maxRetryTokens, state.retryTokens + configuration.retry.maxRetryRatio) }
+            isContent.store(state.retryTokens == Self.maxRetryTokens && !state.balancer.countsFailures, ordering: .relaxed)
             return state.balancer.callEnded(on: connection, failed: failed, now: now)
         }
         if let ejected {
@@ -159,9 +160,7 @@ final class ChannelCore: Sendable {
     // MARK: resolving
 
     private func connectWhatIsIdle() {
-        let (mustResolve, idle) = state.withLock { state -> (Bool, [Balancer<ClientConnection>.Endpoint]) in
-            ThreadSanitizer.acquired(self)
-            defer { ThreadSanitizer.released(self) }
+        let (mustResolve, idle) = withState { state -> (Bool, [Balancer<ClientConnection>.Endpoint]) in
             guard !state.isClosed else { return (false, []) }
             let stale = state.resolvedAt.map { NIODeadline.now() - $0 > .seconds(Int64(configuration.resolveSeconds)) } ?? true
             let mustResolve = stale && !state.isResolving
@@ -198,6 +197,7 @@ final class ChannelCore: Sendable {
         let gone = withState { state in
             state.isResolving = false
             state.resolvedAt = .now()
+            isContent.store(false, ordering: .relaxed)
             return state.balancer.resolved(found)
         }
         for connection in gone { connection.loop.run { connection.beginDrain() } }

@@ -1,3 +1,4 @@
+internal import CNGHTTP2
 internal import NIOCore
 internal import Synchronization
 
@@ -48,6 +49,8 @@ final class ClientCall: CallStream, @unchecked Sendable {
         static let grpcContentType = "application/grpc"
     }
 
+    private static let usualReplyBytes = 256
+
     /// Where the one message of a unary call is waited for: the caller is woken once, when all is known.
     private enum Reply {
         case pending
@@ -64,14 +67,15 @@ final class ClientCall: CallStream, @unchecked Sendable {
     let connection: ClientConnection
     let request: Request
     var listener: Listener?
-    private var deframer: MessageDeframer
+    @exclusivity(unchecked) private var deframer: MessageDeframer
     private let reply = Mutex(Reply.pending)
     /// These are the loop's until the reply is done, then whoever waited for it may look at them.
-    private var replyMessage: ArraySlice<UInt8>?
-    private var replyError: RPCError?
-    private var replyMetadata: (initial: Metadata, trailing: Metadata)?
+    @exclusivity(unchecked) private var replyMessage: ArraySlice<UInt8>?
+    @exclusivity(unchecked) private var replyError: RPCError?
+    @exclusivity(unchecked) private var replyMetadata: (initial: Metadata, trailing: Metadata)?
     private var isOver = false
-    private var trailerFields: Metadata?
+    @exclusivity(unchecked) private var trailerFields: Metadata?
+    @exclusivity(unchecked) private var response = ResponseFields()
     private let failedWriter = Atomic<Bool>(false)
     private let unprocessed = Atomic<Bool>(false)
     private let httpStatus = Atomic<Int>(0)
@@ -81,7 +85,12 @@ final class ClientCall: CallStream, @unchecked Sendable {
         self.request = request
         deframer = MessageDeframer(maxMessageBytes: maxMessageBytes)
         super.init(loop: connection.loop)
-        if !request.expectsReply { openQueues() }
+        if request.expectsReply {
+            // Here and not where it comes in: the caller's thread frees it, and memory of another thread is dearer to free.
+            body.reserveCapacity(Self.usualReplyBytes)
+        } else {
+            openQueues()
+        }
     }
 
     override func markDirty() { connection.markDirty() }
@@ -203,6 +212,15 @@ final class ClientCall: CallStream, @unchecked Sendable {
 
     // MARK: what comes in, on the loop
 
+    override func beginFields() {
+        // What an interim response (1xx) said does not count.
+        if !hasFinalHeaders { response = ResponseFields() }
+    }
+
+    override func takes(_ name: nghttp2_vec, _ value: nghttp2_vec) -> Bool {
+        request.dialect == .grpc && response.take(name, value, isTrailer: hasFinalHeaders)
+    }
+
     func receivedHead(_ fields: Metadata, isTrailers: Bool) {
         if headersTooLarge { return abort(RPCError(.resourceExhausted, "the response's header fields are too large")) }
         guard !isTrailers else {
@@ -211,23 +229,18 @@ final class ClientCall: CallStream, @unchecked Sendable {
         }
         httpStatus.store(pseudo.status, ordering: .releasing)
         guard request.dialect == .grpc else { return deliverInitialMetadata(fields) }
-        let contentType = fields["content-type"] ?? ""
-        guard pseudo.status == 200, contentType.hasPrefix("application/grpc") else {
-            if fields["grpc-status"] != nil {
-                trailerFields = fields
-                return
-            }
-            let code = pseudo.status == 200 ? StatusCode.unknown : StatusCode(httpStatus: pseudo.status)
-            return abort(RPCError(code, "the server answered with HTTP status \(pseudo.status) and no gRPC"))
-        }
-        if fields["grpc-status"] != nil {
+        guard response.headStatus == nil else {
             trailerFields = fields
             return
         }
-        switch fields["grpc-encoding"] {
-        case nil, "identity": break
-        case "gzip": deframer.allowsCompressed = true
-        case let other?: return abort(RPCError(.internal, "the server compresses with \(other)"))
+        guard pseudo.status == 200, response.isGRPC else {
+            let code = pseudo.status == 200 ? StatusCode.unknown : StatusCode(httpStatus: pseudo.status)
+            return abort(RPCError(code, "the server answered with HTTP status \(pseudo.status) and no gRPC"))
+        }
+        switch response.encoding {
+        case .identity: break
+        case .gzip: deframer.allowsCompressed = true
+        case .other(let other): return abort(RPCError(.internal, "the server compresses with \(other)"))
         }
         guard request.wantsMetadata else { return }
         let metadata = Self.stripped(fields)
@@ -276,10 +289,10 @@ final class ClientCall: CallStream, @unchecked Sendable {
 
     func receivedEnd() {
         guard request.dialect == .grpc else { return end(nil, trailers: trailerFields ?? [:]) }
-        guard let trailers = trailerFields, let text = trailers["grpc-status"] else {
+        guard let trailers = trailerFields, let status = response.trailerStatus ?? response.headStatus else {
             return end(RPCError(.internal, "the server ended the call without a status"))
         }
-        let code = Int(text).flatMap { StatusCode(rawValue: $0) } ?? .unknown
+        let code = StatusCode(rawValue: status) ?? .unknown
         guard code != .ok else {
             if deframer.bufferedByteCount > 0 { return end(RPCError(.internal, "the response ended within a message")) }
             return end(nil, trailers: request.wantsMetadata ? Self.stripped(trailers) : [:])
@@ -294,7 +307,7 @@ final class ClientCall: CallStream, @unchecked Sendable {
     /// What is the protocol's own is no metadata.
     private static func stripped(_ fields: Metadata) -> Metadata {
         Metadata(
-            receivedFields: fields.fields.filter { !$0.name.hasPrefix("grpc-") && $0.name != "content-type" })
+            receivedFields: fields.fields.filter { !$0.name.hasPrefix("grpc-") })
     }
 
     func streamClosed(_ code: HTTP2ErrorCode) {

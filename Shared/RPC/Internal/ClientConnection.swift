@@ -21,7 +21,9 @@ final class ClientConnection: HTTP2Connection, Balanced, @unchecked Sendable {
     }
     private let readiness = Atomic<Bool>(false)
     private var isDraining = false
-    private var answeredCalls: [ClientCall] = []
+    @exclusivity(unchecked) private var answeredCalls: [ClientCall] = []
+    /// Those being woken; swapped with `answeredCalls`, so that both keep their storage.
+    @exclusivity(unchecked) private var wokenCalls: [ClientCall] = []
     private var setUpTimer: Scheduled<Void>?
     private var keepAliveTimer: Scheduled<Void>?
     private var pingSentAt: NIODeadline?
@@ -87,7 +89,9 @@ final class ClientConnection: HTTP2Connection, Balanced, @unchecked Sendable {
 
     override func handledAll() {
         guard !answeredCalls.isEmpty else { return }
-        for call in exchange(&answeredCalls, with: []) { call.wake() }
+        swap(&answeredCalls, &wokenCalls)
+        for call in wokenCalls { call.wake() }
+        wokenCalls.removeAll(keepingCapacity: wokenCalls.capacity <= 256)
     }
 
     /// Lets calls in flight finish, then closes.

@@ -28,11 +28,19 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     private var watched: [any Ticking] = []
     private var isTicking = false
     private let remote = Mutex(Remote())
+    /// What is taken from `remote`; swapped with it, so that both keep their storage.
+    @exclusivity(unchecked) private var taken = Remote()
 
     private struct Remote {
         var jobs: [UnownedJob] = []
         var calls: [ClientCall] = []
         var isScheduled = false
+
+        mutating func removeAll() {
+            jobs.removeAll(keepingCapacity: jobs.capacity <= 256)
+            calls.removeAll(keepingCapacity: calls.capacity <= 256)
+            isScheduled = false
+        }
     }
 
     /// Jobs run in one go before the loop looks at its sockets again.
@@ -71,12 +79,13 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     }
 
     private func takeRemote() {
-        let taken = withRemote { remote in exchange(&remote, with: Remote()) }
+        withRemote { swap(&$0, &taken) }
         jobs.append(contentsOf: taken.jobs)
         if !taken.calls.isEmpty {
             let now = NIODeadline.now()
             for call in taken.calls { call.connection.start(call, at: now) }
         }
+        taken.removeAll()
         endTurn()
     }
 

@@ -17,7 +17,7 @@ struct Gathering {
     private var recentAnswers = 0.0
 
     /// The kernel adds up to 50 microseconds of its own.
-    static let maxPauseNanoseconds = 100_000.0
+    static let maxPauseNanoseconds = 150_000.0
     private static let minAnswers = 4.0
     /// Counted of the time between two turns, so that a quiet spell is soon forgotten.
     private static let maxTurnNanoseconds = 1e6

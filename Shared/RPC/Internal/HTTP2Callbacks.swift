@@ -168,7 +168,7 @@ enum HTTP2Callbacks {
             guard let stream = opens ? session.opened(id) : stream(handle, id) else { return 0 }
             if !stream.fields.isEmpty { stream.fields.removeAll() }
             // Few requests have more, and growing step by step costs as much as the fields.
-            stream.fields.reserveCapacity(12)
+            if session.role == .server { stream.fields.reserveCapacity(12) } else { stream.beginFields() }
             stream.headerBytes = 0
             session.headerStream = Unmanaged.passUnretained(stream)
             return 0

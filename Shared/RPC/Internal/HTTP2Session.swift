@@ -153,6 +153,7 @@ final class HTTP2Session {
             return total <= 8 * limits.maxHeaderBytes
         }
         guard first[0] == UInt8(ascii: ":") else {
+            if role == .client, stream.takes(name, value) { return true }
             stream.fields.append(headerStrings.field(nameBuffer, valueBuffer, name, value))
             return true
         }
@@ -162,7 +163,7 @@ final class HTTP2Session {
         case (UInt8(ascii: "p"), 5): stream.pseudo.path = headerStrings.path(value)
         case (UInt8(ascii: "s"), 7) where first[2] == UInt8(ascii: "c"):
             stream.pseudo.scheme = headerStrings.field(nameBuffer, valueBuffer, name, value).value
-        case (UInt8(ascii: "s"), 7): stream.pseudo.status = HeaderStrings.number(value)
+        case (UInt8(ascii: "s"), 7): stream.pseudo.status = HeaderStrings.number(HeaderStrings.trimmed(value)) ?? 0
         case (UInt8(ascii: "a"), 10): stream.pseudo.authority = headerStrings.field(nameBuffer, valueBuffer, name, value).value
         default: break
         }

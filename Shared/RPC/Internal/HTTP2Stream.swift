@@ -56,6 +56,13 @@ class HTTP2Stream {
 
     /// The deadline has passed.
     func expire() {}
+
+    // MARK: a client's, while a header block comes in
+
+    /// A header block begins.
+    func beginFields() {}
+    /// Whether the field is looked at here, and so need not be kept.
+    func takes(_ name: nghttp2_vec, _ value: nghttp2_vec) -> Bool { false }
 }
 
 /// The fields whose names begin with a colon.

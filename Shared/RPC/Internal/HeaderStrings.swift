@@ -54,11 +54,12 @@ final class HeaderStrings {
         return path
     }
 
-    /// The value of `:status`; 0 where it is no number.
-    static func number(_ value: nghttp2_vec) -> Int {
+    /// A number of at most four digits; nil where it is none.
+    static func number(_ digits: UnsafeBufferPointer<UInt8>.SubSequence) -> Int? {
+        guard !digits.isEmpty else { return nil }
         var number = 0
-        for byte in UnsafeBufferPointer(start: value.base, count: value.len) {
-            guard byte &- UInt8(ascii: "0") < 10, number < 1000 else { return 0 }
+        for byte in digits {
+            guard byte &- UInt8(ascii: "0") < 10, number < 1000 else { return nil }
             number = number * 10 + Int(byte - UInt8(ascii: "0"))
         }
         return number
@@ -77,11 +78,16 @@ final class HeaderStrings {
         return made
     }
 
-    private static func string(_ bytes: nghttp2_vec) -> String {
+    static func string(_ bytes: nghttp2_vec) -> String {
+        String(decoding: UnsafeBufferPointer(rebasing: trimmed(bytes)), as: UTF8.self)
+    }
+
+    /// Bytes without the white space round them.
+    static func trimmed(_ bytes: nghttp2_vec) -> UnsafeBufferPointer<UInt8>.SubSequence {
         var text = UnsafeBufferPointer(start: bytes.base, count: bytes.len)[...]
         while let first = text.first, isSpace(first) { text.removeFirst() }
         while let last = text.last, isSpace(last) { text.removeLast() }
-        return String(decoding: UnsafeBufferPointer(rebasing: text), as: UTF8.self)
+        return text
     }
 
     private static func isSpace(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
