@@ -7,6 +7,7 @@ public final class KnownRuns: Sendable {
     private struct Generations {
         var young: [UInt64: RangeSet<Int64>] = [:]
         var old: [UInt64: RangeSet<Int64>] = [:]
+        var newestInsertion: ContinuousClock.Instant?
     }
 
     private let generations = Mutex(Generations())
@@ -19,7 +20,9 @@ public final class KnownRuns: Sendable {
 
     /// To be called when they are stored. Runs with gaps are not taken in: nobody knows which of their sequences are meant.
     public func insert(_ runs: [LogRun]) {
+        guard !runs.isEmpty else { return }
         generations.withLock { generations in
+            generations.newestInsertion = .now
             for run in runs where run.sequences.count == run.count {
                 generations.young[run.transactionID, default: RangeSet()].insert(contentsOf: Range(run.sequences))
             }
@@ -44,16 +47,26 @@ public final class KnownRuns: Sendable {
         holds(LogRun(transactionID: position.transactionID, sequences: position.sequence...position.sequence, count: 1))
     }
 
-    /// Whether all entries of all runs are. What the log has just been written is left to the calls for a moment: they bring it at about the
-    /// same time, and whoever comes second works in vain.
+    /// Whether all entries of all runs are. What the log has just been written is left to the calls for a moment, and for longer while they
+    /// bring others: they bring it at about the same time or are on their way to it, and whoever comes second works in vain.
     ///
     /// - Parameter age: of the youngest entry.
     public func holdAll(_ runs: [LogRun], age: Duration, clock: any Clock<Duration> = ContinuousClock()) async throws -> Bool {
-        if runs.allSatisfy(holds) { return true }
-        guard age < Self.grace else { return false }
-        try await clock.sleep(for: Self.grace - max(age, .zero))
-        return runs.allSatisfy(holds)
+        var age = max(age, .zero)
+        while !runs.allSatisfy(holds) {
+            guard age < (isBeingBrought ? Self.patience : Self.grace) else { return false }
+            try await clock.sleep(for: Self.pause)
+            age += Self.pause
+        }
+        return true
     }
 
+    private var isBeingBrought: Bool {
+        generations.withLock { generations in generations.newestInsertion.map { $0.duration(to: .now) < Self.grace } ?? false }
+    }
+
+    private static var pause: Duration { .milliseconds(100) }
     private static var grace: Duration { .milliseconds(500) }
+    /// Thousands of payments that wait for their turn take a second or two.
+    private static var patience: Duration { .seconds(5) }
 }

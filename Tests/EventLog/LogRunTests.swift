@@ -43,6 +43,15 @@ import Testing
         #expect(try await known.holdAll(wanted, age: .milliseconds(10), clock: BringingClock { known.insert(wanted) }))
     }
 
+    @Test func whileCallsBringOthersTheyAreWaitedForLonger() async throws {
+        let known = KnownRuns()
+        let wanted = [run(7, 1...2)]
+        known.insert([run(6, 1...2)])
+        #expect(try await known.holdAll(wanted, age: .seconds(1), clock: BringingClock { known.insert(wanted) }))
+        let busy = BringingClock { known.insert([run(8, 1...2)]) }
+        #expect(try await !known.holdAll([run(9, 1...2)], age: .zero, clock: busy), "nobody is waited for for ever")
+    }
+
     /// A clock on which something happens while somebody sleeps.
     private struct BringingClock: Clock {
         let bring: @Sendable () -> Void
