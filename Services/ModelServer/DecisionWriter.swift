@@ -98,19 +98,24 @@ struct DecisionWriter: Sendable {
         batch.names.reserveCapacity(observations.count)
         batch.messages.reserveCapacity(observations.count)
         batch.stored.decisions.reserveCapacity(observations.count)
+        var wanted: [(observed: Observed, name: DecisionName, payment: Scorer.Payment)] = []
+        wanted.reserveCapacity(observations.count)
+        var names: Set<DecisionName> = []
         for observed in observations {
             let observation = observed.message
             let key = TransactionKey(observation.key ?? RecordsV1.TransactionKey())
             let name = DecisionName(of: key)
             batch.names.append(name)
-            guard batch.messages[name] == nil else { continue }
-            let placeRisk = places.value(at: observation.location.flatMap(Coordinate.init))
+            guard names.insert(name).inserted else { continue }
             guard observation.featureSetVersion == scorer.featureSetVersion else { throw Self.otherFeatures(observation, scorer) }
-            guard
-                let decision = scorer.decide(
-                    observation.values, placeRisk: placeRisk, on: key, id: name.text, at: time, isBrief: isBrief)
-            else {
-                throw RPCError(.invalidArgument, "an observation has \(observation.values.count) values, which the model does not take")
+            let placeRisk = places.value(at: observation.location.flatMap(Coordinate.init))
+            wanted.append((observed, name, .init(key: key, id: name.text, values: observation.values, placeRisk: placeRisk)))
+        }
+        let decisions = scorer.decide(wanted.map(\.payment), at: time, isBrief: isBrief)
+        for ((observed, name, payment), decision) in zip(wanted, decisions) {
+            let observation = observed.message
+            guard let decision else {
+                throw RPCError(.invalidArgument, "an observation has \(payment.values.count) values, which the model does not take")
             }
             let message = RecordsV1.Decision(decision)
             batch.messages[name] = message
@@ -123,9 +128,9 @@ struct DecisionWriter: Sendable {
                             terminalID: observation.terminalID, channel: observation.channel))))
             // A shadow that was trained on other features says nothing: what is decided does not depend on it.
             for shadow in shadows where observation.featureSetVersion == shadow.featureSetVersion {
-                guard let score = shadow.riskScore(observation.values, placeRisk: placeRisk) else { continue }
+                guard let score = shadow.riskScore(payment.values, placeRisk: payment.placeRisk) else { continue }
                 batch.stored.shadowScores.append(
-                    ShadowScore(key: key, name: name.bytes, modelVersion: shadow.version, riskScore: score, decidedAt: time))
+                    ShadowScore(key: payment.key, name: name.bytes, modelVersion: shadow.version, riskScore: score, decidedAt: time))
             }
         }
         return batch

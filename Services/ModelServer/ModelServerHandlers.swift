@@ -66,8 +66,8 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
         let placeRisk = decided.parts.first { $0.signal == Ensemble.Signal.place.rawValue }?.value ?? .nan
         guard
             var again = scorer.decide(
-                observation.values, placeRisk: placeRisk, on: decided.key, id: decided.decisionID, at: decided.decidedAt,
-                isBrief: decided.reasons.isEmpty)
+                [Scorer.Payment(key: decided.key, id: decided.decisionID, values: observation.values, placeRisk: placeRisk)],
+                at: decided.decidedAt, isBrief: decided.reasons.isEmpty)[0]
         else {
             throw RPCError(.dataLoss, "the stored features do not fit model \(record.modelVersion)")
         }

@@ -35,32 +35,42 @@ struct ContributionTable: Sendable {
         entries = builder.entries
     }
 
-    /// The contribution of each feature to the margin.
-    func contributions(_ row: UnsafePointer<Float>) -> [Double] {
-        var result = [Double](repeating: 0, count: featureCount)
-        withUnsafeTemporaryAllocation(of: UInt32.self, capacity: trees.slots.count) { keys in
-            withUnsafeTemporaryAllocation(of: Double.self, capacity: trees.slots.count) { sums in
+    /// The contribution of each feature to the margin, for each row.
+    ///
+    /// All rows pass one tree before the next: a tree's part of the table fits into the processor's cache, all of it does not.
+    func contributions(_ rows: [[Float]]) -> [[Double]] {
+        let slotCount = trees.slots.count
+        return withUnsafeTemporaryAllocation(of: UInt32.self, capacity: rows.count * slotCount) { keys in
+            withUnsafeTemporaryAllocation(of: Double.self, capacity: rows.count * slotCount) { sums in
                 sums.initialize(repeating: 0)
-                guard let keys = keys.baseAddress, let into = sums.baseAddress else { return }
-                trees.writeKeys(of: row, to: keys)
-                switch trees.depth {
-                case 4: add(keys, to: into, depth: 4, SIMD4<Float>.self)
-                case ...4: add(keys, to: into, depth: trees.depth, SIMD4<Float>.self)
-                case 6: add(keys, to: into, depth: 6, SIMD8<Float>.self)
-                default: add(keys, to: into, depth: trees.depth, SIMD8<Float>.self)
+                guard let keys = keys.baseAddress, let into = sums.baseAddress else { return rows.map { _ in [] } }
+                for (number, row) in rows.enumerated() {
+                    row.withUnsafeBufferPointer { row in
+                        if let row = row.baseAddress { trees.writeKeys(of: row, to: keys + number * slotCount) }
+                    }
                 }
-                for (slot, sum) in zip(trees.slots, sums) { result[slot.feature] += sum }
+                switch trees.depth {
+                case 4: add(keys, to: into, rowCount: rows.count, depth: 4, SIMD4<Float>.self)
+                case ...4: add(keys, to: into, rowCount: rows.count, depth: trees.depth, SIMD4<Float>.self)
+                case 6: add(keys, to: into, rowCount: rows.count, depth: 6, SIMD8<Float>.self)
+                default: add(keys, to: into, rowCount: rows.count, depth: trees.depth, SIMD8<Float>.self)
+                }
+                return rows.indices.map { number in
+                    var result = [Double](repeating: 0, count: featureCount)
+                    for (place, slot) in trees.slots.enumerated() { result[slot.feature] += into[number * slotCount + place] }
+                    return result
+                }
             }
         }
-        return result
     }
 
     @inline(__always)
     private func add<V: SIMD>(
-        _ keys: UnsafePointer<UInt32>, to sums: UnsafeMutablePointer<Double>, depth: Int, _: V.Type
+        _ keys: UnsafePointer<UInt32>, to sums: UnsafeMutablePointer<Double>, rowCount: Int, depth: Int, _: V.Type
     ) where V: BitwiseCopyable, V.Scalar == Float {
         let width = 1 &<< depth
         let half = width &>> 1
+        let slotCount = trees.slots.count
         withUnsafeTemporaryAllocation(of: Int.self, capacity: 1 << Self.maxDepth) { patterns in
             withUnsafeTemporaryAllocation(of: V.self, capacity: 1 << Self.maxDepth) { subtrees in
                 entries.withUnsafeBufferPointer { entries in
@@ -69,30 +79,35 @@ struct ContributionTable: Sendable {
                             var entry = UnsafeRawPointer(entries.baseAddress)
                         else { return }
                         for _ in 0..<treeCount {
-                            pattern[1] = 0
-                            for place in 1..<half {
-                                let left = keys[Int(split[place].slot)] < split[place].threshold ? 1 : 0
-                                let above = pattern[place] &+ pattern[place]
-                                pattern[place &+ place] = above &+ 1 &- left
-                                pattern[place &+ place &+ 1] = above &+ left
-                            }
-                            for place in half..<width {
-                                let left = keys[Int(split[place].slot)] < split[place].threshold ? 1 : 0
-                                let at = (place &- half) &* width &+ pattern[place] &+ pattern[place] &+ left
-                                let found = entry.loadUnaligned(fromByteOffset: at &* MemoryLayout<V>.stride, as: V.self)
-                                subtree[place] = found
-                                sums[Int(split[place].slot)] += Double(found[depth &- 1])
-                            }
-                            var level = depth &- 2
-                            var first = half &>> 1
-                            while first > 0 {
-                                for place in first..<(first &+ first) {
-                                    let both = subtree[place &+ place] + subtree[place &+ place &+ 1]
-                                    subtree[place] = both
-                                    sums[Int(split[place].slot)] += Double(both[level])
+                            var (keys, sums) = (keys, sums)
+                            for _ in 0..<rowCount {
+                                pattern[1] = 0
+                                for place in 1..<half {
+                                    let left = keys[Int(split[place].slot)] < split[place].threshold ? 1 : 0
+                                    let above = pattern[place] &+ pattern[place]
+                                    pattern[place &+ place] = above &+ 1 &- left
+                                    pattern[place &+ place &+ 1] = above &+ left
                                 }
-                                level &-= 1
-                                first &>>= 1
+                                for place in half..<width {
+                                    let left = keys[Int(split[place].slot)] < split[place].threshold ? 1 : 0
+                                    let at = (place &- half) &* width &+ pattern[place] &+ pattern[place] &+ left
+                                    let found = entry.loadUnaligned(fromByteOffset: at &* MemoryLayout<V>.stride, as: V.self)
+                                    subtree[place] = found
+                                    sums[Int(split[place].slot)] += Double(found[depth &- 1])
+                                }
+                                var level = depth &- 2
+                                var first = half &>> 1
+                                while first > 0 {
+                                    for place in first..<(first &+ first) {
+                                        let both = subtree[place &+ place] + subtree[place &+ place &+ 1]
+                                        subtree[place] = both
+                                        sums[Int(split[place].slot)] += Double(both[level])
+                                    }
+                                    level &-= 1
+                                    first &>>= 1
+                                }
+                                keys += slotCount
+                                sums += slotCount
                             }
                             split += width
                             entry += half &* width &* MemoryLayout<V>.stride

@@ -49,12 +49,16 @@ import Testing
         for features in [2, 5, 30] {
             let forest = try Self.randomForest(trees: 9, depth: depth, features: features, random: &random)
             let shap = TreeSHAP(forest)
-            for _ in 0..<10 {
-                let row = (0..<features).map { _ in
+            let rows = (0..<10).map { _ in
+                (0..<features).map { _ in
                     Int.random(in: 0..<6, using: &random) > 0 ? Float.random(in: 0...1, using: &random) : .nan
                 }
+            }
+            for row in rows {
                 for (found, walked) in zip(shap.contributions(row), shap.walked(row)) { #expect(abs(found - walked) < 1e-4) }
             }
+            #expect(shap.contributions(rows) == rows.map { shap.contributions($0) }, "together as each by itself, to the bit")
+            #expect(shap.contributions([[Float]]()).isEmpty)
         }
     }
 
