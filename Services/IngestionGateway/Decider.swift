@@ -97,21 +97,21 @@ struct Decider: Sendable {
         }
     }
 
-    /// Decisions by key; those that could not be made in time are missing and follow from the logs.
-    func score(_ observations: Observations, isBrief: Bool, within left: Duration) async -> [TransactionKey: RecordsV1.Decision] {
+    /// Decisions in the order of the observations; those that could not be made in time are missing and follow from the logs.
+    func score(_ observations: Observations, isBrief: Bool, within left: Duration) async -> [RecordsV1.Decision] {
         await ask(about: observations.encoded.count, with: deciding) {
             let request = ModelsV1.ScoreRequest(
                 brief: isBrief, encodedObservations: observations.encoded, positions: observations.positions)
-            return Self.byKey(try await models.score(request, options: CallOptions(timeout: max(.milliseconds(1), left))).decisions)
-        } ?? [:]
+            return try await models.score(request, options: CallOptions(timeout: max(.milliseconds(1), left))).decisions
+        } ?? []
     }
 
-    /// Decisions made before, by key.
-    func recall(_ keys: [TransactionKey], isBrief: Bool) async -> [TransactionKey: RecordsV1.Decision] {
+    /// Decisions made before, in any order.
+    func recall(_ keys: [TransactionKey], isBrief: Bool) async -> [RecordsV1.Decision] {
         await ask(about: keys.count, with: recalling) {
             let request = ModelsV1.GetDecisionsRequest(keys: Set(keys).map { .init($0) }, brief: isBrief)
-            return Self.byKey(try await models.getDecisions(request, options: CallOptions(timeout: timeout)).decisions)
-        } ?? [:]
+            return try await models.getDecisions(request, options: CallOptions(timeout: timeout)).decisions
+        } ?? []
     }
 
     private func ask<Answer>(about count: Int, with patience: Patience, _ call: () async throws -> Answer) async -> Answer? {
@@ -125,10 +125,6 @@ struct Decider: Sendable {
             if (error as? RPCError)?.code == .deadlineExceeded { patience.lose(timeout) }
             return nil
         }
-    }
-
-    private static func byKey(_ decisions: [RecordsV1.Decision]) -> [TransactionKey: RecordsV1.Decision] {
-        Dictionary(decisions.compactMap { decision in decision.key.map { (TransactionKey($0), decision) } }, uniquingKeysWith: { $1 })
     }
 }
 

@@ -218,7 +218,7 @@ final class TransactionPipeline: Sendable {
         }
         await turn.comesOut.pass()
         // Decisions then follow from the logs.
-        guard decider.isAsked else { return Self.answer(durable, [:]) }
+        guard decider.isAsked else { return Self.answer(durable, []) }
         for start in stride(from: 0, to: durable.count, by: maxBatchItems) {
             let part = Array(durable[start..<min(start + maxBatchItems, durable.count)])
             do throws(BatchError) {
@@ -248,13 +248,25 @@ final class TransactionPipeline: Sendable {
         // What a duplicate asks for may be decided on in the batch before.
         await turn.comesOut.pass()
         let recalled = await decider.recall(observed.batch.filter { $0.outcome != .accepted }.map(\.incoming.key), isBrief: isBrief)
-        Self.answer(observed.batch, decided.merging(recalled) { $1 })
+        Self.answer(observed.batch, decided + recalled)
     }
 
     /// What is durable is acknowledged.
-    private static func answer(_ batch: [Durable], _ decided: [TransactionKey: RecordsV1.Decision]) {
+    ///
+    /// - Parameter decisions: in any order; quickest in the batch's.
+    private static func answer(_ batch: [Durable], _ decisions: [RecordsV1.Decision]) {
+        var inTurn = decisions[...]
+        lazy var byKey = Dictionary(
+            decisions.compactMap { decision in decision.key.map { (TransactionKey($0), decision) } }, uniquingKeysWith: { $1 })
         for item in batch {
-            let decision = decided.isEmpty ? nil : decided[item.incoming.key]
+            let key = item.incoming.key
+            let decision: RecordsV1.Decision?
+            if let first = inTurn.first, first.key?.transactionID == key.transactionID, first.key?.bankID == key.bankID {
+                decision = first
+                inTurn.removeFirst()
+            } else {
+                decision = decisions.isEmpty ? nil : byKey[key]
+            }
             item.incoming.complete(decision.map { .decided(item.outcome, $0) } ?? .pending(item.outcome))
         }
     }
@@ -262,7 +274,7 @@ final class TransactionPipeline: Sendable {
     /// The gateway is ending: what is new is durable, so that its decision follows from the logs; a duplicate must not be told less
     /// than the first time.
     private static func abandon(_ batch: [Durable]) {
-        answer(batch.filter { $0.outcome == .accepted }, [:])
+        answer(batch.filter { $0.outcome == .accepted }, [])
         for item in batch where item.outcome != .accepted { item.incoming.complete(.failed(RPCError(.unavailable, ending))) }
     }
 
