@@ -232,6 +232,7 @@ actor ObservationWriter: SnapshottedMemory {
     /// Applies the changes to memory; `observations` holds those made before and gains the new ones.
     func remember(_ changes: [FeatureChange], _ observations: inout [TransactionKey: EncodedObservation]) throws -> Effect {
         var effect = Effect()
+        observations.reserveCapacity(observations.count + changes.count)
         for change in changes {
             let event: FeaturesV1.FeatureEvent.Event
             switch change {

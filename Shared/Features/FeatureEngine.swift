@@ -334,7 +334,9 @@ public struct FeatureEngine: Sendable {
     /// False only for a transaction that was surely never observed. Of one so old that it would have been forgotten, nobody here knows.
     public func mayHaveObserved(_ transaction: Transaction) -> Bool {
         if customer(of: fingerprint(of: transaction.key)) != nil { return true }
-        guard let newest = customerIndex[transaction.customerID].flatMap({ customers[Int($0)].newestTime }) else { return false }
+        // A buffer, since an element of an array is copied to be asked, and its parts are counted.
+        let time = customerIndex[transaction.customerID].flatMap { index in customers.withUnsafeBufferPointer { $0[Int(index)].newestTime } }
+        guard let newest = time else { return false }
         return transaction.eventTime.microseconds <= newest &- retention.horizonMicroseconds
     }
 
