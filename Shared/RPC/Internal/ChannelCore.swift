@@ -52,7 +52,12 @@ final class ChannelCore: Sendable {
     }
 
     private func withState<R: Sendable>(_ body: (inout State) -> R) -> R {
-        state.withLock(of: self, body)
+        state.withLock { state in
+            ThreadSanitizer.acquired(self)
+            defer { ThreadSanitizer.released(self) }
+            defer { isContent.store(state.retryTokens == Self.maxRetryTokens && !state.balancer.countsFailures, ordering: .relaxed) }
+            return body(&state)
+        }
     }
 
     // MARK: picking
@@ -128,7 +133,6 @@ final class ChannelCore: Sendable {
         withState { state in
             guard state.retryTokens >= 1 else { return false }
             state.retryTokens -= 1
-            isContent.store(false, ordering: .relaxed)
             return true
         }
     }
@@ -141,7 +145,6 @@ final class ChannelCore: Sendable {
         let now = failed ? NIODeadline.now() : .uptimeNanoseconds(0)
         let ejected = withState { state in
             if code == .ok { state.retryTokens = min(Self.maxRetryTokens, state.retryTokens + configuration.retry.maxRetryRatio) }
-            isContent.store(state.retryTokens == Self.maxRetryTokens && !state.balancer.countsFailures, ordering: .relaxed)
             return state.balancer.callEnded(on: connection, failed: failed, now: now)
         }
         if let ejected {
@@ -160,7 +163,9 @@ final class ChannelCore: Sendable {
     // MARK: resolving
 
     private func connectWhatIsIdle() {
-        let (mustResolve, idle) = withState { state -> (Bool, [Balancer<ClientConnection>.Endpoint]) in
+        let (mustResolve, idle) = state.withLock { state -> (Bool, [Balancer<ClientConnection>.Endpoint]) in
+            ThreadSanitizer.acquired(self)
+            defer { ThreadSanitizer.released(self) }
             guard !state.isClosed else { return (false, []) }
             let stale = state.resolvedAt.map { NIODeadline.now() - $0 > .seconds(Int64(configuration.resolveSeconds)) } ?? true
             let mustResolve = stale && !state.isResolving
@@ -197,7 +202,6 @@ final class ChannelCore: Sendable {
         let gone = withState { state in
             state.isResolving = false
             state.resolvedAt = .now()
-            isContent.store(false, ordering: .relaxed)
             return state.balancer.resolved(found)
         }
         for connection in gone { connection.loop.run { connection.beginDrain() } }
@@ -308,9 +312,7 @@ final class ChannelCore: Sendable {
 
     /// The server will take no new calls here; the next call connects anew.
     private func draining(_ address: SocketAddress, _ connection: ClientConnection) {
-        _ = withState { state in
-            state.balancer.update(address) { if $0.connection === connection { $0.status = .idle } }
-        }
+        _ = withState { $0.balancer.update(address) { if $0.connection === connection { $0.status = .idle } } }
     }
 
     private func ended(_ address: SocketAddress, _ connection: ClientConnection, _ reason: String) {
