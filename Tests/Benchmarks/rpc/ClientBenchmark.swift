@@ -4,24 +4,35 @@ import Foundation
 import Logging
 import RPC
 
-/// Our client beside gRPC C++'s, both calling gRPC C++'s server.
+/// Our client beside gRPC C++'s, both calling gRPC C++'s server, 50 calls at once. Both sides make them in two ways: each caller waits for
+/// its answer, wherever it runs, as most code calls; and all is done on the connection's own thread, as handlers of ours call and as
+/// C++ does at its cheapest.
 enum ClientBenchmark {
     static func run(_ report: inout BenchmarkReport) throws {
         let server = try Peers.theirs("async", usesTLS: false)
         defer { server.stop() }
-        // From tasks that run anywhere, which the goal is about; and as handlers call, whose tasks run where connections are.
-        for (place, name) in [("pool", "unary calls of 100 bytes, 50 at once"), ("loop", "the same from tasks on the channel's loop")] {
-            let ours = ["call", "http://127.0.0.1:\(server.port)", "50", "30000", place]
-            var (our, their): ([[Double]], [[Double]]) = ([], [])
-            for _ in 0..<5 {
-                our.append(try Peers.figures(Peers.ourselves, ours, count: 2))
-                their.append(
-                    try Peers.figures(Peers.folder + "peer", ["call", "127.0.0.1:\(server.port)", "50", "30000"], count: 2))
-            }
+        let (ourTarget, theirTarget) = ("http://127.0.0.1:\(server.port)", "127.0.0.1:\(server.port)")
+        let programs = [
+            "anywhere": (Peers.ourselves, ["call", ourTarget, "50", "30000", "pool"]),
+            "loop": (Peers.ourselves, ["call", ourTarget, "50", "30000", "loop"]),
+            "threads": (Peers.folder + "peer", ["call-and-wait", theirTarget, "50", "30000"]),
+            "queue": (Peers.folder + "peer", ["call", theirTarget, "50", "30000"]),
+        ]
+        var figures: [String: [[Double]]] = [:]
+        for _ in 0..<5 {
+            for (name, program) in programs { figures[name, default: []].append(try Peers.figures(program.0, program.1, count: 2)) }
+        }
+        let comparisons = [
+            ("tasks that run anywhere", "anywhere", "gRPC C++, a thread each", "threads"),
+            ("tasks that run anywhere", "anywhere", "gRPC C++, one thread for all", "queue"),
+            ("tasks on the channel's loop", "loop", "gRPC C++, one thread for all", "queue"),
+        ]
+        for (callers, ours, peerName, peer) in comparisons {
             for (index, title, unit, goal) in [(0, "client", "us CPU/call", 0.5), (1, "client's p99 latency", "us", 1)] {
+                let (our, their) = (figures[ours, default: []], figures[peer, default: []])
                 report.compare(
-                    "\(title), \(name)", unit: unit, ours: median(our.map { $0[index] }), peer: median(their.map { $0[index] }),
-                    "gRPC C++ async client", .atMost(goal))
+                    "\(title), \(callers)", unit: unit, ours: median(our.map { $0[index] }), peer: median(their.map { $0[index] }), peerName,
+                    .atMost(goal))
             }
         }
     }

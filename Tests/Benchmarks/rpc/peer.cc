@@ -2,16 +2,20 @@
 //
 //   peer async|callback CERTIFICATE KEY     serves on any free port (TLS where the files are not "-"), prints the port
 //   peer call TARGET CONCURRENCY CALLS      makes unary calls of 100 bytes, prints microseconds of CPU time a call, then, of as many
-//                                           calls again, how many microseconds the slowest hundredth took at least
+//                                           calls again, how many microseconds the slowest hundredth took at least;
+//                                           one thread makes them all and takes the answers from a completion queue
+//   peer call-and-wait TARGET CONCURRENCY CALLS      the same from threads that wait for their answers, one call each
 #include <grpcpp/grpcpp.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <mutex>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -241,11 +245,53 @@ static int call(const std::string& target, int concurrency, int calls) {
     return 0;
 }
 
+// Calls as most C++ services make them: each caller a thread that waits for its answer.
+static int call_and_wait(const std::string& target, int concurrency, int calls) {
+    auto stub = TestService::NewStub(grpc::CreateChannel(target, grpc::InsecureChannelCredentials()));
+    SimpleRequest request;
+    request.mutable_payload()->set_body(std::string(100, 'x'));
+    std::atomic<int> failed{0};
+    auto run = [&](int count, std::vector<double>* latencies) {
+        std::mutex mutex;
+        std::vector<std::thread> callers;
+        for (int index = 0; index < concurrency; index++) {
+            callers.emplace_back([&] {
+                std::vector<double> own;
+                for (int number = 0; number < count / concurrency; number++) {
+                    auto started = std::chrono::steady_clock::now();
+                    grpc::ClientContext context;
+                    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+                    context.set_wait_for_ready(true);
+                    SimpleResponse response;
+                    grpc::Status status = stub->UnaryCall(&context, request, &response);
+                    if (!status.ok() || response.payload().body().size() != 100) failed++;
+                    std::chrono::duration<double, std::micro> latency = std::chrono::steady_clock::now() - started;
+                    if (latencies) own.push_back(latency.count());
+                }
+                std::lock_guard<std::mutex> lock(mutex);
+                if (latencies) latencies->insert(latencies->end(), own.begin(), own.end());
+            });
+        }
+        for (auto& caller : callers) caller.join();
+    };
+    run(concurrency * 20, nullptr);
+    double before = cpu_seconds();
+    run(calls, nullptr);
+    double cpu = (cpu_seconds() - before) * 1e6 / calls;
+    std::vector<double> latencies;
+    run(calls, &latencies);
+    if (failed) return 1;
+    std::sort(latencies.begin(), latencies.end());
+    std::cout << cpu << " " << latencies[latencies.size() * 99 / 100] << std::endl;
+    return 0;
+}
+
 int main(int count, char** arguments) {
     std::string role = count > 1 ? arguments[1] : "";
     if (role == "async" && count == 4) return serve_async(arguments[2], arguments[3]);
     if (role == "callback" && count == 4) return serve_callback(arguments[2], arguments[3]);
     if (role == "call" && count == 5) return call(arguments[2], atoi(arguments[3]), atoi(arguments[4]));
-    std::cerr << "usage: peer async|callback CERTIFICATE KEY, or peer call TARGET CONCURRENCY CALLS" << std::endl;
+    if (role == "call-and-wait" && count == 5) return call_and_wait(arguments[2], atoi(arguments[3]), atoi(arguments[4]));
+    std::cerr << "usage: peer async|callback CERTIFICATE KEY, or peer call|call-and-wait TARGET CONCURRENCY CALLS" << std::endl;
     return 64;
 }
