@@ -1,3 +1,4 @@
+import CNGHTTP2
 import Contracts
 import Geo
 import NIOCore
@@ -65,7 +66,16 @@ struct FuzzTarget: Sendable, CustomTestStringConvertible {
         headers.add(":method", "POST")
         headers.add(":scheme", "http")
         headers.add(":path", "/a/B")
-        for _ in 0..<3 { _ = session.submitRequest(HTTP2Stream(), headers: headers, endStream: true) }
+        for _ in 0..<3 { _ = session.submitRequest(ResponseStream(), headers: headers, endStream: true) }
+    }
+
+    /// Looks at a response's fields as a call does.
+    private final class ResponseStream: HTTP2Stream {
+        private var response = ResponseFields()
+
+        override func takes(_ name: nghttp2_vec, _ value: nghttp2_vec) -> Bool {
+            response.take(name, value, isTrailer: hasFinalHeaders)
+        }
     }
 
     private static func react(_ session: HTTP2Session) {
