@@ -8,7 +8,7 @@ struct LiveStream: Sendable {
     let maxListeners: Int
     /// A listener hears at most one event in this time.
     var pace: Duration = .seconds(1)
-    /// Without news, a comment goes out this often, so that a peer that has gone is noticed.
+    /// Without news, an event `alive` goes out this often: so is a peer noticed that has gone, and so does a page know that this service has not.
     var heartbeat: Duration = .seconds(15)
     /// A stream ends after this long; the browser comes again, with a session that is checked again.
     var life: Duration = .seconds(600)
@@ -52,7 +52,7 @@ struct LiveStream: Sendable {
                     if revision != seen, let news = Self.news(revision, effect, permitted, map) {
                         try await writer.writeEvent(name: "change", data: news, id: String(revision))
                     } else {
-                        try await writer.write(": still here\n\n")
+                        try await writer.writeEvent(name: "alive", data: "")
                     }
                     seen = revision
                     try await clock.sleep(for: pace)

@@ -30,7 +30,7 @@ struct WebFiles: Sendable {
             "live": PackageResources.live_js, "login": PackageResources.login_js, "main": PackageResources.main_js, "map": PackageResources.map_js,
             "mercator": PackageResources.mercator_js, "models": PackageResources.models_js, "outlook": PackageResources.outlook_js,
             "names": PackageResources.names_js, "palette": PackageResources.palette_js, "panels": PackageResources.panels_js,
-            "player": PackageResources.player_js, "shapes": PackageResources.shapes_js,
+            "notes": PackageResources.notes_js, "player": PackageResources.player_js, "shapes": PackageResources.shapes_js,
             "state": PackageResources.state_js, "strings": PackageResources.strings_js, "timeline": PackageResources.timeline_js,
         ]
         for (name, bytes) in scripts { files.add("static/\(name).js", bytes) }

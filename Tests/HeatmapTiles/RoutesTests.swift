@@ -240,7 +240,7 @@ import Testing
             group.addTask { try await writeAgain(HTTPBodyWriter { resumedContinuation.yield(String(decoding: $0, as: UTF8.self)) }) }
             var iterator = resumed.makeAsyncIterator()
             _ = await iterator.next()
-            #expect(await iterator.next() == ": still here\n\n")
+            #expect(await iterator.next() == "event: alive\ndata: \n\n")
             group.cancelAll()
         }
     }

@@ -31,37 +31,64 @@ export async function keepUp(span, load) {
   return true;
 }
 
+/** The service says that it is alive every 15 s; after more than twice that, it hangs or the network does. */
+const SILENCE_MILLISECONDS = 35_000;
+
 export class Live extends EventTarget {
   #source = null;
   #retry = null;
+  #silence = null;
   #failures = 0;
+  /** When the service was heard last, in milliseconds; null before that. */
+  heardAt = null;
 
   start() {
-    this.#tell('connecting');
-    this.#source = new EventSource('/live');
-    this.#source.addEventListener('open', () => {
+    if (!this.#failures) this.#tell('connecting');
+    const source = new EventSource('/live');
+    this.#source = source;
+    this.#awaitNews();
+    source.addEventListener('open', () => {
       this.#failures = 0;
+      this.#hear();
       this.#tell('on');
     });
-    this.#source.addEventListener('change', (event) => {
+    source.addEventListener('alive', () => this.#hear());
+    source.addEventListener('change', (event) => {
+      this.#hear();
       this.dispatchEvent(new CustomEvent('change', { detail: JSON.parse(event.data) }));
     });
-    this.#source.addEventListener('error', () => {
+    source.addEventListener('error', () => {
       this.#tell('off');
       // A browser gives up for good after an error status (a server starting, a session that ended); so begin anew.
-      if (this.#source.readyState === EventSource.CLOSED) {
-        clearTimeout(this.#retry);
-        this.#failures += 1;
-        const wait = Math.min(30_000, 1000 * 2 ** Math.min(5, this.#failures)) * (0.75 + Math.random() / 2);
-        this.#retry = setTimeout(() => this.start(), wait);
-        this.dispatchEvent(new CustomEvent('broken'));
-      }
+      if (source.readyState === EventSource.CLOSED) this.#startAgain();
     });
   }
 
   stop() {
     clearTimeout(this.#retry);
+    clearTimeout(this.#silence);
     this.#source?.close();
+  }
+
+  #hear() {
+    this.heardAt = Date.now();
+    this.#awaitNews();
+  }
+
+  #awaitNews() {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => {
+      this.#tell('off');
+      this.#startAgain();
+    }, SILENCE_MILLISECONDS);
+  }
+
+  #startAgain() {
+    this.stop();
+    this.#failures += 1;
+    const wait = Math.min(30_000, 1000 * 2 ** Math.min(5, this.#failures)) * (0.75 + Math.random() / 2);
+    this.#retry = setTimeout(() => this.start(), wait);
+    this.dispatchEvent(new CustomEvent('broken'));
   }
 
   #tell(state) {

@@ -8,6 +8,7 @@ import { Live, keepUp, latest } from './live.js';
 import { withSession } from './login.js';
 import { RiskMap } from './map.js';
 import { ModelsPage } from './models.js';
+import { Notes, emptiness } from './notes.js';
 import { alertFilter, isChosen, outlook, recordedFilter } from './outlook.js';
 import { Player } from './player.js';
 import { Counters, fillSelect, segments, showFailure, showHotspots, showLoading } from './panels.js';
@@ -25,6 +26,7 @@ const element = (id) => document.getElementById(id);
 class Dashboard {
   #state = new ViewState();
   #live = new Live();
+  #notes = new Notes(element('map-note'));
   #map = null;
   #timeline;
   #counters;
@@ -44,7 +46,7 @@ class Dashboard {
     try {
       this.#map = new RiskMap(element('map'), document.documentElement.dataset.theme, this.#state.place);
     } catch {
-      this.#note(text('map.noGraphics'));
+      this.#notes.set('graphics', text('map.noGraphics'));
     }
     this.#timeline = new Timeline(element('histogram'));
     this.#player = new Player(this.#state, this.#timeline);
@@ -53,23 +55,41 @@ class Dashboard {
     this.#detail = new Detail(element('detail'));
     this.#models = new ModelsPage(element('models'), () => this.#state.set({ page: 'map' }));
     for (const id of ['alerts', 'hotspots']) showLoading(element(id));
-    const isPlaced = this.#state.place !== null;
     this.#wireControls();
     this.#wireDetails();
     this.#wireLive();
-    this.#loadSummary().then(() => this.#chooseSpan()).then(() => {
-      this.#showAll();
-      this.#live.start();
-      if (!isPlaced) this.#fit();
-    });
-    this.#loadAreas();
-    if (this.#map) api.baseMap().then(({ style }) => this.#map.setBaseMap(style)).catch(() => this.#note(text('map.failed')));
+    const areas = this.#loadAreas();
+    // A district that the address names is looked for before anything is asked about it.
+    this.#begin(this.#state.place !== null, this.#state.jurisdiction ? areas : null).then(() => this.#live.start());
+    this.#loadBaseMap();
+  }
+
+  /** Shows the first view once it is known what there is. */
+  async #begin(isPlaced, areas) {
+    await Promise.all([this.#loadSummary(), areas]);
+    await this.#chooseSpan();
+    this.#showAll();
+    if (!isPlaced) this.#fit();
+  }
+
+  #loadBaseMap() {
+    if (!this.#map) return;
+    api.baseMap().then(({ style }) => this.#map.setBaseMap(style)).catch(() => this.#notes.set('tiles', text('map.failed')));
+  }
+
+  /** The connection stands again: what could not be had meanwhile is asked for anew. */
+  #heal() {
+    this.#notes.clear('tiles');
+    if (!this.#areaCount) this.#loadAreas();
+    if (this.#summary) this.#showAll();
+    else this.#begin(this.#state.place !== null, null);
+    if (this.#models.isOpen) this.#models.show();
   }
 
   #wireDetails() {
     const state = this.#state;
     this.#alerts.addEventListener('choose', ({ detail: alert }) => this.#showAlert(alert));
-    this.#alerts.addEventListener('fault', ({ detail }) => this.#note(detail));
+    this.#alerts.addEventListener('fault', ({ detail }) => this.#notes.set('fault', detail));
     this.#alerts.addEventListener('new', ({ detail: alert }) => {
       if (alert.latitude !== undefined) this.#map?.pulse(alert.longitude, alert.latitude);
     });
@@ -109,12 +129,15 @@ class Dashboard {
 
   /** Opens the alert that the address names. */
   async #openLinked() {
-    const id = this.#state.alert;
+    const state = this.#state, id = state.alert;
     if (!id) return;
     try {
       this.#showAlert(this.#alerts.choose(id) ?? await api.alert(id));
     } catch (error) {
-      this.#note(text(error.status === 404 ? 'alerts.gone' : 'failed'));
+      if (error.status === 401) return this.#signedOut();
+      this.#notes.set('fault', text(error.status === 404 ? 'alerts.gone' : 'alerts.notLoaded'));
+      state.alert = '';
+      state.write();
     }
   }
 
@@ -149,6 +172,7 @@ class Dashboard {
     state.addEventListener('change', ({ detail }) => {
       // The bars show all of time: they stay when only the span moves.
       const changes = Object.keys(detail);
+      this.#notes.clear('fault', 'tiles');
       if (changes.includes('layer')) this.#player.pause();
       if (changes.every((key) => ['alert', 'page'].includes(key))) return this.#showPage();
       this.#showAll(changes.some((key) => !['preset', 'from', 'to'].includes(key)));
@@ -156,11 +180,12 @@ class Dashboard {
     this.#map?.addEventListener('move', () => {
       state.place = this.#map.place();
       state.write();
+      this.#notes.clear('tiles');
       this.#loadHotspots();
     });
     this.#map?.addEventListener('fault', ({ detail }) => {
       if (detail?.status === 401) this.#signedOut();
-      else this.#note(text('map.failed'));
+      else this.#notes.set('tiles', text('map.failed'));
     });
     this.#map?.addEventListener('idle', () => this.#noteEmptiness());
     this.#setPlayButton();
@@ -170,9 +195,11 @@ class Dashboard {
     this.#live.addEventListener('state', ({ detail }) => {
       element('live').className = `live is-${detail}`;
       element('live').textContent = text(`live.${detail}`);
-      if (detail === 'off') this.#lostAt ??= Date.now();
-      if (detail === 'on') this.#lostAt = null;
-      this.#noteEmptiness();
+      if (detail === 'off') this.#lostAt ??= this.#live.heardAt ?? Date.now();
+      const isHealed = detail === 'on' && this.#lostAt;
+      if (isHealed) this.#lostAt = null;
+      this.#notes.set('lost', this.#lostAt ? text('live.lost', { when: formatClock(this.#lostAt) }) : '');
+      if (isHealed) this.#heal();
     });
     this.#live.addEventListener('change', ({ detail }) => {
       element('live').title = formatClock(Date.now());
@@ -191,7 +218,10 @@ class Dashboard {
     const old = this.#oldLayers;
     this.#oldLayers = new Set();
     // The heat need not wait for the figures: where they move the span on, it is shown anew.
-    if (this.#isHeatOld) this.#map?.refresh();
+    if (this.#isHeatOld) {
+      this.#notes.clear('tiles');
+      this.#map?.refresh();
+    }
     this.#isHeatOld = false;
     const hasMoved = await keepUp(() => this.#state.span(), () => this.#loadSummary());
     if (hasMoved) this.#map?.show(this.#state.drawnLayer, this.#state.filter());
@@ -258,7 +288,10 @@ class Dashboard {
       this.#state.data = span(summary.from, summary.to);
       this.#state.forecast = span(summary.forecastFrom, summary.forecastTo);
       this.#counters.update(summary.layers, this.#state.layer);
+      this.#notes.clear('figures');
+      this.#noteEmptiness();
     } catch (error) {
+      this.#notes.set('figures', text('counters.failed'));
       this.#failed(error);
     }
   });
@@ -353,20 +386,8 @@ class Dashboard {
     location.reload();
   }
 
-  #note(words) {
-    element('map-note').textContent = words;
-    element('map-note').hidden = !words;
-  }
-
   #noteEmptiness() {
-    if (this.#lostAt) return this.#note(text('live.lost', { when: formatClock(this.#lostAt) }));
-    if (!this.#map) return this.#note(text('map.noGraphics'));
-    const summary = this.#summary;
-    if (!summary) return;
-    if (this.#state.layer === 'forecast') return this.#note(summary.forecastFrom ? '' : text('forecast.none'));
-    if (!summary.from) return this.#note(text('map.noData'));
-    const info = summary.layers.find((layer) => layer.name === this.#state.layer);
-    this.#note(info && info.count === 0 ? text('map.empty', { unit: text(`unit.${info.name}`) }) : '');
+    if (this.#summary) this.#notes.set('empty', emptiness(this.#summary, this.#state.layer));
   }
 
   #setPlayButton() {

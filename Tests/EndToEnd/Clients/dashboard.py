@@ -433,6 +433,32 @@ def lose_and_heal(viewer):
     expect(live).to_have_class("live is-on", timeout=PATIENCE)
 
 
+def hang_and_heal(viewer):
+    """The service stands still with all connections open, which shows; when it goes on, the page does too, and has all that failed meanwhile."""
+    process = int((home / "run" / "heatmap-tiles.pid").read_text())
+    live = viewer.page.locator("#live")
+    os.kill(process, signal.SIGSTOP)
+    try:
+        expect(live).to_have_class("live is-off", timeout=PATIENCE)
+        expect(viewer.page.locator("#map-note")).to_contain_text("connection is lost")
+    finally:
+        os.kill(process, signal.SIGCONT)
+    expect(live).to_have_class("live is-on", timeout=PATIENCE)
+    expect(viewer.page.locator("#map-note")).not_to_contain_text("connection is lost")
+    viewer.rest()
+    assert viewer.page.locator(".retry").count() == 0
+
+
+def open_bad_links(viewer):
+    """What a link holds that is not there is said, and the note stays when the map has been drawn."""
+    page = viewer.page
+    viewer.visit("/#alert=no-such-alert&span=all")
+    expect(page.locator("#map-note")).to_contain_text("no such alert", timeout=PATIENCE)
+    viewer.rest()
+    expect(page.locator("#map-note")).to_contain_text("no such alert")
+    assert "alert" not in viewer.parameters()
+
+
 def step(work, *arguments, **options):
     global current
     began = time.monotonic()
@@ -499,6 +525,8 @@ with sync_playwright() as playwright:
     step(move_live, officer)
     step(begin_an_hour, officer)
     step(lose_and_heal, officer)
+    step(hang_and_heal, officer)
+    step(open_bad_links, officer)
     step(look_at_a_complaint, officer)
     step(look_ahead, officer)
     step(show_models, officer, may=False)
