@@ -11,6 +11,8 @@ struct CaseRoutes: Sendable {
     let notifier: NotificationsV1.NotifierService.Client
     let models: ModelsV1.ModelService.Client
     let map: LiveMap
+    /// Looks for an alert that is not among the newest.
+    var storedAlert: @Sendable (String) async throws -> AlertNote? = { _ in nil }
 
     static let rules: [String: AccessRule] = [
         "/alerts/states": .scope(Scope.readAlerts), "/alerts/{id}/acknowledge": .scope(Scope.writeAlerts), "/models": .scope(Scope.readModels),
@@ -18,7 +20,7 @@ struct CaseRoutes: Sendable {
     ]
 
     static let timeout: Duration = .seconds(5)
-    static let maxAlerts: UInt32 = 1000
+    static let maxAlerts = 1000
 
     var all: [HTTPRoute] {
         [
@@ -43,9 +45,13 @@ struct CaseRoutes: Sendable {
         }
     }
 
-    /// Where the notifier's alerts stand. No subject or text of theirs comes along.
+    /// Where the newest of the alerts stand that the caller may see. No subject or text of theirs comes along.
     private func alertStates(_ request: HTTPRequest) async throws -> HTTPResponse {
-        let answer = try await notifier.listAlerts(.init(limit: Self.maxAlerts), options: try Self.options(request))
+        let (state, permitted) = (map.current, request.serviceContext.principal?.permittedJurisdictions)
+        let ids = state.alerts.lazy.filter { state.shows($0, to: permitted) }.prefix(Self.maxAlerts).map(\.decisionID)
+        guard !ids.isEmpty else { return try Self.json([AlertState]()) }
+        let answer = try await notifier.listAlerts(
+            .init(limit: UInt32(Self.maxAlerts), alertIDs: Array(ids)), options: try Self.options(request))
         return try Self.json(answer.alerts.map { AlertState($0) })
     }
 
@@ -54,8 +60,12 @@ struct CaseRoutes: Sendable {
         guard request.headers["content-type"]?.split(separator: ";").first == "application/json" else {
             return try Routes.refusal(415, "invalid_argument", "send JSON")
         }
+        let permitted = request.serviceContext.principal?.permittedJurisdictions
+        guard let found = try await map.alert(request.pathParameters["id"] ?? "", for: permitted, stored: storedAlert) else {
+            return try Routes.noAlert()
+        }
         let answer = try await notifier.acknowledgeAlert(
-            .init(alertID: request.pathParameters["id"] ?? ""), options: try Self.options(request))
+            .init(alertID: found.decisionID), options: try Self.options(request))
         guard let alert = answer.alert else { throw RPCError(.internal, "the notifier did not say which alert it acknowledged") }
         return try Self.json(AlertState(alert))
     }

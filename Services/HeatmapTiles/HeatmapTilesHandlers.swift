@@ -92,8 +92,3 @@ struct HeatmapTilesHandlers: TilesV1.TileService.Handlers {
         throw RPCError.invalidArgument(faults)
     }
 }
-
-extension Principal {
-    /// The jurisdictions to which answers are limited; nil when there is no such limit.
-    var permittedJurisdictions: Set<String>? { jurisdictions.isEmpty ? nil : jurisdictions }
-}

@@ -42,7 +42,9 @@ import ServiceRuntime
                     files: WebFiles(mapLibre: configuration.mapLibreFiles, baseMapStyleURL: configuration.baseMapStyleURL),
                     sessions: Sessions(auth: AuthV1.AuthService.Client(auth)),
                     live: LiveStream(map: map, maxListeners: configuration.maxListeners),
-                    cases: CaseRoutes(notifier: NotificationsV1.NotifierService.Client(notifier), models: modelClient, map: map),
+                    cases: CaseRoutes(notifier: NotificationsV1.NotifierService.Client(notifier), models: modelClient, map: map) {
+                        try await store.alert($0)
+                    },
                     publicURL: configuration.publicURL ?? runtime.configuration.addresses[runtime.service.name]
                         ?? runtime.service.defaultAddress,
                     storedAlert: { try await store.alert($0) }, storedAlerts: { try await store.alerts(in: $0) })

@@ -265,8 +265,7 @@ struct MapQueries {
         let visible = state.alerts.lazy.filter { alert in
             let hour = CubeHour.containing(microsecondsSince1970: alert.eventMicroseconds)
             guard hour.map(filter.hours.contains) ?? false, filter.types?.contains(alert.channel) ?? true else { return false }
-            guard let jurisdictions = filter.jurisdictions else { return true }
-            return alert.position.map { state.isPosition($0, inAnyOf: jurisdictions) } ?? false
+            return state.shows(alert, to: filter.jurisdictions)
         }
         return visible.prefix(limit).map { alert in
             Payload.Alert(

@@ -227,22 +227,18 @@ struct Routes: Sendable {
 
     /// One alert, however old, as far as it is kept and the caller may see it.
     private func alert(_ request: HTTPRequest) async throws -> HTTPResponse {
-        let id = request.pathParameters["id"] ?? ""
-        var state = map.current
-        if !state.alerts.contains(where: { $0.decisionID == id }) {
-            guard id.utf8.count <= Self.maxIdentifierBytes, let stored = try await storedAlert(id) else { return try Self.noAlert() }
-            state.show([stored])
+        let permitted = request.serviceContext.principal?.permittedJurisdictions
+        guard let found = try await map.alert(request.pathParameters["id"] ?? "", for: permitted, stored: storedAlert) else {
+            return try Self.noAlert()
         }
-        let queries = MapQueries(
-            state: state, forecast: nil, renderer: renderer, permitted: request.serviceContext.principal?.permittedJurisdictions)
-        let everything = CubeFilter(layer: .alerts, jurisdictions: queries.permitted)
-        guard let alert = queries.alerts(everything, limit: .max).first(where: { $0.decisionID == id }) else { return try Self.noAlert() }
+        var state = map.current
+        state.show([found])
+        let queries = MapQueries(state: state, forecast: nil, renderer: renderer, permitted: permitted)
+        guard let alert = queries.alerts(CubeFilter(layer: .alerts, jurisdictions: permitted), limit: 1).first else { return try Self.noAlert() }
         return try TileCache.Answer(try Payload.encode(alert), contentType: Self.json, coding: .identity).response(to: request)
     }
 
-    private static let maxIdentifierBytes = 128
-
-    private static func noAlert() throws -> HTTPResponse {
+    static func noAlert() throws -> HTTPResponse {
         try refusal(404, "not_found", "there is no such alert, or not any more, or it is not yours to see", field: "id")
     }
 

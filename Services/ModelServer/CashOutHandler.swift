@@ -90,7 +90,7 @@ extension ModelServerHandlers {
 
     /// The areas that the caller is limited to; nil for one who is not.
     func areas(of principal: Principal?) async throws -> [Geo.Polygon]? {
-        guard let ids = principal?.jurisdictions, !ids.isEmpty else { return nil }
+        guard let ids = principal?.permittedJurisdictions else { return nil }
         return try await records.jurisdictions(ids).map { encoded in
             let jurisdiction = try Jurisdiction(try Payload.decode(RecordsV1.Jurisdiction.self, encoded))
             return try Geo.Polygon(rings: jurisdiction.rings.map { ring in

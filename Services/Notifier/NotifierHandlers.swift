@@ -32,6 +32,12 @@ struct NotifierHandlers: NotificationsV1.NotifierService.Handlers {
         guard limit <= Self.maxLimit else {
             throw RPCError.invalidArgument([FieldViolation(field: "limit", description: "is more than \(Self.maxLimit)")])
         }
+        guard request.alertIDs.count <= Self.maxLimit else {
+            throw RPCError.invalidArgument([FieldViolation(field: "alert_ids", description: "are more than \(Self.maxLimit)")])
+        }
+        if request.alertIDs.isEmpty, context.serviceContext.principal?.permittedJurisdictions != nil {
+            throw RPCError(.permissionDenied, "a token that is limited to jurisdictions may ask for alerts by their ids only")
+        }
         let states: [Alert.State]? =
             switch request.state {
             case .unspecified: nil
@@ -42,7 +48,8 @@ struct NotifierHandlers: NotificationsV1.NotifierService.Handlers {
             case .unrecognized(let number):
                 throw RPCError.invalidArgument([FieldViolation(field: "state", description: "is \(number), which is no state")])
             }
-        let (alerts, total) = try await answering { try await database.alerts(in: states, limit: limit) }
+        let ids = request.alertIDs.isEmpty ? nil : request.alertIDs
+        let (alerts, total) = try await answering { try await database.alerts(in: states, among: ids, limit: limit) }
         return NotificationsV1.ListAlertsResponse(alerts: alerts.map(NotificationsV1.Alert.init), total: total)
     }
 

@@ -39,6 +39,9 @@ public struct Principal: Sendable, Hashable {
         self.jurisdictions = jurisdictions
         self.tokenID = tokenID
     }
+
+    /// The jurisdictions to which answers are limited; nil when there is no such limit.
+    public var permittedJurisdictions: Set<String>? { jurisdictions.isEmpty ? nil : jurisdictions }
 }
 
 /// Both in one, for what a context keeps costs a call.

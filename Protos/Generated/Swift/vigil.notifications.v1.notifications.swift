@@ -420,15 +420,20 @@ extension NotificationsV1 {
         public var state: NotificationsV1.AlertState = NotificationsV1.AlertState()
         /// 1 to 1,000; 0 for 100.
         public var limit: UInt32 = 0
+        /// Only these, at most 1,000; none for all. A caller whose token is limited to jurisdictions has to name them: where an alert lies is
+        /// known to the map, which tells each caller the ids of its own.
+        public var alertIDs: [String] = []
 
         public init() {}
 
         public init(
             state: NotificationsV1.AlertState = NotificationsV1.AlertState(),
-            limit: UInt32 = 0
+            limit: UInt32 = 0,
+            alertIDs: [String] = []
         ) {
             self.state = state
             self.limit = limit
+            self.alertIDs = alertIDs
         }
 
         public static let fullName = "vigil.notifications.v1.ListAlertsRequest"
@@ -445,6 +450,7 @@ extension NotificationsV1 {
         package init(unpacked: UnsafePointer<Vigil__Notifications__V1__ListAlertsRequest>) throws {
             self.state = NotificationsV1.AlertState(rawValue: Int32(truncatingIfNeeded: unpacked.pointee.state.rawValue))
             self.limit = unpacked.pointee.limit
+            self.alertIDs = try Unpacked.list(unpacked.pointee.alert_ids, unpacked.pointee.n_alert_ids) { try Unpacked.string($0, "vigil.notifications.v1.ListAlertsRequest.alert_ids") }
         }
 
         public var protobufByteCount: Int {
@@ -459,12 +465,19 @@ extension NotificationsV1 {
         private func send(to sink: inout some ProtobufSink) {
             if self.state.rawValue != 0 { sink.enumeration(1, self.state) }
             if self.limit != 0 { sink.uint32(2, self.limit) }
+            for value in self.alertIDs { sink.string(3, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
             writer.beginObject()
             if self.state.rawValue != 0 { writer.field("state"); writer.write(self.state) }
             if self.limit != 0 { writer.field("limit"); writer.write(self.limit) }
+            if !self.alertIDs.isEmpty {
+                writer.field("alertIds")
+                writer.beginArray()
+                for value in self.alertIDs { writer.write(value) }
+                writer.endArray()
+            }
             writer.endObject()
         }
 
@@ -478,6 +491,12 @@ extension NotificationsV1 {
                 case "limit":
                     if try reader.readNullIfNext() { continue }
                     self.limit = try reader.readUInt32()
+                case "alertIds", "alert_ids":
+                    if try reader.readNullIfNext() { continue }
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.alertIDs.append(try reader.readString())
+                    }
                 default: try reader.skipUnknown()
                 }
             }
@@ -776,15 +795,16 @@ extension FileDescriptor {
             YWxlcnRJZBIYCgdzdWJqZWN0GAIgASgJUgdzdWJqZWN0EhIKBGJvZHkYAyABKAlSBGJvZHkSHQoKcmlza19zY29yZRgEIAEoAVIJcmlza1Njb3JlEjYKCGxv\
             Y2F0aW9uGAUgASgLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIIbG9jYXRpb24SOQoKZXZlbnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5U\
             aW1lc3RhbXBSCWV2ZW50VGltZSJnChJSYWlzZUFsZXJ0UmVzcG9uc2USMwoFYWxlcnQYASABKAsyHS52aWdpbC5ub3RpZmljYXRpb25zLnYxLkFsZXJ0UgVh\
-            bGVydBIcCglkdXBsaWNhdGUYAiABKAhSCWR1cGxpY2F0ZSJjChFMaXN0QWxlcnRzUmVxdWVzdBI4CgVzdGF0ZRgBIAEoDjIiLnZpZ2lsLm5vdGlmaWNhdGlv\
-            bnMudjEuQWxlcnRTdGF0ZVIFc3RhdGUSFAoFbGltaXQYAiABKA1SBWxpbWl0ImEKEkxpc3RBbGVydHNSZXNwb25zZRI1CgZhbGVydHMYASADKAsyHS52aWdp\
-            bC5ub3RpZmljYXRpb25zLnYxLkFsZXJ0UgZhbGVydHMSFAoFdG90YWwYAiABKANSBXRvdGFsIjQKF0Fja25vd2xlZGdlQWxlcnRSZXF1ZXN0EhkKCGFsZXJ0\
-            X2lkGAEgASgJUgdhbGVydElkIk8KGEFja25vd2xlZGdlQWxlcnRSZXNwb25zZRIzCgVhbGVydBgBIAEoCzIdLnZpZ2lsLm5vdGlmaWNhdGlvbnMudjEuQWxl\
-            cnRSBWFsZXJ0KpMBCgpBbGVydFN0YXRlEhsKF0FMRVJUX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTQUxFUlRfU1RBVEVfUEVORElORxABEhkKFUFMRVJUX1NU\
-            QVRFX0RFTElWRVJFRBACEhwKGEFMRVJUX1NUQVRFX0FDS05PV0xFREdFRBADEhYKEkFMRVJUX1NUQVRFX0ZBSUxFRBAEMuECCg9Ob3RpZmllclNlcnZpY2US\
-            aAoKUmFpc2VBbGVydBIpLnZpZ2lsLm5vdGlmaWNhdGlvbnMudjEuUmFpc2VBbGVydFJlcXVlc3QaKi52aWdpbC5ub3RpZmljYXRpb25zLnYxLlJhaXNlQWxl\
-            cnRSZXNwb25zZSIDkAICEmgKCkxpc3RBbGVydHMSKS52aWdpbC5ub3RpZmljYXRpb25zLnYxLkxpc3RBbGVydHNSZXF1ZXN0GioudmlnaWwubm90aWZpY2F0\
-            aW9ucy52MS5MaXN0QWxlcnRzUmVzcG9uc2UiA5ACARJ6ChBBY2tub3dsZWRnZUFsZXJ0Ei8udmlnaWwubm90aWZpY2F0aW9ucy52MS5BY2tub3dsZWRnZUFs\
-            ZXJ0UmVxdWVzdBowLnZpZ2lsLm5vdGlmaWNhdGlvbnMudjEuQWNrbm93bGVkZ2VBbGVydFJlc3BvbnNlIgOQAgJiBnByb3RvMw==
+            bGVydBIcCglkdXBsaWNhdGUYAiABKAhSCWR1cGxpY2F0ZSKAAQoRTGlzdEFsZXJ0c1JlcXVlc3QSOAoFc3RhdGUYASABKA4yIi52aWdpbC5ub3RpZmljYXRp\
+            b25zLnYxLkFsZXJ0U3RhdGVSBXN0YXRlEhQKBWxpbWl0GAIgASgNUgVsaW1pdBIbCglhbGVydF9pZHMYAyADKAlSCGFsZXJ0SWRzImEKEkxpc3RBbGVydHNS\
+            ZXNwb25zZRI1CgZhbGVydHMYASADKAsyHS52aWdpbC5ub3RpZmljYXRpb25zLnYxLkFsZXJ0UgZhbGVydHMSFAoFdG90YWwYAiABKANSBXRvdGFsIjQKF0Fj\
+            a25vd2xlZGdlQWxlcnRSZXF1ZXN0EhkKCGFsZXJ0X2lkGAEgASgJUgdhbGVydElkIk8KGEFja25vd2xlZGdlQWxlcnRSZXNwb25zZRIzCgVhbGVydBgBIAEo\
+            CzIdLnZpZ2lsLm5vdGlmaWNhdGlvbnMudjEuQWxlcnRSBWFsZXJ0KpMBCgpBbGVydFN0YXRlEhsKF0FMRVJUX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTQUxF\
+            UlRfU1RBVEVfUEVORElORxABEhkKFUFMRVJUX1NUQVRFX0RFTElWRVJFRBACEhwKGEFMRVJUX1NUQVRFX0FDS05PV0xFREdFRBADEhYKEkFMRVJUX1NUQVRF\
+            X0ZBSUxFRBAEMuECCg9Ob3RpZmllclNlcnZpY2USaAoKUmFpc2VBbGVydBIpLnZpZ2lsLm5vdGlmaWNhdGlvbnMudjEuUmFpc2VBbGVydFJlcXVlc3QaKi52\
+            aWdpbC5ub3RpZmljYXRpb25zLnYxLlJhaXNlQWxlcnRSZXNwb25zZSIDkAICEmgKCkxpc3RBbGVydHMSKS52aWdpbC5ub3RpZmljYXRpb25zLnYxLkxpc3RB\
+            bGVydHNSZXF1ZXN0GioudmlnaWwubm90aWZpY2F0aW9ucy52MS5MaXN0QWxlcnRzUmVzcG9uc2UiA5ACARJ6ChBBY2tub3dsZWRnZUFsZXJ0Ei8udmlnaWwu\
+            bm90aWZpY2F0aW9ucy52MS5BY2tub3dsZWRnZUFsZXJ0UmVxdWVzdBowLnZpZ2lsLm5vdGlmaWNhdGlvbnMudjEuQWNrbm93bGVkZ2VBbGVydFJlc3BvbnNl\
+            IgOQAgJiBnByb3RvMw==
             """)
 }

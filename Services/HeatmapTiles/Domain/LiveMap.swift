@@ -32,6 +32,19 @@ final class LiveMap: Sendable {
     /// The map as it is now.
     var current: MapState { state.withLock { $0.map } }
 
+    private static let maxIdentifierBytes = 128
+
+    /// One alert, however old, as far as it is kept and somebody may see it who may see these areas.
+    ///
+    /// - Parameter stored: looks for one that is not among the newest.
+    func alert(_ id: String, for permitted: Set<String>?, stored: (String) async throws -> AlertNote?) async rethrows -> AlertNote? {
+        guard id.utf8.count <= Self.maxIdentifierBytes else { return nil }
+        let map = current
+        var found = map.alerts.first { $0.decisionID == id }
+        if found == nil { found = try await stored(id) }
+        return found.flatMap { map.shows($0, to: permitted) ? $0 : nil }
+    }
+
     /// What is expected; nil while nothing is known of it.
     var forecast: Forecast? { state.withLock { $0.forecast } }
 

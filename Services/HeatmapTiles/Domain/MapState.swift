@@ -208,6 +208,12 @@ struct MapState: Sendable {
         ids.contains { areas[$0]?.contains(position) ?? false }
     }
 
+    /// Whether somebody may see an alert who may see what lies in these areas; nil for everything.
+    func shows(_ alert: AlertNote, to permitted: Set<String>?) -> Bool {
+        guard let permitted else { return true }
+        return alert.position.map { isPosition($0, inAnyOf: permitted) } ?? false
+    }
+
     static func cell(_ position: Position) -> UInt64 { Tile(containing: position, zoom: Cube.cellZoom).code }
 }
 

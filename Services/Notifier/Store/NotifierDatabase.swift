@@ -179,8 +179,10 @@ struct NotifierDatabase: Sendable {
     /// The newest first.
     ///
     /// - Parameter states: only those in one of them; nil for all.
-    func alerts(in states: [Alert.State]?, limit: Int) async throws -> (alerts: [Alert], total: Int64) {
-        let condition: SQL = states.map { "WHERE state = ANY(\($0.map(\.rawValue))::alert_state[])" } ?? ""
+    func alerts(in states: [Alert.State]?, among ids: [String]? = nil, limit: Int) async throws -> (alerts: [Alert], total: Int64) {
+        let inState: SQL = states.map { "state = ANY(\($0.map(\.rawValue))::alert_state[])" } ?? "true"
+        let isMeant: SQL = ids.map { "alert_id = ANY(\($0))" } ?? "true"
+        let condition: SQL = "WHERE \(inState) AND \(isMeant)"
         let rows = try await pool.query("SELECT \(Self.columns) FROM alerts \(condition) ORDER BY sequence DESC LIMIT \(limit)")
         let total = try await pool.query("SELECT count(*) FROM alerts \(condition)").first?.decode(Int64.self)
         return (try rows.map(Self.alert), total ?? 0)

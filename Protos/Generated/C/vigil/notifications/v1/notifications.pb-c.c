@@ -657,7 +657,7 @@ const ProtobufCMessageDescriptor vigil__notifications__v1__raise_alert_response_
   (ProtobufCMessageInit) vigil__notifications__v1__raise_alert_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__notifications__v1__list_alerts_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor vigil__notifications__v1__list_alerts_request__field_descriptors[3] =
 {
   {
     "state",
@@ -683,15 +683,28 @@ static const ProtobufCFieldDescriptor vigil__notifications__v1__list_alerts_requ
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "alert_ids",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Vigil__Notifications__V1__ListAlertsRequest, n_alert_ids),
+    offsetof(Vigil__Notifications__V1__ListAlertsRequest, alert_ids),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__notifications__v1__list_alerts_request__field_indices_by_name[] = {
+  2,   /* field[2] = alert_ids */
   1,   /* field[1] = limit */
   0,   /* field[0] = state */
 };
 static const ProtobufCIntRange vigil__notifications__v1__list_alerts_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor vigil__notifications__v1__list_alerts_request__descriptor =
 {
@@ -701,7 +714,7 @@ const ProtobufCMessageDescriptor vigil__notifications__v1__list_alerts_request__
   "Vigil__Notifications__V1__ListAlertsRequest",
   "vigil.notifications.v1",
   sizeof(Vigil__Notifications__V1__ListAlertsRequest),
-  2,
+  3,
   vigil__notifications__v1__list_alerts_request__field_descriptors,
   vigil__notifications__v1__list_alerts_request__field_indices_by_name,
   1,  vigil__notifications__v1__list_alerts_request__number_ranges,

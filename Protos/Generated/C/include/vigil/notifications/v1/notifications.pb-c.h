@@ -91,10 +91,12 @@ struct  Vigil__Notifications__V1__ListAlertsRequest
   ProtobufCMessage base;
   Vigil__Notifications__V1__AlertState state;
   uint32_t limit;
+  size_t n_alert_ids;
+  char **alert_ids;
 };
 #define VIGIL__NOTIFICATIONS__V1__LIST_ALERTS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__notifications__v1__list_alerts_request__descriptor) \
-    , VIGIL__NOTIFICATIONS__V1__ALERT_STATE__ALERT_STATE_UNSPECIFIED, 0 }
+    , VIGIL__NOTIFICATIONS__V1__ALERT_STATE__ALERT_STATE_UNSPECIFIED, 0, 0,NULL }
 
 
 struct  Vigil__Notifications__V1__ListAlertsResponse
