@@ -45,7 +45,8 @@ extension IngestionGatewayHandlers {
                 await answers.window.waitUntilIdle()
                 answers.end()
             }
-            try await group.waitForAll()
+            // Not `waitForAll`, which would let the other task go on after a failure: it waits for answers that never come.
+            while try await group.next() != nil {}
         }
     }
 }

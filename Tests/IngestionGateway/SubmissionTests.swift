@@ -84,6 +84,24 @@ import Testing
         }
     }
 
+    /// Otherwise its sender would wait for answers that never come.
+    @Test(.timeLimit(.minutes(1))) func aMessageThatCannotBeReadEndsTheStream() async throws {
+        try await ScoringPath.run { path in
+            let token = try await TestTokens.token(ScoringPath.bank, kind: .bank, scopes: ScoringPath.scopes, bankID: ScoringPath.bank)
+            try await path.gateway.withChannel { channel in
+                for method in ["StreamTransactions", "ImportRecords"] {
+                    let wrong = Array(#"{"nope":1}"#.utf8)
+                    let answer = try await channel.http(HTTPRequest(
+                        method: "POST", path: "/vigil.ingestion.v1.IngestionService/\(method)",
+                        headers: ["authorization": "Bearer \(token.value)", "content-type": "application/connect+json"],
+                        body: [0, 0, 0, 0, UInt8(wrong.count)] + wrong))
+                    #expect(answer.status == 200)
+                    #expect(String(decoding: answer.bytes, as: UTF8.self).contains("invalid_argument"))
+                }
+            }
+        }
+    }
+
     @Test func whatIsWrongIsToldByFieldAndNothingIsStored() async throws {
         try await ScoringPath.run { path in
             try await path.asBank { client, options in
