@@ -70,6 +70,8 @@ let package = Package(
         .executable(name: "notifier", targets: ["Notifier"]),
         .executable(name: "vigil", targets: ["Vigil"]),
         .executable(name: "protoc-gen-vigil", targets: ["ProtocGenVigil"]),
+        // For packages that want gRPC and nothing else of Vigil's.
+        .library(name: "RPC", targets: ["RPC", "Protobuf", "StandardContracts"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -233,7 +235,7 @@ if let names = Context.environment["VIGIL_ONLY"]?.split(separator: ",").map({ St
     }
     package.targets.removeAll { !kept.contains($0.name) }
     package.products.removeAll { product in
-        guard let executable = product as? Product.Executable else { return true }
-        return !kept.isSuperset(of: executable.targets)
+        let targets = (product as? Product.Executable)?.targets ?? (product as? Product.Library)?.targets ?? []
+        return !kept.isSuperset(of: targets)
     }
 }

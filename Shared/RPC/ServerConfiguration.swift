@@ -47,8 +47,8 @@ public struct ServerLimits: Sendable {
     public var keepAliveSeconds = 120
     /// Without one within this, the connection is closed.
     public var keepAliveTimeoutSeconds = 20
-    /// A peer that neither sends the rest of a request nor takes what is sent to it for this long, give or take half,
-    /// loses the call; 0 waits for ever. Streams in which nobody has anything to say are not meant.
+    /// A peer that neither sends the rest of a request nor takes what is sent to it loses the call after this or up to twice as long;
+    /// 0 waits for ever. Streams in which nobody has anything to say are not meant.
     public var stallTimeoutSeconds = 60
     /// What a call without a deadline gets; 0 for none.
     public var defaultDeadlineSeconds = 0

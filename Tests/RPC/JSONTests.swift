@@ -1,5 +1,6 @@
 import Contracts
 import Foundation
+import Protobuf
 import RPC
 import TestPrograms
 import Testing
@@ -135,6 +136,20 @@ import Testing
             #expect(refused.headers["allow"] == "GET")
             let head = try await channel.http(HTTPRequest(method: "HEAD", path: "/here"))
             #expect(head.status == 200 && head.bytes.isEmpty && head.headers["content-length"] == "3")
+        }
+    }
+
+    @Test func aUnaryMethodTakesProtobufWithoutAnEnvelope() async throws {
+        try await withServerAndChannel([echo]) { channel, _ in
+            func post(_ path: String) async throws -> HTTPResponse {
+                try await channel.http(HTTPRequest(
+                    method: "POST", path: path, headers: ["content-type": "application/proto"], body: request("as it is").protobufBytes()))
+            }
+            let answer = try await post("/test.Test/Echo")
+            #expect(answer.status == 200 && answer.headers["content-type"] == "application/proto")
+            let reply = try answer.bytes.withUnsafeBytes { try Reply(protobuf: $0) }
+            #expect(reply.text == "as it is")
+            #expect(try await post("/test.Test/Other").status == 404)
         }
     }
 

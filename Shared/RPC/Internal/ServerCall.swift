@@ -250,6 +250,8 @@ final class ServerCall: CallStream, @unchecked Sendable {
         failure = error
         ending = .some(error)
         deadlineNanoseconds = .max
+        // Some clients drop an answer that a reset follows while they send.
+        if error != nil, !remoteEnded, dialect == .connectUnary { drainBytesLeft = Self.maxDrainedBytes }
         guard hasQueues else { return endStream() }
         // Nobody reads the messages of a gathered body one by one.
         if !gathersBody { endInbox(Self.over, discarding: true) }

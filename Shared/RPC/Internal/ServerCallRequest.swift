@@ -73,11 +73,11 @@ extension ServerCall {
         switch Self.mediaType(contentType) {
         case "application/json" where isPost && isRPCPath(path):
             beginConnect(.connectUnary, .json)
+        case "application/proto" where isPost && isRPCPath(path):
+            beginConnect(.connectUnary, .protobuf)
         case "application/json" where isPost && looksLikeMethod(path), "application/proto" where isPost && looksLikeMethod(path):
             dialect = .connectUnary
             refuse(http: 404, RPCError(.unimplemented, "there is no method \(path)"))
-        case "application/proto" where isPost && isRPCPath(path):
-            beginConnect(.connectUnary, .protobuf)
         case "application/connect+json" where isPost:
             beginConnect(.connectStream, .json)
         case "application/connect+proto" where isPost:
