@@ -89,6 +89,7 @@ public enum MethodRules {
     private static let standard: [String: AccessRule] = [
         "/grpc.health.v1.Health/": .open,
         "/grpc.reflection.v1.ServerReflection/": .open,
+        "/grpc.reflection.v1alpha.ServerReflection/": .open,
         "/metrics": either(scope: Scope.readMetrics, peers: [ServiceName.operator]),
         "/debug/connections": either(scope: Scope.readMetrics, peers: [ServiceName.operator]),
     ]

@@ -6,13 +6,17 @@ struct ReflectionService: RPCService {
     typealias Request = GRPCReflectionV1.ServerReflectionRequest
     typealias Response = GRPCReflectionV1.ServerReflectionResponse
 
-    let serviceName = "grpc.reflection.v1.ServerReflection"
+    private static let name = "grpc.reflection.v1.ServerReflection"
+
+    let serviceName: String
     private let index: DescriptorIndex
 
-    init(_ services: [any RPCService]) {
+    /// - Parameter isAlpha: answers at v1alpha's path, where many tools still ask first; its messages are the same.
+    init(_ services: [any RPCService], isAlpha: Bool = false) {
+        serviceName = isAlpha ? "grpc.reflection.v1alpha.ServerReflection" : Self.name
         let own = FileDescriptor.grpcReflectionV1Reflection.withDependencies.map(\.serialized)
         index = DescriptorIndex(
-            files: services.flatMap(\.fileDescriptors) + own, services: services.map(\.serviceName) + [serviceName])
+            files: services.flatMap(\.fileDescriptors) + own, services: services.map(\.serviceName) + [Self.name])
     }
 
     var fileDescriptors: [[UInt8]] { FileDescriptor.grpcReflectionV1Reflection.withDependencies.map(\.serialized) }

@@ -12,7 +12,7 @@ internal import NIOPosix
 /// ```
 ///
 /// - Parameters:
-///   - services: what answers gRPC, and JSON on the same paths. Health v1 and reflection v1 are added.
+///   - services: what answers gRPC, and JSON on the same paths. Health v1 and reflection v1 and v1alpha are added.
 ///   - routes: plain HTTP beside it.
 ///   - interceptors: run round every call and route, in order.
 ///   - health: what the health service tells.
@@ -25,7 +25,8 @@ public func withServer<R>(
     let described = services + [HealthService(health)]
     let connections = ConnectionsRoute()
     let routes = routes + (configuration.connectionsPath.map { [connections.route(at: $0)] } ?? [])
-    let router = try Router(services: described + [ReflectionService(described)], routes: routes)
+    let reflection = [ReflectionService(described), ReflectionService(described, isAlpha: true)]
+    let router = try Router(services: described + reflection, routes: routes)
     let loops = configuration.threads.map { LoopGroup(threads: $0) } ?? .shared
     let core: ServerCore
     let listener: any Channel

@@ -32,6 +32,8 @@ public struct ServerLimits: Sendable {
     public var maxMessageBytes = 4 << 20
     /// Of one response message.
     public var maxSentMessageBytes = 64 << 20
+    /// Kept of requests and messages that one connection has begun and not ended, together; those up to 64 KiB do not count.
+    public var maxUnfinishedBytes = 64 << 20
     /// Calls in flight on one connection; more wait at the client.
     public var maxConcurrentStreams = 256
     /// Of one header block: names, values and 32 for each field.

@@ -1,5 +1,6 @@
 public import Logging
 public import Postgres
+public import RPC
 
 /// The variables that all services share.
 public struct ServiceConfiguration: Sendable {
@@ -24,6 +25,8 @@ public struct ServiceConfiguration: Sendable {
     public var maxMessageBytes: Int
     /// `nil` speaks plaintext, which is allowed on a loopback address only.
     public var tls: TLSFiles?
+    /// The lowest version of TLS that callers may speak; the services themselves speak 1.3 among each other.
+    public var minimumTLSVersion: TLSVersion
     public var database: PostgresConfiguration
     /// How long a start waits for the database before it gives up.
     public var databaseWaitSeconds: Int
@@ -47,6 +50,8 @@ public struct ServiceConfiguration: Sendable {
         threads = reader.int("VIGIL_THREADS", default: 0, in: 0...256, "event loops; 0 takes one for each processor")
         maxMessageBytes = reader.int(
             "VIGIL_MAX_MESSAGE_BYTES", default: 4 << 20, in: 1_024...(1 << 30), "largest message accepted, in bytes")
+        minimumTLSVersion =
+            reader.choice("VIGIL_TLS_MINIMUM_VERSION", default: TLSVersionName.v13, "lowest version of TLS that callers may speak").version
         tls = Self.tlsFiles(from: reader, listenHost: listenHost)
         database = Self.database(for: service, from: reader)
         databaseWaitSeconds = reader.int(
@@ -63,6 +68,13 @@ public struct ServiceConfiguration: Sendable {
         for other in ServiceIdentity.all {
             addresses[other.name] = reader.url(other.addressVariable, default: other.defaultAddress, "address of \(other.name)")
         }
+    }
+
+    private enum TLSVersionName: String, CaseIterable {
+        case v12 = "1.2"
+        case v13 = "1.3"
+
+        var version: TLSVersion { self == .v12 ? .tls12 : .tls13 }
     }
 
     private static func tlsFiles(from reader: ConfigurationReader, listenHost: String) -> TLSFiles? {

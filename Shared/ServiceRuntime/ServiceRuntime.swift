@@ -255,7 +255,7 @@ public final class ServiceRuntime: Sendable {
         if let tls = configuration.tls {
             server.tls = TLSConfiguration(
                 certificateChainFile: tls.certificateFile, privateKeyFile: tls.keyFile, trustRootsFile: tls.trustFile,
-                clientCertificates: .requested)
+                clientCertificates: .requested, minimumVersion: configuration.minimumTLSVersion)
         }
         return server
     }

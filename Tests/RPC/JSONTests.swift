@@ -45,6 +45,35 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("", "unimplemented", 415), ("?encoding=xml&message=%7B%7D", "unimplemented", 415), ("?encoding=json", "invalid_argument", 400),
+        ("?encoding=json&message=AAAA&base64=1&compression=gzip", "invalid_argument", 400),
+        ("?encoding=json&message=%7B%7D&compression=br", "unimplemented", 501),
+    ])
+    func aReadByGETThatCannotBeReadIsRefused(_ query: String, _ code: String, _ status: Int) async throws {
+        try await withServerAndChannel([echo]) { _, server in
+            let output = try await curl("-w", " %{http_code}", "http://\(server.address)/test.Test/Echo\(query)")
+            #expect(output.hasPrefix(#"{"code":"\#(code)""#) && output.hasSuffix(" \(status)"), "\(output)")
+        }
+    }
+
+    @Test func theSpellingOfAMediaTypeDoesNotMatter() async throws {
+        try await withServerAndChannel([echo]) { _, server in
+            let output = try await curl(
+                "-H", "content-type: Application/JSON ; Charset=UTF-8", "-d", "{}", "http://\(server.address)/test.Test/Echo")
+            #expect(output == "{}")
+        }
+    }
+
+    @Test func brokenGzipIsTheCallersFault() async throws {
+        try await withServerAndChannel([echo]) { _, server in
+            let output = try await curl(
+                "-w", " %{http_code}", "-H", "content-type: application/json", "-H", "content-encoding: gzip", "-d", "{}",
+                "http://\(server.address)/test.Test/Echo")
+            #expect(output.hasPrefix(#"{"code":"invalid_argument""#) && output.hasSuffix(" 400"), "\(output)")
+        }
+    }
+
     @Test func anErrorInJSONHasConnectsForm() async throws {
         try await withServerAndChannel([refuse]) { _, server in
             let output = try await curl(
@@ -94,11 +123,13 @@ import Testing
                 try await curl(["-w", " %{http_code} %header{allow}"] + arguments)
             }
             let url = "http://\(server.address)/test.Test"
+            let byPut = try await status("-X", "PUT", "\(url)/Echo")
+            #expect(byPut == #"{"code":"unimplemented","message":"a method is called by GET, POST, not by PUT"} 405 GET, POST"#)
             let byGet = try await status("\(url)/Count")
             #expect(byGet == #"{"code":"unimplemented","message":"a method is called by POST, not by GET"} 405 POST"#)
             let asForm = try await status("-d", "a=1", "\(url)/Echo")
             let form = "application/x-www-form-urlencoded"
-            let advice = "a method does not take content type \(form): send application/json"
+            let advice = "a method does not take \(form): send application/json"
             #expect(asForm == #"{"code":"unimplemented","message":"\#(advice)"} 415 "#)
             let misspelt = try await status("-H", "content-type: application/json", "-d", "{}", "\(url)/Ecko")
             #expect(misspelt == #"{"code":"unimplemented","message":"there is no method /test.Test/Ecko"} 404 "#)
@@ -133,7 +164,7 @@ import Testing
             #expect(try await channel.http(HTTPRequest(path: "/there")).status == 404)
             let refused = try await channel.http(HTTPRequest(method: "DELETE", path: "/here"))
             #expect(refused.status == 405)
-            #expect(refused.headers["allow"] == "GET")
+            #expect(refused.headers["allow"] == "GET, HEAD")
             let head = try await channel.http(HTTPRequest(method: "HEAD", path: "/here"))
             #expect(head.status == 200 && head.bytes.isEmpty && head.headers["content-length"] == "3")
         }

@@ -58,11 +58,11 @@ import Testing
         #expect(seen == [.serviceUnknown, .serving, .notServing])
     }
 
-    @Test func reflectionListsServicesAndDescribesSymbols() async throws {
+    @Test(arguments: ["v1", "v1alpha"]) func reflectionListsServicesAndDescribesSymbols(_ version: String) async throws {
         typealias Request = GRPCReflectionV1.ServerReflectionRequest
         typealias Response = GRPCReflectionV1.ServerReflectionResponse
         let method = MethodDescriptor(
-            service: "grpc.reflection.v1.ServerReflection", name: "ServerReflectionInfo", kind: .bidirectional)
+            service: "grpc.reflection.\(version).ServerReflection", name: "ServerReflectionInfo", kind: .bidirectional)
         let answers = try await withHealth(HealthRegistry(), services: [UnimplementedTestService()]) { channel in
             try await channel.bidirectional(
                 method,

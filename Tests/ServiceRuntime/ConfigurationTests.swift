@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Postgres
+import RPC
 import ServiceRuntime
 import Testing
 
@@ -73,6 +74,17 @@ import Testing
         #expect(configuration.logLevel == .debug)
         #expect(configuration.addresses["model-server"] == "http://models:1")
         #expect(configuration.addresses["feature-store"] == "https://127.0.0.1:8442")
+    }
+
+    @Test(arguments: [(nil, TLSVersion.tls13), ("1.2", .tls12), ("1.3", .tls13)])
+    func theLowestVersionOfTLSIsConfigured(_ text: String?, _ version: TLSVersion) {
+        var environment = ["VIGIL_DATABASE_URL": "postgresql://a@b/c"]
+        environment["VIGIL_TLS_MINIMUM_VERSION"] = text
+        #expect(ServiceConfiguration(for: .notifier, from: ConfigurationReader(environment: environment)).minimumTLSVersion == version)
+        let old = problems(["VIGIL_DATABASE_URL": "postgresql://a@b/c", "VIGIL_TLS_MINIMUM_VERSION": "1.1"]) {
+            _ = ServiceConfiguration(for: .notifier, from: $0)
+        }
+        #expect(old == ["VIGIL_TLS_MINIMUM_VERSION: \"1.1\" is none of 1.2, 1.3"])
     }
 
     @Test func passwordInTheDatabaseAddressIsRefusedAndNotShown() {

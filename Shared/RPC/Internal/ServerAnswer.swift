@@ -123,7 +123,7 @@ enum ServerAnswer {
         var headers = HeaderList()
         let metadata = call.responseMetadata.current
         if call.dialect == .grpc, status != 415 {
-            headers.add(":status", status == 431 ? "431" : "200")
+            headers.add(":status", "200")
             headers.add("content-type", "application/grpc")
             add(error, metadata.trailing, to: &headers)
             session.submitResponse(call, headers: headers, endStream: true)

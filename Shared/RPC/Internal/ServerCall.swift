@@ -27,6 +27,8 @@ final class ServerCall: CallStream, @unchecked Sendable {
     @exclusivity(unchecked) var coding = MessageCoding()
     @exclusivity(unchecked) var target: Target?
     var execution = HandlerExecution.loop
+    /// The handler was given to a worker or a task.
+    var hasStarted = false
     @exclusivity(unchecked) private(set) var metadata = Metadata()
     /// What was asked for, without the query.
     @exclusivity(unchecked) private(set) var path = ""
@@ -42,8 +44,13 @@ final class ServerCall: CallStream, @unchecked Sendable {
     var worker: HandlerWorker?
     var task: Task<Void, Never>?
     /// Whether body bytes are kept until the request is whole.
-    private var gathersBody = false
-    private var maxBodyBytes = 0
+    var gathersBody = false
+    var maxBodyBytes = 0
+    /// The handler was started before the body was whole; to be set before it is.
+    var beganWithoutBody = false
+    var largeBody = LargeBody.whole
+    /// The call's part in its connection's sum of what is kept of unfinished requests.
+    var unfinishedBytes = 0
     /// The status is handed over, or nobody waits for it any longer.
     private(set) var isAnswered = false
     private(set) var hasSentHeaders = false
@@ -73,69 +80,39 @@ final class ServerCall: CallStream, @unchecked Sendable {
         madeProgress()
         self.metadata = metadata
         path = Self.withoutQuery(pseudo.path)
-        if headersTooLarge { return refuse(http: 431, RPCError(.resourceExhausted, "the header fields are too large")) }
         let fields = RequestFields(metadata)
-        if fields.contentType.hasPrefix("application/grpc") {
+        let grpc = "application/grpc"
+        let isGRPC = fields.contentType.hasPrefix(grpc) || fields.contentType.lowercased().hasPrefix(grpc)
+        if headersTooLarge {
+            dialect = isGRPC ? .grpc : .plain
+            return refuse(http: 431, RPCError(.resourceExhausted, "the header fields are larger than \(core.limits.maxHeaderBytes) bytes"))
+        }
+        if isGRPC {
             beginGRPC(fields)
         } else {
             beginConnectOrPlain(fields.contentType)
         }
     }
 
-    func gather(maxBytes: Int) {
-        gathersBody = true
-        maxBodyBytes = maxBytes
-    }
-
     func receivedData() {
         madeProgress()
-        guard !isAnswered, !gathersBody else {
-            session?.consume(self, unconsumedBytes)
-            guard !isAnswered else { return drainBody() }
-            if body.count > maxBodyBytes || announcesTooMuch { refuseLargeBody() }
-            return
-        }
+        guard !isAnswered, !gathersBody else { return gatherData() }
         guard target != nil else { return }
         let bytes = takeBody()
         bytes.withUnsafeBytes { deframer.append($0) }
         do {
             while let message = try deframer.next() { deliver(message) }
+            guard mayKeep(deframer.bufferedByteCount) else { throw tooMuchUnfinished }
             deliveredAll()
         } catch {
             abort(RPCError(handlerError: error))
         }
     }
 
-    /// The envelope of a gathered message tells a length that is not allowed: no need to wait for the bytes.
-    private var announcesTooMuch: Bool {
-        guard coding.hasEnvelope, dialect != .plain, body.count >= MessageCoding.envelopeByteCount else { return false }
-        return body[1..<5].reduce(0) { $0 << 8 | Int($1) } > core.limits.maxMessageBytes
-    }
-
-    private static let maxDrainedBytes = 16 << 20
-
-    /// Throws away what came after the answer; a caller that goes on and on is reset.
-    private func drainBody() {
-        let count = takeBody().count
-        guard drainBytesLeft > 0 else { return }
-        drainBytesLeft = max(drainBytesLeft - count, 0)
-        guard drainBytesLeft == 0, localEnded else { return }
-        session?.reset(self, .noError)
-        markDirty()
-    }
-
-    private func refuseLargeBody() {
-        drainBytesLeft = dialect == .grpc ? 0 : Self.maxDrainedBytes
-        body = []
-        let limit = dialect == .plain ? maxBodyBytes : core.limits.maxMessageBytes
-        let error = RPCError(.resourceExhausted, "the request is larger than the \(limit) bytes allowed")
-        if dialect == .plain { refuse(http: 413, error) } else { finish(error) }
-    }
-
     func receivedEnd() {
         guard !isAnswered else { return }
         if gathersBody {
-            start(on: execution)
+            bodyIsWhole()
         } else if target != nil {
             if deframer.bufferedByteCount > 0 {
                 abort(RPCError(.internal, "the request ended within a message"))
@@ -156,7 +133,10 @@ final class ServerCall: CallStream, @unchecked Sendable {
 
     /// Bytes have not moved for `ticks` though they should. Loop only.
     func isStalled(for ticks: Int) -> Bool {
-        let waits = !output.isEmpty || (!remoteEnded && (drainBytesLeft > 0 || (gathersBody && !isAnswered)))
+        // Part of a message, while the peer may send more.
+        let hasPart = deframer.bufferedByteCount > 0 && unconsumedBytes == 0
+        let awaitsRest = drainBytesLeft > 0 || (!isAnswered && (gathersBody || hasPart))
+        let waits = !output.isEmpty || (!remoteEnded && awaitsRest)
         return waits && connection.tick - lastTick >= ticks
     }
 
@@ -177,8 +157,13 @@ final class ServerCall: CallStream, @unchecked Sendable {
         unaryMessages.received = 1
         guard coding.hasEnvelope else {
             guard requestEncoding == "gzip" else { return (bytes, 0..<bytes.count) }
-            let expanded = try bytes.withUnsafeBytes { try Gzip.decompress($0, maxBytes: core.limits.maxMessageBytes) }
-            return (expanded, 0..<expanded.count)
+            do {
+                let expanded = try bytes.withUnsafeBytes { try Gzip.decompress($0, maxBytes: core.limits.maxMessageBytes) }
+                return (expanded, 0..<expanded.count)
+            } catch let error as RPCError where error.code == .internal {
+                // What gRPC calls internal is the caller's fault in Connect's form.
+                throw RPCError(.invalidArgument, error.message)
+            }
         }
         // The common case: one message, not compressed, read where it lies.
         if deframer.holdsOneMessage(bytes) { return (bytes, MessageCoding.envelopeByteCount..<bytes.count) }
@@ -250,6 +235,7 @@ final class ServerCall: CallStream, @unchecked Sendable {
         failure = error
         ending = .some(error)
         deadlineNanoseconds = .max
+        if unfinishedBytes > 0 { endLargeBody(Self.over) }
         // Some clients drop an answer that a reset follows while they send.
         if error != nil, !remoteEnded, dialect == .connectUnary { drainBytesLeft = Self.maxDrainedBytes }
         guard hasQueues else { return endStream() }
@@ -295,6 +281,7 @@ final class ServerCall: CallStream, @unchecked Sendable {
         isAnswered = true
         failure = error
         deadlineNanoseconds = .max
+        if unfinishedBytes > 0 { endLargeBody(error) }
         drainBytesLeft = Self.maxDrainedBytes
         ServerAnswer.refuse(self, session, status, error)
         markDirty()
@@ -313,7 +300,9 @@ final class ServerCall: CallStream, @unchecked Sendable {
             failure = Self.gone
             cancelHandler()
         }
-        body = []
+        if unfinishedBytes > 0 { endLargeBody(Self.gone) }
+        // A handler may be reading it, on a thread of its own.
+        if !hasStarted { body = [] }
         if !gathersBody { endInbox(Self.gone, discarding: true) }
         endOutbox(Self.gone)
     }

@@ -4,6 +4,7 @@ internal import ServiceContextModule
 /// Running a call's handler, in a worker of its loop or in a task of its own.
 extension ServerCall {
     func start(on execution: HandlerExecution) {
+        hasStarted = true
         connection.handlerStarted()
         switch execution {
         case .loop: loop.run(self)
@@ -38,6 +39,7 @@ extension ServerCall {
                     }
                 if let finisher { finishers.append(finisher) }
             }
+            if beganWithoutBody { try await waitForBody() }
             let scope = CallScope(deadline: deadline, trace: incoming.trace)
             guard case .method(let method) = target, case .unary(let handler) = method.implementation else {
                 let context = incoming.serviceContext

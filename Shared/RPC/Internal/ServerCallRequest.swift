@@ -63,8 +63,8 @@ extension ServerCall {
     /// A content type without its parameters.
     private static func mediaType(_ contentType: String) -> String {
         if contentType == "application/grpc" { return contentType }
-        guard let end = contentType.utf8.firstIndex(of: UInt8(ascii: ";")) else { return contentType }
-        return String(contentType[..<end])
+        guard let end = contentType.utf8.firstIndex(of: UInt8(ascii: ";")) else { return contentType.lowercased() }
+        return HeaderStrings.trimmed(String(contentType[..<end])).lowercased()
     }
 
     func beginConnectOrPlain(_ contentType: String) {
@@ -105,11 +105,13 @@ extension ServerCall {
     private func refuseMisfit(_ contentType: String) {
         dialect = .connectUnary
         guard pseudo.method == "POST" else {
-            responseMetadata.update { $0.initial["allow"] = "POST" }
-            return refuse(http: 405, RPCError(.unimplemented, "a method is called by POST, not by \(pseudo.method)"))
+            let hasNoSideEffects = core.router.method(path)?.descriptor.idempotency == .noSideEffects
+            let allowed = hasNoSideEffects ? "GET, POST" : "POST"
+            responseMetadata.update { $0.initial["allow"] = allowed }
+            return refuse(http: 405, RPCError(.unimplemented, "a method is called by \(allowed), not by \(pseudo.method)"))
         }
-        let given = contentType.isEmpty ? "no content type" : "content type \(Self.mediaType(contentType))"
-        refuse(http: 415, RPCError(.unimplemented, "a method does not take \(given): send application/json"))
+        let lack = contentType.isEmpty ? "the request has no content type" : "a method does not take \(Self.mediaType(contentType))"
+        refuse(http: 415, RPCError(.unimplemented, "\(lack): send application/json"))
     }
 
     private func isRPCPath(_ path: Substring) -> Bool {
@@ -133,10 +135,17 @@ extension ServerCall {
         dialect = .connectUnary
         let query = PercentEncoding.query(pseudo.path.drop { $0 != "?" }.dropFirst())
         func value(_ name: String) -> String? { query.first { $0.name == name }?.value }
-        coding = MessageCoding(form: value("encoding") == "proto" ? .protobuf : .json, hasEnvelope: false)
+        let form: MessageCoding.Form
+        switch value("encoding") {
+        case "json": form = .json
+        case "proto": form = .protobuf
+        default: return refuse(http: 415, RPCError(.unimplemented, "encoding must be json or proto: ?encoding=json&message={}"))
+        }
+        coding = MessageCoding(form: form, hasEnvelope: false)
+        requestEncoding = value("compression")
         guard setDeadline(nil) else { return }
         pseudo.path = path
-        let text = value("message") ?? (coding.form == .json ? "{}" : "")
+        guard let text = value("message") else { return finish(RPCError(.invalidArgument, "the parameter message is missing")) }
         if value("base64") == "1" {
             guard let bytes = Base64.decode(text.utf8) else { return finish(RPCError(.invalidArgument, "the message is no base64")) }
             body = bytes
@@ -194,7 +203,8 @@ extension ServerCall {
             openQueues()
             gather(maxBytes: route.maxBodyBytes)
         case .otherMethods(let methods):
-            responseMetadata.update { $0.initial["allow"] = methods.joined(separator: ", ") }
+            let allowed = methods.contains("GET") ? methods + ["HEAD"] : methods
+            responseMetadata.update { $0.initial["allow"] = allowed.joined(separator: ", ") }
             refuse(http: 405, RPCError(.unimplemented, "the path is not for \(pseudo.method)"))
         case .none:
             refuse(http: 404, RPCError(.notFound, "there is nothing at this path"))

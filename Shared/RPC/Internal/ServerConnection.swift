@@ -11,6 +11,8 @@ final class ServerConnection: HTTP2Connection, Ticking, @unchecked Sendable {
     private var isTold = false
     private let openedAt = NIODeadline.now()
     private var startedCalls = 0
+    /// Kept of requests and messages that are large and not whole.
+    var unfinishedBytes = 0
     /// Handlers that have not returned, closed streams' included.
     private var runningHandlers = 0
     var tickIndex = -1
