@@ -161,7 +161,9 @@ import Testing
     @Test func whatIsNotThereIs404AndOtherMethodsAre405() async throws {
         let route = HTTPRoute("GET", "/here") { _ in .text("yes") }
         try await withServerAndChannel([], routes: [route]) { channel, _ in
-            #expect(try await channel.http(HTTPRequest(path: "/there")).status == 404)
+            let missing = try await channel.http(HTTPRequest(path: "/there"))
+            #expect(missing.status == 404 && missing.headers["content-type"] == "application/json")
+            #expect(String(decoding: missing.bytes, as: UTF8.self).hasPrefix("{\"code\":\""))
             let refused = try await channel.http(HTTPRequest(method: "DELETE", path: "/here"))
             #expect(refused.status == 405)
             #expect(refused.headers["allow"] == "GET, HEAD")

@@ -133,14 +133,8 @@ enum ServerAnswer {
         headers.add(metadata.initial)
         for field in metadata.trailing { headers.addChecked(Metadata.Field(name: "trailer-" + field.name, value: field.value)) }
         headers.add(error.metadata)
-        let body: [UInt8]
-        if call.dialect == .plain {
-            headers.add("content-type", "text/plain; charset=utf-8")
-            body = Array((error.message + "\n").utf8)
-        } else {
-            headers.add("content-type", "application/json")
-            body = ConnectProtocol.error(error)
-        }
+        headers.add("content-type", "application/json")
+        let body = ConnectProtocol.error(error)
         headers.add("content-length", String(body.count))
         let isHead = call.pseudo.method == "HEAD"
         session.submitResponse(call, headers: headers, endStream: isHead)
