@@ -143,7 +143,7 @@ let package = Package(
         service("FeatureStore", ["Features", "Geo"]),
         service("ModelServer", ["Models", "Features", "Geo", crypto]),
         service("AuthGateway", [crypto, cryptoExtras]),
-        service("HeatmapTiles", ["Geo", "CPNG", "Models"], resources: [.embedInCode("Store/Migrations"), .embedInCode("Web")]),
+        service("HeatmapTiles", ["Geo", "CPNG", "Models", crypto], resources: [.embedInCode("Store/Migrations"), .embedInCode("Web")]),
         service("Notifier", ["CCurl"]),
         service("Vigil", [
             argumentParser, collections, crypto, nioCore, nioPosix, jwt, yams, "DevelopmentCertificates",

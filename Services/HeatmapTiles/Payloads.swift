@@ -31,7 +31,8 @@ enum Payload {
             var expected: Double
         }
 
-        var revision: UInt64
+        /// Absent for who may see some jurisdictions only: it counts what happens in the others too.
+        var revision: UInt64?
         /// The first hour with an event, and the end of the last; absent while there is none.
         var from: String?
         var to: String?
@@ -192,7 +193,7 @@ struct MapQueries {
                 expected: tally.riskSum)
         }
         return Payload.Summary(
-            revision: state.revision,
+            revision: permitted == nil ? state.revision : nil,
             from: hours.map { Payload.time(hour: $0.lowerBound) },
             to: hours.map { Payload.time(hour: $0.upperBound + 1) },
             layers: layers, jurisdictions: visibleAreas.count,

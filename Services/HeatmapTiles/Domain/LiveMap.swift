@@ -18,6 +18,13 @@ final class LiveMap: Sendable {
         var signals: Set<Signal> = []
         /// Areas were redrawn, or there is a new forecast.
         var everythingChanged: Bool
+        /// Those that were redrawn.
+        var areas: Set<String> = []
+
+        /// Whether everything has changed for who may see these areas; nil for all.
+        func isEverything(in permitted: Set<String>?) -> Bool {
+            everythingChanged && (areas.isEmpty || permitted.map { !areas.isDisjoint(with: $0) } ?? true)
+        }
     }
 
     private let state: Mutex<State>
@@ -56,7 +63,9 @@ final class LiveMap: Sendable {
     func apply(_ change: MapState.Change) {
         guard !change.isEmpty else { return }
         let effect = state.withLock { state in
-            let effect = Effect(cells: state.map.apply(change), signals: change.signals, everythingChanged: !change.areas.isEmpty)
+            let effect = Effect(
+                cells: state.map.apply(change), signals: change.signals, everythingChanged: !change.areas.isEmpty,
+                areas: Set(change.areas.map(\.id)))
             state.journal.note(effect, revision: state.map.revision)
             return effect
         }
@@ -81,9 +90,10 @@ final class LiveMap: Sendable {
         }
     }
 
-    /// The map's revision, and what has changed since another; nil for everything, or since too long ago.
-    func changes(since revision: UInt64?) -> (revision: UInt64, effect: Effect?) {
-        state.withLock { ($0.map.revision, $0.journal.effect(since: revision)) }
+    /// The map's revision, and what has changed since another; nil for everything, or since too long ago. That areas were redrawn which are
+    /// not among the `permitted` is no change.
+    func changes(since revision: UInt64?, in permitted: Set<String>? = nil) -> (revision: UInt64, effect: Effect?) {
+        state.withLock { ($0.map.revision, $0.journal.effect(since: revision, in: permitted)) }
     }
 
     var listenerCount: Int { state.withLock { $0.listeners.count } }
@@ -140,12 +150,12 @@ struct ChangeJournal: Sendable {
     }
 
     /// What the changes since then did together; nil when that is not known any more, or when everything has changed.
-    func effect(since revision: UInt64?) -> LiveMap.Effect? {
+    func effect(since revision: UInt64?, in permitted: Set<String>? = nil) -> LiveMap.Effect? {
         guard let revision, let forgotten, revision >= forgotten else { return nil }
         var effect = LiveMap.Effect(cells: [], everythingChanged: false)
         for change in changes.reversed() {
             if change.revision <= revision { break }
-            if change.effect.everythingChanged { return nil }
+            if change.effect.isEverything(in: permitted) { return nil }
             effect.cells.formUnion(change.effect.cells)
             effect.signals.formUnion(change.effect.signals)
         }
