@@ -1,4 +1,5 @@
 import Contracts
+import Foundation
 import Identity
 import RPC
 import RecordCoding
@@ -59,6 +60,9 @@ struct CaseRoutes: Sendable {
         // A form of another site cannot send JSON.
         guard request.headers["content-type"]?.split(separator: ";").first == "application/json" else {
             return try Routes.refusal(415, "invalid_argument", "send JSON")
+        }
+        guard (try? JSONSerialization.jsonObject(with: Data(request.body))) is [String: Any] else {
+            return try Routes.refusal(400, "invalid_argument", "the body is no JSON object; send {}")
         }
         let permitted = request.serviceContext.principal?.permittedJurisdictions
         guard let found = try await map.alert(request.pathParameters["id"] ?? "", for: permitted, stored: storedAlert) else {

@@ -143,6 +143,15 @@ struct QueryParameters: Sendable {
         try instant("at").map { Int(($0.microseconds + CubeHour.microsecondsPerHour - 1) / CubeHour.microsecondsPerHour) }
     }
 
+    /// The same, refused where it lies after the hour of `now`: nobody knows yet what will be known then.
+    func knownBefore(asOf now: Timestamp) throws -> Int? {
+        let end = try knownBefore()
+        guard end ?? 0 <= Int(now.microseconds / CubeHour.microsecondsPerHour) + 1 else {
+            throw BadQuery(field: "at", reason: "must not lie in the future: it is \(now.iso8601)")
+        }
+        return end
+    }
+
     /// `from` is rounded down and `to` up to whole UTC hours; without them the span is open.
     private func hours() throws -> Range<Int> {
         let from = try instant("from"), to = try instant("to")

@@ -260,7 +260,7 @@ struct Routes: Sendable {
 
     /// The map that a request is about, as its caller may see it: as it is now, or as it was known `at` a moment.
     private func queries(for request: HTTPRequest) async throws -> MapQueries {
-        let at = try QueryParameters(request.query.filter { $0.name == "at" }, allowed: ["at"]).knownBefore()
+        let at = try QueryParameters(request.query.filter { $0.name == "at" }, allowed: ["at"]).knownBefore(asOf: now())
         let thisHour = Int(now().microseconds / CubeHour.microsecondsPerHour)
         let layer = (request.pathParameters["layer"] ?? request.query.first { $0.name == "layer" }?.value).flatMap { Layer(rawValue: $0) }
         let state: MapState

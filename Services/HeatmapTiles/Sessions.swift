@@ -38,6 +38,9 @@ struct Sessions: Sendable {
             return try Routes.refusal(401, "unauthenticated", "user name or password is wrong")
         } catch let error as RPCError where error.code == .permissionDenied {
             return try Routes.refusal(403, "permission_denied", "this user may not see the map")
+        } catch let error as RPCError where error.code == .resourceExhausted {
+            // Said here in a field that a browser reads.
+            throw RPCError.resourceExhausted(error.message, retryAfter: error.retryDelay ?? .seconds(1))
         }
         // All that this person may do: the page acknowledges alerts and shows models for those who may.
         guard token.scope.split(separator: " ").contains(where: { $0 == Scope.readTiles }) else {

@@ -22,7 +22,7 @@ import Testing
     }
 
     private func call(
-        _ cases: CaseRoutes, _ pattern: String, _ id: String = "", jurisdictions: Set<String>
+        _ cases: CaseRoutes, _ pattern: String, _ id: String = "", body: String = "{}", jurisdictions: Set<String>
     ) async throws -> (status: Int, json: Any) {
         let route = try #require(cases.all.first { $0.pattern == pattern })
         let token = try await TestTokens.token("asha", jurisdictions: jurisdictions)
@@ -30,8 +30,8 @@ import Testing
         context.principal = Principal(subject: "asha", kind: .user, jurisdictions: jurisdictions)
         context.bearerToken = token
         let response = try await route.handler(HTTPRequest(
-            method: route.method, path: pattern, headers: ["content-type": "application/json"], pathParameters: ["id": id],
-            serviceContext: context))
+            method: route.method, path: pattern, headers: ["content-type": "application/json"], body: Array(body.utf8),
+            pathParameters: ["id": id], serviceContext: context))
         return (response.status, try JSONSerialization.jsonObject(with: Data(response.bytes)))
     }
 
@@ -67,6 +67,16 @@ import Testing
             let (own, any) = (try await status(north, ["north"]), try await status(south, []))
             #expect(own == 200 && any == 200)
             #expect(notifier.acknowledged == [north, south])
+        }
+    }
+
+    @Test("A body that is no JSON object acknowledges nothing", arguments: ["not json", "", "[]", "{"])
+    func badBodies(body: String) async throws {
+        let id = try #require(ids("north").min())
+        try await withCases { cases, notifier in
+            let (status, json) = try await call(cases, "/alerts/{id}/acknowledge", id, body: body, jurisdictions: [])
+            #expect(status == 400 && (json as? [String: Any])?["code"] as? String == "invalid_argument")
+            #expect(notifier.acknowledged.isEmpty)
         }
     }
 }

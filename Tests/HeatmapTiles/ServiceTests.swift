@@ -105,6 +105,9 @@ struct FakeIngestion: IngestionV1.IngestionService.Handlers {
 
 struct FakeAuth: AuthV1.AuthService.Handlers {
     func issueToken(_ request: AuthV1.IssueTokenRequest, context: CallContext) async throws -> AuthV1.IssueTokenResponse {
+        if case .password(let password) = request.grant, password.username == "hasty" {
+            throw RPCError.resourceExhausted("too many attempts; try again in 30 s", retryAfter: .seconds(30))
+        }
         guard case .password(let password) = request.grant, password.password == "right" else {
             throw RPCError(.unauthenticated, "no")
         }
@@ -226,12 +229,17 @@ struct FakeAuth: AuthV1.AuthService.Handlers {
                     #expect(try await channel.http(HTTPRequest(path: path)).status == 401)
                 }
                 #expect(try await channel.http(HTTPRequest(path: "/")).status == 200)
+                let refused = try await channel.http(HTTPRequest(path: "/api/summary"))
+                #expect(refused.headers["content-type"] == "application/json")
+                #expect(String(decoding: refused.bytes, as: UTF8.self).hasPrefix("{\"code\":\"unauthenticated\""))
                 func login(_ user: String, _ password: String, type: String = "application/json") async throws -> HTTPResponse {
                     try await channel.http(HTTPRequest(
                         method: "POST", path: "/login", headers: ["content-type": type],
                         body: Array(#"{"username":"\#(user)","password":"\#(password)"}"#.utf8)))
                 }
                 #expect(try await login("asha", "wrong").status == 401)
+                let tooMany = try await login("hasty", "right")
+                #expect(tooMany.status == 429 && tooMany.headers["retry-after"] == "30")
                 #expect(try await login("asha", "right", type: "text/plain").status == 415)
                 let granted = try await login("asha", "right")
                 let cookie = try #require(granted.headers["set-cookie"])
