@@ -123,6 +123,8 @@ enum Payload {
         var risk: Double?
         var expected: Double
         var jurisdiction: String?
+        /// A cash machine in it, if there is one.
+        var atm: String?
     }
 
     struct Complaint: Encodable {
@@ -228,8 +230,17 @@ struct MapQueries {
             return Payload.Hotspot(
                 quadkey: tile.quadkey, latitude: centre.latitude, longitude: centre.longitude,
                 count: filter.layer == .forecast ? nil : cell.tally.count, risk: filter.layer == .forecast ? nil : cell.tally.meanRisk,
-                expected: cell.tally.riskSum, jurisdiction: jurisdiction(at: centre))
+                expected: cell.tally.riskSum, jurisdiction: jurisdiction(at: centre), atm: atm(in: tile))
         }
+    }
+
+    private static let maxSitesLookedAt = 200
+
+    /// The name of a cash machine in a tile: one of the first that the caller may see.
+    private func atm(in tile: Tile) -> String? {
+        state.sites.sites(in: tile, limit: Self.maxSitesLookedAt).first { _, site in
+            site.sort == .atm && permitted.map { state.isPosition(site.position, inAnyOf: $0) } ?? true
+        }?.site.terminalID
     }
 
     /// The cells of a box as GeoJSON polygons.
