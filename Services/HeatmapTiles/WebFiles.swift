@@ -25,13 +25,15 @@ struct WebFiles: Sendable {
         files.add("static/icon.svg", PackageResources.icon_svg)
         files.add("static/dashboard.css", PackageResources.dashboard_css)
         let scripts = [
-            "alerts": PackageResources.alerts_js, "api": PackageResources.api_js, "chart": PackageResources.chart_js,
-            "detail": PackageResources.detail_js, "format": PackageResources.format_js, "legend": PackageResources.legend_js,
-            "live": PackageResources.live_js, "login": PackageResources.login_js, "main": PackageResources.main_js, "map": PackageResources.map_js,
-            "mercator": PackageResources.mercator_js, "models": PackageResources.models_js, "outlook": PackageResources.outlook_js,
-            "names": PackageResources.names_js, "palette": PackageResources.palette_js, "panels": PackageResources.panels_js,
-            "notes": PackageResources.notes_js, "player": PackageResources.player_js, "shapes": PackageResources.shapes_js,
-            "state": PackageResources.state_js, "strings": PackageResources.strings_js, "timeline": PackageResources.timeline_js,
+            "acknowledgements": PackageResources.acknowledgements_js, "alerts": PackageResources.alerts_js, "api": PackageResources.api_js,
+            "chart": PackageResources.chart_js, "complaints": PackageResources.complaints_js, "controls": PackageResources.controls_js,
+            "detail": PackageResources.detail_js, "format": PackageResources.format_js, "items": PackageResources.items_js,
+            "legend": PackageResources.legend_js, "live": PackageResources.live_js, "login": PackageResources.login_js,
+            "main": PackageResources.main_js, "map": PackageResources.map_js, "mercator": PackageResources.mercator_js,
+            "models": PackageResources.models_js, "names": PackageResources.names_js, "notes": PackageResources.notes_js,
+            "outlook": PackageResources.outlook_js, "palette": PackageResources.palette_js, "panels": PackageResources.panels_js,
+            "player": PackageResources.player_js, "shapes": PackageResources.shapes_js, "state": PackageResources.state_js,
+            "strings": PackageResources.strings_js, "timeline": PackageResources.timeline_js,
         ]
         for (name, bytes) in scripts { files.add("static/\(name).js", bytes) }
         for (name, bytes) in mapLibre { files.add("maplibre/\(name)", bytes) }

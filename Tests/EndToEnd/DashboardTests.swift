@@ -37,7 +37,8 @@ extension EndToEnd {
                 try #require(result.status == 0, "\(result.output)\(result.errors)")
                 let seen = try result.json()
                 #expect(seen["acknowledged"] is String)
-                #expect((seen["axe"] as? [String: Int])?.count == 11)
+                #expect((seen["contrast"] as? [String: Double])?.keys.sorted() == ["dark", "light"])
+                #expect((seen["axe"] as? [String: Int])?.count == 13)
             }
         }
     }

@@ -6,23 +6,25 @@ import { text, typeName } from './strings.js';
 
 const SHOWN = 40;
 
+/** The first of an alert's reasons, else its channel. */
+export function gist(alert) {
+  const [reason] = alert.reasons;
+  return reason ? formatReason(reason, alert.currency) : typeName(alert.channel);
+}
+
 export class AlertList extends EventTarget {
   #root;
-  #canAcknowledge;
-  #canReadStates;
+  #acknowledgements;
   #alerts = [];
-  #states = new Map();
   #seen = null;
   #filter = '';
   #chosen = null;
-  #isAsking = false;
 
-  /** Who may acknowledge and who may see what was acknowledged is told by the session's scopes. */
-  constructor(root, scopes) {
+  constructor(root, acknowledgements) {
     super();
     this.#root = root;
-    this.#canAcknowledge = scopes.includes('alerts:write');
-    this.#canReadStates = scopes.includes('alerts:read');
+    this.#acknowledgements = acknowledgements;
+    acknowledgements.addEventListener('change', () => this.#show());
   }
 
   /** Asks for the alerts that a filter lets through; those that were not there before, under the same filter, are told in `new`. */
@@ -32,7 +34,6 @@ export class AlertList extends EventTarget {
       // The service tells the last decided first; a bank may send its payments in another order.
       this.#alerts.sort((one, other) => Date.parse(other.eventTime) - Date.parse(one.eventTime));
     } catch (error) {
-      if (error.status === 401) throw error;
       return showFailure(this.#root, error, () => this.load(filter));
     }
     const key = JSON.stringify(filter), seen = key === this.#filter ? this.#seen : null;
@@ -42,18 +43,7 @@ export class AlertList extends EventTarget {
       this.dispatchEvent(new CustomEvent('new', { detail: alert }));
     }
     this.#show();
-    this.#loadStates();
-  }
-
-  /** Without the notifier, or while it is slow, the list shows all the same; only who has taken what is not known. */
-  async #loadStates() {
-    if (!this.#canReadStates || this.#isAsking) return;
-    this.#isAsking = true;
-    const states = await api.alertStates().catch(() => null);
-    this.#isAsking = false;
-    if (!states) return;
-    this.#states = new Map(states.map((state) => [state.alertID, state]));
-    this.#show();
+    this.#acknowledgements.load();
   }
 
   /** The alert with this decision's identifier, marked in the list; null when it is not in it. */
@@ -66,52 +56,33 @@ export class AlertList extends EventTarget {
   }
 
   #show() {
-    if (!this.#alerts.length) return this.#root.replaceChildren(note(text('alerts.none')));
+    // What stands in the list before its alerts are there, or where they could not be had, stays.
+    if (!this.#seen) return;
+    if (!this.#alerts.length) return this.#root.replaceChildren(note(this.#root, text('alerts.none')));
     const focused = document.activeElement?.closest('[data-alert]');
     const focus = focused && this.#root.contains(focused) ? [focused.dataset.alert, document.activeElement.className] : null;
     this.#root.replaceChildren(...this.#alerts.map((alert) => this.#item(alert)));
-    if (focus) [...this.#root.children].find((item) => item.dataset.alert === focus[0])?.querySelector(`.${focus[1].split(' ')[0]}`)?.focus();
+    if (!focus) return;
+    const item = [...this.#root.children].find((item) => item.dataset.alert === focus[0]);
+    // The button is gone once the alert is acknowledged.
+    (item?.querySelector(`.${focus[1].split(' ')[0]}`) ?? item?.querySelector('.row'))?.focus();
   }
 
   #item(alert) {
-    const when = formatDated(Date.parse(alert.eventTime)), [reason] = alert.reasons, what = reason ? formatReason(reason, alert.currency) : typeName(alert.channel);
-    const head = make('span', 'row-head');
+    const when = formatDated(Date.parse(alert.eventTime)), what = gist(alert), head = make('span', 'row-head');
     const amount = formatMoney(alert.amountMinorUnits, alert.currency);
     head.append(
       make('strong', '', [amount, typeName(alert.channel)].filter(Boolean).join(' · ')), make('span', 'risk', formatPercent(alert.risk)));
     const place = alert.jurisdiction ?? (alert.terminal || text('alerts.nowhere'));
     head.title = alert.reasons.map((reason) => formatReason(reason, alert.currency)).join('; ');
     const item = row([head, make('span', 'muted', `${place} · ${when}`), make('span', 'why', what)], () => {
-      this.choose(alert.decisionID);
-      this.dispatchEvent(new CustomEvent('choose', { detail: alert }));
+      this.dispatchEvent(new CustomEvent('choose', { detail: alert.decisionID }));
     });
     item.dataset.alert = alert.decisionID;
     item.className = `alert${alert.decisionID === this.#chosen ? ' is-chosen' : ''}`;
-    const state = this.#states.get(alert.decisionID);
-    if (state?.isAcknowledged) {
-      item.classList.add('is-acknowledged');
-      const by = { who: state.acknowledgedBy ?? '', when: state.acknowledgedAt ? formatDated(Date.parse(state.acknowledgedAt)) : '' };
-      const mark = make('span', 'acknowledged', state.acknowledgedBy ? text('alerts.acknowledgedBy', by) : text('alerts.acknowledged'));
-      item.append(mark);
-    } else if (this.#canAcknowledge) {
-      const button = make('button', 'acknowledge', text('alerts.acknowledge'));
-      button.type = 'button';
-      button.setAttribute('aria-label', text('alerts.acknowledgeThis', { what, when }));
-      button.addEventListener('click', () => this.#acknowledge(alert, button));
-      item.append(button);
-    }
+    item.classList.toggle('is-acknowledged', this.#acknowledgements.isAcknowledged(alert.decisionID));
+    const taken = this.#acknowledgements.element(alert.decisionID, what, when);
+    if (taken) item.append(taken);
     return item;
-  }
-
-  async #acknowledge(alert, button) {
-    button.disabled = true;
-    try {
-      const state = await api.acknowledge(alert.decisionID);
-      this.#states.set(state.alertID, state);
-      this.#show();
-    } catch {
-      button.disabled = false;
-      this.dispatchEvent(new CustomEvent('fault', { detail: text('alerts.notAcknowledged') }));
-    }
   }
 }

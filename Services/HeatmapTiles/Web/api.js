@@ -2,10 +2,19 @@
 
 /** A request that the service refused or that did not reach it (status 0). */
 export class RequestFailed extends Error {
-  constructor(status, message) {
+  /** `retryAfter`: the seconds after which the service may be asked again; null where it says none. */
+  constructor(status, message, retryAfter = null) {
     super(message);
     this.status = status;
+    this.retryAfter = retryAfter;
   }
+}
+
+let onSignedOut = () => {};
+
+/** Calls `work` from now on whenever the service says that nobody is signed in. */
+export function whenSignedOut(work) {
+  onSignedOut = work;
 }
 
 /** No answer is waited for longer than this, so that what is slow never holds up the rest of the page. */
@@ -22,7 +31,12 @@ async function request(path, { signal, ...options } = {}) {
   }
   if (!response.ok) {
     const fault = await response.json().catch(() => ({}));
-    throw new RequestFailed(response.status, fault.message ?? response.statusText);
+    if (response.status === 401) {
+      // Whatever else was under way is refused as well.
+      onSignedOut();
+      onSignedOut = () => {};
+    }
+    throw new RequestFailed(response.status, fault.message ?? response.statusText, Number(response.headers.get('retry-after')) || null);
   }
   return response.status === 204 ? null : response.json();
 }

@@ -1,4 +1,5 @@
 // What is known of one thing: a cell of the map, an alert, a complaint.
+import { gist } from './alerts.js';
 import * as api from './api.js';
 import { bars } from './chart.js';
 import {
@@ -15,14 +16,18 @@ export class Detail extends EventTarget {
   #title;
   #body;
   #opener = null;
+  /** The list that it is in, and what names its item there. */
+  #openerItem = {};
   #asked = null;
   #ticking = null;
+  #acknowledgements;
   /** The cell that is shown: its quadkey and place; null when something else is, or nothing. */
   #cell = null;
 
-  constructor(root) {
+  constructor(root, acknowledgements) {
     super();
     this.#root = root;
+    this.#acknowledgements = acknowledgements;
     this.#title = root.querySelector('h2');
     this.#body = root.querySelector('.detail-body');
     root.querySelector('.close').addEventListener('click', () => this.close());
@@ -38,15 +43,26 @@ export class Detail extends EventTarget {
     this.#stop();
     this.#root.hidden = true;
     this.#cell = null;
-    this.#opener?.focus?.();
+    this.#focusOpener();
     this.#opener = null;
     this.dispatchEvent(new CustomEvent('close'));
+  }
+
+  /** Gives the focus back; a list that was shown anew meanwhile has another button in the same item's place. */
+  #focusOpener() {
+    if (this.#opener?.isConnected) return this.#opener.focus();
+    const { list, key } = this.#openerItem;
+    [...list?.children ?? []].find((item) => keyOf(item) === key)?.querySelector('.row')?.focus();
   }
 
   #open(title) {
     this.#stop();
     this.#cell = null;
-    if (!this.isOpen) this.#opener = document.activeElement;
+    if (!this.isOpen) {
+      this.#opener = document.activeElement;
+      const item = this.#opener.closest('.list > li');
+      this.#openerItem = { list: item?.parentElement, key: item && keyOf(item) };
+    }
     this.#title.textContent = title;
     this.#root.hidden = false;
     this.#title.focus();
@@ -61,21 +77,22 @@ export class Detail extends EventTarget {
   }
 
   /** The view's filter has changed: a cell that is shown is shown under the new one. What stands stays until its figures are there. */
-  follow(layer, filter, facets) {
+  follow(view) {
     if (!this.#cell) return;
     this.#asked.abort();
     this.#asked = new AbortController();
-    this.#fillCell(this.#cell, layer, filter, facets, this.#asked.signal);
+    this.#fillCell(this.#cell, view, this.#asked.signal);
   }
 
-  /** A cell by its quadkey, under the view's filter. */
-  async showCell(quadkey, layer, filter, facets, place) {
+  /** A cell by its quadkey, in a view as `cellView` gives it. */
+  async showCell(quadkey, view, place) {
     const signal = this.#open(text('cell.titleNowhere', { place }));
     this.#cell = { quadkey, place };
-    await this.#fillCell(this.#cell, layer, filter, facets, signal);
+    await this.#fillCell(this.#cell, view, signal);
   }
 
-  async #fillCell({ quadkey, place }, layer, filter, facets, signal) {
+  async #fillCell({ quadkey, place }, view, signal) {
+    const { layer, filter, facets, hasBefore } = view;
     try {
       const cell = await api.cell(quadkey, filter, signal);
       // The history is of all time, so that the span chosen has something beside it.
@@ -84,18 +101,18 @@ export class Detail extends EventTarget {
       const history = await api.series({ layer: drawn, bbox: cell.bounds.join(','), ...rest }, signal);
       if (cell.jurisdiction) this.#title.textContent = text('cell.title', { place: cell.jurisdiction });
       this.#body.replaceChildren(
-        ...this.#counts(cell), ...this.#history(history, drawn), ...section('cell.forecast', outlook(cell.forecast)),
+        ...(cell.jurisdiction ? [make('p', 'muted small', place)] : []), ...this.#counts(cell, hasBefore), ...this.#history(history, drawn), ...section('cell.forecast', outlook(cell.forecast)),
         ...section('cell.reasons', reasons(cell)), ...section('cell.atms', terminals(cell)));
     } catch (error) {
       if (error.name === 'AbortError') return;
-      showFailure(this.#body, error, () => this.showCell(quadkey, layer, filter, facets, place));
+      showFailure(this.#body, error, () => this.showCell(quadkey, view, place));
     }
   }
 
-  /** An alert as the service lists it, and the button to look at the cell around it. */
+  /** An alert as the service lists it, who has taken it, and the button to look at the cell around it. */
   showAlert(alert, showCell) {
     const amount = formatMoney(alert.amountMinorUnits, alert.currency);
-    this.#open(amount ? text('alert.title', { amount }) : text('alert.untitled'));
+    const signal = this.#open(amount ? text('alert.title', { amount }) : text('alert.untitled'));
     const list = make('dl', 'facts'), fact = (key, value) => { if (value) list.append(make('dt', '', text(`alert.${key}`)), make('dd', '', value)); };
     fact('time', formatDated(Date.parse(alert.eventTime)));
     fact('amount', amount);
@@ -106,7 +123,15 @@ export class Detail extends EventTarget {
     fact('decision', alert.decisionID);
     const why = make('ol', 'plain');
     why.append(...alert.reasons.map((reason) => make('li', '', formatReason(reason, alert.currency))));
-    this.#body.replaceChildren(list, ...section('alert.reasons', [why]));
+    const taken = make('div', 'taken');
+    const showTaken = () => {
+      const hadFocus = taken.contains(document.activeElement);
+      taken.replaceChildren(...[this.#acknowledgements.element(alert.decisionID, gist(alert), formatDated(Date.parse(alert.eventTime)))].filter(Boolean));
+      if (hadFocus) (taken.querySelector('button') ?? this.#title).focus();
+    };
+    showTaken();
+    this.#acknowledgements.addEventListener('change', showTaken, { signal });
+    this.#body.replaceChildren(taken, list, ...section('alert.reasons', [why]));
     if (showCell) {
       const button = make('button', '', text('alert.cell'));
       button.type = 'button';
@@ -115,7 +140,7 @@ export class Detail extends EventTarget {
     }
   }
 
-  #counts(cell) {
+  #counts(cell, hasBefore) {
     const list = make('dl', 'facts');
     let isCompared = false;
     for (const info of cell.layers) {
@@ -124,7 +149,7 @@ export class Detail extends EventTarget {
       list.append(make('dt', '', unitName(info.name, info.name === 'risk' ? info.expected : info.count)));
       const figure = make('dd', '', value);
       if (info.name === 'risk' && info.count) figure.append(` · ${text('cell.risk', { risk: formatPercent(info.risk) })}`);
-      if (info.name !== 'risk' && info.change !== undefined) {
+      if (hasBefore && info.name !== 'risk' && info.change !== undefined) {
         figure.append(' ', make('span', 'muted', `(${formatChange(info.change)})`));
         isCompared = true;
       }
@@ -132,7 +157,7 @@ export class Detail extends EventTarget {
     }
     const types = make('p', 'muted', cell.types.filter(({ layer }) => layer === 'transactions' || layer === 'complaints')
       .map(({ type, count }) => `${typeName(type)} ${formatFine(count)}`).join(' · '));
-    return section('cell.counts', [list, ...(isCompared ? [make('p', 'muted small', text('cell.changes'))] : []), types]);
+    return section('cell.counts', [list, make('p', 'muted small', text(isCompared ? 'cell.changes' : 'cell.noChanges')), types]);
   }
 
   #history(series, layer) {
@@ -185,6 +210,8 @@ export class Detail extends EventTarget {
   }
 }
 
+const keyOf = (item) => JSON.stringify(item.dataset);
+
 function section(title, parts) {
   return [make('h3', '', text(title)), ...parts];
 }
@@ -218,6 +245,13 @@ function cashOut(answer, goTo) {
   return [gone, list, rest, basis];
 }
 
+/** A mean with the whole numbers between which the count itself will likely lie; one number alone, or none, is said in words. */
+function expectation(expected, low, high) {
+  if (expected === 0) return formatExpected(0);
+  const key = high === 0 ? 'cell.forecastNone' : low === high ? 'cell.forecastOne' : 'cell.forecastText';
+  return text(key, { expected: formatExpected(expected), low: formatFine(low), high: formatFine(high) });
+}
+
 /** What is expected in a cell: a figure with its interval for each of some spans, and the hours. */
 function outlook(forecast) {
   if (!forecast) return [make('p', 'muted', text('cell.noForecast'))];
@@ -225,7 +259,7 @@ function outlook(forecast) {
   for (const { hours, expected, low, high } of forecast.spans) {
     list.append(
       make('dt', '', text('cell.forecastSpan', { hours: formatFine(hours) })),
-      make('dd', '', text('cell.forecastText', { expected: formatExpected(expected), low: formatFine(low), high: formatFine(high) })));
+      make('dd', '', expectation(expected, low, high)));
   }
   const words = text('cell.forecastLabel', { from: formatMoment(Date.parse(forecast.from)), coverage: formatPercent(forecast.coverage) });
   return [list, bars(forecast.expected, words, { future: 0, height: 40 }), make('p', 'muted small', words)];
@@ -244,7 +278,7 @@ function reasons(cell) {
 
 function terminals(cell) {
   const list = make('ul', 'plain');
-  if (!cell.terminals.length) list.append(note(text('cell.noAtms')));
+  if (!cell.terminals.length) list.append(note(list, text('cell.noAtms')));
   list.append(...cell.terminals.map((terminal) => {
     const item = make('li', terminal.kind, terminalName(terminal.kind, terminal.terminal));
     if (terminal.institution) item.append(' ', make('span', 'muted', terminal.institution));

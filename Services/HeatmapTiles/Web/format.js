@@ -51,6 +51,12 @@ export function formatDuration(milliseconds) {
   return text('duration.days', { count: Math.round(minutes / 1440) });
 }
 
+/** How long to wait, in seconds. */
+export const formatWait = (seconds) => (seconds < 90 ? text('duration.seconds', { count: Math.ceil(seconds) }) : formatDuration(seconds * 1000));
+
+/** Degrees as exactly as a street needs. */
+export const formatPlace = (latitude, longitude) => `${latitude.toFixed(3)}, ${longitude.toFixed(3)}`;
+
 /** A change with its sign. */
 export const formatChange = (number) => (number > 0 ? '+' : number < 0 ? '−' : '±') + formatCount(Math.abs(number));
 

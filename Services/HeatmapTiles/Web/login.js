@@ -1,13 +1,26 @@
 // Signing in: shown when there is no session, gone when there is one.
 import * as api from './api.js';
+import { formatWait } from './format.js';
 import { text } from './strings.js';
 
+const ENDED = 'session-ended';
 const element = (id) => document.getElementById(id);
 
 function showLogin(message = '') {
   element('login').hidden = false;
   element('login-error').textContent = message;
   element('username').focus();
+}
+
+/** Leads back to the login once a session has ended; the address keeps the view, which shows again after it. */
+export function askAgain() {
+  sessionStorage.setItem(ENDED, 'yes');
+  location.reload();
+}
+
+function refusal({ status, retryAfter }) {
+  if (status === 429) return retryAfter ? text('login.tooMany', { wait: formatWait(retryAfter) }) : text('login.tooManyNow');
+  return text(`login.${{ 401: 'refused', 400: 'refused', 403: 'forbidden' }[status] ?? 'unavailable'}`);
 }
 
 /** Calls `start` with the session, after the person has signed in if there is none. */
@@ -23,13 +36,15 @@ export function withSession(start) {
       element('login').hidden = true;
       start(session);
     } catch (error) {
-      const key = { 401: 'refused', 400: 'refused', 403: 'forbidden' }[error.status] ?? 'unavailable';
-      showLogin(text(`login.${key}`));
+      showLogin(refusal(error));
     } finally {
       button.disabled = false;
     }
   });
   api.session().then(start, (error) => {
-    showLogin(error.status === 401 || error.status === 403 ? '' : text('login.unavailable'));
+    const hasEnded = sessionStorage.getItem(ENDED);
+    sessionStorage.removeItem(ENDED);
+    if (error.status === 401 && hasEnded) showLogin(text('login.ended'));
+    else showLogin(error.status === 401 || error.status === 403 ? '' : text('login.unavailable'));
   });
 }

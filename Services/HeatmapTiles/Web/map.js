@@ -1,5 +1,6 @@
 // The map: a style of our own layers, heat from the service's vector tiles, and what moves on it.
 import { tilesURL } from './api.js';
+import { complaintKey } from './complaints.js';
 import { latitudeAt, longitudeAt, placeOf, quadkey, tileAt } from './mercator.js';
 import { nameImage } from './names.js';
 import { cellRamp, heatRamp, themes } from './palette.js';
@@ -46,10 +47,7 @@ export class RiskMap extends EventTarget {
     this.#map.touchZoomRotate.disableRotation();
     this.#map.addControl(new maplibregl.NavigationControl({ showCompass: false }), 'bottom-left');
     this.#map.addControl(new maplibregl.ScaleControl({ maxWidth: 110 }), 'bottom-left');
-    this.#map.on('load', () => {
-      this.#isLoaded = true;
-      this.#rebuild();
-    });
+    this.#map.on('load', () => { this.#isLoaded = true; this.#rebuild(); });
     this.#map.on('style.load', () => {
       if (!this.#isLoaded) return;
       this.#isStyled = true;
@@ -165,12 +163,12 @@ export class RiskMap extends EventTarget {
     }
   }
 
-  /** Complaints as the service lists them; a click on one tells of it. */
+  /** Complaints as the service lists them; a click on one tells its key. */
   setComplaints(complaints) {
     this.#complaints = {
       type: 'FeatureCollection',
-      features: complaints.map((complaint, index) => ({
-        type: 'Feature', properties: { index }, geometry: { type: 'Point', coordinates: [complaint.longitude, complaint.latitude] },
+      features: complaints.map((complaint) => ({
+        type: 'Feature', properties: { key: complaintKey(complaint) }, geometry: { type: 'Point', coordinates: [complaint.longitude, complaint.latitude] },
       })),
     };
     this.#map.getSource?.('complaints')?.setData(this.#complaints);
@@ -208,12 +206,17 @@ export class RiskMap extends EventTarget {
     return marker;
   }
 
+  /** Whether a place is in view; with a `margin`, also that far outside, as a part of the view's width and height. */
+  isInView(longitude, latitude, margin = 0) {
+    const [west, south, east, north] = this.bounds(), across = (east - west) * margin, along = (north - south) * margin;
+    return longitude > west - across && longitude < east + across && latitude > south - along && latitude < north + along;
+  }
+
   /** Whether one of these cells, by their quadkeys, is in view or close to it. */
   sees(quadkeys) {
-    const [west, south, east, north] = this.bounds(), across = (east - west) / 4, along = (north - south) / 4;
     return quadkeys.some((key) => {
-      const [x, y] = placeOf(key), longitude = longitudeAt(x, key.length), latitude = latitudeAt(y, key.length);
-      return longitude > west - across && longitude < east + across && latitude > south - along && latitude < north + along;
+      const [x, y] = placeOf(key);
+      return this.isInView(longitudeAt(x, key.length), latitudeAt(y, key.length), 0.25);
     });
   }
 
@@ -232,6 +235,11 @@ export class RiskMap extends EventTarget {
     const isStill = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
     this.#map.flyTo({ center: [longitude, latitude], zoom: Math.max(13.2, this.#map.getZoom()), animate: !isStill, duration: 900 });
     this.pulse(longitude, latitude);
+  }
+
+  /** Looks at a place as `place` gives it, at once. */
+  jumpTo([latitude, longitude, zoom]) {
+    this.#map.jumpTo({ center: [longitude, latitude], zoom });
   }
 
   /** A ring that widens at a place for a few seconds: something has just happened here. */
@@ -367,17 +375,15 @@ export class RiskMap extends EventTarget {
     const near = [[event.point.x - 5, event.point.y - 5], [event.point.x + 5, event.point.y + 5]];
     const found = this.#map.getLayer('complaints') ? this.#map.queryRenderedFeatures(near, { layers: ['complaints'] }) : [];
     if (found[0]?.properties.cluster) return this.#map.easeTo({ center: event.lngLat, zoom: this.#map.getZoom() + 2 });
-    if (found.length) return this.dispatchEvent(new CustomEvent('complaint', { detail: found[0].properties.index }));
+    if (found.length) return this.dispatchEvent(new CustomEvent('complaint', { detail: found[0].properties.key }));
     // From far off a click means the neighbourhood, from near the cell itself.
     const zoom = Math.max(11, Math.min(17, Math.round(this.#map.getZoom()) + 3));
     this.showCell(event.lngLat.lng, event.lngLat.lat, zoom);
   }
 
-  /** Marks a cell and tells that it is looked at. */
+  /** Tells which cell is to be looked at: the one around a place. */
   showCell(longitude, latitude, zoom) {
-    const [x, y] = tileAt(longitude, latitude, zoom);
-    this.mark([longitudeAt(x, zoom), latitudeAt(y + 1, zoom), longitudeAt(x + 1, zoom), latitudeAt(y, zoom)]);
-    this.dispatchEvent(new CustomEvent('cell', { detail: { quadkey: quadkey(x, y, zoom), longitude, latitude } }));
+    this.dispatchEvent(new CustomEvent('cell', { detail: quadkey(...tileAt(longitude, latitude, zoom), zoom) }));
   }
 
   #frame() {

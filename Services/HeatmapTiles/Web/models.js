@@ -46,7 +46,7 @@ export class ModelsPage {
   }
 
   #showModels(root, models) {
-    if (!models.length) return root.append(note(text('models.none')));
+    if (!models.length) return root.append(note(root, text('models.none')));
     const table = make('table');
     const names = [...new Set(models.flatMap((model) => Object.keys(model.metrics)))].sort();
     const columns = ['version', 'stage', 'trained', 'promoted', 'threshold'];
@@ -78,7 +78,7 @@ export class ModelsPage {
   }
 
   #showPlots(root, scored, fraud) {
-    if (!scored.from || !scored.counts.length) return root.append(note(text('models.noEvents')));
+    if (!scored.from || !scored.counts.length) return root.append(note(root, text('models.noEvents')));
     const start = Date.parse(scored.from), step = scored.bucketHours * 3600_000;
     const times = make('p', 'axis muted');
     times.append(make('span', '', formatDay(start)), make('span', '', formatDay(start + scored.counts.length * step)));

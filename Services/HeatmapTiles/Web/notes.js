@@ -10,6 +10,15 @@ export function emptiness(summary, layer) {
   return summary.layers.find(({ name }) => name === layer)?.count === 0 ? text('map.empty', { unit: text(`unit.${layer}`) }) : '';
 }
 
+const WORDS_SHOWN = 40;
+
+/** What is to be said of the parts of a link that are not understood; empty words when there are none. */
+export function strangeness(parts) {
+  const shorten = (value) => (value.length > WORDS_SHOWN ? `${value.slice(0, WORDS_SHOWN)}…` : value);
+  const what = parts.map(({ name, value }) => text('link.part', { name: text(`link.${name}`), value: shorten(value) })).join(', ');
+  return what && text('link.strange', { what });
+}
+
 export class Notes {
   #root;
   #words = {};

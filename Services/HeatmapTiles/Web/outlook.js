@@ -24,6 +24,12 @@ export function alertFilter(state) {
   return { from, to, jurisdiction, types: isCrime ? undefined : types };
 }
 
+/** What a cell's figures are asked with, and whether there is as long a span before, as far as anything is known, to hold them against. */
+export function cellView(state) {
+  const filter = recordedFilter(state), [from, to] = [filter.from, filter.to].map((time) => Date.parse(time));
+  return { layer: state.layer, filter, facets: state.facets(), hasBefore: Boolean(state.data) && from - (to - from) >= state.data[0] };
+}
+
 /** Complaints of the last days and, after them, those expected: bars for the timeline. */
 export async function outlook(state) {
   if (!state.forecast) return {};

@@ -1,6 +1,6 @@
 // The lists and figures beside the map. Everything shown is set as text, never as markup.
-import { formatCount, formatExpected, formatFine, unitName } from './format.js';
-import { text, typeName } from './strings.js';
+import { formatCount, formatExpected, formatFine, formatPlace, unitName } from './format.js';
+import { terminalName, text, typeName } from './strings.js';
 
 export function make(name, className, words) {
   const element = document.createElement(name);
@@ -97,25 +97,32 @@ function meter(share, layer) {
   return bar;
 }
 
-export const note = (words) => make('li', 'muted empty', words);
+/** Words that stand where something would: an item where `root` is a list. */
+export const note = (root, words) => make(['OL', 'UL'].includes(root.tagName) ? 'li' : 'p', 'muted empty', words);
+
+/** What tells a hotspot from another of the same district: a machine in it, if there is one, and where it is. */
+function whereabouts({ latitude, longitude, atm }) {
+  return [atm && terminalName('atm', atm), formatPlace(latitude, longitude)].filter(Boolean).join(' · ');
+}
 
 export function showHotspots(root, hotspots, layer, goTo) {
-  if (!hotspots.length) return root.replaceChildren(note(text('hotspots.none')));
+  if (!hotspots.length) return root.replaceChildren(note(root, text('hotspots.none')));
   const value = (spot) => (['risk', 'forecast'].includes(layer) ? spot.expected : spot.count);
   const most = value(hotspots[0]);
   root.replaceChildren(...hotspots.map((spot) => {
     const head = make('span', 'row-head');
     head.append(
-      make('strong', '', spot.jurisdiction ?? `${spot.latitude.toFixed(3)}, ${spot.longitude.toFixed(3)}`),
+      make('strong', '', spot.jurisdiction ?? whereabouts(spot)),
       make('span', 'figure', layer === 'forecast' ? formatExpected(value(spot)) : formatFine(value(spot))));
-    return row([head, meter(value(spot) / most, layer)], () => goTo(spot.longitude, spot.latitude));
+    const place = spot.jurisdiction ? [make('span', 'muted', whereabouts(spot))] : [];
+    return row([head, ...place, meter(value(spot) / most, layer)], () => goTo(spot.longitude, spot.latitude));
   }));
 }
 
 /** What stands in a list that cannot be shown: why, and for a failure a way to try again. */
 export function showFailure(root, error, retry) {
-  if (error?.status === 403) return root.replaceChildren(note(text('forbidden')));
-  const item = note(text('failed'));
+  if (error?.status === 403) return root.replaceChildren(note(root, text('forbidden')));
+  const item = note(root, text('failed'));
   if (retry) {
     const button = make('button', 'retry', text('retry'));
     button.type = 'button';
@@ -126,7 +133,7 @@ export function showFailure(root, error, retry) {
 }
 
 export function showLoading(root) {
-  root.replaceChildren(note(text('loading')));
+  root.replaceChildren(note(root, text('loading')));
 }
 
 /** Fills a select without losing what was chosen. */

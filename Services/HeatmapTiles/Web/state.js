@@ -17,24 +17,41 @@ export const LAYERS = [...RECORDED, 'forecast'];
 /** How much of the past stands beside a forecast. */
 export const HINDSIGHT_HOURS = 72;
 
-export class ViewState extends EventTarget {
-  layer = 'risk';
-  preset = '24h';
+/** What may be looked at beside the map: at most one at a time. */
+export const ITEMS = ['alert', 'cell', 'complaint'];
+
+const DEFAULTS = {
+  layer: 'risk',
+  preset: '24h',
   /** Milliseconds since 1970, whole hours; used when no preset is. */
-  from = null;
-  to = null;
-  type = '';
-  jurisdiction = '';
-  minRisk = 0;
-  daytime = 'all';
-  /** The identifier of the alert that is looked at; it comes in links from mails. It names no person. */
-  alert = '';
+  from: null,
+  to: null,
+  type: '',
+  jurisdiction: '',
+  minRisk: 0,
+  daytime: 'all',
+  /** The decision's identifier of the alert that is looked at; it comes in links from mails. It names no person. */
+  alert: '',
+  /** The quadkey of the cell that is looked at. */
+  cell: '',
+  /** The complaint that is looked at: who reported it, a slash, and its identifier there. */
+  complaint: '',
   /** Where the map is looking: latitude, longitude and zoom; null until it has found its place. */
-  place = null;
+  place: null,
   /** `map` or `models`. */
-  page = 'map';
+  page: 'map',
+};
+
+/** What the service takes: `from` and `to` at most this far apart, and before this moment. */
+const LONGEST_SPAN = 3660 * 24 * HOUR, LAST_MOMENT = Date.UTC(2089, 0);
+const PLACE_LIMITS = [85, 180, 22];
+const MOST_RISK = 0.9;
+
+export class ViewState extends EventTarget {
   /** Whether the span is the page's own choice, not the viewer's. */
   isSpanOpen = true;
+  /** What the address holds that is not understood, each with its name and value; the default is shown for it. */
+  strange = [];
   /** The first hour with data and the end of the last, in milliseconds; null while there is none. */
   data = null;
   /** The hours that the forecast covers, in milliseconds; null while there is none. */
@@ -42,40 +59,85 @@ export class ViewState extends EventTarget {
 
   constructor() {
     super();
-    this.read(new URLSearchParams(location.hash.slice(1)));
+    this.read();
+    window.addEventListener('popstate', () => this.#restore());
   }
 
-  read(parameters) {
-    const choice = (name, choices, fallback) => (choices.includes(parameters.get(name)) ? parameters.get(name) : fallback);
-    this.layer = choice('layer', LAYERS, this.layer);
-    this.daytime = choice('daytime', Object.keys(DAY_TIMES), this.daytime);
-    this.preset = choice('span', Object.keys(PRESETS), this.preset);
-    const from = Date.parse(parameters.get('from') ?? ''), to = Date.parse(parameters.get('to') ?? '');
-    if (from < to) Object.assign(this, { from, to, preset: null });
-    this.isSpanOpen = !parameters.has('span') && this.preset !== null;
-    this.type = parameters.get('type') ?? '';
-    this.jurisdiction = parameters.get('district') ?? '';
-    this.alert = parameters.get('alert') ?? '';
-    const place = (parameters.get('place') ?? '').split(',').map(Number);
-    const limits = [85, 180, 22];
-    this.place = place.length === 3 && place.every((number, index) => Math.abs(number) <= limits[index]) ? place : null;
-    this.page = choice('page', ['map', 'models'], 'map');
-    this.minRisk = Math.min(0.9, Math.max(0, Number(parameters.get('risk')) || 0));
+  /** Takes what the address says. */
+  read() {
+    Object.assign(this, DEFAULTS, { strange: [] });
+    const parameters = new URLSearchParams(location.hash.slice(1));
+    const take = (name, key, read) => {
+      const value = parameters.get(name);
+      if (!value) return;
+      const understood = read(value);
+      if (understood === null) this.strange.push({ name, value });
+      else this[key] = understood;
+    };
+    const oneOf = (choices) => (value) => (choices.includes(value) ? value : null);
+    take('layer', 'layer', oneOf(LAYERS));
+    take('daytime', 'daytime', oneOf(Object.keys(DAY_TIMES)));
+    take('page', 'page', oneOf(['map', 'models']));
+    take('span', 'preset', oneOf(Object.keys(PRESETS)));
+    take('place', 'place', readPlace);
+    take('risk', 'minRisk', (value) => (Number(value) >= 0 && Number(value) <= MOST_RISK ? Number(value) : null));
+    take('cell', 'cell', (value) => (/^[0-3]{8,17}$/.test(value) ? value : null));
+    // Whether there are such ones, the service must be asked.
+    for (const name of ['type', 'alert', 'complaint']) take(name, name, (value) => value);
+    take('district', 'jurisdiction', (value) => value);
+    this.#readSpan(parameters.get('from'), parameters.get('to'));
+    this.isSpanOpen = this.preset !== null && !(parameters.get('span') in PRESETS);
   }
 
-  /** Changes what is given and tells everybody once. */
-  set(changes) {
+  #readSpan(from, to) {
+    const [first, last] = [from, to].map((value) => (/^\d{4}-\d\d/.test(value ?? '') ? Date.parse(value) : NaN));
+    const [start, end] = [Math.floor(first / HOUR) * HOUR, Math.ceil(last / HOUR) * HOUR];
+    if (start >= 0 && end > start && end <= LAST_MOMENT && end - start <= LONGEST_SPAN) {
+      Object.assign(this, { from: start, to: end, preset: null });
+      return;
+    }
+    // Where each alone can be read, it is the two together that make no sense.
+    const given = [{ name: 'from', value: from, time: first }, { name: 'to', value: to, time: last }].filter(({ value }) => value);
+    const unread = given.filter(({ time }) => Number.isNaN(time));
+    this.strange.push(...(unread.length ? unread : given).map(({ name, value }) => ({ name, value })));
+  }
+
+  /** Leaves out of the view what there is not: a district of other `areas`, a type that is none of `types`. Null where they are not known. */
+  check(areas, types) {
+    if (areas && this.jurisdiction && !areas.includes(this.jurisdiction)) {
+      this.strange.push({ name: 'district', value: this.jurisdiction });
+      this.jurisdiction = '';
+    }
+    if (types && this.type && !types.includes(this.type)) {
+      this.strange.push({ name: 'type', value: this.type });
+      this.type = '';
+    }
+  }
+
+  /** The way back, or on: the address has changed, and the view follows it. */
+  #restore() {
+    const before = Object.keys(DEFAULTS).map((key) => [key, String(this[key])]);
+    this.read();
+    const changes = Object.fromEntries(before.filter(([key, value]) => String(this[key]) !== value).map(([key]) => [key, this[key]]));
+    this.dispatchEvent(new CustomEvent('change', { detail: { changes, isRestored: true, isPassing: false } }));
+  }
+
+  /**
+   * Changes what is given and tells everybody once. The view before is a step back in the browser's history, unless what changes is one of many
+   * on the way to a view (`isPassing`).
+   */
+  set(changes, { isPassing = false } = {}) {
     // Channels are the same in all layers of payments.
     if (changes.layer && [changes.layer, this.layer].some((layer) => ['complaints', 'forecast'].includes(layer))) changes.type ??= '';
     const wasForecast = this.layer === 'forecast';
     Object.assign(this, changes);
     // A span of the past is none of the future, and the other way round.
     if (!this.preset && wasForecast !== (this.layer === 'forecast')) changes.preset = this.preset = '24h';
-    this.write();
-    this.dispatchEvent(new CustomEvent('change', { detail: changes }));
+    this.write({ isStep: !isPassing });
+    this.dispatchEvent(new CustomEvent('change', { detail: { changes, isRestored: false, isPassing } }));
   }
 
-  write() {
+  write({ isStep = false } = {}) {
     const parameters = new URLSearchParams();
     parameters.set('layer', this.layer);
     if (this.preset) parameters.set('span', this.preset);
@@ -86,11 +148,14 @@ export class ViewState extends EventTarget {
     if (this.type) parameters.set('type', this.type);
     if (this.jurisdiction) parameters.set('district', this.jurisdiction);
     if (this.minRisk) parameters.set('risk', this.minRisk);
-    if (this.alert) parameters.set('alert', this.alert);
+    for (const item of ITEMS) if (this[item]) parameters.set(item, this[item]);
     if (this.place) parameters.set('place', this.place.join(','));
     if (this.page !== 'map') parameters.set('page', this.page);
     if (this.daytime !== 'all') parameters.set('daytime', this.daytime);
-    history.replaceState(null, '', `#${parameters}`);
+    const address = `#${parameters}`;
+    if (address === location.hash) return;
+    if (isStep) history.pushState(null, '', address);
+    else history.replaceState(null, '', address);
   }
 
   /** The span in milliseconds. A preset ends with the newest data, so it moves on as events arrive. */
@@ -134,3 +199,8 @@ export class ViewState extends EventTarget {
 }
 
 export const dayTimes = Object.keys(DAY_TIMES);
+
+function readPlace(text) {
+  const place = text.split(',').map(Number);
+  return place.length === 3 && place.every((number, index) => Math.abs(number) <= PLACE_LIMITS[index]) ? place : null;
+}

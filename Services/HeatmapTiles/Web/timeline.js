@@ -17,6 +17,7 @@ export class Timeline extends EventTarget {
   #root;
   #svg;
   #bars;
+  #dates;
   #shades;
   #window;
   #handles;
@@ -32,7 +33,9 @@ export class Timeline extends EventTarget {
     this.#bars = shape('g', { class: 'bars' });
     this.#shades = [shape('rect', { class: 'shade', y: 0 }), shape('rect', { class: 'shade', y: 0 })];
     this.#window = shape('rect', { class: 'window', y: 0 });
-    this.#svg.append(this.#bars, ...this.#shades, this.#window);
+    // Above the shades, which would make their letters pale.
+    this.#dates = shape('g', { class: 'dates' });
+    this.#svg.append(this.#bars, ...this.#shades, this.#window, this.#dates);
     this.#handles = ['start', 'end'].map((end) => this.#makeHandle(end));
     root.append(this.#svg, ...this.#handles);
     root.addEventListener('pointerdown', (event) => this.#begin(event));
@@ -147,6 +150,7 @@ export class Timeline extends EventTarget {
 
   #draw() {
     this.#bars.replaceChildren();
+    this.#dates.replaceChildren();
     const { width, height } = this.#root.getBoundingClientRect();
     if (!width) return;
     this.#svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
@@ -165,7 +169,7 @@ export class Timeline extends EventTarget {
         const now = this.#series.future * step;
         this.#bars.append(shape('line', { class: 'now', x1: now, x2: now, y1: 0, y2: height }));
       }
-      this.#drawDays(width, height);
+      this.#drawDays(width);
     }
     this.#place();
   }
@@ -183,11 +187,11 @@ export class Timeline extends EventTarget {
       if (mark < start) continue;
       const x = ((mark - start) / (end - start)) * width, isNew = mark.getFullYear() !== year;
       if (x >= width - (isNew ? YEAR_PIXELS : DATE_PIXELS)) continue;
-      this.#bars.append(shape('line', { x1: x, x2: x, y1: 0, y2: 12 }));
+      this.#dates.append(shape('line', { x1: x, x2: x, y1: 0, y2: 12 }));
       const label = shape('text', { x: x + 3, y: 10 });
       label.textContent = isNew ? formatDayOfYear(mark) : formatDay(mark);
       year = mark.getFullYear();
-      this.#bars.append(label);
+      this.#dates.append(label);
     }
   }
 

@@ -163,7 +163,31 @@ def log_in(viewer):
     page.click("#login-form button[type=submit]")
     expect(page.locator("#login-error")).not_to_be_empty()
     viewer.picture("login")
+    # Who guesses too often is told how long to wait.
+    too_many = {"status": 429, "headers": {"retry-after": "30"}, "content_type": "application/json", "body": '{"code": "resource_exhausted"}'}
+    page.route("**/login", lambda route: route.fulfill(**too_many))
+    page.click("#login-form button[type=submit]")
+    expect(page.locator("#login-error")).to_contain_text("Wait 30 s")
+    page.unroute("**/login")
     viewer.sign_in("duty-officer")
+
+
+def lose_the_session(viewer):
+    """A session that ends leads to the login, which says so, and from there back to the same view."""
+    page = viewer.page
+    viewer.visit("/#layer=fraud&span=7d&daytime=night")
+    page.wait_for_selector("#app:not([hidden])")
+    viewer.rest()
+    view = viewer.parameters()
+    viewer.context.clear_cookies()
+    page.click("#hotspots button")
+    page.wait_for_selector("#login:not([hidden])")
+    expect(page.locator("#login-error")).to_contain_text("session has ended")
+    viewer.picture("session-ended")
+    viewer.sign_in("duty-officer")
+    viewer.rest()
+    back = viewer.parameters()
+    assert all(back[name] == view[name] for name in ("layer", "span", "daytime")), (view, back)
 
 
 def brush_and_play(viewer):
@@ -184,11 +208,60 @@ def brush_and_play(viewer):
     page.locator(".handle").first.focus()
     page.keyboard.press("ArrowLeft")
     settled(lambda: viewer.parameters().get("from"), lambda start: start != address_bar["from"])
-    before = page.locator("#span").text_content()
-    page.click("#play")
-    expect(page.locator("#span")).not_to_have_text(before, timeout=PATIENCE)
-    page.click("#play")
+    play(viewer)
     seen["brushed"] = [everything, part]
+
+
+def play(viewer):
+    """The play says how far it goes at once, and goes as far as it is told."""
+    page = viewer.page
+    assert page.locator("#step option:checked").text_content().strip()
+    page.click("#presets [data-value='24h']")
+    page.select_option("#step", label="by the hour")
+    page.click("#play")
+    moved = []
+    for _ in range(3):
+        moved.append(settled(lambda: viewer.parameters().get("from"), lambda start: start and start not in moved))
+    page.click("#play")
+    times = [datetime.datetime.fromisoformat(moment.replace("Z", "+00:00")) for moment in moved]
+    assert [later - earlier for earlier, later in zip(times, times[1:])] == [datetime.timedelta(hours=1)] * 2, moved
+
+
+def go_back(viewer):
+    """What is chosen is a step back in the browser, and on; what passes is none. An opened thing is closed by going back."""
+    page = viewer.page
+    viewer.visit("/#layer=risk&span=all")
+    page.wait_for_selector("#app:not([hidden])")
+    viewer.rest()
+    length = page.evaluate("history.length")
+    page.click("#layers [data-value=fraud]")
+    page.click("#presets [data-value='7d']")
+    viewer.rest()
+    # Moving the map and brushing are no steps.
+    page.evaluate("keptMap.panBy([40, 0], {animate: false})")
+    page.locator(".handle").first.focus()
+    page.keyboard.press("ArrowRight")
+    settled(viewer.parameters, lambda parameters: "from" in parameters)
+    viewer.rest()
+    assert page.evaluate("history.length") == length + 2
+    page.click("#presets [data-value=all]")
+    page.locator("#hotspots button").first.click()
+    page.wait_for_selector("#detail:not([hidden]) .facts")
+    assert viewer.parameters()["cell"]
+    viewer.rest()
+    page.go_back()
+    page.wait_for_selector("#detail", state="hidden")
+    page.go_forward()
+    page.wait_for_selector("#detail:not([hidden]) .facts")
+    for _ in range(3):
+        page.go_back()
+        viewer.rest()
+    expect(page.locator("#layers [aria-checked=true]")).to_have_attribute("data-value", "fraud")
+    expect(page.locator("#presets [aria-checked=true]")).to_have_attribute("data-value", "all")
+    page.go_back()
+    expect(page.locator("#layers [aria-checked=true]")).to_have_attribute("data-value", "risk")
+    viewer.rest()
+    assert viewer.parameters()["layer"] == "risk"
 
 
 def filter_events(viewer):
@@ -218,10 +291,16 @@ def middle(viewer):
 
 def look_at_a_cell(viewer):
     page = viewer.page
+    spots = page.locator("#hotspots .row-head + .muted").all_text_contents()
+    assert spots and len(set(spots)) == len(spots), spots
     page.locator("#hotspots button").first.click()
     page.wait_for_selector("#detail:not([hidden]) .facts")
     viewer.rest()
     assert viewer.parameters()["place"].count(",") == 2
+    # All of time has no time before it to be held against.
+    assert viewer.parameters()["span"] == "all"
+    expect(page.locator("#detail")).to_contain_text("no span of the same length before")
+    assert "+" not in page.locator("#detail .facts").first.text_content()
     page.keyboard.press("Escape")
     page.wait_for_selector("#detail", state="hidden")
     page.mouse.click(*middle(viewer))
@@ -250,6 +329,20 @@ def look_at_a_complaint(viewer):
     viewer.picture("complaint")
     seen["cash-out"] = chances
     page.keyboard.press("Escape")
+    # The same without pointing: from the list, with keys alone.
+    page.wait_for_selector("#complaints:not([hidden]) .row")
+    page.locator("#complaints .row").first.focus()
+    key = page.evaluate("document.activeElement.closest('li').dataset.complaint")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#detail:not([hidden]) .golden")
+    assert viewer.parameters()["complaint"] == key
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#detail", state="hidden")
+    assert page.evaluate("document.activeElement.closest('li')?.dataset.complaint") == key
+    viewer.check_access("complaints")
+    viewer.picture("complaints")
+    page.click("#lists [data-value=alerts]")
+    page.wait_for_selector("#alerts:not([hidden])")
 
 
 def look_ahead(viewer):
@@ -275,6 +368,7 @@ def look_ahead(viewer):
     viewer.check_access("forecast")
     viewer.picture("forecast")
     seen["expected"] = page.locator("#detail .facts").last.text_content()
+    assert "(0 to 0)" not in seen["expected"], seen["expected"]
     page.keyboard.press("Escape")
     # The day before now is drawn as what it is: complaints that came.
     box = page.locator("#histogram").bounding_box()
@@ -288,15 +382,20 @@ def look_ahead(viewer):
 
 def acknowledge(viewer):
     page = viewer.page
-    button = page.locator("#alerts .acknowledge").first
-    alert = page.locator("#alerts li", has=page.locator(".acknowledge")).first.get_attribute("data-alert")
-    button.click()
-    expect(page.locator(f"#alerts li[data-alert='{alert}'] .acknowledged")).to_contain_text("duty-officer", timeout=PATIENCE)
-    # The panel tells of that payment.
+    open_ones = page.locator("#alerts li", has=page.locator(".acknowledge"))
+    alert, other = [open_ones.nth(index).get_attribute("data-alert") for index in range(2)]
+    # The panel tells of that payment, and there it can be taken.
     page.locator(f"#alerts li[data-alert='{alert}'] .row").click()
     expect(page.locator("#detail .facts")).to_contain_text(alert)
     viewer.check_access("alert")
     viewer.picture("alert")
+    page.click("#detail .acknowledge")
+    for place in ("#detail .acknowledged", f"#alerts li[data-alert='{alert}'] .acknowledged"):
+        expect(page.locator(place)).to_contain_text("duty-officer", timeout=PATIENCE)
+    page.keyboard.press("Escape")
+    # And in the list as well.
+    page.click(f"#alerts li[data-alert='{other}'] .acknowledge")
+    expect(page.locator(f"#alerts li[data-alert='{other}'] .acknowledged")).to_contain_text("duty-officer", timeout=PATIENCE)
     # The link that a mail holds.
     viewer.visit(f"/#alert={alert}")
     page.wait_for_selector("#detail:not([hidden]) .facts")
@@ -307,7 +406,10 @@ def acknowledge(viewer):
 
 def move_live(viewer):
     page = viewer.page
-    page.click("#presets [data-value=all]")
+    # All of the city is in view.
+    viewer.visit("/#layer=risk&span=all")
+    page.wait_for_selector("#app:not([hidden])")
+    viewer.rest()
     before = settled(viewer.transactions, lambda count: count > 0)
     viewer.rest()
     heat = settled(viewer.heat, lambda counts: len(counts) == 1 and counts[0] > 0)
@@ -367,8 +469,39 @@ def show_models(viewer, may):
         viewer.picture("models")
     else:
         expect(page.locator("#models .models-body")).to_contain_text("may not see", timeout=PATIENCE)
+        page.unroute("**/models")
     page.click("#models .close")
     page.wait_for_selector("#models", state="hidden")
+
+
+def show_no_models(viewer):
+    """A list that is none has no bullets."""
+    page = viewer.page
+    page.route("**/models", lambda route: route.fulfill(status=200, content_type="application/json", body="[]"))
+    page.click("#models-open")
+    expect(page.locator("#models .models-body")).to_contain_text("No model is registered", timeout=PATIENCE)
+    stray = page.evaluate("[...document.querySelectorAll('li')].filter((item) => !['OL', 'UL'].includes(item.parentElement.tagName)).length")
+    assert stray == 0, stray
+    viewer.picture("no-models")
+    page.unroute("**/models")
+    page.click("#models .close")
+
+
+def read_the_timeline(viewer, theme):
+    """The dates over the bars can be read: nothing lies on them, and they stand out from the ground as WCAG's AA asks, 4.5 to 1."""
+    contrast, covers = viewer.page.evaluate("""() => {
+      const label = document.querySelector('#histogram text'), ground = document.querySelector('.timeline');
+      const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
+      const luminance = (colour) => channels(colour).slice(0, 3).map((value) => value / 255)
+        .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, value, index) => sum + value * [0.2126, 0.7152, 0.0722][index], 0);
+      const [one, other] = [getComputedStyle(label).fill, getComputedStyle(ground).backgroundColor].map(luminance);
+      const after = [...document.querySelectorAll('#histogram svg .shade')]
+        .filter((shade) => label.compareDocumentPosition(shade) & Node.DOCUMENT_POSITION_FOLLOWING);
+      return [(Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05), after.length];
+    }""")
+    assert contrast >= 4.5 and covers == 0, (theme, contrast, covers)
+    seen["contrast"] = {**seen.get("contrast", {}), theme: round(contrast, 1)}
 
 
 def walk_by_keyboard(viewer):
@@ -457,6 +590,26 @@ def open_bad_links(viewer):
     viewer.rest()
     expect(page.locator("#map-note")).to_contain_text("no such alert")
     assert "alert" not in viewer.parameters()
+    strange = {"layer": "love", "span": "5y", "type": "barter", "district": "nowhere", "from": "then", "to": "2026-01-01T00:00:00Z"}
+    viewer.visit("/#" + "&".join(f"{name}={value}" for name, value in strange.items() if name not in ("from", "to")))
+    for name in ("layer", "span", "type", "district"):
+        expect(page.locator("#map-note")).to_contain_text(f"“{strange[name]}”", timeout=PATIENCE)
+    viewer.rest()
+    expect(page.locator("#map-note")).to_contain_text("Not understood")
+    expect(page.locator("#layers [aria-checked=true]")).to_have_attribute("data-value", "risk")
+    for choice in ("#type", "#jurisdiction"):
+        assert page.locator(choice).input_value() == ""
+        assert not page.locator(f"{choice} option", has_text=re.compile("barter|nowhere", re.IGNORECASE)).count()
+    assert not {"type", "district"} & set(viewer.parameters()), viewer.parameters()
+    viewer.check_access("bad link")
+    viewer.picture("bad-link")
+    viewer.visit(f"/#from={strange['from']}&to={strange['to']}")
+    expect(page.locator("#map-note")).to_contain_text("from “then”", timeout=PATIENCE)
+    viewer.rest()
+    assert "from" not in viewer.parameters() and viewer.parameters()["span"]
+    # What the viewer chooses next needs no such words.
+    page.click("#presets [data-value=all]")
+    expect(page.locator("#map-note")).not_to_contain_text("Not understood")
 
 
 def step(work, *arguments, **options):
@@ -508,6 +661,15 @@ def on_a_small_screen(viewer, name):
     }""")
     assert not on_another, on_another
     viewer.picture(name)
+    # What is wider than the screen there can be moved within it.
+    viewer.page.click("#models-open")
+    viewer.page.wait_for_selector("#models table tbody tr")
+    hidden = viewer.page.evaluate("""() => {
+      const scroller = document.querySelector('#models .scroller'), box = scroller.getBoundingClientRect();
+      return box.right > innerWidth || document.querySelector('#models').scrollWidth > innerWidth || getComputedStyle(scroller).overflowX !== 'auto';
+    }""")
+    assert not hidden, f"the table of models is cut off on a {name}"
+    viewer.picture(f"{name}-models")
 
 
 with sync_playwright() as playwright:
@@ -518,7 +680,9 @@ with sync_playwright() as playwright:
     step(filter_events, officer)
     officer.check_access("map, dark")
     officer.picture("dark")
+    read_the_timeline(officer, "dark")
     step(look_at_a_cell, officer)
+    step(go_back, officer)
     step(walk_by_keyboard, officer)
     step(follow_the_span, officer)
     step(acknowledge, officer)
@@ -530,17 +694,22 @@ with sync_playwright() as playwright:
     step(look_at_a_complaint, officer)
     step(look_ahead, officer)
     step(show_models, officer, may=False)
+    step(show_no_models, officer)
+    step(lose_the_session, officer)
     officer.context.close()
     analyst = Viewer(browser, scheme="light")
     step(as_analyst, analyst)
+    read_the_timeline(analyst, "light")
     step(show_models, analyst, may=True)
     step(in_hindi, analyst)
     analyst.context.close()
     tablet = Viewer(browser, viewport=(820, 1180))
     step(on_a_small_screen, tablet, name="tablet")
+    old_tablet = Viewer(browser, viewport=(768, 1024))
+    step(on_a_small_screen, old_tablet, name="old tablet")
     phone = Viewer(browser, viewport=(390, 844))
     step(on_a_small_screen, phone, name="phone")
-    for viewer in (officer, analyst, tablet, phone):
+    for viewer in (officer, analyst, tablet, old_tablet, phone):
         assert not viewer.faults, viewer.faults
     browser.close()
 print(json.dumps(seen))

@@ -1,0 +1,56 @@
+// The list of the newest complaints of what is chosen: the same that are dots on the map, for those who do not point at dots.
+import * as api from './api.js';
+import { formatDated, formatMoney, formatPlace } from './format.js';
+import { make, note, row, showFailure } from './panels.js';
+import { text, typeName } from './strings.js';
+
+const KNOWN = 200;
+
+/** What names a complaint in the address. */
+export const complaintKey = ({ reporterID, complaintID }) => `${reporterID}/${complaintID}`;
+
+export class ComplaintList extends EventTarget {
+  #root;
+  #known = null;
+
+  constructor(root) {
+    super();
+    this.#root = root;
+  }
+
+  /** Asks for the newest complaints, shows those that are chosen, and gives these back. */
+  async load(isChosen) {
+    try {
+      this.#known = await api.complaints(KNOWN);
+    } catch (error) {
+      showFailure(this.#root, error, () => this.load(isChosen));
+      return [];
+    }
+    const chosen = this.#known.filter(isChosen);
+    this.#show(chosen);
+    return chosen;
+  }
+
+  /** A complaint among the newest, chosen or not; null when there is none of this key. */
+  async find(key) {
+    this.#known ??= await api.complaints(KNOWN);
+    return this.#known.find((complaint) => complaintKey(complaint) === key) ?? null;
+  }
+
+  #show(complaints) {
+    const focused = document.activeElement?.closest('[data-complaint]')?.dataset.complaint;
+    if (!complaints.length) return this.#root.replaceChildren(note(this.#root, text('complaint.none')));
+    this.#root.replaceChildren(...complaints.map((complaint) => {
+      const key = complaintKey(complaint), head = make('span', 'row-head');
+      const place = complaint.jurisdiction || complaint.district || formatPlace(complaint.latitude, complaint.longitude);
+      head.append(
+        make('strong', '', typeName(complaint.crimeType)), make('span', 'figure', formatMoney(complaint.amountMinorUnits, complaint.currency)));
+      const item = row([head, make('span', 'muted', `${place} · ${formatDated(Date.parse(complaint.occurredAt))}`)], () => {
+        this.dispatchEvent(new CustomEvent('choose', { detail: key }));
+      });
+      item.dataset.complaint = key;
+      return item;
+    }));
+    if (focused) [...this.#root.children].find((item) => item.dataset.complaint === focused)?.querySelector('.row').focus();
+  }
+}

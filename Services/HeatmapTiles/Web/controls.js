@@ -1,0 +1,92 @@
+// What the viewer chooses with: the layers, the spans, the filters, and the step of the play. They show what the view's state holds.
+import { HOUR, formatPercent } from './format.js';
+import { fillSelect, segments } from './panels.js';
+import { STEPS } from './player.js';
+import { LAYERS, PRESETS, dayTimes } from './state.js';
+import { text, typeName } from './strings.js';
+
+const element = (id) => document.getElementById(id);
+
+export class Controls {
+  #state;
+  #player;
+  /** Choices of districts; null while they are not known. */
+  #districts = null;
+  #markLayer;
+  #markPreset;
+
+  constructor(state, player) {
+    this.#state = state;
+    this.#player = player;
+    const choices = (values, kind) => values.map((value) => ({ value, label: text(`${kind}.${value}`) }));
+    this.#markLayer = segments(element('layers'), choices(LAYERS, 'layer'), (layer) => state.set({ layer }));
+    this.#markPreset = segments(element('presets'), choices(Object.keys(PRESETS), 'preset'), (preset) => {
+      player.pause();
+      state.set({ preset });
+    });
+    for (const key of ['jurisdiction', 'type', 'daytime']) {
+      element(key).addEventListener('change', (event) => state.set({ [key]: event.target.value }));
+    }
+    fillSelect(element('daytime'), choices(dayTimes, 'daytime'), state.daytime);
+    // However far it is pulled at once, it is one step on the way back.
+    let isPulled = false;
+    element('min-risk').addEventListener('input', (event) => {
+      state.set({ minRisk: Number(event.target.value) }, { isPassing: isPulled });
+      isPulled = true;
+    });
+    element('min-risk').addEventListener('change', () => { isPulled = false; });
+    this.#wirePlay();
+  }
+
+  #wirePlay() {
+    const player = this.#player, button = element('play'), step = element('step');
+    const show = () => {
+      button.classList.toggle('is-playing', player.isPlaying);
+      button.setAttribute('aria-label', text(player.isPlaying ? 'timeline.pause' : 'timeline.play'));
+    };
+    button.addEventListener('click', () => player.toggle());
+    player.addEventListener('change', show);
+    show();
+    step.replaceChildren(...STEPS.map((milliseconds) => new Option(text(`step.${milliseconds / HOUR}`), milliseconds)));
+    step.addEventListener('change', () => { player.step = Number(step.value); });
+  }
+
+  /** Shows what is chosen, out of what there is by the service's summary (null before it is known). */
+  show(summary) {
+    const state = this.#state, isForecast = state.layer === 'forecast', isCrime = isForecast || state.layer === 'complaints';
+    this.#markLayer(state.layer);
+    this.#markPreset(state.preset);
+    element('min-risk').value = state.minRisk;
+    element('min-risk').disabled = isForecast;
+    element('min-risk-value').textContent = formatPercent(state.minRisk);
+    element('daytime').value = state.daytime;
+    if (this.#districts) fillSelect(element('jurisdiction'), this.#districts, state.jurisdiction);
+    element('type-label').textContent = text(isCrime ? 'filters.crimeType' : 'filters.channel');
+    const types = (knownTypes(summary, state.layer) ?? []).map((value) => ({ value, label: typeName(value) }));
+    fillSelect(element('type'), [{ value: '', label: text('filters.allTypes') }, ...types], state.type);
+    this.showStep();
+  }
+
+  /** Shows how far the play moves at once in the time that the bars cover. */
+  showStep() {
+    element('step').value = this.#player.step;
+  }
+
+  /** Fills in the districts, as GeoJSON has them. */
+  setAreas(areas) {
+    const options = areas.features.map((feature) => ({ value: feature.id, label: feature.properties.name }));
+    this.#districts = [{ value: '', label: text('filters.everywhere') }, ...options];
+    fillSelect(element('jurisdiction'), this.#districts, this.#state.jurisdiction);
+  }
+
+  /** The name of the district that is chosen. */
+  get district() {
+    return element('jurisdiction').selectedOptions[0]?.textContent;
+  }
+}
+
+/** The types that a layer can be filtered by; null while they are not known. */
+export function knownTypes(summary, layer) {
+  if (!summary) return null;
+  return layer === 'forecast' ? summary.forecastTypes : summary.layers.find(({ name }) => name === layer)?.types ?? [];
+}
