@@ -21,8 +21,8 @@ import Testing
         }
     }
 
-    private func rows(_ range: Range<Int>) -> [TransactionRow] {
-        range.map { TransactionRow(key: TransactionKey(bankID: "b", transactionID: "t-\($0)"), logEntry: [UInt8($0 % 251)]) }
+    private func rows(_ numbers: some Sequence<Int>, of bank: String = "b") -> [TransactionRow] {
+        numbers.map { TransactionRow(key: TransactionKey(bankID: bank, transactionID: "t-\($0)"), logEntry: [UInt8($0 % 251)]) }
     }
 
     /// As the pipeline writes: all at once where all are new.
@@ -79,6 +79,30 @@ import Testing
             let old = try await database.entries(of: rows(0..<100).map(\.key))
             #expect(old.count == 100)
         }
+    }
+
+    @Test func whatLiesBetweenNamesOfThePartitionBeforeIsNew() async throws {
+        try await withDatabase { database in
+            try await database.pool.execute("SELECT create_log_partition(now() - interval '31 days')")
+            _ = try await write(rows(stride(from: 0, to: 200, by: 2)), to: database)
+            try await database.pool.execute("UPDATE event_log SET recorded_at = recorded_at - interval '31 days'")
+            let between = try await database.insertNew(rows(stride(from: 1, to: 199, by: 2)), sealed: [], now: quiet)
+            #expect(between != nil)
+            let ofOthers = try await database.insertNew(rows(0..<60, of: "a") + rows(0..<60, of: "c"), sealed: [], now: quiet)
+            #expect(ofOthers != nil, "names are a bank's own")
+            let oneTaken = try await database.insertNew(rows(60..<120, of: "a") + rows([100]), sealed: [], now: quiet)
+            let stored = try await database.counts().transactions
+            #expect(oneTaken == nil && stored == 100 + 99 + 120)
+        }
+    }
+
+    @Test func aRangeOfNamesGoesByTheirBytes() {
+        // Where a language's rules would have the small letter first, and "é" as one character sort with the letters.
+        let names = ["b", "B", "b1", "\u{65}\u{301}", "\u{E9}"]
+        let rows = names.map { TransactionRow(key: TransactionKey(bankID: "b", transactionID: $0), logEntry: []) } + rows([7], of: "c")
+        let ranges = NameRange.ranges(of: rows + self.rows([6, 70], of: "c"))
+        #expect(ranges == [NameRange(bankID: "b", first: "B", last: "\u{E9}"), NameRange(bankID: "c", first: "t-6", last: "t-70")])
+        #expect(Array(ranges[0].last.utf8) == [0xC3, 0xA9])
     }
 
     /// One by itself, a few, many: whoever passes transactions on says where they lie.

@@ -29,8 +29,8 @@ struct IngestionDatabase: Sendable {
     let pool: PostgresPool
     let log: EventLog
 
-    /// From so many rows on COPY is quicker than a statement, for all its round trips.
-    static let minCopyRows = 24
+    /// From so many rows on it is quicker to write all or none, for all its round trips.
+    static let minRowsAtOnce = 24
     /// So near to a partition's end, by whichever clock, writers take turns: a name must not land on both sides.
     static let boundaryMicroseconds: Int64 = 600 * 1_000_000
     private static let partitionMicroseconds: Int64 = 31 * 86_400 * 1_000_000
@@ -42,6 +42,7 @@ struct IngestionDatabase: Sendable {
             sql: String(decoding: PackageResources.V0002_log_holds_transactions_sql, as: UTF8.self)),
         Migration(name: "0003_transactions_view", sql: String(decoding: PackageResources.V0003_transactions_view_sql, as: UTF8.self)),
         Migration(name: "0004_merchants", sql: String(decoding: PackageResources.V0004_merchants_sql, as: UTF8.self)),
+        Migration(name: "0005_names_by_bytes", sql: String(decoding: PackageResources.V0005_names_by_bytes_sql, as: UTF8.self)),
     ]
 
     init(pool: PostgresPool) {
@@ -59,8 +60,8 @@ struct IngestionDatabase: Sendable {
     func insertNew(
         _ rows: [some WritableTransaction], sealed: [SealedIdentifier], now: Timestamp, hasBegun: @Sendable () -> Void = {}
     ) async throws -> LogPosition? {
-        guard rows.count >= Self.minCopyRows, !Self.isNearBoundary(now) else { return nil }
-        return try await copy(rows, sealed, hasBegun)
+        guard rows.count >= Self.minRowsAtOnce, !Self.isNearBoundary(now) else { return nil }
+        return try await insertAll(rows, sealed, hasBegun)
     }
 
     /// Writes those that are new, in order, and returns where they lie in the log; with them, what is kept of raw identifiers. No key may
@@ -87,45 +88,69 @@ struct IngestionDatabase: Sendable {
         return since < boundaryMicroseconds || since > partitionMicroseconds - boundaryMicroseconds
     }
 
-    /// Writes all rows, or none and returns nil where one of them is not new. The current partition's index tells what it holds; only
-    /// what was written is looked up in the one before, by the server itself, so that names travel once.
-    private func copy(
+    /// Writes all rows, or none and returns nil where one of them is not new. The current partition's index tells what it holds. The one
+    /// before gains nothing any more, so it is asked ahead of the rows whether it has names between the least and the greatest: banks
+    /// mostly count or date theirs, and then it has none. Where it has, what was written is looked up there by the server itself, so that
+    /// names travel once.
+    private func insertAll(
         _ rows: [some WritableTransaction], _ sealed: [SealedIdentifier], _ hasBegun: @Sendable () -> Void
     ) async throws -> LogPosition? {
-        // The inner limit keeps the server to a look into the index for each name, whatever it thinks of the partitions' sizes.
-        let earlier: SQL = """
-            SELECT FROM event_log written, LATERAL (
-                SELECT FROM event_log e
-                WHERE e.bank_id = written.bank_id AND e.bank_transaction_id = written.bank_transaction_id
-                  AND e.recorded_at >= log_partition_start(now()) - interval '744 hours' AND e.recorded_at < log_partition_start(now())
-                LIMIT 1
-            ) earlier
-            WHERE written.transaction_id = pg_current_xact_id() AND written.recorded_at >= log_partition_start(now())
-            LIMIT 1
-            """
+        let ranges = NameRange.ranges(of: rows)
         do {
             // Two writers of the same names may wait for each other.
             return try await pool.withTransaction(attempts: 3) { transaction in
                 let begun = try await transaction.pipeline(
-                    ["SELECT pg_current_xact_id()"] + (PrivacyDatabase.keep(sealed).map { [$0] } ?? []))
+                    ["SELECT pg_current_xact_id()", Self.earlier(within: ranges)] + (PrivacyDatabase.keep(sealed).map { [$0] } ?? []))
                 hasBegun()
-                // Events are told apart within their transaction: numbers of its own save the server a common sequence.
-                var sequence: Int64 = 0
-                let columns = ["sequence", "payload", "bank_id", "bank_transaction_id"]
-                try await transaction.copyIn(table: "event_log", columns: columns) { writer in
-                    for row in rows {
-                        sequence += 1
-                        try await writer.write(sequence, row.logEntry, row.key.bankID, row.key.transactionID)
-                    }
-                }
-                guard try await transaction.query(earlier).isEmpty else { throw NotNew() }
-                return try begun.first?.first.map { LogPosition(transactionID: try $0.decode(PostgresTransactionID.self).value, sequence: 1) }
+                var statements = [Self.insertAll(rows, banks: ranges.count)]
+                if !begun[1].isEmpty { statements.append(Self.writtenEarlier) }
+                let results = try await transaction.pipeline(statements)
+                guard results.count == 1 || results[1].isEmpty else { throw NotNew() }
+                return try begun[0].first.map { LogPosition(transactionID: try $0.decode(PostgresTransactionID.self).value, sequence: 1) }
             }
         } catch is NotNew {
             return nil
         } catch let error as PostgresError where error.sqlState == "23505" {
             return nil
         }
+    }
+
+    /// Not by COPY, which takes the server a fifth longer: it makes a thousand places for rows each time.
+    private static func insertAll(_ rows: [some WritableTransaction], banks: Int) -> SQL {
+        let bank: SQL = banks == 1 ? "\(rows[0].key.bankID)" : "unnest(\(rows.map(\.key.bankID)))"
+        // Events are told apart within their transaction: numbers of its own save the server a common sequence.
+        return """
+            INSERT INTO event_log (sequence, payload, bank_id, bank_transaction_id)
+            SELECT generate_series(1, \(rows.count)), unnest(\(rows.map(\.logEntry))), \(bank), unnest(\(rows.map(\.key.transactionID)))
+            """
+    }
+
+    /// A row if the partition before has a name in one of the ranges.
+    private static func earlier(within ranges: [NameRange]) -> SQL {
+        // The order keeps the server to a look into the index for each range, whatever it thinks of the partitions' sizes.
+        """
+        SELECT FROM unnest(\(ranges.map(\.bankID)), \(ranges.map(\.first)), \(ranges.map(\.last))) AS range (bank_id, first, last), LATERAL (
+            SELECT FROM event_log e
+            WHERE e.bank_id = range.bank_id AND e.bank_transaction_id >= range.first AND e.bank_transaction_id <= range.last
+              AND e.recorded_at >= log_partition_start(now()) - interval '744 hours' AND e.recorded_at < log_partition_start(now())
+            ORDER BY e.bank_id, e.bank_transaction_id LIMIT 1
+        ) earlier
+        LIMIT 1
+        """
+    }
+
+    /// A row if the partition before has a name that this transaction has written. The inner limit is there for the same reason.
+    private static var writtenEarlier: SQL {
+        """
+        SELECT FROM event_log written, LATERAL (
+            SELECT FROM event_log e
+            WHERE e.bank_id = written.bank_id AND e.bank_transaction_id = written.bank_transaction_id
+              AND e.recorded_at >= log_partition_start(now()) - interval '744 hours' AND e.recorded_at < log_partition_start(now())
+            LIMIT 1
+        ) earlier
+        WHERE written.transaction_id = pg_current_xact_id() AND written.recorded_at >= log_partition_start(now())
+        LIMIT 1
+        """
     }
 
     private struct NotNew: Error {}
