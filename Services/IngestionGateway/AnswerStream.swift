@@ -5,19 +5,22 @@ import Records
 import ServiceRuntime
 import Synchronization
 
+/// What is to be waited for before more of a stream is read.
+typealias Held = @Sendable () async -> Void
+
 extension IngestionGatewayHandlers {
     /// Hands each request to `handle` in order and writes the answers as they come, with at most so many unanswered: then
     /// nothing more is read, and flow control holds the client back.
     ///
     /// - Parameters:
-    ///   - admit: called before each request is read; what it waits for, the client waits for.
-    ///   - handle: adds one answer, now or later; while it waits, nothing more is read either. A failure ends the whole
-    ///     stream: the client connects again and sends what has no answer.
+    ///   - admit: called before each request is handled: nil, or how long the client is to wait before this is called again.
+    ///   - handle: adds one answer, now or later. Returns what is to be waited for before more is read: mostly nothing, and then no task
+    ///     is held up. A failure ends the whole stream: the client connects again and sends what has no answer.
     ///   - response: what is written for an answer, made by the task that writes it: memory then goes back where it was taken from.
     func answerEach<Request: Sendable, Answer: Sendable, Response: Sendable>(
         _ requests: RequestStream<Request>, to responses: ResponseWriter<Response>,
-        admit: @escaping @Sendable () async throws -> Void = {},
-        handle: @escaping @Sendable (Request, Answers<Answer>) async -> Void,
+        admit: @escaping @Sendable () -> Duration? = { nil },
+        handle: @escaping @Sendable (Request, Answers<Answer>) -> Held?,
         response: @escaping @Sendable (Answer) throws -> Response
     ) async throws {
         let answers = Answers<Answer>(window: Window(size: limits.maxInFlightPerStream))
@@ -27,7 +30,7 @@ extension IngestionGatewayHandlers {
                 defer { answers.window.open() }
                 try await withTaskCancellationHandler {
                     while let gathered = try await answers.next() {
-                        for answer in gathered { try await responses.write(response(answer)) }
+                        try await responses.write(each: gathered, as: response)
                         answers.window.release(gathered.count)
                     }
                 } onCancel: {
@@ -37,9 +40,9 @@ extension IngestionGatewayHandlers {
             // A task of its own, so that a failed answer ends the reading too, even of a client that waits in silence for answers.
             group.addTask {
                 for try await request in requests {
-                    await answers.window.acquire()
-                    try await admit()
-                    await handle(request, answers)
+                    if !answers.window.acquireIfFree() { await answers.window.acquire() }
+                    while let wait = admit() { try await Task.sleep(for: wait) }
+                    if let held = handle(request, answers) { await held() }
                     if answers.window.isOpen { break }
                 }
                 await answers.window.waitUntilIdle()
@@ -125,13 +128,16 @@ final class Window: Sendable {
     /// Nobody waits any more, because the stream has failed.
     var isOpen: Bool { state.withLock { $0.isOpen } }
 
-    func acquire() async {
-        let hasRoom = state.withLock { state in
+    func acquireIfFree() -> Bool {
+        state.withLock { state in
             guard state.isOpen || state.used < size else { return false }
             state.used += 1
             return true
         }
-        if hasRoom { return }
+    }
+
+    func acquire() async {
+        if acquireIfFree() { return }
         await wait(untilBelow: size)
         state.withLock { $0.used += 1 }
     }

@@ -52,17 +52,18 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         let sender = try Sender(context)
         try await answerEach(requests, to: responses, admit: {
             // A stream above its quota is read more slowly, and flow control holds the client back.
-            while let wait = quotas.take(sender.id) { try await Task.sleep(for: wait) }
-        }, handle: { (request, answers: Answers<StreamAnswer>) in
+            quotas.take(sender.id)
+        }, handle: { (request, answers: Answers<StreamAnswer>) -> Held? in
             let sequence = request.sequence
             do throws(InvalidRecord) {
-                let transaction = try accept(request.transaction, from: sender)
-                await transactions.submitInTurn(
-                    prepared(transaction, isBrief: request.brief) { incoming, answer in
-                        answers.add(.answered(incoming, answer, sequence: sequence))
-                    })
+                let incoming = prepared(try accept(request.transaction, from: sender), isBrief: request.brief) { incoming, answer in
+                    answers.add(.answered(incoming, answer, sequence: sequence))
+                }
+                if transactions.submitIfRoom(incoming) { return nil }
+                return { await transactions.submitInTurn(incoming) }
             } catch {
                 answers.add(.invalid(error, sequence: sequence))
+                return nil
             }
         }, response: { try .init($0) })
     }
@@ -104,14 +105,16 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         let sender = try Sender(context)
         try await answerEach(
             requests, to: responses,
-            handle: { (request, answers: Answers<IngestionV1.ImportRecordsResponse>) in
+            handle: { (request, answers: Answers<IngestionV1.ImportRecordsResponse>) -> Held? in
                 do {
                     let storable = try accept(request.record, from: sender)
                     try sender.check(mayWrite: storable.record.kind)
-                    await records.enqueueInTurn(storable) { result in
-                        switch result {
-                        case .success(let outcome): answers.add(.init(sequence: request.sequence, outcome: outcome))
-                        case .failure(let error): answers.fail(error)
+                    return {
+                        await records.enqueueInTurn(storable) { result in
+                            switch result {
+                            case .success(let outcome): answers.add(.init(sequence: request.sequence, outcome: outcome))
+                            case .failure(let error): answers.fail(error)
+                            }
                         }
                     }
                 } catch let error as InvalidRecord {
@@ -120,6 +123,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
                 } catch {
                     answers.fail(error)
                 }
+                return nil
             }, response: { $0 })
     }
 

@@ -45,10 +45,9 @@ final class IncomingTransaction: WritableTransaction {
         self.isBrief = isBrief
         self.completed = completed
         isMovement = transaction.isMovement
-        question = isAsked ? Question(RecordsV1.Transaction(transaction)) : nil
-        // A message that only one holds is handed on, not copied with all its texts.
-        let event = IngestionV1.IngestionEvent.Event.transactionAccepted(question?.transaction ?? RecordsV1.Transaction(transaction))
-        logEntry = Payload.encode(IngestionV1.IngestionEvent(event: event, senderID: key.bankID))
+        let message = RecordsV1.Transaction(transaction)
+        logEntry = Payload.encode(accepted: message, senderID: key.bankID)
+        question = isAsked ? Question(message) : nil
     }
 
     /// Tells whoever sent it, once.
@@ -115,8 +114,20 @@ final class TransactionPipeline: Sendable {
         }
     }
 
-    /// Tells `incoming.complete` once what became of it. Where too much waits to be stored, the caller waits too: for streams and files,
-    /// whose sender is then held back.
+    /// Tells `incoming.complete` once what became of it.
+    ///
+    /// - Returns: false, and nobody is told, where too much waits to be stored: then it is for ``submitInTurn(_:)``.
+    func submitIfRoom(_ incoming: IncomingTransaction) -> Bool {
+        do throws(BatchError) {
+            try commits.add(incoming)
+        } catch {
+            if error == .full { return false }
+            incoming.complete(.failed(RPCError(error)))
+        }
+        return true
+    }
+
+    /// The same, but where too much waits to be stored, the caller waits too: for streams and files, whose sender is then held back.
     func submitInTurn(_ incoming: IncomingTransaction) async {
         do throws(BatchError) {
             try await commits.addInTurn(incoming)

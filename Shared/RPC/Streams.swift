@@ -110,6 +110,13 @@ public struct ResponseWriter<Element: Message>: Sendable {
     public func write(_ message: Element, compressed: Bool = true) async throws {
         try await sink.write(message, compressed: compressed && response?.compresses ?? false)
     }
+
+    /// Sends a message for each item, in order: many small ones for less than one by one.
+    ///
+    /// - Throws: what `message` throws, when those of the items before it are sent, and what ``write(_:compressed:)`` throws.
+    public func write<Item>(each items: [Item], as message: (Item) throws -> Element) async throws {
+        try await sink.write(each: items, compressed: response?.compresses ?? false, message)
+    }
 }
 
 /// Where a client writes the messages of its request.
@@ -148,5 +155,33 @@ enum MessageSink<Element: Message>: Sendable {
             }
         case .closure(let receive): try await receive(message)
         }
+    }
+    /// So much is encoded before it is handed on.
+    private static var maxGatheredBytes: Int { 32 << 10 }
+
+    func write<Item>(each items: [Item], compressed: Bool, _ message: (Item) throws -> Element) async throws {
+        guard case .call(let call, let coding) = self else {
+            for item in items { try await write(message(item), compressed: compressed) }
+            return
+        }
+        var gathered: [[UInt8]] = []
+        var byteCount = 0
+        var failure: (any Error)?
+        for item in items {
+            do {
+                let bytes = try coding.encode(try message(item), compressed: compressed)
+                gathered.append(bytes)
+                byteCount += bytes.count
+            } catch {
+                failure = error
+                break
+            }
+            if byteCount >= Self.maxGatheredBytes {
+                try await call.send(messages: gathered)
+                (gathered, byteCount) = ([], 0)
+            }
+        }
+        if !gathered.isEmpty { try await call.send(messages: gathered) }
+        if let failure { throw failure }
     }
 }

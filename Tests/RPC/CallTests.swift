@@ -52,6 +52,30 @@ import Testing
         }
     }
 
+    /// Many are handed on in several steps; what cannot be made a message ends the call behind those before it.
+    @Test func messagesWrittenTogetherComeOneByOne() async throws {
+        let count = RPCMethod.serverStreaming(method("Count", .serverStreaming)) {
+            (request: Echo, responses: ResponseWriter<Reply>, _: CallContext) async throws in
+            try await responses.write(each: Array(0..<Int(request.responseSize))) { reply("\($0)") }
+            try await responses.write(each: []) { (_: Int) in reply("none") }
+            try await responses.write(each: ["last", ""]) { text in
+                guard !text.isEmpty else { throw RPCError(.dataLoss, "no text") }
+                return reply(text)
+            }
+        }
+        try await withServerAndChannel([count]) { channel, _ in
+            var texts: [String] = []
+            let error = await #expect(throws: RPCError.self) {
+                try await channel.serverStreaming(method("Count", .serverStreaming), Echo(responseSize: 10_000)) {
+                    (responses: ResponseStream<Reply>) in
+                    for try await response in responses { texts.append(response.text) }
+                }
+            }
+            #expect(error?.code == .dataLoss)
+            #expect(texts == (0..<10_000).map { "\($0)" } + ["last"])
+        }
+    }
+
     @Test func clientStreamIsReadToItsEnd() async throws {
         let join = RPCMethod.clientStreaming(method("Join", .clientStreaming)) {
             (requests: RequestStream<Echo>, _: CallContext) async throws -> Reply in

@@ -14,6 +14,12 @@ import Testing
         #expect(try Transaction(RecordsV1.Transaction(transaction)) == transaction)
     }
 
+    @Test(arguments: ["bank", "", String(repeating: "b", count: 200)]) func anAcceptedTransactionIsTheEventThatSaysSo(sender: String) {
+        let message = RecordsV1.Transaction(transaction)
+        let event = IngestionV1.IngestionEvent(event: .transactionAccepted(message), senderID: sender)
+        #expect(Payload.encode(accepted: message, senderID: sender) == Payload.encode(event))
+    }
+
     @Test func aMerchantComesBackAsItWas() throws {
         let merchant = Merchant(
             merchantID: "M1", name: "Asha Sweets", merchantCategoryCode: MerchantCategoryCode("5441"),

@@ -275,6 +275,15 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
         }
     }
 
+    /// The same for several messages, each in one piece.
+    final func send(messages: [[UInt8]]) async throws {
+        try await send { outbox in
+            outbox.chunks += messages
+            for message in messages { outbox.unsentBytes += message.count }
+            outbox.messageCount += messages.count - 1
+        }
+    }
+
     @inline(__always)
     private func send(_ add: (inout Outbox) -> Void) async throws {
         let (mustPump, isFull, end) = withOutbox { outbox -> (Bool, Bool, RPCError?) in
