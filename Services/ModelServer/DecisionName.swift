@@ -9,13 +9,17 @@ struct DecisionName: Sendable, Hashable {
 
     init(of key: TransactionKey) {
         var hash = SHA256()
-        hash.update(data: Array(key.bankID.utf8))
+        var (bank, transaction) = (key.bankID, key.transactionID)
+        bank.withUTF8 { hash.update(bufferPointer: UnsafeRawBufferPointer($0)) }
         hash.update(data: [0])
-        hash.update(data: Array(key.transactionID.utf8))
+        transaction.withUTF8 { hash.update(bufferPointer: UnsafeRawBufferPointer($0)) }
         bytes = hash.finalize().withUnsafeBytes { UUID(uuid: $0.loadUnaligned(as: uuid_t.self)) }
     }
 
     init(_ bytes: UUID) { self.bytes = bytes }
+
+    /// Half of the bits tell names apart as well as all: they are a hash already.
+    func hash(into hasher: inout Hasher) { withUnsafeBytes(of: bytes.uuid) { hasher.combine($0.loadUnaligned(as: UInt64.self)) } }
 
     /// Nil for what is not 32 hexadecimal digits.
     init?(text: String) {

@@ -49,9 +49,11 @@ struct DecisionWriter: Sendable {
         database.log.notifyCommitted()
         brought.insert(positions)
         if !existing.isEmpty {
-            for (name, decision) in try await decisions(named: Array(existing), isBrief: isBrief) { batch.messages[DecisionName(name)] = decision }
+            for (name, decision) in try await decisions(named: Array(existing), isBrief: isBrief) {
+                if let place = batch.places[DecisionName(name)] { batch.messages[place] = decision }
+            }
         }
-        return batch.names.compactMap { batch.messages[$0] }
+        return batch.order.map { batch.messages[$0] }
     }
 
     /// Decisions made before; what was decided on briefly gets its reasons here, unless that is not wanted.
@@ -84,9 +86,11 @@ struct DecisionWriter: Sendable {
 
     /// Decisions as they would be, had none been made before.
     private struct Batch {
-        /// Of each observation's decision.
-        var names: [DecisionName] = []
-        var messages: [DecisionName: RecordsV1.Decision] = [:]
+        var messages: [RecordsV1.Decision] = []
+        /// Where each is among the messages.
+        var places: [DecisionName: Int] = [:]
+        /// Of each observation the place of its decision.
+        var order: [Int] = []
         var stored: StoredDecisions
     }
 
@@ -95,33 +99,36 @@ struct DecisionWriter: Sendable {
         guard let scorer = champion.scorer else { throw RPCError(.failedPrecondition, "no model has been promoted") }
         let shadows = champion.shadows
         var batch = Batch(stored: StoredDecisions(modelVersion: scorer.version, decidedAt: time))
-        batch.names.reserveCapacity(observations.count)
+        batch.order.reserveCapacity(observations.count)
         batch.messages.reserveCapacity(observations.count)
+        batch.places.reserveCapacity(observations.count)
         batch.stored.decisions.reserveCapacity(observations.count)
-        var wanted: [(observed: Observed, name: DecisionName, payment: Scorer.Payment)] = []
+        // Where an observation is: to copy it would cost more than to look there again.
+        var wanted: [(index: Int, name: DecisionName, payment: Scorer.Payment)] = []
         wanted.reserveCapacity(observations.count)
-        var names: Set<DecisionName> = []
-        for observed in observations {
-            let observation = observed.message
+        for index in observations.indices {
+            let observation = observations[index].message
             let key = TransactionKey(observation.key ?? RecordsV1.TransactionKey())
             let name = DecisionName(of: key)
-            batch.names.append(name)
-            guard names.insert(name).inserted else { continue }
+            let place = batch.places[name, default: wanted.count]
+            batch.order.append(place)
+            guard place == wanted.count else { continue }
+            batch.places[name] = place
             guard observation.featureSetVersion == scorer.featureSetVersion else { throw Self.otherFeatures(observation, scorer) }
             let placeRisk = places.value(at: observation.location.flatMap(Coordinate.init))
-            wanted.append((observed, name, .init(key: key, id: name.text, values: observation.values, placeRisk: placeRisk)))
+            wanted.append((index, name, .init(key: key, id: name.text, values: observation.values, placeRisk: placeRisk)))
         }
         let decisions = scorer.decide(wanted.map(\.payment), at: time, isBrief: isBrief)
-        for ((observed, name, payment), decision) in zip(wanted, decisions) {
-            let observation = observed.message
+        for ((index, name, payment), decision) in zip(wanted, decisions) {
+            let observation = observations[index].message
             guard let decision else {
                 throw RPCError(.invalidArgument, "an observation has \(payment.values.count) values, which the model does not take")
             }
             let message = RecordsV1.Decision(decision)
-            batch.messages[name] = message
+            batch.messages.append(message)
             batch.stored.decisions.append(
                 StoredDecision(
-                    name: name.bytes, riskScore: decision.riskScore, isAlert: decision.alert, observation: observed.encoded,
+                    name: name.bytes, riskScore: decision.riskScore, isAlert: decision.alert, observation: observations[index].encoded,
                     logEntry: Payload.encode(
                         ModelsV1.LoggedDecision(
                             decision: message, eventTime: observation.eventTime, amount: observation.amount, location: observation.location,

@@ -74,26 +74,35 @@ struct FeatureStoreDatabase: Sendable {
 
     /// Blocks of the lines, and of each observation where it is; returns the blocks' positions.
     private static func insert(_ lines: [LogLine]) -> SQL {
-        let times = lines.map { line in line.observed.map { PostgresTimestamp(microsecondsSince1970: $0.eventTime.microseconds) } }
-        return """
-            WITH lines (payloads, bank_ids, transaction_ids, times) AS (
-                SELECT \(lines.map(\.payload)), \(lines.map { $0.observed?.key.bankID }), \(lines.map { $0.observed?.key.transactionID }),
-                    \(times)
-            ), block AS (
-                INSERT INTO event_log (payloads, bank_ids, bank_transaction_ids, event_times, first_event_time, last_event_time)
-                SELECT payloads[first:last], bank_ids[first:last], transaction_ids[first:last], times[first:last],
-                    (SELECT min(time) FROM unnest(times[first:last]) AS time), (SELECT max(time) FROM unnest(times[first:last]) AS time)
-                FROM lines, LATERAL (
-                    SELECT first, first + \(EventLog.maxBlockEvents) - 1 AS last
-                    FROM generate_series(1, \(lines.count), \(EventLog.maxBlockEvents)) AS first ORDER BY first) AS bounds
-                RETURNING transaction_id, sequence, bank_ids, bank_transaction_ids
-            ), named AS (
-                INSERT INTO observed (bank_id, bank_transaction_id, sequence)
-                SELECT key.bank_id, key.transaction_id, sequence
-                FROM block, unnest(bank_ids, bank_transaction_ids) AS key (bank_id, transaction_id) WHERE key.bank_id IS NOT NULL
-            )
-            SELECT transaction_id, sequence FROM block ORDER BY sequence
-            """
+        """
+        WITH lines (payloads, bank_ids, transaction_ids, times) AS (
+            SELECT \(lines.map(\.payload)), \(observed(lines))
+        ), block AS (
+            INSERT INTO event_log (payloads, bank_ids, bank_transaction_ids, event_times, first_event_time, last_event_time)
+            SELECT payloads[first:last], bank_ids[first:last], transaction_ids[first:last], times[first:last],
+                (SELECT min(time) FROM unnest(times[first:last]) AS time), (SELECT max(time) FROM unnest(times[first:last]) AS time)
+            FROM lines, LATERAL (
+                SELECT first, first + \(EventLog.maxBlockEvents) - 1 AS last
+                FROM generate_series(1, \(lines.count), \(EventLog.maxBlockEvents)) AS first ORDER BY first) AS bounds
+            RETURNING transaction_id, sequence, bank_ids, bank_transaction_ids
+        ), named AS (
+            INSERT INTO observed (bank_id, bank_transaction_id, sequence)
+            SELECT key.bank_id, key.transaction_id, sequence
+            FROM block, unnest(bank_ids, bank_transaction_ids) AS key (bank_id, transaction_id) WHERE key.bank_id IS NOT NULL
+        )
+        SELECT transaction_id, sequence FROM block ORDER BY sequence
+        """
+    }
+
+    /// Banks, transactions and times of what lines observe. Mostly all observe something, and without a thought of NULL that is told for less.
+    private static func observed(_ lines: [LogLine]) -> SQL {
+        func time(_ time: Timestamp) -> PostgresTimestamp { PostgresTimestamp(microsecondsSince1970: time.microseconds) }
+        let all = lines.compactMap { $0.observed }
+        if all.count == lines.count {
+            return "\(all.map { $0.key.bankID }), \(all.map { $0.key.transactionID }), \(all.map { time($0.eventTime) })"
+        }
+        let some = lines.map { $0.observed }
+        return "\(some.map { $0?.key.bankID }), \(some.map { $0?.key.transactionID }), \(some.map { $0.map { time($0.eventTime) } })"
     }
 
     private static func upsert(_ labels: [Label]) -> SQL? {
