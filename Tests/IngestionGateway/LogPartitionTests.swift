@@ -103,6 +103,8 @@ import Testing
         let ranges = NameRange.ranges(of: rows + self.rows([6, 70], of: "c"))
         #expect(ranges == [NameRange(bankID: "b", first: "B", last: "\u{E9}"), NameRange(bankID: "c", first: "t-6", last: "t-70")])
         #expect(Array(ranges[0].last.utf8) == [0xC3, 0xA9])
+        // Two banks to the server, though one to Swift.
+        #expect(NameRange.ranges(of: self.rows([1], of: "\u{E9}") + self.rows([1], of: "e\u{301}")).count == 2)
     }
 
     /// One by itself, a few, many: whoever passes transactions on says where they lie.

@@ -6,23 +6,23 @@ struct NameRange: Sendable, Hashable {
     var first: String
     var last: String
 
-    /// One a bank.
+    /// One a bank, of which there are few.
     static func ranges(of rows: [some WritableTransaction]) -> [NameRange] {
         var ranges: [NameRange] = []
-        var places: [String: Int] = [:]
         for row in rows {
             let key = row.key
-            // Mostly all are of one bank.
-            if let only = ranges.first, ranges.count == 1, only.bankID == key.bankID {
-                ranges[0].widen(to: key.transactionID)
-            } else if let place = places[key.bankID] {
+            if let place = ranges.firstIndex(where: { isSame($0.bankID, key.bankID) }) {
                 ranges[place].widen(to: key.transactionID)
             } else {
-                places[key.bankID] = ranges.count
                 ranges.append(NameRange(bankID: key.bankID, first: key.transactionID, last: key.transactionID))
             }
         }
         return ranges
+    }
+
+    /// Byte by byte, as the server sees it: to Swift, letters that are composed differently are the same.
+    private static func isSame(_ left: String, _ right: String) -> Bool {
+        left.utf8.count == right.utf8.count && left.utf8.elementsEqual(right.utf8)
     }
 
     private mutating func widen(to name: String) {
