@@ -107,7 +107,10 @@ export class Timeline extends EventTarget {
     if (!this.range || event.button !== 0) return;
     const time = this.#timeAt(event.clientX);
     const end = event.target.dataset?.end;
-    const isInside = event.target === this.#window;
+    const [start, rangeEnd] = this.range, [from, to] = this.#span;
+    // Where all is chosen there is nowhere to move it to: a new span begins.
+    const isAll = to - from >= rangeEnd - start - this.bucketMilliseconds;
+    const isInside = event.target === this.#window && !isAll;
     this.#drag = { end, isInside, time, x: event.clientX, span: [...this.#span], moved: false };
     this.#root.setPointerCapture(event.pointerId);
   }
