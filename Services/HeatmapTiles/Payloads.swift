@@ -123,7 +123,7 @@ enum Payload {
         var risk: Double?
         var expected: Double
         var jurisdiction: String?
-        /// A cash machine in it, if there is one.
+        /// A cash machine in its hottest cell, if there is one.
         var atm: String?
     }
 
@@ -224,13 +224,17 @@ struct MapQueries {
     }
 
     func hotspots(_ filter: CubeFilter, limit: Int, zoom: Int, in box: BoundingBox?) -> [Payload.Hotspot] {
-        state.cube.hotspots(filter.layer, limit: limit, zoom: zoom, in: box, renderer.prepare(filter, for: state)).compactMap { cell in
+        let prepared = renderer.prepare(filter, for: state)
+        return state.cube.hotspots(filter.layer, limit: limit, zoom: zoom, in: box, prepared).compactMap { cell in
             guard let tile = Tile(zoom: zoom, code: cell.code) else { return nil }
             let centre = tile.centre
+            let hottest = state.cube.cells(in: tile, zoom: Cube.cellZoom, prepared)
+                .max { filter.layer.heat(of: $0.tally) < filter.layer.heat(of: $1.tally) }
+                .flatMap { Tile(zoom: Cube.cellZoom, code: $0.code) }
             return Payload.Hotspot(
                 quadkey: tile.quadkey, latitude: centre.latitude, longitude: centre.longitude,
                 count: filter.layer == .forecast ? nil : cell.tally.count, risk: filter.layer == .forecast ? nil : cell.tally.meanRisk,
-                expected: cell.tally.riskSum, jurisdiction: jurisdiction(at: centre), atm: atm(in: tile))
+                expected: cell.tally.riskSum, jurisdiction: jurisdiction(at: centre), atm: hottest.flatMap { atm(in: $0) })
         }
     }
 

@@ -127,4 +127,20 @@ import Testing
         let never = try queries.series(Self.filter([("from", "2027-01-01T00:00:00Z")]), in: nil, bucketHours: 1)
         #expect(never.counts.isEmpty)
     }
+
+    @Test("A hotspot is named after the cash machine of its hottest square, and after none where that has none")
+    func namesOfHotspots() throws {
+        let square = Tile(containing: Sample.centre, zoom: Cube.cellZoom)
+        let area = Tile(containing: Sample.centre, zoom: 15)
+        let other = try #require(
+            area.codes(atZoom: Cube.cellZoom).compactMap { Tile(zoom: Cube.cellZoom, code: $0) }.first { $0.code != square.code })
+        for (here, there, name) in [(3, 1, "T1"), (1, 3, nil)] as [(Int, Int, String?)] {
+            var state = MapState()
+            let events = (0..<here).map { MapStateTests.decision($0) } + (0..<there).map { MapStateTests.decision(9 + $0, position: other.centre) }
+            state.apply(state.change(for: [.site(MapStateTests.site)] + events))
+            let queries = MapQueries(state: state, renderer: TileRenderer(), permitted: nil)
+            let hotspots = queries.hotspots(CubeFilter(layer: .transactions), limit: 5, zoom: 15, in: nil)
+            #expect(hotspots.map(\.atm) == [name])
+        }
+    }
 }
