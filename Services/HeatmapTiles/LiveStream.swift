@@ -26,6 +26,7 @@ struct LiveStream: Sendable {
     static let maxCells = 200
 
     func response(to request: HTTPRequest) throws -> HTTPResponse {
+        do { _ = try QueryParameters(request.query, allowed: []) } catch let error as BadQuery { return try Routes.refusal(error) }
         let caller = request.serviceContext.principal?.subject ?? ""
         guard let subscription = map.subscribe(caller, limit: maxListeners, limitOfCaller: Self.maxListenersOfCaller) else {
             throw RPCError.resourceExhausted(

@@ -130,7 +130,11 @@ struct QueryParameters: Sendable {
     private func instant(_ name: String) throws -> Timestamp? {
         guard let text = self[name] else { return nil }
         guard text.utf8.count <= 40, let time = Timestamp(iso8601: text) else {
-            throw BadQuery(field: name, reason: "must be a time in ISO 8601, for example 2026-01-31T18:00:00Z")
+            // In a query, a plus sign is a space.
+            let isPlus = Timestamp(iso8601: text.replacing(" ", with: "+")) != nil
+            throw BadQuery(
+                field: name,
+                reason: "must be a time in ISO 8601, for example 2026-01-31T18:00:00Z" + (isPlus ? "; a plus sign is written %2B here" : ""))
         }
         guard time.microseconds >= 0, CubeHour.containing(microsecondsSince1970: time.microseconds) != nil else {
             throw BadQuery(field: name, reason: "must lie in the years 1970 to 2089")

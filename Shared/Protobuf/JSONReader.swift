@@ -207,6 +207,8 @@ public struct JSONReader {
         for step in path {
             switch step {
             case .index(let index): text += "[\(max(index, 0))]"
+            // Between an object's brace and its first name.
+            case .field(let name) where name.isEmpty: break
             case .field(let name) where text.isEmpty: text = name
             case .field(let name): text += ".\(name)"
             }

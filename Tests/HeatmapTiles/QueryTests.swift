@@ -66,6 +66,7 @@ import Testing
 
     @Test("A bad parameter is refused by its name, with the reason", arguments: [
         ("form", "2026-01-05", "unknown parameter; known are at, days_of_week"), ("from", "yesterday", "must be a time in ISO 8601"),
+        ("from", "2026-01-05T00:00:00 05:30", "must be a time in ISO 8601, for example 2026-01-31T18:00:00Z; a plus sign is written %2B here"),
         ("from", "1969-12-31T23:00:00Z", "must lie in the years 1970 to 2089"), ("to", "2200-01-01T00:00:00Z", "must lie in the years"),
         ("types", "murder", "\"murder\" is not a type of layer complaints; known are robbery, upi_fraud"),
         ("types", Array(repeating: "robbery", count: 10_000).joined(separator: ","), "must name at most 64 types"),

@@ -248,6 +248,8 @@ struct FakeAuth: AuthV1.AuthService.Handlers {
                 let pair = String(cookie.prefix { $0 != ";" })
                 let session = try await channel.http(HTTPRequest(path: "/session", headers: ["cookie": pair]))
                 #expect(String(decoding: session.bytes, as: UTF8.self).contains(#""subject":"asha""#))
+                let unknown = try await channel.http(HTTPRequest(path: "/live", query: [("since", "7")], headers: ["cookie": pair]))
+                #expect(unknown.status == 400)
                 let clerk = try await login("clerk", "right")
                 #expect(clerk.status == 403 && clerk.headers["set-cookie"] == nil)
             }

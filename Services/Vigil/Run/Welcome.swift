@@ -7,7 +7,8 @@ struct Welcome {
 
     func print(after duration: Duration) throws {
         let secrets = environment.secrets
-        let password = try secrets.password(Principals.secretName(Principals.analyst))
+        func login(_ subject: String) throws -> String { "\(subject) / \(try secrets.password(Principals.secretName(subject)))" }
+        let logins = (analyst: try login(Principals.analyst), officer: try login(Principals.dutyOfficer))
         let dashboard = url("heatmap-tiles")
         let program = Self.shortened(CommandLine.arguments[0])
         let homePrefix = environment.home.path == SuiteHome(environment: [:]).path ? "" : "VIGIL_HOME=\(environment.home.path) "
@@ -16,7 +17,8 @@ struct Welcome {
             Vigil is up after \(Progress.text(duration)). Everything it keeps is in \(environment.home.path).
 
               Dashboard   \(dashboard)/   (a development certificate: the browser will ask)
-              Login       \(Principals.analyst) / \(password)
+              Login       \(logins.analyst)
+                          \(logins.officer), who may acknowledge alerts
 
             Three commands to try in another terminal:
               \(homePrefix)\(program) status
