@@ -34,6 +34,7 @@ struct WebFiles: Sendable {
             "outlook": PackageResources.outlook_js, "palette": PackageResources.palette_js, "panels": PackageResources.panels_js,
             "player": PackageResources.player_js, "shapes": PackageResources.shapes_js, "state": PackageResources.state_js,
             "strings": PackageResources.strings_js, "timeline": PackageResources.timeline_js,
+            "waiting": PackageResources.waiting_js,
         ]
         for (name, bytes) in scripts { files.add("static/\(name).js", bytes) }
         for (name, bytes) in mapLibre { files.add("maplibre/\(name)", bytes) }

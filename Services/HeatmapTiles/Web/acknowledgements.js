@@ -29,6 +29,11 @@ export class Acknowledgements extends EventTarget {
     this.dispatchEvent(new CustomEvent('change'));
   }
 
+  /** Whether the viewer may see what is acknowledged. */
+  get areKnown() {
+    return this.#canReadStates;
+  }
+
   isAcknowledged(id) {
     return this.#states.get(id)?.isAcknowledged ?? false;
   }

@@ -22,6 +22,8 @@ export class ComplaintList extends EventTarget {
   async load(isChosen) {
     try {
       this.#known = await api.complaints(KNOWN);
+      // The service tells the last reported first; what is shown is when it happened.
+      this.#known.sort((one, other) => Date.parse(other.occurredAt) - Date.parse(one.occurredAt));
     } catch (error) {
       showFailure(this.#root, error, () => this.load(isChosen));
       return [];

@@ -31,7 +31,10 @@ export class Detail extends EventTarget {
     this.#title = root.querySelector('h2');
     this.#body = root.querySelector('.detail-body');
     root.querySelector('.close').addEventListener('click', () => this.close());
-    root.addEventListener('keydown', (event) => { if (event.key === 'Escape') this.close(); });
+    document.addEventListener('keydown', (event) => {
+      // What lies over it is closed first.
+      if (event.key === 'Escape' && !event.defaultPrevented) this.close();
+    });
   }
 
   get isOpen() {
@@ -81,7 +84,7 @@ export class Detail extends EventTarget {
     if (!this.#cell) return;
     this.#asked.abort();
     this.#asked = new AbortController();
-    this.#fillCell(this.#cell, view, this.#asked.signal);
+    return this.#fillCell(this.#cell, view, this.#asked.signal);
   }
 
   /** A cell by its quadkey, in a view as `cellView` gives it. */
@@ -92,7 +95,7 @@ export class Detail extends EventTarget {
   }
 
   async #fillCell({ quadkey, place }, view, signal) {
-    const { layer, filter, facets, hasBefore } = view;
+    const { layer, filter, facets, district } = view;
     try {
       const cell = await api.cell(quadkey, filter, signal);
       // The history is of all time, so that the span chosen has something beside it.
@@ -101,7 +104,8 @@ export class Detail extends EventTarget {
       const history = await api.series({ layer: drawn, bbox: cell.bounds.join(','), ...rest }, signal);
       if (cell.jurisdiction) this.#title.textContent = text('cell.title', { place: cell.jurisdiction });
       this.#body.replaceChildren(
-        ...(cell.jurisdiction ? [make('p', 'muted small', place)] : []), ...this.#counts(cell, hasBefore), ...this.#history(history, drawn), ...section('cell.forecast', outlook(cell.forecast)),
+        ...(cell.jurisdiction ? [make('p', 'muted small', place)] : []), ...this.#counts(cell, view),
+        ...this.#history(history, drawn), ...section('cell.forecast', outlook(cell, district)),
         ...section('cell.reasons', reasons(cell)), ...section('cell.atms', terminals(cell)));
     } catch (error) {
       if (error.name === 'AbortError') return;
@@ -140,7 +144,9 @@ export class Detail extends EventTarget {
     }
   }
 
-  #counts(cell, hasBefore) {
+  #counts(cell, { layer, hasBefore, district }) {
+    const title = layer === 'forecast' ? 'counters.forecast' : 'cell.counts';
+    if (isOutside(cell, district) && cell.layers.every(({ count }) => !count)) return section(title, [make('p', 'muted', text('cell.outside'))]);
     const list = make('dl', 'facts');
     let isCompared = false;
     for (const info of cell.layers) {
@@ -157,7 +163,9 @@ export class Detail extends EventTarget {
     }
     const types = make('p', 'muted', cell.types.filter(({ layer }) => layer === 'transactions' || layer === 'complaints')
       .map(({ type, count }) => `${typeName(type)} ${formatFine(count)}`).join(' · '));
-    return section('cell.counts', [list, make('p', 'muted small', text(isCompared ? 'cell.changes' : 'cell.noChanges')), types]);
+    // Where there is such a span but nothing in either, there is nothing to say of it.
+    const words = isCompared ? ['cell.changes'] : hasBefore ? [] : ['cell.noChanges'];
+    return section(title, [list, ...words.map((key) => make('p', 'muted small', text(key))), types]);
   }
 
   #history(series, layer) {
@@ -210,6 +218,9 @@ export class Detail extends EventTarget {
   }
 }
 
+/** Whether a district is chosen that a cell's middle is not in: nothing of the cell is counted then, unless a part of it is within. */
+const isOutside = (cell, district) => Boolean(district) && cell.jurisdiction !== district;
+
 const keyOf = (item) => JSON.stringify(item.dataset);
 
 function section(title, parts) {
@@ -253,7 +264,9 @@ function expectation(expected, low, high) {
 }
 
 /** What is expected in a cell: a figure with its interval for each of some spans, and the hours. */
-function outlook(forecast) {
+function outlook(cell, district) {
+  const { forecast } = cell;
+  if (forecast && isOutside(cell, district) && forecast.expected.every((expected) => !expected)) return [make('p', 'muted', text('cell.outside'))];
   if (!forecast) return [make('p', 'muted', text('cell.noForecast'))];
   const list = make('dl', 'facts');
   for (const { hours, expected, low, high } of forecast.spans) {

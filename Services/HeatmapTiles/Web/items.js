@@ -16,13 +16,15 @@ export class Items {
   #alerts;
   #complaints;
   #notes;
+  #district;
   /** What is shown, as the state names it. */
   #shown = '';
   /** Whether the map goes to what is shown next even where that is in view already. */
   #isGoing = false;
 
-  /** `map` is null where the browser can draw none. */
-  constructor(state, detail, map, { alerts, complaints, notes }) {
+  /** `map` is null where the browser can draw none; `district` gives the name of the chosen one. */
+  constructor(state, detail, map, { alerts, complaints, notes, district }) {
+    this.#district = district;
     [this.#state, this.#detail, this.#map, this.#alerts, this.#complaints, this.#notes] = [state, detail, map, alerts, complaints, notes];
     alerts.addEventListener('choose', ({ detail: id }) => this.#open('alert', id, true));
     complaints.addEventListener('choose', ({ detail: key }) => this.#open('complaint', key, true));
@@ -65,7 +67,7 @@ export class Items {
 
   /** The view has changed: what is counted of a cell that is shown is counted anew. */
   follow() {
-    this.#detail.follow(cellView(this.#state));
+    return this.#detail.follow(cellView(this.#state, this.#district()));
   }
 
   async #showAlert(id, isGoing) {
@@ -92,7 +94,7 @@ export class Items {
     const longitude = longitudeAt(x + 0.5, zoom), latitude = latitudeAt(y + 0.5, zoom);
     this.#map?.mark([longitudeAt(x, zoom), latitudeAt(y + 1, zoom), longitudeAt(x + 1, zoom), latitudeAt(y, zoom)]);
     this.#goTo(longitude, latitude, isGoing);
-    this.#detail.showCell(quadkey, cellView(this.#state), formatPlace(latitude, longitude));
+    this.#detail.showCell(quadkey, cellView(this.#state, this.#district()), formatPlace(latitude, longitude));
   }
 
   #goTo(longitude, latitude, isGoing) {

@@ -13,12 +13,13 @@ import { askAgain, withSession } from './login.js';
 import { RiskMap } from './map.js';
 import { ModelsPage } from './models.js';
 import { Notes, emptiness, strangeness } from './notes.js';
-import { alertFilter, isChosen, outlook, recordedFilter } from './outlook.js';
+import { alertFilter, isChosen, outlook, recordedFilter, unfiltered } from './outlook.js';
 import { Player } from './player.js';
 import { Counters, segments, showFailure, showHotspots, showLoading } from './panels.js';
 import { ITEMS, LAYERS, RECORDED, ViewState } from './state.js';
 import { fillTexts, switchLanguage, text } from './strings.js';
 import { Timeline } from './timeline.js';
+import { Waiting } from './waiting.js';
 
 const HOTSPOTS_SHOWN = 8;
 const HOTSPOT_ZOOM = 15;
@@ -29,6 +30,7 @@ class Dashboard {
   #state = new ViewState();
   #live = new Live();
   #notes = new Notes(element('map-note'));
+  #waiting = new Waiting(element('waiting'));
   #map = null;
   #timeline;
   #controls;
@@ -113,14 +115,16 @@ class Dashboard {
   #makeLists({ scopes }) {
     const acknowledgements = new Acknowledgements(scopes);
     acknowledgements.addEventListener('fault', ({ detail }) => this.#notes.set('fault', detail));
-    const alerts = this.#alerts = new AlertList(element('alerts'), acknowledgements);
+    const alerts = this.#alerts = new AlertList(element('alerts'), { count: element('alerts-count'), openOnly: element('open-only') }, acknowledgements);
     const complaints = this.#complaints = new ComplaintList(element('complaints'));
     alerts.addEventListener('new', ({ detail: alert }) => {
       if (alert.latitude !== undefined) this.#map?.pulse(alert.longitude, alert.latitude);
     });
     const detail = new Detail(element('detail'), acknowledgements);
     detail.addEventListener('place', ({ detail: { longitude, latitude } }) => this.#map?.goTo(longitude, latitude));
-    this.#items = new Items(this.#state, detail, this.#map, { alerts, complaints, notes: this.#notes });
+    this.#items = new Items(this.#state, detail, this.#map, {
+      alerts, complaints, notes: this.#notes, district: () => this.#controls.district,
+    });
     const lists = ['alerts', 'complaints'].map((value) => ({ value, label: text(`layer.${value}`) }));
     this.#markList = segments(element('lists'), lists, (list) => {
       this.#list = list;
@@ -133,6 +137,10 @@ class Dashboard {
     const shown = this.#list ?? (this.#state.layer === 'complaints' ? 'complaints' : 'alerts');
     this.#markList(shown);
     for (const id of ['alerts', 'complaints']) element(id).hidden = id !== shown;
+    element('alerts-tools').hidden = shown !== 'alerts';
+    const filters = unfiltered(this.#state).map((name) => text(`filters.${name}`)).join(', '), note = element('list-note');
+    note.hidden = !filters;
+    note.textContent = filters && text(shown === 'complaints' ? 'lists.unfilteredDots' : 'lists.unfiltered', { filters });
   }
 
   #wireBar() {
@@ -240,14 +248,37 @@ class Dashboard {
     element('counters-title').textContent = text(state.layer === 'forecast' ? 'counters.forecast' : 'counters.title');
     element('hotspots-title').textContent = text('hotspots.title', { unit: text(`unit.${state.drawnLayer}`) });
     this.#showLegend();
-    if (!old) this.#map?.show(state.drawnLayer, state.filter());
-    if (withSeries && isOld(state.layer, state.drawnLayer)) this.#loadSeries();
-    if (!old) this.#loadSummary();
-    if (isOld(state.drawnLayer)) this.#loadHotspots();
-    if (isOld('alerts')) this.#alerts.load(alertFilter(state));
-    if (isOld('complaints')) this.#loadComplaints();
-    if (isOld(state.layer)) this.#items.follow();
+    // Where only events are new, what stands is not wrong meanwhile, unless it could not be had before.
+    const isDue = (id) => !old || this.#waiting.isWaiting(element(id));
+    const show = (id, answer) => { if (isDue(id)) this.#waiting.until(element(id), answer); };
+    if (!old) this.#showHeat();
+    if (withSeries && isOld(state.layer, state.drawnLayer)) show('histogram', this.#loadSeries());
+    if (isDue('counters')) show('counters', this.#loadSummary());
+    if (isOld(state.drawnLayer)) show('hotspots', this.#loadHotspots());
+    if (isOld('alerts')) show('alerts', this.#loadAlerts());
+    if (isOld('complaints')) show('complaints', this.#loadComplaints());
+    if (isOld(state.layer)) show('detail-body', this.#items.follow());
     this.#showPage();
+  }
+
+  /** Draws the view's heat; what cannot be loaded of it leaves what was drawn before dim. */
+  #showHeat() {
+    const map = this.#map, { drawnLayer } = this.#state;
+    if (!map?.show(drawnLayer, this.#state.filter())) return;
+    let hasFailed = false;
+    const fail = () => { hasFailed = true; };
+    this.#waiting.until(element('map'), new Promise((done) => {
+      const finish = () => {
+        if (!hasFailed) {
+          map.removeEventListener('fault', fail);
+          map.removeEventListener('drawn', finish);
+          done();
+        }
+        hasFailed = false;
+      };
+      map.addEventListener('fault', fail);
+      map.addEventListener('drawn', finish);
+    }));
   }
 
   #showPage() {
@@ -269,8 +300,10 @@ class Dashboard {
       this.#counters.update(summary.layers, this.#state.layer);
       this.#notes.clear('figures');
       this.#noteEmptiness();
+      return true;
     } catch {
       this.#notes.set('figures', text('counters.failed'));
+      return false;
     }
   });
 
@@ -299,8 +332,10 @@ class Dashboard {
       this.#timeline.setSeries(layer === 'forecast' ? await outlook(this.#state) : await api.series({ layer, ...facets }));
       this.#timeline.setSpan(this.#state.span());
       this.#controls.showStep();
+      return true;
     } catch {
       this.#timeline.fail();
+      return false;
     }
   });
 
@@ -317,6 +352,8 @@ class Dashboard {
       showFailure(element('hotspots'), error, () => this.#loadHotspots());
     }
   });
+
+  #loadAlerts = latest(() => this.#alerts.load(alertFilter(this.#state)));
 
   #loadComplaints = latest(async () => {
     this.#map?.setComplaints(await this.#complaints.load(isChosen(this.#state, this.#controls.district)));

@@ -81,18 +81,19 @@ export class RiskMap extends EventTarget {
     if (this.#isLoaded) this.#rebuild();
   }
 
-  /** Shows a layer under a filter. What is drawn stays until all of the new is there, then fades over into it; with newer events of the same view it is there at once. */
+  /** Shows a layer under a filter. What is drawn stays until all of the new is there, then fades over into it; with newer events of the same view it is there at once. Gives back whether it is another view; `drawn` tells when it is there. */
   show(layer, filter) {
     const view = { layer, tiles: tilesURL(layer, filter), cells: tilesURL(layer, { ...filter, geometry: 'cells' }) };
     const isSame = this.#view?.tiles === view.tiles;
     this.#view = view;
-    if (!this.#isStyled) return;
+    if (!this.#isStyled) return false;
     if (!isSame) {
       this.#isSameView = false;
       this.#drop(this.#next);
       this.#endRest();
     }
     this.refresh();
+    return !isSame;
   }
 
   /** Asks for the tiles again, once those on their way are there; those that did not change cost a 304. */
@@ -131,6 +132,7 @@ export class RiskMap extends EventTarget {
       }
     }
     this.#isSameView = true;
+    this.dispatchEvent(new CustomEvent('drawn'));
     // The slower the machine or the network, the longer the rest, so that the page stays usable.
     const worked = performance.now() - this.#began;
     this.#rest = setTimeout(() => {

@@ -13,7 +13,11 @@ export class ModelsPage {
     this.#root = root;
     this.#body = root.querySelector('.models-body');
     root.querySelector('.close').addEventListener('click', onClose);
-    root.addEventListener('keydown', (event) => { if (event.key === 'Escape') onClose(); });
+    document.addEventListener('keydown', (event) => {
+      if (event.key !== 'Escape' || !this.isOpen) return;
+      event.preventDefault();
+      onClose();
+    });
   }
 
   get isOpen() {

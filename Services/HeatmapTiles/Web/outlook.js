@@ -24,10 +24,16 @@ export function alertFilter(state) {
   return { from, to, jurisdiction, types: isCrime ? undefined : types };
 }
 
-/** What a cell's figures are asked with, and whether there is as long a span before, as far as anything is known, to hold them against. */
-export function cellView(state) {
+/** The names of the filters that are on and that a list (`alerts` or `complaints`) does not hold to. */
+export function unfiltered(state) {
+  return [state.daytime !== 'all' && 'daytime', state.facets().min_risk && 'minRisk'].filter(Boolean);
+}
+
+/** What a cell's figures are asked with, and whether there is as long a span before, as far as anything is known, to hold them against. `district` is the chosen one's name. */
+export function cellView(state, district) {
   const filter = recordedFilter(state), [from, to] = [filter.from, filter.to].map((time) => Date.parse(time));
-  return { layer: state.layer, filter, facets: state.facets(), hasBefore: Boolean(state.data) && from - (to - from) >= state.data[0] };
+  const hasBefore = Boolean(state.data) && from - (to - from) >= state.data[0];
+  return { layer: state.layer, filter, facets: state.facets(), hasBefore, district: state.jurisdiction ? district : null };
 }
 
 /** Complaints of the last days and, after them, those expected: bars for the timeline. */

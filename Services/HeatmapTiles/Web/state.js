@@ -54,6 +54,8 @@ export class ViewState extends EventTarget {
   strange = [];
   /** The first hour with data and the end of the last, in milliseconds; null while there is none. */
   data = null;
+  /** The span of the past that was brushed when the forecast was chosen; null where a preset was. */
+  #past = null;
   /** The hours that the forecast covers, in milliseconds; null while there is none. */
   forecast = null;
 
@@ -129,10 +131,15 @@ export class ViewState extends EventTarget {
   set(changes, { isPassing = false } = {}) {
     // Channels are the same in all layers of payments.
     if (changes.layer && [changes.layer, this.layer].some((layer) => ['complaints', 'forecast'].includes(layer))) changes.type ??= '';
-    const wasForecast = this.layer === 'forecast';
+    const wasForecast = this.layer === 'forecast', before = this.preset ? null : { preset: null, from: this.from, to: this.to };
     Object.assign(this, changes);
-    // A span of the past is none of the future, and the other way round.
-    if (!this.preset && wasForecast !== (this.layer === 'forecast')) changes.preset = this.preset = '24h';
+    if (wasForecast !== (this.layer === 'forecast')) {
+      // A span of the past is none of the future, and the other way round; on the way back, the past's own is there again.
+      const span = wasForecast && this.#past ? this.#past : before ? { preset: '24h' } : {};
+      this.#past = wasForecast ? null : before;
+      Object.assign(changes, span);
+      Object.assign(this, span);
+    }
     this.write({ isStep: !isPassing });
     this.dispatchEvent(new CustomEvent('change', { detail: { changes, isRestored: false, isPassing } }));
   }

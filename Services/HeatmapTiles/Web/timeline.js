@@ -88,14 +88,19 @@ export class Timeline extends EventTarget {
     handle.setAttribute('aria-label', text(`timeline.${end}`));
     handle.dataset.end = end;
     handle.addEventListener('keydown', (event) => {
-      const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -24, PageUp: 24 }[event.key];
+      const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -24, PageUp: 24, Home: -Infinity, End: Infinity }[event.key];
       if (!steps || !this.range) return;
       event.preventDefault();
-      const span = [...this.#span];
-      span[end === 'start' ? 0 : 1] += steps * this.bucketMilliseconds;
-      this.#choose(span);
+      this.#moveHandle(end, steps);
     });
     return handle;
+  }
+
+  /** Moves one end by so many bars, as far as there are bars and the other end lets it; the other end stays where it is. */
+  #moveHandle(end, steps) {
+    const bar = this.bucketMilliseconds, [from, to] = this.#span;
+    if (end === 'start') this.#tell([Math.min(this.#snap(from + steps * bar), Math.max(from, to - bar)), to]);
+    else this.#tell([from, Math.max(this.#snap(to + steps * bar), Math.min(to, from + bar))]);
   }
 
   #timeAt(clientX) {
@@ -143,10 +148,19 @@ export class Timeline extends EventTarget {
   /** Takes whole buckets, at least one, inside the bars. */
   #choose(span) {
     const step = this.bucketMilliseconds, [start, end] = this.range;
-    const snap = (time) => start + Math.round((Math.min(end, Math.max(start, time)) - start) / step) * step;
-    let [from, to] = [snap(Math.min(...span)), snap(Math.max(...span))];
+    let [from, to] = [this.#snap(Math.min(...span)), this.#snap(Math.max(...span))];
     if (to <= from) [from, to] = from >= end ? [end - step, end] : [from, from + step];
-    this.#span = [from, to];
+    this.#tell([from, to]);
+  }
+
+  /** The edge of a bar that is nearest to a time. */
+  #snap(time) {
+    const step = this.bucketMilliseconds, [start, end] = this.range;
+    return start + Math.round((Math.min(end, Math.max(start, time)) - start) / step) * step;
+  }
+
+  #tell(span) {
+    this.#span = span;
     this.#place();
     this.dispatchEvent(new CustomEvent('choose', { detail: this.#span }));
   }

@@ -124,6 +124,8 @@ class Viewer:
 
     def check_access(self, name):
         """No serious finding of axe-core on what is shown."""
+        # What is dim while its figures are on their way is not to be read.
+        expect(self.page.locator(".is-waiting")).to_have_count(0, timeout=PATIENCE)
         self.page.evaluate(axe)
         found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         serious = [
@@ -209,7 +211,28 @@ def brush_and_play(viewer):
     # The same with the keyboard.
     page.locator(".handle").first.focus()
     page.keyboard.press("ArrowLeft")
-    settled(lambda: viewer.parameters().get("from"), lambda start: start != address_bar["from"])
+    moved = settled(viewer.parameters, lambda view: view["from"] != address_bar["from"])
+    assert moved["from"] < address_bar["from"] and moved["to"] == address_bar["to"], (address_bar, moved)
+    # To the ends and back; the other end stays.
+    page.keyboard.press("End")
+    last = settled(viewer.parameters, lambda view: view["from"] > address_bar["from"])
+    page.keyboard.press("Home")
+    began = settled(viewer.parameters, lambda view: view["from"] < moved["from"])
+    page.keyboard.press("ArrowLeft")
+    assert last["to"] == began["to"] == viewer.parameters()["to"] == address_bar["to"], (address_bar, last, began)
+    # The forecast has a span of its own; the one that was brushed is there again after it.
+    page.click("#layers [data-value=forecast]")
+    settled(viewer.parameters, lambda view: view["layer"] == "forecast" and "from" not in view)
+    page.click("#layers [data-value=risk]")
+    back = settled(viewer.parameters, lambda view: view["layer"] == "risk" and "from" in view)
+    assert (back["from"], back["to"]) == (began["from"], began["to"]), (began, back)
+    box = page.locator("#histogram").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 30)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 30, steps=5)
+    page.mouse.up()
+    page.mouse.click(box["x"] + box["width"] * 0.2, box["y"] + 30)
+    settled(viewer.parameters, lambda view: view["from"] != began["from"])
     play(viewer)
     seen["brushed"] = [everything, part]
 
@@ -306,6 +329,8 @@ def look_at_a_cell(viewer):
     assert viewer.parameters()["span"] == "all"
     expect(page.locator("#detail")).to_contain_text("no span of the same length before")
     assert "+" not in page.locator("#detail .facts").first.text_content()
+    # Wherever the focus is.
+    page.focus("#models-open")
     page.keyboard.press("Escape")
     page.wait_for_selector("#detail", state="hidden")
     page.mouse.click(*middle(viewer))
@@ -344,6 +369,12 @@ def look_at_a_complaint(viewer):
     page.keyboard.press("Escape")
     page.wait_for_selector("#detail", state="hidden")
     assert page.evaluate("document.activeElement.closest('li')?.dataset.complaint") == key
+    order = page.evaluate("""async () => {
+      const known = await (await fetch('/api/complaints?limit=200')).json();
+      const times = new Map(known.map((complaint) => [`${complaint.reporterID}/${complaint.complaintID}`, Date.parse(complaint.occurredAt)]));
+      return [...document.querySelectorAll('#complaints li[data-complaint]')].map((item) => times.get(item.dataset.complaint));
+    }""")
+    assert len(order) > 1 and order == sorted(order, reverse=True), order
     viewer.check_access("complaints")
     viewer.picture("complaints")
     page.click("#lists [data-value=alerts]")
@@ -374,6 +405,22 @@ def look_ahead(viewer):
     viewer.picture("forecast")
     seen["expected"] = page.locator("#detail .facts").last.text_content()
     assert "(0 to 0)" not in seen["expected"], seen["expected"]
+    expect(page.locator("#detail h3").first).to_have_text("In the 72 h before the forecast")
+    # A cell of one district while another one is chosen has no figures, and not those of nothing.
+    name = page.locator("#detail-title").text_content().removeprefix("Cell in ")
+    for option in page.locator("#jurisdiction option").all()[1:]:
+        if option.text_content() != name:
+            page.select_option("#jurisdiction", option.get_attribute("value"))
+            break
+    cell, district = viewer.parameters()["cell"], viewer.parameters()["district"]
+    deep = cell + "0" * (17 - len(cell))
+    viewer.visit(f"/#layer=forecast&span=24h&district={district}&cell={deep}")
+    expect(page.locator("#detail-body")).to_contain_text("Outside the chosen district", timeout=PATIENCE)
+    viewer.picture("outside")
+    page.select_option("#jurisdiction", "")
+    expect(page.locator("#detail-body")).not_to_contain_text("Outside the chosen district", timeout=PATIENCE)
+    page.wait_for_selector("#detail-body .facts")
+    expect(page.locator("#detail-body")).not_to_contain_text("no span of the same length")
     page.keyboard.press("Escape")
     # The day before now is drawn as what it is: complaints that came.
     box = page.locator("#histogram").bounding_box()
@@ -563,6 +610,72 @@ def settled(read, holds):
         current.page.wait_for_timeout(50)
 
 
+def reach_all_alerts(viewer):
+    """A long list says how much of it is shown and gives the rest, by keyboard too; those that are taken can be left out of it."""
+    page = viewer.page
+    viewer.visit("/#layer=alerts&span=all&daytime=night&risk=0.1")
+    page.wait_for_selector("#alerts li.alert")
+    expect(page.locator("#list-note")).to_have_text("Not applied to this list: Time of day, Mean risk at least.")
+    viewer.visit("/#layer=alerts&span=all")
+    first = page.evaluate("fetch('/api/alerts?limit=1').then((answer) => answer.json())")[0]
+    many = [{**first, "decisionID": f"many-{number}"} for number in range(124)]
+    page.route("**/api/alerts?*", lambda route: route.fulfill(json=many))
+    page.reload()
+    expect(page.locator("#alerts-count")).to_have_text("40 of 124", timeout=PATIENCE)
+    expect(page.locator("#list-note")).to_be_hidden()
+    viewer.check_access("many alerts")
+    for shown in (80, 120, 124):
+        page.locator("#alerts .more").press("Enter")
+        expect(page.locator("#alerts li.alert")).to_have_count(shown)
+        expect(page.locator("#alerts-count")).to_have_text(f"{shown} of 124")
+        if shown == 120:
+            assert page.evaluate("document.activeElement.closest('li').dataset.alert") == "many-80"
+            viewer.picture("many-alerts")
+    expect(page.locator("#alerts .more")).to_have_count(0)
+    # One that is taken is gone from the open ones, and the next has the focus.
+    taken = {"alertID": "many-0", "isAcknowledged": True, "acknowledgedBy": "duty-officer", "acknowledgedAt": "2026-01-01T00:00:00Z"}
+    page.route("**/alerts/many-0/acknowledge", lambda route: route.fulfill(json=taken))
+    page.check("#open-only")
+    page.locator("#alerts .acknowledge").first.press("Enter")
+    expect(page.locator("#alerts-count")).to_have_text("40 of 123")
+    assert page.evaluate("document.activeElement.closest('li').dataset.alert") == "many-1"
+    assert page.locator("#alerts li[data-alert='many-0']").count() == 0
+    viewer.picture("open-alerts")
+    page.uncheck("#open-only")
+    expect(page.locator("#alerts-count")).to_have_text("40 of 124")
+    page.unroute("**/api/alerts?*")
+    page.unroute("**/alerts/many-0/acknowledge")
+
+
+def dim_what_is_old(viewer):
+    """Figures of what was chosen before are dim while those of what is chosen now are on their way, and stay so where these do not come."""
+    page, held = viewer.page, []
+    viewer.visit("/#layer=risk&span=all")
+    page.wait_for_selector("#app:not([hidden])")
+    viewer.rest()
+    page.wait_for_selector("#waiting", state="hidden")
+    is_open, pattern = [], re.compile("/api/(summary|hotspots|alerts)|/tiles/risk/")
+    let = lambda route: route.abort() if "/api/summary" in route.request.url else route.continue_()
+    page.route(pattern, lambda route: let(route) if is_open else held.append(route))
+    page.click("#presets [data-value='24h']")
+    for part in ("counters", "hotspots", "alerts"):
+        page.wait_for_selector(f"#{part}.is-waiting[aria-busy=true]")
+    page.wait_for_selector("#map.is-waiting")
+    expect(page.locator("#waiting")).to_have_text("loading …")
+    page.screenshot(path=str(out / "waiting.png"))
+    is_open.append(True)
+    for route in held:
+        let(route)
+    page.wait_for_selector("#hotspots:not(.is-waiting)")
+    page.wait_for_selector("#map:not(.is-waiting)")
+    expect(page.locator("#map-note")).to_contain_text("figures cannot be loaded", timeout=PATIENCE)
+    expect(page.locator("#counters")).to_have_class("counters is-waiting")
+    page.unroute(pattern)
+    page.click("#presets [data-value='7d']")
+    page.wait_for_selector("#counters:not(.is-waiting)")
+    page.wait_for_selector("#waiting", state="hidden")
+
+
 def lose_and_heal(viewer):
     """The service dies, which shows; the launcher starts it again, and the page comes back by itself."""
     os.kill(int((home / "run" / "heatmap-tiles.pid").read_text()), signal.SIGKILL)
@@ -691,6 +804,8 @@ with sync_playwright() as playwright:
     step(walk_by_keyboard, officer)
     step(follow_the_span, officer)
     step(acknowledge, officer)
+    step(reach_all_alerts, officer)
+    step(dim_what_is_old, officer)
     step(move_live, officer)
     step(begin_an_hour, officer)
     step(lose_and_heal, officer)
