@@ -225,8 +225,8 @@ private struct FakeModels: RPCService {
     @Test func onlyTokensAndKeysAreOpen() {
         let open = MethodRules.all.filter { $0.value.isOpen }.map(\.key).sorted()
         #expect(open == [
-            "/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/", "/vigil.auth.v1.AuthService/GetKeySet",
-            "/vigil.auth.v1.AuthService/IssueToken",
+            "/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/", "/grpc.reflection.v1alpha.ServerReflection/",
+            "/vigil.auth.v1.AuthService/GetKeySet", "/vigil.auth.v1.AuthService/IssueToken",
         ])
     }
 
