@@ -10,7 +10,7 @@ enum LargeBody {
 
 /// Keeping a request's body until it is whole.
 ///
-/// Interceptors run when the request is whole, or when it has become large: who is refused has not sent more than a little.
+/// Interceptors run when the request is whole, or when it has become large: of who is refused no more than that is kept.
 extension ServerCall {
     /// What callers may send of a body before the interceptors have seen the call.
     private static let maxUnseenBytes = 64 << 10
