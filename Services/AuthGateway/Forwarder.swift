@@ -50,6 +50,9 @@ struct Forwarder: Sendable {
         guard let method = Self.methods[call.path], let target = Self.targets[method.service], let channel = channels[target.name] else {
             throw RPCError(.unimplemented, "\(call.path) is not forwarded")
         }
+        guard !call.isGet || method.idempotency == .noSideEffects else {
+            throw RPCError(.unimplemented, "\(call.path) is called by POST, not by GET")
+        }
         guard let principal = call.serviceContext.principal, let token = call.serviceContext.bearerToken else {
             throw RPCError(.unauthenticated, "forwarding needs a token")
         }

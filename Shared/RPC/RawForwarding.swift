@@ -8,6 +8,8 @@ public struct RawCall: Sendable {
     public let contentType: String
     /// The one request message, without envelope.
     public let body: [UInt8]
+    /// Whether the caller sent GET, which is for methods without side effects alone: whoever passes it on refuses others.
+    public let isGet: Bool
     public let metadata: Metadata
     public let peer: Peer
     public let deadline: ContinuousClock.Instant?

@@ -83,6 +83,24 @@ private struct FakeModels: RPCService {
         }
     }
 
+    @Test func getIsForwardedToMethodsWithoutSideEffectsAlone() async throws {
+        try await withSuite { gateway, _, channel in
+            let token = try await gateway.token(TestGateway.agency, on: channel)
+            func get(_ method: String) async throws -> [Substring] {
+                try await curl(
+                    "--http2", "--cacert", TestCertificates.trustFile, "-H", "authorization: Bearer \(token.value)",
+                    "-w", "\n%{http_code}", "\(gateway.service.address)/\(method)?encoding=json&message=%7B%7D"
+                ).split(separator: "\n")
+            }
+            let answer = try await get("vigil.models.v1.ModelService/GetDecisions")
+            #expect(answer.last == "200")
+            #expect(answer.first?.contains("d-1") == true)
+            let refusal = try await get("vigil.notifications.v1.NotifierService/AcknowledgeAlert")
+            #expect(refusal.last == "501")
+            #expect(refusal.first?.contains("called by POST") == true)
+        }
+    }
+
     @Test func serviceErrorComesBackAsItIs() async throws {
         try await withSuite { gateway, _, channel in
             let token = try await gateway.token(TestGateway.agency, on: channel)

@@ -174,7 +174,7 @@ enum ServerHandling {
             RawCall(
                 path: String(call.pseudo.path.prefix { $0 != "?" }),
                 contentType: call.coding.form == .json ? "application/json" : "application/proto", body: Array(bytes[range]),
-                metadata: call.metadata, peer: call.connection.peer, deadline: call.deadline, serviceContext: serviceContext))
+                isGet: call.pseudo.method == "GET", metadata: call.metadata, peer: call.connection.peer, deadline: call.deadline, serviceContext: serviceContext))
         call.responseMetadata.update { state in
             state.initial = reply.initialMetadata
             state.trailing = reply.trailingMetadata

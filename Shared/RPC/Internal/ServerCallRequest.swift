@@ -84,9 +84,10 @@ extension ServerCall {
             beginConnect(.connectStream, .protobuf)
         default:
             let method = core.router.method(self.path)
-            if pseudo.method == "GET", method?.descriptor.idempotency == .noSideEffects {
+            let isForwarded = method == nil && core.rawFallback != nil && looksLikeMethod(path)
+            if pseudo.method == "GET", isForwarded || method?.descriptor.idempotency == .noSideEffects {
                 beginConnectGet(self.path)
-            } else if method != nil || (core.rawFallback != nil && looksLikeMethod(path)) {
+            } else if method != nil || isForwarded {
                 refuseMisfit(contentType)
             } else {
                 beginRoute()
@@ -105,8 +106,8 @@ extension ServerCall {
     private func refuseMisfit(_ contentType: String) {
         dialect = .connectUnary
         guard pseudo.method == "POST" else {
-            let hasNoSideEffects = core.router.method(path)?.descriptor.idempotency == .noSideEffects
-            let allowed = hasNoSideEffects ? "GET, POST" : "POST"
+            let method = core.router.method(path)
+            let allowed = method == nil || method?.descriptor.idempotency == .noSideEffects ? "GET, POST" : "POST"
             responseMetadata.update { $0.initial["allow"] = allowed }
             return refuse(http: 405, RPCError(.unimplemented, "a method is called by \(allowed), not by \(pseudo.method)"))
         }
