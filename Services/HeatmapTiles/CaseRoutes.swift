@@ -12,22 +12,23 @@ struct CaseRoutes: Sendable {
     let notifier: NotificationsV1.NotifierService.Client
     let models: ModelsV1.ModelService.Client
     let map: LiveMap
+    var alertPages = AlertPages()
     /// Looks for an alert that is not among the newest.
     var storedAlert: @Sendable (String) async throws -> AlertNote? = { _ in nil }
 
     static let rules: [String: AccessRule] = [
         "/alerts/states": .scope(Scope.readAlerts), "/alerts/{id}/acknowledge": .scope(Scope.writeAlerts), "/models": .scope(Scope.readModels),
-        "/complaints/{reporter}/{id}/cash-out": .scope(Scope.readModels),
+        "/models/health": .scope(Scope.readModels), "/complaints/{reporter}/{id}/cash-out": .scope(Scope.readModels),
     ]
 
     static let timeout: Duration = .seconds(5)
-    static let maxAlerts = 1000
 
     var all: [HTTPRoute] {
         [
             HTTPRoute("GET", "/alerts/states") { try await alertStates($0) },
             HTTPRoute("POST", "/alerts/{id}/acknowledge", maxBodyBytes: 1024) { try await acknowledge($0) },
             HTTPRoute("GET", "/models") { try await listModels($0) },
+            HTTPRoute("GET", "/models/health") { try await modelHealth($0) },
             HTTPRoute("GET", "/complaints/{reporter}/{id}/cash-out") { try await cashOut($0) },
         ]
     }
@@ -46,14 +47,16 @@ struct CaseRoutes: Sendable {
         }
     }
 
-    /// Where the newest of the alerts stand that the caller may see. No subject or text of theirs comes along.
+    /// Where the alerts of a page of the list stand. No subject or text of theirs comes along.
     private func alertStates(_ request: HTTPRequest) async throws -> HTTPResponse {
-        let (state, permitted) = (map.current, request.serviceContext.principal?.permittedJurisdictions)
-        let ids = state.alerts.lazy.filter { state.shows($0, to: permitted) }.prefix(Self.maxAlerts).map(\.decisionID)
-        guard !ids.isEmpty else { return try Self.json([AlertState]()) }
-        let answer = try await notifier.listAlerts(
-            .init(limit: UInt32(Self.maxAlerts), alertIDs: Array(ids)), options: try Self.options(request))
-        return try Self.json(answer.alerts.map { AlertState($0) })
+        try await Routes.refusing {
+            let alerts = try await alertPages.page(
+                request.query, map.current, permitted: request.serviceContext.principal?.permittedJurisdictions, limit: MapState.maxAlerts)
+            guard !alerts.isEmpty else { return try Self.json([AlertState]()) }
+            let answer = try await notifier.listAlerts(
+                .init(limit: UInt32(MapState.maxAlerts), alertIDs: alerts.map(\.decisionID)), options: try Self.options(request))
+            return try Self.json(answer.alerts.map { AlertState($0) })
+        }
     }
 
     private func acknowledge(_ request: HTTPRequest) async throws -> HTTPResponse {
@@ -100,6 +103,49 @@ struct CaseRoutes: Sendable {
                 promotedAt: model.promotedAt.flatMap { Timestamp($0) }?.iso8601, metrics: model.metrics.filter { $0.value.isFinite },
                 alertThreshold: model.alertThreshold)
         })
+    }
+
+    private struct Health: Encodable {
+        struct Outcomes: Encodable {
+            var decisions: Int
+            var frauds: Int
+            var calibrationError: Double
+            /// Absent without outcomes of both kinds.
+            var averagePrecision: Double?
+            /// Shares of prediction sets that hold the truth; absent where the model states none.
+            var statedCoverage: Double?
+            var observedCoverage: Double?
+        }
+
+        struct Drift: Encodable {
+            var feature: String
+            var stabilityIndex: Double
+        }
+
+        var version: String
+        var days: Int
+        /// Where the truth came out; absent while it has for none.
+        var outcomes: Outcomes?
+        /// The features that have moved most since training, the most moved first.
+        var drift: [Drift]
+    }
+
+    private static let healthDays = 90
+    private static let maxDrifts = 5
+
+    /// How the champion's decisions of the last months hold against what came out, as the model server judges them.
+    private func modelHealth(_ request: HTTPRequest) async throws -> HTTPResponse {
+        let answer = try await models.getModelHealth(.init(days: UInt32(Self.healthDays)), options: try Self.options(request))
+        return try Self.json(Health(
+            version: answer.version, days: Self.healthDays,
+            outcomes: answer.outcomes.map { outcomes in
+                .init(
+                    decisions: Int(outcomes.decisions), frauds: Int(outcomes.frauds), calibrationError: outcomes.calibrationError,
+                    averagePrecision: outcomes.frauds > 0 && outcomes.frauds < outcomes.decisions ? outcomes.averagePrecision : nil,
+                    statedCoverage: outcomes.coverage?.stated, observedCoverage: outcomes.coverage?.observed)
+            },
+            drift: answer.drift.filter { $0.stabilityIndex.isFinite }.prefix(Self.maxDrifts)
+                .map { .init(feature: $0.feature, stabilityIndex: $0.stabilityIndex) }))
     }
 
     private struct CashOut: Encodable {

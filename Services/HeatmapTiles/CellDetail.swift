@@ -88,12 +88,11 @@ extension MapQueries {
                 if count > 0 { types.append(.init(layer: layer.rawValue, type: type, count: count)) }
             }
         }
-        let everything = CubeFilter(layer: .alerts, jurisdictions: permitted)
-        let alerts = alerts(everything, limit: MapState.maxAlerts).filter { alert in
-            guard let latitude = alert.latitude, let longitude = alert.longitude else { return false }
-            return Tile(containing: Position(latitude: latitude, longitude: longitude), zoom: cell.zoom) == cell
+        let alerts = state.alerts.filter { alert in
+            guard let position = state.position(of: alert), state.shows(alert, to: permitted) else { return false }
+            return Tile(containing: position, zoom: cell.zoom) == cell
         }
-        let reasons = Dictionary(alerts.flatMap { Set($0.reasons) }.map { ($0, 1) }, uniquingKeysWith: +)
+        let reasons = Dictionary(alerts.flatMap { Set($0.reasons.map(Payload.Reason.init)) }.map { ($0, 1) }, uniquingKeysWith: +)
             .sorted { ($1.value, $0.key.text) < ($0.value, $1.key.text) }
         let sites = state.sites.sites(in: cell, limit: SiteTile.maxSitesPerTile).map(\.site)
             .filter { site in permitted.map { state.isPosition(site.position, inAnyOf: $0) } ?? true }
@@ -108,7 +107,7 @@ extension MapQueries {
                     terminal: $0.terminalID, kind: $0.sort.rawValue, institution: $0.institution, latitude: $0.position.latitude,
                     longitude: $0.position.longitude)
             },
-            alerts: Array(alerts.prefix(CellDetail.maxAlerts)), forecast: try forecast.map { try outlook(of: cell, $0, parameters) })
+            alerts: alerts.prefix(CellDetail.maxAlerts).map(payload), forecast: try forecast.map { try outlook(of: cell, $0, parameters) })
     }
 
     private static let outlookHours = [6, 24, 72]

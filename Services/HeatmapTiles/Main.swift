@@ -37,17 +37,18 @@ import ServiceRuntime
                 else { return }
                 let modelClient = ModelsV1.ModelService.Client(models), ingestionClient = IngestionV1.IngestionService.Client(ingestion)
                 let decisionFollower = follower(decisions), recordFollower = follower(records)
+                let alertPages = AlertPages { try await store.alerts(in: $0, after: $1) }
                 let routes = Routes(
                     map: map, past: PastMaps(map: map) { try await store.loadPast(before: $0) }, renderer: renderer, cache: cache,
                     files: WebFiles(mapLibre: configuration.mapLibreFiles, baseMapStyleURL: configuration.baseMapStyleURL),
                     sessions: Sessions(auth: AuthV1.AuthService.Client(auth)),
                     live: LiveStream(map: map, maxListeners: configuration.maxListeners),
-                    cases: CaseRoutes(notifier: NotificationsV1.NotifierService.Client(notifier), models: modelClient, map: map) {
-                        try await store.alert($0)
-                    },
-                    publicURL: configuration.publicURL ?? runtime.configuration.addresses[runtime.service.name]
+                    cases: CaseRoutes(
+                        notifier: NotificationsV1.NotifierService.Client(notifier), models: modelClient, map: map, alertPages: alertPages
+                    ) { try await store.alert($0) },
+                    alertPages: alertPages, publicURL: configuration.publicURL ?? runtime.configuration.addresses[runtime.service.name]
                         ?? runtime.service.defaultAddress,
-                    storedAlert: { try await store.alert($0) }, storedAlerts: { try await store.alerts(in: $0) })
+                    storedAlert: { try await store.alert($0) })
                 try await runtime.serve(
                     services: [HeatmapTilesHandlers(map: map, renderer: renderer)], routes: routes.all, rules: Routes.rules,
                     background: [

@@ -23,7 +23,7 @@ extension MapEvent {
                 amountMinorUnits: complaint.amount?.minorUnits, currency: complaint.amount?.currency ?? "",
                 district: Self.identifier(complaint.district)))
         case .terminalRegistered(let terminal):
-            guard let position = Position(terminal.location), terminal.terminalID.utf8.count <= MapState.maxTerminalBytes else {
+            guard let position = Position(terminal.location), (1...MapState.maxTerminalBytes).contains(terminal.terminalID.utf8.count) else {
                 return nil
             }
             let sort: Site.Sort = switch terminal.kind {
@@ -51,7 +51,8 @@ extension MapEvent {
                 currency: logged.amount?.currency ?? "", risk: decision.riskScore,
                 reasons: decision.reasons.prefix(3).filter { !$0.text.isEmpty }.map {
                     .init(feature: $0.feature, value: $0.value.isFinite ? $0.value : nil, text: $0.text)
-                })
+                },
+                bankID: Self.identifier(decision.key?.bankID ?? ""), transactionID: Self.identifier(decision.key?.transactionID ?? ""))
         }
         self = .decision(ScoredTransaction(
             eventMicroseconds: time.microseconds, position: position, terminalID: logged.terminalID, channel: channel,

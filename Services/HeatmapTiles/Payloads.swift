@@ -29,6 +29,9 @@ enum Payload {
             /// Under the request's filter.
             var count: Int
             var expected: Double
+            /// How many more there are under the filter that have no place on the map; absent for who may see some jurisdictions only,
+            /// and under filters of places, risks or the past.
+            var withoutPlace: Int?
         }
 
         /// Absent for who may see some jurisdictions only: it counts what happens in the others too.
@@ -97,7 +100,7 @@ enum Payload {
             name = SiteTile.layerName
             description = "Terminals with a known place"
             tiles = ["\(url)/tiles/\(SiteTile.layerName)/{z}/{x}/{y}.mvt"]
-            minzoom = SiteTile.minimumZoom
+            minzoom = SiteTile.minimumATMZoom
             maxzoom = CellTile.maximumZoom
             let fields = ["terminal": "String", "kind": "String: pos, atm or online", "institution": "String"]
             vector_layers = [.init(id: name, description: description, fields: fields, minzoom: minzoom, maxzoom: maxzoom)]
@@ -143,6 +146,9 @@ enum Payload {
 
     struct Alert: Encodable {
         var decisionID: String
+        /// The bank that sent the payment, and its identifier there; absent when unknown.
+        var bankID: String?
+        var transactionID: String?
         var eventTime: String
         var decidedAt: String
         var latitude: Double?
@@ -192,7 +198,7 @@ struct MapQueries {
             let tally = state.cube.total(in: nil, renderer.prepare(filter, for: state))
             return .init(
                 name: layer.rawValue, summary: layer.summary, types: kinds.types(of: layer.signal), count: tally.count,
-                expected: tally.riskSum)
+                expected: tally.riskSum, withoutPlace: state.countWithoutPlace(filter))
         }
         return Payload.Summary(
             revision: permitted == nil ? state.revision : nil,
@@ -276,23 +282,6 @@ struct MapQueries {
         })
     }
 
-    /// The newest alerts of payments that a filter of hours, types and jurisdictions lets through.
-    func alerts(_ filter: CubeFilter, limit: Int) -> [Payload.Alert] {
-        let visible = state.alerts.lazy.filter { alert in
-            let hour = CubeHour.containing(microsecondsSince1970: alert.eventMicroseconds)
-            guard hour.map(filter.hours.contains) ?? false, filter.types?.contains(alert.channel) ?? true else { return false }
-            return state.shows(alert, to: filter.jurisdictions)
-        }
-        return visible.prefix(limit).map { alert in
-            Payload.Alert(
-                decisionID: alert.decisionID, eventTime: Timestamp(microseconds: alert.eventMicroseconds).iso8601,
-                decidedAt: Timestamp(microseconds: alert.decidedMicroseconds).iso8601, latitude: alert.position?.latitude,
-                longitude: alert.position?.longitude, jurisdiction: alert.position.flatMap(jurisdiction), terminal: alert.terminalID,
-                channel: alert.channel, amountMinorUnits: alert.amountMinorUnits, currency: alert.currency, risk: alert.risk,
-                reasons: alert.reasons.map(Payload.Reason.init))
-        }
-    }
-
     func complaints(limit: Int) -> [Payload.Complaint] {
         let visible = state.complaints.lazy.filter { complaint in
             permitted.map { state.isPosition(complaint.position, inAnyOf: $0) } ?? true
@@ -309,7 +298,11 @@ struct MapQueries {
 
     /// The hours that have events, and the kinds of these, as far as the caller may know.
     private func extent() -> (hours: ClosedRange<Int>?, kinds: [Kind]) {
-        guard let permitted else { return (state.cube.hours, state.cube.kinds.kinds) }
+        guard let permitted else {
+            let spans = [state.cube.hours, state.nowhereHours].compactMap { $0 }
+            let first = spans.map(\.lowerBound).min(), last = spans.map(\.upperBound).max()
+            return (first.flatMap { first in last.map { first...$0 } }, state.cube.kinds.kinds)
+        }
         var own = CubeFilter(layer: .transactions)
         own.jurisdictions = permitted
         let (hours, kinds) = state.cube.extent(of: renderer.prepare(own, for: state).cells ?? [])

@@ -15,12 +15,11 @@ struct Routes: Sendable {
     let sessions: Sessions
     let live: LiveStream
     let cases: CaseRoutes
+    var alertPages = AlertPages()
     /// Without a slash at its end.
     let publicURL: String
     /// Looks for an alert that is not among the newest.
     var storedAlert: @Sendable (_ decisionID: String) async throws -> AlertNote? = { _ in nil }
-    /// The newest stored alerts of payments in these hours, at most ``MapState/maxAlerts``.
-    var storedAlerts: @Sendable (_ hours: Range<Int>) async throws -> [AlertNote] = { _ in [] }
     var now: @Sendable () -> Timestamp = { Timestamp.now() }
 
     /// Who may fetch what: the page, its files and the login are open, all that tells something needs the scope.
@@ -209,19 +208,14 @@ struct Routes: Sendable {
         return (try GeoJSON.write(queries.areas()), Self.geoJSON)
     }
 
-    /// The newest alerts of a span; where memory may have too few of it, those that are stored are looked through.
+    private static let defaultAlerts = 50
+
     private func alerts(_ request: HTTPRequest) async throws -> HTTPResponse {
         try await Self.refusing {
-            let parameters = try QueryParameters(request.query, allowed: ["limit", "from", "to", "types", "jurisdiction"])
-            var queries = try await queries(for: request)
-            let filter = try parameters.filter(layer: .alerts, permitted: queries.permitted, state: queries.state)
-            let limit = try parameters.integer("limit", in: 1...MapState.maxAlerts) ?? 50
-            var alerts = queries.alerts(filter, limit: limit)
-            if alerts.count < limit, queries.state.alerts.count >= MapState.maxAlerts {
-                queries.state.show(try await storedAlerts(filter.hours))
-                alerts = queries.alerts(filter, limit: limit)
-            }
-            return try respond((try Payload.encode(alerts), Self.json), to: request)
+            let permitted = request.serviceContext.principal?.permittedJurisdictions
+            let queries = MapQueries(state: map.current, forecast: nil, renderer: renderer, permitted: permitted)
+            let alerts = try await alertPages.page(request.query, queries.state, permitted: permitted, limit: Self.defaultAlerts)
+            return try respond((try Payload.encode(alerts.map(queries.payload)), Self.json), to: request)
         }
     }
 
@@ -231,11 +225,8 @@ struct Routes: Sendable {
         guard let found = try await map.alert(request.pathParameters["id"] ?? "", for: permitted, stored: storedAlert) else {
             return try Self.noAlert()
         }
-        var state = map.current
-        state.show([found])
-        let queries = MapQueries(state: state, forecast: nil, renderer: renderer, permitted: permitted)
-        guard let alert = queries.alerts(CubeFilter(layer: .alerts, jurisdictions: permitted), limit: 1).first else { return try Self.noAlert() }
-        return try TileCache.Answer(try Payload.encode(alert), contentType: Self.json, coding: .identity).response(to: request)
+        let queries = MapQueries(state: map.current, forecast: nil, renderer: renderer, permitted: permitted)
+        return try TileCache.Answer(try Payload.encode(queries.payload(found)), contentType: Self.json, coding: .identity).response(to: request)
     }
 
     static func noAlert() throws -> HTTPResponse {
@@ -282,7 +273,7 @@ struct Routes: Sendable {
     }
 
     /// A bad query is a 400 that says what is wrong.
-    private static func refusing(_ body: () async throws -> HTTPResponse) async throws -> HTTPResponse {
+    static func refusing(_ body: () async throws -> HTTPResponse) async throws -> HTTPResponse {
         do {
             return try await body()
         } catch let error as BadQuery {

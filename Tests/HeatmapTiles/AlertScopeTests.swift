@@ -22,7 +22,8 @@ import Testing
     }
 
     private func call(
-        _ cases: CaseRoutes, _ pattern: String, _ id: String = "", body: String = "{}", jurisdictions: Set<String>
+        _ cases: CaseRoutes, _ pattern: String, _ id: String = "", body: String = "{}", query: [(name: String, value: String)] = [],
+        jurisdictions: Set<String>
     ) async throws -> (status: Int, json: Any) {
         let route = try #require(cases.all.first { $0.pattern == pattern })
         let token = try await TestTokens.token("asha", jurisdictions: jurisdictions)
@@ -30,7 +31,7 @@ import Testing
         context.principal = Principal(subject: "asha", kind: .user, jurisdictions: jurisdictions)
         context.bearerToken = token
         let response = try await route.handler(HTTPRequest(
-            method: route.method, path: pattern, headers: ["content-type": "application/json"], body: Array(body.utf8),
+            method: route.method, path: pattern, query: query, headers: ["content-type": "application/json"], body: Array(body.utf8),
             pathParameters: ["id": id], serviceContext: context))
         return (response.status, try JSONSerialization.jsonObject(with: Data(response.bytes)))
     }
@@ -50,6 +51,9 @@ import Testing
             #expect(notifier.asked == north)
             let nothing = try await call(cases, "/alerts/states", jurisdictions: ["nowhere"])
             #expect(nothing.status == 200 && (nothing.json as? [Any])?.isEmpty == true)
+            let page = try await call(cases, "/alerts/states", query: [("limit", "2")], jurisdictions: ["north"])
+            #expect((page.json as? [Any])?.count == 2)
+            #expect(try await call(cases, "/alerts/states", query: [("after", "nothing")], jurisdictions: ["north"]).status == 400)
             let all = try await call(cases, "/alerts/states", jurisdictions: [])
             #expect((all.json as? [Any])?.count == JurisdictionTests.state().alerts.count)
         }

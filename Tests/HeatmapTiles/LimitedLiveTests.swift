@@ -99,6 +99,28 @@ import Testing
         #expect(map.changes(since: before, in: ["north"]).effect == nil)
     }
 
+    @Test("So many changes elsewhere that they are not known one by one any more are no news either; one in one's own district among them is")
+    func flooded() throws {
+        let start = map.current.revision
+        func flood(_ count: Int) {
+            var number = 0
+            while number < count {
+                let places = (number..<number + 500).map { Self.south.moved(metres: Double($0) * 400, bearingDegrees: 180) }
+                map.apply(map.current.change(for: places.enumerated().map { MapStateTests.decision(number + $0, position: $1) }))
+                number += 500
+            }
+        }
+        flood(ChangeJournal.maxCells + 5000)
+        #expect(map.changes(since: start).effect == nil)
+        let told = try #require(map.changes(since: start, in: ["north"]).effect)
+        #expect(!told.cells.contains(MapState.cell(Self.north)))
+        let before = map.current.revision
+        happen(1, at: Self.north)
+        flood(ChangeJournal.maxCells + 5000)
+        #expect(map.changes(since: before, in: ["north"]).effect == nil)
+        #expect(map.changes(since: before, in: ["elsewhere"]).effect != nil)
+    }
+
     @Test("The summary's revision, which counts everybody's changes, is for those alone who see everything")
     func revisionOfSummary() async throws {
         try await RoutesTests.withRoutes(map) { routes in

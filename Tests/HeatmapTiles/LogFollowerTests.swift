@@ -41,8 +41,12 @@ import Testing
         let cells = state.cube.cells(
             in: Tile(containing: Sample.centre, zoom: 0), zoom: Cube.cellZoom,
             CubeFilter(layer: .transactions).prepared(kinds: state.cube.kinds, cells: nil)).map { "\($0.code) \($0.tally.count)" }
-        return totals + cells + state.alerts.map { "\($0)" } + ["\(state.cube.entryCount) \(state.unplaced.count) \(state.sites.count)"]
+        return totals + cells + state.alerts.map { "\($0)" } + ["\(state.cube.entryCount) \(state.unplaced.count) \(state.sites.count)", "\(nowhere(state))"]
             + state.areas.values.map { "\($0)" }.sorted()
+    }
+
+    private static func nowhere(_ state: MapState) -> [Int?] {
+        [Layer.transactions, .fraud, .alerts].map { state.countWithoutPlace(CubeFilter(layer: $0)) } + [state.nowhere.count]
     }
 
     static func events(_ count: Int, seed: UInt64) -> [MapEvent] {
@@ -141,6 +145,8 @@ import Testing
             #expect(try await store.alert(gone) == nil)
             let ofSpan = try await store.alerts(in: Sample.firstHour..<Sample.firstHour + 1), before = try await store.alerts(in: 0..<Sample.firstHour)
             #expect(ofSpan == map.current.alerts && before.isEmpty)
+            let next = try await store.alerts(in: 0..<CubeHour.range.upperBound, after: ofSpan.last?.place)
+            #expect(next.count == 400 && next.first.map { $0.place > ofSpan[499].place } == true && next.last?.decisionID == "d400")
             #expect(try await Self.load(store).map.current.alerts == map.current.alerts)
         }
     }

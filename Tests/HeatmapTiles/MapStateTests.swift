@@ -57,12 +57,41 @@ import Testing
         #expect(Self.count(state, .transactions) == 1 && state.unplaced.isEmpty)
     }
 
-    @Test("What has no place or no time that a map can show is passed over")
+    @Test("What has no time that a map can show, and a complaint without a place, is passed over")
     func unusable() {
         let state = MapState()
         let old = ComplaintNote(eventMicroseconds: -1, position: Sample.centre, crimeType: "robbery")
         let far = ComplaintNote(eventMicroseconds: .max, position: Sample.centre, crimeType: "robbery")
-        #expect(state.change(for: [.complaint(old), .complaint(far), Self.decision(1, position: nil)]).isEmpty)
+        #expect(state.change(for: [.complaint(old), .complaint(far)]).isEmpty)
+    }
+
+    @Test("What has no place is counted beside the map, at a terminal only until this has one; the map and the rest together are all that there is")
+    func withoutPlace() {
+        var state = MapState()
+        let events = [
+            Self.decision(1), Self.decision(2, position: nil), Self.decision(3, position: nil, risk: 0.95),
+            Self.decision(4, terminal: "T1", position: nil, risk: 0.95), Self.decision(5, terminal: String(repeating: "T", count: 200), position: nil),
+        ]
+        state.apply(state.change(for: events))
+        func withoutPlace(_ layer: Layer, _ change: (inout CubeFilter) -> Void = { _ in }) -> Int? {
+            var filter = CubeFilter(layer: layer)
+            change(&filter)
+            return state.countWithoutPlace(filter)
+        }
+        #expect(Self.count(state, .transactions) == 1 && withoutPlace(.transactions) == 4)
+        #expect(withoutPlace(.alerts) == 2 && withoutPlace(.fraud) == 2 && withoutPlace(.complaints) == 0)
+        #expect(state.nowhereHours == Sample.firstHour...Sample.firstHour)
+        // The sample begins at midnight of a Monday.
+        #expect(withoutPlace(.alerts) { $0.types = ["atm"] } == 2 && withoutPlace(.alerts) { $0.types = ["pos"] } == 0)
+        #expect(withoutPlace(.alerts) { $0.hours = 0..<Sample.firstHour } == 0)
+        #expect(withoutPlace(.alerts) { $0.hoursOfDay = [0] } == 2 && withoutPlace(.alerts) { $0.daysOfWeek = [2] } == 0)
+        // Nothing is told of it where it cannot be said where, when or how risky it is.
+        #expect(withoutPlace(.alerts) { $0.jurisdictions = ["north"] } == nil && withoutPlace(.alerts) { $0.minimumRisk = 0.1 } == nil)
+        #expect(withoutPlace(.alerts) { $0.knownBefore = Sample.firstHour } == nil)
+        state.apply(state.change(for: [.site(Self.site)]))
+        #expect(Self.count(state, .transactions) == 2 && withoutPlace(.transactions) == 3 && withoutPlace(.alerts) == 1)
+        // The alert is where its terminal is.
+        #expect(state.alerts.first { $0.decisionID == "d4" }.flatMap(state.position) == Self.site.position)
     }
 
     @Test("Only the newest alerts are kept")

@@ -121,7 +121,7 @@ import Testing
         var journal = ChangeJournal()
         for revision in 11...20 as ClosedRange<UInt64> {
             let signals: Set<Signal> = [revision == 19 ? .complaint : .transaction]
-            journal.note(.init(cells: [revision, 7], signals: signals, everythingChanged: revision == 13), revision: revision)
+            journal.note(.init(cells: [revision, 7], signals: signals, everythingChanged: revision == 13), revision: revision) { _ in [] }
         }
         #expect(journal.effect(since: 20)?.cells == [])
         #expect(journal.effect(since: 17)?.cells == [18, 19, 20, 7])
@@ -129,7 +129,9 @@ import Testing
         #expect(journal.effect(since: 12) == nil)
         #expect(journal.effect(since: 9) == nil)
         #expect(journal.effect(since: nil) == nil)
-        for revision in 21...(21 + UInt64(ChangeJournal.maxChanges)) { journal.note(.init(cells: [1], everythingChanged: false), revision: revision) }
+        for revision in 21...(21 + UInt64(ChangeJournal.maxChanges)) {
+            journal.note(.init(cells: [1], everythingChanged: false), revision: revision) { _ in [] }
+        }
         #expect(journal.effect(since: 21) == nil)
         #expect(journal.effect(since: 4000)?.cells == [1])
     }

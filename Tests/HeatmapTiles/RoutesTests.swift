@@ -144,6 +144,36 @@ import Testing
         }
     }
 
+    @Test("The list of alerts goes on behind any of them to the last, through what memory has and what only the store has")
+    func alertsByPages() async throws {
+        struct Alert: Decodable { var decisionID: String; var decidedAt: String }
+        let all = (0..<1700).compactMap { number -> AlertNote? in
+            guard case .decision(var decision) = MapStateTests.decision(number / 3, risk: 0.95) else { return nil }
+            decision.alert?.decisionID = "d\(number)"
+            return decision.alert
+        }.sorted { $0.place < $1.place }
+        var state = MapState()
+        state.apply(.init(alerts: all))
+        #expect(state.alerts == Array(all.prefix(MapState.maxAlerts)))
+        try await Self.withRoutes(LiveMap(state)) { routes in
+            var routes = routes
+            routes.alertPages = AlertPages { hours, place in
+                Array(all.filter { alert in place.map { alert.place > $0 } ?? true }.prefix(MapState.maxAlerts))
+            }
+            var listed: [String] = [], query: [(name: String, value: String)] = [("limit", "300")]
+            repeat {
+                let page = try JSONDecoder().decode([Alert].self, from: Data(try await Self.get(routes, "/api/alerts", query: query).bytes))
+                listed += page.map(\.decisionID)
+                guard let last = page.last, listed.count <= all.count else { break }
+                query = [("limit", "300"), ("after", "\(last.decidedAt),\(last.decisionID)")]
+            } while true
+            #expect(listed == all.map(\.decisionID))
+            for bad in ["d1", "yesterday,d1", "2026-01-05T00:00:00Z", ",", "2026-01-05T00:00:00Z," + String(repeating: "d", count: 300)] {
+                #expect(try await Self.get(routes, "/api/alerts", query: [("after", bad)]).status == 400)
+            }
+        }
+    }
+
     @Test("The list of alerts holds to the span and the channels; where memory may lack some of the span, the store is looked through")
     func alertsOfSpan() async throws {
         struct Alert: Decodable { var decisionID: String }
@@ -153,7 +183,7 @@ import Testing
         let first = Sample.firstHour, newest = state.alerts[0]
         try await Self.withRoutes(LiveMap(state)) { routes in
             var routes = routes
-            routes.storedAlerts = { hours in
+            routes.alertPages = AlertPages { hours, _ in
                 var old = newest
                 (old.decisionID, old.eventMicroseconds) = ("\(hours.count) hours", Int64(hours.lowerBound) * CubeHour.microsecondsPerHour)
                 return [old]

@@ -8,6 +8,10 @@ final class LiveMap: Sendable {
         var listeners: [Int: (caller: String, ears: AsyncStream<Void>.Continuation)] = [:]
         var nextListener = 0
         var journal = ChangeJournal()
+
+        mutating func note(_ effect: Effect) {
+            journal.note(effect, revision: map.revision) { [map] in map.areas(withAnyOf: $0) }
+        }
     }
 
     /// What one change did to the map.
@@ -66,19 +70,19 @@ final class LiveMap: Sendable {
             let effect = Effect(
                 cells: state.map.apply(change), signals: change.signals, everythingChanged: !change.areas.isEmpty,
                 areas: Set(change.areas.map(\.id)))
-            state.journal.note(effect, revision: state.map.revision)
+            state.note(effect)
             return effect
         }
         tell(effect)
     }
 
-    /// Puts a new forecast in the place of the last.
+    /// Puts a new forecast in the place of the last. It comes when the clock says so, whatever has happened, so everybody may hear of it.
     func apply(_ forecast: Forecast?) {
         let effect = Effect(cells: [], everythingChanged: true)
         state.withLock { state in
             state.forecast = forecast
             state.map.touch()
-            state.journal.note(effect, revision: state.map.revision)
+            state.note(effect)
         }
         tell(effect)
     }
@@ -131,11 +135,17 @@ struct ChangeJournal: Sendable {
 
     private var changes: [(revision: UInt64, effect: LiveMap.Effect)] = []
     private var cellCount = 0
-    /// Changes up to this revision are not known (any more).
-    private var forgotten: UInt64?
+    /// Nothing is known of changes up to this revision.
+    private var beginning: UInt64?
+    /// Changes up to this revision are not known one by one any more.
+    private var forgotten: UInt64 = 0
+    /// The last of those in each area, by its identifier.
+    private var forgottenInArea: [String: UInt64] = [:]
+    private var forgottenEverywhere: UInt64 = 0
 
-    mutating func note(_ effect: LiveMap.Effect, revision: UInt64) {
-        if forgotten == nil { forgotten = revision - 1 }
+    /// - Parameter areas: gives the identifiers of the areas that one of some cells lies in, by the cells' codes; asked when changes are forgotten.
+    mutating func note(_ effect: LiveMap.Effect, revision: UInt64, areas: (Set<UInt64>) -> Set<String>) {
+        if beginning == nil { (beginning, forgotten) = (revision - 1, revision - 1) }
         changes.append((revision, effect))
         cellCount += effect.cells.count
         guard cellCount > Self.maxCells || changes.count > Self.maxChanges else { return }
@@ -146,12 +156,25 @@ struct ChangeJournal: Sendable {
             forgotten = changes[dropped].revision
             dropped += 1
         }
+        for (revision, effect) in changes[..<dropped] where effect.everythingChanged {
+            for id in effect.areas { forgottenInArea[id] = revision }
+            if effect.areas.isEmpty { forgottenEverywhere = revision }
+        }
+        // All of them count as the last: who has seen some of them is told once more.
+        for id in areas(changes[..<dropped].reduce(into: Set<UInt64>()) { $0.formUnion($1.effect.cells) }) { forgottenInArea[id] = forgotten }
         changes.removeFirst(dropped)
     }
 
-    /// What the changes since then did together; nil when that is not known any more, or when everything has changed.
+    /// Whether changes after a revision are not known one by one any more that somebody may see who may see these areas; nil for all.
+    private func hasForgotten(since revision: UInt64, in permitted: Set<String>?) -> Bool {
+        guard revision < forgotten, let permitted else { return revision < forgotten }
+        return revision < forgottenEverywhere || permitted.contains { revision < forgottenInArea[$0] ?? 0 }
+    }
+
+    /// What the changes since then did together; nil when that is not known any more, or when everything has changed. With `permitted`, what
+    /// was forgotten counts as far as it lay in these areas; of what was not, the cells elsewhere are there too.
     func effect(since revision: UInt64?, in permitted: Set<String>? = nil) -> LiveMap.Effect? {
-        guard let revision, let forgotten, revision >= forgotten else { return nil }
+        guard let revision, let beginning, revision >= beginning, !hasForgotten(since: revision, in: permitted) else { return nil }
         var effect = LiveMap.Effect(cells: [], everythingChanged: false)
         for change in changes.reversed() {
             if change.revision <= revision { break }

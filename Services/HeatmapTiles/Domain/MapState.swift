@@ -11,8 +11,12 @@ struct MapState: Sendable {
     private(set) var alerts: [AlertNote] = []
     /// The newest complaints, last reported first, at most ``maxComplaints``.
     private(set) var complaints: [ComplaintNote] = []
-    /// What happened at terminals whose place is not known yet.
+    /// What happened at terminals whose place is not known yet; at the terminal with the empty name, what has neither a place nor a terminal.
     private(set) var unplaced: [String: [Slot: Tally]] = [:]
+    /// All of that together: what has happened and is nowhere on the map.
+    private(set) var nowhere: [Slot: Tally] = [:]
+    /// From the first to the last hour in which something happened whose place was not known at first; nil where nothing did.
+    private(set) var nowhereHours: ClosedRange<Int>?
     /// Goes up with every change, over restarts too.
     private(set) var revision: UInt64
     /// When the cube tells what is to come: the moment that it was forecast at, in microseconds since 1970.
@@ -39,7 +43,7 @@ struct MapState: Sendable {
         var slot: Slot
     }
 
-    /// A terminal without a known place, and a slot there.
+    /// A terminal without a known place (empty for none at all), and a slot there.
     struct UnknownPlace: Sendable, Hashable {
         var terminalID: String
         var slot: Slot
@@ -122,8 +126,9 @@ struct MapState: Sendable {
             let tally = Tally(count: 1, riskSum: transaction.risk)
             if let position {
                 change.count(tally, at: Place(cell: Self.cell(position), slot: slot), knownHour: known)
-            } else if !transaction.terminalID.isEmpty, transaction.terminalID.utf8.count <= Self.maxTerminalBytes {
-                change.unplaced[UnknownPlace(terminalID: transaction.terminalID, slot: slot), default: Tally()] += tally
+            } else {
+                let terminal = transaction.terminalID.utf8.count <= Self.maxTerminalBytes ? transaction.terminalID : ""
+                change.unplaced[UnknownPlace(terminalID: terminal, slot: slot), default: Tally()] += tally
             }
         }
         if var alert = transaction.alert {
@@ -140,11 +145,16 @@ struct MapState: Sendable {
         var touched = Set(change.sites.map { Self.cell($0.position) })
         for site in change.sites { if let before = sites[site.terminalID] { touched.insert(Self.cell(before.position)) } }
         sites.update(change.sites)
-        for (place, tally) in change.unplaced { unplaced[place.terminalID, default: [:]][place.slot, default: Tally()] += tally }
+        for (place, tally) in change.unplaced { note(tally, at: place) }
         var placed = change.placed
         for terminalID in Set(change.sites.map(\.terminalID)).union(change.unplaced.keys.map(\.terminalID)) {
             guard let site = sites[terminalID], let slots = unplaced.removeValue(forKey: terminalID) else { continue }
-            for (slot, tally) in slots { placed[Place(cell: Self.cell(site.position), slot: slot), default: Tally()] += tally }
+            for (slot, tally) in slots {
+                placed[Place(cell: Self.cell(site.position), slot: slot), default: Tally()] += tally
+                nowhere[slot]?.count -= tally.count
+                nowhere[slot]?.riskSum -= tally.riskSum
+                if nowhere[slot]?.count == 0 { nowhere[slot] = nil }
+            }
         }
         var increments: [Cube.Increment] = []
         for (place, tally) in placed {
@@ -168,7 +178,14 @@ struct MapState: Sendable {
 
     private mutating func add(_ added: [AlertNote]) {
         guard !added.isEmpty else { return }
-        alerts = Array((alerts + added).sorted { $0.decidedMicroseconds > $1.decidedMicroseconds }.prefix(Self.maxAlerts))
+        alerts = Array((alerts + added).sorted { $0.place < $1.place }.prefix(Self.maxAlerts))
+    }
+
+    private mutating func note(_ tally: Tally, at place: UnknownPlace) {
+        unplaced[place.terminalID, default: [:]][place.slot, default: Tally()] += tally
+        nowhere[place.slot, default: Tally()] += tally
+        let hour = place.slot.hour
+        nowhereHours = min(nowhereHours?.lowerBound ?? hour, hour)...max(nowhereHours?.upperBound ?? hour, hour)
     }
 
     /// Puts back what was stored, before anything else is applied.
@@ -176,17 +193,18 @@ struct MapState: Sendable {
         cube: Cube, unplaced: [UnknownPlace: Tally], alerts: [AlertNote], complaints: [ComplaintNote], sites: [Site], areas: [Area]
     ) {
         self.cube = cube
-        for (place, tally) in unplaced { self.unplaced[place.terminalID, default: [:]][place.slot] = tally }
+        for (place, tally) in unplaced { note(tally, at: place) }
         self.sites.update(sites)
         for area in areas { self.areas[area.id] = area }
         add(alerts)
         add(complaints)
     }
 
-    /// The same map with other counts.
+    /// The same map with other counts, of what has a place.
     func with(_ cube: Cube) -> MapState {
         var state = self
         state.cube = cube
+        (state.nowhere, state.nowhereHours) = ([:], nil)
         return state
     }
 
@@ -197,9 +215,6 @@ struct MapState: Sendable {
         return state
     }
 
-    /// The same map with these alerts alone.
-    mutating func show(_ alerts: [AlertNote]) { self.alerts = alerts }
-
     /// Something other than the counts has changed.
     mutating func touch() { revision += 1 }
 
@@ -208,10 +223,33 @@ struct MapState: Sendable {
         ids.contains { areas[$0]?.contains(position) ?? false }
     }
 
+    /// The identifiers of the areas that the middle of one of these cells (codes at zoom 17) lies in.
+    func areas(withAnyOf cells: Set<UInt64>) -> Set<String> {
+        let middles = cells.compactMap { Tile(zoom: Cube.cellZoom, code: $0)?.centre }
+        return Set(areas.values.lazy.filter { area in middles.contains { area.contains($0) } }.map(\.id))
+    }
+
+    /// Where an alert's payment was made; its terminal may have become known only after the decision.
+    func position(of alert: AlertNote) -> Position? { alert.position ?? sites[alert.terminalID]?.position }
+
     /// Whether somebody may see an alert who may see what lies in these areas; nil for everything.
     func shows(_ alert: AlertNote, to permitted: Set<String>?) -> Bool {
         guard let permitted else { return true }
-        return alert.position.map { isPosition($0, inAnyOf: permitted) } ?? false
+        return position(of: alert).map { isPosition($0, inAnyOf: permitted) } ?? false
+    }
+
+    /// How many of the events that a filter lets through have no place on the map; nil where that cannot be said: what has no place lies in
+    /// no jurisdiction, and in no cell whose mean risk could be asked for, and what of it was known at an earlier moment is not kept.
+    func countWithoutPlace(_ filter: CubeFilter) -> Int? {
+        guard filter.jurisdictions == nil, filter.knownBefore == nil, filter.minimumRisk <= 0, forecastAt == nil else { return nil }
+        let hoursOfWeek = filter.prepared(kinds: cube.kinds, cells: nil).hoursOfWeek
+        return nowhere.reduce(0) { sum, entry in
+            let (slot, tally) = entry
+            guard slot.kind.signal == filter.layer.signal, filter.types?.contains(slot.kind.type) != false, filter.hours.contains(slot.hour),
+                hoursOfWeek?[slot.hour % 168] != false
+            else { return sum }
+            return sum + tally.count
+        }
     }
 
     static func cell(_ position: Position) -> UInt64 { Tile(containing: position, zoom: Cube.cellZoom).code }

@@ -61,6 +61,20 @@ struct SiteIndex: Sendable {
 
 /// A decision above the alert threshold, as the dashboard lists it. No customer, account or card is named.
 struct AlertNote: Sendable, Hashable {
+    /// Where an alert stands in the list: the last decided comes first.
+    struct Place: Sendable, Hashable, Comparable {
+        var decidedMicroseconds: Int64
+        var decisionID: String
+
+        static func < (place: Place, other: Place) -> Bool {
+            guard place.decidedMicroseconds == other.decidedMicroseconds else { return place.decidedMicroseconds > other.decidedMicroseconds }
+            // By their bytes, as the store compares them.
+            return other.decisionID.utf8.lexicographicallyPrecedes(place.decisionID.utf8)
+        }
+    }
+
+    var place: Place { Place(decidedMicroseconds: decidedMicroseconds, decisionID: decisionID) }
+
     var decisionID: String
     /// When the transaction was made, in microseconds since 1970.
     var eventMicroseconds: Int64
@@ -75,6 +89,9 @@ struct AlertNote: Sendable, Hashable {
     var risk: Double
     /// Strongest first.
     var reasons: [Reason]
+    /// The bank that sent the payment, and the bank's own identifier of it; empty when unknown.
+    var bankID = ""
+    var transactionID = ""
 
     /// Why a model finds a payment risky.
     struct Reason: Sendable, Hashable {

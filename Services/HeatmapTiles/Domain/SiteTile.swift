@@ -3,16 +3,19 @@ import Geo
 /// A tile of terminals as points, with `terminal`, `kind` and `institution`.
 enum SiteTile {
     static let layerName = "terminals"
-    /// Less deep, a city's terminals are too many to be told apart.
+    /// Less deep than this, a tile has cash machines alone, for a city's terminals are too many to be told apart; still less deep, it has none.
     static let minimumZoom = 11
+    static let minimumATMZoom = 8
     static let maxSitesPerTile = 4000
 
     static func encode(_ state: MapState, tile: Tile, jurisdictions: Set<String>?) -> [UInt8] {
-        guard tile.zoom >= minimumZoom else { return [] }
+        guard tile.zoom >= minimumATMZoom else { return [] }
         var layer = VectorTile.Layer(name: layerName)
         let terminal = layer.key("terminal"), kind = layer.key("kind"), institution = layer.key("institution")
         let side = Double(1 << tile.zoom)
-        for (_, site) in state.sites.sites(in: tile, limit: maxSitesPerTile) {
+        let sites = state.sites.sites(in: tile, limit: tile.zoom < minimumZoom ? .max : maxSitesPerTile).lazy
+            .filter { tile.zoom >= minimumZoom || $0.site.sort == .atm }.prefix(maxSitesPerTile)
+        for (_, site) in sites {
             if let jurisdictions, !state.isPosition(site.position, inAnyOf: jurisdictions) { continue }
             let place = WebMercator.project(site.position)
             let extent = Double(VectorTile.extent)

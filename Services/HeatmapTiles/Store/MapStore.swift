@@ -12,8 +12,8 @@ struct MapStore: Sendable {
         Migration(name: "0001_create", sql: String(decoding: PackageResources.V0001_create_sql, as: UTF8.self)),
         Migration(
             name: "0002_past_and_complaints", sql: String(decoding: PackageResources.V0002_past_and_complaints_sql, as: UTF8.self)),
+        Migration(name: "0003_alert_keys", sql: String(decoding: PackageResources.V0003_alert_keys_sql, as: UTF8.self)),
     ]
-
 
     // MARK: Writing
 
@@ -142,13 +142,14 @@ struct MapStore: Sendable {
         try await transaction.execute(
             """
             INSERT INTO alerts (
-                decision_id, event_time, decided_at, latitude, longitude, terminal_id, channel, amount_minor_units, currency, risk, reasons)
+                decision_id, event_time, decided_at, latitude, longitude, terminal_id, channel, amount_minor_units, currency, risk, reasons,
+                bank_id, transaction_id)
             SELECT * FROM unnest(
                 \(alerts.map(\.decisionID)), \(alerts.map { time($0.eventMicroseconds) }), \(alerts.map { time($0.decidedMicroseconds) }),
                 \(alerts.map(\.position?.latitude)), \(alerts.map(\.position?.longitude)),
                 \(alerts.map(\.terminalID)), \(alerts.map(\.channel)), \(alerts.map(\.amountMinorUnits)),
                 \(alerts.map(\.currency)), \(alerts.map(\.risk)),
-                \(alerts.map { Self.column($0.reasons) }))
+                \(alerts.map { Self.column($0.reasons) }), \(alerts.map(\.bankID)), \(alerts.map(\.transactionID)))
             ON CONFLICT (decision_id) DO NOTHING
             """)
         try await transaction.execute(
@@ -239,7 +240,7 @@ struct MapStore: Sendable {
     }
 
     private func loadAlerts(_ transaction: PostgresTransaction) async throws -> [AlertNote] {
-        try Self.alerts(in: try await transaction.query("\(Self.selectAlerts) ORDER BY decided_at DESC LIMIT \(MapState.maxAlerts)"))
+        try Self.alerts(in: try await transaction.query("\(Self.selectAlerts) \(Self.inOrder) LIMIT \(MapState.maxAlerts)"))
     }
 
     /// One alert by its decision; nil when there is none, or not any more.
@@ -247,33 +248,39 @@ struct MapStore: Sendable {
         try Self.alerts(in: try await pool.query("\(Self.selectAlerts) WHERE decision_id = \(decisionID)")).first
     }
 
-    /// The newest alerts of payments in these hours.
-    func alerts(in hours: Range<Int>) async throws -> [AlertNote] {
+    /// Alerts of payments in these hours in the order of the list, at most ``MapState/maxAlerts``: those behind a place, else the first.
+    func alerts(in hours: Range<Int>, after place: AlertNote.Place? = nil) async throws -> [AlertNote] {
         func start(_ hour: Int) -> PostgresTimestamp { PostgresTimestamp(microsecondsSince1970: Int64(hour) * CubeHour.microsecondsPerHour) }
+        // Before the first there is nothing.
+        let decided = PostgresTimestamp(microsecondsSince1970: place?.decidedMicroseconds ?? start(CubeHour.range.upperBound).microsecondsSince1970)
         return try Self.alerts(in: try await pool.query(
             """
             \(Self.selectAlerts) WHERE event_time >= \(start(hours.lowerBound)) AND event_time < \(start(hours.upperBound))
-            ORDER BY decided_at DESC LIMIT \(MapState.maxAlerts)
+                AND decided_at <= \(decided) AND (decided_at < \(decided) OR decision_id COLLATE "C" < \(place?.decisionID ?? ""))
+            \(Self.inOrder) LIMIT \(MapState.maxAlerts)
             """))
     }
 
+    /// As ``AlertNote/Place`` orders them.
+    private static let inOrder: SQL = "ORDER BY decided_at DESC, decision_id COLLATE \"C\" DESC"
+
     private static let selectAlerts: SQL = """
         SELECT decision_id, event_time, decided_at, latitude, longitude, terminal_id, channel,
-            amount_minor_units, currency, risk, reasons
+            amount_minor_units, currency, risk, reasons, bank_id, transaction_id
         FROM alerts
         """
 
     private static func alerts(in rows: PostgresRows) throws -> [AlertNote] {
         try rows.decode(
             String.self, PostgresTimestamp.self, PostgresTimestamp.self, Double?.self, Double?.self, String.self, String.self, Int64?.self,
-            String.self, Double.self, String.self
-        ).map { id, eventTime, decidedAt, latitude, longitude, terminal, channel, amount, currency, risk, reasons in
+            String.self, Double.self, String.self, String.self, String.self
+        ).map { id, eventTime, decidedAt, latitude, longitude, terminal, channel, amount, currency, risk, reasons, bank, transaction in
             var position: Position?
             if let latitude, let longitude { position = Position(latitude: latitude, longitude: longitude) }
             return AlertNote(
                 decisionID: id, eventMicroseconds: eventTime.microsecondsSince1970, decidedMicroseconds: decidedAt.microsecondsSince1970,
                 position: position, terminalID: terminal, channel: channel, amountMinorUnits: amount,
-                currency: currency, risk: risk, reasons: Self.reasons(inColumn: reasons))
+                currency: currency, risk: risk, reasons: Self.reasons(inColumn: reasons), bankID: bank, transactionID: transaction)
         }
     }
 

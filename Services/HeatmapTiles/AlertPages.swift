@@ -1,0 +1,70 @@
+import Geo
+import Identity
+import RPC
+import Records
+
+/// The list of alerts, page by page: from memory as far as it reaches, then from the store.
+struct AlertPages: Sendable {
+    /// Stored alerts of payments in these hours, in the order of the list, at most ``MapState/maxAlerts``: those behind a place, else the first.
+    var stored: @Sendable (_ hours: Range<Int>, _ after: AlertNote.Place?) async throws -> [AlertNote] = { _, _ in [] }
+
+    static let parameterNames: Set<String> = ["limit", "after", "from", "to", "types", "jurisdiction"]
+
+    /// The alerts of a page as a request asks for them.
+    ///
+    /// - Parameters:
+    ///   - permitted: the jurisdictions of the caller's token; nil for everywhere.
+    ///   - limit: how many there are at most where the request does not say.
+    func page(
+        _ query: [(name: String, value: String)], _ state: MapState, permitted: Set<String>?, limit: Int
+    ) async throws -> [AlertNote] {
+        let parameters = try QueryParameters(query, allowed: Self.parameterNames)
+        let filter = try parameters.filter(layer: .alerts, permitted: permitted, state: state)
+        let limit = try parameters.integer("limit", in: 1...MapState.maxAlerts) ?? limit
+        var after = try parameters["after"].map(Self.place)
+        var page: [AlertNote] = []
+        var batch = after.map { after in state.alerts.filter { $0.place > after } } ?? state.alerts
+        // Where memory is not full, it has all that there are.
+        var isLast = state.alerts.count < MapState.maxAlerts
+        while true {
+            page += batch.lazy.filter { state.lists($0, under: filter) }.prefix(limit - page.count)
+            guard page.count < limit, !isLast else { return page }
+            after = batch.last?.place ?? after
+            batch = try await stored(filter.hours, after)
+            isLast = batch.count < MapState.maxAlerts
+        }
+    }
+
+    private static func place(_ text: String) throws -> AlertNote.Place {
+        let parts = text.split(separator: ",", maxSplits: 1).map(String.init)
+        guard parts.count == 2, text.utf8.count <= maxPlaceBytes, let time = Timestamp(iso8601: parts[0]) else {
+            throw BadQuery(field: "after", reason: "must be an alert's decidedAt and decisionID, with a comma between")
+        }
+        return AlertNote.Place(decidedMicroseconds: time.microseconds, decisionID: parts[1])
+    }
+
+    private static let maxPlaceBytes = 200
+}
+
+extension MapState {
+    /// Whether an alert is in the list under a filter of hours, types and jurisdictions.
+    func lists(_ alert: AlertNote, under filter: CubeFilter) -> Bool {
+        let hour = CubeHour.containing(microsecondsSince1970: alert.eventMicroseconds)
+        guard hour.map(filter.hours.contains) ?? false, filter.types?.contains(alert.channel) ?? true else { return false }
+        return shows(alert, to: filter.jurisdictions)
+    }
+}
+
+extension MapQueries {
+    func payload(_ alert: AlertNote) -> Payload.Alert {
+        let position = state.position(of: alert)
+        func known(_ text: String) -> String? { text.isEmpty ? nil : text }
+        return Payload.Alert(
+            decisionID: alert.decisionID, bankID: known(alert.bankID), transactionID: known(alert.transactionID),
+            eventTime: Timestamp(microseconds: alert.eventMicroseconds).iso8601,
+            decidedAt: Timestamp(microseconds: alert.decidedMicroseconds).iso8601, latitude: position?.latitude,
+            longitude: position?.longitude, jurisdiction: position.flatMap(jurisdiction), terminal: alert.terminalID,
+            channel: alert.channel, amountMinorUnits: alert.amountMinorUnits, currency: alert.currency, risk: alert.risk,
+            reasons: alert.reasons.map(Payload.Reason.init))
+    }
+}
