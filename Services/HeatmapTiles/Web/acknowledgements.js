@@ -8,7 +8,8 @@ export class Acknowledgements extends EventTarget {
   #canAcknowledge;
   #canReadStates;
   #states = new Map();
-  #isAsking = false;
+  /** The pages that are being asked about. */
+  #asked = new Set();
 
   /** Who may acknowledge and who may see what was acknowledged is told by the session's scopes. */
   constructor(scopes) {
@@ -17,12 +18,13 @@ export class Acknowledgements extends EventTarget {
     this.#canReadStates = scopes.includes('alerts:read');
   }
 
-  /** Without the notifier, or while it is slow, alerts show all the same; only who has taken what is not known. */
-  async load() {
-    if (!this.#canReadStates || this.#isAsking) return;
-    this.#isAsking = true;
-    const states = await api.alertStates().catch(() => null);
-    this.#isAsking = false;
+  /** Asks about the alerts of a page. Without the notifier, or while it is slow, alerts show all the same; only who has taken what is not known. */
+  async load(page) {
+    const key = JSON.stringify(page);
+    if (!this.#canReadStates || this.#asked.has(key)) return;
+    this.#asked.add(key);
+    const states = await api.alertStates(page).catch(() => null);
+    this.#asked.delete(key);
     if (!states) return;
     // One that was acknowledged meanwhile may not be in the answer yet.
     for (const state of states) if (!this.isAcknowledged(state.alertID)) this.#states.set(state.alertID, state);

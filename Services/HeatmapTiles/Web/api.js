@@ -58,12 +58,13 @@ export const alerts = (parameters) => request(`/api/alerts${query(parameters)}`)
 export const alert = (id) => request(`/api/alerts/${encodeURIComponent(id)}`);
 export const complaints = (limit) => request(`/api/complaints${query({ limit })}`);
 export const cell = (quadkey, parameters, signal) => request(`/api/cells/${quadkey}${query(parameters)}`, { signal });
-export const alertStates = () => request('/alerts/states');
+export const alertStates = (parameters) => request(`/alerts/states${query(parameters)}`);
 export const acknowledge = (id) =>
   request(`/alerts/${encodeURIComponent(id)}/acknowledge`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
 export const cashOut = ({ reporterID, complaintID }, signal) =>
   request(`/complaints/${encodeURIComponent(reporterID)}/${encodeURIComponent(complaintID)}/cash-out`, { signal });
 export const models = () => request('/models');
+export const modelHealth = () => request('/models/health');
 export const baseMap = () => request('/static/basemap.json');
 export const areas = () => request('/api/areas');
 

@@ -7,10 +7,10 @@ export function shape(name, attributes) {
   return element;
 }
 
-/** Bars of equal width; those from `future` on are drawn as what is only expected. */
-export function bars(values, label, { width = 288, height = 56, future = values.length } = {}) {
+/** Bars of equal width; those from `future` on are drawn as what is only expected. The highest stands for `most`. */
+export function bars(values, label, { width = 288, height = 56, future = values.length, most = Math.max(...values) } = {}) {
   const svg = shape('svg', { class: 'chart', viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': label, preserveAspectRatio: 'none' });
-  const most = Math.max(...values, Number.MIN_VALUE), step = width / values.length;
+  const step = width / values.length;
   values.forEach((value, index) => {
     if (!value) return;
     const tall = Math.max(1.5, (value / most) * (height - 2));

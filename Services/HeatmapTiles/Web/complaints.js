@@ -1,7 +1,7 @@
 // The list of the newest complaints of what is chosen: the same that are dots on the map, for those who do not point at dots.
 import * as api from './api.js';
 import { formatDated, formatMoney, formatPlace } from './format.js';
-import { make, note, row, showFailure } from './panels.js';
+import { make, note, row, showFailure, whereAndWhen } from './panels.js';
 import { text, typeName } from './strings.js';
 
 const KNOWN = 200;
@@ -47,7 +47,7 @@ export class ComplaintList extends EventTarget {
       const place = complaint.jurisdiction || complaint.district || formatPlace(complaint.latitude, complaint.longitude);
       head.append(
         make('strong', '', typeName(complaint.crimeType)), make('span', 'figure', formatMoney(complaint.amountMinorUnits, complaint.currency)));
-      const item = row([head, make('span', 'muted', `${place} · ${formatDated(Date.parse(complaint.occurredAt))}`)], () => {
+      const item = row([head, whereAndWhen(place, formatDated(Date.parse(complaint.occurredAt)))], () => {
         this.dispatchEvent(new CustomEvent('choose', { detail: key }));
       });
       item.dataset.complaint = key;

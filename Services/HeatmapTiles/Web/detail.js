@@ -3,7 +3,7 @@ import { gist } from './alerts.js';
 import * as api from './api.js';
 import { bars } from './chart.js';
 import {
-  formatChange, formatDated, formatDuration, formatExact, formatExpected, formatFine, formatMoment, formatMoney, formatPercent, formatReason, formatTime, unitName,
+  formatChange, formatChance, formatDated, formatDuration, formatExpected, formatFine, formatMoment, formatMoney, formatPercent, formatReason, formatTime, unitName,
 } from './format.js';
 import { make, note, showFailure, showLoading } from './panels.js';
 import { terminalName, text, typeName } from './strings.js';
@@ -124,6 +124,8 @@ export class Detail extends EventTarget {
     fact('risk', formatPercent(alert.risk));
     fact('place', alert.jurisdiction ?? (alert.latitude === undefined ? text('alerts.nowhere') : ''));
     fact('terminal', alert.terminal);
+    fact('bank', alert.bankID);
+    fact('transaction', alert.transactionID);
     fact('decision', alert.decisionID);
     const why = make('ol', 'plain');
     why.append(...alert.reasons.map((reason) => make('li', '', formatReason(reason, alert.currency))));
@@ -230,30 +232,31 @@ function section(title, parts) {
 /** Where and when the money may be taken out, likeliest first. */
 function cashOut(answer, goTo) {
   const gone = make('p', 'gone');
-  gone.append(make('strong', '', formatPercent(answer.goneProbability)), ' ', text('complaint.gone'));
+  gone.append(make('strong', '', formatChance(answer.goneProbability)), ' ', text('complaint.gone'));
   if (!answer.atms.length) return [gone, make('p', 'muted', text('complaint.noAtms'))];
-  const list = make('ol', 'plain ranking');
+  const list = make('ol', 'plain ranking'), most = Math.max(...answer.atms.flatMap((atm) => atm.windows));
   list.append(...answer.atms.map((atm) => {
     const item = make('li'), button = make('button', 'row');
     const head = make('span', 'row-head');
-    head.append(make('strong', '', terminalName('atm', atm.terminal)), make('span', 'risk', formatPercent(atm.probability)));
+    head.append(make('strong', '', terminalName('atm', atm.terminal)), make('span', 'risk', formatChance(atm.probability)));
     button.type = 'button';
     button.append(head);
     if (atm.institution) button.append(make('span', 'muted', atm.institution));
     const best = atm.windows.indexOf(Math.max(...atm.windows)), window = answer.windows[best];
     if (window) {
       const times = { from: formatMoment(Date.parse(window.startsAt)), to: formatTime(Date.parse(window.endsAt)) };
-      const words = text('complaint.window', { ...times, probability: formatExact(atm.windows[best] * 100) });
-      button.append(make('span', 'muted', words), bars(atm.windows, words, { height: 24, future: 0 }));
+      const words = text('complaint.window', { ...times, probability: formatChance(atm.windows[best]) });
+      button.append(make('span', 'muted', words), bars(atm.windows, words, { height: 24, future: 0, most }));
     }
     button.disabled = atm.latitude === undefined;
     button.addEventListener('click', () => goTo(atm.longitude, atm.latitude));
     item.append(button);
     return item;
   }));
-  const rest = make('p', 'muted small', text('complaint.elsewhere', { probability: formatPercent(answer.elsewhereProbability) }));
+  const rest = make('p', 'muted small', text('complaint.elsewhere', { probability: formatChance(answer.elsewhereProbability) }));
   const basis = make('p', 'muted small', text(answer.isTraced ? 'complaint.traced' : 'complaint.untraced'));
-  return [gone, list, rest, basis];
+  const scale = make('p', 'muted small', text('complaint.scale', { probability: formatChance(most) }));
+  return [gone, list, scale, rest, basis];
 }
 
 /** A mean with the whole numbers between which the count itself will likely lie; one number alone, or none, is said in words. */

@@ -7,6 +7,7 @@ const whole = new Intl.NumberFormat(numbers, { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat(numbers, { notation: 'compact', maximumFractionDigits: 1 });
 const fine = new Intl.NumberFormat(numbers, { maximumFractionDigits: 1 });
 const exact = new Intl.NumberFormat(numbers, { maximumSignificantDigits: 3 });
+const coarse = new Intl.NumberFormat(numbers, { maximumSignificantDigits: 2 });
 const rough = new Intl.NumberFormat(numbers, { maximumFractionDigits: 2 });
 const moment = new Intl.DateTimeFormat(dates, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 const day = new Intl.DateTimeFormat(dates, { day: 'numeric', month: 'short' });
@@ -23,6 +24,8 @@ export const formatExact = (number) => exact.format(number);
 /** A small number that is only expected: no more digits than anybody can use. */
 export const formatExpected = (number) => (number > 0 && number < 0.01 ? `< ${rough.format(0.01)}` : number < 10 ? rough.format(number) : formatFine(number));
 export const formatPercent = (share) => `${Math.round(share * 100)} %`;
+/** A chance, no finer than anybody can tell it. */
+export const formatChance = (share) => (share > 0 && share < 0.001 ? `< ${fine.format(0.1)} %` : `${coarse.format(share * 100)} %`);
 export const formatMoment = (time) => moment.format(time);
 export const formatTime = (time) => hourAndMinute.format(time);
 export const formatClock = (time) => clock.format(time);
@@ -62,14 +65,6 @@ export const formatChange = (number) => (number > 0 ? '+' : number < 0 ? '−' :
 
 export const formatDay = (time) => day.format(time);
 export const formatDayOfYear = (time) => dayOfYear.format(time);
-
-/** The viewer's zone with how far it is from UTC at present. */
-export function zoneName() {
-  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-  const parts = new Intl.DateTimeFormat('en', { timeZoneName: 'shortOffset' }).formatToParts(new Date());
-  const offset = parts.find((part) => part.type === 'timeZoneName')?.value.replace('GMT', 'UTC');
-  return offset && offset !== timeZone ? `${timeZone} (${offset})` : timeZone;
-}
 
 /** A moment, with its year where that is not this one. */
 export const formatDated = (time) => (new Date(time).getFullYear() === new Date().getFullYear() ? moment : momentOfYear).format(time);

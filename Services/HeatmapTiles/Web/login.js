@@ -1,7 +1,7 @@
 // Signing in: shown when there is no session, gone when there is one.
 import * as api from './api.js';
 import { formatWait } from './format.js';
-import { text } from './strings.js';
+import { switchLanguage, text } from './strings.js';
 
 const ENDED = 'session-ended';
 const element = (id) => document.getElementById(id);
@@ -23,12 +23,23 @@ function refusal({ status, retryAfter }) {
   return text(`login.${{ 401: 'refused', 400: 'refused', 403: 'forbidden' }[status] ?? 'unavailable'}`);
 }
 
+let ending = null;
+
+/** Shows why signing in was refused, as long as that holds. */
+function showRefusal(error) {
+  clearTimeout(ending);
+  showLogin(refusal(error));
+  if (error.status === 429 && error.retryAfter) ending = setTimeout(() => showLogin(text('login.again')), error.retryAfter * 1000);
+}
+
 /** Calls `start` with the session, after the person has signed in if there is none. */
 export function withSession(start) {
+  element('login-language').addEventListener('click', () => { switchLanguage(); location.reload(); });
   element('login-form').addEventListener('submit', async (event) => {
     event.preventDefault();
-    const button = event.target.querySelector('button');
+    const button = event.target.querySelector('[type=submit]');
     button.disabled = true;
+    clearTimeout(ending);
     try {
       await api.login(element('username').value, element('password').value);
       element('password').value = '';
@@ -36,7 +47,7 @@ export function withSession(start) {
       element('login').hidden = true;
       start(session);
     } catch (error) {
-      showLogin(refusal(error));
+      showRefusal(error);
     } finally {
       button.disabled = false;
     }

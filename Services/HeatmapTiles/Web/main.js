@@ -5,7 +5,7 @@ import * as api from './api.js';
 import { ComplaintList } from './complaints.js';
 import { Controls, knownTypes } from './controls.js';
 import { Detail } from './detail.js';
-import { formatClock, formatMoment, formatSpan, zoneName } from './format.js';
+import { formatClock, formatMoment, formatSpan } from './format.js';
 import { Items } from './items.js';
 import { showLegend } from './legend.js';
 import { Live, keepUp, latest } from './live.js';
@@ -13,13 +13,16 @@ import { askAgain, withSession } from './login.js';
 import { RiskMap } from './map.js';
 import { ModelsPage } from './models.js';
 import { Notes, emptiness, strangeness } from './notes.js';
-import { alertFilter, isChosen, outlook, recordedFilter, unfiltered } from './outlook.js';
+import { alertFilter, expectedTotal, isChosen, outlook, recordedFilter, unfiltered } from './outlook.js';
 import { Player } from './player.js';
-import { Counters, segments, showFailure, showHotspots, showLoading } from './panels.js';
+import { Counters, segments, showExpected, showFailure, showHotspots, showLoading, showPlaceless } from './panels.js';
+import { rove } from './rove.js';
 import { ITEMS, LAYERS, RECORDED, ViewState } from './state.js';
 import { fillTexts, switchLanguage, text } from './strings.js';
+import { showTheme, switchTheme, whenThemeChanges } from './theme.js';
 import { Timeline } from './timeline.js';
 import { Waiting } from './waiting.js';
+import { zoneName } from './zones.js';
 
 const HOTSPOTS_SHOWN = 8;
 const HOTSPOT_ZOOM = 15;
@@ -57,7 +60,7 @@ class Dashboard {
     element('app').hidden = false;
     element('user').textContent = session.subject;
     if (session.jurisdictions.length) element('user').title = text('user.scope', { areas: session.jurisdictions.join(', ') });
-    this.#setTheme(localStorage.getItem('theme') ?? (matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark'));
+    this.#showLegend();
     try {
       this.#map = new RiskMap(element('map'), document.documentElement.dataset.theme, this.#state.place);
     } catch {
@@ -114,9 +117,9 @@ class Dashboard {
 
   #makeLists({ scopes }) {
     const acknowledgements = new Acknowledgements(scopes);
-    acknowledgements.addEventListener('fault', ({ detail }) => this.#notes.set('fault', detail));
     const alerts = this.#alerts = new AlertList(element('alerts'), { count: element('alerts-count'), openOnly: element('open-only') }, acknowledgements);
     const complaints = this.#complaints = new ComplaintList(element('complaints'));
+    for (const source of [acknowledgements, alerts]) source.addEventListener('fault', ({ detail }) => this.#notes.set('fault', detail));
     alerts.addEventListener('new', ({ detail: alert }) => {
       if (alert.latitude !== undefined) this.#map?.pulse(alert.longitude, alert.latitude);
     });
@@ -130,7 +133,8 @@ class Dashboard {
       this.#list = list;
       this.#showList();
     });
-    for (const id of ['alerts', 'complaints', 'hotspots']) showLoading(element(id));
+    const roots = ['alerts', 'complaints', 'hotspots'].map(element);
+    for (const work of [rove, showLoading]) roots.forEach(work);
   }
 
   #showList() {
@@ -146,9 +150,8 @@ class Dashboard {
   #wireBar() {
     element('models-open').addEventListener('click', () => this.#state.set({ page: 'models' }));
     element('language').addEventListener('click', () => { switchLanguage(); location.reload(); });
-    element('theme').addEventListener('click', () => {
-      this.#setTheme(document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark', true);
-    });
+    element('theme').addEventListener('click', switchTheme);
+    whenThemeChanges((theme) => { this.#showLegend(); this.#map?.setTheme(theme); });
     element('logout').addEventListener('click', async () => {
       await api.logout().catch(() => {});
       location.reload();
@@ -254,6 +257,7 @@ class Dashboard {
     if (!old) this.#showHeat();
     if (withSeries && isOld(state.layer, state.drawnLayer)) show('histogram', this.#loadSeries());
     if (isDue('counters')) show('counters', this.#loadSummary());
+    if (isOld('forecast')) show('expected-total', this.#loadExpected());
     if (isOld(state.drawnLayer)) show('hotspots', this.#loadHotspots());
     if (isOld('alerts')) show('alerts', this.#loadAlerts());
     if (isOld('complaints')) show('complaints', this.#loadComplaints());
@@ -298,6 +302,7 @@ class Dashboard {
       this.#state.data = span(summary.from, summary.to);
       this.#state.forecast = span(summary.forecastFrom, summary.forecastTo);
       this.#counters.update(summary.layers, this.#state.layer);
+      showPlaceless(element('placeless'), summary.layers);
       this.#notes.clear('figures');
       this.#noteEmptiness();
       return true;
@@ -305,6 +310,12 @@ class Dashboard {
       this.#notes.set('figures', text('counters.failed'));
       return false;
     }
+  });
+
+  #loadExpected = latest(async () => {
+    const [from, to] = this.#state.span(), expected = await expectedTotal(this.#state).catch(() => undefined);
+    if (expected !== undefined) showExpected(element('expected-total'), expected, to - from);
+    return expected !== undefined;
   });
 
   /** Shows where there are events in the span that is chosen first, and all the jurisdictions. */
@@ -374,13 +385,6 @@ class Dashboard {
     if (this.#summary) this.#notes.set('empty', emptiness(this.#summary, this.#state.layer));
   }
 
-  #setTheme(name, isChosen = false) {
-    document.documentElement.dataset.theme = name;
-    if (isChosen) localStorage.setItem('theme', name);
-    this.#showLegend();
-    this.#map?.setTheme(name);
-  }
-
   /** What the colours mean; what is only expected has its own, and says so. */
   #showLegend() {
     const layer = this.#state.drawnLayer;
@@ -391,4 +395,5 @@ class Dashboard {
 }
 
 fillTexts();
+showTheme();
 withSession((session) => new Dashboard().start(session));

@@ -1,17 +1,18 @@
 // The map: a style of our own layers, heat from the service's vector tiles, and what moves on it.
 import { tilesURL } from './api.js';
 import { complaintKey } from './complaints.js';
+import { FADE_MILLISECONDS, heatStyle, mapStyle } from './layers.js';
 import { latitudeAt, longitudeAt, placeOf, quadkey, tileAt } from './mercator.js';
-import { nameImage } from './names.js';
-import { cellRamp, heatRamp, themes } from './palette.js';
+import { countImage, nameImage } from './names.js';
+import { themes } from './palette.js';
 import { EMPTY, grid, ring } from './shapes.js';
 import { text } from './strings.js';
 
 const PULSE_MILLISECONDS = 6_000;
 const MAX_PULSES = 12;
-const FADE_MILLISECONDS = 450;
 const MIN_REST_MILLISECONDS = 200;
 const MAX_REST_MILLISECONDS = 10_000;
+const MIN_CLEAR_PIXELS = 40;
 
 export class RiskMap extends EventTarget {
   #map;
@@ -35,6 +36,9 @@ export class RiskMap extends EventTarget {
   #isStale = false;
   #began = 0;
   #rest = null;
+  /** What the viewer looks at, south-west and north-east, however large the window is; null before the first view. */
+  #looked = null;
+  #isResized = false;
 
   /** Throws when the browser has no WebGL. `place` is where to look first: latitude, longitude and zoom; null for anywhere. */
   constructor(container, theme, place) {
@@ -57,18 +61,27 @@ export class RiskMap extends EventTarget {
       this.refresh();
     });
     this.#map.on('styleimagemissing', ({ id }) => {
-      if (!id.startsWith('name ') || this.#map.hasImage(id)) return;
-      const { pixels, pixelRatio } = nameImage(id.slice(5), this.#theme.name, this.#theme.district);
+      const [, kind, words] = /^(name|count) (.*)$/.exec(id) ?? [];
+      if (!kind || this.#map.hasImage(id)) return;
+      const { pixels, pixelRatio } = kind === 'name' ? nameImage(words, this.#theme.name, this.#theme.district) : countImage(words, this.#theme.onComplaint);
       this.#map.addImage(id, pixels, { pixelRatio });
     });
-    this.#map.on('moveend', () => this.dispatchEvent(new CustomEvent('move')));
+    this.#map.on('moveend', () => {
+      if (!this.#isResized) this.#looked = this.#clearBox();
+      this.dispatchEvent(new CustomEvent('move'));
+    });
+    this.#map.on('resize', () => this.#lookAgain());
     this.#map.on('error', (event) => this.dispatchEvent(new CustomEvent('fault', { detail: event.error })));
     this.#map.on('idle', () => {
       container.ariaBusy = String(Boolean(this.#next) || this.#isStale);
       this.dispatchEvent(new CustomEvent('idle'));
     });
     this.#map.on('click', (event) => this.#describe(event));
-    for (const layer of ['terminals', 'complaints']) {
+    this.#map.getCanvas().addEventListener('keydown', (event) => {
+      const centre = this.#map.getCenter();
+      if (event.key === 'Enter') this.#describe({ point: this.#map.project(centre), lngLat: centre });
+    });
+    for (const layer of ['terminals', 'atms', 'complaints']) {
       this.#map.on('mousemove', layer, () => { this.#map.getCanvas().style.cursor = 'pointer'; });
       this.#map.on('mouseleave', layer, () => { this.#map.getCanvas().style.cursor = ''; });
     }
@@ -108,7 +121,7 @@ export class RiskMap extends EventTarget {
     this.#map.getContainer().ariaBusy = 'true';
     this.#generation += 1;
     this.#next = this.#generation;
-    const { sources, layers } = this.#generationStyle(this.#next, this.#drawn === null);
+    const { sources, layers } = this.#heatStyle(this.#next, this.#drawn === null);
     for (const [id, source] of Object.entries(sources)) this.#map.addSource(id, source);
     for (const layer of layers) this.#map.addLayer(layer, 'outlines');
     this.#map.triggerRepaint();
@@ -147,11 +160,15 @@ export class RiskMap extends EventTarget {
   }
 
   #setOpacity(generation, isVisible) {
-    for (const layer of this.#generationStyle(generation, isVisible).layers) {
+    for (const layer of this.#heatStyle(generation, isVisible).layers) {
       if (!this.#map.getLayer(layer.id)) continue;
       const name = { heatmap: 'heatmap-opacity', fill: 'fill-opacity', line: 'line-opacity' }[layer.type];
       this.#map.setPaintProperty(layer.id, name, layer.paint[name]);
     }
+  }
+
+  #heatStyle(generation, isVisible) {
+    return heatStyle(generation, this.#view, this.#theme, { isVisible, isSameView: this.#isSameView });
   }
 
   #drop(generation) {
@@ -227,10 +244,30 @@ export class RiskMap extends EventTarget {
     this.#grid = grid(bounds);
     this.#map.getSource?.('grid')?.setData(this.#grid);
     const [west, south, east, north] = bounds;
-    const narrow = window.innerWidth <= 960, isPhone = window.innerWidth <= 640;
-    this.#map.fitBounds([[west, south], [east, north]], {
-      padding: isPhone ? 16 : { top: narrow ? 136 : 92, bottom: narrow ? 204 : 172, left: narrow ? 200 : 240, right: narrow ? 270 : 350 }, animate, maxZoom: 13,
-    });
+    this.#map.fitBounds([[west, south], [east, north]], { padding: this.#padding(), animate, maxZoom: 13 });
+  }
+
+  /** How far what lies over the map reaches into it, in pixels. */
+  #padding() {
+    const isNarrow = window.innerWidth <= 960;
+    if (window.innerWidth <= 640) return { top: 16, bottom: 16, left: 16, right: 16 };
+    return { top: isNarrow ? 136 : 92, bottom: isNarrow ? 204 : 172, left: isNarrow ? 200 : 240, right: isNarrow ? 270 : 350 };
+  }
+
+  /** South-west and north-east of what is in view and nothing lies over; null where the window is too small for that. */
+  #clearBox() {
+    const { clientWidth, clientHeight } = this.#map.getContainer(), { top, bottom, left, right } = this.#padding();
+    if (clientWidth - left - right < MIN_CLEAR_PIXELS || clientHeight - top - bottom < MIN_CLEAR_PIXELS) return null;
+    return [this.#map.unproject([left, clientHeight - bottom]), this.#map.unproject([clientWidth - right, top])];
+  }
+
+  /** The window has another size: what the viewer looked at stays in view. */
+  #lookAgain() {
+    if (!this.#looked) return;
+    this.#isResized = true;
+    this.#map.fitBounds(this.#looked, { padding: this.#padding(), animate: false });
+    // The map tells of the end of this move, and then of its own.
+    queueMicrotask(() => { this.#isResized = false; });
   }
 
   goTo(longitude, latitude) {
@@ -281,95 +318,8 @@ export class RiskMap extends EventTarget {
   }
 
   #style() {
-    const theme = this.#theme, base = this.#baseMap;
-    const ground = base ? base.layers : [{ id: 'ground', type: 'background', paint: { 'background-color': theme.ground } }];
-    return {
-      ...base,
-      version: 8,
-      sources: {
-        ...base?.sources,
-        // From far off, those that would lie on each other are one circle, the larger the more they are.
-        complaints: { type: 'geojson', data: this.#complaints, cluster: true, clusterRadius: 22, clusterMaxZoom: 11 },
-        marked: { type: 'geojson', data: this.#frame() },
-        grid: { type: 'geojson', data: this.#grid },
-        areas: { type: 'geojson', data: this.#areas },
-        names: { type: 'geojson', data: this.#names() },
-        terminals: { type: 'vector', tiles: [`${location.origin}/tiles/terminals/{z}/{x}/{y}.mvt`], minzoom: 11, maxzoom: 14 },
-      },
-      layers: [
-        ...ground,
-        { id: 'areas', type: 'fill', source: 'areas', paint: { 'fill-color': theme.district, 'fill-opacity': base ? 0.15 : 1 } },
-        { id: 'grid', type: 'line', source: 'grid', paint: { 'line-color': theme.grid, 'line-width': 1 } },
-        {
-          id: 'outlines', type: 'line', source: 'areas',
-          paint: { 'line-color': theme.outline, 'line-width': ['interpolate', ['linear'], ['zoom'], 8, 0.8, 14, 2] },
-        },
-        {
-          id: 'terminals', type: 'circle', source: 'terminals', 'source-layer': 'terminals', minzoom: 11,
-          paint: {
-            'circle-color': ['case', ['==', ['get', 'kind'], 'atm'], theme.atm, theme.terminal],
-            'circle-radius': ['interpolate', ['exponential', 1.6], ['zoom'], 11, 0.9, 14, 2.2, 17, 6],
-            'circle-opacity': ['interpolate', ['linear'], ['zoom'], 11, 0.35, 14, 0.9],
-          },
-        },
-        {
-          id: 'names', type: 'symbol', source: 'names',
-          layout: { 'icon-image': ['get', 'picture'], 'icon-allow-overlap': true, 'icon-ignore-placement': true }, paint: { 'icon-opacity': 0.72 },
-        },
-        { id: 'marked', type: 'line', source: 'marked', paint: { 'line-color': theme.alert, 'line-width': 2 } },
-        {
-          id: 'complaints', type: 'circle', source: 'complaints',
-          paint: {
-            'circle-color': theme.complaint, 'circle-stroke-color': theme.alert,
-            'circle-radius': ['case', ['has', 'point_count'], ['min', 15, ['+', 3, ['sqrt', ['get', 'point_count']]]], 4.5],
-            'circle-stroke-width': 1.2,
-          },
-        },
-      ],
-    };
-  }
-
-  /** The sources and layers of one drawing of the view. */
-  #generationStyle(generation, isVisible) {
-    const { layer, tiles, cells } = this.#view, isForecast = layer === 'forecast';
-    const colours = isForecast ? this.#theme.expected : this.#theme.heat;
-    const shown = (stops) => (isVisible ? ['interpolate', ['linear'], ['zoom'], ...stops] : 0);
-    const fade = { duration: this.#isSameView ? 0 : FADE_MILLISECONDS, delay: 0 };
-    const cellSource = { source: `cells-${generation}`, 'source-layer': layer, minzoom: 12.5 };
-    return {
-      sources: {
-        [`heat-${generation}`]: { type: 'vector', tiles: [tiles], minzoom: 0, maxzoom: 14 },
-        [`cells-${generation}`]: { type: 'vector', tiles: [cells], minzoom: 12, maxzoom: 14 },
-      },
-      layers: [
-        {
-          id: `heat-${generation}`, type: 'heatmap', source: `heat-${generation}`, 'source-layer': layer, maxzoom: 15,
-          paint: {
-            'heatmap-weight': ['get', 'heat'],
-            // Cells lie 8 pixels apart up to zoom 11 and twice as far with each zoom after; the radius goes with them.
-            'heatmap-radius': ['interpolate', ['exponential', 2], ['zoom'], 4, 16, 10, 20, 11, 24, 12, 34, 15, 240],
-            'heatmap-intensity': ['interpolate', ['linear'], ['zoom'], 4, 2.2, 10, 1.7, 13, 1.5],
-            'heatmap-color': ['interpolate', ['linear'], ['heatmap-density'], ...heatRamp(colours)],
-            'heatmap-opacity': shown([13.2, 0.92, 14.4, 0]), 'heatmap-opacity-transition': fade,
-          },
-        },
-        {
-          id: `cells-${generation}`, type: 'fill', ...cellSource,
-          paint: {
-            'fill-color': ['interpolate', ['linear'], ['get', 'heat'], ...cellRamp(colours)],
-            'fill-opacity': shown([13, 0, 14.2, 0.72]), 'fill-opacity-transition': fade,
-          },
-        },
-        {
-          id: `edges-${generation}`, type: 'line', ...cellSource,
-          paint: {
-            'line-color': isForecast ? this.#theme.outline : this.#theme.ground, 'line-width': 1,
-            ...(isForecast ? { 'line-dasharray': [3, 2] } : {}),
-            'line-opacity': shown([13, 0, 14.2, 0.6]), 'line-opacity-transition': fade,
-          },
-        },
-      ],
-    };
+    const data = { complaints: this.#complaints, marked: this.#frame(), grid: this.#grid, areas: this.#areas, names: this.#names() };
+    return mapStyle(this.#theme, this.#baseMap, data);
   }
 
   /** Tells what a click met: a complaint, else the cell under it. */

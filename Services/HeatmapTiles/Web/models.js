@@ -1,7 +1,7 @@
 // The models: which there are, how good they were found, and how their scores run through time.
 import * as api from './api.js';
 import { lines } from './chart.js';
-import { formatDay, formatExact, formatFine, formatMoment, formatPercent } from './format.js';
+import { formatCount, formatDay, formatExact, formatFine, formatMoment, formatPercent } from './format.js';
 import { make, note, showFailure, showLoading } from './panels.js';
 import { text } from './strings.js';
 
@@ -34,14 +34,19 @@ export class ModelsPage {
       this.#root.querySelector('h2').focus();
     }
     showLoading(this.#body);
-    const [models, scored, fraud] = await Promise.allSettled([
-      api.models(), api.series({ layer: 'transactions', bucket_hours: 24 }), api.series({ layer: 'fraud', bucket_hours: 24 }),
+    const [models, health, scored, fraud] = await Promise.allSettled([
+      api.models(), api.modelHealth(), api.series({ layer: 'transactions', bucket_hours: 24 }), api.series({ layer: 'fraud', bucket_hours: 24 }),
     ]);
     this.#body.replaceChildren();
     const register = make('section');
     if (models.status === 'rejected') showFailure(register, models.reason, () => this.show());
     else this.#showModels(register, models.value);
     this.#body.append(register);
+    const judged = make('section', 'plots');
+    // Before a model decides there is nothing to judge.
+    if (health.status === 'fulfilled') showHealth(judged, health.value);
+    else if (models.status === 'fulfilled' && models.value.length) showFailure(judged, health.reason, () => this.show());
+    this.#body.append(judged);
     const plots = make('section', 'plots');
     const failed = [scored, fraud].find((answer) => answer.status === 'rejected');
     if (failed) showFailure(plots, failed.reason, () => this.show());
@@ -90,19 +95,19 @@ export class ModelsPage {
     const shift = fraud.from ? Math.round((Date.parse(fraud.from) - start) / step) : 0;
     const decided = scored.counts.map((_, index) => fraud.counts[index - shift] ?? 0);
     const sum = (values) => formatFine(values.reduce((total, value) => total + value, 0));
-    const calibration = text('models.calibrationLabel', { expected: sum(scored.expected), fraud: sum(decided) });
+    const decisions = text('models.decisionsLabel', { expected: sum(scored.expected), fraud: sum(decided) });
     const means = scored.counts.map((count, index) => (count ? scored.expected[index] / count : null));
     const known = means.filter((mean) => mean !== null);
     const drift = text('models.driftLabel', { low: formatExact(Math.min(...known)), high: formatExact(Math.max(...known)) });
     const key = make('p', 'key');
     key.append(make('span', 'swatch expected', text('models.expected')), make('span', 'swatch decided', text('models.decided')));
     root.append(
-      figure('models.calibration', [
-        scaled(lines([{ values: scored.expected, name: 'expected' }, { values: decided, name: 'decided' }], calibration),
+      figure(text('models.decisions'), [
+        scaled(lines([{ values: scored.expected, name: 'expected' }, { values: decided, name: 'decided' }], decisions),
           Math.max(...scored.expected, ...decided), times), key,
-        make('p', 'muted small', calibration),
+        make('p', 'muted small', decisions),
       ]),
-      figure('models.drift', [
+      figure(text('models.drift'), [
         scaled(lines([{ values: means, name: 'expected' }], drift), Math.max(...known), times.cloneNode(true)), make('p', 'muted small', drift),
       ]));
   }
@@ -117,9 +122,30 @@ function scaled(drawing, most, times) {
   return box;
 }
 
+/** How the model's probabilities hold where the truth came out, and which of its features no longer look as they did in training. */
+function showHealth(root, { version, days, outcomes, drift }) {
+  const facts = (rows) => {
+    const list = make('dl', 'facts');
+    for (const [name, value] of rows) if (value !== undefined) list.append(make('dt', '', name), make('dd', '', value));
+    return list;
+  };
+  const share = (value) => (value === undefined ? undefined : formatExact(value));
+  const calibration = outcomes
+    ? [facts([
+      [text('models.judged'), formatCount(outcomes.decisions)], [text('models.judgedFrauds'), formatCount(outcomes.frauds)],
+      [text('models.calibrationError'), share(outcomes.calibrationError)], [text('models.averagePrecision'), share(outcomes.averagePrecision)],
+      [text('models.statedCoverage'), share(outcomes.statedCoverage)], [text('models.observedCoverage'), share(outcomes.observedCoverage)],
+    ]), make('p', 'muted small', text('models.calibrationMeaning'))]
+    : [make('p', 'muted', text('models.noOutcomes'))];
+  const moved = drift.length
+    ? [facts(drift.map(({ feature, stabilityIndex }) => [feature.replaceAll('_', ' '), formatExact(stabilityIndex)])), make('p', 'muted small', text('models.movedMeaning'))]
+    : [make('p', 'muted', text('models.noMoved'))];
+  root.append(figure(text('models.calibration', { version, days }), calibration), figure(text('models.moved', { version, days }), moved));
+}
+
 function figure(title, parts) {
   const box = make('figure', 'card');
-  box.append(make('figcaption', '', text(title)), ...parts);
+  box.append(make('figcaption', '', title), ...parts);
   return box;
 }
 

@@ -1,4 +1,4 @@
-// Places' names as pictures: the map draws them beneath what happens there. Letters of MapLibre's own would need fonts to be served.
+// Words as pictures: places' names, which the map draws beneath what happens there, and numbers. Letters of MapLibre's own would need fonts to be served.
 const POINTS = 11.5;
 const LINE_POINTS = 14.5;
 const MAX_WIDTH = 108;
@@ -30,5 +30,15 @@ export function nameImage(name, colour, halo) {
   for (const draw of ['strokeText', 'fillText']) {
     found.forEach((line, index) => context[draw](line, width / 2, HALO + (index + 0.5) * LINE_POINTS));
   }
+  return { pixels: context.getImageData(0, 0, canvas.width, canvas.height), pixelRatio };
+}
+
+/** A number to stand in a circle, for `Map.addImage`. */
+export function countImage(words, colour) {
+  const pixelRatio = Math.max(1, window.devicePixelRatio), side = 32, canvas = document.createElement('canvas'), context = canvas.getContext('2d');
+  canvas.width = canvas.height = side * pixelRatio;
+  context.scale(pixelRatio, pixelRatio);
+  Object.assign(context, { font: `700 10.5px ${getComputedStyle(document.body).fontFamily}`, textAlign: 'center', textBaseline: 'middle', fillStyle: colour });
+  context.fillText(words, side / 2, side / 2 + 0.5);
   return { pixels: context.getImageData(0, 0, canvas.width, canvas.height), pixelRatio };
 }

@@ -36,6 +36,13 @@ export function cellView(state, district) {
   return { layer: state.layer, filter, facets: state.facets(), hasBefore, district: state.jurisdiction ? district : null };
 }
 
+/** How many complaints are expected in all cells and hours of the view; null where it shows no forecast. */
+export async function expectedTotal(state) {
+  if (state.layer !== 'forecast' || state.drawnLayer !== 'forecast' || !state.forecast) return null;
+  const { expected } = await api.series({ layer: 'forecast', bucket_hours: 24, ...state.filter() });
+  return expected.reduce((sum, value) => sum + value, 0);
+}
+
 /** Complaints of the last days and, after them, those expected: bars for the timeline. */
 export async function outlook(state) {
   if (!state.forecast) return {};

@@ -1,5 +1,5 @@
 // The lists and figures beside the map. Everything shown is set as text, never as markup.
-import { formatCount, formatExpected, formatFine, formatPlace, unitName } from './format.js';
+import { formatCount, formatDuration, formatExpected, formatFine, formatPlace, unitName } from './format.js';
 import { terminalName, text, typeName } from './strings.js';
 
 export function make(name, className, words) {
@@ -49,6 +49,7 @@ export class Counters {
     for (const layer of layers) {
       const cell = make('button', 'counter');
       cell.type = 'button';
+      cell.title = text(`about.${layer}`);
       const figure = make('strong', '', '–');
       const unit = make('span', 'muted', text(`unit.${layer}`));
       cell.append(figure, unit);
@@ -87,6 +88,31 @@ export function row(parts, onClick) {
   else button.disabled = true;
   item.append(button);
   return item;
+}
+
+/** A line of a row: the place may be cut short, the time is not. */
+export function whereAndWhen(place, when) {
+  const line = make('span', 'where-when muted');
+  line.append(make('span', '', place), make('span', '', when));
+  return line;
+}
+
+/** Says how much is counted that has no place, and so is in no figure of the map. */
+export function showPlaceless(root, layers) {
+  const parts = layers.filter(({ name, withoutPlace }) => name !== 'risk' && withoutPlace > 0)
+    .map(({ name, withoutPlace }) => `${formatCount(withoutPlace)} ${unitName(name, withoutPlace)}`);
+  root.hidden = !parts.length;
+  root.title = text('about.withoutPlace');
+  root.textContent = parts.length ? text('counters.withoutPlace', { what: parts.join(', ') }) : '';
+}
+
+/** Says how much is expected in a length of time; nothing with null. */
+export function showExpected(root, expected, milliseconds) {
+  root.hidden = expected === null;
+  if (expected === null) return;
+  const words = text('counters.expected', { unit: unitName('forecast', expected), duration: formatDuration(milliseconds) });
+  root.title = text('about.forecast');
+  root.replaceChildren(make('strong', '', formatExpected(expected)), ' ', make('span', 'muted', words));
 }
 
 function meter(share, layer) {

@@ -93,9 +93,10 @@ export class ViewState extends EventTarget {
 
   #readSpan(from, to) {
     const [first, last] = [from, to].map((value) => (/^\d{4}-\d\d/.test(value ?? '') ? Date.parse(value) : NaN));
-    const [start, end] = [Math.floor(first / HOUR) * HOUR, Math.ceil(last / HOUR) * HOUR];
-    if (start >= 0 && end > start && end <= LAST_MOMENT && end - start <= LONGEST_SPAN) {
-      Object.assign(this, { from: start, to: end, preset: null });
+    const end = Math.ceil(last / HOUR) * HOUR;
+    if (first < last && end > 0 && end <= LAST_MOMENT) {
+      // As far back as the service looks; what is asked for before that is before all data.
+      Object.assign(this, { from: Math.max(0, end - LONGEST_SPAN, Math.floor(first / HOUR) * HOUR), to: end, preset: null });
       return;
     }
     // Where each alone can be read, it is the two together that make no sense.

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.parse
 
 import axe_playwright_python
 from playwright.sync_api import expect, sync_playwright
@@ -171,13 +172,19 @@ def log_in(viewer):
     page.click("#login-form button[type=submit]")
     expect(page.locator("#login-error")).to_contain_text("Wait 30 s")
     page.unroute("**/login")
+    # Once that time has passed, it is not said any more.
+    page.route("**/login", lambda route: route.fulfill(**{**too_many, "headers": {"retry-after": "1"}}))
+    page.click("#login-form button[type=submit]")
+    expect(page.locator("#login-error")).to_contain_text("Wait 1 s")
+    expect(page.locator("#login-error")).to_contain_text("try again now")
+    page.unroute("**/login")
     viewer.sign_in("duty-officer")
 
 
 def lose_the_session(viewer):
     """A session that ends leads to the login, which says so, and from there back to the same view."""
     page = viewer.page
-    viewer.visit("/#layer=fraud&span=7d&daytime=night")
+    viewer.visit("/#layer=transactions&span=7d&daytime=night")
     page.wait_for_selector("#app:not([hidden])")
     viewer.rest()
     view = viewer.parameters()
@@ -335,6 +342,15 @@ def look_at_a_cell(viewer):
     page.wait_for_selector("#detail", state="hidden")
     page.mouse.click(*middle(viewer))
     page.wait_for_selector("#detail:not([hidden]) .facts")
+    clicked = viewer.parameters()["cell"]
+    # The same with keys alone.
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#detail", state="hidden")
+    page.locator("#map canvas").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#detail:not([hidden]) .facts")
+    # The hotspot's middle is where four cells meet.
+    assert viewer.parameters()["cell"][:-1] == clicked[:-1], (viewer.parameters(), clicked)
     viewer.check_access("cell")
     viewer.picture("cell")
     seen["cell"] = page.locator("#detail-title").text_content()
@@ -353,8 +369,14 @@ def look_at_a_complaint(viewer):
     page.wait_for_selector("#detail:not([hidden]) .golden")
     page.wait_for_selector("#detail .ranking li")
     chances = page.locator("#detail .ranking .risk").all_text_contents()
-    ranked = [int(chance.split()[0]) for chance in chances]
+    ranked = [0 if chance.startswith("<") else float(chance.split()[0]) for chance in chances]
     assert ranked == sorted(ranked, reverse=True), ranked
+    # No chance is told finer than by two figures, nor below a tenth of a percent; and one scale holds for all machines: one bar alone is the highest.
+    lines = page.locator("#detail .ranking .risk, #detail .ranking .row > .muted").all_text_contents()
+    told = [found[1] for found in (re.search(r"(< [\d.]+|[\d.]+) %$", line) for line in lines) if found]
+    assert told and all(chance == "< 0.1" or len(chance.replace(".", "").strip("0")) <= 2 for chance in told), told
+    heights = page.evaluate("[...document.querySelectorAll('#detail .ranking .chart')].map((chart) => Math.max(...[...chart.querySelectorAll('rect')].map((bar) => Number(bar.getAttribute('height')))))")
+    assert len(heights) < 2 or min(heights) < max(heights), heights
     viewer.check_access("complaint")
     viewer.picture("complaint")
     seen["cash-out"] = chances
@@ -387,6 +409,11 @@ def look_ahead(viewer):
     viewer.visit("/#layer=forecast&span=24h")
     page.wait_for_selector("#expected:not([hidden])")
     settled(lambda: any("/tiles/forecast/" in url for url in viewer.addresses), bool)
+    # How much of it there is in all, as the sum of the hours says.
+    expect(page.locator("#expected-total")).to_contain_text("in 24 h", timeout=PATIENCE)
+    hourly = page.evaluate("fetch('/api/series?layer=forecast&bucket_hours=1').then((answer) => answer.json())")["expected"]
+    total = float(page.locator("#expected-total strong").text_content())
+    assert abs(total - sum(hourly[:24])) <= 0.06 + 0.02 * sum(hourly[:24]), (total, sum(hourly[:24]))
     settled(lambda: page.locator("#histogram rect.is-expected").count(), lambda count: count > 24)
     page.select_option("#type", index=1)
     settled(lambda: any("/tiles/forecast/" in url and "types=" in url for url in viewer.addresses), bool)
@@ -439,6 +466,10 @@ def acknowledge(viewer):
     # The panel tells of that payment, and there it can be taken.
     page.locator(f"#alerts li[data-alert='{alert}'] .row").click()
     expect(page.locator("#detail .facts")).to_contain_text(alert)
+    # What the bank knows it by.
+    expect(page.locator("#detail .facts")).to_contain_text(suite["bank"]["subject"])
+    note = page.evaluate("(id) => fetch(`/api/alerts/${id}`).then((answer) => answer.json())", alert)
+    expect(page.locator("#detail .facts")).to_contain_text(note["transactionID"])
     viewer.check_access("alert")
     viewer.picture("alert")
     page.click("#detail .acknowledge")
@@ -622,6 +653,13 @@ def reach_all_alerts(viewer):
     page.route("**/api/alerts?*", lambda route: route.fulfill(json=many))
     page.reload()
     expect(page.locator("#alerts-count")).to_have_text("40 of 124", timeout=PATIENCE)
+    # The list is one stop of the tabulator key, and the button behind it the next.
+    page.locator("#alerts .row").first.focus()
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.closest('li').dataset.alert") == "many-1"
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "more"
     expect(page.locator("#list-note")).to_be_hidden()
     viewer.check_access("many alerts")
     for shown in (80, 120, 124):
@@ -645,6 +683,58 @@ def reach_all_alerts(viewer):
     expect(page.locator("#alerts-count")).to_have_text("40 of 124")
     page.unroute("**/api/alerts?*")
     page.unroute("**/alerts/many-0/acknowledge")
+
+
+def turn_pages_of_alerts(viewer):
+    """However many alerts there are, the list goes on to the last, page by page."""
+    page = viewer.page
+    viewer.visit("/#layer=alerts&span=all")
+    first = page.evaluate("fetch('/api/alerts?limit=1').then((answer) => answer.json())")[0]
+    many = [{**first, "decisionID": f"many-{number}"} for number in range(650)]
+
+    def answer(route):
+        after = urllib.parse.parse_qs(urllib.parse.urlsplit(route.request.url).query).get("after", [",many--1"])[0]
+        begin = int(after.rpartition("-")[2]) + 1 if after != ",many--1" else 0
+        route.fulfill(json=many[begin:begin + 200])
+
+    page.route("**/api/alerts?*", answer)
+    page.reload()
+    expect(page.locator("#alerts-count")).to_have_text("40 of the newest 200", timeout=PATIENCE)
+    for shown in range(80, 700, 40):
+        page.locator("#alerts .more").press("Enter")
+        expect(page.locator("#alerts li.alert")).to_have_count(min(shown, 650))
+    expect(page.locator("#alerts-count")).to_have_text("650 of 650")
+    expect(page.locator("#alerts .more")).to_have_count(0)
+    page.unroute("**/api/alerts?*")
+
+
+def agree_on_counts(viewer):
+    """The counter of alerts, with those that have no place, tells as many as there are."""
+    page = viewer.page
+    viewer.visit("/#layer=alerts&span=all")
+    page.wait_for_selector("#alerts li.alert")
+    layers = {layer["name"]: layer for layer in page.evaluate("fetch('/api/summary').then((answer) => answer.json())")["layers"]}
+    everything = page.evaluate("fetch('/api/alerts?limit=500').then((answer) => answer.json())")
+    if len(everything) < 500:
+        assert layers["alerts"]["count"] + layers["alerts"]["withoutPlace"] == len(everything), (layers["alerts"], len(everything))
+    without = {name: layer["withoutPlace"] for name, layer in layers.items() if name != "risk" and layer["withoutPlace"]}
+    if without:
+        expect(page.locator("#placeless")).to_contain_text("Without a place", timeout=PATIENCE)
+    seen["withoutPlace"] = without
+
+
+def refit(viewer):
+    """What is looked at stays in view, and free of what lies over the map, when the window becomes smaller, and is there again when it grows."""
+    page = viewer.page
+    viewer.visit("/#layer=risk&span=all")
+    page.wait_for_selector("#app:not([hidden])")
+    viewer.rest()
+    before = viewer.parameters()["place"]
+    page.set_viewport_size({"width": 1000, "height": 640})
+    smaller = settled(lambda: viewer.parameters()["place"], lambda place: place != before)
+    assert float(smaller.split(",")[2]) < float(before.split(",")[2]), (before, smaller)
+    page.set_viewport_size({"width": 1280, "height": 720})
+    settled(lambda: viewer.parameters()["place"], lambda place: all(abs(float(one) - float(other)) < 0.05 for one, other in zip(place.split(","), before.split(","))))
 
 
 def dim_what_is_old(viewer):
@@ -725,6 +815,15 @@ def open_bad_links(viewer):
     expect(page.locator("#map-note")).to_contain_text("from “then”", timeout=PATIENCE)
     viewer.rest()
     assert "from" not in viewer.parameters() and viewer.parameters()["span"]
+    # What begins before there were any data ends where it is to end all the same.
+    for start in ("1900-01-01T00:00:00.000Z", "1990-01-01T00:00:00.000Z", "2020-01-01T00:00:00.000Z"):
+        viewer.visit(f"/#from={start}&to=2026-01-01T00:00:00.000Z")
+        page.wait_for_selector("#app:not([hidden])")
+        viewer.rest()
+        assert viewer.parameters()["to"] == "2026-01-01T00:00:00.000Z" and "from" in viewer.parameters(), viewer.parameters()
+        expect(page.locator("#map-note")).not_to_contain_text("Not understood")
+    viewer.visit(f"/#from={strange['from']}&to={strange['to']}")
+    expect(page.locator("#map-note")).to_contain_text("from “then”", timeout=PATIENCE)
     # What the viewer chooses next needs no such words.
     page.click("#presets [data-value=all]")
     expect(page.locator("#map-note")).not_to_contain_text("Not understood")
@@ -747,9 +846,20 @@ def step(work, *arguments, **options):
 
 def as_analyst(viewer):
     viewer.visit("/#span=all&layer=transactions")
+    # The login is light where the system is, and speaks the other language too.
+    page = viewer.page
+    page.wait_for_selector("#login:not([hidden])")
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    page.click("#login-language")
+    expect(page.locator("html")).to_have_attribute("lang", "hi")
+    viewer.check_access("login, Hindi")
+    viewer.picture("login-hindi")
+    page.click("#login-language")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
     viewer.sign_in("analyst")
     assert viewer.page.locator("#alerts .acknowledge").count() == 0
-    expect(viewer.page.locator("#zone")).to_contain_text("Asia/", timeout=PATIENCE)
+    # Browsers may still call it Asia/Calcutta.
+    expect(viewer.page.locator("#zone")).to_contain_text("Asia/Kolkata", timeout=PATIENCE)
     viewer.check_access("map, light")
     viewer.picture("light")
 
@@ -778,6 +888,9 @@ def on_a_small_screen(viewer, name):
         .map(([other]) => `${name} on ${other}`));
     }""")
     assert not on_another, on_another
+    # An alert's time is there whole.
+    cut = viewer.page.evaluate("[...document.querySelectorAll('#alerts .where-when span:last-child')].filter((time) => time.scrollWidth > time.clientWidth || time.getBoundingClientRect().right > time.closest('li').getBoundingClientRect().right + 1).length")
+    assert cut == 0, f"{cut} times are cut on a {name}"
     viewer.picture(name)
     # What is wider than the screen there can be moved within it.
     viewer.page.click("#models-open")
@@ -805,6 +918,9 @@ with sync_playwright() as playwright:
     step(follow_the_span, officer)
     step(acknowledge, officer)
     step(reach_all_alerts, officer)
+    step(turn_pages_of_alerts, officer)
+    step(agree_on_counts, officer)
+    step(refit, officer)
     step(dim_what_is_old, officer)
     step(move_live, officer)
     step(begin_an_hour, officer)
