@@ -144,6 +144,31 @@ import Testing
         }
     }
 
+    @Test("What has no place is told to callers of everywhere alone, and to them only where no district is asked for")
+    func withoutPlace() async throws {
+        var state = JurisdictionTests.state()
+        state.apply(state.change(for: [MapStateTests.decision(1, position: nil, risk: 0.95)]))
+        try await Self.withRoutes(LiveMap(state)) { routes in
+            func summary(_ query: [(name: String, value: String)] = [], _ jurisdictions: Set<String> = []) async throws -> String {
+                String(decoding: try await Self.get(routes, "/api/summary", query: query, jurisdictions: jurisdictions).bytes, as: UTF8.self)
+            }
+            #expect(try await summary().contains("\"withoutPlace\":1"))
+            for told in [try await summary([("jurisdiction", "north")]), try await summary([], ["north"])] { #expect(!told.contains("withoutPlace")) }
+        }
+    }
+
+    @Test("From far off a tile has cash machines alone, from nearer all terminals, from farther none")
+    func terminalsByZoom() throws {
+        var state = MapState()
+        let shop = Site(terminalID: "T2", sort: .pos, position: Sample.centre, institution: "First")
+        state.apply(state.change(for: [.site(MapStateTests.site), .site(shop)]))
+        for (zoom, count) in [(7, 0), (8, 1), (10, 1), (11, 2), (17, 2)] {
+            let bytes = SiteTile.encode(state, tile: Tile(containing: Sample.centre, zoom: zoom), jurisdictions: nil)
+            let found = try DecodedTile(bytes).layers["terminals"] ?? []
+            #expect(found.count == count, "zoom \(zoom)")
+        }
+    }
+
     @Test("The list of alerts goes on behind any of them to the last, through what memory has and what only the store has")
     func alertsByPages() async throws {
         struct Alert: Decodable { var decisionID: String; var decidedAt: String }
