@@ -102,7 +102,7 @@ let package = Package(
         library("CPNG", pkgConfig: "libpng", apt: "libpng-dev"),
         library("CBrotli", pkgConfig: "libbrotlienc", apt: "libbrotli-dev"),
         library("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
-        library("CMalloc", pkgConfig: nil, apt: "libc6-dev"),
+        library("CJemalloc", pkgConfig: "jemalloc", apt: "libjemalloc-dev"),
 
         // Contracts: what protoc-c and our plugin generate from Protos/*.proto
         .target(name: "CDescriptors", dependencies: ["CProtobufC"], path: "Protos/Generated/Descriptors", publicHeadersPath: "include"),
@@ -121,7 +121,7 @@ let package = Package(
         module("Geo", []),
         module("Identity", ["RPC", jwt, serviceContext, logging]),
         module("DevelopmentCertificates", [asn1, certificates, crypto]),
-        module("ServiceRuntime", ["CMalloc", "RPC", "Postgres", "Identity", "Contracts", configuration, logging, metricsCore, serviceContext, unixSignals]),
+        module("ServiceRuntime", ["CJemalloc", "RPC", "Postgres", "Identity", "Contracts", configuration, logging, metricsCore, serviceContext, unixSignals]),
         module(
             "ShippedMappings", path: "Mappings", [],
             resources: [

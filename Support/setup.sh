@@ -25,7 +25,7 @@ free_mib=$(df -Pm . | awk 'NR == 2 { print $4 }')
 # Debian packages --------------------------------------------------------------------------------------------------------
 packages=(
   libnghttp2-dev libssl-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libprotobuf-dev libpq-dev
-  libxgboost-dev libcurl4-openssl-dev libpng-dev libbrotli-dev zlib1g-dev libxml2-dev libstdc++-12-dev pkg-config git ca-certificates tzdata
+  libxgboost-dev libcurl4-openssl-dev libpng-dev libbrotli-dev libjemalloc-dev zlib1g-dev libxml2-dev libstdc++-12-dev pkg-config git ca-certificates tzdata
 )
 optional=()
 case $purpose in
@@ -82,7 +82,7 @@ if command -v dpkg-query >/dev/null; then
   done
 else
   command -v pkg-config >/dev/null || fail "pkg-config is missing"
-  for library in libnghttp2 openssl libprotobuf-c libpq libcurl libpng libbrotlienc zlib; do
+  for library in libnghttp2 openssl libprotobuf-c libpq libcurl libpng libbrotlienc jemalloc zlib; do
     pkg-config --exists "$library" || fail "the development files of $library are missing (pkg-config does not find them)"
   done
 fi

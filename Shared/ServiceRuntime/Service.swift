@@ -32,7 +32,6 @@ public enum Service {
         _ service: ServiceIdentity, configuration parse: (ConfigurationReader) -> Configuration,
         _ body: @escaping @Sendable (Configuration, ServiceRuntime) async throws -> Void
     ) async -> Never {
-        FreedMemory.keep()
         let reader = ConfigurationReader(environment: ProcessInfo.processInfo.environment)
         let shared = ServiceConfiguration(for: service, from: reader)
         let own = parse(reader)

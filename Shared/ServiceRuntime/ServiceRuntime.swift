@@ -268,6 +268,9 @@ public final class ServiceRuntime: Sendable {
                 metrics.gauge(name, labels: [("state", "idle")]).set(usage.idle)
                 metrics.gauge("vigil_postgres_waiting_callers", help: "Callers that wait for a connection.").set(usage.waiting)
             }
+            AllocatorStatistics.refresh()
+            metrics.gauge("process_allocated_bytes", help: "Memory in use by the program.").set(AllocatorStatistics.allocatedBytes)
+            metrics.gauge("process_allocator_resident_bytes", help: "Memory in the allocator's pages.").set(AllocatorStatistics.residentBytes)
             return .text(metrics.prometheusText(), contentType: "text/plain; version=0.0.4; charset=utf-8")
         }
     }

@@ -42,7 +42,6 @@ enum EchoServer {
 
     /// Prints the port, and serves until standard input ends.
     static func run(usesTLS: Bool, threads: Int) async throws {
-        FreedMemory.keep()
         var logger = Logger(label: "bench")
         logger.logLevel = .warning
         var configuration = ServerConfiguration(threads: threads)

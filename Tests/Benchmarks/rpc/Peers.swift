@@ -19,9 +19,12 @@ enum Peers {
         let process = Process()
         let port: Int
         private let input = Pipe()
-        /// What our services ask of glibc (`FreedMemory`), so that both sides have it: a peer that gives each freed megabyte back to the
-        /// system would look the worse for its defaults alone.
-        private static let allocator = ["MALLOC_MMAP_THRESHOLD_": "2097152", "MALLOC_TRIM_THRESHOLD_": "2097152"]
+        /// Our services have jemalloc for their allocator, so the peers get it too: what is compared is not glibc's.
+        private static let allocator: [String: String] = {
+            let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
+            let path = maps.split(separator: "\n").compactMap { $0.split(separator: " ").last }.first { $0.contains("/libjemalloc.so") }
+            return path.map { ["LD_PRELOAD": String($0)] } ?? [:]
+        }()
 
         init(_ program: String, _ arguments: [String]) throws {
             let output = Pipe()
