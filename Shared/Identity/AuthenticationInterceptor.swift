@@ -19,7 +19,7 @@ public struct AuthenticationInterceptor: ServerInterceptor {
 
     /// - Throws: `UNAUTHENTICATED` with the reason where nobody valid calls, `PERMISSION_DENIED` naming what is lacking,
     ///   `UNAVAILABLE` while the keys cannot be had.
-    public func begin(_ call: inout IncomingCall) async throws -> (@Sendable (CallOutcome) -> Void)? {
+    public func begin(_ call: inout IncomingCall) async throws -> CallFinisher? {
         guard let rule = policy.rule(for: call.route) else {
             throw RPCError(.permissionDenied, "no access rule covers this path")
         }

@@ -77,7 +77,7 @@ public struct CallContext: Sendable {
 
     /// One reference, because every call's handlers hand it around.
     private enum Source {
-        case call(ServerCall, MethodDescriptor)
+        case call(ServerCall)
         case given(Given)
     }
 
@@ -87,7 +87,8 @@ public struct CallContext: Sendable {
 
     public var method: MethodDescriptor {
         switch source {
-        case .call(_, let method): method
+        case .call(let call):
+            if case .method(let method) = call.target { method.descriptor } else { preconditionFailure("a handler is a method's") }
         case .given(let given): given.method
         }
     }
@@ -95,14 +96,14 @@ public struct CallContext: Sendable {
     /// What the caller sent beside the message. HTTP/2 and gRPC's own fields are not in it.
     public var metadata: Metadata {
         switch source {
-        case .call(let call, _): call.metadata
+        case .call(let call): call.metadata
         case .given(let given): given.metadata
         }
     }
 
     public var peer: Peer {
         switch source {
-        case .call(let call, _): call.connection.peer
+        case .call(let call): call.connection.peer
         case .given(let given): given.peer
         }
     }
@@ -110,21 +111,26 @@ public struct CallContext: Sendable {
     /// When the caller stops waiting. Calls made while handling inherit it.
     public var deadline: ContinuousClock.Instant? {
         switch source {
-        case .call(let call, _): call.deadline
+        case .call(let call): call.deadline
         case .given(let given): given.deadline
         }
     }
 
     var response: ResponseMetadata {
         switch source {
-        case .call(let call, _): call.responseMetadata
+        case .call(let call): call.makeResponseMetadata()
         case .given(let given): given.response
         }
     }
 
+    /// Whether the response's messages are compressed.
+    var compresses: Bool {
+        if case .call(let call) = source { call.responseMetadata?.compresses == true } else { false }
+    }
+
     /// Whether the request message read last came compressed.
     public var requestWasCompressed: Bool {
-        if case .call(let call, _) = source { call.lastMessageWasCompressed } else { false }
+        if case .call(let call) = source { call.lastMessageWasCompressed } else { false }
     }
 
     /// For tests of handlers; the server makes its own.
@@ -137,8 +143,8 @@ public struct CallContext: Sendable {
     }
 
     /// What is read of the call does not change once its handler runs.
-    init(_ call: ServerCall, _ method: MethodDescriptor, _ serviceContext: ServiceContext) {
-        source = .call(call, method)
+    init(_ call: ServerCall, _ serviceContext: ServiceContext) {
+        source = .call(call)
         self.serviceContext = serviceContext
     }
 
@@ -149,7 +155,7 @@ public struct CallContext: Sendable {
 
     /// Sends the response's messages compressed with gzip, if the caller reads that. To be called before the first one.
     public func compressResponse() {
-        response.startCompressing()
+        if case .call(let call) = source, call.acceptsGzip { response.startCompressing() }
     }
 
     /// Metadata to send with the status, success or failure. An ``RPCError``'s own metadata is added to it.
@@ -169,14 +175,8 @@ final class ResponseMetadata: Sendable {
     /// Whether there is anything in the state; nearly always there is not.
     private let isChanged = Atomic<Bool>(false)
     private let compression = Atomic<Bool>(false)
-    private let gzipAccepted = Atomic<Bool>(false)
 
-    /// The caller reads gzip.
-    func acceptGzip() { gzipAccepted.store(true, ordering: .relaxed) }
-
-    func startCompressing() {
-        if gzipAccepted.load(ordering: .relaxed) { compression.store(true, ordering: .relaxed) }
-    }
+    func startCompressing() { compression.store(true, ordering: .relaxed) }
 
     var compresses: Bool { compression.load(ordering: .relaxed) }
 

@@ -4,7 +4,7 @@ public protocol ClientInterceptor: Sendable {
     ///
     /// - Returns: what to run when the call is over; nil for nothing.
     /// - Throws: ``RPCError`` to fail the call unsent. Interceptors that had begun hear of the outcome.
-    func begin(_ call: inout OutgoingCall) async throws -> (@Sendable (CallOutcome) -> Void)?
+    func begin(_ call: inout OutgoingCall) async throws -> CallFinisher?
 }
 
 /// A call before it is sent.

@@ -6,17 +6,28 @@ public protocol ServerInterceptor: Sendable {
     ///
     /// - Returns: what to run when the call is over; nil for nothing.
     /// - Throws: ``RPCError`` to refuse the call. Interceptors that had begun hear of the outcome.
-    func begin(_ call: inout IncomingCall) async throws -> (@Sendable (CallOutcome) -> Void)?
+    func begin(_ call: inout IncomingCall) async throws -> CallFinisher?
+}
+
+/// What an interceptor does when the call is over.
+public struct CallFinisher: Sendable {
+    private let finish: @Sendable (CallOutcome) -> Void
+
+    public init(_ finish: @escaping @Sendable (CallOutcome) -> Void) {
+        self.finish = finish
+    }
+
+    public func callAsFunction(_ outcome: CallOutcome) { finish(outcome) }
 }
 
 /// An interceptor that never waits, which costs a call less.
 public protocol PromptServerInterceptor: ServerInterceptor {
     /// As ``ServerInterceptor/begin(_:)``.
-    func beginPromptly(_ call: inout IncomingCall) throws -> (@Sendable (CallOutcome) -> Void)?
+    func beginPromptly(_ call: inout IncomingCall) throws -> CallFinisher?
 }
 
 extension PromptServerInterceptor {
-    public func begin(_ call: inout IncomingCall) async throws -> (@Sendable (CallOutcome) -> Void)? {
+    public func begin(_ call: inout IncomingCall) async throws -> CallFinisher? {
         try beginPromptly(&call)
     }
 }

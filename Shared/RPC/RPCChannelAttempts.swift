@@ -60,7 +60,7 @@ extension RPCChannel {
 
     /// The interceptors of one call that have begun, and when it began.
     struct Interception {
-        var finishers: [@Sendable (CallOutcome) -> Void] = []
+        var finishers: [CallFinisher] = []
         var startedAt: ContinuousClock.Instant?
 
         func end(_ status: StatusCode, _ message: String = "", sent: Int, received: Int) {

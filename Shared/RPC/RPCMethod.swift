@@ -26,14 +26,27 @@ public final class RPCMethod: Sendable {
         case streaming(@Sendable (CallStream, MessageCoding, CallContext) async throws -> Void)
     }
 
-    public let descriptor: MethodDescriptor
-    public let execution: HandlerExecution
-    let implementation: Implementation
+    /// Every call of a method holds it, so it is one reference.
+    private final class Content: Sendable {
+        let descriptor: MethodDescriptor
+        let execution: HandlerExecution
+        let implementation: Implementation
+
+        init(_ descriptor: MethodDescriptor, _ execution: HandlerExecution, _ implementation: Implementation) {
+            self.descriptor = descriptor
+            self.execution = execution
+            self.implementation = implementation
+        }
+    }
+
+    private let content: Content
+
+    public var descriptor: MethodDescriptor { content.descriptor }
+    public var execution: HandlerExecution { content.execution }
+    var implementation: Implementation { content.implementation }
 
     private init(descriptor: MethodDescriptor, execution: HandlerExecution, implementation: Implementation) {
-        self.descriptor = descriptor
-        self.execution = execution
-        self.implementation = implementation
+        content = Content(descriptor, execution, implementation)
     }
 
     /// One message in, one out.
@@ -48,7 +61,7 @@ public final class RPCMethod: Sendable {
                     try coding.decodeRequest(Request.self, UnsafeRawBufferPointer(rebasing: $0[range]))
                 }
                 let response = try await handler(request, context)
-                return try coding.encode(response, compressed: context.response.compresses)
+                return try coding.encode(response, compressed: context.compresses)
             })
     }
 
@@ -74,7 +87,7 @@ public final class RPCMethod: Sendable {
             descriptor: descriptor, execution: execution,
             implementation: .streaming { call, coding, context in
                 let response = try await handler(RequestStream(call: call, coding: coding), context)
-                try await call.send(try coding.encode(response, compressed: context.response.compresses))
+                try await call.send(try coding.encode(response, compressed: context.compresses))
             })
     }
 

@@ -36,7 +36,7 @@ public struct RateLimitInterceptor: PromptServerInterceptor {
         return { UInt64(max((ContinuousClock.now - origin).nanoseconds, 0)) }
     }()
 
-    public func beginPromptly(_ call: inout IncomingCall) throws -> (@Sendable (CallOutcome) -> Void)? {
+    public func beginPromptly(_ call: inout IncomingCall) throws -> CallFinisher? {
         guard let caller = key(call), let wait = buckets.take(caller) else { return nil }
         let milliseconds = max(Int64(wait * 1000), 1)
         throw RPCError.resourceExhausted(

@@ -118,7 +118,7 @@ private enum SpanIDs {
 public struct TracingInterceptor: PromptServerInterceptor {
     public init() {}
 
-    public func beginPromptly(_ call: inout IncomingCall) throws -> (@Sendable (CallOutcome) -> Void)? {
+    public func beginPromptly(_ call: inout IncomingCall) throws -> CallFinisher? {
         let parent = call.metadata["traceparent"].flatMap { TraceContext(traceparent: $0, state: call.metadata["tracestate"] ?? "") }
         call.trace = parent?.child() ?? .root()
         return nil

@@ -11,11 +11,11 @@ public struct AccessLogInterceptor: PromptServerInterceptor {
         self.logger = logger
     }
 
-    public func beginPromptly(_ call: inout IncomingCall) throws -> (@Sendable (CallOutcome) -> Void)? {
+    public func beginPromptly(_ call: inout IncomingCall) throws -> CallFinisher? {
         let path = call.route
         let peer = call.peer
         let trace = call.trace
-        return { [logger] outcome in
+        return CallFinisher { [logger] outcome in
             let level: Logger.Level = Self.isOwnFault(outcome.status) ? .warning : .debug
             guard logger.logLevel <= level else { return }
             var metadata: Logger.Metadata = [

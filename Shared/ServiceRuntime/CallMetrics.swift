@@ -21,15 +21,15 @@ public struct CallMetricsInterceptor: PromptServerInterceptor {
         forwarded = CallSeries("grpc_server", nil, registry)
     }
 
-    public func beginPromptly(_ call: inout IncomingCall) throws -> (@Sendable (CallOutcome) -> Void)? {
+    public func beginPromptly(_ call: inout IncomingCall) throws -> CallFinisher? {
         guard call.isRPC else {
             let route = call.route
             let method = call.httpMethod
-            return { [requests] outcome in requests.end(route, method, outcome) }
+            return CallFinisher { [requests] outcome in requests.end(route, method, outcome) }
         }
         let series = calls[call.path] ?? forwarded
         series.begin()
-        return { series.end($0) }
+        return CallFinisher { series.end($0) }
     }
 }
 
@@ -80,10 +80,10 @@ public final class ClientMetricsInterceptor: ClientInterceptor {
         forwarded = CallSeries("grpc_client", nil, registry)
     }
 
-    public func begin(_ call: inout OutgoingCall) async throws -> (@Sendable (CallOutcome) -> Void)? {
+    public func begin(_ call: inout OutgoingCall) async throws -> CallFinisher? {
         let series = call.method.map { seriesOf($0) } ?? forwarded
         series.begin()
-        return { series.end($0) }
+        return CallFinisher { series.end($0) }
     }
 
     /// Methods come from generated clients, so their number is bounded.

@@ -70,10 +70,10 @@ struct InteropTests {
 private struct CallLog: ServerInterceptor {
     let logger: Logger
 
-    func begin(_ call: inout IncomingCall) async throws -> (@Sendable (CallOutcome) -> Void)? {
+    func begin(_ call: inout IncomingCall) async throws -> CallFinisher? {
         let path = call.path
         logger.debug("begins", metadata: ["path": "\(path)"])
-        return { [logger] outcome in
+        return CallFinisher { [logger] outcome in
             logger.debug("ends", metadata: ["path": "\(path)", "status": "\(outcome.status.name)", "message": "\(outcome.message)"])
         }
     }

@@ -147,11 +147,11 @@ import Testing
     private final class Recorder: ClientInterceptor {
         let outcomes = Mutex<[String]>([])
 
-        func begin(_ call: inout OutgoingCall) async throws -> (@Sendable (CallOutcome) -> Void)? {
+        func begin(_ call: inout OutgoingCall) async throws -> CallFinisher? {
             guard call.metadata["x-refuse"] == nil else { throw RPCError(.permissionDenied, "refused here") }
             call.metadata["x-added"] = "yes"
             let path = call.path
-            return { [self] outcome in
+            return CallFinisher { [self] outcome in
                 outcomes.withLock { $0.append("\(path) \(outcome.status.name) \(outcome.sentMessages) \(outcome.receivedMessages)") }
             }
         }

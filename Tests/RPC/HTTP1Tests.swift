@@ -246,9 +246,9 @@ import Testing
     @Test func interceptorsRunRoundTheseRequestsToo() async throws {
         struct Watcher: PromptServerInterceptor {
             let seen: Lines
-            func beginPromptly(_ call: inout IncomingCall) throws -> (@Sendable (CallOutcome) -> Void)? {
+            func beginPromptly(_ call: inout IncomingCall) throws -> CallFinisher? {
                 let line = "\(call.route) \(call.metadata["x-tag"] ?? "")"
-                return { [seen] outcome in seen.add("\(line) \(outcome.httpStatus)") }
+                return CallFinisher { [seen] outcome in seen.add("\(line) \(outcome.httpStatus)") }
             }
         }
         let seen = Lines()

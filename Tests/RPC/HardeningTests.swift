@@ -96,7 +96,7 @@ import Testing
 
     @Test func aCallerWhoIsRefusedIsToldBeforeItsLargeMessageIsWhole() async throws {
         struct Doorkeeper: ServerInterceptor {
-            func begin(_ call: inout IncomingCall) async throws -> (@Sendable (CallOutcome) -> Void)? {
+            func begin(_ call: inout IncomingCall) async throws -> CallFinisher? {
                 guard call.metadata["authorization"] != nil else { throw RPCError(.unauthenticated, "who are you?") }
                 return nil
             }

@@ -65,6 +65,8 @@ final class HandlerWorker: @unchecked Sendable {
     }
 
     private func work() async {
+        // One list for all calls.
+        var finishers: [CallFinisher] = []
         repeat {
             while let call = loop.workers.next() {
                 guard !call.isAnswered else {
@@ -73,9 +75,10 @@ final class HandlerWorker: @unchecked Sendable {
                     continue
                 }
                 call.worker = self
-                let handled = await call.handle()
+                let result = await call.handle(&finishers)
                 if !loop.isCurrent { await comeBack() }
-                call.ended(handled)
+                call.ended(result, finishers)
+                finishers.removeAll(keepingCapacity: true)
                 // What waits gets another worker.
                 guard !isCancelled else { return }
             }

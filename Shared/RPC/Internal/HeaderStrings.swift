@@ -1,4 +1,9 @@
 internal import CNGHTTP2
+#if canImport(Glibc)
+    internal import Glibc
+#else
+    internal import Darwin
+#endif
 
 /// The fields that a peer sends again and again. Header compression keeps their bytes in a table; here they are known by their
 /// place in it, so that a repeated field makes no new strings.
@@ -15,6 +20,8 @@ final class HeaderStrings {
     private var lastPath = ""
 
     private static let slotBits = 5
+    /// Several, so that fields that meet in one place do not drive each other out for ever.
+    private static let placesOfField = 4
     /// Longer ones are rarely the same twice.
     private static let maxCachedBytes = 160
 
@@ -31,11 +38,12 @@ final class HeaderStrings {
         // Buffers are allocated, so the lowest bits of their addresses say little: the highest of a product say more.
         let mixed = (UInt64(UInt(bitPattern: nameBuffer)) &+ UInt64(UInt(bitPattern: valueBuffer)) &* 3) &* 0x9E37_79B9_7F4A_7C15
         let first = Int(truncatingIfNeeded: mixed >> UInt64(64 - Self.slotBits))
-        // A field has two places, so that two that meet in one do not drive each other out for ever.
-        func holds(_ slot: Int) -> Bool { entries[slot].value == valueBuffer && entries[slot].name == nameBuffer }
-        if holds(first) { return entries[first].field }
-        if holds(first ^ 1) { return entries[first ^ 1].field }
-        let slot = entries[first].value == nil || entries[first ^ 1].value != nil ? first : first ^ 1
+        var slot = first
+        for distance in 0..<Self.placesOfField {
+            let place = first ^ distance
+            if entries[place].value == valueBuffer, entries[place].name == nameBuffer { return entries[place].field }
+            if entries[place].value == nil { slot = place }
+        }
         Self.release(entries[slot])
         // Holding the buffers keeps their addresses from meaning other bytes.
         nghttp2_rcbuf_incref(nameBuffer)
@@ -47,7 +55,10 @@ final class HeaderStrings {
 
     /// The value of `:path`. Header compression does not keep it, but it often is that of the request before.
     func path(_ value: nghttp2_vec) -> String {
-        let isSame = lastPath.utf8.withContiguousStorageIfAvailable { $0.elementsEqual(UnsafeBufferPointer(start: value.base, count: value.len)) }
+        let isSame = lastPath.utf8.withContiguousStorageIfAvailable { last in
+            guard last.count == value.len, let start = last.baseAddress else { return false }
+            return memcmp(start, value.base, value.len) == 0
+        }
         if isSame == true { return lastPath }
         let path = Self.string(value)
         if value.len <= Self.maxCachedBytes { lastPath = path }

@@ -4,16 +4,16 @@ internal import ServiceContextModule
 enum ServerAnswer {
     /// The headers before the first message.
     static func begin(_ call: ServerCall, _ session: HTTP2Session) {
-        if call.dialect == .grpc, call.coding.form == .protobuf, call.responseMetadata.isPlain {
+        if call.dialect == .grpc, call.coding.form == .protobuf, call.responseMetadata?.isPlain ?? true {
             return session.submitResponse(call, headers: grpcHead, endStream: false)
         }
-        let metadata = call.responseMetadata.current
+        let metadata = call.responseMetadata?.current ?? ResponseMetadata.State()
         var headers = HeaderList()
         switch call.dialect {
         case .grpc:
             headers.add(":status", "200")
             headers.add("content-type", call.coding.form == .json ? "application/grpc+json" : "application/grpc")
-            if call.responseMetadata.compresses { headers.add("grpc-encoding", "gzip") }
+            if call.responseMetadata?.compresses == true { headers.add("grpc-encoding", "gzip") }
             headers.add(metadata.initial)
         case .connectUnary:
             headers.add(":status", "200")
@@ -70,11 +70,11 @@ enum ServerAnswer {
     }
 
     private static func endGRPC(_ call: ServerCall, _ session: HTTP2Session, _ error: RPCError?) {
-        if error == nil, call.responseMetadata.isPlain {
+        if error == nil, call.responseMetadata?.isPlain ?? true {
             if !call.hasSentHeaders { call.willSendFirst() }
             return session.finish(call, trailers: grpcOK)
         }
-        let metadata = call.responseMetadata.current
+        let metadata = call.responseMetadata?.current ?? ResponseMetadata.State()
         var trailers = HeaderList()
         if !call.hasSentHeaders {
             if error == nil {
@@ -110,7 +110,7 @@ enum ServerAnswer {
 
     private static func endConnectStream(_ call: ServerCall, _ session: HTTP2Session, _ error: RPCError?) {
         if !call.hasSentHeaders { call.willSendFirst() }
-        let trailing = call.responseMetadata.current.trailing
+        let trailing = call.responseMetadata?.current.trailing ?? Metadata()
         let json = ConnectProtocol.endOfStream(error, trailing)
         var chunk = [UInt8](repeating: 0, count: MessageCoding.envelopeByteCount) + json
         MessageCoding.writeEnvelope(flags: MessageCoding.endOfStreamFlag, byteCount: json.count, to: &chunk)
@@ -121,7 +121,7 @@ enum ServerAnswer {
     /// A whole answer that no handler made, or that says only that it failed.
     static func refuse(_ call: ServerCall, _ session: HTTP2Session, _ status: Int, _ error: RPCError) {
         var headers = HeaderList()
-        let metadata = call.responseMetadata.current
+        let metadata = call.responseMetadata?.current ?? ResponseMetadata.State()
         if call.dialect == .grpc, status != 415 {
             headers.add(":status", "200")
             headers.add("content-type", "application/grpc")
@@ -149,7 +149,7 @@ enum ServerHandling {
     static func answer(_ call: ServerCall, _ serviceContext: ServiceContext) async throws -> ServerCall.Answer {
         switch call.target {
         case .method(let method):
-            let context = CallContext(call, method.descriptor, serviceContext)
+            let context = CallContext(call, serviceContext)
             switch method.implementation {
             case .unary(let handler):
                 let (bytes, range) = try call.requestMessage()
@@ -174,8 +174,9 @@ enum ServerHandling {
             RawCall(
                 path: String(call.pseudo.path.prefix { $0 != "?" }),
                 contentType: call.coding.form == .json ? "application/json" : "application/proto", body: Array(bytes[range]),
-                isGet: call.pseudo.method == "GET", metadata: call.metadata, peer: call.connection.peer, deadline: call.deadline, serviceContext: serviceContext))
-        call.responseMetadata.update { state in
+                isGet: call.pseudo.method == "GET", metadata: call.metadata, peer: call.connection.peer, deadline: call.deadline,
+                serviceContext: serviceContext))
+        call.makeResponseMetadata().update { state in
             state.initial = reply.initialMetadata
             state.trailing = reply.trailingMetadata
         }

@@ -1,6 +1,7 @@
 internal import Logging
 internal import NIOCore
 internal import ServiceContextModule
+internal import Synchronization
 
 /// One request on a server's connection: finds what answers it, gathers or streams its body, runs the handler in a task
 /// and turns what the handler does into HTTP/2.
@@ -34,7 +35,10 @@ final class ServerCall: CallStream, @unchecked Sendable {
     @exclusivity(unchecked) private(set) var path = ""
     var deadline: ContinuousClock.Instant?
     let startedAt: ContinuousClock.Instant
-    let responseMetadata = ResponseMetadata()
+    /// The caller reads gzip. Does not change once the handler runs.
+    var acceptsGzip = false
+    /// Nearly all handlers leave none.
+    private let lazyResponseMetadata = AtomicLazyReference<ResponseMetadata>()
 
     /// The connection's tick when bytes last moved.
     private var lastTick = 0
@@ -69,6 +73,9 @@ final class ServerCall: CallStream, @unchecked Sendable {
     }
 
     var core: ServerCore { connection.core }
+    /// nil while nothing was set.
+    var responseMetadata: ResponseMetadata? { lazyResponseMetadata.load() }
+    func makeResponseMetadata() -> ResponseMetadata { responseMetadata ?? lazyResponseMetadata.storeIfNil(ResponseMetadata()) }
     override func markDirty() { connection.markDirty() }
     override func madeProgress() { lastTick = connection.tick }
     override func expire() { abort(RPCError(.deadlineExceeded, "the deadline has passed")) }
@@ -175,7 +182,7 @@ final class ServerCall: CallStream, @unchecked Sendable {
         return (payload.bytes, 0..<payload.bytes.count)
     }
 
-    func complete(_ result: Result<Answer, any Error>, _ finishers: [@Sendable (CallOutcome) -> Void]) {
+    func complete(_ result: Result<Answer, any Error>, _ finishers: [CallFinisher]) {
         if !isAnswered {
             switch result {
             case .success(.message(let bytes)): sendMessage(bytes)

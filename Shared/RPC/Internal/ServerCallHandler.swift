@@ -10,57 +10,50 @@ extension ServerCall {
         case .loop: loop.run(self)
         case .offLoop:
             task = Task(executorPreference: globalConcurrentExecutor) { [self] in
-                let handled = await handle()
-                loop.run { [self] in ended(handled) }
+                var finishers: [CallFinisher] = []
+                let result = await handle(&finishers)
+                loop.run { [self, finishers] in ended(result, finishers) }
             }
         }
     }
 
-    /// What is left to do when the handler has returned.
-    struct Handled: Sendable {
-        var result: Result<Answer, any Error>
-        var finishers: [@Sendable (CallOutcome) -> Void]
-    }
-
     /// Runs the interceptors, then the handler, with as few asynchronous functions as will do: each costs as much as a
     /// small handler.
-    func handle() async -> Handled {
-        let interceptors = core.interceptors
-        var finishers: [@Sendable (CallOutcome) -> Void] = []
-        finishers.reserveCapacity(interceptors.count)
+    ///
+    /// - Parameter finishers: empty; gets those of the interceptors that have begun.
+    func handle(_ finishers: inout [CallFinisher]) async -> Result<Answer, any Error> {
         do {
-            let target = target
             var incoming = IncomingCall(self)
-            for interceptor in interceptors {
-                let finisher =
-                    switch interceptor {
-                    case .prompt(let begin): try begin(&incoming)
-                    case .waiting(let begin): try await begin(&incoming)
-                    }
-                if let finisher { finishers.append(finisher) }
+            try beginPromptly(&incoming, &finishers)
+            for interceptor in core.otherInterceptors {
+                if let finisher = try await interceptor.begin(&incoming) { finishers.append(finisher) }
             }
             if beganWithoutBody { try await waitForBody() }
             let scope = CallScope(deadline: deadline, trace: incoming.trace)
             guard case .method(let method) = target, case .unary(let handler) = method.implementation else {
                 let context = incoming.serviceContext
-                let answer = try await CallScope.$current.withValue(scope) { try await ServerHandling.answer(self, context) }
-                return Handled(result: .success(answer), finishers: finishers)
+                return .success(try await CallScope.$current.withValue(scope) { try await ServerHandling.answer(self, context) })
             }
             let (bytes, range) = try requestMessage()
-            let context = CallContext(self, method.descriptor, incoming.serviceContext)
-            let message = try await CallScope.$current.withValue(scope) { try await handler(bytes, range, coding, context) }
-            return Handled(result: .success(.message(message)), finishers: finishers)
+            let context = CallContext(self, incoming.serviceContext)
+            return .success(.message(try await CallScope.$current.withValue(scope) { try await handler(bytes, range, coding, context) }))
         } catch {
-            return Handled(result: .failure(error), finishers: finishers)
+            return .failure(error)
+        }
+    }
+
+    private func beginPromptly(_ incoming: inout IncomingCall, _ finishers: inout [CallFinisher]) throws {
+        for interceptor in core.promptInterceptors {
+            if let finisher = try interceptor.begin(&incoming) { finishers.append(finisher) }
         }
     }
 
     /// The handler has returned. Loop only.
-    func ended(_ handled: Handled) {
+    func ended(_ result: Result<Answer, any Error>, _ finishers: [CallFinisher]) {
         worker = nil
         task = nil
         connection.handlerEnded()
-        complete(handled.result, handled.finishers)
+        complete(result, finishers)
     }
 
     func cancelHandler() {

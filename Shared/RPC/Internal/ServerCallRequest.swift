@@ -38,7 +38,7 @@ extension ServerCall {
         default: return refuse(http: 415, RPCError(.internal, "no such content type"))
         }
         requestEncoding = fields.encoding
-        if let codings = fields.acceptEncoding, Self.listsGzip(codings) { responseMetadata.acceptGzip() }
+        if let codings = fields.acceptEncoding, Self.listsGzip(codings) { acceptsGzip = true }
         guard setDeadline(fields.timeout.map { Timeout.parse($0) }) else {
             return finish(RPCError(.invalidArgument, "grpc-timeout is malformed"))
         }
@@ -108,7 +108,7 @@ extension ServerCall {
         guard pseudo.method == "POST" else {
             let method = core.router.method(path)
             let allowed = method == nil || method?.descriptor.idempotency == .noSideEffects ? "GET, POST" : "POST"
-            responseMetadata.update { $0.initial["allow"] = allowed }
+            makeResponseMetadata().update { $0.initial["allow"] = allowed }
             return refuse(http: 405, RPCError(.unimplemented, "a method is called by \(allowed), not by \(pseudo.method)"))
         }
         let lack = contentType.isEmpty ? "the request has no content type" : "a method does not take \(Self.mediaType(contentType))"
@@ -163,7 +163,7 @@ extension ServerCall {
         case nil, "identity": break
         case "gzip": deframer.allowsCompressed = true
         default:
-            responseMetadata.update { $0.trailing["grpc-accept-encoding"] = "identity,gzip" }
+            makeResponseMetadata().update { $0.trailing["grpc-accept-encoding"] = "identity,gzip" }
             return finish(RPCError(.unimplemented, "the message encoding is not supported; use identity or gzip"))
         }
         deframer = MessageDeframer(maxMessageBytes: core.limits.maxMessageBytes, allowsCompressed: deframer.allowsCompressed)
@@ -205,7 +205,7 @@ extension ServerCall {
             gather(maxBytes: route.maxBodyBytes)
         case .otherMethods(let methods):
             let allowed = methods.contains("GET") ? methods + ["HEAD"] : methods
-            responseMetadata.update { $0.initial["allow"] = allowed.joined(separator: ", ") }
+            makeResponseMetadata().update { $0.initial["allow"] = allowed.joined(separator: ", ") }
             refuse(http: 405, RPCError(.unimplemented, "the path is not for \(pseudo.method)"))
         case .none:
             refuse(http: 404, RPCError(.notFound, "there is nothing at this path"))

@@ -5,21 +5,15 @@ internal import Synchronization
 /// What all connections of one server share.
 final class ServerCore: Sendable {
     let router: Router
-    /// How an interceptor begins.
-    enum Interception: Sendable {
-        case prompt(@Sendable (inout IncomingCall) throws -> (@Sendable (CallOutcome) -> Void)?)
-        case waiting(@Sendable (inout IncomingCall) async throws -> (@Sendable (CallOutcome) -> Void)?)
-
-        init(_ interceptor: any ServerInterceptor) {
-            if let interceptor = interceptor as? any PromptServerInterceptor {
-                self = .prompt { try interceptor.beginPromptly(&$0) }
-            } else {
-                self = .waiting { try await interceptor.begin(&$0) }
-            }
-        }
+    /// How an interceptor that never waits begins. As a closure, because handing an existential around copies what is in it.
+    struct PromptInterceptor: Sendable {
+        let begin: @Sendable (inout IncomingCall) throws -> CallFinisher?
     }
 
-    let interceptors: [Interception]
+    /// Those that come before the first that may wait: in nearly every service most of them.
+    let promptInterceptors: [PromptInterceptor]
+    /// The first of those that may wait, and what comes after it.
+    let otherInterceptors: [any ServerInterceptor]
     let limits: ServerLimits
     let rawFallback: (@Sendable (RawCall) async throws -> RawReply)?
     let logger: Logger
@@ -39,7 +33,10 @@ final class ServerCore: Sendable {
         router: Router, interceptors: [any ServerInterceptor], configuration: ServerConfiguration, loops: LoopGroup, logger: Logger
     ) throws {
         self.router = router
-        self.interceptors = interceptors.map { Interception($0) }
+        promptInterceptors = interceptors.prefix { $0 is any PromptServerInterceptor }
+            .compactMap { $0 as? any PromptServerInterceptor }
+            .map { interceptor in PromptInterceptor { try interceptor.beginPromptly(&$0) } }
+        otherInterceptors = Array(interceptors.dropFirst(promptInterceptors.count))
         self.limits = configuration.limits
         self.rawFallback = configuration.rawFallback
         self.logger = logger
