@@ -20,7 +20,7 @@ build:
 
 .PHONY: compile
 compile:
-	swift build --configuration release
+	swift build --configuration release --static-swift-stdlib
 
 test:
 	Support/setup.sh test
@@ -39,7 +39,7 @@ bench:
 torture:
 	Support/setup.sh test
 	Tests/Benchmarks/ingestion/setup.sh
-	VIGIL_BENCHMARKS=1 swift build --configuration release --product torture
+	VIGIL_BENCHMARKS=1 swift build --configuration release --static-swift-stdlib --product torture
 	.build/release/torture
 
 # The tests of RPC and Protobuf under the Thread and the Address Sanitizer; and every parser of foreign input, FUZZ_SECONDS each.

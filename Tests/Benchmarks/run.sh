@@ -18,7 +18,7 @@ trap 'rm -rf "$results"' EXIT
 failed=0
 for area in "${areas[@]}"; do
   [ ! -x "Tests/Benchmarks/$area/setup.sh" ] || "Tests/Benchmarks/$area/setup.sh"
-  swift build --configuration release --product "bench-$area"
+  swift build --configuration release --static-swift-stdlib --product "bench-$area"
   BENCH_OUTPUT="$results/$area.json" ".build/release/bench-$area" || { printf 'bench: %s failed\n' "$area" >&2; failed=1; }
 done
 python3 - "$results" .build/bench.json <<'PYTHON'

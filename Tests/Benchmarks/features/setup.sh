@@ -2,7 +2,7 @@
 # The service that is measured, Redis from Debian, and Feast in its own Python environment.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-swift build --configuration release --product feature-store
+swift build --configuration release --static-swift-stdlib --product feature-store
 if ! command -v redis-server >/dev/null; then
   if [ "$(id -u)" = 0 ]; then as=; else as=sudo; fi
   $as apt-get install -y -qq redis-server >/dev/null

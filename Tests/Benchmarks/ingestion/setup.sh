@@ -3,5 +3,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 for product in ingestion-gateway feature-store model-server; do
-  swift build --configuration release --product "$product"
+  swift build --configuration release --static-swift-stdlib --product "$product"
 done

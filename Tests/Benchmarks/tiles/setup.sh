@@ -11,5 +11,5 @@ if ((${#missing[@]} > 0)); then
   "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}" >/dev/null
 fi
 for product in ingestion-gateway feature-store model-server auth-gateway heatmap-tiles; do
-  swift build --configuration release --product "$product"
+  swift build --configuration release --static-swift-stdlib --product "$product"
 done
