@@ -21,6 +21,8 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
     let quotas: Quotas
     let retentionDays: Int?
     let limits: IntakeLimits
+    /// Counting reads whole tables.
+    private let counts = SharedAnswer<IngestionDatabase.Counts>()
 
     // MARK: Transactions
 
@@ -225,9 +227,10 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
     }
 
     func getStatistics(_ request: IngestionV1.GetStatisticsRequest, context: CallContext) async throws -> IngestionV1.GetStatisticsResponse {
-        let (transactions, records) = try await database.counts()
+        let counts = try await counts.value { try await database.counts() }
+        let records = counts.records
         return IngestionV1.GetStatisticsResponse(
-            transactions: transactions, labels: records[.label] ?? 0, complaints: records[.complaint] ?? 0,
+            transactions: counts.transactions, labels: records[.label] ?? 0, complaints: records[.complaint] ?? 0,
             terminals: records[.terminal] ?? 0, customers: records[.customer] ?? 0, jurisdictions: records[.jurisdiction] ?? 0,
             contextSignals: records[.contextSignal] ?? 0, merchants: records[.merchant] ?? 0)
     }

@@ -249,13 +249,18 @@ struct IngestionDatabase: Sendable {
     }
 
     /// How many transactions, and how many records of each kind.
-    func counts() async throws -> (transactions: Int64, records: [IncomingRecord.Kind: Int64]) {
+    struct Counts: Sendable {
+        var transactions: Int64
+        var records: [IncomingRecord.Kind: Int64]
+    }
+
+    func counts() async throws -> Counts {
         let transactions = try await pool.query("SELECT count(bank_id) FROM event_log").first?.decode(Int64.self) ?? 0
         let rows = try await pool.query("SELECT kind::text, count(*) FROM records GROUP BY kind")
         var records: [IncomingRecord.Kind: Int64] = [:]
         for (kind, count) in try rows.decode(String.self, Int64.self) {
             if let kind = IncomingRecord.Kind(rawValue: kind) { records[kind] = count }
         }
-        return (transactions, records)
+        return Counts(transactions: transactions, records: records)
     }
 }
