@@ -243,7 +243,7 @@ import SuiteProcesses
             say("  \(name): whole after \(found.first ?? .nan) ms")
             say("  \(name): \(found.frames) frames, median \(found.median) ms, p95 \(found.p95) ms, slowest \(found.slowest) ms")
             report.compare(
-                "\(name), dragged, median frame, drawn by SwiftShader", unit: "ms", ours: found.median, peer: 1000 / 60, "60 frames/s",
+                "\(name), dragged, median frame, drawn without a graphics card", unit: "ms", ours: found.median, peer: 1000 / 60, "60 frames/s",
                 .atMost(1.05))
             // All the same, drawn on fewer pixels: what the processor fills here in place of a graphics card goes, all else stays.
             for part in [0.5, 0.25, 0.125] {

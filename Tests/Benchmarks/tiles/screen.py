@@ -1,4 +1,4 @@
-"""The dashboard in headless Chromium, as a program measures it. Chromium draws by SwiftShader here, on the processor: a graphics card is faster.
+"""The dashboard in headless Chromium, as a program measures it. It draws on the processor here, by Mesa's llvmpipe: a graphics card is faster.
 
     screen.py frames ADDRESS TOKEN HASH SECONDS PART   drags the map, drawn with that part of the screen's pixels along each side; prints
                                                   {"frames", "median", "p95", "slowest"} in ms: the times between frames; and "first", when
@@ -26,7 +26,8 @@ import time
 
 from playwright.sync_api import sync_playwright
 
-FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+# Mesa's llvmpipe, which takes half the time of Chromium's own SwiftShader.
+FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=gl-egl", "--ignore-gpu-blocklist"]
 LAYERS = ["risk", "transactions", "fraud", "alerts", "complaints"]
 # The times between the frames that the page was given, while `window.measuring` is true.
 FRAMES = """() => {
@@ -35,7 +36,7 @@ FRAMES = """() => {
   const frame = (now) => { window.times.push(now - last); last = now; if (window.measuring) requestAnimationFrame(frame); };
   requestAnimationFrame(frame);
 }"""
-# MapLibre asks whether each new buffer of a heat map is whole, which waits until all before it is drawn: for SwiftShader tens of milliseconds
+# MapLibre asks whether each new buffer of a heat map is whole, which waits until all before it is drawn: without a graphics card tens of milliseconds
 # that are not the page's own. They are, as any graphics card would say.
 NO_WAIT = "WebGL2RenderingContext.prototype.checkFramebufferStatus = () => WebGL2RenderingContext.FRAMEBUFFER_COMPLETE;"
 # Keeps the page's map where `WATCH` finds it.
@@ -187,7 +188,7 @@ def watch(playwright, address, token, layer, shown, centre, place):
             print(what, when, int(digits), flush=True)
 
     page.expose_function("tell", tell)
-    # The first drawing takes SwiftShader seconds, in which the page's thread hears of nothing: somebody who watches has the map before them.
+    # The first drawing takes seconds without a graphics card, in which the page's thread hears of nothing: somebody who watches has the map before them.
     page.wait_for_selector("#map[aria-busy=false]")
     page.evaluate(WATCH, [LAYERS.index(layer), shown, *map(float, place.split(","))])
     threading.Thread(target=lambda: (sys.stdin.read(), is_over.set()), daemon=True).start()

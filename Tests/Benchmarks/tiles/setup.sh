@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs PostGIS and nghttpd, and builds the services that are measured.
+# Installs PostGIS, nghttpd and what draws without a graphics card, and builds the services that are measured.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 missing=()
-for package in postgresql-15-postgis-3 nghttp2-client nghttp2-server; do
+for package in postgresql-15-postgis-3 nghttp2-client nghttp2-server libgl1-mesa-dri libegl1; do
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
 done
 if ((${#missing[@]} > 0)); then
