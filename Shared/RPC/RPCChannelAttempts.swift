@@ -181,7 +181,11 @@ extension RPCChannel {
             if let (call, error) = failure {
                 failed(call, options)
                 guard mayRetry(call, error, attempt, isRepeatable) else { throw error }
-                if attempt > 1 || !call.isUnprocessed { try await pause(attempt) }
+                if case .after(let wait) = pushback(call) {
+                    try await Task.sleep(for: wait)
+                } else if attempt > 1 || !call.isUnprocessed {
+                    try await pause(attempt)
+                }
                 attempt += 1
             }
             let call = try await start(request: request, options, other: failure?.call.connection)
@@ -215,7 +219,22 @@ extension RPCChannel {
     private func mayRetry(_ call: ClientCall, _ error: RPCError, _ attempt: Int, _ isRepeatable: Bool) -> Bool {
         guard error.code == .unavailable, attempt < max(core.configuration.retry.maxAttempts, 2) else { return false }
         if call.isUnprocessed { return true }
+        if case .never = pushback(call) { return false }
         return isRepeatable && attempt < core.configuration.retry.maxAttempts && core.takesRetry()
+    }
+
+    private enum Pushback {
+        case never
+        case after(Duration)
+    }
+
+    private static let maxPushbackMilliseconds: Int64 = 60_000
+
+    /// Whether the server wants to be asked again, and when, if it says so (gRFC A6).
+    private func pushback(_ call: ClientCall) -> Pushback? {
+        guard let text = call.retryPushback else { return nil }
+        guard let milliseconds = Int64(text), (0...Self.maxPushbackMilliseconds).contains(milliseconds) else { return .never }
+        return .after(.milliseconds(milliseconds))
     }
 
     private func pause(_ attempt: Int) async throws {

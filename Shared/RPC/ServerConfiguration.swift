@@ -32,8 +32,16 @@ public struct ServerLimits: Sendable {
     public var maxMessageBytes = 4 << 20
     /// Of one response message.
     public var maxSentMessageBytes = 64 << 20
-    /// Kept of requests and messages that one connection has begun and not ended, together; those up to 64 KiB do not count.
+    /// Kept of requests and messages that one connection has begun and not ended, together.
     public var maxUnfinishedBytes = 64 << 20
+    /// The same of all connections. A connection with no more than ``smallShareBytes`` goes on all the same.
+    public var maxServerUnfinishedBytes = 512 << 20
+    /// Of responses that the peer of one connection did not take when it was last written to; further ones are given up.
+    public var maxUnsentBytes = 256 << 20
+    /// The same of all connections, with the same exception.
+    public var maxServerUnsentBytes = 1 << 30
+    /// What a connection may always make the server hold, however much others do.
+    public var smallShareBytes = 16 << 10
     /// Calls in flight on one connection; more wait at the client.
     public var maxConcurrentStreams = 256
     /// Of one header block: names, values and 32 for each field.
@@ -49,8 +57,8 @@ public struct ServerLimits: Sendable {
     public var keepAliveSeconds = 120
     /// Without one within this, the connection is closed.
     public var keepAliveTimeoutSeconds = 20
-    /// A peer that neither sends the rest of a request nor takes what is sent to it loses the call after this or up to twice as long;
-    /// 0 waits for ever. Streams in which nobody has anything to say are not meant.
+    /// A peer that neither sends the rest of a request, by 4 KiB at least, nor takes what is sent to it loses the call after this or up
+    /// to twice as long; 0 waits for ever. Streams in which nobody has anything to say are not meant.
     public var stallTimeoutSeconds = 60
     /// What a call without a deadline gets; 0 for none.
     public var defaultDeadlineSeconds = 0

@@ -149,6 +149,18 @@ import Testing
         #expect(error?.code == .enhanceYourCalm)
     }
 
+    @Test func moreWindowUpdatesThanAnyReaderHasUseForEndTheConnection() throws {
+        var limits = FloodLimits()
+        limits.maxWindowUpdatesPerSecond = 100
+        var guarded = FloodGuard(limits)
+        guarded.advance(to: 0)
+        for _ in 0..<100 { #expect(guarded.allowsWindowUpdate()) }
+        #expect(!guarded.allowsWindowUpdate())
+        guarded.advance(to: 500_000_000)
+        for _ in 0..<50 { #expect(guarded.allowsWindowUpdate()) }
+        #expect(!guarded.allowsWindowUpdate())
+    }
+
     @Test func aHeaderBlockInManyContinuationsEndsTheConnection() throws {
         let session = try server()
         #expect(throws: HTTP2ConnectionError.self) {

@@ -20,6 +20,21 @@ import Testing
         }
     }
 
+    @Test func aServerThatDoesNotWantToBeAskedAgainIsNot() async throws {
+        let count = Counter()
+        let tired = RPCMethod.unary(method("Tired", .unary, .noSideEffects)) { (_: Echo, _: CallContext) async throws -> Reply in
+            count.increase()
+            throw RPCError(.unavailable, "not now", metadata: ["grpc-retry-pushback-ms": "-1"])
+        }
+        try await withServerAndChannel([tired]) { channel, _ in
+            let error = await #expect(throws: RPCError.self) {
+                let _: Reply = try await channel.unary(method("Tired", .unary, .noSideEffects), request(""))
+            }
+            #expect(error?.code == .unavailable)
+            #expect(count.value == 1)
+        }
+    }
+
     @Test func aWriteIsNotTriedAgain() async throws {
         let count = Counter()
         try await withServerAndChannel([flaky(1, count, .none)]) { channel, _ in

@@ -346,7 +346,10 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
             return (exchange(&outbox.chunks, with: []), outbox.isFinished)
         }
         guard canSend else { return }
-        if !chunks.isEmpty { willSendFirst() }
+        if !chunks.isEmpty {
+            guard mayQueue(chunks.reduce(0) { $0 + $1.count }) else { return }
+            willSendFirst()
+        }
         for chunk in chunks { session?.write(self, chunk) }
         if isFinished { willFinish() }
         markDirty()
@@ -354,6 +357,8 @@ class CallStream: HTTP2Stream, @unchecked Sendable {
 
     /// Whether output may go to the session yet. Loop only.
     var canSend: Bool { true }
+    /// Whether so much more may wait for the peer to take it; false where the call was given up for it. Loop only.
+    func mayQueue(_ byteCount: Int) -> Bool { true }
     /// Comes before the first chunk. Loop only.
     func willSendFirst() {}
     /// Everything was handed to the session. Loop only.

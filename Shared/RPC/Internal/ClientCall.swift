@@ -188,6 +188,8 @@ final class ClientCall: CallStream, @unchecked Sendable {
 
     /// How a call that was answered with one message, or failed, ended. For who has waited for its reply.
     var replyStatus: StatusCode { replyError?.code ?? .ok }
+    /// What the server said of when to ask again.
+    @exclusivity(unchecked) private(set) var retryPushback: String?
     /// Its metadata, where it was wanted.
     var receivedMetadata: (initial: Metadata, trailing: Metadata) { replyMetadata ?? ([:], [:]) }
 
@@ -298,6 +300,7 @@ final class ClientCall: CallStream, @unchecked Sendable {
             return end(nil, trailers: request.wantsMetadata ? Self.stripped(trailers) : [:])
         }
         let metadata = Self.stripped(trailers)
+        retryPushback = trailers["grpc-retry-pushback-ms"]
         let details = trailers[bytes: "grpc-status-details-bin"].map { StatusDetails.decode($0) } ?? []
         let error = RPCError(
             code, PercentEncoding.decode(trailers["grpc-message"] ?? ""), packedDetails: details, metadata: metadata)
@@ -316,6 +319,8 @@ final class ClientCall: CallStream, @unchecked Sendable {
         case .refusedStream:
             unprocessed.store(true, ordering: .releasing)
             end(RPCError(.unavailable, "the server refused the call"))
+        case .frameSizeError where id > 0 && !hasFinalHeaders && !connection.isClosed:
+            end(RPCError(.resourceExhausted, "the request's metadata is larger than the 64 KiB that can be sent, or a frame was refused"))
         case .noError:
             end(RPCError(.internal, "the server ended the stream early"))
         case .enhanceYourCalm:

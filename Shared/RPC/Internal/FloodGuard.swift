@@ -5,7 +5,9 @@ struct FloodLimits: Sendable {
     var maxResetsPerSecond = 100
     var maxSettingsBurst = 64
     var maxPingBurst = 500
-    /// Empty DATA, PRIORITY and unknown frames.
+    /// A peer that reads fast sends two for each frame of ours.
+    var maxWindowUpdatesPerSecond = 500_000
+    /// Empty DATA and PRIORITY frames. Those of unknown types are dropped unseen.
     var maxIdleFrameBurst = 1000
     var maxControlFramesPerSecond = 100
     /// Frames one header block may be cut into.
@@ -41,6 +43,7 @@ struct FloodGuard {
     private var settings: Bucket
     private var pings: Bucket
     private var idleFrames: Bucket
+    private var windowUpdates: Bucket
     private var continuations = 0
     private var lastNanoseconds: UInt64?
 
@@ -49,6 +52,7 @@ struct FloodGuard {
         resets = Bucket(capacity: limits.maxResetBurst, perSecond: limits.maxResetsPerSecond)
         settings = Bucket(capacity: limits.maxSettingsBurst, perSecond: 1)
         pings = Bucket(capacity: limits.maxPingBurst, perSecond: limits.maxControlFramesPerSecond)
+        windowUpdates = Bucket(capacity: limits.maxWindowUpdatesPerSecond, perSecond: limits.maxWindowUpdatesPerSecond)
         idleFrames = Bucket(capacity: limits.maxIdleFrameBurst, perSecond: limits.maxControlFramesPerSecond)
     }
 
@@ -65,11 +69,13 @@ struct FloodGuard {
         settings.refill(seconds: seconds)
         pings.refill(seconds: seconds)
         idleFrames.refill(seconds: seconds)
+        windowUpdates.refill(seconds: seconds)
     }
 
     mutating func allowsReset() -> Bool { resets.take() }
     mutating func allowsSettings() -> Bool { settings.take() }
     mutating func allowsPing() -> Bool { pings.take() }
+    mutating func allowsWindowUpdate() -> Bool { windowUpdates.take() }
     mutating func allowsIdleFrame() -> Bool { idleFrames.take() }
 
     mutating func beginHeaders() { continuations = 0 }

@@ -125,9 +125,15 @@ enum HTTP2Callbacks {
         return 0
     }
 
-    private static let frameNotSent: nghttp2_on_frame_not_send_callback = { _, frame, _, userData in
-        guard let frame, frame.pointee.hd.type == NGHTTP2_HEADERS.rawValue, session(userData).role == .client else { return 0 }
-        session(userData).neverOpened(frame.pointee.hd.stream_id)
+    private static let frameNotSent: nghttp2_on_frame_not_send_callback = { _, frame, error, userData in
+        guard let frame, frame.pointee.hd.type == NGHTTP2_HEADERS.rawValue else { return 0 }
+        let (session, id) = (session(userData), frame.pointee.hd.stream_id)
+        switch session.role {
+        // A block may be larger than what nghttp2 sends (64 KiB).
+        case .client: session.neverOpened(id, error == NGHTTP2_ERR_FRAME_SIZE_ERROR.rawValue ? .frameSizeError : .refusedStream)
+        // Nothing else would end the stream.
+        case .server: nghttp2_submit_rst_stream(session.handle, 0, id, NGHTTP2_INTERNAL_ERROR.rawValue)
+        }
         return 0
     }
 
@@ -152,7 +158,9 @@ enum HTTP2Callbacks {
             guard session.flood.allowsSettings() else { return fail(session, "too many SETTINGS frames") }
         case NGHTTP2_PING.rawValue:
             guard session.flood.allowsPing() else { return fail(session, "too many PING frames") }
-        case NGHTTP2_WINDOW_UPDATE.rawValue, NGHTTP2_RST_STREAM.rawValue, NGHTTP2_GOAWAY.rawValue:
+        case NGHTTP2_WINDOW_UPDATE.rawValue:
+            guard session.flood.allowsWindowUpdate() else { return fail(session, "too many WINDOW_UPDATE frames") }
+        case NGHTTP2_RST_STREAM.rawValue, NGHTTP2_GOAWAY.rawValue:
             break
         default:
             guard session.flood.allowsIdleFrame() else { return fail(session, "too many frames without use") }

@@ -50,6 +50,8 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
     func makeHTTP1Session() -> HTTP1Session? { nil }
     /// The events that there were are handled.
     func handledAll() {}
+    /// What the socket and the peer's windows take has been written.
+    func wrote() {}
     /// TLS is set up. May refuse by calling `fail`.
     func secured(_ tls: TLSSession) {}
     func opened() {}
@@ -199,6 +201,7 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
     final func turnEnded() {
         isDirty = false
         flush()
+        if !isClosed { wrote() }
     }
 
     private func flush() {

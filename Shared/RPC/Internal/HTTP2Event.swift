@@ -26,6 +26,7 @@ struct HTTP2ErrorCode: Sendable, Hashable {
     static let protocolError = Self(rawValue: 1)
     static let internalError = Self(rawValue: 2)
     static let flowControlError = Self(rawValue: 3)
+    static let frameSizeError = Self(rawValue: 6)
     static let refusedStream = Self(rawValue: 7)
     static let cancel = Self(rawValue: 8)
     static let enhanceYourCalm = Self(rawValue: 11)

@@ -33,6 +33,8 @@ final class HTTP2Session {
     @exclusivity(unchecked) var flood: FloodGuard
     @exclusivity(unchecked) private var bufferedBytes = 0
     @exclusivity(unchecked) private var withheldBytes = 0
+    /// Body bytes that wait for the peer to take them, of all streams.
+    @exclusivity(unchecked) private(set) var queuedBytes = 0
 
     init(role: Role, limits: HTTP2Limits = HTTP2Limits(), makeStream: @escaping () -> HTTP2Stream = { HTTP2Stream() }) {
         self.role = role
@@ -238,6 +240,7 @@ final class HTTP2Session {
         guard output.byteCount < outputLimit else { return false }
         output.append(UnsafeRawBufferPointer(start: header, count: 9))
         stream.output.move(count, to: &output, lends: lendsBodies)
+        queuedBytes -= count
         // Nobody waits for room behind the last bytes.
         if !stream.hasSentEvent, !stream.outputFinished || !stream.output.isEmpty {
             stream.hasSentEvent = true
@@ -278,6 +281,7 @@ final class HTTP2Session {
     func write(_ stream: HTTP2Stream, _ chunk: [UInt8]) {
         guard !stream.isClosed, !stream.outputFinished else { return }
         stream.output.append(chunk)
+        queuedBytes += chunk.count
         resume(stream)
     }
 
@@ -361,9 +365,9 @@ final class HTTP2Session {
     }
 
     /// A request was given up before nghttp2 opened its stream.
-    func neverOpened(_ id: Int32) {
+    func neverOpened(_ id: Int32, _ code: HTTP2ErrorCode) {
         guard let stream = streams.first(where: { $0.id == id }) else { return }
-        closed(stream, .refusedStream)
+        closed(stream, code)
     }
 
     /// nghttp2 closed a stream.
@@ -384,6 +388,7 @@ final class HTTP2Session {
         stream.isClosed = true
         stream.index = -1
         stream.session = nil
+        queuedBytes -= stream.output.byteCount
         stream.output.removeAll()
         bufferedBytes -= stream.unconsumedBytes
         stream.unconsumedBytes = 0

@@ -197,7 +197,8 @@ struct HeaderList: @unchecked Sendable {
     }
 
     private static func isReserved(_ name: String) -> Bool {
-        name.isEmpty || name.hasPrefix(":") || name.hasPrefix("grpc-")
+        // A handler may tell its caller when to come again (gRFC A6).
+        name.isEmpty || name.hasPrefix(":") || name.hasPrefix("grpc-") && name != "grpc-retry-pushback-ms"
             || name == "content-type" || name == "te" || name == "connection" || name == "transfer-encoding"
     }
 

@@ -39,6 +39,7 @@ struct MessageDeframer {
     mutating func next() throws -> CallStream.Received? {
         guard bufferedByteCount >= MessageCoding.envelopeByteCount else { return nil }
         let flags = buffer[start]
+        guard flags & ~MessageCoding.compressedFlag == 0 else { throw RPCError(.internal, "a message has flags that are not known: \(flags)") }
         let length =
             Int(buffer[start + 1]) << 24 | Int(buffer[start + 2]) << 16 | Int(buffer[start + 3]) << 8 | Int(buffer[start + 4])
         guard length <= maxMessageBytes else {

@@ -101,11 +101,22 @@ enum ServerAnswer {
             return
         }
         trailers.add("grpc-status", String(error.code.rawValue))
-        if !error.message.isEmpty { trailers.add("grpc-message", PercentEncoding.encode(error.message)) }
-        if !error.details.isEmpty { trailers.add("grpc-status-details-bin", Base64.encode(StatusDetails.encode(error))) }
+        if !error.message.isEmpty { trailers.add("grpc-message", PercentEncoding.encode(shortened(error.message))) }
+        let details = error.details.isEmpty ? [] : StatusDetails.encode(error)
+        // Larger ones would cost the caller the status too.
+        if !details.isEmpty, details.count <= maxDetailsBytes { trailers.add("grpc-status-details-bin", Base64.encode(details)) }
         if let encodings = trailing["grpc-accept-encoding"] { trailers.add("grpc-accept-encoding", encodings) }
         trailers.add(trailing)
         trailers.add(error.metadata)
+    }
+
+    private static let maxMessageTextBytes = 2 << 10
+    private static let maxDetailsBytes = 24 << 10
+
+    /// Peers take few bytes of trailers, and each here may become three.
+    private static func shortened(_ message: String) -> String {
+        guard message.utf8.count > maxMessageTextBytes else { return message }
+        return String(decoding: message.utf8.prefix(maxMessageTextBytes), as: UTF8.self) + "…"
     }
 
     private static func endConnectStream(_ call: ServerCall, _ session: HTTP2Session, _ error: RPCError?) {

@@ -42,6 +42,9 @@ final class ServerCall: CallStream, @unchecked Sendable {
 
     /// The connection's tick when bytes last moved.
     private var lastTick = 0
+    /// Received since then.
+    private var drops = 0
+    private static let minProgressBytes = 4 << 10
     @exclusivity(unchecked) var deframer = MessageDeframer(maxMessageBytes: 0)
     var requestEncoding: String?
     /// What runs the handler: a worker of the loop, or a task of its own.
@@ -102,18 +105,29 @@ final class ServerCall: CallStream, @unchecked Sendable {
     }
 
     func receivedData() {
-        madeProgress()
+        progressed(by: gathersBody ? unconsumedBytes : body.count)
         guard !isAnswered, !gathersBody else { return gatherData() }
         guard target != nil else { return }
         let bytes = takeBody()
         bytes.withUnsafeBytes { deframer.append($0) }
         do {
-            while let message = try deframer.next() { deliver(message) }
+            while let message = try deframer.next() {
+                madeProgress()
+                deliver(message)
+            }
             guard mayKeep(deframer.bufferedByteCount) else { throw tooMuchUnfinished }
             deliveredAll()
         } catch {
             abort(RPCError(handlerError: error))
         }
+    }
+
+    /// A request that comes in drops makes no progress.
+    private func progressed(by byteCount: Int) {
+        drops += byteCount
+        guard remoteEnded || drops >= Self.minProgressBytes else { return }
+        drops = 0
+        madeProgress()
     }
 
     func receivedEnd() {
@@ -214,6 +228,7 @@ final class ServerCall: CallStream, @unchecked Sendable {
 
     private func sendMessage(_ bytes: [UInt8]) {
         guard let session else { return }
+        guard connection.mayQueue(bytes.count) else { return finish(Self.tooMuchUnsent) }
         unaryMessages.sent = 1
         willSendFirst()
         session.write(self, bytes)
@@ -222,6 +237,7 @@ final class ServerCall: CallStream, @unchecked Sendable {
 
     private func sendHTTP(_ response: HTTPResponse) {
         guard let session else { return }
+        guard connection.mayQueue(response.bytes.count) else { return finish(Self.tooMuchUnsent) }
         httpResponse = response
         willSendFirst()
         if pseudo.method != "HEAD" { session.write(self, response.bytes) }
@@ -263,6 +279,14 @@ final class ServerCall: CallStream, @unchecked Sendable {
 
     private static let gone = RPCError(.cancelled, "the caller has gone")
     private static let over = RPCError(.cancelled, "the call is over")
+    private static let tooMuchUnsent = RPCError(
+        .resourceExhausted, "responses that wait to be taken are more than a connection, or all of them, may have together")
+
+    override func mayQueue(_ byteCount: Int) -> Bool {
+        guard !connection.mayQueue(byteCount) else { return true }
+        abort(Self.tooMuchUnsent)
+        return false
+    }
 
     private func endStream() {
         guard let ending, let session, !outputFinished else { return }

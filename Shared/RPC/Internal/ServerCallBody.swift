@@ -13,7 +13,7 @@ enum LargeBody {
 /// Interceptors run when the request is whole, or when it has become large: of who is refused no more than that is kept.
 extension ServerCall {
     /// What callers may send of a body before the interceptors have seen the call.
-    private static let maxUnseenBytes = 64 << 10
+    private static let maxUnseenBytes = 16 << 10
     static let maxDrainedBytes = 16 << 20
 
     func gather(maxBytes: Int) {
@@ -25,26 +25,26 @@ extension ServerCall {
         session?.consume(self, unconsumedBytes)
         guard !isAnswered else { return drainBody() }
         guard body.count <= maxBodyBytes, !announcesTooMuch else { return refuseLargeBody() }
-        guard !remoteEnded, body.count > Self.maxUnseenBytes else { return }
+        guard !remoteEnded else { return }
         guard mayKeep(body.count) else { return refuseBody(tooMuchUnfinished) }
-        guard !beganWithoutBody else { return }
+        guard body.count > Self.maxUnseenBytes, !beganWithoutBody else { return }
         beganWithoutBody = true
         largeBody = .arriving
         start(on: execution)
     }
 
-    /// Counts what is kept of an unfinished request or message in the connection's sum; false where that is too much.
+    /// Counts what is kept of an unfinished request or message in the connection's sum and the server's; false where that is too much.
     func mayKeep(_ byteCount: Int) -> Bool {
-        let counted = byteCount > Self.maxUnseenBytes ? byteCount : 0
-        connection.unfinishedBytes += counted - unfinishedBytes
-        unfinishedBytes = counted
+        let change = byteCount - unfinishedBytes
+        guard change != 0 else { return true }
+        unfinishedBytes = byteCount
+        guard connection.keep(change) else { return false }
         // One alone is bounded by its own limit.
-        return connection.unfinishedBytes <= core.limits.maxUnfinishedBytes || connection.unfinishedBytes == unfinishedBytes
+        return change < 0 || connection.unfinishedBytes <= core.limits.maxUnfinishedBytes || connection.unfinishedBytes == unfinishedBytes
     }
 
     var tooMuchUnfinished: RPCError {
-        let limit = core.limits.maxUnfinishedBytes
-        return RPCError(.resourceExhausted, "the connection's unfinished requests are larger than the \(limit) bytes allowed together")
+        RPCError(.resourceExhausted, "unfinished requests are larger than what a connection, or all of them, may have begun together")
     }
 
     /// The envelope of a gathered message tells a length that is not allowed: no need to wait for the bytes.
@@ -65,7 +65,9 @@ extension ServerCall {
     }
 
     func bodyIsWhole() {
-        if beganWithoutBody { endLargeBody(nil) } else { start(on: execution) }
+        if beganWithoutBody { return endLargeBody(nil) }
+        _ = mayKeep(0)
+        start(on: execution)
     }
 
     /// What the handler waits for has come, or, with an error, will not come. The first end counts.

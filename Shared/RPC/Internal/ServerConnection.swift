@@ -1,5 +1,6 @@
 internal import Logging
 internal import NIOCore
+internal import Synchronization
 
 /// A server's side of one connection.
 final class ServerConnection: HTTP2Connection, Ticking, @unchecked Sendable {
@@ -11,8 +12,10 @@ final class ServerConnection: HTTP2Connection, Ticking, @unchecked Sendable {
     private var isTold = false
     private let openedAt = NIODeadline.now()
     private var startedCalls = 0
-    /// Kept of requests and messages that are large and not whole.
-    var unfinishedBytes = 0
+    /// Kept of requests and messages that are not whole.
+    private(set) var unfinishedBytes = 0
+    /// The connection's part in the server's sum of what waits to be taken.
+    private var toldUnsentBytes = 0
     /// Handlers that have not returned, closed streams' included.
     private var runningHandlers = 0
     var tickIndex = -1
@@ -86,6 +89,7 @@ final class ServerConnection: HTTP2Connection, Ticking, @unchecked Sendable {
 
     override func closed(_ reason: String?) {
         loop.unwatch(self)
+        tellUnsent(0)
         if let reason { core.logger.debug("connection closed", metadata: ["peer": "\(peerAddress)", "reason": "\(reason)"]) }
         tellIfEnded()
     }
@@ -94,6 +98,32 @@ final class ServerConnection: HTTP2Connection, Ticking, @unchecked Sendable {
         guard isClosed, runningHandlers == 0, !isTold else { return }
         isTold = true
         core.ended(self)
+    }
+
+    // MARK: what peers make us hold
+
+    /// Counts a change of what is kept of unfinished requests; false where that is too much.
+    func keep(_ change: Int) -> Bool {
+        unfinishedBytes += change
+        let total = core.held.unfinished.wrappingAdd(change, ordering: .relaxed).newValue
+        guard change > 0, unfinishedBytes > core.limits.smallShareBytes else { return true }
+        return total <= core.limits.maxServerUnfinishedBytes
+    }
+
+    /// Whether so much more may wait for the peer to take it, beside what it had not taken when it was last written to.
+    func mayQueue(_ byteCount: Int) -> Bool {
+        let limits = core.limits
+        guard toldUnsentBytes > 0, toldUnsentBytes + byteCount > limits.smallShareBytes else { return true }
+        guard toldUnsentBytes + byteCount <= limits.maxUnsentBytes else { return false }
+        return core.held.unsent.load(ordering: .relaxed) + byteCount <= limits.maxServerUnsentBytes
+    }
+
+    override func wrote() { tellUnsent(session.queuedBytes) }
+
+    private func tellUnsent(_ queued: Int) {
+        guard queued != toldUnsentBytes else { return }
+        core.held.unsent.wrappingAdd(queued - toldUnsentBytes, ordering: .relaxed)
+        toldUnsentBytes = queued
     }
 
     func handlerStarted() { runningHandlers += 1 }

@@ -17,6 +17,7 @@ final class ServerCore: Sendable {
     let limits: ServerLimits
     let rawFallback: (@Sendable (RawCall) async throws -> RawReply)?
     let logger: Logger
+    let held = HeldBytes()
     let loops: LoopGroup
     private let tlsFiles: TLSConfiguration?
 
@@ -121,6 +122,14 @@ final class ServerCore: Sendable {
         timer.cancel()
         streams.cancel()
     }
+}
+
+/// What the peers of all connections make a server hold.
+final class HeldBytes: Sendable {
+    /// Of requests that are not whole.
+    let unfinished = Atomic<Int>(0)
+    /// Of responses that are not taken.
+    let unsent = Atomic<Int>(0)
 }
 
 extension Duration {
