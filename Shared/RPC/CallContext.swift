@@ -93,7 +93,8 @@ public struct CallContext: Sendable {
         }
     }
 
-    /// What the caller sent beside the message. HTTP/2 and gRPC's own fields are not in it.
+    /// All header fields that the caller sent but HTTP/2's pseudo-headers (`:path` and such): gRPC's and HTTP's own too, as
+    /// `content-type`, `te`, `grpc-timeout` and `user-agent`, if they were sent. Whoever passes metadata on chooses what.
     public var metadata: Metadata {
         switch source {
         case .call(let call): call.metadata

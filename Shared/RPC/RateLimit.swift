@@ -20,11 +20,11 @@ public struct RateLimitInterceptor: PromptServerInterceptor {
     /// - Parameters:
     ///   - limit: for each caller.
     ///   - maxCallers: callers remembered; beyond, the one that has been quiet for longest is forgotten.
-    ///   - clock: monotonic nanoseconds.
     ///   - key: who calls; calls of which nil is told are not limited. The IP address where it is left out.
+    ///   - clock: monotonic nanoseconds.
     public init(
-        _ limit: RateLimit, maxCallers: Int = 10_000, clock: @escaping @Sendable () -> UInt64 = RateLimitInterceptor.monotonicNanoseconds,
-        by key: @escaping @Sendable (IncomingCall) -> String? = { $0.peer.host }
+        _ limit: RateLimit, maxCallers: Int = 10_000, by key: @escaping @Sendable (IncomingCall) -> String? = { $0.peer.host },
+        clock: @escaping @Sendable () -> UInt64 = RateLimitInterceptor.monotonicNanoseconds
     ) {
         buckets = TokenBuckets(limit, maxCallers: maxCallers, clock: clock)
         self.key = key

@@ -75,6 +75,13 @@ import Testing
         await #expect(throws: RPCError.self) { try await begin(limiter, "10.0.0.1:9") }
     }
 
+    @Test func whoCallsMayBeToldByATrailingClosure() async throws {
+        let limiter = RateLimitInterceptor(RateLimit(callsPerSecond: 1, burst: 1)) { $0.peer.address == "free" ? nil : "all others" }
+        try await begin(limiter, "10.0.0.1:1")
+        await #expect(throws: RPCError.self) { try await begin(limiter, "10.0.0.2:1") }
+        for _ in 1...2 { try await begin(limiter, "free") }
+    }
+
     @Test func rememberedCallersAreBounded() async throws {
         let clock = Clock()
         let limiter = RateLimitInterceptor(RateLimit(callsPerSecond: 1, burst: 1), maxCallers: 10, clock: { clock.nanoseconds })
