@@ -44,7 +44,7 @@ struct FileGenerator {
 
     /// Only what the file uses: an import for nothing is a warning, and warnings are errors.
     private func writeImports(to writer: inout SourceWriter) {
-        if !file.messages.isEmpty { writer.line("package import CContracts") }
+        if !file.messages.isEmpty { writer.line("public import \(options.cModule)") }
         writer.line("public import Protobuf")
         if writesServices { writer.line("public import RPC") }
         for (module, files) in options.importedModules where files.contains(where: usedFiles.contains) {

@@ -43,8 +43,9 @@ enum Main {
             parameter: request.parameter.map { String(cString: $0) } ?? "", files: schema.files.map(\.name), generated: Set(generated))
         let names = TypeNames(schema)
         var namespaces: Set<String> = []
-        return generated.compactMap { name in
+        return try generated.compactMap { name in
             guard let file = schema.files.first(where: { $0.name == name }) else { return nil }
+            if file.package.isEmpty { throw GeneratorError(message: "\(name) names no package; its types stand in a Swift enum of that name") }
             let generator = FileGenerator(
                 names: names, file: file, options: options, declaresNamespace: namespaces.insert(file.package).inserted)
             return (outputName(name), generator.generate())

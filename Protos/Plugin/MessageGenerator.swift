@@ -154,7 +154,8 @@ struct MessageGenerator {
             }
         }
         writer.line()
-        writer.block("package init(unpacked: UnsafePointer<\(cType)>) throws") { writer in
+        writer.line("/// For generated code: a message out of protobuf-c's structure.")
+        writer.block("public init(unpacked: UnsafePointer<\(cType)>) throws") { writer in
             for member in members {
                 switch member {
                 case .oneof(let oneof, let fields): writeOneofDecoding(oneof, fields, to: &writer)

@@ -6,11 +6,10 @@ import Glibc
 import Musl
 #endif
 
-package import CProtobufC
+public import CProtobufC
 
-/// Which message protobuf-c shall unpack.
-@usableFromInline
-package struct MessageDescriptor: @unchecked Sendable {
+/// Which message protobuf-c shall unpack. For generated code, in whatever package that is; of no use to others.
+public struct MessageDescriptor: @unchecked Sendable {
     // Sendable: the description is a constant of the generated C code.
     let pointer: UnsafePointer<ProtobufCMessageDescriptor>
     let isRecursive: Bool
@@ -21,7 +20,7 @@ package struct MessageDescriptor: @unchecked Sendable {
     ///     description's address; the importer would copy the description itself.
     ///   - isRecursive: whether a message of this type can lie inside another of it. Only then is the nesting measured
     ///     before protobuf-c recurses, which it does without a limit of its own.
-    package init<T>(_ empty: T, _ initialize: (UnsafeMutablePointer<T>?) -> Void, isRecursive: Bool) {
+    public init<T>(_ empty: T, _ initialize: (UnsafeMutablePointer<T>?) -> Void, isRecursive: Bool) {
         var message = empty
         let descriptor = withUnsafeMutablePointer(to: &message) { pointer in
             initialize(pointer)
@@ -33,9 +32,11 @@ package struct MessageDescriptor: @unchecked Sendable {
     }
 }
 
-/// Unpacks the wire format into protobuf-c's structure, lets `body` read that, and frees it.
+/// Unpacks the wire format into protobuf-c's structure, lets `body` read that, and frees it. For generated code.
+///
+/// - Throws: ``ProtobufError`` where the bytes are no such message, and what `body` throws.
 @inlinable
-package func withUnpacked<R>(
+public func withUnpacked<R>(
     _ bytes: UnsafeRawBufferPointer, _ descriptor: MessageDescriptor, _ body: (UnsafeRawPointer) throws -> R
 ) throws -> R {
     let unpacked = try UnpackedMessage(bytes, descriptor)
@@ -45,7 +46,7 @@ package func withUnpacked<R>(
 
 /// A message in protobuf-c's structure, and the arena it lies in.
 @usableFromInline
-package struct UnpackedMessage {
+struct UnpackedMessage {
     @usableFromInline let message: UnsafeRawPointer
     private let arena: UnsafeMutablePointer<Arena>
 
@@ -74,10 +75,10 @@ package struct UnpackedMessage {
     func free() { ArenaPool.giveBack(arena) }
 }
 
-/// What generated code reads protobuf-c's fields with.
-package enum Unpacked {
+/// What generated code reads protobuf-c's fields with, in whatever package that is; of no use to others.
+public enum Unpacked {
     /// A string; NUL and invalid UTF-8 are refused.
-    package static func string(_ text: UnsafePointer<CChar>?, _ field: StaticString) throws -> String {
+    public static func string(_ text: UnsafePointer<CChar>?, _ field: StaticString) throws -> String {
         guard let text, text != vigil_protobuf_c_empty_string() else { return "" }
         // The allocation holds the text and the NUL that protobuf-c appends: an earlier one is the sender's.
         guard strlen(text) == Arena.byteCount(of: text) - 1 else {
@@ -90,25 +91,26 @@ package enum Unpacked {
         return string
     }
 
-    package static func bytes(_ data: ProtobufCBinaryData) -> [UInt8] {
+    /// A field of bytes, copied.
+    public static func bytes(_ data: ProtobufCBinaryData) -> [UInt8] {
         [UInt8](UnsafeBufferPointer(start: data.data, count: data.len))
     }
 
     /// A repeated field of numbers as it lies in memory.
     @inlinable
-    package static func list<T>(_ start: UnsafeMutablePointer<T>?, _ count: Int) -> [T] {
+    public static func list<T>(_ start: UnsafeMutablePointer<T>?, _ count: Int) -> [T] {
         [T](UnsafeBufferPointer(start: start, count: count))
     }
 
     /// A repeated field whose elements need conversion.
     @inlinable
-    package static func list<T, R>(_ start: UnsafeMutablePointer<T>?, _ count: Int, _ convert: (T) throws -> R) rethrows -> [R] {
+    public static func list<T, R>(_ start: UnsafeMutablePointer<T>?, _ count: Int, _ convert: (T) throws -> R) rethrows -> [R] {
         try UnsafeBufferPointer(start: start, count: count).map(convert)
     }
 
     /// The message behind a pointer that is only nil where protobuf-c has broken its word.
     @inlinable
-    package static func message<T>(_ pointer: UnsafeMutablePointer<T>?) throws -> UnsafePointer<T> {
+    public static func message<T>(_ pointer: UnsafeMutablePointer<T>?) throws -> UnsafePointer<T> {
         guard let pointer else { throw ProtobufError(.malformed, "a message is missing") }
         return UnsafePointer(pointer)
     }

@@ -5,10 +5,10 @@ import Testing
 
 @Suite("Generated code")
 struct GeneratedCodeTests {
-    private var root: URL { URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent() }
+    private static var root: URL { URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent() }
 
     /// The plugin lies beside the test bundle.
-    private var plugin: URL {
+    static var plugin: URL {
         #if os(macOS)
         Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }?.bundleURL.deletingLastPathComponent()
             .appending(path: "protoc-gen-vigil") ?? root
@@ -20,9 +20,9 @@ struct GeneratedCodeTests {
     @Test("what is committed is what the contracts give", .enabled("protoc and protoc-gen-c are not installed", isProtocInstalled))
     func isFresh() throws {
         let process = Process()
-        process.executableURL = root.appending(path: "Protos/generate.sh")
+        process.executableURL = Self.root.appending(path: "Protos/generate.sh")
         process.arguments = ["--check"]
-        process.environment = ProcessInfo.processInfo.environment.merging(["PROTOC_GEN_VIGIL": plugin.path]) { $1 }
+        process.environment = ProcessInfo.processInfo.environment.merging(["PROTOC_GEN_VIGIL": Self.plugin.path]) { $1 }
         let errors = Pipe()
         process.standardError = errors
         try process.run()
@@ -31,7 +31,7 @@ struct GeneratedCodeTests {
         #expect(process.terminationStatus == 0, "\(String(decoding: report, as: UTF8.self))")
     }
 
-    private static func isProtocInstalled() -> Bool {
+    @Sendable static func isProtocInstalled() -> Bool {
         let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
         return ["protoc", "protoc-gen-c"].allSatisfy { tool in
             folders.contains { FileManager.default.isExecutableFile(atPath: "\($0)/\(tool)") }
