@@ -51,7 +51,7 @@ final class LogFollower: Sendable {
         let known = position.withLock { $0 }
         guard batch.following <= known else { throw MemoryBehind(consumer: consumer.name) }
         let fresh = batch.events.filter { $0.position > known }
-        var change = map.current.change(for: fresh.lazy.compactMap(\.event))
+        var change = try await self.change(for: fresh)
         // A terminal's place is known from now on.
         let thisHour = CubeHour.containing(microsecondsSince1970: now().microseconds) ?? 0
         if !change.sites.isEmpty { change.knownHour = max(change.knownHour, thisHour) }
@@ -60,12 +60,36 @@ final class LogFollower: Sendable {
             guard !claimed.isEmpty else { return }
             var stored = change
             if claimed.count != fresh.count {
-                stored = map.current.change(for: claimed.lazy.compactMap(\.event))
+                stored = try await self.change(for: claimed, in: transaction)
                 stored.knownHour = max(stored.knownHour, change.knownHour)
             }
             try await store.save(stored, in: transaction)
         }
         map.apply(change)
         position.withLock { $0 = max($0, last.position) }
+    }
+
+    /// What events change that come after all those that memory, or the store, has: complaints among them replace what was told before.
+    private func change(
+        for events: [LogConsumer.Positioned<MapEvent?>], in transaction: PostgresTransaction? = nil
+    ) async throws -> MapState.Change {
+        let versions = events.compactMap { position, event -> MapEvent? in
+            guard case .complaint(var complaint) = event else { return event }
+            complaint.version = .init(transactionID: position.transactionID, sequence: position.sequence)
+            return .complaint(complaint)
+        }
+        let complaints = versions.compactMap { event -> ComplaintNote? in
+            if case .complaint(let complaint) = event { complaint } else { nil }
+        }
+        var former: [ComplaintNote.Key: ComplaintNote] = [:]
+        if let first = complaints.first {
+            let keys = Set(complaints.compactMap(\.key))
+            former = if let transaction {
+                try await store.complaints(keys, before: first.version, in: transaction)
+            } else {
+                try await store.pool.withTransaction { try await store.complaints(keys, before: first.version, in: $0) }
+            }
+        }
+        return map.current.change(for: versions, former: former)
     }
 }

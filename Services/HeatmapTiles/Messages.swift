@@ -12,11 +12,9 @@ extension MapEvent {
     init?(_ event: IngestionV1.IngestionEvent, recordedAt: Timestamp?) {
         switch event.event {
         case .complaintAccepted(let complaint):
-            guard let time = complaint.occurredAt.flatMap({ Timestamp($0) }), let position = Position(complaint.location) else {
-                return nil
-            }
+            guard let time = complaint.occurredAt.flatMap({ Timestamp($0) }) else { return nil }
             self = .complaint(ComplaintNote(
-                eventMicroseconds: time.microseconds, position: position, crimeType: complaint.crimeType,
+                eventMicroseconds: time.microseconds, position: Position(complaint.location), crimeType: complaint.crimeType,
                 knownMicroseconds: recordedAt?.microseconds, reporterID: Self.identifier(event.senderID),
                 complaintID: Self.identifier(complaint.complaintID),
                 reportedMicroseconds: (complaint.reportedAt.flatMap { Timestamp($0) } ?? time).microseconds,

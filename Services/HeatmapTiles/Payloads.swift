@@ -136,8 +136,9 @@ enum Payload {
         var crimeType: String
         var occurredAt: String
         var reportedAt: String
-        var latitude: Double
-        var longitude: Double
+        /// Absent, as the longitude, when its place is not known.
+        var latitude: Double?
+        var longitude: Double?
         var jurisdiction: String?
         var amountMinorUnits: Int64?
         var currency: String
@@ -284,14 +285,14 @@ struct MapQueries {
 
     func complaints(limit: Int) -> [Payload.Complaint] {
         let visible = state.complaints.lazy.filter { complaint in
-            permitted.map { state.isPosition(complaint.position, inAnyOf: $0) } ?? true
+            permitted.map { permitted in complaint.position.map { state.isPosition($0, inAnyOf: permitted) } ?? false } ?? true
         }
         return visible.prefix(limit).map { complaint in
             Payload.Complaint(
                 reporterID: complaint.reporterID, complaintID: complaint.complaintID, crimeType: complaint.crimeType,
                 occurredAt: Timestamp(microseconds: complaint.eventMicroseconds).iso8601,
-                reportedAt: Timestamp(microseconds: complaint.reportedMicroseconds).iso8601, latitude: complaint.position.latitude,
-                longitude: complaint.position.longitude, jurisdiction: jurisdiction(at: complaint.position),
+                reportedAt: Timestamp(microseconds: complaint.reportedMicroseconds).iso8601, latitude: complaint.position?.latitude,
+                longitude: complaint.position?.longitude, jurisdiction: complaint.position.flatMap(jurisdiction),
                 amountMinorUnits: complaint.amountMinorUnits, currency: complaint.currency, district: complaint.district)
         }
     }

@@ -128,6 +128,20 @@ struct CellHistory: Sendable {
         sumUp(from: place)
     }
 
+    /// Takes away what was added before, by the numbers of the keys: their tallies, below zero. It is made anew, without what is empty now.
+    mutating func take(_ tallies: [UInt32: Tally]) {
+        var rest: [UInt32: Tally] = tallies
+        read { content in
+            for number in 0..<content.runCount {
+                for place in content.entries(ofRun: number) {
+                    let key = content.run(number).high << 16 | UInt32(content.head(place).hour)
+                    rest[key, default: Tally()] += content.tally(place)
+                }
+            }
+        }
+        self = CellHistory(rest.filter { $0.value.count > 0 }.sorted { $0.key < $1.key }.map { (Key(number: $0.key), $0.value) })
+    }
+
     /// Where the heads, the risks and the sums begin.
     private var heads: Int { 2 + 2 * Int(words[0]) }
     private var risks: Int { heads + entryCount }

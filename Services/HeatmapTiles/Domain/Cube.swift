@@ -38,10 +38,12 @@ struct Cube: Sendable {
         return kinds.add(Kind(signal: kind.signal, type: Kind.otherType)) ?? 0
     }
 
-    /// Adds increments in any order.
-    mutating func apply(_ increments: [Increment]) {
-        guard !increments.isEmpty else { return }
+    /// Adds increments in any order. A count below zero takes away what was added before.
+    mutating func apply(_ all: [Increment]) {
+        guard !all.isEmpty else { return }
         version += 1
+        take(all.filter { $0.tally.count < 0 })
+        let increments = all.filter { $0.tally.count > 0 }
         insertCells(Set(increments.lazy.map(\.cell)))
         var everywhere: [Slot: Tally] = [:]
         for increment in increments {
@@ -50,6 +52,24 @@ struct Cube: Sendable {
             note(kind: increment.kind, hour: increment.hour, increment.tally)
         }
         for (slot, tally) in everywhere { world.add(kind: slot.kind, hour: slot.hour, tally) }
+    }
+
+    /// Takes away what was added before.
+    private mutating func take(_ decrements: [Increment]) {
+        guard !decrements.isEmpty else { return }
+        var everywhere: [UInt32: Tally] = [:]
+        for (cell, decrements) in Dictionary(grouping: decrements, by: \.cell) {
+            var tallies: [UInt32: Tally] = [:]
+            for decrement in decrements {
+                let key = CellHistory.Key(kind: decrement.kind, hour: decrement.hour).number
+                tallies[key, default: Tally()] += decrement.tally
+                everywhere[key, default: Tally()] += decrement.tally
+                totals[kinds.kinds[decrement.kind].signal, default: Tally()] += decrement.tally
+            }
+            let index = lowerBound(cell)
+            if index < codes.count, codes[index] == cell { histories[index].take(tallies) }
+        }
+        world.take(everywhere)
     }
 
     private struct Slot: Hashable {

@@ -28,9 +28,22 @@ struct ScoredTransaction: Sendable, Hashable {
 
 /// A complaint, without anything that a person said in it and without the accounts it names.
 struct ComplaintNote: Sendable, Hashable {
+    /// Names a complaint, however often it is told.
+    struct Key: Sendable, Hashable {
+        var reporterID: String
+        var complaintID: String
+    }
+
+    /// Where in the log it was told; a later version replaces an earlier.
+    struct Version: Sendable, Hashable {
+        var transactionID: UInt64 = 0
+        var sequence: Int64 = 0
+    }
+
     /// Microseconds since 1970.
     var eventMicroseconds: Int64
-    var position: Position
+    /// Nil when it is not known.
+    var position: Position?
     var crimeType: String
     /// When it came in, in microseconds since 1970; nil for when it happened.
     var knownMicroseconds: Int64?
@@ -42,4 +55,8 @@ struct ComplaintNote: Sendable, Hashable {
     var amountMinorUnits: Int64?
     var currency = ""
     var district = ""
+    var version = Version()
+
+    /// Nil when it cannot be told from others.
+    var key: Key? { complaintID.isEmpty ? nil : Key(reporterID: reporterID, complaintID: complaintID) }
 }

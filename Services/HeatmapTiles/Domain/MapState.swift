@@ -91,8 +91,11 @@ struct MapState: Sendable {
         }
     }
 
-    /// Adds up events. Those that the cube cannot hold (before 1970, after 2089, nowhere at all) change nothing.
-    func change(for events: some Sequence<MapEvent>) -> Change {
+    /// Adds up events. Those that the cube cannot hold (before 1970, after 2089) change nothing.
+    ///
+    /// - Parameter former: the versions that were counted last of complaints among the events.
+    func change(for events: some Sequence<MapEvent>, former: [ComplaintNote.Key: ComplaintNote] = [:]) -> Change {
+        var former = former
         var change = Change()
         var sites: [String: Site] = [:]
         var kinds = cube.kinds
@@ -101,17 +104,31 @@ struct MapState: Sendable {
             case .decision(let transaction): add(transaction, to: &change, sites: sites, kinds: &kinds)
             case .complaint(let complaint):
                 guard let hour = CubeHour.containing(microsecondsSince1970: complaint.eventMicroseconds) else { continue }
-                let kind = kinds.settled(Kind(signal: .complaint, type: complaint.crimeType))
                 let known = change.note(known: complaint.knownMicroseconds, hour: hour)
-                change.count(
-                    Tally(count: 1), at: Place(cell: Self.cell(complaint.position), slot: Slot(hour: hour, kind: kind)), knownHour: known)
-                if !complaint.complaintID.isEmpty { change.complaints.append(complaint) }
+                if let key = complaint.key {
+                    if let before = former.updateValue(complaint, forKey: key) {
+                        Self.count(before, -1, in: &change, knownHour: known, kinds: &kinds)
+                    }
+                    change.complaints.append(complaint)
+                }
+                Self.count(complaint, 1, in: &change, knownHour: known, kinds: &kinds)
             case .site(let site): sites[site.terminalID] = site
             case .area(let area): change.areas.append(area)
             }
         }
         change.sites = sites.values.sorted { $0.terminalID < $1.terminalID }
         return change
+    }
+
+    /// Counts a complaint, or takes it away again.
+    private static func count(_ complaint: ComplaintNote, _ count: Int, in change: inout Change, knownHour: Int, kinds: inout KindTable) {
+        guard let hour = CubeHour.containing(microsecondsSince1970: complaint.eventMicroseconds) else { return }
+        let slot = Slot(hour: hour, kind: kinds.settled(Kind(signal: .complaint, type: complaint.crimeType)))
+        if let position = complaint.position {
+            change.count(Tally(count: count), at: Place(cell: cell(position), slot: slot), knownHour: knownHour)
+        } else {
+            change.unplaced[UnknownPlace(terminalID: "", slot: slot), default: Tally()] += Tally(count: count)
+        }
     }
 
     private func add(_ transaction: ScoredTransaction, to change: inout Change, sites: [String: Site], kinds: inout KindTable) {
@@ -173,7 +190,10 @@ struct MapState: Sendable {
 
     private mutating func add(_ added: [ComplaintNote]) {
         guard !added.isEmpty else { return }
-        complaints = Array((added + complaints).sorted { $0.reportedMicroseconds > $1.reportedMicroseconds }.prefix(Self.maxComplaints))
+        // The last version of each.
+        let newest = Dictionary(added.map { ($0.key, $0) }) { $1 }
+        let others = complaints.filter { newest[$0.key] == nil }
+        complaints = Array((newest.values + others).sorted { $0.place < $1.place }.prefix(Self.maxComplaints))
     }
 
     private mutating func add(_ added: [AlertNote]) {
@@ -184,6 +204,9 @@ struct MapState: Sendable {
     private mutating func note(_ tally: Tally, at place: UnknownPlace) {
         unplaced[place.terminalID, default: [:]][place.slot, default: Tally()] += tally
         nowhere[place.slot, default: Tally()] += tally
+        if unplaced[place.terminalID]?[place.slot]?.count == 0 { unplaced[place.terminalID]?[place.slot] = nil }
+        if unplaced[place.terminalID]?.isEmpty == true { unplaced[place.terminalID] = nil }
+        if nowhere[place.slot]?.count == 0 { nowhere[place.slot] = nil }
         let hour = place.slot.hour
         nowhereHours = min(nowhereHours?.lowerBound ?? hour, hour)...max(nowhereHours?.upperBound ?? hour, hour)
     }

@@ -59,6 +59,21 @@ struct SiteIndex: Sendable {
     }
 }
 
+extension ComplaintNote {
+    /// Where a complaint stands in the list: the last reported comes first.
+    struct Place: Comparable {
+        var reportedMicroseconds: Int64
+        var version: Version
+
+        static func < (place: Place, other: Place) -> Bool {
+            (place.reportedMicroseconds, place.version.transactionID, place.version.sequence)
+                > (other.reportedMicroseconds, other.version.transactionID, other.version.sequence)
+        }
+    }
+
+    var place: Place { Place(reportedMicroseconds: reportedMicroseconds, version: version) }
+}
+
 /// A decision above the alert threshold, as the dashboard lists it. No customer, account or card is named.
 struct AlertNote: Sendable, Hashable {
     /// Where an alert stands in the list: the last decided comes first.

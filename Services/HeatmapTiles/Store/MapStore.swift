@@ -13,6 +13,8 @@ struct MapStore: Sendable {
         Migration(
             name: "0002_past_and_complaints", sql: String(decoding: PackageResources.V0002_past_and_complaints_sql, as: UTF8.self)),
         Migration(name: "0003_alert_keys", sql: String(decoding: PackageResources.V0003_alert_keys_sql, as: UTF8.self)),
+        Migration(
+            name: "0004_complaint_versions", sql: String(decoding: PackageResources.V0004_complaint_versions_sql, as: UTF8.self)),
     ]
 
     // MARK: Writing
@@ -189,7 +191,7 @@ struct MapStore: Sendable {
     }
 
     private func loadCube(_ kinds: [(number: Int32, kind: Kind)], _ transaction: PostgresTransaction) async throws -> Cube {
-        try await cube(kinds: kinds, transaction, rows: "SELECT cell, kind, hour, count, risk_sum FROM cells")
+        try await cube(kinds: kinds, transaction, rows: "SELECT cell, kind, hour, count, risk_sum FROM cells WHERE count > 0")
     }
 
     /// A cube of rows of cell, kind, hour, count and sum of risks, in any order: to sort them here takes less than to read them sorted.
@@ -212,7 +214,7 @@ struct MapStore: Sendable {
     ) async throws -> [MapState.UnknownPlace: Tally] {
         let byNumber = Dictionary(uniqueKeysWithValues: kinds.map { ($0.number, $0.kind) })
         var unplaced: [MapState.UnknownPlace: Tally] = [:]
-        try await transaction.stream("SELECT terminal_id, kind, hour, count, risk_sum FROM unplaced") { rows in
+        try await transaction.stream("SELECT terminal_id, kind, hour, count, risk_sum FROM unplaced WHERE count > 0") { rows in
             for (terminal, number, hour, count, risk) in try rows.decode(String.self, Int32.self, Int32.self, Int64.self, Double.self) {
                 guard let kind = byNumber[number] else { continue }
                 unplaced[.init(terminalID: terminal, slot: .init(hour: Int(hour), kind: kind))] = Tally(count: Int(count), riskSum: risk)

@@ -1,7 +1,7 @@
 import Geo
 import Postgres
 
-// The map as it was known before, and the newest complaints.
+// The map as it was known before.
 extension MapStore {
     /// The cube as it was known at the end of the hour before `hour`: without what happened or became known from then on.
     ///
@@ -39,43 +39,5 @@ extension MapStore {
             ON CONFLICT (known_hour, cell, kind, hour) DO UPDATE
             SET count = l.count + excluded.count, risk_sum = l.risk_sum + excluded.risk_sum
             """)
-    }
-
-    func saveComplaints(_ complaints: [ComplaintNote], in transaction: PostgresTransaction) async throws {
-        guard !complaints.isEmpty else { return }
-        func time(_ microseconds: Int64) -> PostgresTimestamp { PostgresTimestamp(microsecondsSince1970: microseconds) }
-        try await transaction.execute(
-            """
-            INSERT INTO complaints (
-                reporter_id, complaint_id, crime_type, occurred_at, reported_at, latitude, longitude, amount_minor_units, currency, district)
-            SELECT * FROM unnest(
-                \(complaints.map(\.reporterID)), \(complaints.map(\.complaintID)), \(complaints.map(\.crimeType)),
-                \(complaints.map { time($0.eventMicroseconds) }), \(complaints.map { time($0.reportedMicroseconds) }),
-                \(complaints.map(\.position.latitude)), \(complaints.map(\.position.longitude)),
-                \(complaints.map(\.amountMinorUnits)), \(complaints.map(\.currency)), \(complaints.map(\.district)))
-            ON CONFLICT (reporter_id, complaint_id) DO NOTHING
-            """)
-        try await transaction.execute(
-            """
-            DELETE FROM complaints WHERE reported_at <
-                (SELECT reported_at FROM complaints ORDER BY reported_at DESC OFFSET \(MapState.maxComplaints - 1) LIMIT 1)
-            """)
-    }
-
-    func loadComplaints(_ transaction: PostgresTransaction) async throws -> [ComplaintNote] {
-        let rows = try await transaction.query(
-            """
-            SELECT reporter_id, complaint_id, crime_type, occurred_at, reported_at, latitude, longitude, amount_minor_units, currency, district
-            FROM complaints ORDER BY reported_at DESC LIMIT \(MapState.maxComplaints)
-            """)
-        return try rows.decode(
-            String.self, String.self, String.self, PostgresTimestamp.self, PostgresTimestamp.self, Double.self, Double.self, Int64?.self,
-            String.self, String.self
-        ).map { reporter, id, type, occurredAt, reportedAt, latitude, longitude, amount, currency, district in
-            ComplaintNote(
-                eventMicroseconds: occurredAt.microsecondsSince1970, position: Position(latitude: latitude, longitude: longitude),
-                crimeType: type, reporterID: reporter, complaintID: id, reportedMicroseconds: reportedAt.microsecondsSince1970,
-                amountMinorUnits: amount, currency: currency, district: district)
-        }
     }
 }

@@ -1,6 +1,6 @@
 // The list of the newest alerts of what is chosen: what they are, who has taken them, and a button to take one.
 import * as api from './api.js';
-import { formatDated, formatFine, formatMoney, formatPercent, formatReason } from './format.js';
+import { formatDated, formatFine, formatMoney, formatPercent, formatPlace, formatReason } from './format.js';
 import { make, note, row, showFailure, whereAndWhen } from './panels.js';
 import { text, typeName } from './strings.js';
 
@@ -164,7 +164,8 @@ export class AlertList extends EventTarget {
     const amount = formatMoney(alert.amountMinorUnits, alert.currency);
     head.append(
       make('strong', '', [amount, typeName(alert.channel)].filter(Boolean).join(' · ')), make('span', 'risk', formatPercent(alert.risk)));
-    const place = alert.jurisdiction ?? (alert.terminal || text('alerts.nowhere'));
+    const place = alert.jurisdiction || alert.terminal
+      || (alert.latitude === undefined ? text('alerts.nowhere') : formatPlace(alert.latitude, alert.longitude));
     head.title = alert.reasons.map((reason) => formatReason(reason, alert.currency)).join('; ');
     const item = row([head, whereAndWhen(place, when), make('span', 'why', what)], () => {
       this.dispatchEvent(new CustomEvent('choose', { detail: alert.decisionID }));

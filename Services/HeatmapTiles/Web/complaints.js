@@ -44,7 +44,8 @@ export class ComplaintList extends EventTarget {
     if (!complaints.length) return this.#root.replaceChildren(note(this.#root, text('complaint.none')));
     this.#root.replaceChildren(...complaints.map((complaint) => {
       const key = complaintKey(complaint), head = make('span', 'row-head');
-      const place = complaint.jurisdiction || complaint.district || formatPlace(complaint.latitude, complaint.longitude);
+      const place = complaint.jurisdiction || complaint.district
+        || (complaint.latitude === undefined ? text('alerts.nowhere') : formatPlace(complaint.latitude, complaint.longitude));
       head.append(
         make('strong', '', typeName(complaint.crimeType)), make('span', 'figure', formatMoney(complaint.amountMinorUnits, complaint.currency)));
       const item = row([head, whereAndWhen(place, formatDated(Date.parse(complaint.occurredAt)))], () => {

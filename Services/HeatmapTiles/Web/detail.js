@@ -202,7 +202,7 @@ export class Detail extends EventTarget {
       text('complaint.reported', { when: formatMoment(Date.parse(complaint.reportedAt)) }),
       complaint.amountMinorUnits === undefined
         ? null : text('complaint.amount', { amount: formatMoney(complaint.amountMinorUnits, complaint.currency) }),
-      complaint.jurisdiction ?? complaint.district,
+      complaint.jurisdiction || complaint.district || (complaint.latitude === undefined ? text('alerts.nowhere') : ''),
     ].filter(Boolean);
     const list = make('ul', 'plain');
     list.append(...facts.map((words) => make('li', '', words)));

@@ -85,7 +85,7 @@ export class Items {
     const complaint = await this.#complaints.find(key);
     if (this.#state.complaint !== key) return;
     if (!complaint) throw new api.RequestFailed(404, key);
-    this.#goTo(complaint.longitude, complaint.latitude, isGoing);
+    if (complaint.latitude !== undefined) this.#goTo(complaint.longitude, complaint.latitude, isGoing);
     this.#detail.showComplaint(complaint);
   }
 

@@ -186,7 +186,7 @@ export class RiskMap extends EventTarget {
   setComplaints(complaints) {
     this.#complaints = {
       type: 'FeatureCollection',
-      features: complaints.map((complaint) => ({
+      features: complaints.filter(({ latitude }) => latitude !== undefined).map((complaint) => ({
         type: 'Feature', properties: { key: complaintKey(complaint) }, geometry: { type: 'Point', coordinates: [complaint.longitude, complaint.latitude] },
       })),
     };
