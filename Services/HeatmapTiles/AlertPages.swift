@@ -47,10 +47,14 @@ struct AlertPages: Sendable {
 }
 
 extension MapState {
-    /// Whether an alert is in the list under a filter of hours, types and jurisdictions.
+    /// Whether an alert is in the list under a filter; cells' risks do not matter.
     func lists(_ alert: AlertNote, under filter: CubeFilter) -> Bool {
         let hour = CubeHour.containing(microsecondsSince1970: alert.eventMicroseconds)
-        guard hour.map(filter.hours.contains) ?? false, filter.types?.contains(alert.channel) ?? true else { return false }
+        guard let hour, filter.hours.contains(hour), filter.types?.contains(alert.channel) ?? true else { return false }
+        if let hours = filter.hoursOfWeek, !hours[hour % 168] { return false }
+        if let end = filter.knownBefore, max(alert.decidedMicroseconds, alert.eventMicroseconds) >= Int64(end) * CubeHour.microsecondsPerHour {
+            return false
+        }
         return shows(alert, to: filter.jurisdictions)
     }
 }

@@ -88,8 +88,9 @@ extension MapQueries {
                 if count > 0 { types.append(.init(layer: layer.rawValue, type: type, count: count)) }
             }
         }
+        let ofAlerts = try parameters.filter(layer: .alerts, permitted: permitted, state: state, isOneOfMany: true)
         let alerts = state.alerts.filter { alert in
-            guard let position = state.position(of: alert), state.shows(alert, to: permitted) else { return false }
+            guard let position = state.position(of: alert), state.lists(alert, under: ofAlerts) else { return false }
             return Tile(containing: position, zoom: cell.zoom) == cell
         }
         let reasons = Dictionary(alerts.flatMap { Set($0.reasons.map(Payload.Reason.init)) }.map { ($0, 1) }, uniquingKeysWith: +)

@@ -75,8 +75,8 @@ struct HeatmapTilesHandlers: TilesV1.TileService.Handlers {
                 faults.append(.init(field: "filter.\(name)", description: "is out of range"))
             }
         }
-        if message.types.contains(where: { $0.contains(",") || $0.isEmpty }) {
-            faults.append(.init(field: "filter.types", description: "must not be empty or hold a comma"))
+        if message.types.contains("") {
+            faults.append(.init(field: "filter.types", description: "must not be empty"))
         } else if !message.types.isEmpty {
             pairs.append(("types", message.types.joined(separator: ",")))
         }

@@ -36,7 +36,7 @@ enum Payload {
 
         /// Absent for who may see some jurisdictions only: it counts what happens in the others too.
         var revision: UInt64?
-        /// The first hour with an event, and the end of the last; absent while there is none.
+        /// The first hour with an event, and the end of the last, without strays far off; absent while there is none.
         var from: String?
         var to: String?
         var layers: [LayerInfo]
@@ -193,7 +193,8 @@ struct MapQueries {
         field: "zoom", reason: "more than \(maxCells) cells; choose a lower zoom or a smaller bbox")
 
     func summary(_ parameters: QueryParameters) throws -> Payload.Summary {
-        let (hours, kinds) = extent()
+        let (extent, kinds) = extent()
+        let hours = extent.usual
         let layers = try Layer.recorded.map { layer -> Payload.Summary.LayerInfo in
             let filter = try parameters.filter(layer: layer, permitted: permitted, state: state, isOneOfMany: true)
             let tally = state.cube.total(in: nil, renderer.prepare(filter, for: state))
@@ -211,11 +212,14 @@ struct MapQueries {
     }
 
     func series(_ filter: CubeFilter, in box: BoundingBox?, bucketHours: Int?) throws -> Payload.Series {
-        guard let known = extent().hours else {
+        let extent = extent().extent
+        guard let all = extent.all, let usual = extent.usual else {
             return Payload.Series(layer: filter.layer.rawValue, from: nil, bucketHours: bucketHours ?? 1, counts: [], expected: [])
         }
-        // An open span is the span that has events.
-        let first = max(filter.hours.lowerBound, known.lowerBound), end = min(filter.hours.upperBound, known.upperBound + 1)
+        // An open span is the span that has events, without strays; who names its ends sees those too.
+        let isOpen = (filter.hours.lowerBound <= CubeHour.range.lowerBound, filter.hours.upperBound >= CubeHour.range.upperBound)
+        let first = isOpen.0 ? usual.lowerBound : max(filter.hours.lowerBound, all.lowerBound)
+        let end = isOpen.1 ? usual.upperBound + 1 : min(filter.hours.upperBound, all.upperBound + 1)
         let hours = max(0, end - first)
         let size = bucketHours ?? [1, 3, 6, 12, 24, 168].first { hours / $0 <= 200 } ?? 720
         let start = first - first % size
@@ -297,17 +301,21 @@ struct MapQueries {
         }
     }
 
-    /// The hours that have events, and the kinds of these, as far as the caller may know.
-    private func extent() -> (hours: ClosedRange<Int>?, kinds: [Kind]) {
+    /// When there are events, and the kinds of these, as far as the caller may know.
+    private func extent() -> (extent: TimeExtent, kinds: [Kind]) {
         guard let permitted else {
             let spans = [state.cube.hours, state.nowhereHours].compactMap { $0 }
             let first = spans.map(\.lowerBound).min(), last = spans.map(\.upperBound).max()
-            return (first.flatMap { first in last.map { first...$0 } }, state.cube.kinds.kinds)
+            let extent = TimeExtent(first.flatMap { first in last.map { first...$0 } }) { hours in
+                state.nowhere.reduce(into: state.cube.counts(byHourIn: hours, of: nil)) { $0[$1.key.hour - hours.lowerBound] += $1.value.count }
+            }
+            return (extent, state.cube.kinds.kinds)
         }
         var own = CubeFilter(layer: .transactions)
         own.jurisdictions = permitted
-        let (hours, kinds) = state.cube.extent(of: renderer.prepare(own, for: state).cells ?? [])
-        return (hours, zip(state.cube.kinds.kinds, kinds).filter(\.1).map(\.0))
+        let cells = renderer.prepare(own, for: state).cells ?? []
+        let (hours, kinds) = state.cube.extent(of: cells)
+        return (TimeExtent(hours) { state.cube.counts(byHourIn: $0, of: cells) }, zip(state.cube.kinds.kinds, kinds).filter(\.1).map(\.0))
     }
 
     private var visibleAreas: [Area] {

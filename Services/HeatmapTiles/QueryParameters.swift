@@ -51,7 +51,7 @@ struct QueryParameters: Sendable {
     /// A whole number within a range.
     func integer(_ name: String, in range: ClosedRange<Int>) throws -> Int? {
         guard let text = self[name] else { return nil }
-        guard let number = Int(text), range.contains(number) else {
+        guard let number = Int(plain: text), range.contains(number) else {
             throw BadQuery(field: name, reason: "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
         return number
@@ -70,7 +70,7 @@ struct QueryParameters: Sendable {
     /// `west,south,east,north` in degrees.
     func boundingBox(_ name: String) throws -> BoundingBox? {
         guard let text = self[name] else { return nil }
-        let numbers = text.split(separator: ",", omittingEmptySubsequences: false).compactMap { Double($0) }
+        let numbers = text.split(separator: ",", omittingEmptySubsequences: false).compactMap { Double(plain: $0) }
         guard numbers.count == 4, text.utf8.filter({ $0 == UInt8(ascii: ",") }).count == 3 else {
             throw BadQuery(field: name, reason: "must be west,south,east,north in degrees")
         }
@@ -103,7 +103,9 @@ struct QueryParameters: Sendable {
             } else {
                 filter.types = try types(of: "layer \(layer.rawValue)", known: known)
             }
-            filter.minimumRisk = try number("min_risk", in: 0...1) ?? 0
+            // Complaints have no risks: all of them count.
+            let minimum = try number("min_risk", in: 0...1) ?? 0
+            filter.minimumRisk = layer == .complaints ? 0 : minimum
         }
         filter.hoursOfDay = try numbers("hours_of_day", in: 0...23)
         filter.daysOfWeek = try numbers("days_of_week", in: 1...7)
@@ -121,7 +123,7 @@ struct QueryParameters: Sendable {
 
     private func number(_ name: String, in range: ClosedRange<Double>) throws -> Double? {
         guard let text = self[name] else { return nil }
-        guard let number = Double(text), range.contains(number) else {
+        guard let number = Double(plain: text), range.contains(number) else {
             throw BadQuery(field: name, reason: "must be a number from \(Int(range.lowerBound)) to \(Int(range.upperBound))")
         }
         return number
@@ -147,13 +149,12 @@ struct QueryParameters: Sendable {
         try instant("at").map { Int(($0.microseconds + CubeHour.microsecondsPerHour - 1) / CubeHour.microsecondsPerHour) }
     }
 
-    /// The same, refused where it lies after the hour of `now`: nobody knows yet what will be known then.
+    /// The same, refused where it lies after `now`: nobody knows yet what will be known then.
     func knownBefore(asOf now: Timestamp) throws -> Int? {
-        let end = try knownBefore()
-        guard end ?? 0 <= Int(now.microseconds / CubeHour.microsecondsPerHour) + 1 else {
+        guard try instant("at").map({ $0 <= now }) != false else {
             throw BadQuery(field: "at", reason: "must not lie in the future: it is \(now.iso8601)")
         }
-        return end
+        return try knownBefore()
     }
 
     /// `from` is rounded down and `to` up to whole UTC hours; without them the span is open.
@@ -181,19 +182,40 @@ struct QueryParameters: Sendable {
     }
 
     private func types(of owner: String, known: [String]) throws -> Set<String>? {
-        guard let text = self["types"] else { return nil }
-        let types = text.split(separator: ",", maxSplits: Self.maxTypes + 1).map(String.init)
-        guard types.count <= Self.maxTypes else { throw BadQuery(field: "types", reason: "must name at most \(Self.maxTypes) types") }
+        guard let text = values["types"] else { return nil }
+        let types = try names(in: text, known: Set(known))
         if let unknown = types.first(where: { !known.contains($0) }) {
             let list = known.prefix(20).joined(separator: ", ") + (known.count > 20 ? ", …" : "")
             let hint = known.isEmpty ? ", which has none yet" : "; known are \(list)"
             throw BadQuery(
                 field: "types", reason: "\"\(unknown.prefix(Kind.maxTypeBytes))\" is not a type of \(owner)\(hint)")
         }
+        if let repeated = Dictionary(grouping: types, by: \.self).first(where: { $1.count > 1 })?.key {
+            throw BadQuery(field: "types", reason: "\"\(repeated)\" is named more than once")
+        }
         return Set(types)
     }
 
-    /// Numbers and ranges of them: `1,2,5-7`.
+    /// The parts between commas, where those that only together are a known name are one: crimes are named as their reporters like, with
+    /// commas too.
+    private func names(in text: String, known: Set<String>) throws -> [String] {
+        let mostCommas = known.lazy.map { $0.utf8.count { $0 == UInt8(ascii: ",") } }.max() ?? 0
+        let tooMany = BadQuery(field: "types", reason: "must name at most \(Self.maxTypes) types")
+        let maxParts = Self.maxTypes * (mostCommas + 1)
+        let parts = text.split(separator: ",", maxSplits: maxParts, omittingEmptySubsequences: false)
+        guard parts.count <= maxParts else { throw tooMany }
+        var names: [String] = []
+        var rest = parts[...]
+        while let first = rest.first {
+            guard names.count < Self.maxTypes else { throw tooMany }
+            let longest = (1...min(rest.count, mostCommas + 1)).reversed().first { known.contains(rest.prefix($0).joined(separator: ",")) }
+            names.append(longest.map { rest.prefix($0).joined(separator: ",") } ?? String(first))
+            rest = rest.dropFirst(longest ?? 1)
+        }
+        return names
+    }
+
+    /// Numbers and ranges of them, which may go over the end: `1,2,5-7`, `22-5`.
     private func numbers(_ name: String, in range: ClosedRange<Int>) throws -> Set<Int>? {
         guard let text = self[name] else { return nil }
         let fault = BadQuery(
@@ -201,12 +223,26 @@ struct QueryParameters: Sendable {
         guard text.utf8.count <= 256 else { throw fault }
         var numbers = Set<Int>()
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-            let ends = part.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false).map { Int($0) }
-            guard let first = ends[0], let last = ends[ends.count - 1], first <= last, range.contains(first), range.contains(last) else {
-                throw fault
-            }
-            numbers.formUnion(first...last)
+            let ends = part.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false).map { Int(plain: $0) }
+            guard let first = ends[0], let last = ends[ends.count - 1], range.contains(first), range.contains(last) else { throw fault }
+            numbers.formUnion(first <= last ? Array(first...last) : Array(first...range.upperBound) + Array(range.lowerBound...last))
         }
         return numbers
+    }
+}
+
+extension Int {
+    /// As numbers are written: without signs or zeros that are not needed.
+    init?(plain text: some StringProtocol) {
+        guard let number = Int(text), String(number) == text else { return nil }
+        self = number
+    }
+}
+
+extension Double {
+    /// A decimal number.
+    init?(plain text: some StringProtocol) {
+        guard text.utf8.allSatisfy("0123456789.eE+-".utf8.contains), let number = Double(text) else { return nil }
+        self = number
     }
 }

@@ -119,14 +119,14 @@ struct Routes: Sendable {
         var numbers = ["z", "x", "y"].map { path[$0] ?? "" }
         let isDouble = numbers[2].hasSuffix("@2x")
         if isDouble { numbers[2].removeLast(3) }
-        guard let zoom = Int(numbers[0]), (0...CellTile.maximumZoom).contains(zoom) else {
+        guard let zoom = Int(plain: numbers[0]), (0...CellTile.maximumZoom).contains(zoom) else {
             throw BadQuery(field: "z", reason: "must be a whole number from 0 to \(CellTile.maximumZoom)")
         }
         let last = (1 << zoom) - 1
-        guard let x = Int(numbers[1]), (0...last).contains(x) else {
+        guard let x = Int(plain: numbers[1]), (0...last).contains(x) else {
             throw BadQuery(field: "x", reason: "must be a whole number from 0 to \(last) at zoom \(zoom)")
         }
-        guard let y = Int(numbers[2]), (0...last).contains(y), let tile = Tile(zoom: zoom, x: x, y: y) else {
+        guard let y = Int(plain: numbers[2]), (0...last).contains(y), let tile = Tile(zoom: zoom, x: x, y: y) else {
             throw BadQuery(field: "y", reason: "must be a whole number from 0 to \(last) at zoom \(zoom)")
         }
         return (tile, isDouble)

@@ -55,6 +55,7 @@ import Testing
         let map = LiveMap(QueryTests.state)
         let past = PastMaps(map: map) { hour in hour == Sample.firstHour + 1 ? Sample.cube(of: Sample.events(50, seed: 3)) : Cube() }
         try await RoutesTests.withRoutes(map, past: past) { routes in
+            var routes = routes
             func count(at: String) async throws -> Int {
                 let response = try await RoutesTests.tile(routes, "transactions", "0", "0", "0", "mvt", query: [("at", at)])
                 #expect(response.status == 200)
@@ -67,6 +68,11 @@ import Testing
             for moment in ["2089-01-05T03:00:00Z", "2030"] {
                 let answer = try await RoutesTests.tile(routes, "transactions", "0", "0", "0", "mvt", query: [("at", moment)])
                 #expect(answer.status == 400 && String(decoding: answer.bytes, as: UTF8.self).contains("\"message\":\"at: must"), "\(moment)")
+            }
+            // Nor at the end of this hour.
+            routes.now = { Timestamp(iso8601: "2026-01-05T00:10:00Z") ?? .now() }
+            for (moment, status) in [("2026-01-05T00:10:00Z", 200), ("2026-01-05T00:11:00Z", 400)] {
+                #expect(try await RoutesTests.tile(routes, "fraud", "0", "0", "0", "mvt", query: [("at", moment)]).status == status)
             }
             let bad = try await RoutesTests.tile(routes, "transactions", "0", "0", "0", "mvt", query: [("at", "then")])
             #expect(bad.status == 400 && String(decoding: bad.bytes, as: UTF8.self).contains("\"field\":\"at\""))

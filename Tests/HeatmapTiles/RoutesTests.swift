@@ -68,6 +68,7 @@ import Testing
         (["risk", "-1", "0", "0", "mvt"], "", "z: must be"), (["risk", "2", "4", "0", "mvt"], "", "x: must be a whole number from 0 to 3"),
         (["risk", "2", "0", "9", "mvt"], "", "y: must be"), (["risk", "2", "0", "1@2x", "mvt"], "", "format: must be mvt or png"),
         (["risk", "2", "0", "1", "gif"], "", "format: must be mvt or png"),
+        (["risk", "5", "01", "1", "mvt"], "", "x: must be"), (["risk", "5", "1", "+1", "png"], "", "y: must be"),
         (["love", "2", "0", "1", "mvt"], "", "layer: must be one of risk"),
         (["risk", "2", "0", "1", "mvt"], "until", "until: unknown parameter"),
         (["risk", "2", "0", "1", "png"], "geometry", "geometry: unknown"),

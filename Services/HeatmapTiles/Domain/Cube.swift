@@ -70,6 +70,7 @@ struct Cube: Sendable {
             if index < codes.count, codes[index] == cell { histories[index].take(tallies) }
         }
         world.take(everywhere)
+        hours = world.hours(ofKinds: [Bool](repeating: true, count: kinds.kinds.count))
     }
 
     private struct Slot: Hashable {

@@ -60,7 +60,8 @@ struct CubeFilter: Sendable, Hashable {
             hoursOfWeek: hoursOfWeek, minimumRisk: minimumRisk, cells: cells)
     }
 
-    private var hoursOfWeek: [Bool]? {
+    /// By hour since 1970 modulo 168; nil for all.
+    var hoursOfWeek: [Bool]? {
         guard hoursOfDay != nil || daysOfWeek != nil else { return nil }
         return (0..<168).map { hour in
             let local = CubeHour.ofWeek(hour, offsetMinutes: offsetMinutes)

@@ -119,6 +119,22 @@ extension Cube {
         return (hours, kinds)
     }
 
+    /// How many events there were in each of these hours, in the cells of a mask, or in all.
+    func counts(byHourIn hours: ClosedRange<Int>, of cells: [Bool]?) -> [Int] {
+        let filter = CubeFilter.Prepared(
+            kinds: [Bool](repeating: true, count: kinds.kinds.count), hours: hours.lowerBound..<hours.upperBound + 1, hoursBefore: nil,
+            hoursOfWeek: nil, minimumRisk: 0, cells: nil)
+        var counts = [Int](repeating: 0, count: hours.count)
+        guard let cells else {
+            world.forEachEntry(filter) { _, hour, tally in counts[hour - hours.lowerBound] += tally.count }
+            return counts
+        }
+        for (index, history) in histories.enumerated() where cells[index] {
+            history.forEachEntry(filter) { _, hour, tally in counts[hour - hours.lowerBound] += tally.count }
+        }
+        return counts
+    }
+
     /// The `limit` hottest cells at a zoom, hottest first; among equals the lower code first.
     func hotspots(_ layer: Layer, limit: Int, zoom: Int, in box: BoundingBox?, _ filter: CubeFilter.Prepared) -> [Cell] {
         let cells = cells(in: Tile.world, zoom: zoom, filter).filter { cell in

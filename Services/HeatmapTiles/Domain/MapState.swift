@@ -15,8 +15,11 @@ struct MapState: Sendable {
     private(set) var unplaced: [String: [Slot: Tally]] = [:]
     /// All of that together: what has happened and is nowhere on the map.
     private(set) var nowhere: [Slot: Tally] = [:]
-    /// From the first to the last hour in which something happened whose place was not known at first; nil where nothing did.
-    private(set) var nowhereHours: ClosedRange<Int>?
+    /// From the first to the last hour of that; nil where there is none.
+    var nowhereHours: ClosedRange<Int>? {
+        let hours = nowhere.keys.lazy.map(\.hour)
+        return hours.min().flatMap { first in hours.max().map { first...$0 } }
+    }
     /// Goes up with every change, over restarts too.
     private(set) var revision: UInt64
     /// When the cube tells what is to come: the moment that it was forecast at, in microseconds since 1970.
@@ -207,8 +210,6 @@ struct MapState: Sendable {
         if unplaced[place.terminalID]?[place.slot]?.count == 0 { unplaced[place.terminalID]?[place.slot] = nil }
         if unplaced[place.terminalID]?.isEmpty == true { unplaced[place.terminalID] = nil }
         if nowhere[place.slot]?.count == 0 { nowhere[place.slot] = nil }
-        let hour = place.slot.hour
-        nowhereHours = min(nowhereHours?.lowerBound ?? hour, hour)...max(nowhereHours?.upperBound ?? hour, hour)
     }
 
     /// Puts back what was stored, before anything else is applied.
@@ -227,7 +228,7 @@ struct MapState: Sendable {
     func with(_ cube: Cube) -> MapState {
         var state = self
         state.cube = cube
-        (state.nowhere, state.nowhereHours) = ([:], nil)
+        state.nowhere = [:]
         return state
     }
 
