@@ -1,6 +1,7 @@
 import EventLog
 import Geo
-import Records
+import Postgres
+import TestSupport
 import Testing
 
 @testable import HeatmapTiles
@@ -103,5 +104,27 @@ import Testing
         #expect(summary.layers.first { $0.name == "complaints" }.map { [$0.count, $0.withoutPlace] } == [2, 1])
         let limited = MapQueries(state: state, forecast: nil, renderer: TileRenderer(), permitted: ["nowhere"])
         #expect(limited.complaints(limit: 10).isEmpty)
+    }
+
+    @Test("A store from before versions were kept counts complaints anew from the log, and keeps all else")
+    func migrated() async throws {
+        try await TemporaryPostgres.withPool(schema: "tiles") { pool in
+            try await migrate(pool, migrations: Array(MapStore.migrations.prefix(3)))
+            try await pool.execute("INSERT INTO kinds (signal, type) VALUES ('complaint', 'upi_fraud'), ('transaction', 'atm')")
+            let hour = Int32(Sample.firstHour), cell = Int64(MapState.cell(Sample.centre))
+            for kind in [Int32(1), 2] { try await pool.execute("INSERT INTO cells VALUES (\(cell), \(kind), \(hour), 7, 0)") }
+            try await pool.execute("INSERT INTO late SELECT hour + 1, cell, kind, hour, count, risk_sum FROM cells")
+            for consumer in ["records", "decisions"] {
+                try await pool.execute("INSERT INTO log_positions VALUES (\(consumer), \(PostgresTransactionID(4)), 4)")
+            }
+            try await migrate(pool, migrations: MapStore.migrations)
+            let store = MapStore(pool: pool)
+            let (map, _, records) = try await LogFollowerTests.load(store)
+            #expect(try await LogFollowerTests.consumer(store).position().sequence == 4)
+            #expect(MapStateTests.count(map.current, .transactions) == 7 && MapStateTests.count(map.current, .complaints) == 0)
+            try await records.take(LogFollowerTests.batch(Self.first, from: 1))
+            #expect(MapStateTests.count(map.current, .complaints) == 2)
+            #expect(Self.told(try await LogFollowerTests.load(store).map.current) == Self.told(map.current))
+        }
     }
 }
