@@ -106,10 +106,18 @@ struct CaseRoutes: Sendable {
     }
 
     private struct Health: Encodable {
+        struct ReliabilityBin: Encodable {
+            var meanScore: Double
+            var observed: Double
+            var decisions: Int
+        }
+
         struct Outcomes: Encodable {
             var decisions: Int
             var frauds: Int
             var calibrationError: Double
+            /// Tenths of the range of scores, the lowest first; without empty ones.
+            var reliability: [ReliabilityBin]
             /// Absent without outcomes of both kinds.
             var averagePrecision: Double?
             /// Shares of prediction sets that hold the truth; absent where the model states none.
@@ -141,6 +149,9 @@ struct CaseRoutes: Sendable {
             outcomes: answer.outcomes.map { outcomes in
                 .init(
                     decisions: Int(outcomes.decisions), frauds: Int(outcomes.frauds), calibrationError: outcomes.calibrationError,
+                    reliability: outcomes.reliability.map {
+                        .init(meanScore: $0.meanScore, observed: $0.observed, decisions: Int($0.decisions))
+                    },
                     averagePrecision: outcomes.frauds > 0 && outcomes.frauds < outcomes.decisions ? outcomes.averagePrecision : nil,
                     statedCoverage: outcomes.coverage?.stated, observedCoverage: outcomes.coverage?.observed)
             },

@@ -20,6 +20,7 @@ struct ModelHealth: Sendable {
         let decisions: Int
         let frauds: Int
         let calibrationError: Double
+        let reliability: [RankingMetrics.ReliabilityBin]
         /// NaN without outcomes of both kinds.
         let averagePrecision: Double
         let statedCoverage: Double?
@@ -36,6 +37,7 @@ struct ModelHealth: Sendable {
             : Outcomes(
                 decisions: scores.count, frauds: isFraud.reduce(0) { $0 + ($1 ? 1 : 0) },
                 calibrationError: RankingMetrics.calibrationError(probabilities: scores, isPositive: isFraud),
+                reliability: RankingMetrics.reliability(probabilities: scores, isPositive: isFraud),
                 averagePrecision: RankingMetrics.averagePrecision(scores: scores, isPositive: isFraud),
                 statedCoverage: manifest.conformal?.coverage, observed: manifest.conformal?.observe(scores, isFraud: isFraud))
     }

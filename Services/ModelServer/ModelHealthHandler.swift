@@ -26,6 +26,9 @@ extension ModelServerHandlers {
                         ModelsV1.ModelOutcomes.Coverage(
                             stated: outcomes.statedCoverage ?? 0, observed: observed.coverage, ofFrauds: observed.fraudCoverage,
                             ofGenuine: observed.genuineCoverage, decidedShare: observed.decidedShare)
+                    },
+                    reliability: outcomes.reliability.map {
+                        .init(meanScore: $0.meanProbability, observed: $0.observed, decisions: UInt32($0.count))
                     })
             })
     }

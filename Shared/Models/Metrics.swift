@@ -116,15 +116,32 @@ public enum RankingMetrics {
 
     /// Expected calibration error over bins of equal width: the mean gap between stated and observed frequency, weighted by rows.
     public static func calibrationError(probabilities: [Double], isPositive: [Bool], bins: Int = 20) -> Double {
-        precondition(probabilities.count == isPositive.count, "one label a probability")
         guard !probabilities.isEmpty else { return .nan }
-        var stated = [Double](repeating: 0, count: bins)
-        var observed = stated
+        let found = reliability(probabilities: probabilities, isPositive: isPositive, bins: bins)
+        return found.reduce(0) { $0 + abs($1.meanProbability - $1.observed) * Double($1.count) } / Double(probabilities.count)
+    }
+
+    /// Rows whose probabilities lie close to each other.
+    public struct ReliabilityBin: Equatable, Sendable {
+        public let meanProbability: Double
+        /// The share that is positive.
+        public let observed: Double
+        public let count: Int
+    }
+
+    /// Stated against observed frequency in bins of equal width, the lowest first; without those that no row falls in.
+    public static func reliability(probabilities: [Double], isPositive: [Bool], bins: Int = 10) -> [ReliabilityBin] {
+        precondition(probabilities.count == isPositive.count, "one label a probability")
+        var sums = [(stated: Double, positive: Int, count: Int)](repeating: (0, 0, 0), count: bins)
         for (probability, positive) in zip(probabilities, isPositive) {
             let bin = min(bins - 1, max(0, Int(probability * Double(bins))))
-            stated[bin] += probability
-            if positive { observed[bin] += 1 }
+            sums[bin].stated += probability
+            sums[bin].count += 1
+            if positive { sums[bin].positive += 1 }
         }
-        return zip(stated, observed).reduce(0) { $0 + abs($1.0 - $1.1) } / Double(probabilities.count)
+        return sums.filter { $0.count > 0 }.map { sum in
+            let count = Double(sum.count)
+            return ReliabilityBin(meanProbability: sum.stated / count, observed: Double(sum.positive) / count, count: sum.count)
+        }
     }
 }

@@ -84,6 +84,10 @@ import Testing
             let after = try await client.getModelHealth(.init(version: version))
             let outcomes = try #require(after.outcomes)
             #expect(outcomes.decisions == 10 && outcomes.frauds == 7)
+            // Five were scored low and five high; two of the former were frauds.
+            #expect(outcomes.reliability.map(\.decisions) == [5, 5] && outcomes.reliability.map(\.observed) == [0.4, 1])
+            let stated = [0.0474, 0.9526]
+            #expect(zip(outcomes.reliability, stated).allSatisfy { abs($0.meanScore - $1) < 1e-4 })
             let coverage = try #require(outcomes.coverage)
             #expect(coverage.stated == 0.9 && abs(coverage.observed - 0.8) < 1e-12 && coverage.ofGenuine == 1)
         }

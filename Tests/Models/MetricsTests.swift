@@ -55,6 +55,16 @@ import Testing
         })
     }
 
+    @Test func `reliability sets what was stated against what was seen, bin by bin`() {
+        let stated = [0.0, 0.06, 0.31, 0.39, 1.0, 0.95]
+        let found = RankingMetrics.reliability(probabilities: stated, isPositive: [false, true, false, false, true, true])
+        #expect(found.map(\.count) == [2, 2, 2] && found.map(\.observed) == [0.5, 0, 1])
+        #expect(zip(found, [0.03, 0.35, 0.975]).allSatisfy { abs($0.meanProbability - $1) < 1e-12 })
+        #expect(RankingMetrics.reliability(probabilities: [], isPositive: []).isEmpty)
+        let gap = RankingMetrics.calibrationError(probabilities: [0.2, 0.8], isPositive: [false, true], bins: 1)
+        #expect(gap.magnitude < 1e-12)
+    }
+
     @Test func `calibration survives margins of any size and labels of one class`() {
         #expect(BetaCalibration(fittingMargins: [1, 2], isPositive: [true, true]) == .identity)
         for margin in [-1e6, -50, 0, 50, 1e6] { #expect((0...1).contains(BetaCalibration.identity.probability(margin: margin))) }

@@ -3148,6 +3148,84 @@ extension ModelsV1 {
 extension ModelsV1 {
     /// What a model's scores were worth where the truth came out: a label, or, where labels name frauds only, the label delay without one.
     public struct ModelOutcomes: Message {
+        /// What decisions of about the same score were worth.
+        public struct ReliabilityBin: Message {
+            public var meanScore: Double = 0
+            /// The share that was fraud.
+            public var observed: Double = 0
+            public var decisions: UInt32 = 0
+
+            public init() {}
+
+            public init(
+                meanScore: Double = 0,
+                observed: Double = 0,
+                decisions: UInt32 = 0
+            ) {
+                self.meanScore = meanScore
+                self.observed = observed
+                self.decisions = decisions
+            }
+
+            public static let fullName = "vigil.models.v1.ModelOutcomes.ReliabilityBin"
+
+            private static let descriptor = MessageDescriptor(
+                Vigil__Models__V1__ModelOutcomes__ReliabilityBin(), { vigil__models__v1__model_outcomes__reliability_bin__init($0) }, isRecursive: false)
+
+            public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+                self = try withUnpacked(bytes, Self.descriptor) {
+                    try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Models__V1__ModelOutcomes__ReliabilityBin.self))
+                }
+            }
+
+            package init(unpacked: UnsafePointer<Vigil__Models__V1__ModelOutcomes__ReliabilityBin>) throws {
+                self.meanScore = unpacked.pointee.mean_score
+                self.observed = unpacked.pointee.observed
+                self.decisions = unpacked.pointee.decisions
+            }
+
+            public var protobufByteCount: Int {
+                var counter = ProtobufCounter()
+                send(to: &counter)
+                return counter.count
+            }
+
+            public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+            @inline(__always)
+            private func send(to sink: inout some ProtobufSink) {
+                if self.meanScore.bitPattern != 0 { sink.double(1, self.meanScore) }
+                if self.observed.bitPattern != 0 { sink.double(2, self.observed) }
+                if self.decisions != 0 { sink.uint32(3, self.decisions) }
+            }
+
+            public func writeJSON(to writer: inout JSONWriter) {
+                writer.beginObject()
+                if self.meanScore.bitPattern != 0 { writer.field("meanScore"); writer.write(self.meanScore) }
+                if self.observed.bitPattern != 0 { writer.field("observed"); writer.write(self.observed) }
+                if self.decisions != 0 { writer.field("decisions"); writer.write(self.decisions) }
+                writer.endObject()
+            }
+
+            public init(json reader: inout JSONReader) throws {
+                try reader.beginObject()
+                while let name = try reader.nextField() {
+                    switch name {
+                    case "meanScore", "mean_score":
+                        if try reader.readNullIfNext() { continue }
+                        self.meanScore = try reader.readDouble()
+                    case "observed":
+                        if try reader.readNullIfNext() { continue }
+                        self.observed = try reader.readDouble()
+                    case "decisions":
+                        if try reader.readNullIfNext() { continue }
+                        self.decisions = try reader.readUInt32()
+                    default: try reader.skipUnknown()
+                    }
+                }
+            }
+        }
+
         /// Shares, 0 to 1, of prediction sets that held the truth.
         public struct Coverage: Message {
             public var stated: Double = 0
@@ -3253,6 +3331,8 @@ extension ModelsV1 {
         public var averagePrecision: Double = 0
         /// Absent where the model states none.
         public var coverage: ModelsV1.ModelOutcomes.Coverage?
+        /// How stated and observed frequency compare, in tenths of the range of scores, the lowest first; without those that no score fell in.
+        public var reliability: [ModelsV1.ModelOutcomes.ReliabilityBin] = []
 
         public init() {}
 
@@ -3261,13 +3341,15 @@ extension ModelsV1 {
             frauds: UInt32 = 0,
             calibrationError: Double = 0,
             averagePrecision: Double = 0,
-            coverage: ModelsV1.ModelOutcomes.Coverage? = nil
+            coverage: ModelsV1.ModelOutcomes.Coverage? = nil,
+            reliability: [ModelsV1.ModelOutcomes.ReliabilityBin] = []
         ) {
             self.decisions = decisions
             self.frauds = frauds
             self.calibrationError = calibrationError
             self.averagePrecision = averagePrecision
             self.coverage = coverage
+            self.reliability = reliability
         }
 
         public static let fullName = "vigil.models.v1.ModelOutcomes"
@@ -3288,6 +3370,7 @@ extension ModelsV1 {
             self.calibrationError = unpacked.pointee.calibration_error
             self.averagePrecision = unpacked.pointee.average_precision
             if let message = unpacked.pointee.coverage { self.coverage = try ModelsV1.ModelOutcomes.Coverage(unpacked: message) }
+            self.reliability = try Unpacked.list(unpacked.pointee.reliability, unpacked.pointee.n_reliability) { try ModelsV1.ModelOutcomes.ReliabilityBin(unpacked: Unpacked.message($0)) }
         }
 
         public var protobufByteCount: Int {
@@ -3305,6 +3388,7 @@ extension ModelsV1 {
             if self.calibrationError.bitPattern != 0 { sink.double(3, self.calibrationError) }
             if self.averagePrecision.bitPattern != 0 { sink.double(4, self.averagePrecision) }
             if let value = self.coverage { sink.message(5, value) }
+            for value in self.reliability { sink.message(6, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -3314,6 +3398,12 @@ extension ModelsV1 {
             if self.calibrationError.bitPattern != 0 { writer.field("calibrationError"); writer.write(self.calibrationError) }
             if self.averagePrecision.bitPattern != 0 { writer.field("averagePrecision"); writer.write(self.averagePrecision) }
             if let value = self.coverage { writer.field("coverage"); writer.write(value) }
+            if !self.reliability.isEmpty {
+                writer.field("reliability")
+                writer.beginArray()
+                for value in self.reliability { writer.write(value) }
+                writer.endArray()
+            }
             writer.endObject()
         }
 
@@ -3336,6 +3426,12 @@ extension ModelsV1 {
                 case "coverage":
                     if try reader.readNullIfNext() { continue }
                     self.coverage = try ModelsV1.ModelOutcomes.Coverage(json: &reader)
+                case "reliability":
+                    if try reader.readNullIfNext() { continue }
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.reliability.append(try ModelsV1.ModelOutcomes.ReliabilityBin(json: &reader))
+                    }
                 default: try reader.skipUnknown()
                 }
             }
@@ -3627,27 +3723,29 @@ extension FileDescriptor {
             bFIEd2lkZSJFChVHZXRNb2RlbEhlYWx0aFJlcXVlc3QSGAoHdmVyc2lvbhgBIAEoCVIHdmVyc2lvbhISCgRkYXlzGAIgASgNUgRkYXlzIsEBChZHZXRNb2Rl\
             bEhlYWx0aFJlc3BvbnNlEhgKB3ZlcnNpb24YASABKAlSB3ZlcnNpb24SHAoJZGVjaXNpb25zGAIgASgNUglkZWNpc2lvbnMSMwoFZHJpZnQYAyADKAsyHS52\
             aWdpbC5tb2RlbHMudjEuRmVhdHVyZURyaWZ0UgVkcmlmdBI6CghvdXRjb21lcxgEIAEoCzIeLnZpZ2lsLm1vZGVscy52MS5Nb2RlbE91dGNvbWVzUghvdXRj\
-            b21lcyJRCgxGZWF0dXJlRHJpZnQSGAoHZmVhdHVyZRgBIAEoCVIHZmVhdHVyZRInCg9zdGFiaWxpdHlfaW5kZXgYAiABKAFSDnN0YWJpbGl0eUluZGV4IoYD\
+            b21lcyJRCgxGZWF0dXJlRHJpZnQSGAoHZmVhdHVyZRgBIAEoCVIHZmVhdHVyZRInCg9zdGFiaWxpdHlfaW5kZXgYAiABKAFSDnN0YWJpbGl0eUluZGV4IsIE\
             Cg1Nb2RlbE91dGNvbWVzEhwKCWRlY2lzaW9ucxgBIAEoDVIJZGVjaXNpb25zEhYKBmZyYXVkcxgCIAEoDVIGZnJhdWRzEisKEWNhbGlicmF0aW9uX2Vycm9y\
             GAMgASgBUhBjYWxpYnJhdGlvbkVycm9yEisKEWF2ZXJhZ2VfcHJlY2lzaW9uGAQgASgBUhBhdmVyYWdlUHJlY2lzaW9uEkMKCGNvdmVyYWdlGAUgASgLMicu\
-            dmlnaWwubW9kZWxzLnYxLk1vZGVsT3V0Y29tZXMuQ292ZXJhZ2VSCGNvdmVyYWdlGp8BCghDb3ZlcmFnZRIWCgZzdGF0ZWQYASABKAFSBnN0YXRlZBIaCghv\
-            YnNlcnZlZBgCIAEoAVIIb2JzZXJ2ZWQSGwoJb2ZfZnJhdWRzGAMgASgBUghvZkZyYXVkcxIdCgpvZl9nZW51aW5lGAQgASgBUglvZkdlbnVpbmUSIwoNZGVj\
-            aWRlZF9zaGFyZRgFIAEoAVIMZGVjaWRlZFNoYXJlKpABCgpNb2RlbFN0YWdlEhsKF01PREVMX1NUQUdFX1VOU1BFQ0lGSUVEEAASGgoWTU9ERUxfU1RBR0Vf\
-            Q0hBTExFTkdFUhABEhgKFE1PREVMX1NUQUdFX0NIQU1QSU9OEAISFwoTTU9ERUxfU1RBR0VfUkVUSVJFRBADEhYKEk1PREVMX1NUQUdFX1NIQURPVxAEMvAJ\
-            CgxNb2RlbFNlcnZpY2USSwoFU2NvcmUSHS52aWdpbC5tb2RlbHMudjEuU2NvcmVSZXF1ZXN0Gh4udmlnaWwubW9kZWxzLnYxLlNjb3JlUmVzcG9uc2UiA5AC\
-            AhJgCgxHZXREZWNpc2lvbnMSJC52aWdpbC5tb2RlbHMudjEuR2V0RGVjaXNpb25zUmVxdWVzdBolLnZpZ2lsLm1vZGVscy52MS5HZXREZWNpc2lvbnNSZXNw\
-            b25zZSIDkAIBEmYKDlJlcGxheURlY2lzaW9uEiYudmlnaWwubW9kZWxzLnYxLlJlcGxheURlY2lzaW9uUmVxdWVzdBonLnZpZ2lsLm1vZGVscy52MS5SZXBs\
-            YXlEZWNpc2lvblJlc3BvbnNlIgOQAgESWgoLVXBsb2FkTW9kZWwSIy52aWdpbC5tb2RlbHMudjEuVXBsb2FkTW9kZWxSZXF1ZXN0GiQudmlnaWwubW9kZWxz\
-            LnYxLlVwbG9hZE1vZGVsUmVzcG9uc2UoARJbCgxQcm9tb3RlTW9kZWwSJC52aWdpbC5tb2RlbHMudjEuUHJvbW90ZU1vZGVsUmVxdWVzdBolLnZpZ2lsLm1v\
-            ZGVscy52MS5Qcm9tb3RlTW9kZWxSZXNwb25zZRJYCgtTaGFkb3dNb2RlbBIjLnZpZ2lsLm1vZGVscy52MS5TaGFkb3dNb2RlbFJlcXVlc3QaJC52aWdpbC5t\
-            b2RlbHMudjEuU2hhZG93TW9kZWxSZXNwb25zZRJeCg1Sb2xsQmFja01vZGVsEiUudmlnaWwubW9kZWxzLnYxLlJvbGxCYWNrTW9kZWxSZXF1ZXN0GiYudmln\
-            aWwubW9kZWxzLnYxLlJvbGxCYWNrTW9kZWxSZXNwb25zZRJaCgpMaXN0TW9kZWxzEiIudmlnaWwubW9kZWxzLnYxLkxpc3RNb2RlbHNSZXF1ZXN0GiMudmln\
-            aWwubW9kZWxzLnYxLkxpc3RNb2RlbHNSZXNwb25zZSIDkAIBEmYKDkdldE1vZGVsSGVhbHRoEiYudmlnaWwubW9kZWxzLnYxLkdldE1vZGVsSGVhbHRoUmVx\
-            dWVzdBonLnZpZ2lsLm1vZGVscy52MS5HZXRNb2RlbEhlYWx0aFJlc3BvbnNlIgOQAgESZgoOUHJlZGljdENhc2hPdXQSJi52aWdpbC5tb2RlbHMudjEuUHJl\
-            ZGljdENhc2hPdXRSZXF1ZXN0GicudmlnaWwubW9kZWxzLnYxLlByZWRpY3RDYXNoT3V0UmVzcG9uc2UiA5ACARJjCg1Gb3JlY2FzdENlbGxzEiUudmlnaWwu\
-            bW9kZWxzLnYxLkZvcmVjYXN0Q2VsbHNSZXF1ZXN0GiYudmlnaWwubW9kZWxzLnYxLkZvcmVjYXN0Q2VsbHNSZXNwb25zZSIDkAIBEmAKDVRhaWxEZWNpc2lv\
-            bnMSJS52aWdpbC5tb2RlbHMudjEuVGFpbERlY2lzaW9uc1JlcXVlc3QaJi52aWdpbC5tb2RlbHMudjEuVGFpbERlY2lzaW9uc1Jlc3BvbnNlMAESYwoNR2V0\
-            U3RhdGlzdGljcxIlLnZpZ2lsLm1vZGVscy52MS5HZXRTdGF0aXN0aWNzUmVxdWVzdBomLnZpZ2lsLm1vZGVscy52MS5HZXRTdGF0aXN0aWNzUmVzcG9uc2Ui\
-            A5ACAWIGcHJvdG8z
+            dmlnaWwubW9kZWxzLnYxLk1vZGVsT3V0Y29tZXMuQ292ZXJhZ2VSCGNvdmVyYWdlEk8KC3JlbGlhYmlsaXR5GAYgAygLMi0udmlnaWwubW9kZWxzLnYxLk1v\
+            ZGVsT3V0Y29tZXMuUmVsaWFiaWxpdHlCaW5SC3JlbGlhYmlsaXR5GmkKDlJlbGlhYmlsaXR5QmluEh0KCm1lYW5fc2NvcmUYASABKAFSCW1lYW5TY29yZRIa\
+            CghvYnNlcnZlZBgCIAEoAVIIb2JzZXJ2ZWQSHAoJZGVjaXNpb25zGAMgASgNUglkZWNpc2lvbnManwEKCENvdmVyYWdlEhYKBnN0YXRlZBgBIAEoAVIGc3Rh\
+            dGVkEhoKCG9ic2VydmVkGAIgASgBUghvYnNlcnZlZBIbCglvZl9mcmF1ZHMYAyABKAFSCG9mRnJhdWRzEh0KCm9mX2dlbnVpbmUYBCABKAFSCW9mR2VudWlu\
+            ZRIjCg1kZWNpZGVkX3NoYXJlGAUgASgBUgxkZWNpZGVkU2hhcmUqkAEKCk1vZGVsU3RhZ2USGwoXTU9ERUxfU1RBR0VfVU5TUEVDSUZJRUQQABIaChZNT0RF\
+            TF9TVEFHRV9DSEFMTEVOR0VSEAESGAoUTU9ERUxfU1RBR0VfQ0hBTVBJT04QAhIXChNNT0RFTF9TVEFHRV9SRVRJUkVEEAMSFgoSTU9ERUxfU1RBR0VfU0hB\
+            RE9XEAQy8AkKDE1vZGVsU2VydmljZRJLCgVTY29yZRIdLnZpZ2lsLm1vZGVscy52MS5TY29yZVJlcXVlc3QaHi52aWdpbC5tb2RlbHMudjEuU2NvcmVSZXNw\
+            b25zZSIDkAICEmAKDEdldERlY2lzaW9ucxIkLnZpZ2lsLm1vZGVscy52MS5HZXREZWNpc2lvbnNSZXF1ZXN0GiUudmlnaWwubW9kZWxzLnYxLkdldERlY2lz\
+            aW9uc1Jlc3BvbnNlIgOQAgESZgoOUmVwbGF5RGVjaXNpb24SJi52aWdpbC5tb2RlbHMudjEuUmVwbGF5RGVjaXNpb25SZXF1ZXN0GicudmlnaWwubW9kZWxz\
+            LnYxLlJlcGxheURlY2lzaW9uUmVzcG9uc2UiA5ACARJaCgtVcGxvYWRNb2RlbBIjLnZpZ2lsLm1vZGVscy52MS5VcGxvYWRNb2RlbFJlcXVlc3QaJC52aWdp\
+            bC5tb2RlbHMudjEuVXBsb2FkTW9kZWxSZXNwb25zZSgBElsKDFByb21vdGVNb2RlbBIkLnZpZ2lsLm1vZGVscy52MS5Qcm9tb3RlTW9kZWxSZXF1ZXN0GiUu\
+            dmlnaWwubW9kZWxzLnYxLlByb21vdGVNb2RlbFJlc3BvbnNlElgKC1NoYWRvd01vZGVsEiMudmlnaWwubW9kZWxzLnYxLlNoYWRvd01vZGVsUmVxdWVzdBok\
+            LnZpZ2lsLm1vZGVscy52MS5TaGFkb3dNb2RlbFJlc3BvbnNlEl4KDVJvbGxCYWNrTW9kZWwSJS52aWdpbC5tb2RlbHMudjEuUm9sbEJhY2tNb2RlbFJlcXVl\
+            c3QaJi52aWdpbC5tb2RlbHMudjEuUm9sbEJhY2tNb2RlbFJlc3BvbnNlEloKCkxpc3RNb2RlbHMSIi52aWdpbC5tb2RlbHMudjEuTGlzdE1vZGVsc1JlcXVl\
+            c3QaIy52aWdpbC5tb2RlbHMudjEuTGlzdE1vZGVsc1Jlc3BvbnNlIgOQAgESZgoOR2V0TW9kZWxIZWFsdGgSJi52aWdpbC5tb2RlbHMudjEuR2V0TW9kZWxI\
+            ZWFsdGhSZXF1ZXN0GicudmlnaWwubW9kZWxzLnYxLkdldE1vZGVsSGVhbHRoUmVzcG9uc2UiA5ACARJmCg5QcmVkaWN0Q2FzaE91dBImLnZpZ2lsLm1vZGVs\
+            cy52MS5QcmVkaWN0Q2FzaE91dFJlcXVlc3QaJy52aWdpbC5tb2RlbHMudjEuUHJlZGljdENhc2hPdXRSZXNwb25zZSIDkAIBEmMKDUZvcmVjYXN0Q2VsbHMS\
+            JS52aWdpbC5tb2RlbHMudjEuRm9yZWNhc3RDZWxsc1JlcXVlc3QaJi52aWdpbC5tb2RlbHMudjEuRm9yZWNhc3RDZWxsc1Jlc3BvbnNlIgOQAgESYAoNVGFp\
+            bERlY2lzaW9ucxIlLnZpZ2lsLm1vZGVscy52MS5UYWlsRGVjaXNpb25zUmVxdWVzdBomLnZpZ2lsLm1vZGVscy52MS5UYWlsRGVjaXNpb25zUmVzcG9uc2Uw\
+            ARJjCg1HZXRTdGF0aXN0aWNzEiUudmlnaWwubW9kZWxzLnYxLkdldFN0YXRpc3RpY3NSZXF1ZXN0GiYudmlnaWwubW9kZWxzLnYxLkdldFN0YXRpc3RpY3NS\
+            ZXNwb25zZSIDkAIBYgZwcm90bzM=
             """)
 }

@@ -1522,6 +1522,12 @@ void   vigil__models__v1__feature_drift__free_unpacked
   assert(message->base.descriptor == &vigil__models__v1__feature_drift__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   vigil__models__v1__model_outcomes__reliability_bin__init
+                     (Vigil__Models__V1__ModelOutcomes__ReliabilityBin         *message)
+{
+  static const Vigil__Models__V1__ModelOutcomes__ReliabilityBin init_value = VIGIL__MODELS__V1__MODEL_OUTCOMES__RELIABILITY_BIN__INIT;
+  *message = init_value;
+}
 void   vigil__models__v1__model_outcomes__coverage__init
                      (Vigil__Models__V1__ModelOutcomes__Coverage         *message)
 {
@@ -3919,6 +3925,70 @@ const ProtobufCMessageDescriptor vigil__models__v1__feature_drift__descriptor =
   (ProtobufCMessageInit) vigil__models__v1__feature_drift__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor vigil__models__v1__model_outcomes__reliability_bin__field_descriptors[3] =
+{
+  {
+    "mean_score",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ModelOutcomes__ReliabilityBin, mean_score),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "observed",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ModelOutcomes__ReliabilityBin, observed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "decisions",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Models__V1__ModelOutcomes__ReliabilityBin, decisions),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__models__v1__model_outcomes__reliability_bin__field_indices_by_name[] = {
+  2,   /* field[2] = decisions */
+  0,   /* field[0] = mean_score */
+  1,   /* field[1] = observed */
+};
+static const ProtobufCIntRange vigil__models__v1__model_outcomes__reliability_bin__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor vigil__models__v1__model_outcomes__reliability_bin__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.models.v1.ModelOutcomes.ReliabilityBin",
+  "ReliabilityBin",
+  "Vigil__Models__V1__ModelOutcomes__ReliabilityBin",
+  "vigil.models.v1",
+  sizeof(Vigil__Models__V1__ModelOutcomes__ReliabilityBin),
+  3,
+  vigil__models__v1__model_outcomes__reliability_bin__field_descriptors,
+  vigil__models__v1__model_outcomes__reliability_bin__field_indices_by_name,
+  1,  vigil__models__v1__model_outcomes__reliability_bin__number_ranges,
+  (ProtobufCMessageInit) vigil__models__v1__model_outcomes__reliability_bin__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor vigil__models__v1__model_outcomes__coverage__field_descriptors[5] =
 {
   {
@@ -4009,7 +4079,7 @@ const ProtobufCMessageDescriptor vigil__models__v1__model_outcomes__coverage__de
   (ProtobufCMessageInit) vigil__models__v1__model_outcomes__coverage__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__models__v1__model_outcomes__field_descriptors[5] =
+static const ProtobufCFieldDescriptor vigil__models__v1__model_outcomes__field_descriptors[6] =
 {
   {
     "decisions",
@@ -4071,6 +4141,18 @@ static const ProtobufCFieldDescriptor vigil__models__v1__model_outcomes__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "reliability",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Models__V1__ModelOutcomes, n_reliability),
+    offsetof(Vigil__Models__V1__ModelOutcomes, reliability),
+    &vigil__models__v1__model_outcomes__reliability_bin__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__models__v1__model_outcomes__field_indices_by_name[] = {
   3,   /* field[3] = average_precision */
@@ -4078,11 +4160,12 @@ static const unsigned vigil__models__v1__model_outcomes__field_indices_by_name[]
   4,   /* field[4] = coverage */
   0,   /* field[0] = decisions */
   1,   /* field[1] = frauds */
+  5,   /* field[5] = reliability */
 };
 static const ProtobufCIntRange vigil__models__v1__model_outcomes__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor vigil__models__v1__model_outcomes__descriptor =
 {
@@ -4092,7 +4175,7 @@ const ProtobufCMessageDescriptor vigil__models__v1__model_outcomes__descriptor =
   "Vigil__Models__V1__ModelOutcomes",
   "vigil.models.v1",
   sizeof(Vigil__Models__V1__ModelOutcomes),
-  5,
+  6,
   vigil__models__v1__model_outcomes__field_descriptors,
   vigil__models__v1__model_outcomes__field_indices_by_name,
   1,  vigil__models__v1__model_outcomes__number_ranges,

@@ -58,6 +58,7 @@ typedef struct Vigil__Models__V1__GetModelHealthRequest Vigil__Models__V1__GetMo
 typedef struct Vigil__Models__V1__GetModelHealthResponse Vigil__Models__V1__GetModelHealthResponse;
 typedef struct Vigil__Models__V1__FeatureDrift Vigil__Models__V1__FeatureDrift;
 typedef struct Vigil__Models__V1__ModelOutcomes Vigil__Models__V1__ModelOutcomes;
+typedef struct Vigil__Models__V1__ModelOutcomes__ReliabilityBin Vigil__Models__V1__ModelOutcomes__ReliabilityBin;
 typedef struct Vigil__Models__V1__ModelOutcomes__Coverage Vigil__Models__V1__ModelOutcomes__Coverage;
 
 
@@ -552,6 +553,18 @@ struct  Vigil__Models__V1__FeatureDrift
     , (char *)protobuf_c_empty_string, 0 }
 
 
+struct  Vigil__Models__V1__ModelOutcomes__ReliabilityBin
+{
+  ProtobufCMessage base;
+  double mean_score;
+  double observed;
+  uint32_t decisions;
+};
+#define VIGIL__MODELS__V1__MODEL_OUTCOMES__RELIABILITY_BIN__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__model_outcomes__reliability_bin__descriptor) \
+    , 0, 0, 0 }
+
+
 struct  Vigil__Models__V1__ModelOutcomes__Coverage
 {
   ProtobufCMessage base;
@@ -574,10 +587,12 @@ struct  Vigil__Models__V1__ModelOutcomes
   double calibration_error;
   double average_precision;
   Vigil__Models__V1__ModelOutcomes__Coverage *coverage;
+  size_t n_reliability;
+  Vigil__Models__V1__ModelOutcomes__ReliabilityBin **reliability;
 };
 #define VIGIL__MODELS__V1__MODEL_OUTCOMES__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__models__v1__model_outcomes__descriptor) \
-    , 0, 0, 0, 0, NULL }
+    , 0, 0, 0, 0, NULL, 0,NULL }
 
 
 /* Vigil__Models__V1__ScoreRequest methods */
@@ -1222,6 +1237,9 @@ Vigil__Models__V1__FeatureDrift *
 void   vigil__models__v1__feature_drift__free_unpacked
                      (Vigil__Models__V1__FeatureDrift *message,
                       ProtobufCAllocator *allocator);
+/* Vigil__Models__V1__ModelOutcomes__ReliabilityBin methods */
+void   vigil__models__v1__model_outcomes__reliability_bin__init
+                     (Vigil__Models__V1__ModelOutcomes__ReliabilityBin         *message);
 /* Vigil__Models__V1__ModelOutcomes__Coverage methods */
 void   vigil__models__v1__model_outcomes__coverage__init
                      (Vigil__Models__V1__ModelOutcomes__Coverage         *message);
@@ -1359,6 +1377,9 @@ typedef void (*Vigil__Models__V1__GetModelHealthResponse_Closure)
                   void *closure_data);
 typedef void (*Vigil__Models__V1__FeatureDrift_Closure)
                  (const Vigil__Models__V1__FeatureDrift *message,
+                  void *closure_data);
+typedef void (*Vigil__Models__V1__ModelOutcomes__ReliabilityBin_Closure)
+                 (const Vigil__Models__V1__ModelOutcomes__ReliabilityBin *message,
                   void *closure_data);
 typedef void (*Vigil__Models__V1__ModelOutcomes__Coverage_Closure)
                  (const Vigil__Models__V1__ModelOutcomes__Coverage *message,
@@ -1541,6 +1562,7 @@ extern const ProtobufCMessageDescriptor vigil__models__v1__get_model_health_requ
 extern const ProtobufCMessageDescriptor vigil__models__v1__get_model_health_response__descriptor;
 extern const ProtobufCMessageDescriptor vigil__models__v1__feature_drift__descriptor;
 extern const ProtobufCMessageDescriptor vigil__models__v1__model_outcomes__descriptor;
+extern const ProtobufCMessageDescriptor vigil__models__v1__model_outcomes__reliability_bin__descriptor;
 extern const ProtobufCMessageDescriptor vigil__models__v1__model_outcomes__coverage__descriptor;
 extern const ProtobufCServiceDescriptor vigil__models__v1__model_service__descriptor;
 
