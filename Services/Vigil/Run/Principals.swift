@@ -1,7 +1,7 @@
 import Foundation
 
 /// Who may come in when the suite has just been made: a bank, an agency, and two people, each with a secret of its own.
-/// The auth gateway reads the file at each start and keeps only salted hashes.
+/// The auth gateway reads the file at each start and keeps only salted hashes. Once made, the file is the operator's to change.
 struct Principals: Encodable {
     struct Principal: Encodable {
         var subject: String

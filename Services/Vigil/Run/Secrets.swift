@@ -14,7 +14,10 @@ struct Secrets {
         for service in Suite.services { _ = try password(Self.database(service)) }
         for name in [Self.ingestionToken, Self.authKeyEncryption] { _ = try key(name) }
         try prepareModelSigning()
-        try Principals(secrets: self).write(to: file(Principals.fileName))
+        let principals = try Principals(secrets: self)
+        // Whoever was added to it stays.
+        guard !FileManager.default.fileExists(atPath: file(Principals.fileName)) else { return }
+        try principals.write(to: file(Principals.fileName))
     }
 
     static let postgresAdministrator = "postgres-admin.password"

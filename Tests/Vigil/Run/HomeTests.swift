@@ -28,6 +28,23 @@ struct HomeTests {
         }
     }
 
+    @Test func whoeverIsAddedToThePrincipalsStays() throws {
+        try withFolder { folder in
+            let home = SuiteHome(explicit: folder)
+            try home.create()
+            let secrets = Secrets(folder: home.secrets), path = secrets.file(Principals.fileName)
+            try secrets.prepareAll()
+            let made = try String(contentsOfFile: path, encoding: .utf8)
+            #expect(made.contains("duty-officer"))
+            try "{}".write(toFile: path, atomically: true, encoding: .utf8)
+            try secrets.prepareAll()
+            #expect(try String(contentsOfFile: path, encoding: .utf8) == "{}")
+            try FileManager.default.removeItem(atPath: path)
+            try secrets.prepareAll()
+            #expect(try String(contentsOfFile: path, encoding: .utf8) == made)
+        }
+    }
+
     @Test func aSecondLauncherIsRefusedAndToldWhoRuns() throws {
         try withFolder { folder in
             let home = SuiteHome(explicit: folder)
