@@ -27,14 +27,15 @@ struct WebFiles: Sendable {
         let scripts = [
             "acknowledgements": PackageResources.acknowledgements_js, "alerts": PackageResources.alerts_js, "api": PackageResources.api_js,
             "chart": PackageResources.chart_js, "complaints": PackageResources.complaints_js, "controls": PackageResources.controls_js,
-            "detail": PackageResources.detail_js, "format": PackageResources.format_js, "items": PackageResources.items_js,
-            "layers": PackageResources.layers_js, "legend": PackageResources.legend_js, "live": PackageResources.live_js, "login": PackageResources.login_js,
-            "main": PackageResources.main_js, "map": PackageResources.map_js, "mercator": PackageResources.mercator_js,
-            "models": PackageResources.models_js, "names": PackageResources.names_js, "notes": PackageResources.notes_js,
-            "outlook": PackageResources.outlook_js, "palette": PackageResources.palette_js, "panels": PackageResources.panels_js,
-            "player": PackageResources.player_js, "rove": PackageResources.rove_js, "shapes": PackageResources.shapes_js,
-            "state": PackageResources.state_js, "strings": PackageResources.strings_js, "theme": PackageResources.theme_js,
-            "timeline": PackageResources.timeline_js, "waiting": PackageResources.waiting_js, "zones": PackageResources.zones_js,
+            "detail": PackageResources.detail_js, "format": PackageResources.format_js, "healing": PackageResources.healing_js,
+            "items": PackageResources.items_js, "layers": PackageResources.layers_js, "legend": PackageResources.legend_js,
+            "live": PackageResources.live_js, "login": PackageResources.login_js, "main": PackageResources.main_js, "map": PackageResources.map_js,
+            "mercator": PackageResources.mercator_js, "models": PackageResources.models_js, "names": PackageResources.names_js,
+            "notes": PackageResources.notes_js, "outlook": PackageResources.outlook_js, "palette": PackageResources.palette_js,
+            "panels": PackageResources.panels_js, "player": PackageResources.player_js, "rove": PackageResources.rove_js,
+            "shapes": PackageResources.shapes_js, "state": PackageResources.state_js, "strings": PackageResources.strings_js,
+            "theme": PackageResources.theme_js, "timeline": PackageResources.timeline_js, "waiting": PackageResources.waiting_js,
+            "zones": PackageResources.zones_js,
         ]
         for (name, bytes) in scripts { files.add("static/\(name).js", bytes) }
         for (name, bytes) in mapLibre { files.add("maplibre/\(name)", bytes) }

@@ -38,7 +38,7 @@ extension EndToEnd {
                 let seen = try result.json()
                 #expect(seen["acknowledged"] is String)
                 #expect((seen["contrast"] as? [String: Double])?.keys.sorted() == ["dark", "light"])
-                #expect((seen["axe"] as? [String: Int])?.count == 15)
+                #expect((seen["axe"] as? [String: Int])?.count == 16)
             }
         }
     }

@@ -154,11 +154,10 @@ import Testing
         limits.maxWindowUpdatesPerSecond = 100
         var guarded = FloodGuard(limits)
         guarded.advance(to: 0)
-        for _ in 0..<100 { #expect(guarded.allowsWindowUpdate()) }
-        #expect(!guarded.allowsWindowUpdate())
+        func allowed(of count: Int) -> Int { (0..<count).filter { _ in guarded.allowsWindowUpdate() }.count }
+        #expect(allowed(of: 200) == 100)
         guarded.advance(to: 500_000_000)
-        for _ in 0..<50 { #expect(guarded.allowsWindowUpdate()) }
-        #expect(!guarded.allowsWindowUpdate())
+        #expect(allowed(of: 200) == 50)
     }
 
     @Test func aHeaderBlockInManyContinuationsEndsTheConnection() throws {

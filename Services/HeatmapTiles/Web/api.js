@@ -11,16 +11,34 @@ export class RequestFailed extends Error {
 }
 
 let onSignedOut = () => {};
+let onFailure = () => {};
 
 /** Calls `work` from now on whenever the service says that nobody is signed in. */
 export function whenSignedOut(work) {
   onSignedOut = work;
 }
 
+/** Calls `work` from now on whenever something could not be had that may be had later, with the seconds to wait where the service says so. */
+export function whenFailed(work) {
+  onFailure = work;
+}
+
+const mayPass = (status) => status === 0 || status === 429 || status >= 500;
+
 /** No answer is waited for longer than this, so that what is slow never holds up the rest of the page. */
 const PATIENCE_MILLISECONDS = 20_000;
 
-async function request(path, { signal, ...options } = {}) {
+/** Asks for something; of what fails and may be had later, `whenFailed` hears as well. */
+async function request(path, options = {}) {
+  try {
+    return await ask(path, options);
+  } catch (error) {
+    if (!options.method && mayPass(error.status)) onFailure(error.retryAfter);
+    throw error;
+  }
+}
+
+async function ask(path, { signal, ...options } = {}) {
   let response;
   const patience = AbortSignal.timeout(PATIENCE_MILLISECONDS);
   try {

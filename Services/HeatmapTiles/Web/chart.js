@@ -42,3 +42,20 @@ export function lines(series, label, { width = 560, height = 150 } = {}) {
   svg.append(shape('line', { class: 'base', x1: 0, x2: width, y1: height - 0.5, y2: height - 0.5 }));
   return svg;
 }
+
+/** Stated against observed shares, both 0 to 1: a dot for each of `bins`, larger where more rests on it, and the line on which all would lie. */
+export function reliability(bins, label) {
+  const side = 100, svg = shape('svg', { class: 'chart', viewBox: `0 0 ${side} ${side}`, role: 'img', 'aria-label': label });
+  for (const part of [0.25, 0.5, 0.75]) {
+    svg.append(
+      shape('line', { class: 'rule', x1: 0, x2: side, y1: side * part, y2: side * part }), shape('line', { class: 'rule', y1: 0, y2: side, x1: side * part, x2: side * part }));
+  }
+  svg.append(shape('line', { class: 'ideal', x1: 0, y1: side, x2: side, y2: 0 }), shape('rect', { class: 'edge', width: side, height: side }));
+  const most = Math.log1p(Math.max(...bins.map(({ decisions }) => decisions)));
+  for (const { meanScore, observed, decisions } of bins) {
+    // One hundred thousand and ten are both to be seen: the size grows with the logarithm.
+    const dot = shape('circle', { class: 'dot-of', cx: meanScore * side, cy: (1 - observed) * side, r: (1.2 + 2.8 * (Math.log1p(decisions) / most)).toFixed(2) });
+    svg.append(dot);
+  }
+  return svg;
+}

@@ -12,10 +12,13 @@ export class Controls {
   #player;
   /** Choices of districts; null while they are not known. */
   #districts = null;
+  #isLimited;
   #markLayer;
   #markPreset;
 
-  constructor(state, player) {
+  /** `isLimited`: whether the viewer sees some districts only. */
+  constructor(state, player, isLimited) {
+    this.#isLimited = isLimited;
     this.#state = state;
     this.#player = player;
     const choices = (values, kind) => values.map((value) => ({ value, label: text(`${kind}.${value}`) }));
@@ -57,8 +60,11 @@ export class Controls {
     this.#markLayer(state.layer);
     this.#markPreset(state.preset);
     element('min-risk').value = state.minRisk;
-    element('min-risk').disabled = isForecast;
-    element('min-risk-value').textContent = formatPercent(state.minRisk);
+    element('min-risk').disabled = !state.hasRisk;
+    element('min-risk-value').textContent = state.hasRisk ? formatPercent(state.minRisk) : '–';
+    const why = element('min-risk-why');
+    why.hidden = state.hasRisk;
+    why.textContent = state.hasRisk ? '' : text(`filters.noRisk.${state.layer}`);
     element('daytime').value = state.daytime;
     if (this.#districts) fillSelect(element('jurisdiction'), this.#districts, state.jurisdiction);
     element('type-label').textContent = text(isCrime ? 'filters.crimeType' : 'filters.channel');
@@ -75,7 +81,8 @@ export class Controls {
   /** Fills in the districts, as GeoJSON has them. */
   setAreas(areas) {
     const options = areas.features.map((feature) => ({ value: feature.id, label: feature.properties.name }));
-    this.#districts = [{ value: '', label: text('filters.everywhere') }, ...options];
+    const all = !this.#isLimited ? 'everywhere' : options.length ? 'allOfYours' : 'noneOfYours';
+    this.#districts = [{ value: '', label: text(`filters.${all}`) }, ...options];
     fillSelect(element('jurisdiction'), this.#districts, this.#state.jurisdiction);
   }
 

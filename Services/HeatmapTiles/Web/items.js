@@ -50,6 +50,7 @@ export class Items {
     if (name === this.#shown) return;
     this.#shown = name;
     if (kind !== 'cell') this.#map?.mark(null);
+    this.#map?.spot(null);
     if (!kind) return this.#detail.close();
     try {
       if (kind === 'cell') this.#showCell(key, isGoing);
@@ -58,7 +59,11 @@ export class Items {
     } catch (error) {
       if (this.#shown !== name) return;
       this.#shown = '';
-      this.#notes.set('fault', text(error.status === 404 ? `${kind}s.gone` : `${kind}s.notLoaded`));
+      const isGone = error.status === 404;
+      this.#notes.set('fault', text(`${kind}s.${isGone ? 'gone' : 'notLoaded'}`), isGone ? null : () => {
+        this.#notes.clear('fault');
+        this.#open(kind, key, isGoing);
+      });
       this.#state[kind] = '';
       this.#state.write();
       this.#detail.close();
@@ -77,7 +82,10 @@ export class Items {
     const hour = Math.floor(Date.parse(alert.eventTime) / HOUR) * HOUR, [from, to] = state.span();
     if (hour < from || hour >= to) state.set({ preset: null, from: hour - 12 * HOUR, to: hour + 12 * HOUR }, { isPassing: true });
     const { longitude, latitude } = alert, isPlaced = latitude !== undefined && this.#map;
-    if (isPlaced) this.#goTo(longitude, latitude, isGoing);
+    if (isPlaced) {
+      this.#map.spot([longitude, latitude]);
+      this.#goTo(longitude, latitude, isGoing);
+    }
     this.#detail.showAlert(alert, isPlaced ? () => this.#map.showCell(longitude, latitude, CLOSE_ZOOM) : null);
   }
 
@@ -85,7 +93,10 @@ export class Items {
     const complaint = await this.#complaints.find(key);
     if (this.#state.complaint !== key) return;
     if (!complaint) throw new api.RequestFailed(404, key);
-    if (complaint.latitude !== undefined) this.#goTo(complaint.longitude, complaint.latitude, isGoing);
+    if (complaint.latitude !== undefined) {
+      this.#map?.spot([complaint.longitude, complaint.latitude]);
+      this.#goTo(complaint.longitude, complaint.latitude, isGoing);
+    }
     this.#detail.showComplaint(complaint);
   }
 

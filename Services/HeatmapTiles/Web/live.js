@@ -72,6 +72,7 @@ export class Live extends EventTarget {
 
   #hear() {
     this.heardAt = Date.now();
+    this.dispatchEvent(new CustomEvent('heard'));
     this.#awaitNews();
   }
 

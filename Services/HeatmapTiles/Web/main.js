@@ -6,6 +6,7 @@ import { ComplaintList } from './complaints.js';
 import { Controls, knownTypes } from './controls.js';
 import { Detail } from './detail.js';
 import { formatClock, formatMoment, formatSpan } from './format.js';
+import { Healing } from './healing.js';
 import { Items } from './items.js';
 import { showLegend } from './legend.js';
 import { Live, keepUp, latest } from './live.js';
@@ -13,25 +14,26 @@ import { askAgain, withSession } from './login.js';
 import { RiskMap } from './map.js';
 import { ModelsPage } from './models.js';
 import { Notes, emptiness, strangeness } from './notes.js';
-import { alertFilter, expectedTotal, isChosen, outlook, recordedFilter, unfiltered } from './outlook.js';
+import { alertFilter, chooseSpan, expectedTotal, isChosen, outlook, recordedFilter, unfiltered } from './outlook.js';
 import { Player } from './player.js';
 import { Counters, segments, showExpected, showFailure, showHotspots, showLoading, showPlaceless } from './panels.js';
 import { rove } from './rove.js';
+import { boxOf } from './shapes.js';
 import { ITEMS, LAYERS, RECORDED, ViewState } from './state.js';
 import { fillTexts, switchLanguage, text } from './strings.js';
 import { showTheme, switchTheme, whenThemeChanges } from './theme.js';
 import { Timeline } from './timeline.js';
-import { Waiting } from './waiting.js';
+import { Waiting, untilDrawn } from './waiting.js';
 import { zoneName } from './zones.js';
 
 const HOTSPOTS_SHOWN = 8;
 const HOTSPOT_ZOOM = 15;
-const EVENTS_WORTH_SEEING = 300;
 const element = (id) => document.getElementById(id);
 
 class Dashboard {
   #state = new ViewState();
   #live = new Live();
+  #healing = new Healing(() => this.#heal());
   #notes = new Notes(element('map-note'));
   #waiting = new Waiting(element('waiting'));
   #map = null;
@@ -44,8 +46,10 @@ class Dashboard {
   #models;
   #player;
   #summary = null;
-  /** The identifiers of the districts; null while they are not known. */
+  /** The districts as GeoJSON; null while they are not known. */
   #areas = null;
+  /** The districts that this viewer is limited to; empty for everywhere. */
+  #limits = [];
   #markList;
   /** The list that the viewer wants to see; null for the one that suits the layer. */
   #list = null;
@@ -57,9 +61,11 @@ class Dashboard {
 
   start(session) {
     api.whenSignedOut(askAgain);
+    api.whenFailed((retryAfter) => this.#healing.fail(retryAfter));
     element('app').hidden = false;
     element('user').textContent = session.subject;
-    if (session.jurisdictions.length) element('user').title = text('user.scope', { areas: session.jurisdictions.join(', ') });
+    this.#limits = session.jurisdictions;
+    if (this.#limits.length) element('user').title = text('user.scope', { areas: session.jurisdictions.join(', ') });
     this.#showLegend();
     try {
       this.#map = new RiskMap(element('map'), document.documentElement.dataset.theme, this.#state.place);
@@ -68,9 +74,9 @@ class Dashboard {
     }
     this.#timeline = new Timeline(element('histogram'));
     this.#player = new Player(this.#state, this.#timeline);
-    this.#controls = new Controls(this.#state, this.#player);
+    this.#controls = new Controls(this.#state, this.#player, this.#limits.length > 0);
     this.#counters = new Counters(element('counters'), RECORDED, (layer) => this.#state.set({ layer }));
-    this.#models = new ModelsPage(element('models'), () => this.#state.set({ page: 'map' }));
+    this.#models = new ModelsPage(element('models'), this.#limits, () => this.#state.set({ page: 'map' }));
     this.#makeLists(session);
     this.#wireView();
     this.#wireBar();
@@ -86,7 +92,7 @@ class Dashboard {
     const isPlaced = this.#state.place !== null;
     await Promise.all([this.#loadSummary(), areas]);
     this.#checkLink();
-    await this.#chooseSpan();
+    await chooseSpan(this.#state);
     // The way back leads to this view as well.
     this.#state.write();
     this.#showAll();
@@ -96,21 +102,30 @@ class Dashboard {
 
   #loadBaseMap() {
     if (!this.#map) return;
-    api.baseMap().then(({ style }) => this.#map.setBaseMap(style)).catch(() => this.#notes.set('tiles', text('map.failed')));
+    api.baseMap().then(({ style }) => this.#map.setBaseMap(style)).catch(() => this.#noteTiles());
   }
 
-  /** The connection stands again: what could not be had meanwhile is asked for anew. */
+  /** The service can be reached again, or may be: what could not be had is asked for anew. */
   #heal() {
     this.#notes.clear('tiles');
     const areas = this.#areas ? null : this.#loadAreas();
-    if (this.#summary) this.#showAll();
-    else this.#begin(areas);
-    if (this.#models.isOpen) this.#models.show();
+    if (this.#summary) {
+      this.#showAll();
+      if (!this.#state.place) this.#fit();
+    } else {
+      this.#begin(areas);
+    }
+    if (this.#models.isOpen && this.#models.hasFailed) this.#models.show();
+  }
+
+  #noteTiles() {
+    this.#notes.set('tiles', text('map.failed'), () => this.#healing.now());
+    this.#healing.fail();
   }
 
   /** What the address names and there is not is said, and the default is shown for it. */
   #checkLink() {
-    this.#state.check(this.#areas, knownTypes(this.#summary, this.#state.layer));
+    this.#state.check(this.#areas?.features.map(({ id }) => id), knownTypes(this.#summary, this.#state.layer));
     this.#notes.set('link', strangeness(this.#state.strange));
     this.#state.write();
   }
@@ -174,7 +189,7 @@ class Dashboard {
     });
     this.#map?.addEventListener('fault', ({ detail }) => {
       if (detail?.status === 401) askAgain();
-      else this.#notes.set('tiles', text('map.failed'));
+      else this.#noteTiles();
     });
     this.#map?.addEventListener('idle', () => this.#noteEmptiness());
   }
@@ -196,6 +211,7 @@ class Dashboard {
     }
     this.#items.show();
     if (isOnly(...ITEMS, 'page', 'place')) return this.#showPage();
+    if (changes.includes('jurisdiction') && !isRestored) this.#fit(true);
     // The bars show all of time: they stay when only the span moves.
     this.#showAll(!isOnly('preset', 'from', 'to', ...ITEMS));
   }
@@ -210,6 +226,7 @@ class Dashboard {
       this.#notes.set('lost', this.#lostAt ? text('live.lost', { when: formatClock(this.#lostAt) }) : '');
       if (isHealed) this.#heal();
     });
+    this.#live.addEventListener('heard', () => this.#healing.hear());
     this.#live.addEventListener('change', ({ detail }) => {
       element('live').title = formatClock(Date.now());
       // A viewer of some districts is told no revision.
@@ -237,7 +254,7 @@ class Dashboard {
     const hasMoved = await keepUp(() => this.#state.span(), () => this.#loadSummary());
     if (hasMoved) this.#map?.show(this.#state.drawnLayer, this.#state.filter());
     this.#showAll(true, hasMoved ? new Set(LAYERS) : old);
-    if (this.#summary && this.#summary.jurisdictions !== this.#areas?.length) this.#loadAreas();
+    if (this.#summary && this.#summary.jurisdictions !== this.#areas?.features.length) this.#loadAreas();
   });
 
   /** Shows the view; with `old`, only what new events of those layers make look different. */
@@ -268,21 +285,7 @@ class Dashboard {
   /** Draws the view's heat; what cannot be loaded of it leaves what was drawn before dim. */
   #showHeat() {
     const map = this.#map, { drawnLayer } = this.#state;
-    if (!map?.show(drawnLayer, this.#state.filter())) return;
-    let hasFailed = false;
-    const fail = () => { hasFailed = true; };
-    this.#waiting.until(element('map'), new Promise((done) => {
-      const finish = () => {
-        if (!hasFailed) {
-          map.removeEventListener('fault', fail);
-          map.removeEventListener('drawn', finish);
-          done();
-        }
-        hasFailed = false;
-      };
-      map.addEventListener('fault', fail);
-      map.addEventListener('drawn', finish);
-    }));
+    if (map?.show(drawnLayer, this.#state.filter())) this.#waiting.until(element('map'), untilDrawn(map));
   }
 
   #showPage() {
@@ -307,7 +310,7 @@ class Dashboard {
       this.#noteEmptiness();
       return true;
     } catch {
-      this.#notes.set('figures', text('counters.failed'));
+      this.#notes.set('figures', text('counters.failed'), () => this.#healing.now());
       return false;
     }
   });
@@ -318,23 +321,13 @@ class Dashboard {
     return expected !== undefined;
   });
 
-  /** Shows where there are events in the span that is chosen first, and all the jurisdictions. */
-  async #fit() {
+  /** Shows the district that is chosen; without one, where there are events in the span and all the jurisdictions. */
+  async #fit(isAnimated = false) {
+    const district = this.#areas?.features.find(({ id }) => id === this.#state.jurisdiction);
+    if (district) return this.#map?.fit(boxOf(district), isAnimated);
     const { types, ...filter } = recordedFilter(this.#state);
     const { bounds } = await api.bounds(filter).catch(() => ({}));
-    if (bounds) this.#map?.fit(bounds);
-  }
-
-  /** Unless the address says which: the shortest span that holds enough to look at. */
-  async #chooseSpan() {
-    const state = this.#state;
-    if (!state.isSpanOpen || !state.data || state.layer === 'forecast') return;
-    for (const preset of ['24h', '7d', '30d', 'all']) {
-      state.preset = preset;
-      const summary = await api.summary(state.filter()).catch(() => null);
-      const info = summary?.layers.find((layer) => layer.name === 'transactions');
-      if (!info || info.count >= EVENTS_WORTH_SEEING) return;
-    }
+    if (bounds && !this.#state.jurisdiction) this.#map?.fit(bounds, isAnimated);
   }
 
   #loadSeries = latest(async () => {
@@ -343,9 +336,11 @@ class Dashboard {
       this.#timeline.setSeries(layer === 'forecast' ? await outlook(this.#state) : await api.series({ layer, ...facets }));
       this.#timeline.setSpan(this.#state.span());
       this.#controls.showStep();
+      this.#notes.clear('bars');
       return true;
     } catch {
       this.#timeline.fail();
+      this.#notes.set('bars', text('timeline.failed'), () => this.#healing.now());
       return false;
     }
   });
@@ -372,17 +367,16 @@ class Dashboard {
 
   async #loadAreas() {
     try {
-      const areas = await api.areas();
-      this.#areas = areas.features.map(({ id }) => id);
-      this.#map?.setAreas(areas);
-      this.#controls.setAreas(areas);
+      this.#areas = await api.areas();
+      this.#map?.setAreas(this.#areas);
+      this.#controls.setAreas(this.#areas);
     } catch {
       // Asked for again when something changes: the summary tells how many there are.
     }
   }
 
   #noteEmptiness() {
-    if (this.#summary) this.#notes.set('empty', emptiness(this.#summary, this.#state.layer));
+    if (this.#summary) this.#notes.set('empty', emptiness(this.#summary, this.#state, this.#limits));
   }
 
   /** What the colours mean; what is only expected has its own, and says so. */

@@ -22,6 +22,8 @@ export class RiskMap extends EventTarget {
   #pulses = [];
   #view = null;
   #marked = null;
+  /** The ring round the place that is looked at. */
+  #spot = null;
   #complaints = EMPTY;
   #baseMap = null;
   #isLoaded = false;
@@ -292,6 +294,16 @@ export class RiskMap extends EventTarget {
       marker.remove();
       this.#pulses = this.#pulses.filter((other) => other !== marker);
     }, PULSE_MILLISECONDS);
+  }
+
+  /** Keeps a ring round a place, until there is another one; none for null. */
+  spot(position) {
+    this.#spot?.remove();
+    this.#spot = null;
+    if (!position) return;
+    const element = document.createElement('div');
+    element.className = 'spot';
+    this.#spot = this.#place(element, position);
   }
 
   /** West, south, east, north of what is in view, within the globe. */

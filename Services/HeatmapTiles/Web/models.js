@@ -1,16 +1,22 @@
 // The models: which there are, how good they were found, and how their scores run through time.
 import * as api from './api.js';
-import { lines } from './chart.js';
-import { formatCount, formatDay, formatExact, formatFine, formatMoment, formatPercent } from './format.js';
+import { lines, reliability } from './chart.js';
+import { formatChance, formatCount, formatDay, formatExact, formatFine, formatMoment, formatPercent } from './format.js';
 import { make, note, showFailure, showLoading } from './panels.js';
-import { text } from './strings.js';
+import { hasText, text } from './strings.js';
 
 export class ModelsPage {
   #root;
   #body;
+  /** Whether something of what shows could not be had. */
+  hasFailed = false;
 
-  constructor(root, onClose) {
+  #limits;
+
+  /** `limits`: the districts that the viewer is limited to, none for everywhere. */
+  constructor(root, limits, onClose) {
     this.#root = root;
+    this.#limits = limits;
     this.#body = root.querySelector('.models-body');
     root.querySelector('.close').addEventListener('click', onClose);
     document.addEventListener('keydown', (event) => {
@@ -37,6 +43,7 @@ export class ModelsPage {
     const [models, health, scored, fraud] = await Promise.allSettled([
       api.models(), api.modelHealth(), api.series({ layer: 'transactions', bucket_hours: 24 }), api.series({ layer: 'fraud', bucket_hours: 24 }),
     ]);
+    this.hasFailed = [models, health, scored, fraud].some(({ status }) => status === 'rejected');
     this.#body.replaceChildren();
     const register = make('section');
     if (models.status === 'rejected') showFailure(register, models.reason, () => this.show());
@@ -61,7 +68,7 @@ export class ModelsPage {
     const columns = ['version', 'stage', 'trained', 'promoted', 'threshold'];
     const head = make('tr');
     const heading = (words) => { const cell = make('th', '', words); cell.scope = 'col'; return cell; };
-    head.append(...columns.map((name) => heading(text(`models.${name}`))), ...names.map((name) => heading(metricName(name))));
+    head.append(...columns.map((name) => heading(text(`models.${name}`))), ...names.map((name) => namedBy(heading(metricName(name) ?? name), name, metricName(name))));
     const when = (time) => (time ? formatMoment(Date.parse(time)) : '–');
     const rows = models.map((model) => {
       const line = make('tr', `is-${model.stage}`);
@@ -89,6 +96,8 @@ export class ModelsPage {
   #showPlots(root, scored, fraud) {
     if (!scored.from || !scored.counts.length) return root.append(note(root, text('models.noEvents')));
     const start = Date.parse(scored.from), step = scored.bucketHours * 3600_000;
+    // The series are of what is on the map.
+    const whose = text(this.#limits.length ? 'models.placedIn' : 'models.placed', { areas: this.#limits.join(', ') });
     const times = make('p', 'axis muted');
     times.append(make('span', '', formatDay(start)), make('span', '', formatDay(start + scored.counts.length * step)));
     // The layers' series need not begin on the same day.
@@ -102,12 +111,12 @@ export class ModelsPage {
     const key = make('p', 'key');
     key.append(make('span', 'swatch expected', text('models.expected')), make('span', 'swatch decided', text('models.decided')));
     root.append(
-      figure(text('models.decisions'), [
+      figure(text('models.decisions', { whose }), [
         scaled(lines([{ values: scored.expected, name: 'expected' }, { values: decided, name: 'decided' }], decisions),
           Math.max(...scored.expected, ...decided), times), key,
         make('p', 'muted small', decisions),
       ]),
-      figure(text('models.drift'), [
+      figure(text('models.drift', { whose }), [
         scaled(lines([{ values: means, name: 'expected' }], drift), Math.max(...known), times.cloneNode(true)), make('p', 'muted small', drift),
       ]));
   }
@@ -126,7 +135,7 @@ function scaled(drawing, most, times) {
 function showHealth(root, { version, days, outcomes, drift }) {
   const facts = (rows) => {
     const list = make('dl', 'facts');
-    for (const [name, value] of rows) if (value !== undefined) list.append(make('dt', '', name), make('dd', '', value));
+    for (const [name, value, key] of rows) if (value !== undefined) list.append(namedBy(make('dt', '', name), key), make('dd', '', value));
     return list;
   };
   const share = (value) => (value === undefined ? undefined : formatExact(value));
@@ -135,10 +144,10 @@ function showHealth(root, { version, days, outcomes, drift }) {
       [text('models.judged'), formatCount(outcomes.decisions)], [text('models.judgedFrauds'), formatCount(outcomes.frauds)],
       [text('models.calibrationError'), share(outcomes.calibrationError)], [text('models.averagePrecision'), share(outcomes.averagePrecision)],
       [text('models.statedCoverage'), share(outcomes.statedCoverage)], [text('models.observedCoverage'), share(outcomes.observedCoverage)],
-    ]), make('p', 'muted small', text('models.calibrationMeaning'))]
+    ]), ...reliabilityOf(outcomes.reliability), make('p', 'muted small', text('models.calibrationMeaning'))]
     : [make('p', 'muted', text('models.noOutcomes'))];
   const moved = drift.length
-    ? [facts(drift.map(({ feature, stabilityIndex }) => [feature.replaceAll('_', ' '), formatExact(stabilityIndex)])), make('p', 'muted small', text('models.movedMeaning'))]
+    ? [facts(drift.map(({ feature, stabilityIndex }) => [feature, formatExact(stabilityIndex), feature])), make('p', 'muted small', text('models.movedMeaning'))]
     : [make('p', 'muted', text('models.noMoved'))];
   root.append(figure(text('models.calibration', { version, days }), calibration), figure(text('models.moved', { version, days }), moved));
 }
@@ -149,7 +158,42 @@ function figure(title, parts) {
   return box;
 }
 
+/** What was stated against what was seen: a drawing, and the same as a table for who cannot see it. */
+function reliabilityOf(bins) {
+  if (!bins.length) return [];
+  const box = make('div', 'plot reliability'), scale = make('div', 'scale muted'), axis = make('p', 'axis muted');
+  const ends = [1, 0.5, 0].map(formatPercent);
+  scale.setAttribute('aria-hidden', 'true');
+  scale.append(...ends.map((end) => make('span', '', end)));
+  axis.setAttribute('aria-hidden', 'true');
+  axis.append(...ends.toReversed().map((end) => make('span', '', end)));
+  box.append(scale, reliability(bins, text('models.reliabilityLabel', { count: bins.length })), axis);
+  const table = make('table', 'small'), head = make('tr'), top = make('thead'), body = make('tbody');
+  for (const name of ['stated', 'observed', 'judged']) {
+    const cell = make('th', '', text(`models.${name}`));
+    cell.scope = 'col';
+    head.append(cell);
+  }
+  body.append(...bins.map(({ meanScore, observed, decisions }) => {
+    const line = make('tr'), first = make('th', 'number', formatChance(meanScore));
+    first.scope = 'row';
+    line.append(first, make('td', 'number', formatChance(observed)), make('td', 'number', formatCount(decisions)));
+    return line;
+  }));
+  top.append(head);
+  table.append(make('caption', '', text('models.reliabilityMeaning')), top, body);
+  return [box, table];
+}
+
+/** Makes an element say a name that the page has no words for: readable, and in the language that names are in. */
+function namedBy(element, name, words = null) {
+  if (!name || words) return element;
+  element.textContent = name.replaceAll('_', ' ');
+  element.lang = 'en';
+  return element;
+}
+
+/** What the page calls a metric; null for one that it has no words for. */
 function metricName(name) {
-  const known = text(`metric.${name}`);
-  return known === `metric.${name}` ? name.replaceAll('_', ' ') : known;
+  return hasText(`metric.${name}`) ? text(`metric.${name}`) : null;
 }

@@ -3,12 +3,25 @@ import * as api from './api.js';
 import { HOUR } from './format.js';
 import { HINDSIGHT_HOURS } from './state.js';
 
+const EVENTS_WORTH_SEEING = 300;
+
 /** The filter of the view as the figures of what has happened take it: for a forecast, of the days before it. */
 export function recordedFilter(state) {
   const filter = state.filter();
   if (state.layer !== 'forecast') return filter;
   const end = state.forecast?.[0] ?? Date.now();
   return { ...filter, from: new Date(end - HINDSIGHT_HOURS * HOUR).toISOString(), to: new Date(end).toISOString() };
+}
+
+/** Chooses the shortest span that holds enough to look at, unless the address says which. */
+export async function chooseSpan(state) {
+  if (!state.isSpanOpen || !state.data || state.layer === 'forecast') return;
+  for (const preset of ['24h', '7d', '30d', 'all']) {
+    state.preset = preset;
+    const summary = await api.summary(state.filter()).catch(() => null);
+    const info = summary?.layers.find((layer) => layer.name === 'transactions');
+    if (!info || info.count >= EVENTS_WORTH_SEEING) return;
+  }
 }
 
 /** Tells of a complaint whether it belongs to what is chosen, as the figures count it. `district` is the chosen one's name. */
@@ -27,6 +40,15 @@ export function alertFilter(state) {
 /** The names of the filters that are on and that a list (`alerts` or `complaints`) does not hold to. */
 export function unfiltered(state) {
   return [state.daytime !== 'all' && 'daytime', state.facets().min_risk && 'minRisk'].filter(Boolean);
+}
+
+/** The keys of the words for the filters that are on and that what is counted holds to. */
+export function filtersOn(state) {
+  const isCrime = ['complaints', 'forecast'].includes(state.layer);
+  return [
+    state.jurisdiction && 'filters.jurisdiction', state.type && (isCrime ? 'filters.crimeType' : 'filters.channel'),
+    state.facets().min_risk && 'filters.minRisk', state.daytime !== 'all' && 'filters.daytime',
+  ].filter(Boolean);
 }
 
 /** What a cell's figures are asked with, and whether there is as long a span before, as far as anything is known, to hold them against. `district` is the chosen one's name. */

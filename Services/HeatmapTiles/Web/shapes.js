@@ -5,6 +5,13 @@ export const EMPTY = { type: 'FeatureCollection', features: [] };
 /** The outline of a box. */
 export const ring = ([west, south, east, north]) => [[west, south], [east, south], [east, north], [west, north], [west, south]];
 
+/** The box round a polygon or several. */
+export function boxOf({ geometry: { coordinates } }) {
+  const points = coordinates.flat(Infinity), along = points.filter((_, index) => index % 2 === 0), up = points.filter((_, index) => index % 2);
+  const most = (values) => values.reduce((one, other) => Math.max(one, other)), least = (values) => -most(values.map((value) => -value));
+  return [least(along), least(up), most(along), most(up)];
+}
+
 /** Lines every twentieth of a degree round a box, so that an empty ground still has a measure. */
 export function grid([west, south, east, north]) {
   const step = 0.05, features = [];

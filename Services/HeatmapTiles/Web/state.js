@@ -187,13 +187,18 @@ export class ViewState extends EventTarget {
     return this.forecast && this.span()[1] <= this.forecast[0] ? 'complaints' : 'forecast';
   }
 
-  /** The filter without its span, as the service's parameters. In a forecast all cells count. */
+  /** Whether what the layer shows has a risk: what people report and what is expected of them has none. */
+  get hasRisk() {
+    return !['complaints', 'forecast'].includes(this.layer);
+  }
+
+  /** The filter without its span, as the service's parameters. */
   facets() {
-    const daytime = DAY_TIMES[this.daytime], isForecast = this.layer === 'forecast';
+    const daytime = DAY_TIMES[this.daytime];
     return {
       types: this.type || undefined,
       jurisdiction: this.jurisdiction || undefined,
-      min_risk: (!isForecast && this.minRisk) || undefined,
+      min_risk: (this.hasRisk && this.minRisk) || undefined,
       ...daytime,
       utc_offset_minutes: Object.keys(daytime).length ? -new Date().getTimezoneOffset() : undefined,
     };

@@ -38,3 +38,21 @@ export class Waiting {
     if (this.#badge.hidden === isAnyWaiting) this.#badge.hidden = !isAnyWaiting;
   }
 }
+
+/** Ends when the map has drawn its heat without a fault. */
+export function untilDrawn(map) {
+  let hasFailed = false;
+  const fail = () => { hasFailed = true; };
+  return new Promise((done) => {
+    const finish = () => {
+      if (!hasFailed) {
+        map.removeEventListener('fault', fail);
+        map.removeEventListener('drawn', finish);
+        done();
+      }
+      hasFailed = false;
+    };
+    map.addEventListener('fault', fail);
+    map.addEventListener('drawn', finish);
+  });
+}

@@ -471,6 +471,13 @@ def acknowledge(viewer):
     note = page.evaluate("(id) => fetch(`/api/alerts/${id}`).then((answer) => answer.json())", alert)
     expect(page.locator("#detail .facts")).to_contain_text(note["transactionID"])
     viewer.check_access("alert")
+    # Its ring stays, also beneath the page of models and after it.
+    if note.get("latitude") is not None:
+        page.wait_for_selector("#map .spot")
+        page.click("#models-open")
+        page.wait_for_selector("#models:not([hidden])")
+        page.click("#models .close")
+        page.wait_for_selector("#map .spot")
     viewer.picture("alert")
     page.click("#detail .acknowledge")
     for place in ("#detail .acknowledged", f"#alerts li[data-alert='{alert}'] .acknowledged"):
@@ -550,11 +557,30 @@ def show_models(viewer, may):
         page.wait_for_selector("#models .plots svg")
         viewer.check_access("models")
         viewer.picture("models")
+        reliability(viewer)
+        viewer.check_access("calibration")
+        viewer.picture("calibration")
+        page.unroute("**/models/health")
+        expect(page.locator("#models .plots")).to_have_count(2)
+        expect(page.locator("#models .plots").last).to_contain_text("with a place")
     else:
         expect(page.locator("#models .models-body")).to_contain_text("may not see", timeout=PATIENCE)
         page.unroute("**/models")
     page.click("#models .close")
     page.wait_for_selector("#models", state="hidden")
+
+
+def reliability(viewer):
+    """How stated chances compare with what came out is drawn, and stands in a table."""
+    page = viewer.page
+    health = page.evaluate("fetch('/models/health').then((answer) => answer.json())")
+    bins = [{"meanScore": 0.02, "observed": 0.01, "decisions": 9000}, {"meanScore": 0.44, "observed": 0.5, "decisions": 40}, {"meanScore": 0.97, "observed": 0.9, "decisions": 300}]
+    outcomes = {"decisions": 9340, "frauds": 380, "calibrationError": 0.01, "averagePrecision": 0.6, "reliability": bins}
+    page.route("**/models/health", lambda route: route.fulfill(json={**health, "outcomes": outcomes}))
+    page.click("#models .close")
+    page.click("#models-open")
+    expect(page.locator("#models .reliability circle")).to_have_count(3, timeout=PATIENCE)
+    expect(page.locator("#models table.small tbody tr")).to_have_text(["2 %1 %9,000", "44 %50 %40", "97 %90 %300"])
 
 
 def show_no_models(viewer):
@@ -625,9 +651,81 @@ def follow_the_span(viewer):
     assert settled(page.locator("#alerts li.alert").count, lambda count: count > 0) >= everything
     viewer.check_access("error")
     viewer.picture("error")
-    page.unroute("**/api/hotspots*")
+    # It is asked for at once by the button, and without it as soon as it can be had.
+    hotspots = lambda: sum("/api/hotspots" in url for url in viewer.addresses)
+    before = hotspots()
     page.click("#hotspots .retry")
+    settled(hotspots, lambda count: count > before)
+    page.unroute("**/api/hotspots*")
     page.wait_for_selector("#hotspots .meter")
+
+
+def fail_and_heal(viewer):
+    """While the service cannot answer, the page says so with a button; when it can again, all is there without one, though the stream of news never broke."""
+    page = viewer.page
+    viewer.visit("/#layer=risk&span=all")
+    page.wait_for_selector("#app:not([hidden])")
+    viewer.rest()
+    fault = {"status": 503, "content_type": "application/json", "body": '{"code": "unavailable", "message": "no"}'}
+    page.route("**/api/*", lambda route: route.fulfill(**fault))
+    page.click("#presets [data-value='7d']")
+    page.wait_for_selector("#map-note .retry")
+    expect(page.locator("#map-note")).to_contain_text("figures cannot be loaded")
+    page.wait_for_selector("#counters.is-waiting")
+    expect(page.locator("#live")).to_have_class("live is-on")
+    page.screenshot(path=str(out / "failed-figures.png"))
+    page.unroute("**/api/*")
+    began = time.monotonic()
+    page.wait_for_selector("#counters:not(.is-waiting)", timeout=35_000)
+    page.wait_for_selector("#map-note", state="hidden")
+    expect(page.locator(".retry")).to_have_count(0)
+    seen["secondsUntilHealed"] = round(time.monotonic() - began, 1)
+
+
+def choose_a_district(viewer):
+    """The map goes to the district that is chosen, unless a link says where to look, and the risk can be chosen where there is one."""
+    page = viewer.page
+    viewer.visit("/#layer=risk&span=all")
+    page.wait_for_selector("#app:not([hidden])")
+    viewer.rest()
+    everywhere = viewer.parameters()["place"]
+    page.select_option("#jurisdiction", index=1)
+    there = settled(lambda: viewer.parameters()["place"], lambda place: place != everywhere)
+    viewer.rest()
+    there, district = viewer.parameters()["place"], viewer.parameters()["district"]
+    assert float(there.split(",")[2]) > float(everywhere.split(",")[2]), (everywhere, there)
+    viewer.picture("district")
+    viewer.visit(f"/#layer=risk&span=all&district={district}&place={everywhere}")
+    page.wait_for_selector("#app:not([hidden])")
+    viewer.rest()
+    assert viewer.parameters()["place"] == everywhere, viewer.parameters()
+    viewer.visit("/#layer=complaints&span=all&risk=0.5&daytime=night&from=2020-01-01T00:00:00.000Z&to=2020-01-03T00:00:00.000Z")
+    expect(page.locator("#min-risk")).to_be_disabled(timeout=PATIENCE)
+    expect(page.locator("#min-risk-why")).to_contain_text("Complaints have no risk")
+    # What lets nothing through is named, and nothing else.
+    expect(page.locator("#map-note")).to_contain_text("with these filters: Time of day.", timeout=PATIENCE)
+    page.click("#layers [data-value=risk]")
+    expect(page.locator("#min-risk")).to_be_enabled()
+    expect(page.locator("#map-note")).to_contain_text("Mean risk at least", timeout=PATIENCE)
+
+
+def be_limited(viewer):
+    """Who may see a district that is not known is told that; nobody who is limited can choose everywhere."""
+    page = viewer.page
+    session = page.evaluate("fetch('/session').then((answer) => answer.json())")
+    page.route("**/session", lambda route: route.fulfill(json={**session, "jurisdictions": ["atlantis"]}))
+    page.route("**/api/areas", lambda route: route.fulfill(json={"type": "FeatureCollection", "features": []}))
+    summary = {**page.evaluate("fetch('/api/summary').then((answer) => answer.json())"), "jurisdictions": 0}
+    page.route("**/api/summary*", lambda route: route.fulfill(json={name: value for name, value in summary.items() if name not in ("from", "to")}))
+    viewer.visit("/")
+    expect(page.locator("#map-note")).to_contain_text("atlantis", timeout=PATIENCE)
+    expect(page.locator("#jurisdiction option")).to_have_text(["None known"])
+    viewer.picture("limited")
+    for pattern in ("**/session", "**/api/areas", "**/api/summary*"):
+        page.unroute(pattern)
+    viewer.visit("/#layer=alerts&span=all")
+    page.wait_for_selector("#alerts li.alert")
+    viewer.rest()
 
 
 def settled(read, holds):
@@ -882,10 +980,14 @@ def on_a_small_screen(viewer, name):
     overflow = viewer.page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert overflow <= 0, f"the page is {overflow} pixels wider than a {name}"
     on_another = viewer.page.evaluate("""() => {
-      const parts = [...document.querySelectorAll('.bar, .side, .filters, .timeline')].map((part) => [part.className, part.getBoundingClientRect()]);
-      return parts.flatMap(([name, one], index) => parts.slice(index + 1)
+      const note = document.querySelector('#map-note'), words = note.firstChild.textContent;
+      [note.hidden, note.firstChild.textContent] = [false, 'A note of many words. '.repeat(8)];
+      const parts = [...document.querySelectorAll('.bar, .side, .filters, .timeline, .map-note')].filter((part) => innerWidth > 640 || part.id !== 'map-note').map((part) => [part.className, part.getBoundingClientRect()]);
+      const found = parts.flatMap(([name, one], index) => parts.slice(index + 1)
         .filter(([, other]) => one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom)
         .map(([other]) => `${name} on ${other}`));
+      [note.hidden, note.firstChild.textContent] = [!words, words];
+      return found;
     }""")
     assert not on_another, on_another
     # An alert's time is there whole.
@@ -916,6 +1018,9 @@ with sync_playwright() as playwright:
     step(go_back, officer)
     step(walk_by_keyboard, officer)
     step(follow_the_span, officer)
+    step(fail_and_heal, officer)
+    step(choose_a_district, officer)
+    step(be_limited, officer)
     step(acknowledge, officer)
     step(reach_all_alerts, officer)
     step(turn_pages_of_alerts, officer)
