@@ -172,7 +172,8 @@ import Testing
         bytes.append(contentsOf: [UInt8](repeating: 7, count: 1000))
         for coding in ContentCoding.allCases {
             let answer = try TileCache.Answer(bytes, contentType: "image/png", coding: coding)
-            #expect(answer.bytes.capacity < 1100)
+            // The allocator rounds up by at most a quarter.
+            #expect(answer.bytes.capacity < 1280)
         }
     }
 
