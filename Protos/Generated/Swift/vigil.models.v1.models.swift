@@ -3178,7 +3178,8 @@ extension ModelsV1 {
                 }
             }
 
-            package init(unpacked: UnsafePointer<Vigil__Models__V1__ModelOutcomes__ReliabilityBin>) throws {
+            /// For generated code: a message out of protobuf-c's structure.
+            public init(unpacked: UnsafePointer<Vigil__Models__V1__ModelOutcomes__ReliabilityBin>) throws {
                 self.meanScore = unpacked.pointee.mean_score
                 self.observed = unpacked.pointee.observed
                 self.decisions = unpacked.pointee.decisions
