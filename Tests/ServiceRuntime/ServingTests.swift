@@ -49,6 +49,8 @@ import Testing
             try await service.withChannel(as: .peer(ServiceName.operator)) { channel in
                 _ = try await channel.http(HTTPRequest(path: "/who"))
                 let metrics = String(decoding: try await channel.http(HTTPRequest(path: "/metrics")).bytes, as: UTF8.self)
+                let allocated = metrics.split(separator: "\n").first { $0.hasPrefix("process_allocated_bytes ") }?.split(separator: " ").last
+                #expect(allocated.flatMap { Double($0) }.map { $0 > 100_000 } == true)
                 #expect(metrics.contains("http_server_requests_total{route=\"/who\",method=\"GET\",status=\"200\"} 1\n"))
                 #expect(metrics.contains("vigil_postgres_connections{state=\"open\"}"))
             }
