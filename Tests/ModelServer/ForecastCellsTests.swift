@@ -83,6 +83,24 @@ import Testing
         }
     }
 
+    @Test func whoIsLimitedToDistrictsReadsNoDecisionsOfAll() async throws {
+        try await withServer { service in
+            let all = try await TestTokens.token("analyst", scopes: [Scope.readDecisions])
+            let east = try await TestTokens.token("analyst", scopes: [Scope.readDecisions], jurisdictions: ["east"])
+            try await service.withChannel { channel in
+                let client = ModelsV1.ModelService.Client(channel)
+                let answer = try await client.getDecisions(.init(), options: TestService.options(all))
+                #expect(answer.decisions.isEmpty)
+                let read = await #expect(throws: RPCError.self) { _ = try await client.getDecisions(.init(), options: TestService.options(east)) }
+                #expect(read?.code == .permissionDenied)
+                let replay = await #expect(throws: RPCError.self) {
+                    _ = try await client.replayDecision(.init(decisionID: "00"), options: TestService.options(east))
+                }
+                #expect(replay?.code == .permissionDenied)
+            }
+        }
+    }
+
     @Test func onlyCellsInsideTheCallersJurisdictionsAndTheAreaAreNamed() async throws {
         try await withServer { service in
             let east = try await ask(service, .init(at: .init(Self.now)), in: ["east"])
