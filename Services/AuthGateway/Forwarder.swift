@@ -77,9 +77,8 @@ struct Forwarder: Sendable {
     }
 
     private func authorize(_ principal: Principal, _ path: String) throws {
-        guard let rule = policy.rule(for: path), rule.admits(principal, isPeer: false) else {
-            throw RPCError(.permissionDenied, "this needs \(policy.rule(for: path)?.requirement ?? "what nobody has")")
-        }
+        guard let rule = policy.rule(for: path) else { throw RPCError(.permissionDenied, "this needs what nobody has") }
+        guard rule.admits(principal, isPeer: false) else { throw RPCError(.permissionDenied, rule.refusal(of: principal, isPeer: false)) }
     }
 
     private func send(_ call: RawCall, _ token: BearerToken, on channel: RPCChannel) async throws -> RawReply {

@@ -17,8 +17,9 @@ struct CaseRoutes: Sendable {
     var storedAlert: @Sendable (String) async throws -> AlertNote? = { _ in nil }
 
     static let rules: [String: AccessRule] = [
-        "/alerts/states": .scope(Scope.readAlerts), "/alerts/{id}/acknowledge": .scope(Scope.writeAlerts), "/models": .scope(Scope.readModels),
-        "/models/health": .scope(Scope.readModels), "/complaints/{reporter}/{id}/cash-out": .scope(Scope.readModels),
+        "/alerts/states": .limitedScope(Scope.readAlerts), "/alerts/{id}/acknowledge": .limitedScope(Scope.writeAlerts),
+        "/models": .limitedScope(Scope.readModels), "/models/health": .limitedScope(Scope.readModels),
+        "/complaints/{reporter}/{id}/cash-out": .limitedScope(Scope.readModels),
     ]
 
     static let timeout: Duration = .seconds(5)

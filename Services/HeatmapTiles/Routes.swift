@@ -25,8 +25,8 @@ struct Routes: Sendable {
     /// Who may fetch what: the page, its files and the login are open, all that tells something needs the scope.
     static let rules: [String: AccessRule] = [
         "/": .open, "/login": .open, "/logout": .open, "/static/": .open, "/maplibre/": .open,
-        "/session": .scope(Scope.readTiles), "/tiles/": .scope(Scope.readTiles), "/api/": .scope(Scope.readTiles),
-        "/live": .scope(Scope.readTiles),
+        "/session": .limitedScope(Scope.readTiles), "/tiles/": .limitedScope(Scope.readTiles), "/api/": .limitedScope(Scope.readTiles),
+        "/live": .limitedScope(Scope.readTiles),
     ].merging(CaseRoutes.rules) { $1 }
 
     static let maxLoginBytes = 4096

@@ -6,8 +6,12 @@ public indirect enum AccessRule: Sendable, Hashable {
     case authenticated
     /// Vigil's own services, by the common name of their verified client certificate.
     case peers(Set<String>)
-    /// A token that holds this scope.
+    /// A token that holds this scope and is limited to no jurisdictions.
     case scope(String)
+    /// A token that holds this scope, limited to jurisdictions or not: what is answered keeps to them, or is about no place.
+    case limitedScope(String)
+    /// The same where the call comes over the connection of one of these services, which has looked whether the token reaches so far.
+    case relayedScope(String, by: Set<String>)
     /// Whoever satisfies at least one of these.
     case anyOf([AccessRule])
 }
@@ -18,18 +22,22 @@ extension AccessRule {
         switch self {
         case .open: true
         case .anyOf(let rules): rules.contains { $0.isOpen }
-        case .authenticated, .peers, .scope: false
+        case .authenticated, .peers, .scope, .limitedScope, .relayedScope: false
         }
     }
 
     /// Whether `principal` may pass.
-    /// - Parameter isPeer: true when the principal was read from a verified client certificate, not from a token.
-    public func admits(_ principal: Principal, isPeer: Bool) -> Bool {
+    /// - Parameters:
+    ///   - isPeer: true when the principal was read from a verified client certificate, not from a token.
+    ///   - relay: the common name in the verified client certificate of whoever passes the principal's token on.
+    public func admits(_ principal: Principal, isPeer: Bool, relay: String? = nil) -> Bool {
         switch self {
         case .open, .authenticated: true
         case .peers(let names): isPeer && names.contains(principal.subject)
-        case .scope(let scope): principal.scopes.contains(scope)
-        case .anyOf(let rules): rules.contains { $0.admits(principal, isPeer: isPeer) }
+        case .scope(let scope): principal.permittedJurisdictions == nil && principal.scopes.contains(scope)
+        case .limitedScope(let scope): principal.scopes.contains(scope)
+        case .relayedScope(let scope, let names): relay.map(names.contains) == true && principal.scopes.contains(scope)
+        case .anyOf(let rules): rules.contains { $0.admits(principal, isPeer: isPeer, relay: relay) }
         }
     }
 
@@ -39,9 +47,18 @@ extension AccessRule {
         case .open: "nothing"
         case .authenticated: "a valid token or a verified service certificate"
         case .peers(let names): "the certificate of service \(names.sorted().joined(separator: " or "))"
-        case .scope(let scope): "scope \(scope)"
+        case .scope(let scope), .limitedScope(let scope): "scope \(scope)"
+        case .relayedScope(let scope, let names): "scope \(scope) by way of \(names.sorted().joined(separator: " or "))"
         case .anyOf(let rules): rules.map(\.requirement).joined(separator: ", or ")
         }
+    }
+
+    /// Why a principal may not pass.
+    public func refusal(of principal: Principal, isPeer: Bool) -> String {
+        var unlimited = principal
+        unlimited.jurisdictions = []
+        return admits(unlimited, isPeer: isPeer)
+            ? "this is not told by jurisdiction, and the token is limited to some" : "this needs \(requirement)"
     }
 }
 
@@ -50,7 +67,7 @@ extension AccessRule {
 /// ```swift
 /// let policy = AccessPolicy([
 ///     "/vigil.models.v1.ModelService/Score": .peers(["ingestion-gateway"]),
-///     "/tiles/": .scope("tiles:read"),       // a path that ends in a slash covers all below it
+///     "/tiles/": .limitedScope("tiles:read"),       // a path that ends in a slash covers all below it
 /// ])
 /// ```
 public struct AccessPolicy: Sendable {

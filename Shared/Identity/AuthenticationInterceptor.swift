@@ -33,7 +33,7 @@ public struct AuthenticationInterceptor: ServerInterceptor {
         if let token {
             try await admitBearer(token, rule, &call)
         } else if let peer = Self.peer(of: call) {
-            guard rule.admits(peer, isPeer: true) else { throw Self.denied(rule) }
+            guard rule.admits(peer, isPeer: true) else { throw Self.denied(peer, isPeer: true, rule) }
             call.serviceContext.principal = peer
         } else if !rule.isOpen {
             throw Self.error(.missing)
@@ -54,7 +54,10 @@ public struct AuthenticationInterceptor: ServerInterceptor {
                 throw Self.error(error)
             }
         }
-        guard rule.admits(principal, isPeer: false) else { throw Self.denied(rule) }
+        // The certificate is looked at for those alone who may not pass without it.
+        guard rule.admits(principal, isPeer: false) || rule.admits(principal, isPeer: false, relay: Self.peer(of: call)?.subject) else {
+            throw Self.denied(principal, isPeer: false, rule)
+        }
         call.serviceContext.setCaller(principal, token)
     }
 
@@ -90,7 +93,7 @@ public struct AuthenticationInterceptor: ServerInterceptor {
         }
     }
 
-    private static func denied(_ rule: AccessRule) -> RPCError {
-        RPCError(.permissionDenied, "this needs \(rule.requirement)")
+    private static func denied(_ principal: Principal, isPeer: Bool, _ rule: AccessRule) -> RPCError {
+        RPCError(.permissionDenied, rule.refusal(of: principal, isPeer: isPeer))
     }
 }

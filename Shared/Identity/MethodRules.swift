@@ -1,5 +1,6 @@
 /// Who may call what: every method of every service, in one table. Services enforce it on their own port, the auth gateway before
-/// it forwards. A method that is not in it is refused everywhere.
+/// it forwards. A method that is not in it is refused everywhere. Who may see some jurisdictions only is let in where that is said: to
+/// writing, to what keeps to them, and to what is about no place.
 ///
 /// A service adds the rules of its own routes to these.
 public enum MethodRules {
@@ -7,24 +8,15 @@ public enum MethodRules {
         .reduce(into: [:]) { $0.merge($1) { first, _ in first } }
 
     private static let ingestion = rules("vigil.ingestion.v1.IngestionService", [
-        "SubmitTransaction": either(scope: Scope.writeTransactions, peers: [ServiceName.operator]),
-        "StreamTransactions": either(scope: Scope.writeTransactions, peers: [ServiceName.operator]),
-        "SubmitComplaint": either(scope: Scope.writeComplaints, peers: [ServiceName.operator]),
-        "SubmitLabel": either(scope: Scope.writeLabels, peers: [ServiceName.operator]),
+        "SubmitTransaction": either(limitedScope: Scope.writeTransactions, peers: [ServiceName.operator]),
+        "StreamTransactions": either(limitedScope: Scope.writeTransactions, peers: [ServiceName.operator]),
+        "SubmitComplaint": either(limitedScope: Scope.writeComplaints, peers: [ServiceName.operator]),
+        "SubmitLabel": either(limitedScope: Scope.writeLabels, peers: [ServiceName.operator]),
         // Carries records of every kind; the handler asks for each kind's own scope.
-        "ImportRecords": .anyOf([
-            .scope(Scope.writeTransactions), .scope(Scope.writeComplaints), .scope(Scope.writeLabels), .scope(Scope.writeRegistry),
-            .peers([ServiceName.operator]),
-        ]),
+        "ImportRecords": anyWriter,
         // Rows of every kind; the handler asks for the scope of the mapping's own.
-        "ImportFile": .anyOf([
-            .scope(Scope.writeTransactions), .scope(Scope.writeComplaints), .scope(Scope.writeLabels), .scope(Scope.writeRegistry),
-            .peers([ServiceName.operator]),
-        ]),
-        "GetFileImport": .anyOf([
-            .scope(Scope.writeTransactions), .scope(Scope.writeComplaints), .scope(Scope.writeLabels), .scope(Scope.writeRegistry),
-            .peers([ServiceName.operator]),
-        ]),
+        "ImportFile": anyWriter,
+        "GetFileImport": anyWriter,
         "EraseIdentifiers": either(scope: Scope.writePrivacy, peers: [ServiceName.operator]),
         "RevealIdentifier": either(scope: Scope.writePrivacy, peers: [ServiceName.operator]),
         "ApplyRetention": either(scope: Scope.writePrivacy, peers: [ServiceName.operator]),
@@ -43,7 +35,7 @@ public enum MethodRules {
             peers: [ServiceName.ingestionGateway, ServiceName.featureStore, ServiceName.modelServer, ServiceName.operator]),
         "GetFeatureHealth": either(scope: Scope.readFeatures, peers: everyPeer),
         "SetFeatureReference": either(scope: Scope.writeModels, peers: [ServiceName.operator]),
-        "DescribeFeatureSet": either(scope: Scope.readFeatures, peers: everyPeer),
+        "DescribeFeatureSet": either(limitedScope: Scope.readFeatures, peers: everyPeer),
         "GetHistoricalFeatures": either(scope: Scope.readFeatures, peers: [ServiceName.modelServer, ServiceName.operator]),
         "TailObservations": .peers([ServiceName.modelServer, ServiceName.operator]),
     ])
@@ -58,25 +50,31 @@ public enum MethodRules {
         "PromoteModel": either(scope: Scope.writeModels, peers: [ServiceName.operator]),
         "ShadowModel": either(scope: Scope.writeModels, peers: [ServiceName.operator]),
         "RollBackModel": either(scope: Scope.writeModels, peers: [ServiceName.operator]),
-        "ListModels": either(scope: Scope.readModels, peers: everyPeer),
-        "GetModelHealth": either(scope: Scope.readModels, peers: everyPeer),
+        "ListModels": either(limitedScope: Scope.readModels, peers: everyPeer),
+        "GetModelHealth": either(limitedScope: Scope.readModels, peers: everyPeer),
         "PredictCashOut": either(
-            scope: Scope.readModels, peers: [ServiceName.heatmapTiles, ServiceName.notifier, ServiceName.operator]),
+            limitedScope: Scope.readModels, peers: [ServiceName.heatmapTiles, ServiceName.notifier, ServiceName.operator]),
         "ForecastCells": either(
-            scope: Scope.readModels, peers: [ServiceName.heatmapTiles, ServiceName.notifier, ServiceName.operator]),
+            limitedScope: Scope.readModels, peers: [ServiceName.heatmapTiles, ServiceName.notifier, ServiceName.operator]),
         "TailDecisions": .peers([ServiceName.heatmapTiles, ServiceName.notifier, ServiceName.operator]),
         "GetStatistics": either(scope: Scope.readModels, peers: everyPeer),
     ])
 
     private static let notifications = rules("vigil.notifications.v1.NotifierService", [
-        "RaiseAlert": either(scope: Scope.writeAlerts, peers: everyPeer),
-        "ListAlerts": either(scope: Scope.readAlerts, peers: [ServiceName.heatmapTiles, ServiceName.operator]),
-        "AcknowledgeAlert": either(scope: Scope.writeAlerts, peers: [ServiceName.operator]),
+        "RaiseAlert": either(limitedScope: Scope.writeAlerts, peers: everyPeer),
+        // The notifier does not know where an alert is; the tile service does.
+        "ListAlerts": .anyOf([
+            .scope(Scope.readAlerts), .relayedScope(Scope.readAlerts, by: [ServiceName.heatmapTiles]),
+            .peers([ServiceName.heatmapTiles, ServiceName.operator]),
+        ]),
+        "AcknowledgeAlert": .anyOf([
+            .scope(Scope.writeAlerts), .relayedScope(Scope.writeAlerts, by: [ServiceName.heatmapTiles]), .peers([ServiceName.operator]),
+        ]),
     ])
 
     private static let tiles = rules("vigil.tiles.v1.TileService", [
-        "ListHotspots": either(scope: Scope.readTiles, peers: [ServiceName.operator]),
-        "GetTimeSeries": either(scope: Scope.readTiles, peers: [ServiceName.operator]),
+        "ListHotspots": either(limitedScope: Scope.readTiles, peers: [ServiceName.operator]),
+        "GetTimeSeries": either(limitedScope: Scope.readTiles, peers: [ServiceName.operator]),
     ])
 
     private static let auth = rules("vigil.auth.v1.AuthService", [
@@ -96,8 +94,16 @@ public enum MethodRules {
 
     private static let everyPeer = Set(ServiceName.all)
 
+    private static let anyWriter = AccessRule.anyOf(
+        [Scope.writeTransactions, Scope.writeComplaints, Scope.writeLabels, Scope.writeRegistry].map { .limitedScope($0) }
+            + [.peers([ServiceName.operator])])
+
     private static func either(scope: String, peers: Set<String>) -> AccessRule {
         .anyOf([.scope(scope), .peers(peers)])
+    }
+
+    private static func either(limitedScope scope: String, peers: Set<String>) -> AccessRule {
+        .anyOf([.limitedScope(scope), .peers(peers)])
     }
 
     private static func rules(_ service: String, _ methods: [String: AccessRule]) -> [String: AccessRule] {

@@ -69,6 +69,18 @@ private struct FakeModels: RPCService {
         }
     }
 
+    @Test func callOfWhoIsLimitedToJurisdictionsIsNotForwardedToWhatIsNotToldByThem() async throws {
+        try await withSuite { gateway, _, channel in
+            let options = TestService.options(try await gateway.token(TestGateway.limitedAgency, on: channel))
+            let refused = await #expect(throws: RPCError.self) {
+                _ = try await ModelsV1.ModelService.Client(channel).getDecisions(ModelsV1.GetDecisionsRequest(), options: options)
+            }
+            #expect(refused?.code == .permissionDenied)
+            #expect(refused?.message.contains("limited") == true)
+            #expect(try await records(gateway).map(\.outcome) == ["PERMISSION_DENIED"])
+        }
+    }
+
     @Test func curlCallsInJSON() async throws {
         try await withSuite { gateway, _, channel in
             let token = try await gateway.token(TestGateway.agency, on: channel)
@@ -174,7 +186,7 @@ private struct FakeModels: RPCService {
                 .heatmapTiles, environment: ["VIGIL_AUTH_URL": gateway.service.address], tokenKeys: nil, configuration: { _ in 0 },
                 run: { _, runtime in
                     let route = HTTPRoute("GET", "/tiles/{z}") { _ in .text("a tile") }
-                    try await runtime.serve(services: [], routes: [route], rules: ["/tiles/{z}": .scope(Scope.readTiles)])
+                    try await runtime.serve(services: [], routes: [route], rules: ["/tiles/{z}": .limitedScope(Scope.readTiles)])
                 }
             ) { tiles in
                 try await tiles.withChannel { channel in

@@ -12,13 +12,15 @@ struct TestGateway {
 
     static let bank = (id: "first-bank", secret: "secret-of-first-bank")
     static let agency = (id: "city-police", secret: "secret-of-city-police")
+    static let limitedAgency = (id: "north-police", secret: "secret-of-north-police")
     static let auditor = (id: "audit-office", secret: "secret of audit: 50% + ü&=")
     static let analyst = (name: "analyst", password: "password-of-analyst")
 
     private static let principals = """
         {"principals": [
             {"subject": "first-bank", "kind": "bank", "secret": "secret-of-first-bank", "roles": ["bank"], "bankID": "FIRST"},
-            {"subject": "city-police", "kind": "agency", "secret": "secret-of-city-police", "roles": ["agency"],
+            {"subject": "city-police", "kind": "agency", "secret": "secret-of-city-police", "roles": ["agency"]},
+            {"subject": "north-police", "kind": "agency", "secret": "secret-of-north-police", "roles": ["agency"],
                 "jurisdictions": ["north"]},
             {"subject": "audit-office", "kind": "agency", "secret": "secret of audit: 50% + ü&=", "roles": ["auditor"]},
             {"subject": "analyst", "kind": "user", "secret": "password-of-analyst", "roles": ["analyst"]}

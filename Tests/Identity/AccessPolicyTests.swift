@@ -44,6 +44,35 @@ import Testing
         #expect(!rule.isOpen)
     }
 
+    @Test func tokenLimitedToJurisdictionsPassesWhereThatIsSaidOnly() {
+        let limited = Principal(subject: "asha", kind: .user, scopes: ["alerts:read"], jurisdictions: ["north"])
+        var unlimited = limited
+        unlimited.jurisdictions = []
+        #expect(!AccessRule.scope("alerts:read").admits(limited, isPeer: false))
+        #expect(AccessRule.limitedScope("alerts:read").admits(limited, isPeer: false))
+        #expect(!AccessRule.limitedScope("alerts:write").admits(limited, isPeer: false))
+        let relayed = AccessRule.relayedScope("alerts:read", by: ["heatmap-tiles"])
+        #expect(relayed.admits(limited, isPeer: false, relay: "heatmap-tiles"))
+        #expect(!relayed.admits(limited, isPeer: false, relay: "notifier"))
+        #expect(!relayed.admits(limited, isPeer: false) && !relayed.admits(unlimited, isPeer: false))
+        #expect(AccessRule.scope("alerts:read").admits(unlimited, isPeer: false))
+        #expect(AccessRule.scope("alerts:read").refusal(of: limited, isPeer: false).contains("not told by jurisdiction"))
+        #expect(AccessRule.scope("tiles:read").refusal(of: limited, isPeer: false) == "this needs scope tiles:read")
+    }
+
+    /// What is added here must keep to the caller's jurisdictions, or be about no place.
+    @Test func tokenLimitedToJurisdictionsCallsTheseMethodsAlone() {
+        let limited = Principal(subject: "asha", kind: .user, scopes: Scope.all, jurisdictions: ["north"])
+        let called = MethodRules.all.filter { !$0.value.isOpen && $0.value.admits(limited, isPeer: false) }.keys
+            .map { $0.split(separator: "/").last.map(String.init) ?? "" }
+        let writing = [
+            "SubmitTransaction", "StreamTransactions", "SubmitComplaint", "SubmitLabel", "ImportRecords", "ImportFile", "GetFileImport", "RaiseAlert",
+        ]
+        let ofNoPlace = ["DescribeFeatureSet", "ListModels", "GetModelHealth"]
+        let limitedByTheHandler = ["PredictCashOut", "ForecastCells", "ListHotspots", "GetTimeSeries"]
+        #expect(called.sorted() == (writing + ofNoPlace + limitedByTheHandler).sorted())
+    }
+
     @Test func uncoveredPathsAreListed() {
         #expect(policy.uncovered(among: ["/tiles/a", "/b", "/a"]) == ["/a", "/b"])
         #expect(policy.listing.map(\.path) == policy.listing.map(\.path).sorted())
