@@ -1,14 +1,24 @@
-/// Colours from cold to hot. Both run evenly in lightness, so they can be told apart in grey and with any colour blindness.
+/// Colours from cold to hot. All run evenly in lightness, so they can be told apart in grey and with any colour blindness.
 enum Palette: String, Sendable, Hashable, CaseIterable {
     /// From deep violet over red and orange to a pale yellow: for dark maps.
     case dark
     /// From a pale yellow over orange and red to deep violet: for light maps.
     case light
+    /// From deep blue over green to a pale yellow, for what is only expected: for dark maps.
+    case darkCold = "dark-cold"
+    /// The same for light maps, from pale to deep.
+    case lightCold = "light-cold"
 
     /// Colours at even distances from cold to hot, as 0xRRGGBB.
     var stops: [UInt32] {
-        let stops: [UInt32] = [0x2B0B57, 0x63117A, 0x9C2476, 0xD13F5C, 0xF26B3A, 0xFBA423, 0xFCE38A]
-        return self == .dark ? stops : stops.reversed()
+        let warm: [UInt32] = [0x2B0B57, 0x63117A, 0x9C2476, 0xD13F5C, 0xF26B3A, 0xFBA423, 0xFCE38A]
+        let cold: [UInt32] = [0x0B1F4B, 0x0F3F73, 0x116390, 0x1B899B, 0x3FAE9F, 0x86D0A6, 0xD6F0B4]
+        return switch self {
+        case .dark: warm
+        case .light: warm.reversed()
+        case .darkCold: cold
+        case .lightCold: cold.reversed()
+        }
     }
 
     static let steps = 256

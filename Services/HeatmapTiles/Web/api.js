@@ -86,5 +86,5 @@ export const modelHealth = () => request('/models/health');
 export const baseMap = () => request('/static/basemap.json');
 export const areas = () => request('/api/areas');
 
-/** The address of a layer's vector tiles under a filter, for the map. */
-export const tilesURL = (layer, filter) => `${location.origin}/tiles/${layer}/{z}/{x}/{y}.mvt${query(filter)}`;
+/** The address of a layer's tiles under a filter, for the map: vector tiles (`mvt`) or pictures (`png`). */
+export const tilesURL = (layer, format, filter) => `${location.origin}/tiles/${layer}/{z}/{x}/{y}.${format}${query(filter)}`;

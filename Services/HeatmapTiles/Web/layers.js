@@ -1,5 +1,5 @@
 // What the map is made of: sources and layers of MapLibre's style in a theme's colours.
-import { cellRamp, heatRamp } from './palette.js';
+import { cellRamp } from './palette.js';
 
 export const FADE_MILLISECONDS = 450;
 /** Up to this zoom complaints that would lie on each other are one circle with their number. */
@@ -75,28 +75,24 @@ function complaints(theme) {
   ];
 }
 
-/** The sources and layers of one drawing of the heat; `view` names its layer and the addresses of its tiles. */
-export function heatStyle(generation, { layer, tiles, cells }, theme, { isVisible, isSameView }) {
+/**
+ * The sources and layers of one drawing of the heat; `view` names its layer and the addresses of its tiles. From far off the heat is the service's
+ * pictures, which take a machine without a graphics card no longer to draw for a city of many cells than for one of few; from near it is single cells.
+ */
+export function heatStyle(generation, { layer, pictures, cells }, theme, { isVisible, isSameView }) {
   const isForecast = layer === 'forecast', colours = isForecast ? theme.expected : theme.heat;
   const shown = (stops) => (isVisible ? ['interpolate', ['linear'], ['zoom'], ...stops] : 0);
   const fade = { duration: isSameView ? 0 : FADE_MILLISECONDS, delay: 0 };
   const cellSource = { source: `cells-${generation}`, 'source-layer': layer, minzoom: 12.5 };
   return {
     sources: {
-      [`heat-${generation}`]: { type: 'vector', tiles: [tiles], minzoom: 0, maxzoom: 14 },
+      [`heat-${generation}`]: { type: 'raster', tiles: [pictures], tileSize: 256, minzoom: 0, maxzoom: 16 },
       [`cells-${generation}`]: { type: 'vector', tiles: [cells], minzoom: 12, maxzoom: 14 },
     },
     layers: [
       {
-        id: `heat-${generation}`, type: 'heatmap', source: `heat-${generation}`, 'source-layer': layer, maxzoom: 15,
-        paint: {
-          'heatmap-weight': ['get', 'heat'],
-          // Cells lie 8 pixels apart up to zoom 11 and twice as far with each zoom after; the radius goes with them.
-          'heatmap-radius': ['interpolate', ['exponential', 2], ['zoom'], 4, 16, 10, 20, 11, 24, 12, 34, 15, 240],
-          'heatmap-intensity': ['interpolate', ['linear'], ['zoom'], 4, 2.2, 10, 1.7, 13, 1.5],
-          'heatmap-color': ['interpolate', ['linear'], ['heatmap-density'], ...heatRamp(colours)],
-          'heatmap-opacity': shown([13.2, 0.92, 14.4, 0]), 'heatmap-opacity-transition': fade,
-        },
+        id: `heat-${generation}`, type: 'raster', source: `heat-${generation}`, maxzoom: 15,
+        paint: { 'raster-opacity': shown([13.2, 1, 14.4, 0]), 'raster-opacity-transition': fade, 'raster-fade-duration': 0 },
       },
       {
         id: `cells-${generation}`, type: 'fill', ...cellSource,

@@ -1,4 +1,4 @@
-// The map: a style of our own layers, heat from the service's vector tiles, and what moves on it.
+// The map: a style of our own layers, heat from the service's tiles, and what moves on it.
 import { tilesURL } from './api.js';
 import { complaintKey } from './complaints.js';
 import { FADE_MILLISECONDS, heatStyle, mapStyle } from './layers.js';
@@ -98,8 +98,8 @@ export class RiskMap extends EventTarget {
 
   /** Shows a layer under a filter. What is drawn stays until all of the new is there, then fades over into it; with newer events of the same view it is there at once. Gives back whether it is another view; `drawn` tells when it is there. */
   show(layer, filter) {
-    const view = { layer, tiles: tilesURL(layer, filter), cells: tilesURL(layer, { ...filter, geometry: 'cells' }) };
-    const isSame = this.#view?.tiles === view.tiles;
+    const cells = tilesURL(layer, 'mvt', { ...filter, geometry: 'cells' }), isSame = this.#view?.cells === cells;
+    const view = { layer, filter, cells };
     this.#view = view;
     if (!this.#isStyled) return false;
     if (!isSame) {
@@ -164,13 +164,15 @@ export class RiskMap extends EventTarget {
   #setOpacity(generation, isVisible) {
     for (const layer of this.#heatStyle(generation, isVisible).layers) {
       if (!this.#map.getLayer(layer.id)) continue;
-      const name = { heatmap: 'heatmap-opacity', fill: 'fill-opacity', line: 'line-opacity' }[layer.type];
+      const name = { raster: 'raster-opacity', fill: 'fill-opacity', line: 'line-opacity' }[layer.type];
       this.#map.setPaintProperty(layer.id, name, layer.paint[name]);
     }
   }
 
   #heatStyle(generation, isVisible) {
-    return heatStyle(generation, this.#view, this.#theme, { isVisible, isSameView: this.#isSameView });
+    const { layer, filter, cells } = this.#view, palette = this.#theme[layer === 'forecast' ? 'expectedPalette' : 'palette'];
+    const view = { layer, cells, pictures: tilesURL(layer, 'png', { ...filter, palette }) };
+    return heatStyle(generation, view, this.#theme, { isVisible, isSameView: this.#isSameView });
   }
 
   #drop(generation) {

@@ -36,9 +36,6 @@ FRAMES = """() => {
   const frame = (now) => { window.times.push(now - last); last = now; if (window.measuring) requestAnimationFrame(frame); };
   requestAnimationFrame(frame);
 }"""
-# MapLibre asks whether each new buffer of a heat map is whole, which waits until all before it is drawn: without a graphics card tens of milliseconds
-# that are not the page's own. They are, as any graphics card would say.
-NO_WAIT = "WebGL2RenderingContext.prototype.checkFramebufferStatus = () => WebGL2RenderingContext.FRAMEBUFFER_COMPLETE;"
 # Keeps the page's map where `WATCH` finds it.
 KEEP_MAP = """(() => {
   let library;
@@ -68,11 +65,13 @@ WATCH = """([index, shown, latitude, longitude]) => {
   tell();
   const map = window.keptMap, near = 0.01;
   // What is drawn over the last, while it fades in, is not drawn in full.
-  const opaque = () => map.getStyle().layers.filter(({ id }) => id.startsWith('heat-') && map.getLayer(id).paint.get('heatmap-opacity') > 0.9);
-  const count = (source) => {
+  const opaque = () => map.getStyle().layers.filter(({ id }) => id.startsWith('heat-') && map.getLayer(id).paint.get('raster-opacity') > 0.9);
+  // A picture has no numbers: they are those of the single cells that are drawn at once with it.
+  const count = (picture) => {
     // A cell at the edge of a tile is in its neighbour too.
-    const counts = new Map(map.querySourceFeatures(source, { sourceLayer: shown }).map(({ geometry: { coordinates: [x, y] }, properties }) =>
-      [`${x.toFixed(4)} ${y.toFixed(4)}`, Math.abs(y - latitude) < near && Math.abs(x - longitude) < near ? properties.count : 0]));
+    const cells = map.querySourceFeatures(picture.replace('heat-', 'cells-'), { sourceLayer: shown });
+    const counts = new Map(cells.map(({ id, geometry: { coordinates: [[[x, y]]] }, properties }) =>
+      [id, Math.abs(y - latitude) < near && Math.abs(x - longitude) < near ? properties.count : 0]));
     return [...counts.values()].reduce((sum, each) => sum + each, 0);
   };
   let isNew = true, told = 0;
@@ -80,7 +79,7 @@ WATCH = """([index, shown, latitude, longitude]) => {
   map.on('render', () => {
     const layer = isNew && opaque().at(-1);
     if (!layer) return;
-    isNew = map.getPaintProperty(layer.id, 'heatmap-opacity') === 0;
+    isNew = map.getPaintProperty(layer.id, 'raster-opacity') === 0;
     const now = count(layer.source);
     if (now > told) setTimeout(() => window.tell('map', Date.now(), String(now)));
     told = now;
@@ -160,7 +159,7 @@ def work_of_frames(trace):
 
 
 def work(playwright, address, token, fragment, seconds):
-    page = page_of(playwright, address, token, fragment, NO_WAIT)
+    page = page_of(playwright, address, token, fragment)
     browser, found = page.context.browser, {}
 
     def play():
