@@ -148,7 +148,7 @@ actor BehaviourKeeper: SnapshottedMemory {
     /// nothing where one of them may have found no room.
     func values(of keys: [BehaviourKey], at time: Timestamp) -> [(values: [Double], newest: Timestamp?)?]? {
         guard isWhole else { return nil }
-        let values = keys.map { key in engine.values(of: key, at: time).map { ($0, engine.newestEventTime(of: key)) } }
+        let values = keys.map { key in engine.values(of: key, at: time).map { ($0, engine.newestEventTime(of: key, at: time)) } }
         return engine.refusedCount > 0 && values.contains { $0 == nil } ? nil : values
     }
 

@@ -149,6 +149,11 @@ struct EntityHistory: Sendable {
     /// Of the last event, in microseconds since 1970.
     var newestTime: Int64? { events.isEmpty ? nil : events.time(at: events.count - 1) }
 
+    func newestTime(notAfter time: Int64) -> Int64? {
+        let end = endIndex(notAfter: time)
+        return end == 0 ? nil : events.time(at: end - 1)
+    }
+
     /// Index after the last event at or before `time`.
     @inline(__always)
     func endIndex(notAfter time: Int64) -> Int { events.view.endIndex(notAfter: time) }

@@ -321,14 +321,14 @@ public struct FeatureEngine: Sendable {
         }
     }
 
-    /// The event time of the newest transaction of a customer or terminal; nil if there is none. For freshness.
-    public func newestEventTime(ofCustomer customerID: String) -> Timestamp? {
-        customerIndex[customerID].flatMap { customers[Int($0)].newestTime }.map { Timestamp(microseconds: $0) }
+    /// The event time of the newest transaction of a customer or terminal at or before `time`; nil if there is none. For freshness.
+    public func newestEventTime(ofCustomer customerID: String, at time: Timestamp) -> Timestamp? {
+        customerIndex[customerID].flatMap { customers[Int($0)].newestTime(notAfter: time.microseconds) }.map { Timestamp(microseconds: $0) }
     }
 
-    /// As `newestEventTime(ofCustomer:)`.
-    public func newestEventTime(ofTerminal terminalID: String) -> Timestamp? {
-        terminalIndex[terminalID].flatMap { terminals[Int($0)].newestTime }.map { Timestamp(microseconds: $0) }
+    /// As `newestEventTime(ofCustomer:at:)`.
+    public func newestEventTime(ofTerminal terminalID: String, at time: Timestamp) -> Timestamp? {
+        terminalIndex[terminalID].flatMap { terminals[Int($0)].newestTime(notAfter: time.microseconds) }.map { Timestamp(microseconds: $0) }
     }
 
     /// False only for a transaction that was surely never observed. Of one so old that it would have been forgotten, nobody here knows.

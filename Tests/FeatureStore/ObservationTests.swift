@@ -126,4 +126,31 @@ import Testing
             #expect(rows.compactMap(\.label?.key.transactionID) == ["t-3"])
         }
     }
+
+    @Test func historyHasWhatWasKnownByThenOfALabelThatWasCorrectedLater() async throws {
+        try await withDatabase { database in
+            let writer = try await writer(database)
+            _ = try await writer.observe([transaction(0)])
+            for (isFraud, days) in [(true, 1), (false, 5), (true, 5)] {
+                let label = Label(key: transaction(0).key, isFraud: isFraud, knownAt: Self.start + .days(days), source: "investigation")
+                try await take([.label(label)], into: writer)
+            }
+            func known(by hours: Int?) async throws -> Bool? {
+                var rows: [HistoricalObservation] = []
+                try await database.forEachHistoricalBatch(from: nil, to: nil, knownBy: hours.map { Self.start + .hours($0) }, batchRows: 4) {
+                    rows += $0
+                }
+                #expect(rows.count == 1)
+                return rows.first?.label?.isFraud
+            }
+            #expect(try await known(by: 12) == nil)
+            #expect(try await known(by: 48) == true)
+            // The last word of one time replaces the one before.
+            #expect(try await known(by: 120) == true)
+            try await take(
+                [.label(Label(key: transaction(0).key, isFraud: false, knownAt: Self.start + .days(6), source: "investigation"))], into: writer)
+            #expect(try await known(by: 120) == true)
+            #expect(try await known(by: nil) == false)
+        }
+    }
 }

@@ -101,7 +101,9 @@ import Testing
         let both = try #require(engine.features(ofCustomer: "c", terminal: "t", at: start + .hours(1)))
         #expect(both["terminal_sum_1d"] == 7)
         #expect(both["pair_count_60d"] == 1)
-        #expect(engine.newestEventTime(ofTerminal: "t") == start)
+        #expect(engine.newestEventTime(ofTerminal: "t", at: start + .hours(1)) == start)
+        #expect(engine.newestEventTime(ofTerminal: "t", at: start) == start)
+        #expect(engine.newestEventTime(ofTerminal: "t", at: start - .hours(1)) == nil)
     }
 
     @Test func `a payment without a terminal has no terminal features`() {

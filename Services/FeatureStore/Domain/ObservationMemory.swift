@@ -80,9 +80,9 @@ struct ObservationMemory: Sendable {
     func features(of entity: ObservedEntity, at time: Timestamp) -> (values: [Double], newest: Timestamp?)? {
         switch entity {
         case .customer(let id):
-            engine.features(ofCustomer: id, at: time).map { ($0, engine.newestEventTime(ofCustomer: id)) }
+            engine.features(ofCustomer: id, at: time).map { ($0, engine.newestEventTime(ofCustomer: id, at: time)) }
         case .terminal(let id):
-            engine.features(terminal: id, at: time).map { ($0, engine.newestEventTime(ofTerminal: id)) }
+            engine.features(terminal: id, at: time).map { ($0, engine.newestEventTime(ofTerminal: id, at: time)) }
         }
     }
 

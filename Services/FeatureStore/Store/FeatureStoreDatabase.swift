@@ -26,6 +26,7 @@ struct FeatureStoreDatabase: Sendable {
             name: "0006_snapshots_of_behaviour",
             sql: String(decoding: PackageResources.V0006_snapshots_of_behaviour_sql, as: UTF8.self)),
         Migration(name: "0007_log_in_blocks", sql: String(decoding: PackageResources.V0007_log_in_blocks_sql, as: UTF8.self)),
+        Migration(name: "0008_labels_by_time", sql: String(decoding: PackageResources.V0008_labels_by_time_sql, as: UTF8.self)),
     ]
 
     init(pool: PostgresPool) {
@@ -107,16 +108,29 @@ struct FeatureStoreDatabase: Sendable {
 
     private static func upsert(_ labels: [Label]) -> SQL? {
         guard !labels.isEmpty else { return nil }
-        // One row a transaction, or ON CONFLICT would meet the same row twice.
-        let newest = Dictionary(labels.map { ($0.key, $0) }, uniquingKeysWith: { $1 }).values
+        // One row a transaction and time, or ON CONFLICT would meet the same row twice.
+        let newest = Dictionary(labels.map { (LabelName(key: $0.key, knownAt: $0.knownAt), $0) }, uniquingKeysWith: { $1 }).values
         return """
             INSERT INTO labels (bank_id, transaction_id, is_fraud, known_at, source)
             SELECT * FROM unnest(
                 \(newest.map(\.key.bankID)), \(newest.map(\.key.transactionID)), \(newest.map(\.isFraud)),
                 \(newest.map { PostgresTimestamp(microsecondsSince1970: $0.knownAt.microseconds) }), \(newest.map(\.source)))
-            ON CONFLICT (bank_id, transaction_id) DO UPDATE
-            SET is_fraud = excluded.is_fraud, known_at = excluded.known_at, source = excluded.source
+            ON CONFLICT (bank_id, transaction_id, known_at) DO UPDATE SET is_fraud = excluded.is_fraud, source = excluded.source
             """
+    }
+
+    private struct LabelName: Hashable {
+        let key: TransactionKey
+        let knownAt: Timestamp
+    }
+
+    /// The last word about each transaction by a time.
+    private static func labels(knownBy time: Timestamp?) -> SQL {
+        """
+        SELECT DISTINCT ON (bank_id, transaction_id) * FROM labels
+        WHERE known_at <= \(PostgresTimestamp(microsecondsSince1970: time?.microseconds ?? .max))
+        ORDER BY bank_id, transaction_id, known_at DESC
+        """
     }
 
     /// The store's own log behind a position, in the order in which memory took the entries in. Reads what is committed now: nobody else
@@ -162,7 +176,6 @@ struct FeatureStoreDatabase: Sendable {
     ) async throws {
         let first = PostgresTimestamp(microsecondsSince1970: from?.microseconds ?? .min)
         let end = PostgresTimestamp(microsecondsSince1970: to?.microseconds ?? .max)
-        let known = PostgresTimestamp(microsecondsSince1970: knownBy?.microseconds ?? .max)
         try await pool.withTransaction { transaction in
             try await transaction.stream(
                 """
@@ -170,7 +183,7 @@ struct FeatureStoreDatabase: Sendable {
                 FROM event_log block
                 CROSS JOIN LATERAL unnest(payloads, bank_ids, bank_transaction_ids, event_times)
                     AS o (payload, bank_id, transaction_id, event_time)
-                LEFT JOIN labels l ON l.bank_id = o.bank_id AND l.transaction_id = o.transaction_id AND l.known_at <= \(known)
+                LEFT JOIN (\(Self.labels(knownBy: knownBy))) l ON l.bank_id = o.bank_id AND l.transaction_id = o.transaction_id
                 WHERE last_event_time >= \(first) AND first_event_time < \(end)
                   AND o.bank_id IS NOT NULL AND o.event_time >= \(first) AND o.event_time < \(end)
                 ORDER BY o.event_time, o.bank_id, o.transaction_id
@@ -187,7 +200,6 @@ extension FeatureStoreDatabase {
     func forEachObservedBatch(
         knownBy: Timestamp?, batchRows: Int, _ body: ([HistoricalObservation]) async throws -> Void
     ) async throws {
-        let known = PostgresTimestamp(microsecondsSince1970: knownBy?.microseconds ?? .max)
         try await pool.withTransaction { transaction in
             try await transaction.stream(
                 """
@@ -195,7 +207,7 @@ extension FeatureStoreDatabase {
                 FROM event_log block
                 CROSS JOIN LATERAL unnest(payloads, bank_ids, bank_transaction_ids) WITH ORDINALITY
                     AS o (payload, bank_id, transaction_id, place)
-                LEFT JOIN labels l ON l.bank_id = o.bank_id AND l.transaction_id = o.transaction_id AND l.known_at <= \(known)
+                LEFT JOIN (\(Self.labels(knownBy: knownBy))) l ON l.bank_id = o.bank_id AND l.transaction_id = o.transaction_id
                 WHERE o.bank_id IS NOT NULL
                 ORDER BY block.transaction_id, block.sequence, o.place
                 """, batchRows: batchRows

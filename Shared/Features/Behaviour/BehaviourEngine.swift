@@ -101,9 +101,9 @@ public struct BehaviourEngine: Sendable {
         return (views[key.entity] ?? []).map { history.value($0, at: time.microseconds) }
     }
 
-    /// The event time of an entity's newest payment; for freshness.
-    public func newestEventTime(of key: BehaviourKey) -> Timestamp? {
-        histories[key]?.newest.map { Timestamp(microseconds: $0) }
+    /// The event time of an entity's newest payment at or before `time`; for freshness.
+    public func newestEventTime(of key: BehaviourKey, at time: Timestamp) -> Timestamp? {
+        histories[key]?.newest(notAfter: time.microseconds).map { Timestamp(microseconds: $0) }
     }
 
     // MARK: Inside
@@ -222,6 +222,11 @@ struct BehaviourHistory: Sendable {
     private(set) var events: ContiguousArray<Event> = []
 
     var newest: Int64? { events.last?.time }
+
+    func newest(notAfter time: Int64) -> Int64? {
+        let end = endIndex(notAfter: time)
+        return end == 0 ? nil : events[end - 1].time
+    }
     var count: Int { events.count }
 
     mutating func insert(_ event: Event, horizon: Int64) {

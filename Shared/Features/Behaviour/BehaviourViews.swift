@@ -23,7 +23,7 @@ extension BehaviourSet {
         .init(.account, "fan_out_30d", .distinct(.out), over: .days(30), "Accounts or terminals that it paid in 30 days"),
         .init(.account, "pass_through_1h", .passThrough, over: .hours(1), "Share of the money of an hour that went in and out again"),
         .init(.account, "pass_through_1d", .passThrough, over: .days(1), "Share of the money of a day that went in and out again"),
-        .init(.account, "out_decayed_7d", .decayed(.out), over: .days(7), "Money out, halved for every 7 days"),
+        .init(.account, "out_decayed_7d", .decayed(.out), over: .days(7), "Money out, halved for every 7 days, over 28 days"),
         .init(.account, "seconds_since_in", .secondsSince(.in), over: .days(90), "Seconds since money last came in"),
         .init(.account, "seconds_since_out", .secondsSince(.out), over: .days(90), "Seconds since money last went out"),
     ]
@@ -34,7 +34,7 @@ extension BehaviourSet {
         .init(.card, "terminals_1h", .distinct(.out), over: .hours(1), "Terminals that the card was used at in an hour"),
         .init(.card, "terminals_30d", .distinct(.out), over: .days(30), "Terminals that the card was used at in 30 days"),
         .init(.card, "max_30d", .max(.out), over: .days(30), "Largest payment of the card in 30 days"),
-        .init(.card, "decayed_1d", .decayed(.out), over: .days(1), "Money paid by the card, halved for every day"),
+        .init(.card, "decayed_1d", .decayed(.out), over: .days(1), "Money paid by the card, halved for every day, over 4 days"),
         .init(.card, "seconds_since", .secondsSince(.out), over: .days(30), "Seconds since the card was last used"),
     ]
 
