@@ -2,7 +2,7 @@
 enum SwiftName {
     /// Parts of a name that Swift writes in capitals.
     private static let acronyms: [String: String] = [
-        "id": "ID", "ids": "IDs", "url": "URL", "urls": "URLs", "uri": "URI", "json": "JSON", "mcc": "MCC", "ip": "IP", "atm": "ATM",
+        "id": "ID", "ids": "IDs", "url": "URL", "urls": "URLs", "uri": "URI", "json": "JSON", "mcc": "MCC", "ip": "IP", "atm": "ATM", "bic": "BIC",
         "atms": "ATMs", "utc": "UTC", "jwt": "JWT", "sms": "SMS", "http": "HTTP",
     ]
 

@@ -52,6 +52,7 @@ extension ObservedTransaction {
         payment.location = location
         payment.timeZone = nil
         payment.merchantCategoryCode = nil
+        payment.details = nil
         return payment
     }
 }

@@ -17,6 +17,11 @@ final class IdentifierKeeper: Sendable {
             return young.contains(number) || old.contains(number)
         }
 
+        func knows(_ details: TransactionDetails?) -> Bool {
+            guard let details else { return true }
+            return knows(details.ipAddress) && knows(details.email) && knows(details.phone)
+        }
+
         /// Characters of a token are random bits, so that sixteen of them, mixed, tell tokens apart; another text gets a hash.
         static func number(of token: String) -> UInt64 {
             var token = token
@@ -49,7 +54,7 @@ final class IdentifierKeeper: Sendable {
     func unknown(of raw: Transaction, tokenised: Transaction) -> [RawIdentifier] {
         let knowsAll = memory.withLock { memory in
             memory.knows(tokenised.customerID) && memory.knows(tokenised.accountID) && memory.knows(tokenised.cardID)
-                && memory.knows(tokenised.deviceID) && memory.knows(tokenised.counterpartyAccountID)
+                && memory.knows(tokenised.deviceID) && memory.knows(tokenised.counterpartyAccountID) && memory.knows(tokenised.details)
         }
         return knowsAll ? [] : unknown(Tokeniser.identifiers(raw: raw, tokenised: tokenised))
     }

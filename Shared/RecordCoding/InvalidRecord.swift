@@ -53,6 +53,12 @@ struct FieldReader {
         return code
     }
 
+    mutating func bic(_ field: String, _ text: String) -> BIC? {
+        let code = BIC(text)
+        if code == nil, !text.isEmpty { fail(field, "is not a BIC of ISO 9362") }
+        return code
+    }
+
     mutating func present(_ field: String, _ text: String) -> String {
         if text.isEmpty { fail(field, "is missing") }
         return text

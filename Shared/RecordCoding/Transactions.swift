@@ -9,7 +9,28 @@ extension RecordsV1.Transaction {
             accountID: record.accountID ?? "", cardID: record.cardID ?? "", terminalID: record.terminalID ?? "",
             merchantCategoryCode: record.merchantCategoryCode?.description ?? "",
             counterpartyAccountID: record.counterpartyAccountID ?? "", deviceID: record.deviceID ?? "", channel: .init(record.channel),
-            amount: .init(record.amount), location: record.location.map { .init($0) }, merchantID: record.merchantID ?? "")
+            amount: .init(record.amount), location: record.location.map { .init($0) }, merchantID: record.merchantID ?? "",
+            details: record.details.map { .init($0) })
+    }
+}
+
+extension RecordsV1.TransactionDetails {
+    init(_ record: TransactionDetails) {
+        self.init(
+            ipAddress: record.ipAddress ?? "", email: record.email ?? "", phone: record.phone ?? "",
+            debtorAgentBIC: record.debtorAgentBIC?.description ?? "", creditorAgentBIC: record.creditorAgentBIC?.description ?? "")
+    }
+}
+
+extension TransactionDetails {
+    /// Nil where nothing is said.
+    fileprivate static func read(_ message: RecordsV1.TransactionDetails?, _ reader: inout FieldReader) -> TransactionDetails? {
+        guard let message else { return nil }
+        let details = TransactionDetails(
+            ipAddress: nonEmpty(message.ipAddress), email: nonEmpty(message.email), phone: nonEmpty(message.phone),
+            debtorAgentBIC: reader.bic("details.debtor_agent_bic", message.debtorAgentBIC),
+            creditorAgentBIC: reader.bic("details.creditor_agent_bic", message.creditorAgentBIC))
+        return details.isEmpty ? nil : details
     }
 }
 
@@ -26,12 +47,14 @@ extension Transaction {
         let customerID = reader.present("customer_id", message.customerID)
         let channel = Channel.read(message.channel, &reader) ?? .other
         let category = reader.merchantCategoryCode(message.merchantCategoryCode)
+        let details = TransactionDetails.read(message.details, &reader)
         guard reader.violations.isEmpty, let key, let eventTime, let amount else { throw InvalidRecord(reader.violations) }
         self.init(
             key: key, eventTime: eventTime, timeZone: nonEmpty(message.timeZone), customerID: customerID,
             accountID: nonEmpty(message.accountID), cardID: nonEmpty(message.cardID), terminalID: nonEmpty(message.terminalID),
             merchantID: nonEmpty(message.merchantID), merchantCategoryCode: category, counterpartyAccountID: nonEmpty(message.counterpartyAccountID),
-            deviceID: nonEmpty(message.deviceID), channel: channel, amount: amount, location: message.location.map(Coordinate.init))
+            deviceID: nonEmpty(message.deviceID), channel: channel, amount: amount, location: message.location.map(Coordinate.init),
+            details: details)
     }
 }
 

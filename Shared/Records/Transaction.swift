@@ -55,12 +55,13 @@ public struct Transaction: Sendable, Hashable {
     public var amount: Money
     /// Where it was made, when the bank knows better than the terminal's place.
     public var location: Coordinate?
+    public var details: TransactionDetails?
 
     public init(
         key: TransactionKey, eventTime: Timestamp, timeZone: String? = nil, customerID: String, accountID: String? = nil,
         cardID: String? = nil, terminalID: String? = nil, merchantID: String? = nil, merchantCategoryCode: MerchantCategoryCode? = nil,
         counterpartyAccountID: String? = nil, deviceID: String? = nil, channel: Channel = .other, amount: Money,
-        location: Coordinate? = nil
+        location: Coordinate? = nil, details: TransactionDetails? = nil
     ) {
         self.key = key
         self.eventTime = eventTime
@@ -76,6 +77,7 @@ public struct Transaction: Sendable, Hashable {
         self.channel = channel
         self.amount = amount
         self.location = location
+        self.details = details
     }
 
     /// How far its own clock was from UTC when it was made, in seconds east; nil where it states no zone, or one that does not exist.
@@ -99,6 +101,7 @@ public struct Transaction: Sendable, Hashable {
         checker.identifier("device_id", deviceID)
         checker.amount("amount", amount)
         checker.place("location", location)
+        checker.details(details)
         return checker.violations
     }
 }

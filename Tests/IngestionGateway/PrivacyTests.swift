@@ -75,7 +75,7 @@ import Testing
             try await path.asBank { client, options in
                 _ = try await client.submitTransaction(.init(transaction: payment("t-1", customer: "Asha Rao")), options: options)
                 _ = try await client.submitTransaction(.init(transaction: payment("t-2", customer: "Ravi")), options: options)
-                let tokens = try await tokens(path)
+                let tokens = try await transactions(path).map(\.customerID)
                 let customer = try #require(tokens.first)
                 let revealed = try await client.revealIdentifier(.init(token: customer, reason: "court order 7"), options: options)
                 #expect(revealed.kind == "customer" && revealed.identifier == "Asha Rao")
@@ -95,6 +95,29 @@ import Testing
                 #expect(log.map(\.action) == ["reveal", "reveal", "erasure", "reveal"])
                 #expect(log[2].subject == customer && log[2].count == 3 && log[2].actor == ScoringPath.bank)
                 #expect(!log.contains { $0.subject.contains("Asha") })
+            }
+        }
+    }
+
+    @Test func mailPhoneAndInternetAddressAreTokensWhicheverWayTheyAreWrittenAndGoWithTheirCustomer() async throws {
+        try await ScoringPath.run { path in
+            try await path.asBank { client, options in
+                let ways = [("192.0.2.7", "Asha@Example.in", "+91 98765-43210"), ("192.0.2.7", "asha@example.in", "0091 9876543210")]
+                for (number, (address, email, phone)) in ways.enumerated() {
+                    var payment = payment("t-\(number)", customer: "Asha")
+                    payment.details = .init(ipAddress: address, email: email, phone: phone, creditorAgentBIC: "SBININBB104")
+                    _ = try await client.submitTransaction(.init(transaction: payment), options: options)
+                }
+                let logged = try await transactions(path).compactMap(\.details)
+                #expect(logged.count == 2 && Set(logged).count == 1)
+                let details = try #require(logged.first)
+                #expect(details.creditorAgentBIC == "SBININBB104")
+                for (token, kind) in [(details.ipAddress, "ip"), (details.email, "email"), (details.phone, "phone")] {
+                    let revealed = try await client.revealIdentifier(.init(token: token, reason: "court order 8"), options: options)
+                    #expect(revealed.kind == kind && !token.contains("98765") && !token.contains("@"))
+                }
+                let erased = try await client.eraseIdentifiers(.init(customerID: "Asha", reason: "asked for it"), options: options)
+                #expect(erased.erased == 6)
             }
         }
     }
@@ -140,17 +163,18 @@ import Testing
     }
 
     /// Customers' tokens in the order of the log.
-    private func tokens(_ path: ScoringPath) async throws -> [String] {
+    /// The first two that the log holds.
+    private func transactions(_ path: ScoringPath) async throws -> [RecordsV1.Transaction] {
         try await path.gateway.withChannel(as: .peer("feature-store")) { channel in
             try await IngestionV1.IngestionService.Client(channel).tailEvents(.init()) { responses in
-                var tokens: [String] = []
+                var transactions: [RecordsV1.Transaction] = []
                 for try await response in responses {
                     for event in response.events {
-                        if case .transactionAccepted(let transaction) = event.event?.event { tokens.append(transaction.customerID) }
+                        if case .transactionAccepted(let transaction) = event.event?.event { transactions.append(transaction) }
                     }
-                    if tokens.count >= 2 { return tokens }
+                    if transactions.count >= 2 { break }
                 }
-                return tokens
+                return transactions
             }
         }
     }

@@ -8,7 +8,9 @@ import Testing
         key: TransactionKey(bankID: "bank", transactionID: "t-1"), eventTime: Timestamp(microseconds: 1_700_000_000_123_456),
         timeZone: "Asia/Kolkata", customerID: "C1", accountID: "A1", cardID: "D1", terminalID: "T1",
         merchantID: "M1", merchantCategoryCode: MerchantCategoryCode("5411"), counterpartyAccountID: "A2", deviceID: "V1", channel: .transfer,
-        amount: Money(minorUnits: 12_345, currency: .inr), location: Coordinate(latitude: 17.2, longitude: 75.3))
+        amount: Money(minorUnits: 12_345, currency: .inr), location: Coordinate(latitude: 17.2, longitude: 75.3),
+        details: TransactionDetails(
+            ipAddress: "192.0.2.7", email: "asha@example.in", phone: "+919876543210", debtorAgentBIC: BIC("DEUTDEFF"), creditorAgentBIC: BIC("SBININBB104")))
 
     @Test func aTransactionComesBackAsItWas() throws {
         #expect(try Transaction(RecordsV1.Transaction(transaction)) == transaction)
@@ -33,9 +35,10 @@ import Testing
         message.key?.transactionID = ""
         message.amount?.currency = "NOPE"
         message.customerID = ""
+        message.details?.creditorAgentBIC = "SBI"
         let error = #expect(throws: InvalidRecord.self) { try Transaction(message, sender: "other") }
         let fields = error?.violations.map(\.field) ?? []
-        #expect(Set(fields) == ["key.bank_id", "key.transaction_id", "amount.currency", "customer_id"])
+        #expect(Set(fields) == ["key.bank_id", "key.transaction_id", "amount.currency", "customer_id", "details.creditor_agent_bic"])
     }
 
     @Test func aKeyWithoutABankIsTheSenders() throws {

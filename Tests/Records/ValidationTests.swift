@@ -19,7 +19,22 @@ import Testing
         #expect(fields { $0.amount.minorUnits = 0 }.isEmpty)
     }
 
+    @Test func addressesOfTheInternetOfMailAndOfPhonesHaveOneForm() {
+        for (text, form) in [("192.0.2.7", "192.0.2.7"), ("2001:DB8:0:0::1", "2001:db8::1"), ("::ffff:192.0.2.7", "::ffff:192.0.2.7")] {
+            #expect(IPAddress(text)?.description == form)
+        }
+        for text in ["", "1.2.3", "1.2.3.256", "192.0.2.7:80", "fe80::1%eth0", "::1\0", "01.2.3.4", " 1.2.3.4"] { #expect(IPAddress(text) == nil, "\(text)") }
+        #expect(EmailAddress("Asha.Rao+bank@Example.IN")?.description == "asha.rao+bank@example.in")
+        for text in ["", "a", "a@b", "@b.c", "a@b@c.d", "a b@c.d", "a@b..c", "a@b.c\n", String(repeating: "a", count: 251) + "@b.c"] {
+            #expect(EmailAddress(text) == nil, "\(text)")
+        }
+        for text in ["+91 98765-43210", "0091 (98765) 43210", "+919876543210"] { #expect(PhoneNumber(text)?.description == "+919876543210") }
+        for text in ["", "9876543210", "+0123456789", "+123456", "+1234567890123456", "+91x8765432"] { #expect(PhoneNumber(text) == nil, "\(text)") }
+    }
+
     @Test func namesTheFieldOfEachFault() {
+        #expect(fields { $0.details = TransactionDetails(ipAddress: "1.2.3", email: "a", phone: "1") }
+            == ["details.ip_address", "details.email", "details.phone"])
         #expect(fields { $0.key.bankID = "" } == ["bank_id"])
         #expect(fields { $0.key.transactionID = String(repeating: "x", count: 129) } == ["transaction_id"])
         #expect(fields { $0.eventTime = now + .minutes(11) } == ["event_time"])

@@ -2193,7 +2193,7 @@ extension IngestionV1 {
 extension IngestionV1 {
     /// `vigil.ingestion.v1.EraseIdentifiersResponse`
     public struct EraseIdentifiersResponse: Message {
-        /// Raw identifiers erased: the customer's own, and those of accounts, cards and devices seen with the customer.
+        /// Raw identifiers erased: the customer's own, and those of accounts, cards, devices and the like seen with the customer.
         public var erased: Int64 = 0
 
         public init() {}
@@ -2327,7 +2327,7 @@ extension IngestionV1 {
 extension IngestionV1 {
     /// `vigil.ingestion.v1.RevealIdentifierResponse`
     public struct RevealIdentifierResponse: Message {
-        /// "customer", "account", "card" or "device".
+        /// "customer", "account", "card", "device", "email", "phone" or "ip".
         public var kind: String = ""
         public var identifier: String = ""
 

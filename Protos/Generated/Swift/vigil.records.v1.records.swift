@@ -502,6 +502,8 @@ extension RecordsV1 {
         public var location: RecordsV1.Location?
         /// The business that is paid, as its acquirer names it, whichever of its terminals; empty when unknown.
         public var merchantID: String = ""
+        /// How it was ordered and between which institutions; absent when unknown.
+        public var details: RecordsV1.TransactionDetails?
 
         public init() {}
 
@@ -519,7 +521,8 @@ extension RecordsV1 {
             channel: RecordsV1.Channel = RecordsV1.Channel(),
             amount: RecordsV1.Money? = nil,
             location: RecordsV1.Location? = nil,
-            merchantID: String = ""
+            merchantID: String = "",
+            details: RecordsV1.TransactionDetails? = nil
         ) {
             self.key = key
             self.eventTime = eventTime
@@ -535,6 +538,7 @@ extension RecordsV1 {
             self.amount = amount
             self.location = location
             self.merchantID = merchantID
+            self.details = details
         }
 
         public static let fullName = "vigil.records.v1.Transaction"
@@ -564,6 +568,7 @@ extension RecordsV1 {
             if let message = unpacked.pointee.amount { self.amount = try RecordsV1.Money(unpacked: message) }
             if let message = unpacked.pointee.location { self.location = try RecordsV1.Location(unpacked: message) }
             self.merchantID = try Unpacked.string(unpacked.pointee.merchant_id, "vigil.records.v1.Transaction.merchant_id")
+            if let message = unpacked.pointee.details { self.details = try RecordsV1.TransactionDetails(unpacked: message) }
         }
 
         public var protobufByteCount: Int {
@@ -590,6 +595,7 @@ extension RecordsV1 {
             if let value = self.amount { sink.message(12, value) }
             if let value = self.location { sink.message(13, value) }
             if !self.merchantID.isEmpty { sink.string(14, self.merchantID) }
+            if let value = self.details { sink.message(15, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -608,6 +614,7 @@ extension RecordsV1 {
             if let value = self.amount { writer.field("amount"); writer.write(value) }
             if let value = self.location { writer.field("location"); writer.write(value) }
             if !self.merchantID.isEmpty { writer.field("merchantId"); writer.write(self.merchantID) }
+            if let value = self.details { writer.field("details"); writer.write(value) }
             writer.endObject()
         }
 
@@ -657,6 +664,112 @@ extension RecordsV1 {
                 case "merchantId", "merchant_id":
                     if try reader.readNullIfNext() { continue }
                     self.merchantID = try reader.readString()
+                case "details":
+                    if try reader.readNullIfNext() { continue }
+                    self.details = try RecordsV1.TransactionDetails(json: &reader)
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension RecordsV1 {
+    /// How a transaction was ordered and between which institutions. What of it tells who a person is becomes a token at the gateway.
+    public struct TransactionDetails: Message {
+        /// IPv4 or IPv6 address that the order came from; empty when unknown.
+        public var ipAddress: String = ""
+        /// Of the customer, as given with the order; empty when unknown.
+        public var email: String = ""
+        /// E.164, for example "+919876543210"; empty when unknown.
+        public var phone: String = ""
+        /// ISO 9362 code of the institution that keeps the account debited; empty when unknown.
+        public var debtorAgentBIC: String = ""
+        /// The same of the account credited.
+        public var creditorAgentBIC: String = ""
+
+        public init() {}
+
+        public init(
+            ipAddress: String = "",
+            email: String = "",
+            phone: String = "",
+            debtorAgentBIC: String = "",
+            creditorAgentBIC: String = ""
+        ) {
+            self.ipAddress = ipAddress
+            self.email = email
+            self.phone = phone
+            self.debtorAgentBIC = debtorAgentBIC
+            self.creditorAgentBIC = creditorAgentBIC
+        }
+
+        public static let fullName = "vigil.records.v1.TransactionDetails"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Records__V1__TransactionDetails(), { vigil__records__v1__transaction_details__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Records__V1__TransactionDetails.self))
+            }
+        }
+
+        /// For generated code: a message out of protobuf-c's structure.
+        public init(unpacked: UnsafePointer<Vigil__Records__V1__TransactionDetails>) throws {
+            self.ipAddress = try Unpacked.string(unpacked.pointee.ip_address, "vigil.records.v1.TransactionDetails.ip_address")
+            self.email = try Unpacked.string(unpacked.pointee.email, "vigil.records.v1.TransactionDetails.email")
+            self.phone = try Unpacked.string(unpacked.pointee.phone, "vigil.records.v1.TransactionDetails.phone")
+            self.debtorAgentBIC = try Unpacked.string(unpacked.pointee.debtor_agent_bic, "vigil.records.v1.TransactionDetails.debtor_agent_bic")
+            self.creditorAgentBIC = try Unpacked.string(unpacked.pointee.creditor_agent_bic, "vigil.records.v1.TransactionDetails.creditor_agent_bic")
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.ipAddress.isEmpty { sink.string(1, self.ipAddress) }
+            if !self.email.isEmpty { sink.string(2, self.email) }
+            if !self.phone.isEmpty { sink.string(3, self.phone) }
+            if !self.debtorAgentBIC.isEmpty { sink.string(4, self.debtorAgentBIC) }
+            if !self.creditorAgentBIC.isEmpty { sink.string(5, self.creditorAgentBIC) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.ipAddress.isEmpty { writer.field("ipAddress"); writer.write(self.ipAddress) }
+            if !self.email.isEmpty { writer.field("email"); writer.write(self.email) }
+            if !self.phone.isEmpty { writer.field("phone"); writer.write(self.phone) }
+            if !self.debtorAgentBIC.isEmpty { writer.field("debtorAgentBic"); writer.write(self.debtorAgentBIC) }
+            if !self.creditorAgentBIC.isEmpty { writer.field("creditorAgentBic"); writer.write(self.creditorAgentBIC) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "ipAddress", "ip_address":
+                    if try reader.readNullIfNext() { continue }
+                    self.ipAddress = try reader.readString()
+                case "email":
+                    if try reader.readNullIfNext() { continue }
+                    self.email = try reader.readString()
+                case "phone":
+                    if try reader.readNullIfNext() { continue }
+                    self.phone = try reader.readString()
+                case "debtorAgentBic", "debtor_agent_bic":
+                    if try reader.readNullIfNext() { continue }
+                    self.debtorAgentBIC = try reader.readString()
+                case "creditorAgentBic", "creditor_agent_bic":
+                    if try reader.readNullIfNext() { continue }
+                    self.creditorAgentBIC = try reader.readString()
                 default: try reader.skipUnknown()
                 }
             }
@@ -1915,47 +2028,50 @@ extension FileDescriptor {
             Ch52aWdpbC9yZWNvcmRzL3YxL3JlY29yZHMucHJvdG8SEHZpZ2lsLnJlY29yZHMudjEaH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8iRAoFTW9u\
             ZXkSHwoLbWlub3JfdW5pdHMYASABKANSCm1pbm9yVW5pdHMSGgoIY3VycmVuY3kYAiABKAlSCGN1cnJlbmN5IkQKCExvY2F0aW9uEhoKCGxhdGl0dWRlGAEg\
             ASgBUghsYXRpdHVkZRIcCglsb25naXR1ZGUYAiABKAFSCWxvbmdpdHVkZSJQCg5UcmFuc2FjdGlvbktleRIXCgdiYW5rX2lkGAEgASgJUgZiYW5rSWQSJQoO\
-            dHJhbnNhY3Rpb25faWQYAiABKAlSDXRyYW5zYWN0aW9uSWQi3QQKC1RyYW5zYWN0aW9uEjIKA2tleRgBIAEoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNh\
+            dHJhbnNhY3Rpb25faWQYAiABKAlSDXRyYW5zYWN0aW9uSWQinQUKC1RyYW5zYWN0aW9uEjIKA2tleRgBIAEoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNh\
             Y3Rpb25LZXlSA2tleRI5CgpldmVudF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJZXZlbnRUaW1lEhsKCXRpbWVfem9uZRgDIAEo\
             CVIIdGltZVpvbmUSHwoLY3VzdG9tZXJfaWQYBCABKAlSCmN1c3RvbWVySWQSHQoKYWNjb3VudF9pZBgFIAEoCVIJYWNjb3VudElkEhcKB2NhcmRfaWQYBiAB\
             KAlSBmNhcmRJZBIfCgt0ZXJtaW5hbF9pZBgHIAEoCVIKdGVybWluYWxJZBI0ChZtZXJjaGFudF9jYXRlZ29yeV9jb2RlGAggASgJUhRtZXJjaGFudENhdGVn\
             b3J5Q29kZRI2Chdjb3VudGVycGFydHlfYWNjb3VudF9pZBgJIAEoCVIVY291bnRlcnBhcnR5QWNjb3VudElkEhsKCWRldmljZV9pZBgKIAEoCVIIZGV2aWNl\
             SWQSMwoHY2hhbm5lbBgLIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hhbm5lbFIHY2hhbm5lbBIvCgZhbW91bnQYDCABKAsyFy52aWdpbC5yZWNvcmRzLnYx\
             Lk1vbmV5UgZhbW91bnQSNgoIbG9jYXRpb24YDSABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIfCgttZXJjaGFudF9pZBgOIAEo\
-            CVIKbWVyY2hhbnRJZCKlAQoFTGFiZWwSMgoDa2V5GAEgASgLMiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktleVIDa2V5EhkKCGlzX2ZyYXVkGAIg\
-            ASgIUgdpc0ZyYXVkEjUKCGtub3duX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIHa25vd25BdBIWCgZzb3VyY2UYBCABKAlSBnNvdXJj\
-            ZSKxAwoJQ29tcGxhaW50EiEKDGNvbXBsYWludF9pZBgBIAEoCVILY29tcGxhaW50SWQSHQoKY3JpbWVfdHlwZRgCIAEoCVIJY3JpbWVUeXBlEjsKC29jY3Vy\
-            cmVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIKb2NjdXJyZWRBdBI7CgtyZXBvcnRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1\
-            Zi5UaW1lc3RhbXBSCnJlcG9ydGVkQXQSNgoIbG9jYXRpb24YBSABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIvCgZhbW91bnQY\
-            BiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLk1vbmV5UgZhbW91bnQSLgoTc3VzcGVjdF9hY2NvdW50X2lkcxgHIAMoCVIRc3VzcGVjdEFjY291bnRJZHMSMwoH\
-            Y2hhbm5lbBgIIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hhbm5lbFIHY2hhbm5lbBIaCghkaXN0cmljdBgJIAEoCVIIZGlzdHJpY3Qi5wEKCFRlcm1pbmFs\
-            Eh8KC3Rlcm1pbmFsX2lkGAEgASgJUgp0ZXJtaW5hbElkEjIKBGtpbmQYAiABKA4yHi52aWdpbC5yZWNvcmRzLnYxLlRlcm1pbmFsS2luZFIEa2luZBI2Cghs\
-            b2NhdGlvbhgDIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuTG9jYXRpb25SCGxvY2F0aW9uEiAKC2luc3RpdHV0aW9uGAQgASgJUgtpbnN0aXR1dGlvbhIYCgdh\
-            ZGRyZXNzGAUgASgJUgdhZGRyZXNzEhIKBGNpdHkYBiABKAlSBGNpdHkiwQEKCE1lcmNoYW50Eh8KC21lcmNoYW50X2lkGAEgASgJUgptZXJjaGFudElkEhIK\
-            BG5hbWUYAiABKAlSBG5hbWUSNAoWbWVyY2hhbnRfY2F0ZWdvcnlfY29kZRgDIAEoCVIUbWVyY2hhbnRDYXRlZ29yeUNvZGUSNgoIbG9jYXRpb24YBCABKAsy\
-            Gi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhISCgRjaXR5GAUgASgJUgRjaXR5IlsKCEN1c3RvbWVyEh8KC2N1c3RvbWVyX2lkGAEgASgJ\
-            UgpjdXN0b21lcklkEi4KBGhvbWUYAiABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUgRob21lIsIBCgxKdXJpc2RpY3Rpb24SJwoPanVyaXNkaWN0\
-            aW9uX2lkGAEgASgJUg5qdXJpc2RpY3Rpb25JZBISCgRuYW1lGAIgASgJUgRuYW1lEjkKBXJpbmdzGAMgAygLMiMudmlnaWwucmVjb3Jkcy52MS5KdXJpc2Rp\
-            Y3Rpb24uUmluZ1IFcmluZ3MaOgoEUmluZxIyCgZwb2ludHMYASADKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUgZwb2ludHMijAMKDUNvbnRleHRT\
-            aWduYWwSGwoJc2lnbmFsX2lkGAEgASgJUghzaWduYWxJZBISCgRraW5kGAIgASgJUgRraW5kEjcKCXN0YXJ0c19hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1\
-            Zi5UaW1lc3RhbXBSCHN0YXJ0c0F0EjMKB2VuZHNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgZlbmRzQXQSNgoIbG9jYXRpb24YBSAB\
-            KAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIUCgV2YWx1ZRgGIAEoAVIFdmFsdWUSTwoKYXR0cmlidXRlcxgHIAMoCzIvLnZpZ2ls\
-            LnJlY29yZHMudjEuQ29udGV4dFNpZ25hbC5BdHRyaWJ1dGVzRW50cnlSCmF0dHJpYnV0ZXMaPQoPQXR0cmlidXRlc0VudHJ5EhAKA2tleRgBIAEoCVIDa2V5\
-            EhQKBXZhbHVlGAIgASgJUgV2YWx1ZToCOAEicAoGUmVhc29uEhgKB2ZlYXR1cmUYASABKAlSB2ZlYXR1cmUSFAoFdmFsdWUYAiABKAFSBXZhbHVlEiIKDGNv\
-            bnRyaWJ1dGlvbhgDIAEoAVIMY29udHJpYnV0aW9uEhIKBHRleHQYBCABKAlSBHRleHQiXQoJU2NvcmVQYXJ0EhYKBnNpZ25hbBgBIAEoCVIGc2lnbmFsEhQK\
-            BXZhbHVlGAIgASgBUgV2YWx1ZRIiCgxjb250cmlidXRpb24YAyABKAFSDGNvbnRyaWJ1dGlvbiJpCg1QcmVkaWN0aW9uU2V0Eh8KC2hhc19nZW51aW5lGAEg\
-            ASgIUgpoYXNHZW51aW5lEhsKCWhhc19mcmF1ZBgCIAEoCFIIaGFzRnJhdWQSGgoIY292ZXJhZ2UYAyABKAFSCGNvdmVyYWdlIo0ECghEZWNpc2lvbhIyCgNr\
-            ZXkYASABKAsyIC52aWdpbC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uS2V5UgNrZXkSNQoFc3RhdGUYAiABKA4yHy52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9u\
-            U3RhdGVSBXN0YXRlEh0KCnJpc2tfc2NvcmUYAyABKAFSCXJpc2tTY29yZRIxCgVsYWJlbBgEIAEoDjIbLnZpZ2lsLnJlY29yZHMudjEuUmlza0xhYmVsUgVs\
-            YWJlbBIyCgdyZWFzb25zGAUgAygLMhgudmlnaWwucmVjb3Jkcy52MS5SZWFzb25SB3JlYXNvbnMSIwoNbW9kZWxfdmVyc2lvbhgGIAEoCVIMbW9kZWxWZXJz\
-            aW9uEjkKCmRlY2lkZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUglkZWNpZGVkQXQSFAoFYWxlcnQYCCABKAhSBWFsZXJ0Eh8KC2Rl\
-            Y2lzaW9uX2lkGAkgASgJUgpkZWNpc2lvbklkEjEKBXBhcnRzGAogAygLMhsudmlnaWwucmVjb3Jkcy52MS5TY29yZVBhcnRSBXBhcnRzEkYKDnByZWRpY3Rp\
-            b25fc2V0GAsgASgLMh8udmlnaWwucmVjb3Jkcy52MS5QcmVkaWN0aW9uU2V0Ug1wcmVkaWN0aW9uU2V0KqwBCgdDaGFubmVsEhcKE0NIQU5ORUxfVU5TUEVD\
-            SUZJRUQQABIPCgtDSEFOTkVMX1BPUxABEg8KC0NIQU5ORUxfQVRNEAISFQoRQ0hBTk5FTF9FQ09NTUVSQ0UQAxISCg5DSEFOTkVMX01PQklMRRAEEhQKEENI\
-            QU5ORUxfVFJBTlNGRVIQBRISCg5DSEFOTkVMX0JSQU5DSBAGEhEKDUNIQU5ORUxfT1RIRVIQByp1CgxUZXJtaW5hbEtpbmQSHQoZVEVSTUlOQUxfS0lORF9V\
-            TlNQRUNJRklFRBAAEhUKEVRFUk1JTkFMX0tJTkRfUE9TEAESFQoRVEVSTUlOQUxfS0lORF9BVE0QAhIYChRURVJNSU5BTF9LSU5EX09OTElORRADKm8KCVJp\
-            c2tMYWJlbBIaChZSSVNLX0xBQkVMX1VOU1BFQ0lGSUVEEAASGQoVUklTS19MQUJFTF9MRUdJVElNQVRFEAESFQoRUklTS19MQUJFTF9SRVZJRVcQAhIUChBS\
-            SVNLX0xBQkVMX0ZSQVVEEAMqZwoNRGVjaXNpb25TdGF0ZRIeChpERUNJU0lPTl9TVEFURV9VTlNQRUNJRklFRBAAEhoKFkRFQ0lTSU9OX1NUQVRFX1BFTkRJ\
-            TkcQARIaChZERUNJU0lPTl9TVEFURV9ERUNJREVEEAJiBnByb3RvMw==
+            CVIKbWVyY2hhbnRJZBI+CgdkZXRhaWxzGA8gASgLMiQudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbkRldGFpbHNSB2RldGFpbHMitwEKElRyYW5zYWN0\
+            aW9uRGV0YWlscxIdCgppcF9hZGRyZXNzGAEgASgJUglpcEFkZHJlc3MSFAoFZW1haWwYAiABKAlSBWVtYWlsEhQKBXBob25lGAMgASgJUgVwaG9uZRIoChBk\
+            ZWJ0b3JfYWdlbnRfYmljGAQgASgJUg5kZWJ0b3JBZ2VudEJpYxIsChJjcmVkaXRvcl9hZ2VudF9iaWMYBSABKAlSEGNyZWRpdG9yQWdlbnRCaWMipQEKBUxh\
+            YmVsEjIKA2tleRgBIAEoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25LZXlSA2tleRIZCghpc19mcmF1ZBgCIAEoCFIHaXNGcmF1ZBI1Cghrbm93\
+            bl9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSB2tub3duQXQSFgoGc291cmNlGAQgASgJUgZzb3VyY2UisQMKCUNvbXBsYWludBIhCgxj\
+            b21wbGFpbnRfaWQYASABKAlSC2NvbXBsYWludElkEh0KCmNyaW1lX3R5cGUYAiABKAlSCWNyaW1lVHlwZRI7CgtvY2N1cnJlZF9hdBgDIAEoCzIaLmdvb2ds\
+            ZS5wcm90b2J1Zi5UaW1lc3RhbXBSCm9jY3VycmVkQXQSOwoLcmVwb3J0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgpyZXBvcnRl\
+            ZEF0EjYKCGxvY2F0aW9uGAUgASgLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIIbG9jYXRpb24SLwoGYW1vdW50GAYgASgLMhcudmlnaWwucmVjb3Jk\
+            cy52MS5Nb25leVIGYW1vdW50Ei4KE3N1c3BlY3RfYWNjb3VudF9pZHMYByADKAlSEXN1c3BlY3RBY2NvdW50SWRzEjMKB2NoYW5uZWwYCCABKA4yGS52aWdp\
+            bC5yZWNvcmRzLnYxLkNoYW5uZWxSB2NoYW5uZWwSGgoIZGlzdHJpY3QYCSABKAlSCGRpc3RyaWN0IucBCghUZXJtaW5hbBIfCgt0ZXJtaW5hbF9pZBgBIAEo\
+            CVIKdGVybWluYWxJZBIyCgRraW5kGAIgASgOMh4udmlnaWwucmVjb3Jkcy52MS5UZXJtaW5hbEtpbmRSBGtpbmQSNgoIbG9jYXRpb24YAyABKAsyGi52aWdp\
+            bC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIgCgtpbnN0aXR1dGlvbhgEIAEoCVILaW5zdGl0dXRpb24SGAoHYWRkcmVzcxgFIAEoCVIHYWRkcmVz\
+            cxISCgRjaXR5GAYgASgJUgRjaXR5IsEBCghNZXJjaGFudBIfCgttZXJjaGFudF9pZBgBIAEoCVIKbWVyY2hhbnRJZBISCgRuYW1lGAIgASgJUgRuYW1lEjQK\
+            Fm1lcmNoYW50X2NhdGVnb3J5X2NvZGUYAyABKAlSFG1lcmNoYW50Q2F0ZWdvcnlDb2RlEjYKCGxvY2F0aW9uGAQgASgLMhoudmlnaWwucmVjb3Jkcy52MS5M\
+            b2NhdGlvblIIbG9jYXRpb24SEgoEY2l0eRgFIAEoCVIEY2l0eSJbCghDdXN0b21lchIfCgtjdXN0b21lcl9pZBgBIAEoCVIKY3VzdG9tZXJJZBIuCgRob21l\
+            GAIgASgLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIEaG9tZSLCAQoMSnVyaXNkaWN0aW9uEicKD2p1cmlzZGljdGlvbl9pZBgBIAEoCVIOanVyaXNk\
+            aWN0aW9uSWQSEgoEbmFtZRgCIAEoCVIEbmFtZRI5CgVyaW5ncxgDIAMoCzIjLnZpZ2lsLnJlY29yZHMudjEuSnVyaXNkaWN0aW9uLlJpbmdSBXJpbmdzGjoK\
+            BFJpbmcSMgoGcG9pbnRzGAEgAygLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIGcG9pbnRzIowDCg1Db250ZXh0U2lnbmFsEhsKCXNpZ25hbF9pZBgB\
+            IAEoCVIIc2lnbmFsSWQSEgoEa2luZBgCIAEoCVIEa2luZBI3CglzdGFydHNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUghzdGFydHNB\
+            dBIzCgdlbmRzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIGZW5kc0F0EjYKCGxvY2F0aW9uGAUgASgLMhoudmlnaWwucmVjb3Jkcy52\
+            MS5Mb2NhdGlvblIIbG9jYXRpb24SFAoFdmFsdWUYBiABKAFSBXZhbHVlEk8KCmF0dHJpYnV0ZXMYByADKAsyLy52aWdpbC5yZWNvcmRzLnYxLkNvbnRleHRT\
+            aWduYWwuQXR0cmlidXRlc0VudHJ5UgphdHRyaWJ1dGVzGj0KD0F0dHJpYnV0ZXNFbnRyeRIQCgNrZXkYASABKAlSA2tleRIUCgV2YWx1ZRgCIAEoCVIFdmFs\
+            dWU6AjgBInAKBlJlYXNvbhIYCgdmZWF0dXJlGAEgASgJUgdmZWF0dXJlEhQKBXZhbHVlGAIgASgBUgV2YWx1ZRIiCgxjb250cmlidXRpb24YAyABKAFSDGNv\
+            bnRyaWJ1dGlvbhISCgR0ZXh0GAQgASgJUgR0ZXh0Il0KCVNjb3JlUGFydBIWCgZzaWduYWwYASABKAlSBnNpZ25hbBIUCgV2YWx1ZRgCIAEoAVIFdmFsdWUS\
+            IgoMY29udHJpYnV0aW9uGAMgASgBUgxjb250cmlidXRpb24iaQoNUHJlZGljdGlvblNldBIfCgtoYXNfZ2VudWluZRgBIAEoCFIKaGFzR2VudWluZRIbCglo\
+            YXNfZnJhdWQYAiABKAhSCGhhc0ZyYXVkEhoKCGNvdmVyYWdlGAMgASgBUghjb3ZlcmFnZSKNBAoIRGVjaXNpb24SMgoDa2V5GAEgASgLMiAudmlnaWwucmVj\
+            b3Jkcy52MS5UcmFuc2FjdGlvbktleVIDa2V5EjUKBXN0YXRlGAIgASgOMh8udmlnaWwucmVjb3Jkcy52MS5EZWNpc2lvblN0YXRlUgVzdGF0ZRIdCgpyaXNr\
+            X3Njb3JlGAMgASgBUglyaXNrU2NvcmUSMQoFbGFiZWwYBCABKA4yGy52aWdpbC5yZWNvcmRzLnYxLlJpc2tMYWJlbFIFbGFiZWwSMgoHcmVhc29ucxgFIAMo\
+            CzIYLnZpZ2lsLnJlY29yZHMudjEuUmVhc29uUgdyZWFzb25zEiMKDW1vZGVsX3ZlcnNpb24YBiABKAlSDG1vZGVsVmVyc2lvbhI5CgpkZWNpZGVkX2F0GAcg\
+            ASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJZGVjaWRlZEF0EhQKBWFsZXJ0GAggASgIUgVhbGVydBIfCgtkZWNpc2lvbl9pZBgJIAEoCVIKZGVj\
+            aXNpb25JZBIxCgVwYXJ0cxgKIAMoCzIbLnZpZ2lsLnJlY29yZHMudjEuU2NvcmVQYXJ0UgVwYXJ0cxJGCg5wcmVkaWN0aW9uX3NldBgLIAEoCzIfLnZpZ2ls\
+            LnJlY29yZHMudjEuUHJlZGljdGlvblNldFINcHJlZGljdGlvblNldCqsAQoHQ2hhbm5lbBIXChNDSEFOTkVMX1VOU1BFQ0lGSUVEEAASDwoLQ0hBTk5FTF9Q\
+            T1MQARIPCgtDSEFOTkVMX0FUTRACEhUKEUNIQU5ORUxfRUNPTU1FUkNFEAMSEgoOQ0hBTk5FTF9NT0JJTEUQBBIUChBDSEFOTkVMX1RSQU5TRkVSEAUSEgoO\
+            Q0hBTk5FTF9CUkFOQ0gQBhIRCg1DSEFOTkVMX09USEVSEAcqdQoMVGVybWluYWxLaW5kEh0KGVRFUk1JTkFMX0tJTkRfVU5TUEVDSUZJRUQQABIVChFURVJN\
+            SU5BTF9LSU5EX1BPUxABEhUKEVRFUk1JTkFMX0tJTkRfQVRNEAISGAoUVEVSTUlOQUxfS0lORF9PTkxJTkUQAypvCglSaXNrTGFiZWwSGgoWUklTS19MQUJF\
+            TF9VTlNQRUNJRklFRBAAEhkKFVJJU0tfTEFCRUxfTEVHSVRJTUFURRABEhUKEVJJU0tfTEFCRUxfUkVWSUVXEAISFAoQUklTS19MQUJFTF9GUkFVRBADKmcK\
+            DURlY2lzaW9uU3RhdGUSHgoaREVDSVNJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIaChZERUNJU0lPTl9TVEFURV9QRU5ESU5HEAESGgoWREVDSVNJT05fU1RB\
+            VEVfREVDSURFRBACYgZwcm90bzM=
             """)
 }

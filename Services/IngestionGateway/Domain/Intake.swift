@@ -54,7 +54,7 @@ enum IncomingRecord: Sendable, Hashable {
 }
 
 enum IdentifierKind: String, Sendable, CaseIterable {
-    case customer, account, card, device
+    case customer, account, card, device, email, phone, ip
 }
 
 /// An identifier as the bank sent it, with its token.
@@ -68,8 +68,8 @@ struct RawIdentifier: Sendable, Hashable {
 
 /// Turns identifiers of people and their instruments into tokens.
 ///
-/// A customer's identifier means something to one bank only, so the bank is part of what is tokenised; accounts, cards and
-/// devices mean the same to all, so that one account seen by two banks has one token.
+/// A customer's identifier means something to one bank only, so the bank is part of what is tokenised; everything
+/// else means the same to all, so that one account seen by two banks has one token.
 struct Tokeniser: Sendable {
     /// The token of an identifier of that kind within a scope, empty where it means the same to all: always the same, and no way back.
     let token: @Sendable (_ kind: IdentifierKind, _ scope: String, _ identifier: String) -> String
@@ -81,6 +81,13 @@ struct Tokeniser: Sendable {
         result.cardID = transaction.cardID.map { token(.card, "", $0) }
         result.counterpartyAccountID = transaction.counterpartyAccountID.map { token(.account, "", $0) }
         result.deviceID = transaction.deviceID.map { token(.device, "", $0) }
+        if var details = transaction.details {
+            // Each in the one way in which it is written, whichever way it came.
+            details.ipAddress = details.ipAddress.map { token(.ip, "", IPAddress($0)?.description ?? $0) }
+            details.email = details.email.map { token(.email, "", EmailAddress($0)?.description ?? $0) }
+            details.phone = details.phone.map { token(.phone, "", PhoneNumber($0)?.description ?? $0) }
+            result.details = details
+        }
         return result
     }
 
@@ -98,6 +105,9 @@ struct Tokeniser: Sendable {
         add(.card, tokenised.cardID, raw.cardID, owner: owner)
         add(.device, tokenised.deviceID, raw.deviceID, owner: owner)
         add(.account, tokenised.counterpartyAccountID, raw.counterpartyAccountID, owner: nil)
+        add(.email, tokenised.details?.email, raw.details?.email, owner: owner)
+        add(.phone, tokenised.details?.phone, raw.details?.phone, owner: owner)
+        add(.ip, tokenised.details?.ipAddress, raw.details?.ipAddress, owner: owner)
         return found
     }
 

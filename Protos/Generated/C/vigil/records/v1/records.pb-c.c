@@ -187,6 +187,51 @@ void   vigil__records__v1__transaction__free_unpacked
   assert(message->base.descriptor == &vigil__records__v1__transaction__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   vigil__records__v1__transaction_details__init
+                     (Vigil__Records__V1__TransactionDetails         *message)
+{
+  static const Vigil__Records__V1__TransactionDetails init_value = VIGIL__RECORDS__V1__TRANSACTION_DETAILS__INIT;
+  *message = init_value;
+}
+size_t vigil__records__v1__transaction_details__get_packed_size
+                     (const Vigil__Records__V1__TransactionDetails *message)
+{
+  assert(message->base.descriptor == &vigil__records__v1__transaction_details__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__records__v1__transaction_details__pack
+                     (const Vigil__Records__V1__TransactionDetails *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__records__v1__transaction_details__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__records__v1__transaction_details__pack_to_buffer
+                     (const Vigil__Records__V1__TransactionDetails *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__records__v1__transaction_details__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Records__V1__TransactionDetails *
+       vigil__records__v1__transaction_details__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Records__V1__TransactionDetails *)
+     protobuf_c_message_unpack (&vigil__records__v1__transaction_details__descriptor,
+                                allocator, len, data);
+}
+void   vigil__records__v1__transaction_details__free_unpacked
+                     (Vigil__Records__V1__TransactionDetails *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__records__v1__transaction_details__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   vigil__records__v1__label__init
                      (Vigil__Records__V1__Label         *message)
 {
@@ -847,7 +892,7 @@ const ProtobufCMessageDescriptor vigil__records__v1__transaction_key__descriptor
   (ProtobufCMessageInit) vigil__records__v1__transaction_key__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__records__v1__transaction__field_descriptors[14] =
+static const ProtobufCFieldDescriptor vigil__records__v1__transaction__field_descriptors[15] =
 {
   {
     "key",
@@ -1017,6 +1062,18 @@ static const ProtobufCFieldDescriptor vigil__records__v1__transaction__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "details",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__Transaction, details),
+    &vigil__records__v1__transaction_details__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__records__v1__transaction__field_indices_by_name[] = {
   4,   /* field[4] = account_id */
@@ -1025,6 +1082,7 @@ static const unsigned vigil__records__v1__transaction__field_indices_by_name[] =
   10,   /* field[10] = channel */
   8,   /* field[8] = counterparty_account_id */
   3,   /* field[3] = customer_id */
+  14,   /* field[14] = details */
   9,   /* field[9] = device_id */
   1,   /* field[1] = event_time */
   0,   /* field[0] = key */
@@ -1037,7 +1095,7 @@ static const unsigned vigil__records__v1__transaction__field_indices_by_name[] =
 static const ProtobufCIntRange vigil__records__v1__transaction__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 14 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor vigil__records__v1__transaction__descriptor =
 {
@@ -1047,11 +1105,101 @@ const ProtobufCMessageDescriptor vigil__records__v1__transaction__descriptor =
   "Vigil__Records__V1__Transaction",
   "vigil.records.v1",
   sizeof(Vigil__Records__V1__Transaction),
-  14,
+  15,
   vigil__records__v1__transaction__field_descriptors,
   vigil__records__v1__transaction__field_indices_by_name,
   1,  vigil__records__v1__transaction__number_ranges,
   (ProtobufCMessageInit) vigil__records__v1__transaction__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__records__v1__transaction_details__field_descriptors[5] =
+{
+  {
+    "ip_address",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__TransactionDetails, ip_address),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "email",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__TransactionDetails, email),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "phone",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__TransactionDetails, phone),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "debtor_agent_bic",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__TransactionDetails, debtor_agent_bic),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "creditor_agent_bic",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__TransactionDetails, creditor_agent_bic),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__records__v1__transaction_details__field_indices_by_name[] = {
+  4,   /* field[4] = creditor_agent_bic */
+  3,   /* field[3] = debtor_agent_bic */
+  1,   /* field[1] = email */
+  0,   /* field[0] = ip_address */
+  2,   /* field[2] = phone */
+};
+static const ProtobufCIntRange vigil__records__v1__transaction_details__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor vigil__records__v1__transaction_details__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.records.v1.TransactionDetails",
+  "TransactionDetails",
+  "Vigil__Records__V1__TransactionDetails",
+  "vigil.records.v1",
+  sizeof(Vigil__Records__V1__TransactionDetails),
+  5,
+  vigil__records__v1__transaction_details__field_descriptors,
+  vigil__records__v1__transaction_details__field_indices_by_name,
+  1,  vigil__records__v1__transaction_details__number_ranges,
+  (ProtobufCMessageInit) vigil__records__v1__transaction_details__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor vigil__records__v1__label__field_descriptors[4] =

@@ -20,6 +20,7 @@ typedef struct Vigil__Records__V1__Money Vigil__Records__V1__Money;
 typedef struct Vigil__Records__V1__Location Vigil__Records__V1__Location;
 typedef struct Vigil__Records__V1__TransactionKey Vigil__Records__V1__TransactionKey;
 typedef struct Vigil__Records__V1__Transaction Vigil__Records__V1__Transaction;
+typedef struct Vigil__Records__V1__TransactionDetails Vigil__Records__V1__TransactionDetails;
 typedef struct Vigil__Records__V1__Label Vigil__Records__V1__Label;
 typedef struct Vigil__Records__V1__Complaint Vigil__Records__V1__Complaint;
 typedef struct Vigil__Records__V1__Terminal Vigil__Records__V1__Terminal;
@@ -121,10 +122,25 @@ struct  Vigil__Records__V1__Transaction
   Vigil__Records__V1__Money *amount;
   Vigil__Records__V1__Location *location;
   char *merchant_id;
+  Vigil__Records__V1__TransactionDetails *details;
 };
 #define VIGIL__RECORDS__V1__TRANSACTION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__records__v1__transaction__descriptor) \
-    , NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, VIGIL__RECORDS__V1__CHANNEL__CHANNEL_UNSPECIFIED, NULL, NULL, (char *)protobuf_c_empty_string }
+    , NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, VIGIL__RECORDS__V1__CHANNEL__CHANNEL_UNSPECIFIED, NULL, NULL, (char *)protobuf_c_empty_string, NULL }
+
+
+struct  Vigil__Records__V1__TransactionDetails
+{
+  ProtobufCMessage base;
+  char *ip_address;
+  char *email;
+  char *phone;
+  char *debtor_agent_bic;
+  char *creditor_agent_bic;
+};
+#define VIGIL__RECORDS__V1__TRANSACTION_DETAILS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__records__v1__transaction_details__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Vigil__Records__V1__Label
@@ -386,6 +402,25 @@ Vigil__Records__V1__Transaction *
 void   vigil__records__v1__transaction__free_unpacked
                      (Vigil__Records__V1__Transaction *message,
                       ProtobufCAllocator *allocator);
+/* Vigil__Records__V1__TransactionDetails methods */
+void   vigil__records__v1__transaction_details__init
+                     (Vigil__Records__V1__TransactionDetails         *message);
+size_t vigil__records__v1__transaction_details__get_packed_size
+                     (const Vigil__Records__V1__TransactionDetails   *message);
+size_t vigil__records__v1__transaction_details__pack
+                     (const Vigil__Records__V1__TransactionDetails   *message,
+                      uint8_t             *out);
+size_t vigil__records__v1__transaction_details__pack_to_buffer
+                     (const Vigil__Records__V1__TransactionDetails   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Records__V1__TransactionDetails *
+       vigil__records__v1__transaction_details__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__records__v1__transaction_details__free_unpacked
+                     (Vigil__Records__V1__TransactionDetails *message,
+                      ProtobufCAllocator *allocator);
 /* Vigil__Records__V1__Label methods */
 void   vigil__records__v1__label__init
                      (Vigil__Records__V1__Label         *message);
@@ -615,6 +650,9 @@ typedef void (*Vigil__Records__V1__TransactionKey_Closure)
 typedef void (*Vigil__Records__V1__Transaction_Closure)
                  (const Vigil__Records__V1__Transaction *message,
                   void *closure_data);
+typedef void (*Vigil__Records__V1__TransactionDetails_Closure)
+                 (const Vigil__Records__V1__TransactionDetails *message,
+                  void *closure_data);
 typedef void (*Vigil__Records__V1__Label_Closure)
                  (const Vigil__Records__V1__Label *message,
                   void *closure_data);
@@ -668,6 +706,7 @@ extern const ProtobufCMessageDescriptor vigil__records__v1__money__descriptor;
 extern const ProtobufCMessageDescriptor vigil__records__v1__location__descriptor;
 extern const ProtobufCMessageDescriptor vigil__records__v1__transaction_key__descriptor;
 extern const ProtobufCMessageDescriptor vigil__records__v1__transaction__descriptor;
+extern const ProtobufCMessageDescriptor vigil__records__v1__transaction_details__descriptor;
 extern const ProtobufCMessageDescriptor vigil__records__v1__label__descriptor;
 extern const ProtobufCMessageDescriptor vigil__records__v1__complaint__descriptor;
 extern const ProtobufCMessageDescriptor vigil__records__v1__terminal__descriptor;
