@@ -160,6 +160,13 @@ final class FieldReader {
         return nil
     }
 
+    func bic(_ plan: FieldPlan?) -> BIC? {
+        guard let plan, let text = text(plan) else { return nil }
+        if let code = BIC(text) { return code }
+        reject(plan, value: text, "is not a BIC of ISO 9362")
+        return nil
+    }
+
     func list(_ plan: FieldPlan?) -> [String] {
         guard let plan, let text = text(plan) else { return [] }
         guard let separator = plan.mapping.listSeparator, !separator.isEmpty else { return [text] }

@@ -144,6 +144,7 @@ struct Target: Sendable {
         case boolean
         case choice([String])
         case merchantCategoryCode
+        case bic
         case list
         /// An area in GeoJSON.
         case area
@@ -222,7 +223,11 @@ struct Target: Sendable {
             Target(name: "channel", form: channels),
             Target(name: "amount", form: .amount, isRequired: true),
             Target(name: "currency", form: .currency, isRequired: true),
-        ] + place("location") + labelTargets(prefix: "label.", isRequired: false)
+        ] + place("location") + [
+            Target(name: "details.ip_address", isPersonal: true), Target(name: "details.email", isPersonal: true),
+            Target(name: "details.phone", isPersonal: true),
+            Target(name: "details.debtor_agent_bic", form: .bic), Target(name: "details.creditor_agent_bic", form: .bic),
+        ] + labelTargets(prefix: "label.", isRequired: false)
 
     private static let terminalTargets =
         [

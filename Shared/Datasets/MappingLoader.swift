@@ -219,7 +219,7 @@ private struct MappingLoader {
         case .currency, .choice: ["map", "otherwise"]
         case .number: ["decimal"]
         case .boolean: ["true_words", "false_words", "unknown"]
-        case .merchantCategoryCode: []
+        case .merchantCategoryCode, .bic: []
         case .list: ["split"]
         case .area: []
         }

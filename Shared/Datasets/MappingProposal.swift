@@ -74,6 +74,7 @@ public struct MappingProposal: Sendable {
             let words: Set = ["1", "true", "t", "yes", "y", "0", "false", "f", "no", "n"]
             return areMostly(values) { words.contains($0.lowercased()) }
         case .merchantCategoryCode: return areMostly(values) { MerchantCategoryCode($0) != nil }
+        case .bic: return areMostly(values) { BIC($0) != nil }
         case .area: return false
         }
     }

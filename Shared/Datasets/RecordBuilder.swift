@@ -14,6 +14,7 @@ final class RecordBuilder {
     private let bankID, transactionID, eventTime, timeZone, customerID, accountID, cardID, terminalID: FieldPlan?
     private let merchantID, merchantCategoryCode, counterpartyAccountID, deviceID, channel, amount, currency: FieldPlan?
     private let latitude, longitude, isFraud, knownAt, labelSource: FieldPlan?
+    private let ipAddress, email, phone, debtorAgentBIC, creditorAgentBIC: FieldPlan?
 
     /// Nil until a row has gone the long way, which proves the mapping's constants, and where the mapping knows no short way.
     private var plainPayments: PlainPayments?
@@ -47,6 +48,11 @@ final class RecordBuilder {
         currency = named["currency"]
         latitude = named["location.latitude"]
         longitude = named["location.longitude"]
+        ipAddress = named["details.ip_address"]
+        email = named["details.email"]
+        phone = named["details.phone"]
+        debtorAgentBIC = named["details.debtor_agent_bic"]
+        creditorAgentBIC = named["details.creditor_agent_bic"]
         isFraud = named["label.is_fraud"] ?? named["is_fraud"]
         knownAt = named["label.known_at"] ?? named["known_at"]
         labelSource = named["label.source"] ?? named["source"]
@@ -123,8 +129,15 @@ final class RecordBuilder {
             merchantCategoryCode: fields.merchantCategoryCode(merchantCategoryCode),
             counterpartyAccountID: fields.text(counterpartyAccountID), deviceID: fields.text(deviceID),
             channel: fields.choice(channel, Channel.self) ?? .other, amount: money ?? Money(minorUnits: 0, currency: .eur),
-            location: fields.place(latitude, longitude))
+            location: fields.place(latitude, longitude), details: details())
         return LabelledTransaction(transaction: transaction, label: label(key: transaction.key, isRequired: false))
+    }
+
+    private func details() -> TransactionDetails? {
+        let details = TransactionDetails(
+            ipAddress: fields.text(ipAddress), email: fields.text(email), phone: fields.text(phone),
+            debtorAgentBIC: fields.bic(debtorAgentBIC), creditorAgentBIC: fields.bic(creditorAgentBIC))
+        return details.isEmpty ? nil : details
     }
 
     /// Nil when the file does not know it yet.

@@ -105,7 +105,16 @@ extension DatasetRecord {
             ("counterparty_account_id", transaction.counterpartyAccountID), ("device_id", transaction.deviceID),
             ("channel", transaction.channel.rawValue), ("amount", "\(transaction.amount.minorUnits)"),
             ("currency", transaction.amount.currency.code),
-        ] + texts(of: transaction.location, "location")
+        ] + texts(of: transaction.location, "location") + texts(of: transaction.details)
+    }
+
+    private static func texts(of details: TransactionDetails?) -> [(String, String?)] {
+        guard let details else { return [] }
+        return [
+            ("details.ip_address", details.ipAddress), ("details.email", details.email), ("details.phone", details.phone),
+            ("details.debtor_agent_bic", details.debtorAgentBIC?.description),
+            ("details.creditor_agent_bic", details.creditorAgentBIC?.description),
+        ]
     }
 
     private static func texts(of place: Coordinate?, _ name: String) -> [(String, String?)] {

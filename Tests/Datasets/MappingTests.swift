@@ -25,6 +25,34 @@ import Testing
         #expect(try Mapping.load("handbook-labels.yaml").kind == .labels)
     }
 
+    @Test func detailsOfAPaymentAreFieldsLikeOthers() throws {
+        let file = try folder.file("details.csv", """
+            id,at,who,sum,ip,mail,phone,bic
+            1,2023-11-01T10:00:00Z,C,5,192.0.2.7,asha@example.in,+919876543210,SBININBB104
+            2,2023-11-01T10:00:00Z,C,5,192.0.2.777,asha,98765,SBIN
+            3,2023-11-01T10:00:00Z,C,5,,,,
+            """)
+        let mapping = try Mapping(parsing: """
+            record: transactions
+            fields:
+              transaction_id: id
+              event_time: at
+              customer_id: who
+              amount: sum
+              currency: {constant: INR}
+              details.ip_address: ip
+              details.email: mail
+              details.phone: phone
+              details.creditor_agent_bic: bic
+            """, name: "m.yaml")
+        let items = try readAll(file, mapping)
+        #expect(items[0].transaction?.details == TransactionDetails(
+            ipAddress: "192.0.2.7", email: "asha@example.in", phone: "+919876543210", creditorAgentBIC: BIC("SBININBB104")))
+        #expect(items[1].rejections.map(\.column) == ["bic"], "what is read comes before what is checked")
+        #expect(!items[1].rejections.contains { $0.value.contains("asha") })
+        #expect(items[2].transaction != nil && items[2].transaction?.details == nil)
+    }
+
     @Test func anUnknownNameIsRefusedWithASuggestion() {
         let error = #expect(throws: DatasetError.self) { try Mapping.load("handbook-transaction") }
         #expect(error?.message == "there is no mapping handbook-transaction; did you mean `handbook-transactions`?")

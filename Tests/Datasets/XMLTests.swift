@@ -17,6 +17,8 @@ import Testing
               <AccptncDtTm>2026-03-02T10:15:00+01:00</AccptncDtTm>
               <Dbtr><Nm>Müller &amp; Söhne</Nm><Id><OrgId><Othr><Id>ORG-7</Id></Othr></OrgId></Id></Dbtr>
               <DbtrAcct><Id><IBAN>DE89370400440532013000</IBAN></Id></DbtrAcct>
+              <DbtrAgt><FinInstnId><BICFI>COBADEFFXXX</BICFI></FinInstnId></DbtrAgt>
+              <CdtrAgt><FinInstnId><BICFI>WESTGB22</BICFI></FinInstnId></CdtrAgt>
               <CdtrAcct><Id><IBAN>GB82WEST12345698765432</IBAN></Id></CdtrAcct>
             </CdtTrfTxInf>
             <CdtTrfTxInf>
@@ -66,6 +68,7 @@ import Testing
         #expect(first.accountID == "DE89370400440532013000")
         #expect(first.counterpartyAccountID == "GB82WEST12345698765432")
         #expect(first.channel == .transfer)
+        #expect(first.details == TransactionDetails(debtorAgentBIC: BIC("COBADEFFXXX"), creditorAgentBIC: BIC("WESTGB22")))
     }
 
     @Test func wrongCheckDigitsOfAnIBANAreRefusedAndNotShown() throws {
