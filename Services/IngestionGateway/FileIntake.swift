@@ -9,8 +9,8 @@ import Synchronization
 
 /// Files that come in pieces: kept in the database until they are whole, then read row by row.
 ///
-/// Reading again what was read in part is safe: rows stored before are duplicates. So a gateway that is killed loses nothing,
-/// and the client that sends the header once more gets the file's outcome.
+/// Reading again what was read in part is safe: rows stored before are duplicates, and are counted so. A gateway that is killed loses
+/// nothing, and the client that sends the header once more gets the file's outcome.
 struct FileIntake: Sendable {
     static let maxFileBytes: UInt64 = 4 << 30
     static let maxChunkBytes = 1 << 20
@@ -31,30 +31,21 @@ struct FileIntake: Sendable {
 
     /// Takes what a stream brings.
     ///
-    /// - Returns: the file's name, and whether all of it is here.
+    /// - Parameter check: whether the sender may send records of this kind; asked before anything is kept.
     func receive(
-        _ requests: RequestStream<IngestionV1.ImportFileRequest>, from senderID: String
-    ) async throws -> (name: FileName, header: IngestionV1.FileHeader) {
-        var current: (name: FileName, header: IngestionV1.FileHeader, offset: UInt64)?
+        _ requests: RequestStream<IngestionV1.ImportFileRequest>, from senderID: String, check: (RecordKind) throws -> Void
+    ) async throws -> IncomingFile {
+        var current: IncomingFile?
         for try await request in requests {
             switch (request.part, current) {
             case (.header(let header), nil):
-                try Self.check(header)
+                let mapping = try Self.checked(header)
+                try check(mapping.kind)
                 let name = FileName(senderID: senderID, contentSHA256: header.contentSha256)
-                try await database.begin(
-                    name, sizeBytes: Int64(header.sizeBytes), mapping: header.mapping, title: header.fileName)
-                current = (name, header, header.offsetBytes)
+                try await database.begin(name, sizeBytes: Int64(header.sizeBytes), mapping: header.mapping, title: header.fileName)
+                current = IncomingFile(name: name, header: header, mapping: mapping, offset: header.offsetBytes)
             case (.chunk(let chunk), let file?):
-                guard (1...Self.maxChunkBytes).contains(chunk.count) else {
-                    throw Self.invalid("chunk", "is empty or longer than \(Self.maxChunkBytes) bytes")
-                }
-                let offset = Int64(file.offset)
-                let sealed = try vault.seal(chunk, of: file.name, at: offset)
-                guard try await database.append(sealed, ofBytes: chunk.count, at: offset, to: file.name) else {
-                    let received = try await database.file(file.name)?.receivedBytes ?? 0
-                    throw RPCError(
-                        .failedPrecondition, "the piece at \(file.offset) does not go on where \(received) bytes are kept; ask GetFileImport")
-                }
+                try await keep(chunk, of: file)
                 current?.offset += UInt64(chunk.count)
             case (.header, _?): throw Self.invalid("header", "comes twice")
             case (.chunk, nil): throw Self.invalid("header", "must come first")
@@ -62,27 +53,51 @@ struct FileIntake: Sendable {
             }
         }
         guard let current else { throw Self.invalid("header", "is missing") }
-        return (current.name, current.header)
+        return current
+    }
+
+    /// Keeps a piece, or what of it is not kept yet: so a file may be sent again from anywhere before its end.
+    private func keep(_ chunk: [UInt8], of file: IncomingFile) async throws {
+        guard (1...Self.maxChunkBytes).contains(chunk.count) else {
+            throw Self.invalid("chunk", "is empty or longer than \(Self.maxChunkBytes) bytes")
+        }
+        guard file.offset + UInt64(chunk.count) <= file.header.sizeBytes else {
+            throw Self.invalid("header.size_bytes", "is less than what is sent")
+        }
+        if try await append(chunk, to: file.name, at: file.offset) { return }
+        let received = UInt64(try await database.file(file.name)?.receivedBytes ?? 0)
+        if file.offset + UInt64(chunk.count) <= received { return }
+        guard file.offset < received,
+            try await append(Array(chunk[Int(received - file.offset)...]), to: file.name, at: received)
+        else {
+            throw RPCError(
+                .failedPrecondition, "the piece at \(file.offset) does not go on where \(received) bytes are kept; ask GetFileImport")
+        }
+    }
+
+    private func append(_ piece: [UInt8], to name: FileName, at offset: UInt64) async throws -> Bool {
+        let sealed = try vault.seal(piece, of: name, at: Int64(offset))
+        return try await database.append(sealed, ofBytes: piece.count, at: Int64(offset), to: name)
     }
 
     /// Reads a whole file, hands each row to `store`, and keeps what came of it.
     ///
     /// - Parameter admit: called before each row; what it waits for, the file waits for.
     func process(
-        _ name: FileName, _ header: IngestionV1.FileHeader, options: ReadOptions, mapping: Mapping, admit: () async throws -> Void,
+        _ file: IncomingFile, options: ReadOptions, admit: () async throws -> Void,
         store: (DatasetRecord, _ complete: @escaping @Sendable (RowOutcome) -> Void) async -> Void
     ) async throws -> IngestionV1.ImportFileResponse {
         let path = FileManager.default.temporaryDirectory.appending(path: "vigil-import-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: path) }
-        guard try await assemble(name, at: path) else {
-            try await database.discard(name)
+        guard try await assemble(file.name, at: path) else {
+            try await database.discard(file.name)
             throw Self.invalid("header.content_sha256", "is not the hash of what was sent; send the file again from the beginning")
         }
         let tally = Tally()
         let window = Window(size: Self.maxRowsInFlight)
         var problem = ""
         do {
-            let reader = try DatasetReader(file: path, mapping: mapping, options: options)
+            let reader = try DatasetReader(file: path, mapping: file.mapping, options: options)
             // It is open, and gone with this process.
             try? FileManager.default.removeItem(atPath: path)
             while let item = try reader.next() {
@@ -102,15 +117,15 @@ struct FileIntake: Sendable {
             }
         } catch let error as DatasetError {
             // Told by the file's given name: the temporary one means nothing to anybody.
-            problem = error.message.replacing(path, with: header.fileName.isEmpty ? "the file" : header.fileName)
+            problem = error.message.replacing(path, with: file.header.fileName.isEmpty ? "the file" : file.header.fileName)
         }
         await window.waitUntilIdle()
         if let failure = tally.failure { throw failure }
         var response = tally.response
-        response.receivedBytes = header.sizeBytes
+        response.receivedBytes = file.header.sizeBytes
         response.state = problem.isEmpty ? .done : .failed
         response.error = problem
-        try await database.finish(name, result: Payload.encode(response))
+        try await database.finish(file.name, mapping: file.header.mapping, result: Payload.encode(response))
         return response
     }
 
@@ -133,18 +148,18 @@ struct FileIntake: Sendable {
         return Array(hash.finalize()) == name.contentSHA256
     }
 
-    private static func check(_ header: IngestionV1.FileHeader) throws {
+    private static func checked(_ header: IngestionV1.FileHeader) throws -> Mapping {
         guard header.contentSha256.count == 32 else { throw invalid("header.content_sha256", "is not 32 bytes") }
         guard (1...maxFileBytes).contains(header.sizeBytes) else {
             throw invalid("header.size_bytes", "is not 1 to \(maxFileBytes)")
         }
         guard header.offsetBytes <= header.sizeBytes else { throw invalid("header.offset_bytes", "lies beyond the file's end") }
         guard header.fileName.utf8.count <= 1_024 else { throw invalid("header.file_name", "is longer than 1024 bytes") }
-        _ = try mapping(header)
+        return try mapping(header)
     }
 
     /// The mapping that a header carries or names. Never a path: what lies on this machine is nobody's business.
-    static func mapping(_ header: IngestionV1.FileHeader) throws -> Mapping {
+    private static func mapping(_ header: IngestionV1.FileHeader) throws -> Mapping {
         guard header.mapping.utf8.count <= DatasetLimits.maxMappingBytes else { throw invalid("header.mapping", "is too long") }
         do {
             let text = Mapping.shippedText(header.mapping)
@@ -157,6 +172,15 @@ struct FileIntake: Sendable {
     private static func invalid(_ field: String, _ description: String) -> RPCError {
         RPCError.invalidArgument([FieldViolation(field: field, description: description)])
     }
+}
+
+/// A file that a stream brings.
+struct IncomingFile: Sendable {
+    let name: FileName
+    let header: IngestionV1.FileHeader
+    let mapping: Mapping
+    /// Where the next piece belongs.
+    var offset: UInt64
 }
 
 /// What became of one row.

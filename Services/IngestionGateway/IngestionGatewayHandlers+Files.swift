@@ -12,14 +12,13 @@ extension IngestionGatewayHandlers {
     ) async throws -> IngestionV1.ImportFileResponse {
         let sender = try Sender(context)
         return try await answeringStoreErrors {
-            let (name, header) = try await files.receive(requests, from: sender.id)
-            guard let state = try await files.state(of: name) else { throw RPCError(.aborted, "the file was given up meanwhile") }
+            let file = try await files.receive(requests, from: sender.id) { try sender.check(mayImport: $0) }
+            guard let state = try await files.state(of: file.name) else { throw RPCError(.aborted, "the file was given up meanwhile") }
             // Pieces are missing, or there is nothing more to do.
             guard state.state == .storing else { return state }
-            let mapping = try FileIntake.mapping(header)
-            try sender.check(mayImport: mapping.kind)
+            let mapping = file.mapping
             let options = ReadOptions(bankID: sender.id, reporter: sender.reporter)
-            return try await files.process(name, header, options: options, mapping: mapping) {
+            return try await files.process(file, options: options) {
                 // Only transactions count against a bank's quota.
                 while mapping.kind == .transactions, let wait = quotas.take(sender.id) { try await Task.sleep(for: wait) }
             } store: { record, complete in

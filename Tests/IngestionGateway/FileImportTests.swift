@@ -58,7 +58,7 @@ import Testing
                 }
                 #expect(readable?.0 == 2 && readable?.1 == 0)
                 let wrong = await #expect(throws: RPCError.self) {
-                    try await send(client, options, Self.header(file, offset: 7), [Array(file[7..<20])])
+                    try await send(client, options, Self.header(file, offset: half + 1), [Array(file[(half + 1)...])])
                 }
                 #expect(wrong?.code == .failedPrecondition)
                 let done = try await send(client, options, Self.header(file, offset: half), [Array(file[half...])])
@@ -100,12 +100,16 @@ import Testing
                 #expect(await refusal(Self.header(file, mapping: "record: transactions\nfields: {amount: a}"), [file])?.code == .invalidArgument)
                 #expect(await refusal(Self.header(file), [[]])?.code == .invalidArgument)
                 let tooMuch = await refusal(Self.header(file), [file + [1]])
-                #expect(tooMuch?.code == .failedPrecondition)
+                #expect(tooMuch?.code == .invalidArgument && tooMuch?.message.contains("size_bytes") == true)
             }
             try await path.asBank(scopes: ["labels:write"]) { client, options in
-                let file = Self.file(rows: 5)
+                let file = Self.file(rows: 6)
                 let error = await #expect(throws: RPCError.self) { try await send(client, options, Self.header(file), [file]) }
                 #expect(error?.code == .permissionDenied)
+                let state = await #expect(throws: RPCError.self) {
+                    try await client.getFileImport(.init(contentSha256: Self.header(file).contentSha256), options: options)
+                }
+                #expect(state?.code == .notFound, "what may not be sent is not begun")
             }
         }
     }
@@ -117,6 +121,50 @@ import Testing
                 let answer = try await send(client, options, Self.header(file), [file])
                 #expect(answer.state == .failed && answer.rows == 0)
                 #expect(answer.error.contains("payments.csv") && answer.error.contains("id"))
+            }
+        }
+    }
+
+    @Test func aFileUnderACorrectedMappingOrAsAnotherKindBeginsAnewAtOnce() async throws {
+        try await ScoringPath.run(Self.quick) { path in
+            try await path.asBank { client, options in
+                let file = Self.file(rows: 9)
+                let hash = Self.header(file).contentSha256
+                let wrong = Self.mapping.replacing("who", with: "whom")
+                #expect(try await send(client, options, Self.header(file, mapping: wrong), [file]).state == .failed)
+                let done = try await send(client, options, Self.header(file), [file])
+                #expect(done.state == .done && done.accepted == 9)
+                let again = try await send(client, options, Self.header(file), [file])
+                #expect(again == done, "sent twice, it is answered as the first time")
+                // Who only asks on with another mapping learns that nothing is kept.
+                let labels = """
+                    record: labels
+                    fields: {transaction_id: id, known_at: at, is_fraud: {constant: "true"}, source: {constant: desk}}
+                    """
+                let begun = try await send(client, options, Self.header(file, offset: file.count, mapping: labels), [])
+                #expect(begun.state == .receiving && begun.receivedBytes == 0)
+                let state = try await client.getFileImport(.init(contentSha256: hash), options: options)
+                #expect(state == begun)
+                let labelled = try await send(client, options, Self.header(file, mapping: labels), [file])
+                #expect(labelled.state == .done && labelled.accepted == 9)
+            }
+        }
+    }
+
+    @Test func aFileUnderWayKeepsItsPiecesUnderAnotherMappingAndDropsThemForAnotherSize() async throws {
+        try await ScoringPath.run(Self.quick) { path in
+            try await path.asBank { client, options in
+                let file = Self.file(rows: 9)
+                var longer = Self.header(file)
+                longer.sizeBytes += 100
+                let waiting = try await send(client, options, longer, [file])
+                #expect(waiting.state == .receiving && waiting.receivedBytes == UInt64(file.count))
+                let half = file.count / 2
+                let anew = try await send(client, options, Self.header(file, mapping: Self.mapping.replacing("who", with: "whom")), [Array(file[..<half])])
+                #expect(anew.state == .receiving && anew.receivedBytes == UInt64(half))
+                // From the beginning: what is kept is passed over, also where a piece is kept in part.
+                let done = try await send(client, options, Self.header(file), [Array(file[..<10]), Array(file[10..<(half + 3)]), Array(file[(half + 3)...])])
+                #expect(done.state == .done && done.accepted == 9)
             }
         }
     }

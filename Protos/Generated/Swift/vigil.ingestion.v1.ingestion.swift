@@ -128,7 +128,8 @@ extension IngestionV1 {
         case unspecified
         /// Pieces are missing.
         case receiving
-        /// All of it is here, and rows are being stored.
+        /// All of it is here, and rows are being stored. Where the call that was to store them broke off, the header sent once more, from
+        /// the file's end, has them stored.
         case storing
         /// Every row has its outcome.
         case done
@@ -1818,6 +1819,8 @@ extension IngestionV1 {
         /// accepted + duplicates + rejected + empty = rows.
         public var rows: Int64 = 0
         public var accepted: Int64 = 0
+        /// Rows that were durable before. Among them are those that an earlier reading of this same file had stored before it broke off: each
+        /// reading tells rows by what is durable, not by who made it so.
         public var duplicates: Int64 = 0
         public var rejected: Int64 = 0
         public var empty: Int64 = 0
@@ -2904,7 +2907,10 @@ extension IngestionV1 {
             /// that of each record: registry:write, labels:write, complaints:write.
             func importRecords(_ requests: RequestStream<IngestionV1.ImportRecordsRequest>, to responses: ResponseWriter<IngestionV1.ImportRecordsResponse>, context: CallContext) async throws
             /// Takes a whole file in pieces and stores its rows as they would be stored one by one. A file that broke off is sent again
-            /// from `received_bytes`, which GetFileImport tells. Scope transactions:write or that of the rows' kind.
+            /// from `received_bytes`, which GetFileImport tells, or from anywhere before: what is kept already is passed over. A file that is
+            /// DONE or FAILED is answered so when it is sent again. Under another mapping it begins anew, and all of it is to be sent again;
+            /// one that is still RECEIVING or STORING goes on, with all rows read by the new mapping. A header with another size_bytes always
+            /// begins the file anew. Scope transactions:write or that of the rows' kind.
             func importFile(_ requests: RequestStream<IngestionV1.ImportFileRequest>, context: CallContext) async throws -> IngestionV1.ImportFileResponse
             /// How far a file has come, by the hash of its content.
             func getFileImport(_ request: IngestionV1.GetFileImportRequest, context: CallContext) async throws -> IngestionV1.ImportFileResponse
@@ -2962,7 +2968,10 @@ extension IngestionV1 {
             }
 
             /// Takes a whole file in pieces and stores its rows as they would be stored one by one. A file that broke off is sent again
-            /// from `received_bytes`, which GetFileImport tells. Scope transactions:write or that of the rows' kind.
+            /// from `received_bytes`, which GetFileImport tells, or from anywhere before: what is kept already is passed over. A file that is
+            /// DONE or FAILED is answered so when it is sent again. Under another mapping it begins anew, and all of it is to be sent again;
+            /// one that is still RECEIVING or STORING goes on, with all rows read by the new mapping. A header with another size_bytes always
+            /// begins the file anew. Scope transactions:write or that of the rows' kind.
             public func importFile(
                 options: CallOptions = CallOptions(), _ write: (RequestWriter<IngestionV1.ImportFileRequest>) async throws -> Void
             ) async throws -> IngestionV1.ImportFileResponse {

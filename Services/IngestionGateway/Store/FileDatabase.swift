@@ -32,15 +32,21 @@ struct FileDatabase: Sendable {
         }
     }
 
-    /// Puts a file down, or finds it; a new mapping takes the old one's place, and what came of that is forgotten.
+    /// Puts a file down, or finds it. One of another size, and one that is done with under another mapping, begins anew, with nothing kept
+    /// of it; where one under way gets another mapping, its pieces stay.
     func begin(_ name: FileName, sizeBytes: Int64, mapping: String, title: String) async throws {
-        try await pool.execute(
+        _ = try await pool.pipeline([
+            """
+            DELETE FROM files WHERE sender_id = \(name.senderID) AND content_sha256 = \(name.contentSHA256)
+              AND (size_bytes <> \(sizeBytes) OR result IS NOT NULL AND mapping <> \(mapping))
+            """,
             """
             INSERT INTO files (sender_id, content_sha256, size_bytes, mapping, name)
             VALUES (\(name.senderID), \(name.contentSHA256), \(sizeBytes), \(mapping), \(title))
-            ON CONFLICT (sender_id, content_sha256) DO UPDATE SET mapping = excluded.mapping, name = excluded.name, result = NULL
+            ON CONFLICT (sender_id, content_sha256) DO UPDATE SET mapping = excluded.mapping, name = excluded.name
             WHERE files.mapping <> excluded.mapping
-            """)
+            """,
+        ])
     }
 
     /// Keeps a piece of so many bytes, sealed, that goes on where the pieces before it end.
@@ -79,12 +85,18 @@ struct FileDatabase: Sendable {
         }
     }
 
-    /// Keeps what came of it, and the pieces no longer.
-    func finish(_ name: FileName, result: [UInt8]) async throws {
-        _ = try await pool.pipeline([
-            "UPDATE files SET result = \(result) WHERE sender_id = \(name.senderID) AND content_sha256 = \(name.contentSHA256)",
-            "DELETE FROM file_chunks WHERE sender_id = \(name.senderID) AND content_sha256 = \(name.contentSHA256)",
-        ])
+    /// Keeps what came of it under this mapping, and the pieces no longer; nothing where it has got another one meanwhile.
+    func finish(_ name: FileName, mapping: String, result: [UInt8]) async throws {
+        try await pool.execute(
+            """
+            WITH finished AS (
+                UPDATE files SET result = \(result)
+                WHERE sender_id = \(name.senderID) AND content_sha256 = \(name.contentSHA256) AND mapping = \(mapping)
+                RETURNING sender_id, content_sha256
+            )
+            DELETE FROM file_chunks USING finished
+            WHERE file_chunks.sender_id = finished.sender_id AND file_chunks.content_sha256 = finished.content_sha256
+            """)
     }
 
     /// Forgets files that nobody has gone on with for so many days, and outcomes as old.
