@@ -1,37 +1,74 @@
-/// An account number of ISO 13616, with right check digits: two letters of a country, two check digits, 11 to 30 letters and digits.
+/// An account number of ISO 13616, with right check digits: two letters of a country, two check digits, and letters and digits, as many
+/// as that country has them.
 public struct IBAN: Sendable, Hashable, CustomStringConvertible {
     /// Without spaces, in capitals.
     public let description: String
 
-    /// Nil unless `text` is one; spaces between groups are passed over.
+    /// Nil unless `text` is one; spaces between groups are passed over, and small letters are as good.
     public init?(_ text: String) {
-        let characters = Array(text.utf8.filter { $0 != UInt8(ascii: " ") }).map { byte in
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) ? byte - 32 : byte
-        }
-        guard IBAN.hasForm(characters), IBAN.remainder(characters) == 1 else { return nil }
+        guard IBAN.hasForm(text) else { return nil }
+        let characters = text.utf8.filter { $0 != UInt8(ascii: " ") }.map(\.capital)
+        guard IBAN.remainder(characters) == 1 else { return nil }
         description = String(decoding: characters, as: UTF8.self)
     }
 
-    /// Whether a text is written as an IBAN is, whatever its check digits.
-    public static func hasForm(_ text: String) -> Bool { hasForm(text.utf8.filter { $0 != UInt8(ascii: " ") }) }
-
-    private static func hasForm(_ bytes: [UInt8]) -> Bool {
-        guard (15...34).contains(bytes.count) else { return false }
-        return bytes.enumerated().allSatisfy { index, byte in
-            switch index {
-            case 0, 1: (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
-            case 2, 3: (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-            default: (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+    /// Whether a text is written as an IBAN of its country is, whatever its check digits.
+    public static func hasForm(_ text: String) -> Bool {
+        var country: UInt16 = 0
+        var length = 0
+        // Most account numbers are none, and end this at their first bytes.
+        for byte in text.utf8 where byte != UInt8(ascii: " ") {
+            let character = byte.capital
+            switch length {
+            case 0, 1:
+                guard character.isCapital else { return false }
+                country = country << 8 | UInt16(character)
+            case 2, 3: guard character.isDigit else { return false }
+            default: guard character.isCapital || character.isDigit else { return false }
             }
+            length += 1
         }
+        return lengths[country] == length
     }
+
+    /// An account number in the one form that stands for it, however it is written: an IBAN as `description` says, any other as it is.
+    public static func canonical(_ text: String) -> String {
+        let mayDiffer = text.utf8.contains { $0 == UInt8(ascii: " ") || $0.capital != $0 }
+        return mayDiffer ? IBAN(text)?.description ?? text : text
+    }
+
+    /// By the country's two letters. Source: SWIFT, IBAN Registry.
+    private static let lengths: [UInt16: Int] = {
+        let registry = """
+            AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 EG29 ES24 FI18 FK18 \
+            FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 LI21 LT20 LU20 LV21 \
+            LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 \
+            SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30
+            """
+        let entries = registry.split(separator: " ").map { entry in
+            (entry.utf8.prefix(2).reduce(UInt16(0)) { $0 << 8 | UInt16($1) }, Int(entry.dropFirst(2)) ?? 0)
+        }
+        return Dictionary(uniqueKeysWithValues: entries)
+    }()
 
     /// Of the number that the rearranged account is, letters as 10 to 35, by 97. Source: ISO 7064, MOD 97-10.
     private static func remainder(_ bytes: [UInt8]) -> Int {
         (bytes[4...] + bytes[..<4]).reduce(0) { remainder, byte in
-            byte >= UInt8(ascii: "A")
-                ? (remainder * 100 + Int(byte - UInt8(ascii: "A")) + 10) % 97 : (remainder * 10 + Int(byte - UInt8(ascii: "0"))) % 97
+            byte.isCapital ? (remainder * 100 + Int(byte - UInt8(ascii: "A")) + 10) % 97 : (remainder * 10 + Int(byte - UInt8(ascii: "0"))) % 97
         }
+    }
+}
+
+/// The number on a card, of ISO/IEC 7812.
+public enum CardNumber {
+    /// A card's identifier in the one form that stands for it: 12 to 19 digits without the spaces or dashes between them, any other text
+    /// as it is.
+    public static func canonical(_ text: String) -> String {
+        let isSeparator: (UInt8) -> Bool = { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "-") }
+        guard text.utf8.contains(where: isSeparator) else { return text }
+        let digits = text.utf8.filter { !isSeparator($0) }
+        guard (12...19).contains(digits.count), digits.allSatisfy(\.isDigit) else { return text }
+        return String(decoding: digits, as: UTF8.self)
     }
 }
 
@@ -44,10 +81,15 @@ public struct BIC: Sendable, Hashable, CustomStringConvertible {
         let bytes = Array(text.utf8)
         guard bytes.count == 8 || bytes.count == 11 else { return nil }
         let isWellFormed = bytes.enumerated().allSatisfy { index, byte in
-            let isLetter = (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
-            return isLetter || (!(4...5).contains(index) && (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte))
+            byte.isCapital || (!(4...5).contains(index) && byte.isDigit)
         }
         guard isWellFormed else { return nil }
         description = text
     }
+}
+
+extension UInt8 {
+    fileprivate var isCapital: Bool { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(self) }
+    fileprivate var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
+    fileprivate var capital: UInt8 { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self) ? self - 32 : self }
 }

@@ -61,7 +61,7 @@ public struct Complaint: Sendable, Hashable {
             checker.fail("suspect_account_ids", "has more than \(RecordLimits.maxSuspectAccounts) entries")
         }
         for (index, account) in suspectAccountIDs.prefix(RecordLimits.maxSuspectAccounts).enumerated() {
-            checker.identifier("suspect_account_ids[\(index)]", account)
+            checker.account("suspect_account_ids[\(index)]", account)
         }
         checker.text("district", district, maxBytes: RecordLimits.maxNameBytes)
         return checker.violations

@@ -93,11 +93,11 @@ public struct Transaction: Sendable, Hashable {
             checker.fail("time_zone", "is neither an IANA time zone, such as Asia/Kolkata, nor an offset from UTC, such as +05:30")
         }
         checker.identifier("customer_id", customerID)
-        checker.identifier("account_id", accountID)
+        checker.account("account_id", accountID)
         checker.identifier("card_id", cardID)
         checker.identifier("terminal_id", terminalID)
         checker.identifier("merchant_id", merchantID)
-        checker.identifier("counterparty_account_id", counterpartyAccountID)
+        checker.account("counterparty_account_id", counterpartyAccountID)
         checker.identifier("device_id", deviceID)
         checker.amount("amount", amount)
         checker.place("location", location)

@@ -53,6 +53,13 @@ struct Checker {
         text(field(), value, maxBytes: RecordLimits.maxIdentifierBytes)
     }
 
+    /// An account's number, in any form; what is written as an IBAN must be one.
+    mutating func account(_ field: @autoclosure () -> String, _ value: String?) {
+        guard let value else { return }
+        identifier(field(), value)
+        if IBAN.hasForm(value), IBAN(value) == nil { fail(field(), "is an IBAN with wrong check digits") }
+    }
+
     mutating func text(_ field: @autoclosure () -> String, _ value: String?, maxBytes: Int = RecordLimits.maxTextBytes) {
         guard let value else { return }
         if value.utf8.count > maxBytes { fail(field(), "is longer than \(maxBytes) bytes") }

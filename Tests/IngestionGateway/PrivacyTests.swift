@@ -75,7 +75,7 @@ import Testing
             try await path.asBank { client, options in
                 _ = try await client.submitTransaction(.init(transaction: payment("t-1", customer: "Asha Rao")), options: options)
                 _ = try await client.submitTransaction(.init(transaction: payment("t-2", customer: "Ravi")), options: options)
-                let tokens = try await transactions(path).map(\.customerID)
+                let tokens = try await tokens(path)
                 let customer = try #require(tokens.first)
                 let revealed = try await client.revealIdentifier(.init(token: customer, reason: "court order 7"), options: options)
                 #expect(revealed.kind == "customer" && revealed.identifier == "Asha Rao")
@@ -108,7 +108,7 @@ import Testing
                     payment.details = .init(ipAddress: address, email: email, phone: phone, creditorAgentBIC: "SBININBB104")
                     _ = try await client.submitTransaction(.init(transaction: payment), options: options)
                 }
-                let logged = try await transactions(path).compactMap(\.details)
+                let logged = try await transactions(path, count: 2).compactMap(\.details)
                 #expect(logged.count == 2 && Set(logged).count == 1)
                 let details = try #require(logged.first)
                 #expect(details.creditorAgentBIC == "SBININBB104")
@@ -162,9 +162,40 @@ import Testing
         }
     }
 
+    @Test func anAccountAndACardHaveOneTokenHoweverAndByWhomeverTheyAreSent() async throws {
+        try await ScoringPath.run(["VIGIL_INGESTION_DECISION_TIMEOUT_SECONDS": "0"]) { path in
+            func payment(_ id: String, account: String, card: String) -> RecordsV1.Transaction {
+                var payment = IngestionGatewayTests.payment(id)
+                (payment.accountID, payment.cardID) = (account, card)
+                return payment
+            }
+            try await path.asBank { client, options in
+                let spaced = payment("t-1", account: "GB82 WEST 1234 5698 7654 32", card: "4111 1111 1111 1111")
+                _ = try await client.submitTransaction(.init(transaction: spaced), options: options)
+                let compact = payment("t-2", account: "GB82WEST12345698765432", card: "4111111111111111")
+                _ = try await client.submitTransaction(.init(transaction: compact), options: options)
+                let mistyped = payment("t-3", account: "GB83 WEST 1234 5698 7654 32", card: "4111111111111111")
+                let refused = await #expect(throws: RPCError.self) {
+                    try await client.submitTransaction(.init(transaction: mistyped), options: options)
+                }
+                #expect(refused?.code == .invalidArgument && refused?.message.contains("transaction.account_id") == true)
+            }
+            try await path.asBank("other-bank") { client, options in
+                let small = payment("t-1", account: "gb82west12345698765432", card: "4111-1111-1111-1111")
+                _ = try await client.submitTransaction(.init(transaction: small), options: options)
+            }
+            let logged = try await transactions(path, count: 3)
+            let tokens = try #require(KeyedTokens(hexadecimal: String(repeating: "0123456789abcdef", count: 4)))
+            #expect(Set(logged.map(\.accountID)) == [tokens.token(.account, "", "GB82WEST12345698765432")])
+            #expect(Set(logged.map(\.cardID)) == [tokens.token(.card, "", "4111111111111111")])
+        }
+    }
+
     /// Customers' tokens in the order of the log.
-    /// The first two that the log holds.
-    private func transactions(_ path: ScoringPath) async throws -> [RecordsV1.Transaction] {
+    private func tokens(_ path: ScoringPath) async throws -> [String] { try await transactions(path, count: 2).map(\.customerID) }
+
+    /// So many transactions of the log, at least.
+    private func transactions(_ path: ScoringPath, count: Int) async throws -> [RecordsV1.Transaction] {
         try await path.gateway.withChannel(as: .peer("feature-store")) { channel in
             try await IngestionV1.IngestionService.Client(channel).tailEvents(.init()) { responses in
                 var transactions: [RecordsV1.Transaction] = []
@@ -172,7 +203,7 @@ import Testing
                     for event in response.events {
                         if case .transactionAccepted(let transaction) = event.event?.event { transactions.append(transaction) }
                     }
-                    if transactions.count >= 2 { break }
+                    if transactions.count >= count { return transactions }
                 }
                 return transactions
             }

@@ -68,21 +68,21 @@ struct RawIdentifier: Sendable, Hashable {
 
 /// Turns identifiers of people and their instruments into tokens.
 ///
-/// A customer's identifier means something to one bank only, so the bank is part of what is tokenised; everything
-/// else means the same to all, so that one account seen by two banks has one token.
+/// A customer's identifier means something to one bank only, so the bank is part of what is tokenised; everything else means the same to all,
+/// so that one account seen by two banks has one token. An identifier that may be written in several ways is tokenised in the one that
+/// stands for it: an IBAN and a card's number without what groups their characters.
 struct Tokeniser: Sendable {
     /// The token of an identifier of that kind within a scope, empty where it means the same to all: always the same, and no way back.
     let token: @Sendable (_ kind: IdentifierKind, _ scope: String, _ identifier: String) -> String
 
     func tokenised(_ transaction: Transaction) -> Transaction {
         var result = transaction
-        result.customerID = token(.customer, bankID: transaction.key.bankID, transaction.customerID)
-        result.accountID = transaction.accountID.map { token(.account, "", $0) }
-        result.cardID = transaction.cardID.map { token(.card, "", $0) }
-        result.counterpartyAccountID = transaction.counterpartyAccountID.map { token(.account, "", $0) }
+        result.customerID = customerToken(bankID: transaction.key.bankID, customerID: transaction.customerID)
+        result.accountID = transaction.accountID.map(accountToken)
+        result.cardID = transaction.cardID.map { token(.card, "", CardNumber.canonical($0)) }
+        result.counterpartyAccountID = transaction.counterpartyAccountID.map(accountToken)
         result.deviceID = transaction.deviceID.map { token(.device, "", $0) }
         if var details = transaction.details {
-            // Each in the one way in which it is written, whichever way it came.
             details.ipAddress = details.ipAddress.map { token(.ip, "", IPAddress($0)?.description ?? $0) }
             details.email = details.email.map { token(.email, "", EmailAddress($0)?.description ?? $0) }
             details.phone = details.phone.map { token(.phone, "", PhoneNumber($0)?.description ?? $0) }
@@ -91,8 +91,13 @@ struct Tokeniser: Sendable {
         return result
     }
 
-    /// The token of a bank's customer.
-    func customerToken(bankID: String, customerID: String) -> String { token(.customer, bankID: bankID, customerID) }
+    /// The token of a bank's customer. A bank without numbers for its customers calls them by their accounts.
+    func customerToken(bankID: String, customerID: String) -> String {
+        // Length first, so that no two pairs read the same.
+        token(.customer, String(bankID.utf8.count) + ":" + bankID, IBAN.canonical(customerID))
+    }
+
+    private func accountToken(_ account: String) -> String { token(.account, "", IBAN.canonical(account)) }
 
     /// What a transaction's tokens stand for.
     static func identifiers(raw: Transaction, tokenised: Transaction) -> [RawIdentifier] {
@@ -128,18 +133,13 @@ struct Tokeniser: Sendable {
     func tokenised(_ record: IncomingRecord, sender: String) -> IncomingRecord {
         switch record {
         case .customer(var customer):
-            customer.customerID = token(.customer, bankID: sender, customer.customerID)
+            customer.customerID = customerToken(bankID: sender, customerID: customer.customerID)
             return .customer(customer)
         case .complaint(var complaint):
-            complaint.suspectAccountIDs = complaint.suspectAccountIDs.map { token(.account, "", $0) }
+            complaint.suspectAccountIDs = complaint.suspectAccountIDs.map(accountToken)
             return .complaint(complaint)
         case .label, .terminal, .merchant, .jurisdiction, .contextSignal:
             return record
         }
-    }
-
-    private func token(_ kind: IdentifierKind, bankID: String, _ identifier: String) -> String {
-        // Length first, so that no two pairs read the same.
-        token(kind, String(bankID.utf8.count) + ":" + bankID, identifier)
     }
 }
