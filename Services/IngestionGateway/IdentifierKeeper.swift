@@ -7,20 +7,27 @@ import Synchronization
 /// that a payment of a known customer costs the vault nothing.
 final class IdentifierKeeper: Sendable {
     private struct Memory {
-        /// Two generations of the numbers of tokens that are kept: when the young one is full it becomes the old one.
+        /// Two generations of the numbers of what is kept, a token with whom it was seen with: when the young one is full it becomes the
+        /// old one.
         var young: Set<UInt64> = []
         var old: Set<UInt64> = []
 
-        func knows(_ token: String?) -> Bool {
+        func knows(_ token: String?, of owner: UInt64 = 0) -> Bool {
             guard let token else { return true }
-            let number = Self.number(of: token)
-            return young.contains(number) || old.contains(number)
+            return knows(Self.number(of: token, of: owner))
         }
 
-        func knows(_ details: TransactionDetails?) -> Bool {
+        func knows(_ details: TransactionDetails?, of owner: UInt64) -> Bool {
             guard let details else { return true }
-            return knows(details.ipAddress) && knows(details.email) && knows(details.phone)
+            return knows(details.ipAddress, of: owner) && knows(details.email, of: owner) && knows(details.phone, of: owner)
         }
+
+        func knows(_ number: UInt64) -> Bool { young.contains(number) || old.contains(number) }
+
+        /// - Parameter owner: the number of the customer's token that it was seen with; 0 where there is none.
+        static func number(of token: String, of owner: UInt64) -> UInt64 { number(of: token) ^ owner &* 0xD6E8_FEB8_6659_FD93 }
+
+        static func number(of token: String, of owner: String?) -> UInt64 { number(of: token, of: owner.map { number(of: $0) } ?? 0) }
 
         /// Characters of a token are random bits, so that sixteen of them, mixed, tell tokens apart; another text gets a hash.
         static func number(of token: String) -> UInt64 {
@@ -34,7 +41,7 @@ final class IdentifierKeeper: Sendable {
         }
     }
 
-    private static let maxRememberedTokens = 200_000
+    private static let maxRemembered = 200_000
 
     let vault: Vault
     private let memory = Mutex(Memory())
@@ -46,32 +53,30 @@ final class IdentifierKeeper: Sendable {
     /// Those of the identifiers that may not be kept yet.
     func unknown(_ identifiers: [RawIdentifier]) -> [RawIdentifier] {
         memory.withLock { memory in
-            identifiers.filter { !memory.knows($0.token) }
+            identifiers.filter { !memory.knows(Memory.number(of: $0.token, of: $0.owner)) }
         }
     }
 
     /// Those of a transaction's identifiers that may not be kept yet: of most transactions none.
     func unknown(of raw: Transaction, tokenised: Transaction) -> [RawIdentifier] {
         let knowsAll = memory.withLock { memory in
-            memory.knows(tokenised.customerID) && memory.knows(tokenised.accountID) && memory.knows(tokenised.cardID)
-                && memory.knows(tokenised.deviceID) && memory.knows(tokenised.counterpartyAccountID) && memory.knows(tokenised.details)
+            let owner = Memory.number(of: tokenised.customerID)
+            return memory.knows(tokenised.customerID) && memory.knows(tokenised.accountID, of: owner)
+                && memory.knows(tokenised.cardID, of: owner) && memory.knows(tokenised.deviceID, of: owner)
+                && memory.knows(tokenised.counterpartyAccountID) && memory.knows(tokenised.details, of: owner)
         }
         return knowsAll ? [] : unknown(Tokeniser.identifiers(raw: raw, tokenised: tokenised))
     }
 
-    /// The identifiers sealed, each token once.
-    func seal(_ identifiers: some Sequence<RawIdentifier>) throws -> [SealedIdentifier] {
-        var chosen: [String: RawIdentifier] = [:]
-        for identifier in identifiers { chosen[identifier.token] = identifier }
-        return try chosen.values.map(vault.seal)
-    }
+    /// The identifiers sealed, each once for each customer that it was seen with.
+    func seal(_ identifiers: some Sequence<RawIdentifier>) throws -> [SealedIdentifier] { try Set(identifiers).map(vault.seal) }
 
     /// They are durable now.
     func remember(_ sealed: [SealedIdentifier]) {
         guard !sealed.isEmpty else { return }
         memory.withLock { memory in
-            for identifier in sealed { memory.young.insert(Memory.number(of: identifier.token)) }
-            if memory.young.count >= Self.maxRememberedTokens {
+            for identifier in sealed { memory.young.insert(Memory.number(of: identifier.token, of: identifier.owner)) }
+            if memory.young.count >= Self.maxRemembered {
                 memory.old = memory.young
                 memory.young = []
             }

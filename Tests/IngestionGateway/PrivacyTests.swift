@@ -122,6 +122,42 @@ import Testing
         }
     }
 
+    @Test func erasureTakesWhatWasFirstSeenWithoutThePersonOrWithAnother() async throws {
+        try await ScoringPath.run(["VIGIL_INGESTION_DECISION_TIMEOUT_SECONDS": "0"]) { path in
+            try await path.asBank { client, options in
+                func submit(_ id: String, _ customer: String, account: String, to counterparty: String = "", device: String = "") async throws {
+                    var payment = payment(id, customer: customer)
+                    (payment.accountID, payment.cardID, payment.counterpartyAccountID, payment.deviceID) = (account, "", counterparty, device)
+                    _ = try await client.submitTransaction(.init(transaction: payment), options: options)
+                }
+                func isKept(_ kind: IdentifierKind, _ identifier: String) async throws -> Bool {
+                    let tokens = try #require(KeyedTokens(hexadecimal: String(repeating: "0123456789abcdef", count: 4)))
+                    let request = IngestionV1.RevealIdentifierRequest(token: tokens.token(kind, "", identifier), reason: "test")
+                    do {
+                        return try await client.revealIdentifier(request, options: options).identifier == identifier
+                    } catch let error as RPCError where error.code == .notFound {
+                        return false
+                    }
+                }
+                // First as whom somebody pays, and on somebody's device; then as the person's own.
+                try await submit("t-1", "Q", account: "ACC-Q", to: "ACC-P", device: "shared")
+                try await submit("t-2", "P", account: "ACC-P", to: "ACC-Q", device: "shared")
+                let erased = try await client.eraseIdentifiers(.init(customerID: "P", reason: "asked for it"), options: options)
+                #expect(erased.erased == 3, "customer, account and device")
+                #expect(try await !isKept(.account, "ACC-P"))
+                #expect(try await !isKept(.device, "shared"))
+                #expect(try await isKept(.account, "ACC-Q"), "whom the person paid is somebody else")
+                // What comes to light as the person's only later goes then.
+                try await submit("t-3", "Q", account: "ACC-Q", to: "ACC-P2")
+                #expect(try await isKept(.account, "ACC-P2"))
+                try await submit("t-4", "P", account: "ACC-P2")
+                #expect(try await !isKept(.account, "ACC-P2"))
+                try await submit("t-5", "R", account: "ACC-R", to: "ACC-P2")
+                #expect(try await !isKept(.account, "ACC-P2"))
+            }
+        }
+    }
+
     @Test func erasureOfAnotherBanksCustomerAndWithoutAReasonIsRefused() async throws {
         try await ScoringPath.run { path in
             try await path.asBank { client, options in

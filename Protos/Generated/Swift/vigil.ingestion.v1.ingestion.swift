@@ -2196,7 +2196,8 @@ extension IngestionV1 {
 extension IngestionV1 {
     /// `vigil.ingestion.v1.EraseIdentifiersResponse`
     public struct EraseIdentifiersResponse: Message {
-        /// Raw identifiers erased: the customer's own, and those of accounts, cards, devices and the like seen with the customer.
+        /// Raw identifiers erased: the customer's own, and those of accounts, cards, devices and addresses seen as the customer's, also where they were
+        /// first seen as somebody else's or as whom somebody paid.
         public var erased: Int64 = 0
 
         public init() {}

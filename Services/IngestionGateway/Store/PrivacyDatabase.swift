@@ -31,18 +31,36 @@ struct LogPartition: Sendable, Hashable {
 struct PrivacyDatabase: Sendable {
     let pool: PostgresPool
 
-    /// Keeps identifiers that are not kept yet and were not erased; nil where there are none.
+    /// Keeps identifiers that are not kept yet, and every customer that one was seen with; nil where there are none. Nothing is kept of
+    /// what was erased, and what turns out to be an erased customer's is erased then.
     static func keep(_ sealed: [SealedIdentifier]) -> SQL? {
         guard !sealed.isEmpty else { return nil }
         return """
-            INSERT INTO identifiers (token, kind, owner, key_id, sealed)
-            SELECT * FROM unnest(
-                \(sealed.map(\.token)), \(sealed.map(\.kind.rawValue)), \(sealed.map(\.owner)), \(sealed.map(\.keyID)),
-                \(sealed.map(\.sealed))
-            ) AS new (token, kind, owner, key_id, sealed)
-            WHERE NOT EXISTS (SELECT FROM erased_tokens e WHERE e.token IN (new.token, new.owner))
-            ORDER BY token
-            ON CONFLICT (token) DO NOTHING
+            WITH given AS (
+                SELECT * FROM unnest(
+                    \(sealed.map(\.token)), \(sealed.map(\.kind.rawValue)), \(sealed.map(\.owner)), \(sealed.map(\.keyID)),
+                    \(sealed.map(\.sealed))
+                ) AS given (token, kind, owner, key_id, sealed)
+            ), erased AS (
+                SELECT DISTINCT given.token FROM given JOIN erased_tokens e ON e.token IN (given.token, given.owner)
+            ), marked AS (
+                INSERT INTO erased_tokens (token) SELECT token FROM erased ORDER BY token ON CONFLICT (token) DO NOTHING
+            ), withdrawn AS (
+                DELETE FROM identifiers i USING erased WHERE i.token = erased.token
+            ), wanted AS (
+                SELECT * FROM given WHERE token NOT IN (SELECT token FROM erased)
+            ), kept AS (
+                INSERT INTO identifiers (token, kind, owner, key_id, sealed) SELECT * FROM wanted ORDER BY token
+                ON CONFLICT (token) DO NOTHING
+                RETURNING token, owner
+            )
+            INSERT INTO further_owners (owner, token)
+            SELECT owner, token FROM wanted w
+            WHERE owner IS NOT NULL
+              AND NOT EXISTS (SELECT FROM kept k WHERE k.token = w.token AND k.owner = w.owner)
+              AND NOT EXISTS (SELECT FROM identifiers i WHERE i.token = w.token AND i.owner = w.owner)
+            ORDER BY owner, token
+            ON CONFLICT DO NOTHING
             """
     }
 
@@ -54,8 +72,14 @@ struct PrivacyDatabase: Sendable {
             // Whoever is writing identifiers right now ends first; whoever comes later sees what is erased.
             try await transaction.execute("LOCK TABLE identifiers IN SHARE ROW EXCLUSIVE MODE")
             let erased = try await transaction.query(
-                "DELETE FROM identifiers WHERE token = \(customerToken) OR owner = \(customerToken) RETURNING token")
+                """
+                DELETE FROM identifiers
+                WHERE token = \(customerToken) OR owner = \(customerToken)
+                   OR token = ANY (ARRAY(SELECT token FROM further_owners WHERE owner = \(customerToken)))
+                RETURNING token
+                """)
             let tokens = try erased.decode(String.self)
+            try await transaction.execute("DELETE FROM further_owners WHERE owner = \(customerToken)")
             try await transaction.execute(
                 """
                 INSERT INTO erased_tokens (token) SELECT * FROM unnest(\(tokens)) UNION SELECT \(customerToken)
