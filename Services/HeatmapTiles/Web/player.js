@@ -59,10 +59,10 @@ export class Player extends EventTarget {
     if (!range) return;
     const [start, end] = range;
     this.#kept = this.step;
-    const [from, to] = this.#state.span(), isAll = to - from >= end - start;
+    const [from, to] = this.#state.span(), { isEnd, isAll } = this.#timeline.reached([from, to]);
     const wide = isAll ? Math.max(HOUR, Math.min(WIDTHS.get(this.step), Math.floor((end - start) / 2 / HOUR) * HOUR)) : to - from;
     // What has reached the end, or lies outside the bars, begins anew.
-    this.#from = to >= end || from < start ? start : from;
+    this.#from = isEnd || from < start ? start : from;
     let isFirst = true;
     this.#ticking = setInterval(() => {
       this.#state.set({ preset: null, from: this.#from, to: this.#from + wide }, { isPassing: !isFirst });

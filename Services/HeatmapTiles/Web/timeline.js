@@ -80,6 +80,12 @@ export class Timeline extends EventTarget {
     return [this.#series.start, this.#series.start + this.#series.counts.length * this.bucketMilliseconds];
   }
 
+  /** Which ends of the bars a span reaches, both where it is all of time. The bars are whole buckets; the data begins and ends within the outermost. */
+  reached([from, to]) {
+    const [start, end] = this.range, bar = this.bucketMilliseconds, [isStart, isEnd] = [from < start + bar, to > end - bar];
+    return { isStart, isEnd, isAll: isStart && isEnd };
+  }
+
   #makeHandle(end) {
     const handle = document.createElement('div');
     handle.className = 'handle';
@@ -112,10 +118,8 @@ export class Timeline extends EventTarget {
     if (!this.range || event.button !== 0) return;
     const time = this.#timeAt(event.clientX);
     const end = event.target.dataset?.end;
-    const [start, rangeEnd] = this.range, [from, to] = this.#span;
     // Where all is chosen there is nowhere to move it to: a new span begins.
-    const isAll = to - from >= rangeEnd - start - this.bucketMilliseconds;
-    const isInside = event.target === this.#window && !isAll;
+    const isInside = event.target === this.#window && !this.reached(this.#span).isAll;
     this.#drag = { end, isInside, time, x: event.clientX, span: [...this.#span], moved: false };
     this.#root.setPointerCapture(event.pointerId);
   }
