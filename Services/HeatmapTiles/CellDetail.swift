@@ -76,16 +76,17 @@ extension MapQueries {
         var types: [CellDetail.TypeCount] = []
         for layer in Layer.recorded {
             let filter = try parameters.filter(layer: layer, permitted: permitted, state: state, isOneOfMany: true)
-            let found = state.cube.cells(in: cell, zoom: cell.zoom, renderer.prepare(filter, for: state)).first
+            let prepared = renderer.prepare(filter, for: state)
+            let found = state.cube.cells(in: cell, zoom: cell.zoom, prepared).first
             let tally = found?.tally ?? Tally()
             layers.append(.init(
                 name: layer.rawValue, count: tally.count, risk: tally.meanRisk, expected: tally.riskSum, change: found?.change))
             guard tally.count > 0, layer != .risk else { continue }
-            for type in state.cube.kinds.types(of: layer.signal) where filter.types?.contains(type) != false {
-                var own = filter
-                own.types = [type]
-                let count = state.cube.cells(in: cell, zoom: cell.zoom, renderer.prepare(own, for: state)).first?.tally.count ?? 0
-                if count > 0 { types.append(.init(layer: layer.rawValue, type: type, count: count)) }
+            for (number, kind) in state.cube.kinds.kinds.enumerated().sorted(by: { $0.element.type < $1.element.type }) where prepared.kinds[number] {
+                var own = prepared
+                own.kinds = prepared.kinds.indices.map { $0 == number }
+                let count = state.cube.cells(in: cell, zoom: cell.zoom, own).first?.tally.count ?? 0
+                if count > 0 { types.append(.init(layer: layer.rawValue, type: kind.type, count: count)) }
             }
         }
         let ofAlerts = try parameters.filter(layer: .alerts, permitted: permitted, state: state, isOneOfMany: true)

@@ -103,9 +103,9 @@ struct QueryParameters: Sendable {
             } else {
                 filter.types = try types(of: "layer \(layer.rawValue)", known: known)
             }
+            filter.minimumRisk = try number("min_risk", in: 0...1) ?? 0
             // Complaints have no risks: all of them count.
-            let minimum = try number("min_risk", in: 0...1) ?? 0
-            filter.minimumRisk = layer == .complaints ? 0 : minimum
+            if !layer.isOfPayments { filter.minimumRisk = 0 }
         }
         filter.hoursOfDay = try numbers("hours_of_day", in: 0...23)
         filter.daysOfWeek = try numbers("days_of_week", in: 1...7)

@@ -17,7 +17,7 @@ import Testing
         let hoursOfWeek = Bool.random(using: &generator) ? (0..<168).map { _ in Bool.random(using: &generator) } : nil
         return .init(
             kinds: (0..<4).map { _ in Bool.random(using: &generator) }, hours: from..<(from + count),
-            hoursBefore: Bool.random(using: &generator) ? (from - count)..<from : nil, hoursOfWeek: hoursOfWeek, minimumRisk: 0, cells: nil)
+            hoursBefore: Bool.random(using: &generator) ? (from - count)..<from : nil, hoursOfWeek: hoursOfWeek, cells: nil)
     }
 
     @Test("Sums equal those of every event, for random filters, grown in any order and built at once", arguments: [1, 2, 3])
@@ -65,7 +65,7 @@ import Testing
         grown.add(kind: 1, hour: hour + 1, Tally(count: 1))
         grown.add(kind: 0, hour: hour - 1, Tally(count: 7))
         let tally = grown.tally(.init(
-            kinds: [false, true], hours: hour..<(hour + 1), hoursBefore: nil, hoursOfWeek: nil, minimumRisk: 0, cells: nil))
+            kinds: [false, true], hours: hour..<(hour + 1), hoursBefore: nil, hoursOfWeek: nil, cells: nil))
         #expect(tally.count == 1_350_000)
         #expect(abs(tally.riskSum - 250_300) < 1)
     }

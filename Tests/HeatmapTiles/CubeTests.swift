@@ -11,7 +11,11 @@ import Testing
         for event in events where matches(event, filter) {
             cells[Tile(containing: event.position, zoom: Cube.cellZoom).code, default: Tally()] += Tally(count: 1, riskSum: event.risk)
         }
-        return cells.filter { $0.value.meanRisk >= filter.minimumRisk }
+        guard filter.minimumRisk > 0, filter.layer.isOfPayments else { return cells }
+        var ofPayments = filter
+        (ofPayments.layer, ofPayments.minimumRisk) = (.transactions, 0)
+        let payments = bruteForce(events, ofPayments)
+        return cells.filter { payments[$0.key].map { $0.meanRisk >= filter.minimumRisk } ?? false }
     }
 
     static func matches(_ event: SampleEvent, _ filter: CubeFilter) -> Bool {

@@ -58,18 +58,19 @@ import Testing
         let local: SQL = "(hour::bigint * 60 + \(filter.offsetMinutes)) / 60"
         let types = (filter.types ?? []).sorted(), hours = (filter.hoursOfDay ?? []).map { Int64($0) }
         let days = (filter.daysOfWeek ?? []).map { Int64($0) }
+        let leastRisk = filter.layer.isOfPayments ? filter.minimumRisk : 0
         // 1970-01-01 was a Thursday, the fourth day of its week.
         let rows = try await pool.query(
             """
             WITH fine AS (
-                SELECT x, y, count(*) AS count FROM events
-                WHERE signal = \(filter.layer.signal.rawValue) AND hour >= \(filter.hours.lowerBound) AND hour < \(filter.hours.upperBound)
+                SELECT x, y, count(*) FILTER (WHERE signal = \(filter.layer.signal.rawValue)) AS count FROM events
+                WHERE hour >= \(filter.hours.lowerBound) AND hour < \(filter.hours.upperBound)
                     AND (\(filter.types == nil) OR type = ANY (\(types)))
                     AND (\(filter.hoursOfDay == nil) OR (\(local)) % 24 = ANY (\(hours)))
                     AND (\(filter.daysOfWeek == nil) OR ((\(local)) / 24 + 3) % 7 + 1 = ANY (\(days)))
-                GROUP BY x, y HAVING avg(risk) >= \(filter.minimumRisk)
+                GROUP BY x, y HAVING \(leastRisk) <= 0 OR avg(risk) FILTER (WHERE signal = 'transaction') >= \(leastRisk)
             )
-            SELECT x >> \(shift), y >> \(shift), sum(count)::bigint FROM fine GROUP BY 1, 2
+            SELECT x >> \(shift), y >> \(shift), sum(count)::bigint FROM fine WHERE count > 0 GROUP BY 1, 2
             """)
         return Dictionary(uniqueKeysWithValues: try rows.decode(Int.self, Int.self, Int.self).map { ([$0, $1], $2) })
     }

@@ -91,7 +91,7 @@ struct Cube: Sendable {
         var sums = [Tally](repeating: Tally(), count: kinds.kinds.count * hours.count)
         let everything = CubeFilter.Prepared(
             kinds: [Bool](repeating: true, count: kinds.kinds.count), hours: CubeHour.range, hoursBefore: nil, hoursOfWeek: nil,
-            minimumRisk: 0, cells: nil)
+            cells: nil)
         for history in histories {
             history.forEachEntry(everything) { kind, hour, tally in sums[kind * hours.count + hour - hours.lowerBound] += tally }
         }

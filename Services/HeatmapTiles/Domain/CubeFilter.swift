@@ -7,7 +7,7 @@ struct CubeFilter: Sendable, Hashable {
     var knownBefore: Int?
     /// Channels or crime types; nil for all.
     var types: Set<String>?
-    /// 0…1: cells (at zoom 17) whose mean risk is below this are left out.
+    /// 0…1: of the layers of payments, cells (at zoom 17) whose payments have a lower mean risk are left out, the same cells in each.
     var minimumRisk = 0.0
     /// 0…23 in the zone of `offsetMinutes`; nil for all.
     var hoursOfDay: Set<Int>?
@@ -27,26 +27,32 @@ struct CubeFilter: Sendable, Hashable {
         var hoursBefore: Range<Int>?
         /// By hour since 1970 modulo 168; nil for all.
         let hoursOfWeek: [Bool]?
-        var minimumRisk: Double
+        /// Nil where cells of any risk count.
+        let leastRisk: LeastRisk?
         /// By a cell's index; nil for all.
         var cells: [Bool]?
         /// `hoursOfWeek` as bits: all ones for an hour that counts, zero for another. Sums over many entries take them, for which hours
         /// count changes too often to be guessed well.
         let hourMasks: [UInt64]?
 
-        init(kinds: [Bool], hours: Range<Int>, hoursBefore: Range<Int>?, hoursOfWeek: [Bool]?, minimumRisk: Double, cells: [Bool]?) {
+        init(
+            kinds: [Bool], hours: Range<Int>, hoursBefore: Range<Int>?, hoursOfWeek: [Bool]?, leastRisk: LeastRisk? = nil, cells: [Bool]?
+        ) {
             self.kinds = kinds
             self.hours = hours
             self.hoursBefore = hoursBefore
             self.hoursOfWeek = hoursOfWeek
-            self.minimumRisk = minimumRisk
+            self.leastRisk = leastRisk
             self.cells = cells
             hourMasks = hoursOfWeek.map { $0.map { $0 ? .max : 0 } }
         }
+    }
 
-        func accepts(_ tally: Tally) -> Bool {
-            tally.count > 0 && (minimumRisk <= 0 || tally.meanRisk >= minimumRisk)
-        }
+    /// Which cells count: those whose payments, of the filter's hours and these kinds, have at least this mean risk.
+    struct LeastRisk: Sendable {
+        var mean: Double
+        /// By a kind's number.
+        var payments: [Bool]
     }
 
     func prepared(kinds table: KindTable, cells: [Bool]?) -> Prepared {
@@ -54,10 +60,13 @@ struct CubeFilter: Sendable, Hashable {
         let before = (hours.lowerBound - hours.count)..<hours.lowerBound
         // A forecast of all types is one of its own, not the sum of the others.
         let types = layer == .forecast ? self.types ?? [Forecast.allTypes] : self.types
+        func kinds(of signal: Signal) -> [Bool] { table.kinds.map { $0.signal == signal && types?.contains($0.type) != false } }
+        let own = kinds(of: layer.signal)
+        let leastRisk = minimumRisk <= 0 || !layer.isOfPayments ? nil : LeastRisk(
+            mean: minimumRisk, payments: layer.signal == .transaction ? own : kinds(of: .transaction))
         return Prepared(
-            kinds: table.kinds.map { $0.signal == layer.signal && types?.contains($0.type) != false },
-            hours: hours.clamped(to: CubeHour.range), hoursBefore: isOpen ? nil : before.clamped(to: CubeHour.range),
-            hoursOfWeek: hoursOfWeek, minimumRisk: minimumRisk, cells: cells)
+            kinds: own, hours: hours.clamped(to: CubeHour.range), hoursBefore: isOpen ? nil : before.clamped(to: CubeHour.range),
+            hoursOfWeek: hoursOfWeek, leastRisk: leastRisk, cells: cells)
     }
 
     /// By hour since 1970 modulo 168; nil for all.

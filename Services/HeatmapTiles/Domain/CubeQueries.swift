@@ -31,7 +31,7 @@ extension Cube {
                 touched &+= touch(index..<min(index + Self.cellsAhead, indices.upperBound), filter, hints)
             }
             let (tally, countBefore) = histories.withUnsafeBufferPointer { $0[index].tallies(filter, &hints) }
-            guard filter.accepts(tally) else { continue }
+            guard isCounted(index, tally, filter) else { continue }
             let parent = codes[index] >> shift
             let change = filter.hoursBefore == nil ? nil : tally.count - countBefore
             if let last = cells.indices.last, cells[last].code == parent {
@@ -42,6 +42,15 @@ extension Cube {
             }
         }
         return cells
+    }
+
+    /// Whether a cell of which a filter lets `tally` through counts. Where the tally is that of the payments, no other need be taken.
+    private func isCounted(_ index: Int, _ tally: Tally, _ filter: CubeFilter.Prepared) -> Bool {
+        guard tally.count > 0, let leastRisk = filter.leastRisk else { return tally.count > 0 }
+        guard filter.kinds != leastRisk.payments else { return tally.meanRisk >= leastRisk.mean }
+        var payments = filter
+        payments.kinds = leastRisk.payments
+        return histories[index].tally(payments).meanRisk >= leastRisk.mean
     }
 
     /// So many cells at a time memory is asked for what their sums will need.
@@ -87,7 +96,7 @@ extension Cube {
 
     /// Whether every cell counts, so that the world's own history answers.
     private func isWorld(_ box: BoundingBox?, _ filter: CubeFilter.Prepared) -> Bool {
-        box == nil && filter.cells == nil && filter.minimumRisk <= 0
+        box == nil && filter.cells == nil && filter.leastRisk == nil
     }
 
     /// The hottest value among all cells at each zoom from 0 to 17.
@@ -123,7 +132,7 @@ extension Cube {
     func counts(byHourIn hours: ClosedRange<Int>, of cells: [Bool]?) -> [Int] {
         let filter = CubeFilter.Prepared(
             kinds: [Bool](repeating: true, count: kinds.kinds.count), hours: hours.lowerBound..<hours.upperBound + 1, hoursBefore: nil,
-            hoursOfWeek: nil, minimumRisk: 0, cells: nil)
+            hoursOfWeek: nil, cells: nil)
         var counts = [Int](repeating: 0, count: hours.count)
         guard let cells else {
             world.forEachEntry(filter) { _, hour, tally in counts[hour - hours.lowerBound] += tally.count }
@@ -146,8 +155,8 @@ extension Cube {
         return ranked.prefix(limit).map(\.cell)
     }
 
-    /// The sums of each span of `hoursPerBucket` hours, keyed by the span's first hour (a multiple of `hoursPerBucket`). `minimumRisk`
-    /// leaves out cells by their mean over all hours of the filter.
+    /// The sums of each span of `hoursPerBucket` hours, keyed by the span's first hour (a multiple of `hoursPerBucket`). A least
+    /// risk leaves out cells by their mean over all hours of the filter.
     func series(in box: BoundingBox?, hoursPerBucket: Int, _ filter: CubeFilter.Prepared) -> [Int: Tally] {
         var buckets: [Int: Tally] = [:]
         if isWorld(box, filter) {
@@ -155,7 +164,7 @@ extension Cube {
             return buckets
         }
         forEachIndex(in: box, filter) { index in
-            if filter.minimumRisk > 0, !filter.accepts(histories[index].tally(filter)) { return }
+            if filter.leastRisk != nil, !isCounted(index, histories[index].tally(filter), filter) { return }
             histories[index].forEachEntry(filter) { _, hour, tally in
                 buckets[hour - hour % hoursPerBucket, default: Tally()] += tally
             }
@@ -200,14 +209,14 @@ extension Cube {
     private func forEachCell(_ range: Range<UInt64>, _ filter: CubeFilter.Prepared, _ body: (UInt64, Tally) -> Void) {
         for index in lowerBound(range.lowerBound)..<lowerBound(range.upperBound) where filter.cells?[index] != false {
             let tally = histories[index].tally(filter)
-            if filter.accepts(tally) { body(codes[index], tally) }
+            if isCounted(index, tally, filter) { body(codes[index], tally) }
         }
     }
 
     private func forEachCell(in box: BoundingBox?, _ filter: CubeFilter.Prepared, _ body: (UInt64, Tally) -> Void) {
         forEachIndex(in: box, filter) { index in
             let tally = histories[index].tally(filter)
-            if filter.accepts(tally) { body(codes[index], tally) }
+            if isCounted(index, tally, filter) { body(codes[index], tally) }
         }
     }
 

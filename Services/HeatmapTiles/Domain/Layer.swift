@@ -26,6 +26,14 @@ enum Layer: String, Sendable, Hashable, CaseIterable {
         }
     }
 
+    /// Whether it shows payments, which have a risk and a channel; others show crimes.
+    var isOfPayments: Bool {
+        switch self {
+        case .risk, .transactions, .fraud, .alerts: true
+        case .complaints, .forecast: false
+        }
+    }
+
     /// What makes a cell hot.
     func heat(of tally: Tally) -> Double {
         switch self {

@@ -231,9 +231,11 @@ class Dashboard {
       element('live').title = formatClock(Date.now());
       // A viewer of some districts is told no revision.
       if (detail.revision !== undefined && detail.revision === this.#summary?.revision) return;
-      for (const layer of detail.layers ?? LAYERS) this.#oldLayers.add(layer);
+      // Any payment may move its cell over the least risk, in all layers.
+      const layers = this.#state.facets().min_risk ? LAYERS : detail.layers ?? LAYERS;
+      for (const layer of layers) this.#oldLayers.add(layer);
       // Where nothing has changed that is in view, the heat stays as it is.
-      const isDrawn = detail.layers?.includes(this.#state.drawnLayer) ?? true;
+      const isDrawn = layers.includes(this.#state.drawnLayer);
       if (isDrawn && (!detail.cells || !this.#map || this.#map.sees(detail.cells))) this.#isHeatOld = true;
       this.#onChange();
     });
