@@ -12,14 +12,11 @@ struct AlertPages: Sendable {
 
     /// The alerts of a page as a request asks for them.
     ///
-    /// - Parameters:
-    ///   - permitted: the jurisdictions of the caller's token; nil for everywhere.
-    ///   - limit: how many there are at most where the request does not say.
-    func page(
-        _ query: [(name: String, value: String)], _ state: MapState, permitted: Set<String>?, limit: Int
-    ) async throws -> [AlertNote] {
+    /// - Parameter limit: how many there are at most where the request does not say.
+    func page(_ query: [(name: String, value: String)], _ queries: MapQueries, limit: Int) async throws -> [AlertNote] {
+        let state = queries.state
         let parameters = try QueryParameters(query, allowed: Self.parameterNames)
-        let filter = try parameters.filter(layer: .alerts, permitted: permitted, state: state)
+        let filter = try parameters.filter(layer: .alerts, for: queries)
         let limit = try parameters.integer("limit", in: 1...MapState.maxAlerts) ?? limit
         var after = try parameters["after"].map(Self.place)
         var page: [AlertNote] = []

@@ -12,6 +12,7 @@ struct CaseRoutes: Sendable {
     let notifier: NotificationsV1.NotifierService.Client
     let models: ModelsV1.ModelService.Client
     let map: LiveMap
+    let renderer: TileRenderer
     var alertPages = AlertPages()
     /// Looks for an alert that is not among the newest.
     var storedAlert: @Sendable (String) async throws -> AlertNote? = { _ in nil }
@@ -51,8 +52,9 @@ struct CaseRoutes: Sendable {
     /// Where the alerts of a page of the list stand. No subject or text of theirs comes along.
     private func alertStates(_ request: HTTPRequest) async throws -> HTTPResponse {
         try await Routes.refusing {
-            let alerts = try await alertPages.page(
-                request.query, map.current, permitted: request.serviceContext.principal?.permittedJurisdictions, limit: MapState.maxAlerts)
+            let queries = MapQueries(
+                state: map.current, renderer: renderer, permitted: request.serviceContext.principal?.permittedJurisdictions)
+            let alerts = try await alertPages.page(request.query, queries, limit: MapState.maxAlerts)
             guard !alerts.isEmpty else { return try Self.json([AlertState]()) }
             let answer = try await notifier.listAlerts(
                 .init(limit: UInt32(MapState.maxAlerts), alertIDs: alerts.map(\.decisionID)), options: try Self.options(request))

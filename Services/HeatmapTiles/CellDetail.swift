@@ -75,7 +75,7 @@ extension MapQueries {
         var layers: [CellDetail.LayerCount] = []
         var types: [CellDetail.TypeCount] = []
         for layer in Layer.recorded {
-            let filter = try parameters.filter(layer: layer, permitted: permitted, state: state, isOneOfMany: true)
+            let filter = try parameters.filter(layer: layer, for: self, isOneOfMany: true)
             let prepared = renderer.prepare(filter, for: state)
             let found = state.cube.cells(in: cell, zoom: cell.zoom, prepared).first
             let tally = found?.tally ?? Tally()
@@ -89,7 +89,7 @@ extension MapQueries {
                 if count > 0 { types.append(.init(layer: layer.rawValue, type: kind.type, count: count)) }
             }
         }
-        let ofAlerts = try parameters.filter(layer: .alerts, permitted: permitted, state: state, isOneOfMany: true)
+        let ofAlerts = try parameters.filter(layer: .alerts, for: self, isOneOfMany: true)
         let alerts = state.alerts.filter { alert in
             guard let position = state.position(of: alert), state.lists(alert, under: ofAlerts) else { return false }
             return Tile(containing: position, zoom: cell.zoom) == cell
@@ -116,10 +116,10 @@ extension MapQueries {
 
     /// What is expected, of the types that are asked for as far as they are forecast.
     private func outlook(of cell: Tile, _ forecast: Forecast, _ parameters: QueryParameters) throws -> CellDetail.Outlook {
-        let complaints = try parameters.filter(layer: .complaints, permitted: permitted, state: state, isOneOfMany: true)
+        let complaints = try parameters.filter(layer: .complaints, for: self, isOneOfMany: true)
         var filter = CubeFilter(layer: .forecast)
         filter.jurisdictions = complaints.jurisdictions
-        let types = complaints.types?.intersection(forecast.cube.kinds.types(of: .forecast)) ?? []
+        let types = complaints.types?.intersection(knownForecastTypes) ?? []
         filter.types = types.isEmpty ? nil : types
         let prepared = renderer.prepare(filter, for: state.showing(forecast))
         var hourly = [Double](repeating: 0, count: forecast.hours.count)

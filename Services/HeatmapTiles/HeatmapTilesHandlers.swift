@@ -83,7 +83,7 @@ struct HeatmapTilesHandlers: TilesV1.TileService.Handlers {
         if let layer {
             do {
                 let filter = try QueryParameters(pairs, allowed: QueryParameters.filterNames)
-                    .filter(layer: layer, permitted: queries.permitted, state: queries.state)
+                    .filter(layer: layer, for: queries)
                 if faults.isEmpty { return filter }
             } catch let error as BadQuery {
                 faults.append(.init(field: "filter.\(error.field)", description: error.reason))

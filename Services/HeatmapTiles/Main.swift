@@ -44,7 +44,8 @@ import ServiceRuntime
                     sessions: Sessions(auth: AuthV1.AuthService.Client(auth)),
                     live: LiveStream(map: map, maxListeners: configuration.maxListeners),
                     cases: CaseRoutes(
-                        notifier: NotificationsV1.NotifierService.Client(notifier), models: modelClient, map: map, alertPages: alertPages
+                        notifier: NotificationsV1.NotifierService.Client(notifier), models: modelClient, map: map, renderer: renderer,
+                        alertPages: alertPages
                     ) { try await store.alert($0) },
                     alertPages: alertPages, publicURL: configuration.publicURL ?? runtime.configuration.addresses[runtime.service.name]
                         ?? runtime.service.defaultAddress,

@@ -193,10 +193,10 @@ struct MapQueries {
         field: "zoom", reason: "more than \(maxCells) cells; choose a lower zoom or a smaller bbox")
 
     func summary(_ parameters: QueryParameters) throws -> Payload.Summary {
-        let (extent, kinds) = extent()
+        let (extent, kinds) = extent(knownBefore: try parameters.knownBefore())
         let hours = extent.usual
         let layers = try Layer.recorded.map { layer -> Payload.Summary.LayerInfo in
-            let filter = try parameters.filter(layer: layer, permitted: permitted, state: state, isOneOfMany: true)
+            let filter = try parameters.filter(layer: layer, for: self, isOneOfMany: true)
             let tally = state.cube.total(in: nil, renderer.prepare(filter, for: state))
             return .init(
                 name: layer.rawValue, summary: layer.summary, types: kinds.types(of: layer.signal), count: tally.count,
@@ -208,11 +208,11 @@ struct MapQueries {
             to: hours.map { Payload.time(hour: $0.upperBound + 1) },
             layers: layers, jurisdictions: visibleAreas.count,
             forecastFrom: forecast.map { Payload.time(hour: $0.hours.lowerBound) },
-            forecastTo: forecast.map { Payload.time(hour: $0.hours.upperBound) }, forecastTypes: forecast?.types ?? [])
+            forecastTo: forecast.map { Payload.time(hour: $0.hours.upperBound) },  forecastTypes: knownForecastTypes)
     }
 
     func series(_ filter: CubeFilter, in box: BoundingBox?, bucketHours: Int?) throws -> Payload.Series {
-        let extent = extent().extent
+        let extent = extent(knownBefore: filter.knownBefore).extent
         guard let all = extent.all, let usual = extent.usual else {
             return Payload.Series(layer: filter.layer.rawValue, from: nil, bucketHours: bucketHours ?? 1, counts: [], expected: [])
         }
@@ -302,7 +302,7 @@ struct MapQueries {
     }
 
     /// When there are events, and the kinds of these, as far as the caller may know.
-    private func extent() -> (extent: TimeExtent, kinds: [Kind]) {
+    private func extent(knownBefore: Int?) -> (extent: TimeExtent, kinds: [Kind]) {
         guard let permitted else {
             let spans = [state.cube.hours, state.nowhereHours].compactMap { $0 }
             let first = spans.map(\.lowerBound).min(), last = spans.map(\.upperBound).max()
@@ -311,11 +311,23 @@ struct MapQueries {
             }
             return (extent, state.cube.kinds.kinds)
         }
-        var own = CubeFilter(layer: .transactions)
-        own.jurisdictions = permitted
-        let cells = renderer.prepare(own, for: state).cells ?? []
-        let (hours, kinds) = state.cube.extent(of: cells)
-        return (TimeExtent(hours) { state.cube.counts(byHourIn: $0, of: cells) }, zip(state.cube.kinds.kinds, kinds).filter(\.1).map(\.0))
+        let extent = TimeExtent(renderer.extent(of: permitted, in: state, knownBefore: knownBefore).hours) { hours in
+            state.cube.counts(byHourIn: hours, of: renderer.mask(state, permitted, knownBefore: knownBefore))
+        }
+        return (extent, knownKinds(knownBefore: knownBefore))
+    }
+
+    /// The kinds that the caller may know of: what there is elsewhere is not told by its types either.
+    func knownKinds(knownBefore: Int? = nil) -> [Kind] {
+        guard let permitted else { return state.cube.kinds.kinds }
+        return zip(state.cube.kinds.kinds, renderer.extent(of: permitted, in: state, knownBefore: knownBefore).kinds).filter(\.1).map(\.0)
+    }
+
+    /// The crime types that are forecast each for itself, as far as the caller may know of them.
+    var knownForecastTypes: [String] {
+        guard let forecast else { return [] }
+        let ofForecast = MapQueries(state: state.showing(forecast), forecast: forecast, renderer: renderer, permitted: permitted)
+        return Layer.forecast.types(among: ofForecast.knownKinds())
     }
 
     private var visibleAreas: [Area] {

@@ -82,31 +82,24 @@ struct QueryParameters: Sendable {
     /// The filter that the parameters spell, limited to what the caller may see.
     ///
     /// - Parameters:
-    ///   - permitted: the jurisdictions of the caller's token; nil for everywhere.
-    ///   - state: whose types and jurisdictions are known.
+    ///   - queries: of the caller, who knows the types and jurisdictions that it may see.
     ///   - isOneOfMany: whether the figures of all layers are asked for at once. Types are then those of any layer, and a layer that has none
     ///     of them is counted whole.
-    func filter(layer: Layer, permitted: Set<String>?, state: MapState, isOneOfMany: Bool = false) throws -> CubeFilter {
+    func filter(layer: Layer, for queries: MapQueries, isOneOfMany: Bool = false) throws -> CubeFilter {
+        let state = queries.state, permitted = queries.permitted
         var filter = CubeFilter(layer: layer)
         filter.hours = try hours()
         if layer == .forecast {
             if let field = ["at", "min_risk"].first(where: { self[$0] != nil }) {
                 throw BadQuery(field: field, reason: "the forecast has none; it is of now, and all its cells count")
             }
-            filter.types = try types(of: "layer forecast", known: Self.knownTypes(of: layer, state))
         } else {
-            let known = Self.knownTypes(of: layer, state)
             filter.knownBefore = try knownBefore()
-            if isOneOfMany {
-                let ofAny = Set(Layer.recorded.flatMap { Self.knownTypes(of: $0, state) }).sorted()
-                filter.types = try types(of: "any layer", known: ofAny).map { $0.intersection(known) }.flatMap { $0.isEmpty ? nil : $0 }
-            } else {
-                filter.types = try types(of: "layer \(layer.rawValue)", known: known)
-            }
             filter.minimumRisk = try number("min_risk", in: 0...1) ?? 0
             // Complaints have no risks: all of them count.
             if !layer.isOfPayments { filter.minimumRisk = 0 }
         }
+        if values["types"] != nil { filter.types = try types(of: layer, for: queries, knownBefore: filter.knownBefore, isOneOfMany) }
         filter.hoursOfDay = try numbers("hours_of_day", in: 0...23)
         filter.daysOfWeek = try numbers("days_of_week", in: 1...7)
         filter.offsetMinutes = try integer("utc_offset_minutes", in: -Self.maxOffsetMinutes...Self.maxOffsetMinutes) ?? 0
@@ -170,19 +163,16 @@ struct QueryParameters: Sendable {
         return first..<end
     }
 
-    /// The types that have been seen, and every channel where types are channels.
-    static func knownTypes(of layer: Layer, _ state: MapState) -> [String] {
-        let seen = state.cube.kinds.types(of: layer.signal)
-        switch layer.signal {
-        case .complaint: return seen
-        case .forecast: return seen.filter { $0 != Forecast.allTypes }
-        case .transaction, .fraud, .alert: break
-        }
-        return Set(seen).union(Channel.allCases.map(\.rawValue)).sorted()
+    private func types(of layer: Layer, for queries: MapQueries, knownBefore: Int?, _ isOneOfMany: Bool) throws -> Set<String>? {
+        let kinds = queries.knownKinds(knownBefore: knownBefore), known = layer.types(among: kinds)
+        guard isOneOfMany else { return try types(of: "layer \(layer.rawValue)", known: known) }
+        let ofAny = Set(Layer.recorded.flatMap { $0.types(among: kinds) }).sorted()
+        let own = try types(of: "any layer", known: ofAny).intersection(known)
+        return own.isEmpty ? nil : own
     }
 
-    private func types(of owner: String, known: [String]) throws -> Set<String>? {
-        guard let text = values["types"] else { return nil }
+    private func types(of owner: String, known: [String]) throws -> Set<String> {
+        let text = values["types"] ?? ""
         let types = try names(in: text, known: Set(known))
         if let unknown = types.first(where: { !known.contains($0) }) {
             let list = known.prefix(20).joined(separator: ", ") + (known.count > 20 ? ", …" : "")
@@ -228,6 +218,17 @@ struct QueryParameters: Sendable {
             numbers.formUnion(first <= last ? Array(first...last) : Array(first...range.upperBound) + Array(range.lowerBound...last))
         }
         return numbers
+    }
+}
+
+extension Layer {
+    /// Its types among kinds; where types are channels, which are the same for all layers of payments, every channel.
+    func types(among kinds: [Kind]) -> [String] {
+        switch self {
+        case .risk, .transactions, .fraud, .alerts: Set(kinds.types(of: .transaction)).union(Channel.allCases.map(\.rawValue)).sorted()
+        case .complaints: kinds.types(of: .complaint)
+        case .forecast: kinds.types(of: .forecast).filter { $0 != Forecast.allTypes }
+        }
     }
 }
 

@@ -99,13 +99,13 @@ struct Routes: Sendable {
         switch format {
         case "mvt" where !isDouble:
             let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.union(["geometry"]))
-            let filter = try parameters.filter(layer: layer, permitted: queries.permitted, state: queries.state)
+            let filter = try parameters.filter(layer: layer, for: queries)
             let geometry = try parameters.choice("geometry", CellTile.Geometry.self) ?? .points
             let drawn = await renderer.vectorTile(queries.state, filter, tile, geometry: geometry)
             return ((drawn.content, Self.vectorTile), drawn.extent)
         case "png":
             let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.union(["palette"]))
-            let filter = try parameters.filter(layer: layer, permitted: queries.permitted, state: queries.state)
+            let filter = try parameters.filter(layer: layer, for: queries)
             let palette = try parameters.choice("palette", Palette.self) ?? .dark
             let drawn = renderer.heatImage(queries.state, filter, tile, pixelsPerTile: isDouble ? 512 : 256, palette: palette)
             guard let bytes = PNGEncoder.encode(drawn.content) else { throw RPCError(.internal, "the image cannot be encoded") }
@@ -147,7 +147,7 @@ struct Routes: Sendable {
         }
         let layer = try Self.layer(name, amongTiles: true)
         let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.union(["geometry"]))
-        _ = try parameters.filter(layer: layer, permitted: queries.permitted, state: queries.state)
+        _ = try parameters.filter(layer: layer, for: queries)
         return (try Payload.encode(Payload.TileJSON(layer, at: publicURL, query: parameters.encoded, bounds: queries.bounds())), Self.json)
     }
 
@@ -160,7 +160,7 @@ struct Routes: Sendable {
 
     private func bounds(_ request: HTTPRequest, _ queries: MapQueries) throws -> Content {
         let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.subtracting(["types"]))
-        let filter = try parameters.filter(layer: .transactions, permitted: queries.permitted, state: queries.state)
+        let filter = try parameters.filter(layer: .transactions, for: queries)
         return (try Payload.encode(Payload.Bounds(queries.bounds(filter))), Self.json)
     }
 
@@ -214,7 +214,7 @@ struct Routes: Sendable {
         try await Self.refusing {
             let permitted = request.serviceContext.principal?.permittedJurisdictions
             let queries = MapQueries(state: map.current, forecast: nil, renderer: renderer, permitted: permitted)
-            let alerts = try await alertPages.page(request.query, queries.state, permitted: permitted, limit: Self.defaultAlerts)
+            let alerts = try await alertPages.page(request.query, queries, limit: Self.defaultAlerts)
             return try respond((try Payload.encode(alerts.map(queries.payload)), Self.json), to: request)
         }
     }
@@ -244,7 +244,7 @@ struct Routes: Sendable {
     ) throws -> (QueryParameters, CubeFilter) {
         let parameters = try QueryParameters(request.query, allowed: QueryParameters.filterNames.union(others).union(["layer"]))
         let layer = try Self.layer(parameters["layer"] ?? "")
-        return (parameters, try parameters.filter(layer: layer, permitted: queries.permitted, state: queries.state))
+        return (parameters, try parameters.filter(layer: layer, for: queries))
     }
 
     // MARK: Answering

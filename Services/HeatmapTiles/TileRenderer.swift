@@ -31,16 +31,23 @@ final class TileRenderer: Sendable {
         var areasRevision: Int
     }
 
+    private struct ExtentKey: Hashable {
+        var mask: MaskKey
+        var version: UInt64
+    }
+
     private struct Memory {
         var scales: [ScaleKey: HeatScale] = [:]
         var peaks: [PeaksKey: [Double]] = [:]
         var masks: [MaskKey: [Bool]] = [:]
+        var extents: [ExtentKey: (hours: ClosedRange<Int>?, kinds: [Bool])] = [:]
     }
 
     /// What is remembered of each; when full, all are forgotten and made again as they are asked for.
     private static let maxScales = 512
     private static let maxPeaks = 64
     private static let maxMasks = 64
+    private static let maxExtents = 64
 
     private let memory = Mutex(Memory())
 
@@ -92,18 +99,39 @@ final class TileRenderer: Sendable {
             kinds: state.cube.kinds, cells: filter.jurisdictions.map { mask(state, $0, knownBefore: filter.knownBefore) })
     }
 
-    private func mask(_ state: MapState, _ jurisdictions: Set<String>, knownBefore: Int?) -> [Bool] {
-        let areas = jurisdictions.compactMap { state.areas[$0] }
-        let key = MaskKey(
+    /// For each cell whether its middle lies in one of these jurisdictions.
+    func mask(_ state: MapState, _ jurisdictions: Set<String>, knownBefore: Int?) -> [Bool] {
+        remembered(maskKey(state, jurisdictions, knownBefore: knownBefore), in: \.masks, atMost: Self.maxMasks) {
+            let areas = jurisdictions.compactMap { state.areas[$0] }
+            return state.cube.mask { position in areas.contains { $0.contains(position) } }
+        }
+    }
+
+    private func maskKey(_ state: MapState, _ jurisdictions: Set<String>, knownBefore: Int?) -> MaskKey {
+        MaskKey(
             jurisdictions: jurisdictions, knownBefore: knownBefore, forecastAt: state.forecastAt, cellCount: state.cube.codes.count,
             areasRevision: state.areasRevision)
-        if let mask = memory.withLock({ $0.masks[key] }) { return mask }
-        let mask = state.cube.mask { position in areas.contains { $0.contains(position) } }
-        memory.withLock { memory in
-            if memory.masks.count >= Self.maxMasks { memory.masks.removeAll() }
-            memory.masks[key] = mask
+    }
+
+    /// From the first to the last hour with an event in these jurisdictions, and for each kind whether it is there.
+    func extent(of jurisdictions: Set<String>, in state: MapState, knownBefore: Int?) -> (hours: ClosedRange<Int>?, kinds: [Bool]) {
+        let key = ExtentKey(mask: maskKey(state, jurisdictions, knownBefore: knownBefore), version: state.cube.version)
+        return remembered(key, in: \.extents, atMost: Self.maxExtents) {
+            state.cube.extent(of: mask(state, jurisdictions, knownBefore: knownBefore))
         }
-        return mask
+    }
+
+    /// What is remembered under a key; made now where it is not.
+    private func remembered<Key: Hashable, Value: Sendable>(
+        _ key: Key, in place: WritableKeyPath<Memory, [Key: Value]>, atMost most: Int, _ make: () -> Value
+    ) -> Value {
+        if let value = memory.withLock({ $0[keyPath: place][key] }) { return value }
+        let value = make()
+        memory.withLock { memory in
+            if memory[keyPath: place].count >= most { memory[keyPath: place].removeAll() }
+            memory[keyPath: place][key] = value
+        }
+        return value
     }
 
     /// What is drawn hottest in a view, the same for all its tiles.
@@ -115,13 +143,9 @@ final class TileRenderer: Sendable {
     func scale(_ state: MapState, _ view: View, _ prepared: CubeFilter.Prepared) -> HeatScale {
         guard view.filter.jurisdictions != nil else { return usualScale(state, view, prepared) }
         let key = ScaleKey(view: view, version: state.cube.version, forecastAt: state.forecastAt)
-        if let scale = memory.withLock({ $0.scales[key] }) { return scale }
-        let scale = HeatScale(hottest: state.cube.hottest(view.filter.layer, prepared)[view.cellZoom])
-        memory.withLock { memory in
-            if memory.scales.count >= Self.maxScales { memory.scales.removeAll() }
-            memory.scales[key] = scale
+        return remembered(key, in: \.scales, atMost: Self.maxScales) {
+            HeatScale(hottest: state.cube.hottest(view.filter.layer, prepared)[view.cellZoom])
         }
-        return scale
     }
 
     private func usualScale(_ state: MapState, _ view: View, _ prepared: CubeFilter.Prepared) -> HeatScale {
@@ -132,14 +156,9 @@ final class TileRenderer: Sendable {
         let key = PeaksKey(
             layer: layer, knownBefore: view.filter.knownBefore, forecastAt: state.forecastAt,
             step: 31 - Int32(clamping: ever.count).leadingZeroBitCount)
-        let peaks = memory.withLock({ $0.peaks[key] }) ?? {
-            let peaks = state.cube.hottest(layer, everything).map { $0 / layer.heat(of: ever) }
-            memory.withLock { memory in
-                if memory.peaks.count >= Self.maxPeaks { memory.peaks.removeAll() }
-                memory.peaks[key] = peaks
-            }
-            return peaks
-        }()
+        let peaks = remembered(key, in: \.peaks, atMost: Self.maxPeaks) {
+            state.cube.hottest(layer, everything).map { $0 / layer.heat(of: ever) }
+        }
         let heat = layer.heat(of: now)
         let unit = heat / Double(now.count), usual = heat * peaks[view.cellZoom]
         return HeatScale(hottest: max(unit, usual + 3 * (usual * unit).squareRoot()))

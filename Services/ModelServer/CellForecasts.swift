@@ -33,10 +33,15 @@ actor CellForecasts {
         let cellMetres: Int
         let centres: [Coordinate]
         let timeline: EventTimeline
-        /// That it was learned from.
-        let incidents: Int
-        /// The known types of incident, the most frequent first.
-        let types: [String]
+        /// That it was learned from: how many incidents of each type lie in each cell that has any.
+        let incidents: [String: [Int: Int]]
+
+        /// How many of them lie in some of the cells, and of which types, the most frequent first, equals by name.
+        func learned(in cells: [Int]) -> (incidents: Int, types: [String]) {
+            let cells = Set(cells)
+            let counts = incidents.mapValues { $0.reduce(0) { cells.contains($1.key) ? $0 + $1.value : $0 } }.filter { $0.value > 0 }
+            return (counts.values.reduce(0, +), counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map(\.key))
+        }
     }
 
     private let store: RecordStore
@@ -66,7 +71,7 @@ actor CellForecasts {
             let made = try await Self.forecast(Incidents(known, before: at), kind, cellMetres: cellMetres)
             kept.append((subject, made))
             if kept.count > Self.keptForecasts { kept.removeFirst() }
-            logger.debug("forecast made", metadata: ["cells": "\(made.centres.count)", "incidents": "\(made.incidents)"])
+            logger.debug("forecast made", metadata: ["cells": "\(made.centres.count)", "incidents": "\(known.count)"])
             return made
         }
     }
@@ -83,7 +88,16 @@ actor CellForecasts {
         guard lattice.centres.count <= maxCells else { throw SpatialError.tooManyCells(count: lattice.centres.count, limit: maxCells) }
         let timeline = try SpatialRisk(fitting: incidents, on: lattice, kind: kind).timeline(hours: horizonHours)
         return Forecast(
-            at: incidents.asOf, cellMetres: cellMetres, centres: lattice.centres, timeline: timeline, incidents: incidents.count,
-            types: incidents.types)
+            at: incidents.asOf, cellMetres: cellMetres, centres: lattice.centres, timeline: timeline,
+            incidents: counts(of: incidents, on: lattice))
+    }
+
+    /// By type and cell.
+    private static func counts(of incidents: Incidents, on lattice: CellLattice) -> [String: [Int: Int]] {
+        let places = Dictionary(grouping: incidents.places.indices) { incidents.types[incidents.typeIndices[$0]] }
+        return places.mapValues { indices in
+            let cells = lattice.counts(of: indices.map { incidents.places[$0] }).cells
+            return Dictionary(uniqueKeysWithValues: cells.enumerated().lazy.filter { $0.element > 0 }.map { ($0.offset, $0.element) })
+        }
     }
 }

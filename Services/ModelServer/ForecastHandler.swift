@@ -16,6 +16,7 @@ extension ModelServerHandlers {
         let areas = try await areas(of: context.serviceContext.principal)
         let forecast: CellForecasts.Forecast
         do {
+            if case .type(let name) = asked.kind, areas != nil { try await requireType(name, asked, in: areas) }
             forecast = try await cells.forecast(asked.kind, cellMetres: asked.cellMetres, at: asked.moment)
         } catch SpatialError.noCells {
             // Before the first complaint there is nothing to expect anywhere.
@@ -28,14 +29,25 @@ extension ModelServerHandlers {
         return Self.answer(forecast, asked, areas: areas)
     }
 
+    /// Who is limited to areas is not to learn by trying which types there are in others: only those of its own are known.
+    private func requireType(_ name: String, _ asked: ForecastQuestion, in areas: [Geo.Polygon]?) async throws {
+        let all = try await cells.forecast(.all, cellMetres: asked.cellMetres, at: asked.moment)
+        let known = all.learned(in: Self.cells(of: all, in: areas)).types
+        guard known.contains(where: { $0.lowercased() == name.lowercased() }) else { throw SpatialError.unknownType(name, known: known) }
+    }
+
+    /// The cells whose middles lie in areas; nil for everywhere.
+    private static func cells(of forecast: CellForecasts.Forecast, in areas: [Geo.Polygon]?) -> [Int] {
+        forecast.centres.indices.filter { contains(areas, forecast.centres[$0]) }
+    }
+
     private static func answer(
         _ forecast: CellForecasts.Forecast, _ asked: ForecastQuestion, areas: [Geo.Polygon]?
     ) -> ModelsV1.ForecastCellsResponse {
         let timeline = forecast.timeline
         let weight = timeline.factors.prefix(asked.hours).reduce(0, +)
-        let visible = forecast.centres.indices.filter {
-            asked.contains(forecast.centres[$0]) && contains(areas, forecast.centres[$0])
-        }
+        let permitted = cells(of: forecast, in: areas), learned = forecast.learned(in: permitted)
+        let visible = permitted.filter { asked.contains(forecast.centres[$0]) }
         let rates = timeline.hourlyRates
         let listed = visible.sorted { (rates[$1], $0) < (rates[$0], $1) }.prefix(asked.maxCells)
         return ModelsV1.ForecastCellsResponse(
@@ -48,7 +60,7 @@ extension ModelServerHandlers {
             },
             asOf: .init(forecast.at), hours: UInt32(asked.hours), cellMetres: UInt32(forecast.cellMetres),
             totalExpected: visible.reduce(0) { $0 + rates[$1] } * weight, totalCells: UInt32(visible.count),
-            incidents: UInt32(forecast.incidents), crimeTypes: forecast.types)
+            incidents: UInt32(learned.incidents), crimeTypes: learned.types)
     }
 
     private static func interval(_ counts: ClosedRange<Int>) -> ModelsV1.CellForecast.Interval {

@@ -16,7 +16,9 @@ import Testing
         return try await withServer(ServerConfiguration(), services: [notifier], health: HealthRegistry(), logger: testLogger) { server in
             try await withChannel(ChannelConfiguration(target: "http://127.0.0.1:\(server.port)"), logger: testLogger) { channel in
                 try await body(
-                    CaseRoutes(notifier: .init(channel), models: .init(channel), map: LiveMap(JurisdictionTests.state())), notifier)
+                    CaseRoutes(
+                        notifier: .init(channel), models: .init(channel), map: LiveMap(JurisdictionTests.state()), renderer: TileRenderer()),
+                    notifier)
             }
         }
     }

@@ -55,16 +55,20 @@ import Testing
             }
         }
         let time = Int64(Sample.firstHour) * CubeHour.microsecondsPerHour
-        whole.apply(Forecast(squares([10, 300, 60, 150, 200]), metres: 300, at: time, dispersion: 0.5))
-        alone.apply(Forecast(squares([10, 300, 60]), metres: 300, at: time, dispersion: 0.5))
+        func forecast(_ parts: [String: [Double]]) -> Forecast {
+            Forecast(
+                parts.sorted { $0.key < $1.key }.map { .init(type: $0.key, squares: squares($0.value), dispersion: 0.5) }, metres: 300, at: time)
+        }
+        whole.apply(forecast([Forecast.allTypes: [10, 300, 60, 150, 200], "robbery": [10, 60, 150], "robbery_south": [150, 200]]))
+        alone.apply(forecast([Forecast.allTypes: [10, 300, 60], "robbery": [10, 60]]))
         try await RoutesTests.withRoutes(whole) { limited in
             try await RoutesTests.withRoutes(alone) { own in
                 func compare(
-                    _ pattern: String, _ path: PathParameters = [:], _ query: [(name: String, value: String)] = []
+                    _ pattern: String, _ path: PathParameters = [:], _ query: [(name: String, value: String)] = [], status: Int = 200
                 ) async throws {
                     let one = try await RoutesTests.get(limited, pattern, path, query: query, jurisdictions: ["north"])
                     let other = try await RoutesTests.get(own, pattern, path, query: query, jurisdictions: ["north"])
-                    #expect(one.status == 200 && other.status == 200, "\(pattern) \(path)")
+                    #expect(one.status == status && other.status == status, "\(pattern) \(path)")
                     #expect(one.bytes == other.bytes, "\(pattern) \(path) \(query)")
                     let everything = try await RoutesTests.get(limited, pattern, path, query: query)
                     // Colours alone may look the same: they are measured against the hottest cell in sight.
@@ -95,6 +99,19 @@ import Testing
                 try await compare("/api/areas")
                 for path in ["/api/summary", "/api/bounds"] { try await compare(path) }
                 try await compare("/api/cells/{quadkey}", ["quadkey": String(tile.quadkey.prefix(8))])
+                // A type of the others is as unknown here as where there are no others.
+                for layer in Layer.allCases {
+                    let type = layer.isOfPayments ? "atm_south" : "robbery_south"
+                    try await compare("/api/series", [:], [("layer", layer.rawValue), ("types", type)], status: 400)
+                    let world: PathParameters = ["layer": layer.rawValue, "z": "0", "x": "0", "y": "0", "format": "mvt"]
+                    try await compare(RoutesTests.tilePattern, world, [("types", type)], status: 400)
+                }
+                for type in ["atm_south", "robbery_south"] {
+                    try await compare("/api/summary", [:], [("types", type)], status: 400)
+                    try await compare("/api/cells/{quadkey}", ["quadkey": String(tile.quadkey.prefix(8))], [("types", type)], status: 400)
+                }
+                try await compare("/api/alerts", [:], [("types", "atm_south")], status: 400)
+                try await compare("/api/summary", [:], [("types", "robbery")])
             }
         }
     }

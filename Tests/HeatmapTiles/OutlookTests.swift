@@ -72,7 +72,7 @@ import Testing
         }
         let forecast = Forecast(
             [part(Forecast.allTypes, 10, 0), part("robbery", 4, 0), part("upi_fraud", 5, 2)], metres: 10, at: Self.start)
-        #expect(forecast.types == ["robbery", "upi_fraud"])
+        #expect(Layer.forecast.types(among: forecast.cube.kinds.kinds) == ["robbery", "upi_fraud"])
         func outlook(_ types: Set<String>?) -> Forecast.Outlook {
             var filter = CubeFilter(layer: .forecast)
             filter.types = types

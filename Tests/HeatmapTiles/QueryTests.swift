@@ -28,7 +28,7 @@ import Testing
 
     static func filter(_ pairs: [(String, String)], layer: Layer = .complaints, permitted: Set<String>? = nil) throws -> CubeFilter {
         try QueryParameters(pairs.map { (name: $0.0, value: $0.1) }, allowed: QueryParameters.filterNames)
-            .filter(layer: layer, permitted: permitted, state: state)
+            .filter(layer: layer, for: MapQueries(state: state, renderer: TileRenderer(), permitted: permitted))
     }
 
     @Test("A whole filter is read")
@@ -157,7 +157,7 @@ import Testing
         }
         func types(_ text: String) throws -> Set<String>? {
             try QueryParameters([("types", text)], allowed: QueryParameters.filterNames)
-                .filter(layer: .complaints, permitted: nil, state: state).types
+                .filter(layer: .complaints, for: MapQueries(state: state, renderer: TileRenderer())).types
         }
         #expect(try types("fraud, by phone") == ["fraud, by phone"])
         #expect(try types("robbery,fraud, by phone,loan") == ["robbery", "fraud, by phone", "loan"])

@@ -18,11 +18,12 @@ import Testing
     ) async throws -> R {
         // No test here signs in, so nobody listens there.
         try await withChannel(ChannelConfiguration(target: "http://127.0.0.1:1"), logger: Logger(label: "test")) { channel in
-            try await body(Routes(
-                map: map, past: past ?? PastMaps(map: map) { _ in Cube() }, renderer: TileRenderer(), cache: cache,
+            let renderer = TileRenderer()
+            return try await body(Routes(
+                map: map, past: past ?? PastMaps(map: map) { _ in Cube() }, renderer: renderer, cache: cache,
                 files: WebFiles(mapLibre: [:]),
                 sessions: Sessions(auth: AuthV1.AuthService.Client(channel)), live: LiveStream(map: map, maxListeners: 2),
-                cases: CaseRoutes(notifier: .init(channel), models: .init(channel), map: map),
+                cases: CaseRoutes(notifier: .init(channel), models: .init(channel), map: map, renderer: renderer),
                 publicURL: "https://tiles.example"))
         }
     }

@@ -113,6 +113,25 @@ import Testing
         }
     }
 
+    @Test func whoIsLimitedIsToldTheTypesAndIncidentsOfItsOwnDistrictsAlone() async throws {
+        try await withServer { service in
+            let west = try await ask(service, .init(at: .init(Self.now)), in: ["west"])
+            let east = try await ask(service, .init(at: .init(Self.now)), in: ["east"])
+            #expect(west.crimeTypes == ["card_fraud"] && west.incidents == 70)
+            #expect(east.crimeTypes == ["card_fraud", "robbery"] && east.incidents == 17)
+            // A type of others is as unknown as one that nobody has.
+            var words: [String] = []
+            for type in ["robbery", "arson"] {
+                let refusal = await #expect(throws: RPCError.self) {
+                    try await ask(service, .init(crimeType: type, at: .init(Self.now)), in: ["west"])
+                }
+                words.append(try #require(refusal?.fieldViolations.first).description.replacing(type, with: "…"))
+            }
+            #expect(words[0] == words[1] && words[0].contains("card_fraud"))
+            #expect(try await !ask(service, .init(crimeType: "Robbery", at: .init(Self.now)), in: ["east"]).cells.isEmpty)
+        }
+    }
+
     @Test func whatCannotBeAnsweredIsRefusedByField() async throws {
         try await withServer { service in
             let bad = ModelsV1.ForecastCellsRequest(

@@ -2509,9 +2509,9 @@ extension ModelsV1 {
         /// What is expected in all cells of the area that the caller may know of, listed or not, and how many they are.
         public var totalExpected: Double = 0
         public var totalCells: UInt32 = 0
-        /// Incidents of all types that were learned from; 0 when there is nothing to forecast from.
+        /// Incidents of all types that were learned from, in all cells that the caller may know of; 0 when there is nothing to forecast from.
         public var incidents: UInt32 = 0
-        /// The known types, the most frequent first.
+        /// Their types, the most frequent first.
         public var crimeTypes: [String] = []
 
         public init() {}

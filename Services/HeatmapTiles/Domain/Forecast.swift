@@ -35,9 +35,6 @@ struct Forecast: Sendable {
     /// By the number of a kind in the cube.
     private let dispersions: [Double]
 
-    /// The crime types that it tells apart, in the order of the alphabet.
-    var types: [String] { cube.kinds.types(of: .forecast).filter { $0 != Self.allTypes } }
-
     static let coverage = 0.9
     /// The type of the part that is of all crime types together. No complaint names it.
     static let allTypes = "*"
