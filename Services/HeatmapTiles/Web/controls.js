@@ -1,9 +1,10 @@
 // What the viewer chooses with: the layers, the spans, the filters, and the step of the play. They show what the view's state holds.
-import { HOUR, formatPercent } from './format.js';
+import { HOUR, formatHour, formatPercent } from './format.js';
 import { fillSelect, segments } from './panels.js';
 import { STEPS } from './player.js';
-import { LAYERS, PRESETS, dayTimes } from './state.js';
+import { DAY_TIMES, LAYERS, PRESETS } from './state.js';
 import { text, typeName } from './strings.js';
+import { utcOffsetMinutes } from './zones.js';
 
 const element = (id) => document.getElementById(id);
 
@@ -30,7 +31,7 @@ export class Controls {
     for (const key of ['jurisdiction', 'type', 'daytime']) {
       element(key).addEventListener('change', (event) => state.set({ [key]: event.target.value }));
     }
-    fillSelect(element('daytime'), choices(dayTimes, 'daytime'), state.daytime);
+    fillSelect(element('daytime'), Object.keys(DAY_TIMES).map((value) => ({ value, label: daytimeName(value) })), state.daytime);
     // However far it is pulled at once, it is one step on the way back.
     let isPulled = false;
     element('min-risk').addEventListener('input', (event) => {
@@ -90,6 +91,16 @@ export class Controls {
   get district() {
     return element('jurisdiction').selectedOptions[0]?.textContent;
   }
+}
+
+/**
+ * A time of day with its hours as they are counted: by whole hours of UTC, so that in a zone that is half an hour beside them the night begins at
+ * half past ten.
+ */
+export function daytimeName(daytime) {
+  const late = ((utcOffsetMinutes() % 60) + 60) % 60, { hours = [0, 0], days } = DAY_TIMES[daytime];
+  const [from, to] = hours.map((hour) => formatHour(hour, late));
+  return text(days && late ? `daytime.${daytime}.late` : `daytime.${daytime}`, { from, to });
 }
 
 /** The types that a layer can be filtered by; null while they are not known. */

@@ -28,6 +28,8 @@ export const formatPercent = (share) => `${Math.round(share * 100)} %`;
 export const formatChance = (share) => (share > 0 && share < 0.001 ? `< ${fine.format(0.1)} %` : `${coarse.format(share * 100)} %`);
 export const formatMoment = (time) => moment.format(time);
 export const formatTime = (time) => hourAndMinute.format(time);
+/** An hour of the day with its minutes, where it has any. */
+export const formatHour = (hour, minutes) => (minutes ? `${hour}:${String(minutes).padStart(2, '0')}` : String(hour));
 export const formatClock = (time) => clock.format(time);
 
 export function formatSpan(from, to) {

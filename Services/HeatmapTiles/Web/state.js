@@ -1,13 +1,15 @@
 // What the viewer has chosen. It lives in the address, so that a view can be sent to a colleague; nothing personal is in it.
 import { HOUR } from './format.js';
+import { utcOffsetMinutes } from './zones.js';
 
-const DAY_TIMES = {
+/** From and to which hour each lasts, or on which days of the week; Monday is 1. */
+export const DAY_TIMES = {
   all: {},
-  night: { hours_of_day: '0-5,22,23' },
-  morning: { hours_of_day: '6-11' },
-  afternoon: { hours_of_day: '12-17' },
-  evening: { hours_of_day: '18-21' },
-  weekend: { days_of_week: '6,7' },
+  night: { hours: [22, 6] },
+  morning: { hours: [6, 12] },
+  afternoon: { hours: [12, 18] },
+  evening: { hours: [18, 22] },
+  weekend: { days: '6,7' },
 };
 
 export const PRESETS = { '6h': 6, '24h': 24, '7d': 7 * 24, '30d': 30 * 24, all: null };
@@ -194,13 +196,14 @@ export class ViewState extends EventTarget {
 
   /** The filter without its span, as the service's parameters. */
   facets() {
-    const daytime = DAY_TIMES[this.daytime];
+    const { hours, days } = DAY_TIMES[this.daytime];
     return {
       types: this.type || undefined,
       jurisdiction: this.jurisdiction || undefined,
       min_risk: (this.hasRisk && this.minRisk) || undefined,
-      ...daytime,
-      utc_offset_minutes: Object.keys(daytime).length ? -new Date().getTimezoneOffset() : undefined,
+      hours_of_day: hours && `${hours[0]}-${(hours[1] + 23) % 24}`,
+      days_of_week: days,
+      utc_offset_minutes: hours || days ? utcOffsetMinutes() : undefined,
     };
   }
 
@@ -210,8 +213,6 @@ export class ViewState extends EventTarget {
     return { from: new Date(from).toISOString(), to: new Date(to).toISOString(), ...this.facets() };
   }
 }
-
-export const dayTimes = Object.keys(DAY_TIMES);
 
 function readPlace(text) {
   const place = text.split(',').map(Number);

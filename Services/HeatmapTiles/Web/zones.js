@@ -11,6 +11,9 @@ const RENAMED = {
 
 export const presentName = (zone) => RENAMED[zone] ?? zone;
 
+/** How far the viewer's zone is east of UTC at present. */
+export const utcOffsetMinutes = () => -new Date().getTimezoneOffset();
+
 /** The viewer's zone with how far it is from UTC at present. */
 export function zoneName() {
   const zone = presentName(Intl.DateTimeFormat().resolvedOptions().timeZone);

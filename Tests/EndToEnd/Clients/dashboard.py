@@ -324,6 +324,23 @@ def filter_events(viewer):
     seen["filtered"] = [everything, part]
 
 
+def name_times_of_day(viewer):
+    """A time of day says the hours that are counted in the viewer's zone: those of UTC, wherever in an hour of the zone they begin."""
+    options = viewer.page.locator("#daytime option").all_text_contents()
+    assert "Night, 22:30–6:30" in options and "Weekends, Sat 0:30 – Mon 0:30" in options, options
+    names = viewer.page.evaluate("""async () => {
+      const { daytimeName } = await import('/static/controls.js'), { getTimezoneOffset } = Date.prototype, names = [];
+      for (const minutes of [60, 345, -210]) {
+        Date.prototype.getTimezoneOffset = () => -minutes;
+        names.push(daytimeName('night'), daytimeName('weekend'));
+      }
+      Date.prototype.getTimezoneOffset = getTimezoneOffset;
+      return names;
+    }""")
+    assert names == [
+        "Night, 22–6", "Weekends", "Night, 22:45–6:45", "Weekends, Sat 0:45 – Mon 0:45", "Night, 22:30–6:30", "Weekends, Sat 0:30 – Mon 0:30"], names
+
+
 def middle(viewer):
     box = viewer.page.locator("#map").bounding_box()
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -1016,6 +1033,7 @@ with sync_playwright() as playwright:
     step(log_in, officer)
     step(brush_and_play, officer)
     step(filter_events, officer)
+    step(name_times_of_day, officer)
     officer.check_access("map, dark")
     officer.picture("dark")
     read_the_timeline(officer, "dark")
