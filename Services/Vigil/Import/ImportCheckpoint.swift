@@ -63,21 +63,26 @@ extension ImportCheckpoint.Source {
         self.kind = kind.rawValue
         self.gateway = gateway
         fileBytes = Int64(size)
-        fileHash = Self.hex(SHA256.hash(data: start))
-        // A mapping's description is the same for the same mapping, and any change shows in it.
-        mappingHash = Self.hex(SHA256.hash(data: Data("\(mapping.kind) \(mapping.format) \(Self.described(mapping))".utf8)))
+        fileHash = hex(SHA256.hash(data: start))
+        mappingHash = mapping.fingerprint
     }
+}
 
-    private static func described(_ mapping: Mapping) -> String {
-        mapping.fields.map { field in
+extension Mapping {
+    /// Another one where anything is read differently.
+    var fingerprint: String { hex(SHA256.hash(data: Data("\(kind) \(format) \(described)".utf8))) }
+
+    /// The same for the same mapping, and any change shows in it.
+    private var described: String {
+        fields.map { field in
             // Dictionaries print in any order.
             var plain = field
             plain.words = [:]
             return "\(plain) \(field.words.sorted { $0.key < $1.key })"
         }.joined(separator: "\n")
     }
+}
 
-    private static func hex(_ bytes: some Sequence<UInt8>) -> String {
-        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-    }
+private func hex(_ bytes: some Sequence<UInt8>) -> String {
+    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
 }

@@ -127,7 +127,7 @@ struct ImportCommand: AsyncParsableCommand {
         } catch let error as ValidationError {
             throw error
         } catch {
-            FileHandle.standardError.write(Data("vigil import: \(plainly(error))\n".utf8))
+            Self.tell(plainly(error))
             throw ExitCode(1)
         }
     }
@@ -139,8 +139,7 @@ struct ImportCommand: AsyncParsableCommand {
         fflush(nil)
         guard !proposal.open.isEmpty else { return }
         let reason = proposal.rowCount == 0 ? "has no rows to tell columns by" : "has no column that fits"
-        FileHandle.standardError.write(
-            Data("vigil import: \(file) \(reason) for what is required: \(proposal.open.joined(separator: ", "))\n".utf8))
+        Self.tell("\(file) \(reason) for what is required: \(proposal.open.joined(separator: ", "))")
         throw ExitCode(3)
     }
 
@@ -149,46 +148,57 @@ struct ImportCommand: AsyncParsableCommand {
         return URL(string: file)
     }
 
+    private var identity: SuiteConnection.Identity { self.as ?? (kind == .complaints ? .agency : .bank) }
+
     private func once() async throws -> ImportResult {
         let started = ContinuousClock.now
-        var mapping = try Mapping.load(mapping ?? "")
+        let mapping = try Mapping.load(mapping ?? "")
         if let file, webURL == nil { return try await perform(file, mapping, started) }
-        let path = FileManager.default.temporaryDirectory.appending(path: "vigil-import-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        let statePath = source.state ?? "\(SuiteHome(explicit: connection.home).path)/import-state.json"
-        var state = try ImportState.read(from: statePath)
-        guard let spooled = try await spool(to: path, mapping, state) else {
-            var nothing = ImportResult(kind: kind.rawValue, file: file ?? "", mapping: mapping.name, dryRun: dryRun, rowsBefore: 0)
-            nothing.note = "nothing has changed"
-            return nothing
+        if let webURL {
+            return try await take(from: WebSource(url: webURL, paging: source.paging, records: mapping.format.records), mapping, started)
         }
-        if spooled.isLines { mapping.format = FileFormat(kind: .ndjson, missing: mapping.format.missing) }
+        let sql = try SQLSource(url: source.sql ?? "", query: source.query ?? "", watermark: source.watermark, columns: mapping.columnNames)
+        return try await take(from: sql, mapping, started)
+    }
+
+    private func take(from source: some RowSource, _ mapping: Mapping, _ started: ContinuousClock.Instant) async throws -> ImportResult {
+        let home = SuiteHome(explicit: connection.home).path
+        let statePath = self.source.state ?? "\(home)/import-state.json"
+        let key = ImportState.key(source, mapping: mapping, as: identity, home: home)
+        let kept = try ImportState.read(from: statePath).sources
+        if kept[key] == nil, kept[source.formerKey] != nil {
+            Self.tell("what \(statePath) keeps of \(source.label) does not say of which kind and mapping; this run takes all rows, none twice")
+        }
+        // A dry run says what is there, also where it has not changed since it was imported.
+        let since = restart || (dryRun && kept[key]?.watermark == nil) ? nil : kept[key]
+        let spooled: SpooledRows
+        switch try await source.spool(since: since) {
+        case .nothing(let why):
+            var nothing = ImportResult(kind: kind.rawValue, file: source.label, mapping: mapping.name, dryRun: dryRun, rowsBefore: 0)
+            nothing.note = why
+            return nothing
+        case .rows(let rows): spooled = rows
+        }
+        var mapping = mapping
+        if spooled.areLines { mapping.format = FileFormat(kind: .ndjson, missing: mapping.format.missing) }
+        let path = spooled.file.path
         var result: ImportResult
         do {
-            result = try await perform(path, mapping, started, label: spooled.label)
+            result = try await perform(path, mapping, started, label: source.label)
         } catch {
             // By the source's name: the file here is only passing through.
-            throw SuiteConnection.Problem(description: plainly(error).replacing(path, with: "what \(spooled.label) sent"))
+            throw SuiteConnection.Problem(description: plainly(error).replacing(path, with: "what \(source.label) sent"))
         }
-        result.error = result.error?.replacing(path, with: "what \(spooled.label) sent")
-        result.file = spooled.label
+        result.error = result.error?.replacing(path, with: "what \(source.label) sent")
+        result.file = source.label
         // Only what is in, or was refused for good, is not asked for again.
         if [0, 3].contains(result.status), !dryRun, limit == nil, let entry = spooled.entry {
-            state.sources[spooled.key] = entry
-            try state.write(to: statePath)
+            try ImportState.keep(entry, of: key, in: statePath)
         }
         return result
     }
 
-    private func spool(to path: String, _ mapping: Mapping, _ state: ImportState) async throws -> SpooledRows? {
-        if let webURL {
-            let web = WebSource(url: webURL, paging: source.paging, records: mapping.format.records)
-            // A dry run says what is there, also where it has not changed since it was imported.
-            return try await web.spool(to: path, etag: restart || dryRun ? nil : state.sources[web.key]?.etag)
-        }
-        let sql = SQLSource(url: source.sql ?? "", query: source.query ?? "", watermark: source.watermark, columns: mapping.columnNames)
-        return try await sql.spool(to: path, since: restart ? nil : state.sources[sql.key]?.watermark)
-    }
+    private static func tell(_ words: String) { FileHandle.standardError.write(Data("vigil import: \(words)\n".utf8)) }
 
     /// - Parameter label: what a file that is only passing through is called.
     private func perform(
@@ -199,7 +209,6 @@ struct ImportCommand: AsyncParsableCommand {
                 description: "the mapping \(mapping.name) is for \(mapping.kind.rawValue), not for \(kind.rawValue)")
         }
         let suite = dryRun ? nil : try connection.connection()
-        let identity = self.as ?? (kind == .complaints ? .agency : .bank)
         let channel = try suite?.channelConfiguration(Importer.gateway)
         var files = ImportFiles.place(
             file: label == nil ? file : "-", kind: kind, rejects: rejects ?? label.map { "./\(Self.fileName($0)).\(kind.rawValue).rejects.csv" })
@@ -235,7 +244,7 @@ struct ImportCommand: AsyncParsableCommand {
         }
         result.firstRejected = session.firstFaults
         if result.error == nil, session.isWithoutRows {
-            result.note = "\(file) has no rows: it has a header at most, and nothing below it"
+            result.note = "\(label ?? file) has no rows: it has a header at most, and nothing below it"
         }
         result.canGoOn = session.canGoOn
         result.finish(session.counts, seconds: ImportProgress.seconds(ContinuousClock.now - started))

@@ -5,27 +5,38 @@ import Postgres
 /// The rows of a query, taken by a cursor in a transaction that cannot write, a row a line as JSON.
 ///
 /// They go to a file first: the other database's transaction ends as soon as it has been read, however slowly rows are stored.
-struct SQLSource {
-    let url: String
+struct SQLSource: RowSource {
     let query: String
     let watermark: String?
     /// Those that the mapping reads.
-    var columns: [String] = []
+    let columns: [String]
+    let label: String
+    let formerKey: String
+    private let configuration: PostgresConfiguration
 
-    /// Says which source it is, without what is secret.
-    var label: String {
-        guard let parts = URLComponents(string: url) else { return "sql" }
-        return "\(parts.host ?? "")\(parts.path)"
-    }
-
-    var key: String { "sql \(label) \(watermark ?? "") \(query)" }
-
-    /// Writes what lies above the watermark to `path`.
-    func spool(to path: String, since: String?) async throws -> SpooledRows {
+    init(url: String, query: String, watermark: String?, columns: [String] = []) throws {
         var configuration = try PostgresConfiguration(url: url)
         configuration.maxConnections = 1
         configuration.applicationName = "vigil import"
-        let writer = try LineWriter(path: path)
+        self.configuration = configuration
+        self.query = query
+        self.watermark = watermark
+        self.columns = columns
+        let parts = URLComponents(string: url)
+        let place = parts.map { ($0.host ?? "", $0.path) } ?? ("sql", "")
+        label = place.0 + (parts?.port.map { ":\($0)" } ?? "") + place.1
+        formerKey = "sql \(place.0)\(place.1) \(watermark ?? "") \(query)"
+    }
+
+    var key: String {
+        let place = "\(configuration.user)@\(configuration.host):\(configuration.port)/\(configuration.database)"
+        return "sql \(place) \(watermark ?? "") \(query)"
+    }
+
+    /// Takes what lies above the watermark.
+    func spool(since entry: ImportState.Entry?) async throws -> Spooling {
+        let since = entry?.watermark
+        let file = try SpoolFile()
         var newest = since
         var count = 0
         do {
@@ -37,7 +48,7 @@ struct SQLSource {
                         for row in rows {
                             let (line, mark) = try row.decode(String.self, String?.self)
                             if count == 0 { try check(firstRow: line) }
-                            try writer.write(Array(line.utf8))
+                            try file.write(line: Array(line.utf8))
                             newest = mark ?? newest
                             count += 1
                         }
@@ -48,9 +59,12 @@ struct SQLSource {
             // The statement that was sent is ours around theirs, and says nothing to them.
             throw SuiteConnection.Problem(description: "\(label): \(error.message)")
         }
-        try writer.finish()
-        return SpooledRows(
-            path: path, label: label, key: key, entry: watermark == nil ? nil : .init(watermark: newest), rows: count, isLines: true)
+        guard count > 0 else {
+            let above = since.map { "nothing new since \(watermark ?? "") \($0)" }
+            return .nothing("\(label): \(above ?? "the query gives no rows")")
+        }
+        try file.finish()
+        return .rows(SpooledRows(file: file, entry: watermark == nil ? nil : .init(watermark: newest), areLines: true))
     }
 
     /// A column that the query does not give is told once, not for each row.
@@ -85,35 +99,4 @@ struct SQLSource {
     private static func quoted(identifier name: String) -> String { "\"" + name.replacing("\"", with: "\"\"") + "\"" }
 
     private static func quoted(literal text: String) -> String { "'" + text.replacing("'", with: "''") + "'" }
-}
-
-/// Lines into a file that only its owner may read.
-final class LineWriter {
-    private let path: String
-    private let handle: FileHandle
-    private var buffer: [UInt8] = []
-
-    init(path: String) throws {
-        self.path = path
-        guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]),
-            let handle = FileHandle(forWritingAtPath: path)
-        else { throw SuiteConnection.Problem(description: "cannot write to \(path)") }
-        self.handle = handle
-    }
-
-    func write(_ line: [UInt8]) throws {
-        buffer += line
-        buffer.append(UInt8(ascii: "\n"))
-        if buffer.count >= 1 << 18 { try flush() }
-    }
-
-    func finish() throws {
-        try flush()
-        try handle.close()
-    }
-
-    private func flush() throws {
-        try orPlainly("write to \(path)") { try handle.write(contentsOf: buffer) }
-        buffer.removeAll(keepingCapacity: true)
-    }
 }

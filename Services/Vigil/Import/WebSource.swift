@@ -7,7 +7,7 @@ import FoundationNetworking
 #endif
 
 /// What an HTTP API answers: one file, or JSON page by page.
-struct WebSource {
+struct WebSource: RowSource {
     /// How one page leads to the next.
     enum Paging: ExpressibleByArgument, Equatable {
         /// The header `Link: <…>; rel="next"`.
@@ -39,27 +39,30 @@ struct WebSource {
     /// Where the list is in a page.
     let records: [String]
 
-    var key: String { "http \(url.absoluteString)" }
+    var label: String { url.host ?? "" }
+    var key: String { "http \(url.absoluteString) paging \(paging.map { "\($0)" } ?? "none")" }
+    var formerKey: String { "http \(url.absoluteString)" }
 
-    /// Writes what the API has to `path`; nil where it says that nothing has changed.
-    func spool(to path: String, etag: String?) async throws -> SpooledRows? {
-        guard var page = try await get(try address(page: 0), etag: etag) else { return nil }
+    /// Takes what the API has, unless it says that nothing has changed.
+    func spool(since entry: ImportState.Entry?) async throws -> Spooling {
+        guard var page = try await get(try address(page: 0), etag: entry?.etag) else { return .nothing("\(label): nothing has changed") }
         let entry = page.etag.map { ImportState.Entry(etag: $0) }
+        let file = try SpoolFile()
         guard let paging else {
-            try Data(page.body).write(to: URL(fileURLWithPath: path))
-            return SpooledRows(path: path, label: url.host ?? "", key: key, entry: entry, rows: 0, isLines: false)
+            try file.write(page.body)
+            try file.finish()
+            return .rows(SpooledRows(file: file, entry: entry, areLines: false))
         }
-        let writer = try LineWriter(path: path)
         var count = 0
         var number = 0
         var seen: Set<URL> = []
         while true {
             let before = count
-            let file = path + ".page"
-            try Data(page.body).write(to: URL(fileURLWithPath: file))
-            defer { try? FileManager.default.removeItem(atPath: file) }
-            try JSONPage.forEachRecord(in: file, records: records, name: "page \(number + 1) of \(url.host ?? "")") { bytes in
-                try writer.write(bytes)
+            let pageFile = try SpoolFile()
+            try pageFile.write(page.body)
+            try pageFile.finish()
+            try JSONPage.forEachRecord(in: pageFile.path, records: records, name: "page \(number + 1) of \(label)") { bytes in
+                try file.write(line: bytes)
                 count += 1
             }
             number += 1
@@ -71,13 +74,14 @@ struct WebSource {
             }
             guard let next else { break }
             guard seen.insert(next).inserted else {
-                throw SuiteConnection.Problem(description: "page \(number) of \(url.host ?? "") leads back to a page before it: \(next)")
+                throw SuiteConnection.Problem(description: "page \(number) of \(label) leads back to a page before it: \(next)")
             }
             guard let following = try await get(next, etag: nil) else { break }
             page = following
         }
-        try writer.finish()
-        return SpooledRows(path: path, label: url.host ?? "", key: key, entry: entry, rows: count, isLines: true)
+        guard count > 0 else { return .nothing("\(label) has no rows") }
+        try file.finish()
+        return .rows(SpooledRows(file: file, entry: entry, areLines: true))
     }
 
     func address(page: Int) throws -> URL {

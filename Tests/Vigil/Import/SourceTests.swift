@@ -8,10 +8,15 @@ import Testing
 @testable import Vigil
 
 @Suite struct SourceTests {
-    private func withFile<R>(_ body: (String) async throws -> R) async throws -> R {
-        let path = FileManager.default.temporaryDirectory.appending(path: "vigil-source-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        return try await body(path)
+    /// What a source has to give; nil where that is nothing.
+    private func rows(_ source: some RowSource, since watermark: String? = nil) async throws -> SpooledRows? {
+        guard case .rows(let rows) = try await source.spool(since: watermark.map { .init(watermark: $0) }) else { return nil }
+        return rows
+    }
+
+    private func lines(_ rows: SpooledRows) throws -> [String] {
+        let handle = try #require(FileHandle(forReadingAtPath: rows.file.path))
+        return String(decoding: try handle.readToEnd() ?? Data(), as: UTF8.self).split(separator: "\n").map(String.init)
     }
 
     private static let mapping = """
@@ -30,26 +35,24 @@ import Testing
                     INSERT INTO payments SELECT g, timestamptz '2026-01-01 10:00:00+05:30' + g * interval '1 minute', 'O''Hara "' || g, 1.10 * g, 'INR'
                     FROM generate_series(1, 12000) g
                     """)
-                let source = SQLSource(url: configuration.url, query: "SELECT * FROM payments;", watermark: "id")
-                try await withFile { path in
-                    let first = try await source.spool(to: path, since: nil)
-                    #expect(first.rows == 12_000 && first.entry?.watermark == "12000")
-                    let rows = try Dataset.transactions(file: path, mapping: Mapping(parsing: Self.mapping, name: "test"))
-                    #expect(rows.count == 12_000)
-                    #expect(rows[99].transaction.amount == Money(minorUnits: 11_000, currency: .inr))
-                    #expect(rows[99].transaction.customerID == "O'Hara \"100")
-                    #expect(rows[0].transaction.eventTime == Timestamp(iso8601: "2026-01-01T04:31:00Z"))
-                }
+                let source = try SQLSource(url: configuration.url, query: "SELECT * FROM payments;", watermark: "id")
+                let first = try #require(try await self.rows(source))
+                #expect(first.entry?.watermark == "12000")
+                let rows = try Dataset.transactions(file: first.file.path, mapping: Mapping(parsing: Self.mapping, name: "test"))
+                #expect(rows.count == 12_000)
+                #expect(rows[99].transaction.amount == Money(minorUnits: 11_000, currency: .inr))
+                #expect(rows[99].transaction.customerID == "O'Hara \"100")
+                #expect(rows[0].transaction.eventTime == Timestamp(iso8601: "2026-01-01T04:31:00Z"))
                 try await pool.execute("INSERT INTO payments VALUES (12001, now(), 'new', 5, 'INR'), (7, now(), 'old', 5, 'INR')")
-                try await withFile { path in
-                    let next = try await source.spool(to: path, since: "12000")
-                    #expect(next.rows == 1 && next.entry?.watermark == "12001")
-                    let none = try await source.spool(to: path, since: "12001")
-                    #expect(none.rows == 0 && none.entry?.watermark == "12001")
-                }
+                let next = try #require(try await self.rows(source, since: "12000"))
+                #expect(try lines(next).count == 1 && next.entry?.watermark == "12001")
+                guard case .nothing(let why) = try await source.spool(since: .init(watermark: "12001")) else { throw Unexpected() }
+                #expect(why.hasSuffix(": nothing new since id 12001"))
             }
         }
     }
+
+    private struct Unexpected: Error {}
 
     @Test func rowsOfOtherTypesAreRefusedOneByOne() async throws {
         try await TemporaryPostgres.withDatabase { configuration in
@@ -57,44 +60,53 @@ import Testing
                 SELECT * FROM (VALUES (1, now() - interval '1 day', 'c', '12.50', 'INR'), (2, now(), NULL, 'NaN', 'INR'),
                     (3, NULL, 'c', '1e400', 'rupees')) AS t (id, made_at, customer, amount, currency)
                 """
-            try await withFile { path in
-                let spooled = try await SQLSource(url: configuration.url, query: query, watermark: nil).spool(to: path, since: nil)
-                #expect(spooled.rows == 3 && spooled.entry == nil)
-                var refused: [[String]] = []
-                let rows = try Dataset.transactions(file: path, mapping: Mapping(parsing: Self.mapping, name: "test")) {
-                    refused.append($0.rejections.map(\.field).sorted())
-                }
-                #expect(rows.count == 1)
-                #expect(refused.count == 2)
-                #expect(refused[0].contains("transaction.amount.minor_units") && refused[0].contains("transaction.customer_id"))
-                #expect(refused[1].contains("transaction.amount.currency") && refused[1].contains("transaction.event_time"))
+            let spooled = try #require(try await self.rows(SQLSource(url: configuration.url, query: query, watermark: nil)))
+            #expect(spooled.entry == nil)
+            var refused: [[String]] = []
+            let rows = try Dataset.transactions(file: spooled.file.path, mapping: Mapping(parsing: Self.mapping, name: "test")) {
+                refused.append($0.rejections.map(\.field).sorted())
             }
+            #expect(rows.count == 1)
+            #expect(refused.count == 2)
+            #expect(refused[0].contains("transaction.amount.minor_units") && refused[0].contains("transaction.customer_id"))
+            #expect(refused[1].contains("transaction.amount.currency") && refused[1].contains("transaction.event_time"))
         }
     }
 
     @Test func aQueryCannotWriteAndABadOneSaysSo() async throws {
         try await TemporaryPostgres.withDatabase { configuration in
-            try await withFile { path in
-                for query in ["SELECT nothing", "SELECT 1) AS q; DROP TABLE x; --", "SELECT set_config('a.b', 'c', false) FROM nowhere"] {
-                    await #expect(throws: SuiteConnection.Problem.self) {
-                        try await SQLSource(url: configuration.url, query: query, watermark: nil).spool(to: path, since: nil)
-                    }
+            for query in ["SELECT nothing", "SELECT 1) AS q; DROP TABLE x; --", "SELECT set_config('a.b', 'c', false) FROM nowhere"] {
+                await #expect(throws: SuiteConnection.Problem.self) {
+                    try await SQLSource(url: configuration.url, query: query, watermark: nil).spool(since: nil)
                 }
-                try await withPostgresPool(configuration, logger: testLogger) { try await $0.execute("CREATE SEQUENCE numbers") }
-                let writing = SQLSource(url: configuration.url, query: "SELECT nextval('numbers') AS id", watermark: nil)
-                await #expect(throws: SuiteConnection.Problem.self) { try await writing.spool(to: path, since: nil) }
-                let other = SQLSource(url: configuration.url, query: "SELECT 1 AS id", watermark: nil, columns: ["id", "extra.code"])
-                let missing = await #expect(throws: SuiteConnection.Problem.self) { try await other.spool(to: path, since: nil) }
-                #expect(missing?.description == "the query gives no column `extra.code`, which the mapping reads; it gives id")
             }
+            try await withPostgresPool(configuration, logger: testLogger) { try await $0.execute("CREATE SEQUENCE numbers") }
+            let writing = try SQLSource(url: configuration.url, query: "SELECT nextval('numbers') AS id", watermark: nil)
+            await #expect(throws: SuiteConnection.Problem.self) { try await writing.spool(since: nil) }
+            let other = try SQLSource(url: configuration.url, query: "SELECT 1 AS id", watermark: nil, columns: ["id", "extra.code"])
+            let missing = await #expect(throws: SuiteConnection.Problem.self) { try await other.spool(since: nil) }
+            #expect(missing?.description == "the query gives no column `extra.code`, which the mapping reads; it gives id")
         }
     }
 
-    @Test func aQuoteInAWatermarkStaysText() {
-        let source = SQLSource(url: "postgresql://reader:secret@core.example/bank", query: "SELECT 1", watermark: "at\"x")
+    @Test func aQuoteInAWatermarkStaysText() throws {
+        let source = try SQLSource(url: "postgresql://reader:secret@core.example/bank", query: "SELECT 1", watermark: "at\"x")
         let text = source.statement(since: "2026'; DROP TABLE t; --").text
         #expect(text.contains("> '2026''; DROP TABLE t; --'") && text.contains("q.\"at\"\"x\""))
         #expect(!source.key.contains("secret") && source.label == "core.example/bank")
+    }
+
+    @Test func rowsOnTheirWayAreInAFileWithoutAName() throws {
+        let folder = FileManager.default.temporaryDirectory.path
+        let before = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasPrefix("vigil-import-") }
+        let file = try SpoolFile()
+        try file.write(line: Array("secret".utf8))
+        try file.finish()
+        let after = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasPrefix("vigil-import-") }
+        #expect(Set(after).subtracting(before).allSatisfy { !((try? String(contentsOfFile: "\(folder)/\($0)", encoding: .utf8)) ?? "").contains("secret") })
+        #expect(try String(contentsOfFile: file.path, encoding: .utf8) == "secret\n")
+        var status = stat()
+        #expect(stat(file.path, &status) == 0 && status.st_mode & 0o777 == 0o600 && status.st_nlink == 0)
     }
 
     @Test func pagesFollowAsTheAPISays() throws {

@@ -1,0 +1,44 @@
+import Datasets
+import Foundation
+import Testing
+
+@testable import Vigil
+
+/// What later runs know of a source.
+@Suite struct ImportStateTests {
+    private func key(
+        _ url: String = "postgresql://reader@core/bank", query: String = "SELECT 1", watermark: String? = "id",
+        mapping: String = "record: customers\nfields: {customer_id: id}", as identity: SuiteConnection.Identity = .bank, home: String = "/home"
+    ) throws -> String {
+        let source = try SQLSource(url: url, query: query, watermark: watermark)
+        return ImportState.key(source, mapping: try Mapping(parsing: mapping, name: "m"), as: identity, home: home)
+    }
+
+    @Test func whateverMakesAnImportAnotherOneIsKeptApart() throws {
+        let label = "record: labels\nfields: {transaction_id: id, is_fraud: fraud, known_at: at}"
+        let keys = [
+            try key(), try key("postgresql://reader@core:5433/bank"), try key("postgresql://auditor@core/bank"),
+            try key("postgresql://reader@core/other"), try key("postgresql://reader@other/bank"), try key(query: "SELECT 2"),
+            try key(watermark: "at"), try key(mapping: label), try key(mapping: "record: customers\nfields: {customer_id: number}"),
+            try key(as: .agency), try key(home: "/other"),
+        ]
+        #expect(Set(keys).count == keys.count)
+        #expect(try key("postgresql://reader:secret@core:5432/bank?sslmode=require") == keys[0])
+        let url = try #require(URL(string: "https://a.example/x"))
+        #expect(WebSource(url: url, paging: nil, records: []).key != WebSource(url: url, paging: .link, records: []).key)
+    }
+
+    @Test func importsAtTheSameTimeKeepEachTheirs() async throws {
+        let path = FileManager.default.temporaryDirectory.appending(path: "vigil-state-\(UUID().uuidString).json").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try await withThrowingTaskGroup { group in
+            for number in 0..<40 {
+                group.addTask { try ImportState.keep(.init(watermark: "\(number)"), of: "source \(number)", in: path) }
+            }
+            try await group.waitForAll()
+        }
+        let kept = try ImportState.read(from: path).sources
+        #expect(kept.count == 40 && kept["source 7"]?.watermark == "7")
+        #expect(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int == 0o600)
+    }
+}
