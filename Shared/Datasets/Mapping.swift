@@ -61,6 +61,14 @@ public struct Mapping: Sendable, Hashable {
         }
     }
 
+    /// The column whose value names a record, where one does that names no person.
+    public var idColumn: String? {
+        guard let target = Target.all(for: kind).first(where: { $0.name == kind.idField }), !target.isPersonal,
+            case .columns(let names) = fields.first(where: { $0.target == target.name })?.source, names.count == 1
+        else { return nil }
+        return names[0]
+    }
+
     /// Whether a field has a source.
     public func maps(_ target: String) -> Bool { fields.contains { $0.target == target } }
 }

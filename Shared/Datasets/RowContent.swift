@@ -38,7 +38,7 @@ public struct RowContent: Sendable, Hashable {
 
 extension RecordKind {
     /// The field that names a record.
-    fileprivate var idField: String {
+    var idField: String {
         switch self {
         case .transactions, .labels: "transaction_id"
         case .terminals: "terminal_id"

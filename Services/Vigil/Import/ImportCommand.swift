@@ -157,7 +157,9 @@ struct ImportCommand: AsyncParsableCommand {
         if let webURL {
             return try await take(from: WebSource(url: webURL, paging: source.paging, records: mapping.format.records), mapping, started)
         }
-        let sql = try SQLSource(url: source.sql ?? "", query: source.query ?? "", watermark: source.watermark, columns: mapping.columnNames)
+        let sql = try SQLSource(
+            url: source.sql ?? "", query: source.query ?? "", watermark: source.watermark, columns: mapping.columnNames,
+            idColumn: mapping.idColumn)
         return try await take(from: sql, mapping, started)
     }
 

@@ -6,31 +6,34 @@ import Postgres
 ///
 /// They go to a file first: the other database's transaction ends as soon as it has been read, however slowly rows are stored.
 struct SQLSource: RowSource {
-    let query: String
-    let watermark: String?
+    private let select: String
+    private let watermark: Watermark?
     /// Those that the mapping reads.
-    let columns: [String]
+    private let columns: [String]
+    /// The one that names a row.
+    private let idColumn: String?
     let label: String
+    let key: String
     let formerKey: String
     private let configuration: PostgresConfiguration
 
-    init(url: String, query: String, watermark: String?, columns: [String] = []) throws {
+    init(url: String, query: String, watermark: String?, columns: [String] = [], idColumn: String? = nil) throws {
         var configuration = try PostgresConfiguration(url: url)
         configuration.maxConnections = 1
         configuration.applicationName = "vigil import"
         self.configuration = configuration
-        self.query = query
-        self.watermark = watermark
+        var select = query.trimmingCharacters(in: .whitespacesAndNewlines)
+        while select.hasSuffix(";") { select = String(select.dropLast()) }
+        self.select = select
+        self.watermark = watermark.map { Watermark(column: $0) }
         self.columns = columns
+        self.idColumn = idColumn
         let parts = URLComponents(string: url)
         let place = parts.map { ($0.host ?? "", $0.path) } ?? ("sql", "")
         label = place.0 + (parts?.port.map { ":\($0)" } ?? "") + place.1
+        let server = "\(configuration.user)@\(configuration.host):\(configuration.port)/\(configuration.database)"
+        key = "sql \(server) \(watermark ?? "") \(query)"
         formerKey = "sql \(place.0)\(place.1) \(watermark ?? "") \(query)"
-    }
-
-    var key: String {
-        let place = "\(configuration.user)@\(configuration.host):\(configuration.port)/\(configuration.database)"
-        return "sql \(place) \(watermark ?? "") \(query)"
     }
 
     /// Takes what lies above the watermark.
@@ -44,10 +47,12 @@ struct SQLSource: RowSource {
                 try await pool.withTransaction(isolation: .repeatableRead) { transaction in
                     try await transaction.execute("SET TRANSACTION READ ONLY")
                     try await transaction.execute("SET LOCAL statement_timeout = 0")
-                    try await transaction.stream(statement(since: since), batchRows: 5_000) { rows in
+                    let statement = try await self.statement(since: since, in: transaction)
+                    try await transaction.stream(statement, batchRows: 5_000) { rows in
                         for row in rows {
                             let (line, mark) = try row.decode(String.self, String?.self)
                             if count == 0 { try check(firstRow: line) }
+                            if watermark != nil, let fault = Watermark.fault(mark) { throw refusal(of: line, fault) }
                             try file.write(line: Array(line.utf8))
                             newest = mark ?? newest
                             count += 1
@@ -60,7 +65,7 @@ struct SQLSource: RowSource {
             throw SuiteConnection.Problem(description: "\(label): \(error.message)")
         }
         guard count > 0 else {
-            let above = since.map { "nothing new since \(watermark ?? "") \($0)" }
+            let above = since.map { "nothing new since \(watermark?.column ?? "") \($0)" }
             return .nothing("\(label): \(above ?? "the query gives no rows")")
         }
         try file.finish()
@@ -80,23 +85,20 @@ struct SQLSource: RowSource {
             description: "the query gives no column `\(name)`, which the mapping reads; it gives \(row.keys.sorted().joined(separator: ", "))")
     }
 
-    func statement(since: String?) -> SQL {
-        var select = query.trimmingCharacters(in: .whitespacesAndNewlines)
-        while select.hasSuffix(";") { select = String(select.dropLast()) }
+    private func statement(since: String?, in transaction: PostgresTransaction) async throws -> SQL {
         guard let watermark else {
             return """
                 SELECT row_to_json(q)::text, NULL::text FROM (\(unsafe: select)) AS q
                 """
         }
-        // A literal takes the column's own type, which a bound text would not.
-        let condition = since.map { " WHERE q.\(Self.quoted(identifier: watermark)) > \(Self.quoted(literal: $0))" } ?? ""
-        return """
-            SELECT row_to_json(q)::text, q.\(ident: watermark)::text FROM (\(unsafe: select)) AS q\(unsafe: condition)
-            ORDER BY q.\(ident: watermark) NULLS FIRST
-            """
+        return watermark.rows(of: select, since: since, type: try await watermark.type(of: select, in: transaction))
     }
 
-    private static func quoted(identifier name: String) -> String { "\"" + name.replacing("\"", with: "\"\"") + "\"" }
-
-    private static func quoted(literal text: String) -> String { "'" + text.replacing("'", with: "''") + "'" }
+    private func refusal(of line: String, _ value: String) -> SuiteConnection.Problem {
+        let row = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+        let name = idColumn.flatMap { id in row?[id].map { " with \(id) \($0)" } } ?? ""
+        return SuiteConnection.Problem(
+            description: "\(label): the watermark column `\(watermark?.column ?? "")` is \(value) in the row\(name), which says nothing of what "
+                + "is new; nothing was imported. Mend the row, or leave it out in the query")
+    }
 }

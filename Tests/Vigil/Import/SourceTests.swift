@@ -90,10 +90,34 @@ import Testing
     }
 
     @Test func aQuoteInAWatermarkStaysText() throws {
-        let source = try SQLSource(url: "postgresql://reader:secret@core.example/bank", query: "SELECT 1", watermark: "at\"x")
-        let text = source.statement(since: "2026'; DROP TABLE t; --").text
+        let text = Watermark(column: "at\"x").rows(of: "SELECT 1", since: "2026'; DROP TABLE t; --", type: "date").text
         #expect(text.contains("> '2026''; DROP TABLE t; --'") && text.contains("q.\"at\"\"x\""))
+        let source = try SQLSource(url: "postgresql://reader:secret@core.example/bank", query: "SELECT 1", watermark: "id")
         #expect(!source.key.contains("secret") && source.label == "core.example/bank")
+    }
+
+    @Test(arguments: ["NULL::timestamp", "'infinity'::timestamp", "'-infinity'::date", "'NaN'::numeric", "'-Infinity'::float8"])
+    func aRowWhoseWatermarkSaysNothingIsNamedBeforeAnyIsImported(value: String) async throws {
+        try await TemporaryPostgres.withDatabase { configuration in
+            let type = value.split(separator: ":").last.map(String.init) ?? ""
+            let good = type == "numeric" || type == "float8" ? "7" : "2026-01-01"
+            let query = "SELECT * FROM (VALUES ('good', '\(good)'::\(type)), ('bad', \(value))) AS t (id, mark)"
+            let source = try SQLSource(url: configuration.url, query: query, watermark: "mark", idColumn: "id")
+            for since in [nil, ImportState.Entry(watermark: good)] {
+                let refusal = await #expect(throws: SuiteConnection.Problem.self) { try await source.spool(since: since) }
+                #expect(refusal?.description.contains("`mark` is ") == true && refusal?.description.contains("with id bad") == true)
+            }
+        }
+    }
+
+    @Test(arguments: ["text", "varchar(9)", "uuid", "boolean"]) func aColumnWithoutASureOrderIsNoWatermark(type: String) async throws {
+        try await TemporaryPostgres.withDatabase { configuration in
+            let query = "SELECT NULL::\(type) AS mark WHERE false"
+            let refusal = await #expect(throws: SuiteConnection.Problem.self) {
+                try await SQLSource(url: configuration.url, query: query, watermark: "mark").spool(since: .init(watermark: "9"))
+            }
+            #expect(refusal?.description.contains("the watermark column `mark` is of type") == true)
+        }
     }
 
     @Test func rowsOnTheirWayAreInAFileWithoutAName() throws {
