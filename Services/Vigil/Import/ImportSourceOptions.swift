@@ -16,14 +16,14 @@ struct ImportSourceOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "With a URL: how pages follow one another: link (RFC 8288), page:NAME, or offset:NAME:SIZE. One page unless given.",
+            "With a URL: how pages follow one another: link (RFC 8288), page:NAME, or offset:NAME. One page unless given.",
             valueName: "paging"))
     var paging: WebSource.Paging?
 
     @Option(help: ArgumentHelp("With --sql or a URL: begin again so long after each end, until interrupted: 30s, 15m, 1h.", valueName: "time"))
     var every: Interval?
 
-    @Option(help: ArgumentHelp("Where watermarks and ETags are kept; import-state.json in the suite's home unless given.", valueName: "file"))
+    @Option(help: ArgumentHelp("Where it is kept what sources had; import-state.json in the suite's home unless given.", valueName: "file"))
     var state: String?
 
     func validate() throws {

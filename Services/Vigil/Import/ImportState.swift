@@ -6,7 +6,10 @@ struct ImportState: Codable {
     struct Entry: Codable, Hashable {
         /// The highest value in the watermark's column.
         var watermark: String?
+        /// Of a source that is one answer.
         var etag: String?
+        /// Of the rows of one that is many.
+        var digest: String?
     }
 
     private(set) var sources: [String: Entry] = [:]

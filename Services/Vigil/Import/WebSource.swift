@@ -1,4 +1,5 @@
 import ArgumentParser
+import Crypto
 import Datasets
 import Foundation
 
@@ -14,17 +15,17 @@ struct WebSource: RowSource {
         case link
         /// A parameter that counts pages from 1.
         case page(parameter: String)
-        /// A parameter that counts rows.
-        case offset(parameter: String, size: Int)
+        /// A parameter that says how many rows to pass over.
+        case offset(parameter: String)
 
         init?(argument: String) {
             let words = argument.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
             switch (words.first, words.count) {
             case ("link", 1): self = .link
             case ("page", 2) where !words[1].isEmpty: self = .page(parameter: words[1])
-            case ("offset", 3):
-                guard !words[1].isEmpty, let size = Int(words[2]), size > 0 else { return nil }
-                self = .offset(parameter: words[1], size: size)
+            case ("offset", 2) where !words[1].isEmpty: self = .offset(parameter: words[1])
+            // Earlier versions wanted a page's size; how much comes is the server's to say.
+            case ("offset", 3) where !words[1].isEmpty && Int(words[2]).map({ $0 > 0 }) == true: self = .offset(parameter: words[1])
             default: return nil
             }
         }
@@ -45,14 +46,15 @@ struct WebSource: RowSource {
 
     /// Takes what the API has, unless it says that nothing has changed.
     func spool(since entry: ImportState.Entry?) async throws -> Spooling {
-        guard var page = try await get(try address(page: 0), etag: entry?.etag) else { return .nothing("\(label): nothing has changed") }
-        let entry = page.etag.map { ImportState.Entry(etag: $0) }
+        guard var page = try await get(try address(page: 0, rows: 0), etag: entry?.etag) else { return .nothing("\(label): nothing has changed") }
         let file = try SpoolFile()
         guard let paging else {
             try file.write(page.body)
             try file.finish()
-            return .rows(SpooledRows(file: file, entry: entry, areLines: false))
+            return .rows(SpooledRows(file: file, entry: page.etag.map { ImportState.Entry(etag: $0) }, areLines: false))
         }
+        // No page's ETag says anything of the others: what tells whether anything has changed is all their rows.
+        var digest = SHA256()
         var count = 0
         var number = 0
         var seen: Set<URL> = []
@@ -63,6 +65,7 @@ struct WebSource: RowSource {
             try pageFile.finish()
             try JSONPage.forEachRecord(in: pageFile.path, records: records, name: "page \(number + 1) of \(label)") { bytes in
                 try file.write(line: bytes)
+                digest.update(data: bytes + [UInt8(ascii: "\n")])
                 count += 1
             }
             number += 1
@@ -70,7 +73,7 @@ struct WebSource: RowSource {
             let next: URL?
             switch paging {
             case .link: next = page.next
-            case .page, .offset: next = count == before ? nil : try address(page: number)
+            case .page, .offset: next = count == before ? nil : try address(page: number, rows: count)
             }
             guard let next else { break }
             guard seen.insert(next).inserted else {
@@ -80,16 +83,19 @@ struct WebSource: RowSource {
             page = following
         }
         guard count > 0 else { return .nothing("\(label) has no rows") }
+        let found = ImportState.Entry(digest: hex(digest.finalize()))
+        guard found != entry else { return .nothing("\(label): nothing has changed") }
         try file.finish()
-        return .rows(SpooledRows(file: file, entry: entry, areLines: true))
+        return .rows(SpooledRows(file: file, entry: found, areLines: true))
     }
 
-    func address(page: Int) throws -> URL {
+    /// Of a page that so many pages and rows come before.
+    func address(page: Int, rows: Int) throws -> URL {
         let item: URLQueryItem
         switch paging {
         case nil, .link: return url
         case .page(let parameter): item = URLQueryItem(name: parameter, value: "\(page + 1)")
-        case .offset(let parameter, let size): item = URLQueryItem(name: parameter, value: "\(page * size)")
+        case .offset(let parameter): item = URLQueryItem(name: parameter, value: "\(rows)")
         }
         guard var parts = URLComponents(url: url, resolvingAgainstBaseURL: true) else {
             throw SuiteConnection.Problem(description: "\(url) is no URL")

@@ -138,13 +138,13 @@ import Testing
         #expect(WebSource.next(in: "<https://a/x>; rel=\"last\"") == nil && WebSource.next(in: "nonsense") == nil)
         #expect(WebSource.Paging(argument: "link") == .link)
         #expect(WebSource.Paging(argument: "page:p") == .page(parameter: "p"))
-        #expect(WebSource.Paging(argument: "offset:$offset:1000") == .offset(parameter: "$offset", size: 1_000))
-        for wrong in ["", "page", "page:", "offset:a", "offset:a:0", "offset:a:x"] { #expect(WebSource.Paging(argument: wrong) == nil) }
+        for word in ["offset:$offset", "offset:$offset:1000"] { #expect(WebSource.Paging(argument: word) == .offset(parameter: "$offset")) }
+        for wrong in ["", "page", "page:", "offset", "offset:", "offset:a:0", "offset:a:x"] { #expect(WebSource.Paging(argument: wrong) == nil) }
         let url = try #require(URL(string: "https://a.example/x?q=1"))
-        let paged = WebSource(url: url, paging: .offset(parameter: "start", size: 50), records: [])
-        #expect(try paged.address(page: 3).absoluteString == "https://a.example/x?q=1&start=150")
+        let paged = WebSource(url: url, paging: .offset(parameter: "start"), records: [])
+        #expect(try paged.address(page: 3, rows: 150).absoluteString == "https://a.example/x?q=1&start=150")
         let counted = WebSource(url: url, paging: .page(parameter: "q"), records: [])
-        #expect(try counted.address(page: 0).absoluteString == "https://a.example/x?q=1")
+        #expect(try counted.address(page: 0, rows: 0).absoluteString == "https://a.example/x?q=1")
     }
 
     @Test func intervalsAreWords() {

@@ -1,0 +1,53 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import Vigil
+
+/// Rows of HTTP APIs that come in pages.
+@Suite struct WebSourceTests {
+    private func source(_ api: FakeAPI, _ paging: WebSource.Paging?) throws -> WebSource {
+        WebSource(url: try #require(URL(string: "http://127.0.0.1:\(api.port)/rows")), paging: paging, records: [])
+    }
+
+    private func take(_ source: WebSource, since entry: ImportState.Entry? = nil) async throws -> (rows: Int, entry: ImportState.Entry?)? {
+        guard case .rows(let rows) = try await source.spool(since: entry) else { return nil }
+        return (try String(contentsOfFile: rows.file.path, encoding: .utf8).split(separator: "\n").count, rows.entry)
+    }
+
+    @Test func pagesSmallerThanAskedForAreAllTaken() async throws {
+        let api = try FakeAPI { request in
+            let start = Int(request.path.split(separator: "=").last ?? "") ?? 0
+            let rows = (0..<7).dropFirst(start).prefix(2).map { "{\"id\":\($0)}" }
+            return .init(body: "[\(rows.joined(separator: ","))]")
+        }
+        let paging = try #require(WebSource.Paging(argument: "offset:start:5"))
+        #expect(try await take(source(api, paging))?.rows == 7)
+        #expect(api.requests.map(\.path) == [0, 2, 4, 6, 7].map { "/rows?start=\($0)" })
+    }
+
+    @Test func aChangeOnALaterPageIsAChange() async throws {
+        let last = Mutex("[{\"id\":2}]")
+        let api = try FakeAPI { request in
+            if request.path == "/rows?page=2" { return .init(body: last.withLock { $0 }) }
+            guard request.headers["if-none-match"] == nil else { return .init(status: 304) }
+            return .init(headers: ["ETag": "\"1\"", "Link": "</rows?page=2>; rel=\"next\""], body: "[{\"id\":1}]")
+        }
+        let source = try source(api, .link)
+        let first = try #require(try await take(source))
+        #expect(first.rows == 2)
+        #expect(try await take(source, since: first.entry) == nil)
+        last.withLock { $0 = "[{\"id\":2},{\"id\":3}]" }
+        #expect(try await take(source, since: first.entry)?.rows == 3)
+    }
+
+    @Test func oneAnswerIsAskedForAgainOnlyWhenItHasChanged() async throws {
+        let api = try FakeAPI { request in
+            request.headers["if-none-match"] == "\"1\"" ? .init(status: 304) : .init(headers: ["ETag": "\"1\""], body: "id\n1\n")
+        }
+        let source = try source(api, nil)
+        let first = try #require(try await take(source))
+        #expect(first.entry == ImportState.Entry(etag: "\"1\""))
+        #expect(try await take(source, since: first.entry) == nil)
+    }
+}
