@@ -32,8 +32,8 @@ struct HeatImage: Sendable, Hashable {
             self.zoom = zoom
             cellZoom = CellTile.cellZoom(forTileZoom: zoom)
             pixelsPerCell = pixelsPerTile >> (cellZoom - zoom)
-            // Nine pixels blur a dense city into one picture; large cells need more, or they would stand as separate dots.
-            let sigma = max(9 * Double(pixelsPerTile) / 256, 0.6 * Double(pixelsPerCell)) / Double(pixelsPerCell)
+            // Seven pixels blur a dense city into one picture; large cells need more, or they would stand as separate dots.
+            let sigma = max(7 * Double(pixelsPerTile) / 256, 0.6 * Double(pixelsPerCell)) / Double(pixelsPerCell)
             let reach = Int((3 * sigma).rounded(.up))
             self.reach = reach
             weights = (0..<pixelsPerCell).map { [pixelsPerCell] phase in

@@ -36,7 +36,7 @@ enum Palette: String, Sendable, Hashable, CaseIterable {
                 return UInt8((from + (to - from) * part).rounded())
             }
             // Fades in without an edge, then stays a little transparent so that the map shows through.
-            let rise = min(1, heat / 0.55)
+            let rise = min(1, heat / 0.35)
             let alpha = rise * rise * (3 - 2 * rise) * 0.85
             return colour + [UInt8((alpha * 255).rounded())]
         }
