@@ -31,12 +31,18 @@ export class ModelsPage {
   }
 
   hide() {
-    this.#root.hidden = true;
+    this.#setOpen(false);
+  }
+
+  /** While the page is open, nothing behind it can be reached, by the keyboard either. */
+  #setOpen(isOpen) {
+    this.#root.hidden = !isOpen;
+    for (const other of this.#root.parentElement.children) if (other !== this.#root) other.inert = isOpen;
   }
 
   async show() {
     if (!this.isOpen) {
-      this.#root.hidden = false;
+      this.#setOpen(true);
       this.#root.querySelector('h2').focus();
     }
     showLoading(this.#body);

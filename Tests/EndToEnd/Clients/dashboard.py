@@ -579,6 +579,10 @@ def show_models(viewer, may):
         page.wait_for_selector("#models .plots svg")
         viewer.check_access("models")
         viewer.picture("models")
+        # What lies behind the page is not reached from it.
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            assert page.evaluate("document.activeElement === document.body || Boolean(document.activeElement.closest('#models'))")
         reliability(viewer)
         viewer.check_access("calibration")
         viewer.picture("calibration")
@@ -590,6 +594,7 @@ def show_models(viewer, may):
         page.unroute("**/models")
     page.click("#models .close")
     page.wait_for_selector("#models", state="hidden")
+    assert page.evaluate("document.activeElement.id") == "models-open"
 
 
 def reliability(viewer):
