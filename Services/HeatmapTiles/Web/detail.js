@@ -3,7 +3,7 @@ import { gist } from './alerts.js';
 import * as api from './api.js';
 import { bars } from './chart.js';
 import {
-  formatChange, formatChance, formatDated, formatDuration, formatExpected, formatFine, formatMoment, formatMoney, formatPercent, formatReason, formatTime, unitName,
+  formatChange, formatChance, formatDated, formatDuration, formatExpected, formatFine, formatLayer, formatMoment, formatMoney, formatPercent, formatReason, formatTime, unitName,
 } from './format.js';
 import { make, note, showFailure, showLoading } from './panels.js';
 import { terminalName, text, typeName } from './strings.js';
@@ -153,9 +153,8 @@ export class Detail extends EventTarget {
     let isCompared = false;
     for (const info of cell.layers) {
       if (info.name === 'transactions') continue;
-      const value = info.name === 'risk' ? formatFine(info.expected) : formatFine(info.count);
-      list.append(make('dt', '', unitName(info.name, info.name === 'risk' ? info.expected : info.count)));
-      const figure = make('dd', '', value);
+      const value = info.name === 'risk' ? info.expected : info.count, figure = make('dd', '', formatLayer(info.name, value));
+      list.append(make('dt', '', unitName(info.name, value)));
       if (info.name === 'risk' && info.count) figure.append(` · ${text('cell.risk', { risk: formatPercent(info.risk) })}`);
       if (hasBefore && info.name !== 'risk' && info.change !== undefined) {
         figure.append(' ', make('span', 'muted', `(${formatChange(info.change)})`));
@@ -178,7 +177,7 @@ export class Detail extends EventTarget {
     const first = values.findIndex((value) => value > 0), shown = values.slice(first);
     const label = text('cell.historyLabel', {
       unit: text(`unit.${layer}`), from: formatMoment(start + first * step), to: formatMoment(start + values.length * step),
-      most: formatFine(Math.max(...shown)), hours: series.bucketHours,
+      most: formatLayer(layer, Math.max(...shown)), hours: series.bucketHours,
     });
     return section('cell.history', [bars(shown, label), make('p', 'muted small', label)]);
   }

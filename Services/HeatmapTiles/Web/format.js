@@ -23,6 +23,8 @@ export const formatFine = (number) => (number >= 100 ? formatCount(number) : fin
 export const formatExact = (number) => exact.format(number);
 /** A small number that is only expected: no more digits than anybody can use. */
 export const formatExpected = (number) => (number > 0 && number < 0.01 ? `< ${rough.format(0.01)}` : number < 10 ? rough.format(number) : formatFine(number));
+/** What a layer shows of a place or a span: how many there are to expect, of which a part of one is not none, or how many there were. */
+export const formatLayer = (layer, number) => (['risk', 'forecast'].includes(layer) ? formatExpected(number) : formatCount(number));
 export const formatPercent = (share) => `${Math.round(share * 100)} %`;
 /** A chance, no finer than anybody can tell it. */
 export const formatChance = (share) => (share > 0 && share < 0.001 ? `< ${fine.format(0.1)} %` : `${coarse.format(share * 100)} %`);

@@ -1,5 +1,5 @@
 // The lists and figures beside the map. Everything shown is set as text, never as markup.
-import { formatCount, formatDuration, formatExpected, formatFine, formatPlace, unitName } from './format.js';
+import { formatCount, formatDuration, formatExpected, formatLayer, formatPlace, unitName } from './format.js';
 import { terminalName, text, typeName } from './strings.js';
 
 export function make(name, className, words) {
@@ -74,7 +74,7 @@ export class Counters {
       }
       known.value = value;
       known.unit.textContent = unitName(info.name, value);
-      known.figure.textContent = info.name === 'risk' ? formatFine(value) : formatCount(value);
+      known.figure.textContent = formatLayer(info.name, value);
     }
   }
 }
@@ -139,7 +139,7 @@ export function showHotspots(root, hotspots, layer, goTo) {
     const head = make('span', 'row-head');
     head.append(
       make('strong', '', spot.jurisdiction ?? whereabouts(spot)),
-      make('span', 'figure', layer === 'forecast' ? formatExpected(value(spot)) : formatFine(value(spot))));
+      make('span', 'figure', formatLayer(layer, value(spot))));
     const place = spot.jurisdiction ? [make('span', 'muted', whereabouts(spot))] : [];
     return row([head, ...place, meter(value(spot) / most, layer)], () => goTo(spot.longitude, spot.latitude));
   }));

@@ -348,6 +348,11 @@ def middle(viewer):
 
 def look_at_a_cell(viewer):
     page = viewer.page
+    # What is expected is never told as none beside a bar.
+    figures = page.locator("#hotspots .figure").all_text_contents()
+    assert figures and "0" not in figures, figures
+    tiny = page.evaluate("import('/static/format.js').then(({ formatLayer }) => ['risk', 'forecast', 'fraud'].map((layer) => formatLayer(layer, layer === 'fraud' ? 2 : 0.04)))")
+    assert tiny == ["0.04", "0.04", "2"], tiny
     spots = page.locator("#hotspots .row-head + .muted").all_text_contents()
     assert spots and len(set(spots)) == len(spots), spots
     page.locator("#hotspots button").first.click()
