@@ -7,7 +7,11 @@ import { hasText, text } from './strings.js';
 
 export class ModelsPage {
   #root;
-  #body;
+  /** The parts of the page, each with a body. */
+  #sections = Object.fromEntries(['register', 'judged', 'plots'].map((name) => [name, make('section')]));
+  /** Those that show an answer, and what each was last asked for. */
+  #filled = new Set();
+  #asked = new Map();
   /** Whether something of what shows could not be had. */
   hasFailed = false;
 
@@ -17,7 +21,8 @@ export class ModelsPage {
   constructor(root, limits, onClose) {
     this.#root = root;
     this.#limits = limits;
-    this.#body = root.querySelector('.models-body');
+    for (const [name, section] of Object.entries(this.#sections)) section.append(make('div', name === 'register' ? '' : 'plots'));
+    root.querySelector('.models-body').replaceChildren(...Object.values(this.#sections));
     root.querySelector('.close').addEventListener('click', onClose);
     document.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape' || !this.isOpen) return;
@@ -45,26 +50,44 @@ export class ModelsPage {
       this.#setOpen(true);
       this.#root.querySelector('h2').focus();
     }
-    showLoading(this.#body);
-    const [models, health, scored, fraud] = await Promise.allSettled([
-      api.models(), api.modelHealth(), api.series({ layer: 'transactions', bucket_hours: 24 }), api.series({ layer: 'fraud', bucket_hours: 24 }),
-    ]);
-    this.hasFailed = [models, health, scored, fraud].some(({ status }) => status === 'rejected');
-    this.#body.replaceChildren();
-    const register = make('section');
-    if (models.status === 'rejected') showFailure(register, models.reason, () => this.show());
-    else this.#showModels(register, models.value);
-    this.#body.append(register);
-    const judged = make('section', 'plots');
+    this.hasFailed = false;
+    const models = api.models();
     // Before a model decides there is nothing to judge.
-    if (health.status === 'fulfilled') showHealth(judged, health.value);
-    else if (models.status === 'fulfilled' && models.value.length) showFailure(judged, health.reason, () => this.show());
-    this.#body.append(judged);
-    const plots = make('section', 'plots');
-    const failed = [scored, fraud].find((answer) => answer.status === 'rejected');
-    if (failed) showFailure(plots, failed.reason, () => this.show());
-    else this.#showPlots(plots, scored.value, fraud.value);
-    this.#body.append(plots);
+    const health = api.modelHealth().catch(async (error) => {
+      if ((await models.catch(() => [])).length) throw error;
+      return null;
+    });
+    const series = ['transactions', 'fraud'].map((layer) => api.series({ layer, bucket_hours: 24 }));
+    await Promise.all([
+      this.#fill(this.#sections.register, models, (root, models) => this.#showModels(root, models)),
+      this.#fill(this.#sections.judged, health, (root, health) => { if (health) showHealth(root, health); }),
+      this.#fill(this.#sections.plots, Promise.all(series), (root, [scored, fraud]) => this.#showPlots(root, scored, fraud)),
+    ]);
+  }
+
+  /** Shows an answer as soon as it is there. What a section showed before stays, dim, until then; where no answer comes, with a note over it. */
+  async #fill(section, answer, show) {
+    const body = section.lastChild, hasContent = this.#filled.has(section);
+    this.#asked.set(section, answer);
+    body.classList.toggle('is-waiting', hasContent);
+    if (hasContent) section.replaceChildren(body);
+    else showLoading(body);
+    let found;
+    try {
+      found = await answer;
+    } catch (error) {
+      if (this.#asked.get(section) !== answer) return;
+      this.hasFailed = true;
+      const words = hasContent ? make('div') : body;
+      showFailure(words, error, () => this.show());
+      section.replaceChildren(...new Set([words, body]));
+      return;
+    }
+    this.#filled.add(section);
+    body.classList.remove('is-waiting');
+    body.replaceChildren();
+    section.replaceChildren(body);
+    show(body, found);
   }
 
   #showModels(root, models) {

@@ -588,6 +588,7 @@ def show_models(viewer, may):
         for _ in range(12):
             page.keyboard.press("Tab")
             assert page.evaluate("document.activeElement === document.body || Boolean(document.activeElement.closest('#models'))")
+        hang_models(viewer)
         reliability(viewer)
         viewer.check_access("calibration")
         viewer.picture("calibration")
@@ -600,6 +601,27 @@ def show_models(viewer, may):
     page.click("#models .close")
     page.wait_for_selector("#models", state="hidden")
     assert page.evaluate("document.activeElement.id") == "models-open"
+
+
+def hang_models(viewer):
+    """What the page of models has stays there, dim, while the model server gives no answer, and under a note when it has given none."""
+    page, held, is_lost = viewer.page, [], []
+    page.route("**/models/health", lambda route: route.abort() if is_lost else held.append(route))
+    page.click("#models .close")
+    page.click("#models-open")
+    page.wait_for_selector("#models .plots.is-waiting figure")
+    expect(page.locator("#models .plots svg").last).to_be_visible()
+    expect(page.locator("#models table tbody tr").first).to_be_visible()
+    settled(lambda: len(held), bool)
+    is_lost.append(True)
+    for route in held:
+        route.abort()
+    page.wait_for_selector("#models .retry")
+    expect(page.locator("#models .plots.is-waiting figure").first).to_be_visible()
+    page.unroute("**/models/health")
+    page.click("#models .retry")
+    expect(page.locator("#models .is-waiting")).to_have_count(0, timeout=PATIENCE)
+    expect(page.locator("#models .retry")).to_have_count(0)
 
 
 def reliability(viewer):
