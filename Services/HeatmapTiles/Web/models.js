@@ -123,7 +123,7 @@ export class ModelsPage {
   }
 
   #showPlots(root, scored, fraud) {
-    if (!scored.from || !scored.counts.length) return root.append(note(root, text('models.noEvents')));
+    if (!scored.from || !scored.counts.length) return root.append(note(root, text(this.#limits.length ? 'models.noEventsOfYours' : 'models.noEvents')));
     const start = Date.parse(scored.from), step = scored.bucketHours * 3600_000;
     // The series are of what is on the map.
     const whose = text(this.#limits.length ? 'models.placedIn' : 'models.placed', { areas: this.#limits.join(', ') });

@@ -775,6 +775,12 @@ def be_limited(viewer):
     expect(page.locator("#map-note")).to_contain_text("atlantis", timeout=PATIENCE)
     expect(page.locator("#jurisdiction option")).to_have_text(["None known"])
     viewer.picture("limited")
+    # That nothing was scored is said of these districts, not of all.
+    page.route("**/api/series?*", lambda route: route.fulfill(json={"layer": "fraud", "bucketHours": 24, "counts": [], "expected": []}))
+    page.click("#models-open")
+    expect(page.locator("#models .plots").last).to_contain_text("in your districts", timeout=PATIENCE)
+    page.click("#models .close")
+    page.unroute("**/api/series?*")
     for pattern in ("**/session", "**/api/areas", "**/api/summary*"):
         page.unroute(pattern)
     viewer.visit("/#layer=alerts&span=all")
