@@ -32,12 +32,13 @@ struct ModelHealth: Sendable {
         version = bundle.version
         decisions = rows.count / max(1, manifest.features.list.count)
         drift = manifest.drift(rows: rows)
+        let reliability = RankingMetrics.reliability(probabilities: scores, isPositive: isFraud)
         outcomes = scores.isEmpty
             ? nil
             : Outcomes(
                 decisions: scores.count, frauds: isFraud.reduce(0) { $0 + ($1 ? 1 : 0) },
-                calibrationError: RankingMetrics.calibrationError(probabilities: scores, isPositive: isFraud),
-                reliability: RankingMetrics.reliability(probabilities: scores, isPositive: isFraud),
+                // Of the bins that are told beside it, so that whoever reads them gets the same.
+                calibrationError: RankingMetrics.calibrationError(of: reliability), reliability: reliability,
                 averagePrecision: RankingMetrics.averagePrecision(scores: scores, isPositive: isFraud),
                 statedCoverage: manifest.conformal?.coverage, observed: manifest.conformal?.observe(scores, isFraud: isFraud))
     }

@@ -116,9 +116,12 @@ public enum RankingMetrics {
 
     /// Expected calibration error over bins of equal width: the mean gap between stated and observed frequency, weighted by rows.
     public static func calibrationError(probabilities: [Double], isPositive: [Bool], bins: Int = 20) -> Double {
-        guard !probabilities.isEmpty else { return .nan }
-        let found = reliability(probabilities: probabilities, isPositive: isPositive, bins: bins)
-        return found.reduce(0) { $0 + abs($1.meanProbability - $1.observed) * Double($1.count) } / Double(probabilities.count)
+        calibrationError(of: reliability(probabilities: probabilities, isPositive: isPositive, bins: bins))
+    }
+
+    /// The same over bins that are there already; NaN without any.
+    public static func calibrationError(of bins: [ReliabilityBin]) -> Double {
+        bins.reduce(0) { $0 + abs($1.meanProbability - $1.observed) * Double($1.count) } / Double(bins.reduce(0) { $0 + $1.count })
     }
 
     /// Rows whose probabilities lie close to each other.

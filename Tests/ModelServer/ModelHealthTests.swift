@@ -85,6 +85,8 @@ import Testing
             let outcomes = try #require(after.outcomes)
             #expect(outcomes.decisions == 10 && outcomes.frauds == 7)
             // Five were scored low and five high; two of the former were frauds.
+            let gaps = outcomes.reliability.map { abs($0.meanScore - $0.observed) * Double($0.decisions) }
+            #expect(abs(outcomes.calibrationError - gaps.reduce(0, +) / Double(outcomes.decisions)) < 1e-12)
             #expect(outcomes.reliability.map(\.decisions) == [5, 5] && outcomes.reliability.map(\.observed) == [0.4, 1])
             let stated = [0.0474, 0.9526]
             #expect(zip(outcomes.reliability, stated).allSatisfy { abs($0.meanScore - $1) < 1e-4 })

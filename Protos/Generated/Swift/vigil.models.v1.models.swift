@@ -3326,7 +3326,7 @@ extension ModelsV1 {
 
         public var decisions: UInt32 = 0
         public var frauds: UInt32 = 0
-        /// The mean gap between stated and observed frequency, 0 to 1.
+        /// The mean gap between stated and observed frequency of the bins below, weighed by their decisions; 0 to 1.
         public var calibrationError: Double = 0
         /// 0 where there were outcomes of one kind only.
         public var averagePrecision: Double = 0
