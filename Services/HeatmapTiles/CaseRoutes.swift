@@ -29,10 +29,20 @@ struct CaseRoutes: Sendable {
         [
             HTTPRoute("GET", "/alerts/states") { try await alertStates($0) },
             HTTPRoute("POST", "/alerts/{id}/acknowledge", maxBodyBytes: 1024) { try await acknowledge($0) },
-            HTTPRoute("GET", "/models") { try await listModels($0) },
-            HTTPRoute("GET", "/models/health") { try await modelHealth($0) },
-            HTTPRoute("GET", "/complaints/{reporter}/{id}/cash-out") { try await cashOut($0) },
+            HTTPRoute("GET", "/models") { try await answerBare($0, listModels) },
+            HTTPRoute("GET", "/models/health") { try await answerBare($0, modelHealth) },
+            HTTPRoute("GET", "/complaints/{reporter}/{id}/cash-out") { try await answerBare($0, cashOut) },
         ]
+    }
+
+    /// Answers what takes no parameters, and refuses any.
+    private func answerBare(
+        _ request: HTTPRequest, _ answer: (HTTPRequest) async throws -> HTTPResponse
+    ) async throws -> HTTPResponse {
+        try await Routes.refusing {
+            _ = try QueryParameters(request.query, allowed: [])
+            return try await answer(request)
+        }
     }
 
     private struct AlertState: Encodable {

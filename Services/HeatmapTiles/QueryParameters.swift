@@ -24,6 +24,8 @@ struct QueryParameters: Sendable {
                 let known = allowed.isEmpty ? "this takes none" : "known are \(allowed.sorted().joined(separator: ", "))"
                 throw BadQuery(field: String(name.prefix(64)), reason: "unknown parameter; \(known)")
             }
+            // Empty for everything would be guessed wrong by half of those who send it.
+            guard !value.isEmpty else { throw BadQuery(field: name, reason: "must not be empty; leave it out for what holds without it") }
             guard values.updateValue(value, forKey: name) == nil else { throw BadQuery(field: name, reason: "given more than once") }
         }
     }
@@ -46,7 +48,7 @@ struct QueryParameters: Sendable {
         return "?" + values.sorted { $0.key < $1.key }.map { "\(escaped($0.key))=\(escaped($0.value))" }.joined(separator: "&")
     }
 
-    subscript(name: String) -> String? { values[name].flatMap { $0.isEmpty ? nil : $0 } }
+    subscript(name: String) -> String? { values[name] }
 
     /// A whole number within a range.
     func integer(_ name: String, in range: ClosedRange<Int>) throws -> Int? {

@@ -43,6 +43,15 @@ import Testing
         Set(JurisdictionTests.state().alerts.filter { JurisdictionTests.state().shows($0, to: [area]) }.map(\.decisionID))
     }
 
+    @Test func whatTakesNoParametersRefusesAny() async throws {
+        try await withCases { cases, _ in
+            for pattern in ["/models", "/models/health", "/complaints/{reporter}/{id}/cash-out"] {
+                let (status, json) = try await call(cases, pattern, query: [("days", "1000")], jurisdictions: [])
+                #expect(status == 400 && ((json as? [String: Any])?["message"] as? String)?.hasPrefix("days: unknown parameter; this takes none") == true)
+            }
+        }
+    }
+
     @Test func aLimitedCallerIsToldOfItsOwnAlertsOnly() async throws {
         let (north, south) = (ids("north"), ids("south"))
         #expect(!north.isEmpty && !south.isEmpty)

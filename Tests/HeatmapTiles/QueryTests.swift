@@ -71,7 +71,7 @@ import Testing
         ("types", "murder", "\"murder\" is not a type of layer complaints; known are robbery, upi_fraud"),
         ("types", Array(repeating: "robbery", count: 10_000).joined(separator: ","), "must name at most 64 types"),
         ("min_risk", "2", "must be a number from 0 to 1"), ("min_risk", "nan", "must be a number from 0 to 1"),
-        ("types", "", "\"\" is not a type of"), ("types", "robbery,", "\"\" is not a type of"),
+        ("types", "", "must not be empty"), ("jurisdiction", "", "must not be empty"), ("types", "robbery,", "\"\" is not a type of"),
         ("types", "robbery,upi_fraud,robbery", "\"robbery\" is named more than once"), ("min_risk", "0x1p-1", "must be a number from 0 to 1"),
         ("utc_offset_minutes", "01", "must be a whole number"), ("hours_of_day", "05", "must be numbers"),
         ("hours_of_day", "24", "must be numbers from 0 to 23"), ("hours_of_day", "5-24", "must be numbers"),
