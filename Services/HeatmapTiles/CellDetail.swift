@@ -22,6 +22,8 @@ struct CellDetail: Encodable {
         var feature: String?
         var value: Double?
         var text: String
+        /// What amounts in it are in, where all its alerts agree.
+        var currency: String?
         /// Of the newest alerts in the cell.
         var alerts: Int
     }
@@ -94,8 +96,6 @@ extension MapQueries {
             guard let position = state.position(of: alert), state.lists(alert, under: ofAlerts) else { return false }
             return Tile(containing: position, zoom: cell.zoom) == cell
         }
-        let reasons = Dictionary(alerts.flatMap { Set($0.reasons.map(Payload.Reason.init)) }.map { ($0, 1) }, uniquingKeysWith: +)
-            .sorted { ($1.value, $0.key.text) < ($0.value, $1.key.text) }
         let sites = state.sites.sites(in: cell, limit: SiteTile.maxSitesPerTile).map(\.site)
             .filter { site in permitted.map { state.isPosition(site.position, inAnyOf: $0) } ?? true }
             .sorted { ($0.sort == .atm ? 0 : 1, $0.terminalID) < ($1.sort == .atm ? 0 : 1, $1.terminalID) }
@@ -103,13 +103,26 @@ extension MapQueries {
         return CellDetail(
             quadkey: cell.quadkey, bounds: [box.west, box.south, box.east, box.north], jurisdiction: jurisdiction(at: cell.centre),
             layers: layers, types: types,
-            reasons: reasons.prefix(CellDetail.maxReasons).map { .init(feature: $0.key.feature, value: $0.key.value, text: $0.key.text, alerts: $0.value) },
+            reasons: Self.reasons(of: alerts),
             terminals: sites.prefix(CellDetail.maxTerminals).map {
                 .init(
                     terminal: $0.terminalID, kind: $0.sort.rawValue, institution: $0.institution, latitude: $0.position.latitude,
                     longitude: $0.position.longitude)
             },
             alerts: alerts.prefix(CellDetail.maxAlerts).map(payload), forecast: try forecast.map { try outlook(of: cell, $0, parameters) })
+    }
+
+    /// The most frequent reasons of alerts.
+    private static func reasons(of alerts: [AlertNote]) -> [CellDetail.Reason] {
+        var currencies: [Payload.Reason: [String]] = [:]
+        for alert in alerts {
+            for reason in Set(alert.reasons.map(Payload.Reason.init)) { currencies[reason, default: []].append(alert.currency) }
+        }
+        return currencies.sorted { ($1.value.count, $0.key.text) < ($0.value.count, $1.key.text) }.prefix(CellDetail.maxReasons).map { reason, own in
+            let isOneCurrency = !own[0].isEmpty && own.allSatisfy { $0 == own[0] }
+            return .init(
+                feature: reason.feature, value: reason.value, text: reason.text, currency: isOneCurrency ? own[0] : nil, alerts: own.count)
+        }
     }
 
     private static let outlookHours = [6, 24, 72]

@@ -24,7 +24,7 @@ struct QueryParameters: Sendable {
                 let known = allowed.isEmpty ? "this takes none" : "known are \(allowed.sorted().joined(separator: ", "))"
                 throw BadQuery(field: String(name.prefix(64)), reason: "unknown parameter; \(known)")
             }
-            // Empty for everything would be guessed wrong by half of those who send it.
+            // Whether everything or nothing is meant cannot be told.
             guard !value.isEmpty else { throw BadQuery(field: name, reason: "must not be empty; leave it out for what holds without it") }
             guard values.updateValue(value, forKey: name) == nil else { throw BadQuery(field: name, reason: "given more than once") }
         }

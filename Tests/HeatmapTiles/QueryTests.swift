@@ -205,6 +205,21 @@ import Testing
         #expect(TimeExtent(0...20_000) { $0.map { $0 % 20_000 == 0 ? 1 : 0 } }.usual == 0...20_000)
     }
 
+    @Test("A cell's reason has the currency of its alerts, unless they differ")
+    func currencies() throws {
+        for (currencies, told) in [(["INR", "INR"], "INR"), (["INR", "EUR"], nil), ([""], nil)] as [([String], String?)] {
+            var state = MapState()
+            for (number, currency) in currencies.enumerated() {
+                guard case .decision(var payment) = MapStateTests.decision(number, risk: 0.95) else { continue }
+                payment.alert?.currency = currency
+                state.apply(state.change(for: [.decision(payment)]))
+            }
+            let queries = MapQueries(state: state, renderer: TileRenderer(), permitted: nil)
+            let reasons = try queries.detail(of: Tile(containing: Sample.centre, zoom: 17), QueryParameters([], allowed: [])).reasons
+            #expect(reasons.map(\.currency) == [told] && reasons.map(\.alerts) == [currencies.count])
+        }
+    }
+
     @Test("A cell's alerts are those of the filter")
     func alertsOfCell() throws {
         var state = Self.state

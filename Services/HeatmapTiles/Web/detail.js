@@ -284,7 +284,7 @@ function reasons(cell) {
   if (!cell.reasons.length) return [make('p', 'muted', text('cell.noReasons'))];
   const list = make('ol', 'plain');
   list.append(...cell.reasons.map((reason) => {
-    const item = make('li', '', formatReason(reason));
+    const item = make('li', '', formatReason(reason, reason.currency));
     if (reason.alerts > 1) item.append(' ', make('span', 'muted', text('cell.reasonAlerts', { count: formatFine(reason.alerts) })));
     return item;
   }));

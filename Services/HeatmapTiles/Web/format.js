@@ -90,7 +90,7 @@ export function formatReason({ feature = '', value, text: words }, currency) {
   if (!key || (!isKnown && !hasText('reason.unknown'))) return words.charAt(0).toUpperCase() + words.slice(1);
   const say = (format) => (isKnown ? format(value) : text('reason.unknown'));
   return text(key, {
-    days: days && whole.format(days), value: say(exact.format), amount: say((units) => formatUnits(units, currency)), share: say(formatPercent),
+    days: days && whole.format(days), window: days && formatDuration(days * 24 * HOUR), value: say(exact.format), amount: say((units) => formatUnits(units, currency)), share: say(formatPercent),
     duration: say((count) => formatDuration(count * 24 * HOUR)),
   });
 }

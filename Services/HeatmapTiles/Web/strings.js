@@ -99,8 +99,13 @@ const english = {
   'alert.decision': 'Decision',
   'alert.reasons': 'Why',
   'alert.cell': 'Show the cell around it',
-  // What else a model finds, it says in English itself.
+  // What else a model finds, it says in English itself; of amounts it does not know the currency.
   'reason.amount': 'Amount of {amount}',
+  'reason.customer_sum': 'Customer’s payments in the last {window} sum to {amount}',
+  'reason.customer_mean': 'Customer’s payments in the last {window} average {amount}',
+  'reason.customer_usual_amount': 'Customer usually pays {amount}',
+  'reason.terminal_sum': 'Terminal’s payments in the last {window} sum to {amount}',
+  'reason.terminal_mean': 'Terminal’s payments in the last {window} average {amount}',
   'hotspots.title': 'Hotspots: {unit}',
   'hotspots.none': 'No hotspots in view.',
   'failed': 'Cannot be loaded just now.',

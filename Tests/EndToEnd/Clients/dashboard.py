@@ -353,6 +353,10 @@ def look_at_a_cell(viewer):
     assert figures and "0" not in figures, figures
     tiny = page.evaluate("import('/static/format.js').then(({ formatLayer }) => ['risk', 'forecast', 'fraud'].map((layer) => formatLayer(layer, layer === 'fraud' ? 2 : 0.04)))")
     assert tiny == ["0.04", "0.04", "2"], tiny
+    # Amounts in reasons have a currency where it is known.
+    reasons = page.evaluate("""import('/static/format.js').then(({ formatReason }) => ['INR', undefined].map(
+      (currency) => formatReason({ feature: 'customer_mean_7d', value: 8400, text: '' }, currency)))""")
+    assert reasons == [f"Customer’s payments in the last 7 days average {amount}" for amount in ("₹8,400", "8,400")], reasons
     spots = page.locator("#hotspots .row-head + .muted").all_text_contents()
     assert spots and len(set(spots)) == len(spots), spots
     page.locator("#hotspots button").first.click()
