@@ -28,7 +28,8 @@ export function mapStyle(theme, base, data) {
       ...terminals(theme),
       {
         id: 'names', type: 'symbol', source: 'names',
-        layout: { 'icon-image': ['get', 'picture'], 'icon-allow-overlap': true, 'icon-ignore-placement': true }, paint: { 'icon-opacity': 0.72 },
+        // Where there is no room for all, the larger districts keep their names.
+        layout: { 'icon-image': ['get', 'picture'], 'symbol-sort-key': ['-', ['get', 'size']], 'icon-padding': 0 }, paint: { 'icon-opacity': 0.72 },
       },
       { id: 'marked', type: 'line', source: 'marked', paint: { 'line-color': theme.alert, 'line-width': 2 } },
       ...complaints(theme),

@@ -5,7 +5,7 @@ import { FADE_MILLISECONDS, heatStyle, mapStyle } from './layers.js';
 import { latitudeAt, longitudeAt, placeOf, quadkey, tileAt } from './mercator.js';
 import { countImage, nameImage } from './names.js';
 import { themes } from './palette.js';
-import { EMPTY, grid, ring } from './shapes.js';
+import { EMPTY, boxOf, grid, ring } from './shapes.js';
 import { text } from './strings.js';
 
 const PULSE_MILLISECONDS = 6_000;
@@ -212,12 +212,15 @@ export class RiskMap extends EventTarget {
     this.#map.getSource?.('names')?.setData(this.#names());
   }
 
-  /** The middles of the areas, each with the name of a picture of its name. */
+  /** The middles of the areas, each with the name of a picture of its name, and how large the area is. */
   #names() {
     return {
       type: 'FeatureCollection',
-      features: this.#areas.features.map(({ properties: { name, label } }) => (
-        { type: 'Feature', properties: { picture: `name ${name}` }, geometry: { type: 'Point', coordinates: label } })),
+      features: this.#areas.features.map((area) => {
+        const { name, label } = area.properties, [west, south, east, north] = boxOf(area);
+        const properties = { picture: `name ${name}`, size: (east - west) * (north - south) };
+        return { type: 'Feature', properties, geometry: { type: 'Point', coordinates: label } };
+      }),
     };
   }
 

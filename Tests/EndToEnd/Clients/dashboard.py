@@ -885,6 +885,30 @@ def agree_on_counts(viewer):
     seen["withoutPlace"] = without
 
 
+def read_the_names(viewer):
+    """No district's name lies on another's: where there is no room for all, some are left out."""
+    page = viewer.page
+    areas = page.evaluate("fetch('/api/areas').then((answer) => answer.json())")["features"]
+    place = viewer.parameters()["place"]
+    latitude, longitude, zoom = (float(number) for number in place.split(","))
+    for out in (0, 3):
+        viewer.visit(f"/#layer=risk&span=all&place={latitude},{longitude},{zoom - out}")
+        page.wait_for_selector("#app:not([hidden])")
+        viewer.rest()
+        shown, on_another = page.evaluate("""() => {
+          const boxes = keptMap.queryRenderedFeatures({ layers: ['names'] }).map(({ geometry, properties: { picture } }) => {
+            const { x, y } = keptMap.project(geometry.coordinates), { data, pixelRatio } = keptMap.style.getImage(picture);
+            return [x, y, data.width / pixelRatio / 2, data.height / pixelRatio / 2];
+          });
+          const touch = ([x, y, wide, high], [otherX, otherY, otherWide, otherHigh]) => Math.abs(x - otherX) < wide + otherWide - 1 && Math.abs(y - otherY) < high + otherHigh - 1;
+          return [boxes.length, boxes.filter((box, index) => boxes.slice(index + 1).some((other) => touch(box, other))).length];
+        }""")
+        assert on_another == 0 and 0 < shown <= len(areas), (out, shown, on_another)
+    viewer.visit(f"/#layer=risk&span=all&place={place}")
+    page.wait_for_selector("#app:not([hidden])")
+    viewer.rest()
+
+
 def refit(viewer):
     """What is looked at stays in view, and free of what lies over the map, when the window becomes smaller, and is there again when it grows."""
     page = viewer.page
@@ -1091,6 +1115,7 @@ with sync_playwright() as playwright:
     step(turn_pages_of_alerts, officer)
     step(agree_on_counts, officer)
     step(refit, officer)
+    step(read_the_names, officer)
     step(dim_what_is_old, officer)
     step(move_live, officer)
     step(begin_an_hour, officer)
