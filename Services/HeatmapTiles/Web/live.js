@@ -31,8 +31,8 @@ export async function keepUp(span, load) {
   return true;
 }
 
-/** The service says that it is alive every 15 s; after more than twice that, it hangs or the network does. */
-const SILENCE_MILLISECONDS = 35_000;
+/** The service says that it is alive every 15 s; when even that is late, it hangs or the network does. */
+const SILENCE_MILLISECONDS = 20_000;
 
 export class Live extends EventTarget {
   #source = null;
@@ -41,6 +41,17 @@ export class Live extends EventTarget {
   #failures = 0;
   /** When the service was heard last, in milliseconds; null before that. */
   heardAt = null;
+
+  constructor() {
+    super();
+    // A connection of a machine without a network stays open for long; the browser knows better.
+    window.addEventListener('offline', () => { if (this.#source) this.#lose(); });
+    window.addEventListener('online', () => {
+      if (!this.#source) return;
+      this.stop();
+      this.start();
+    });
+  }
 
   start() {
     if (!this.#failures) this.#tell('connecting');
@@ -78,10 +89,12 @@ export class Live extends EventTarget {
 
   #awaitNews() {
     clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => {
-      this.#tell('off');
-      this.#startAgain();
-    }, SILENCE_MILLISECONDS);
+    this.#silence = setTimeout(() => this.#lose(), SILENCE_MILLISECONDS);
+  }
+
+  #lose() {
+    this.#tell('off');
+    this.#startAgain();
   }
 
   #startAgain() {

@@ -966,7 +966,8 @@ def hang_and_heal(viewer):
     live = viewer.page.locator("#live")
     os.kill(process, signal.SIGSTOP)
     try:
-        expect(live).to_have_class("live is-off", timeout=PATIENCE)
+        # It says every 15 s that it is alive.
+        expect(live).to_have_class("live is-off", timeout=23_000)
         expect(viewer.page.locator("#map-note")).to_contain_text("connection is lost")
     finally:
         os.kill(process, signal.SIGCONT)
@@ -974,6 +975,18 @@ def hang_and_heal(viewer):
     expect(viewer.page.locator("#map-note")).not_to_contain_text("connection is lost")
     viewer.rest()
     assert viewer.page.locator(".retry").count() == 0
+
+
+def go_offline(viewer):
+    """That the machine has no network any more shows at once, and that it has one again does too."""
+    live, note = viewer.page.locator("#live"), viewer.page.locator("#map-note")
+    viewer.context.set_offline(True)
+    expect(live).to_have_class("live is-off", timeout=3_000)
+    expect(note).to_contain_text("connection is lost", timeout=3_000)
+    viewer.context.set_offline(False)
+    expect(live).to_have_class("live is-on", timeout=10_000)
+    expect(note).not_to_contain_text("connection is lost")
+    viewer.rest()
 
 
 def open_bad_links(viewer):
@@ -1121,6 +1134,7 @@ with sync_playwright() as playwright:
     step(begin_an_hour, officer)
     step(lose_and_heal, officer)
     step(hang_and_heal, officer)
+    step(go_offline, officer)
     step(open_bad_links, officer)
     step(look_at_a_complaint, officer)
     step(look_ahead, officer)
