@@ -21,7 +21,10 @@ struct IngestionGatewayConfiguration: Sendable {
         let text = file.isEmpty ? nil : try? String(contentsOfFile: file, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
         tokens = text.flatMap(KeyedTokens.init(hexadecimal:))
         if text != nil, tokens == nil { reader.fail(name, "does not hold 64 hexadecimal digits") }
-        vault = Self.vault(from: reader) ?? tokens?.derivedVault
+        let derived = tokens?.derivedVault
+        let own = Self.vault(from: reader)
+        // What was sealed before there was a file stays readable, and is sealed anew as after any other change of keys.
+        vault = if let own, let derived { own.opening(derived) } else { own ?? derived }
         let days = reader.int(
             "VIGIL_INGESTION_RETENTION_DAYS", default: 0, in: 0...36_500, "days that the log is kept at least, 62 or more; 0 keeps it for ever")
         if (1..<62).contains(days) { reader.fail("VIGIL_INGESTION_RETENTION_DAYS", "is less than 62: names of transactions are checked that far back") }
@@ -49,7 +52,7 @@ extension IngestionGatewayConfiguration {
     private static func vault(from reader: ConfigurationReader) -> Vault? {
         let name = "VIGIL_INGESTION_VAULT_KEYS_FILE"
         guard let file = reader.optionalFile(
-            name, "keys for raw identifiers: lines of a name and 64 hexadecimal digits, the active key last; derived from the token key if none")
+            name, "keys for raw identifiers: lines of a name and 64 hexadecimal digits, the active key last; one derived from the token key if none")
         else { return nil }
         let vault = (try? String(contentsOfFile: file, encoding: .utf8)).flatMap(Vault.init(lines:))
         if vault == nil { reader.fail(name, "does not hold lines of a name and 64 hexadecimal digits") }

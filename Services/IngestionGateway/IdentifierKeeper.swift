@@ -85,11 +85,18 @@ final class IdentifierKeeper: Sendable {
 
     func open(_ sealed: SealedIdentifier) throws -> RawIdentifier { try vault.open(sealed) }
 
-    /// Seals with the active key what an earlier one has sealed, until nothing is left or the task is cancelled.
+    /// Keys that identifiers are sealed with and that are not here.
+    func missingKeys(_ database: PrivacyDatabase) async throws -> [String] {
+        try await database.keyIDs().subtracting(vault.keyIDs).sorted()
+    }
+
+    /// Seals with the active key what an earlier one has sealed, until nothing is left or the task is cancelled. What can be opened no
+    /// more stays as it is.
     func reseal(_ database: PrivacyDatabase, logger: Logger, batchRows: Int = 1_000) async throws {
+        let earlierKeys = vault.keyIDs.subtracting([vault.activeKeyID])
         var count = 0
         while true {
-            let earlier = try await database.sealed(notUnder: vault.activeKeyID, limit: batchRows)
+            let earlier = try await database.sealed(under: earlierKeys, limit: batchRows)
             guard !earlier.isEmpty else { break }
             try await database.replace(try earlier.map { try vault.seal(vault.open($0)) })
             count += earlier.count

@@ -20,6 +20,12 @@ enum IngestionGateway {
             let privacy = PrivacyDatabase(pool: pool)
             let keeper = IdentifierKeeper(vault: vault)
             try await privacy.createPartitions()
+            // No reason not to take in payments: they need the active key only.
+            for key in try await keeper.missingKeys(privacy) {
+                runtime.logger.error(
+                    "identifiers are sealed with a key that is not here, and cannot be revealed; put it back into VIGIL_INGESTION_VAULT_KEYS_FILE",
+                    metadata: ["key": "\(key)"])
+            }
             try await withStores(configuration.featureStoreRing, runtime) { stores, models in
                 let decider = Decider(
                     stores: stores, models: ModelsV1.ModelService.Client(models),

@@ -12,7 +12,7 @@ struct Vault: Sendable {
     }
 
     let activeKeyID: String
-    private let keys: [String: SymmetricKey]
+    private var keys: [String: SymmetricKey]
 
     /// - Parameter text: lines of a key's name and 64 hexadecimal digits, the active key last. Nil for anything else.
     init?(lines text: String) {
@@ -36,6 +36,16 @@ struct Vault: Sendable {
     init(derivedFrom secret: SymmetricKey) {
         activeKeyID = "derived"
         keys = ["derived": HKDF<SHA256>.deriveKey(inputKeyMaterial: secret, info: Array("vigil identifiers".utf8), outputByteCount: 32)]
+    }
+
+    /// Those that identifiers can be opened with.
+    var keyIDs: Set<String> { Set(keys.keys) }
+
+    /// The same vault, which also opens what another one has sealed. Of two keys with one name its own stays.
+    func opening(_ earlier: Vault) -> Vault {
+        var vault = self
+        vault.keys.merge(earlier.keys) { own, _ in own }
+        return vault
     }
 
     func seal(_ identifier: RawIdentifier) throws -> SealedIdentifier {

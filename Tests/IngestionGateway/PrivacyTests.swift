@@ -62,12 +62,49 @@ import Testing
                 if let keep = PrivacyDatabase.keep([sealed]) { try await pool.execute(keep) }
             }
             try await IdentifierKeeper(vault: vault("k1", "k2")).reseal(database, logger: testLogger, batchRows: 10)
-            #expect(try await database.sealed(notUnder: "k2", limit: 100).isEmpty)
-            let kept = try await database.sealed(notUnder: "none", limit: 100)
+            #expect(try await database.keyIDs() == ["k2"])
+            let kept = try await database.sealed(under: ["k2"], limit: 100)
             #expect(kept.count == 25)
             let values = try kept.map { try vault("k2").open($0).value }
             #expect(Set(values) == Set((0..<25).map { "v\($0)" }))
         }
+    }
+
+    @Test func keysOfTheirOwnReplaceTheDerivedOneAndAKeyThatIsGoneHoldsNothingUp() async throws {
+        let derived = Vault(derivedFrom: SymmetricKey(size: .bits256))
+        try await TemporaryPostgres.withPool { pool in
+            try await migrate(pool, migrations: IngestionDatabase.migrations)
+            let database = PrivacyDatabase(pool: pool)
+            #expect(try await database.keyIDs().isEmpty)
+            for (vault, token) in [(derived, "t1"), (try vault("k1"), "t2"), (derived, "t3")] {
+                let sealed = try vault.seal(RawIdentifier(kind: .card, token: token, value: "of \(token)", owner: nil))
+                if let keep = PrivacyDatabase.keep([sealed]) { try await pool.execute(keep) }
+            }
+            let vault = try vault("k2").opening(derived)
+            let keeper = IdentifierKeeper(vault: vault)
+            #expect(vault.activeKeyID == "k2")
+            #expect(try await keeper.missingKeys(database) == ["k1"])
+            try await keeper.reseal(database, logger: testLogger)
+            let values = try await database.sealed(under: ["k2"], limit: 10).map { try vault.open($0).value }
+            #expect(values == ["of t1", "of t3"])
+            #expect(try await database.keyIDs() == ["k1", "k2"])
+        }
+    }
+
+    @Test func aFileOfKeysLeavesTheDerivedKeyReadable() throws {
+        let folder = FileManager.default.temporaryDirectory
+        let (token, keys) = (folder.appending(path: "token-\(UUID().uuidString)"), folder.appending(path: "keys-\(UUID().uuidString)"))
+        defer { for file in [token, keys] { try? FileManager.default.removeItem(at: file) } }
+        let secret = String(repeating: "0123456789abcdef", count: 4)
+        try Data(secret.utf8).write(to: token)
+        try Data("k1 \(secret)\n".utf8).write(to: keys)
+        func vault(_ more: [String: String]) throws -> Vault {
+            let environment = ["VIGIL_INGESTION_TOKEN_KEY_FILE": token.path].merging(more) { $1 }
+            return try #require(IngestionGatewayConfiguration(from: ConfigurationReader(environment: environment)).vault)
+        }
+        let sealed = try vault([:]).seal(RawIdentifier(kind: .card, token: "c", value: "4111", owner: nil))
+        let later = try vault(["VIGIL_INGESTION_VAULT_KEYS_FILE": keys.path])
+        #expect(try later.activeKeyID == "k1" && later.open(sealed).value == "4111")
     }
 
     @Test func erasureTakesAllOfOnePersonAndKeepsNothingOfItAgain() async throws {

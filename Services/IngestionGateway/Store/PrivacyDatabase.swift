@@ -106,10 +106,26 @@ struct PrivacyDatabase: Sendable {
         }
     }
 
-    /// Some identifiers under another key than this one, to be sealed again.
-    func sealed(notUnder keyID: String, limit: Int) async throws -> [SealedIdentifier] {
+    /// The keys that identifiers are sealed with, each found by one look into their index.
+    func keyIDs() async throws -> Set<String> {
         let rows = try await pool.query(
-            "SELECT token, kind, owner, key_id, sealed FROM identifiers WHERE key_id <> \(keyID) ORDER BY token LIMIT \(limit)")
+            """
+            WITH RECURSIVE keys AS (
+                SELECT min(key_id) AS key_id FROM identifiers
+                UNION ALL
+                SELECT (SELECT min(i.key_id) FROM identifiers i WHERE i.key_id > keys.key_id) FROM keys WHERE keys.key_id IS NOT NULL
+            )
+            SELECT key_id FROM keys WHERE key_id IS NOT NULL
+            """)
+        return Set(try rows.decode(String.self))
+    }
+
+    /// Some identifiers under these keys, to be sealed again.
+    func sealed(under keyIDs: Set<String>, limit: Int) async throws -> [SealedIdentifier] {
+        let rows = try await pool.query(
+            """
+            SELECT token, kind, owner, key_id, sealed FROM identifiers WHERE key_id = ANY (\(Array(keyIDs))) ORDER BY token LIMIT \(limit)
+            """)
         return try rows.decode(String.self, String.self, String?.self, String.self, [UInt8].self).compactMap { token, kind, owner, key, sealed in
             IdentifierKind(rawValue: kind).map { SealedIdentifier(token: token, kind: $0, owner: owner, keyID: key, sealed: sealed) }
         }
