@@ -39,6 +39,8 @@ enum Payload {
         /// The first hour with an event, and the end of the last, without strays far off; absent while there is none.
         var from: String?
         var to: String?
+        /// How many payments and complaints have a date far outside of that, under no filter.
+        var strays: Int
         var layers: [LayerInfo]
         var jurisdictions: Int
         /// The hours that the forecast covers; absent while there is none.
@@ -205,7 +207,7 @@ struct MapQueries {
         return Payload.Summary(
             revision: permitted == nil ? state.revision : nil,
             from: hours.map { Payload.time(hour: $0.lowerBound) },
-            to: hours.map { Payload.time(hour: $0.upperBound + 1) },
+            to: hours.map { Payload.time(hour: $0.upperBound + 1) }, strays: extent.strays,
             layers: layers, jurisdictions: visibleAreas.count,
             forecastFrom: forecast.map { Payload.time(hour: $0.hours.lowerBound) },
             forecastTo: forecast.map { Payload.time(hour: $0.hours.upperBound) },  forecastTypes: knownForecastTypes)
@@ -307,7 +309,10 @@ struct MapQueries {
             let spans = [state.cube.hours, state.nowhereHours].compactMap { $0 }
             let first = spans.map(\.lowerBound).min(), last = spans.map(\.upperBound).max()
             let extent = TimeExtent(first.flatMap { first in last.map { first...$0 } }) { hours in
-                state.nowhere.reduce(into: state.cube.counts(byHourIn: hours, of: nil)) { $0[$1.key.hour - hours.lowerBound] += $1.value.count }
+                state.nowhere.reduce(into: state.cube.counts(byHourIn: hours, of: nil)) { counts, entry in
+                    let (slot, tally) = entry
+                    if slot.kind.signal.isFirst { counts[slot.hour - hours.lowerBound] += tally.count }
+                }
             }
             return (extent, state.cube.kinds.kinds)
         }

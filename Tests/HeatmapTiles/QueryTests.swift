@@ -191,6 +191,7 @@ import Testing
             let queries = MapQueries(state: state, renderer: TileRenderer(), permitted: permitted)
             let summary = try queries.summary(QueryParameters([], allowed: []))
             if permitted == nil { #expect(summary.from == before.from && summary.to == before.to) }
+            #expect(before.strays == 0 && summary.strays == (permitted == nil ? 3 : 2))
             #expect(try #require(summary.from) > "2026" && #require(summary.to) < "2027")
             #expect(try queries.series(Self.filter([], layer: .risk), in: nil, bucketHours: 1).counts.count <= 21 * 24)
         }
@@ -200,7 +201,7 @@ import Testing
         #expect(old.from == "1999-01-01T00:00:00Z" && old.counts.reduce(0, +) == 1)
         // Few events, and the span is too long: the fullest part of it.
         let few = TimeExtent(10...200_000) { $0.map { [10, 199_000, 200_000].contains($0) ? 1 : 0 } }
-        #expect(few.usual == 199_000...200_000 && few.all == 10...200_000)
+        #expect(few.usual == 199_000...200_000 && few.all == 10...200_000 && few.strays == 1)
         // A gap within what is usual is none.
         #expect(TimeExtent(0...20_000) { $0.map { $0 % 20_000 == 0 ? 1 : 0 } }.usual == 0...20_000)
     }

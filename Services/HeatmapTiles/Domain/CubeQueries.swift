@@ -128,10 +128,10 @@ extension Cube {
         return (hours, kinds)
     }
 
-    /// How many events there were in each of these hours, in the cells of a mask, or in all.
+    /// How many payments and complaints there were in each of these hours, in the cells of a mask, or in all.
     func counts(byHourIn hours: ClosedRange<Int>, of cells: [Bool]?) -> [Int] {
         let filter = CubeFilter.Prepared(
-            kinds: [Bool](repeating: true, count: kinds.kinds.count), hours: hours.lowerBound..<hours.upperBound + 1, hoursBefore: nil,
+            kinds: kinds.kinds.map(\.signal.isFirst), hours: hours.lowerBound..<hours.upperBound + 1, hoursBefore: nil,
             hoursOfWeek: nil, cells: nil)
         var counts = [Int](repeating: 0, count: hours.count)
         guard let cells else {

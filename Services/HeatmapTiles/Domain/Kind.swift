@@ -10,6 +10,9 @@ enum Signal: String, Sendable, Hashable, CaseIterable {
     case complaint
     /// Complaints to expect, told by the model server; never stored. Its sum of risks is their number, its type a crime type or all.
     case forecast
+
+    /// Whether it tells of an event for the first time; frauds and alerts are payments that are counted already.
+    var isFirst: Bool { self == .transaction || self == .complaint }
 }
 
 /// A signal and its type: the finest distinction that the cube keeps.

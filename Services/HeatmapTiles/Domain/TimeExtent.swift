@@ -4,6 +4,8 @@ struct TimeExtent {
     var all: ClosedRange<Int>?
     /// The same without strays; never longer than ``QueryParameters/maxSpanDays``.
     var usual: ClosedRange<Int>?
+    /// How many events are strays.
+    var strays = 0
 
     /// Shorter spans are taken as they are.
     private static let shortestHours = 366 * 24
@@ -15,7 +17,9 @@ struct TimeExtent {
     init(_ all: ClosedRange<Int>?, counts: (ClosedRange<Int>) -> [Int]) {
         (self.all, usual) = (all, all)
         guard let all, all.count > Self.shortestHours else { return }
-        usual = Self.withoutStrays(zip(all, counts(all)).filter { $0.1 > 0 })
+        let hours = zip(all, counts(all)).filter { $0.1 > 0 }
+        usual = Self.withoutStrays(hours)
+        strays = hours.reduce(0) { usual?.contains($1.0) == false ? $0 + $1.1 : $0 }
     }
 
     /// At most a hundredth of the events is left out at each end; more where the rest would be too long.

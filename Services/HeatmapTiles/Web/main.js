@@ -16,7 +16,7 @@ import { ModelsPage } from './models.js';
 import { Notes, emptiness, strangeness } from './notes.js';
 import { alertFilter, chooseSpan, expectedTotal, isChosen, outlook, recordedFilter, unfiltered } from './outlook.js';
 import { Player } from './player.js';
-import { Counters, segments, showExpected, showFailure, showHotspots, showLoading, showPlaceless } from './panels.js';
+import { Counters, segments, showExpected, showFailure, showHotspots, showLeftOut, showLoading } from './panels.js';
 import { rove } from './rove.js';
 import { boxOf } from './shapes.js';
 import { ITEMS, LAYERS, RECORDED, ViewState } from './state.js';
@@ -307,7 +307,7 @@ class Dashboard {
       this.#state.data = span(summary.from, summary.to);
       this.#state.forecast = span(summary.forecastFrom, summary.forecastTo);
       this.#counters.update(summary.layers, this.#state.layer);
-      showPlaceless(element('placeless'), summary.layers);
+      showLeftOut(element('left-out'), summary.layers, this.#state.preset === 'all' ? summary.strays : 0);
       this.#notes.clear('figures');
       this.#noteEmptiness();
       return true;

@@ -97,13 +97,17 @@ export function whereAndWhen(place, when) {
   return line;
 }
 
-/** Says how much is counted that has no place, and so is in no figure of the map. */
-export function showPlaceless(root, layers) {
+/** Says how much is counted that has no place, and so is in no figure of the map, and how much has a date that lies outside all of time. */
+export function showLeftOut(root, layers, strays) {
   const parts = layers.filter(({ name, withoutPlace }) => name !== 'risk' && withoutPlace > 0)
     .map(({ name, withoutPlace }) => `${formatCount(withoutPlace)} ${unitName(name, withoutPlace)}`);
-  root.hidden = !parts.length;
-  root.title = text('about.withoutPlace');
-  root.textContent = parts.length ? text('counters.withoutPlace', { what: parts.join(', ') }) : '';
+  const lines = [
+    parts.length && make('span', '', text('counters.withoutPlace', { what: parts.join(', ') })),
+    strays && make('span', '', text(strays === 1 ? 'counters.oneStray' : 'counters.strays', { count: formatCount(strays) })),
+  ].filter(Boolean);
+  root.hidden = !lines.length;
+  root.title = parts.length ? text('about.withoutPlace') : '';
+  root.replaceChildren(...lines);
 }
 
 /** Says how much is expected in a length of time; nothing with null. */

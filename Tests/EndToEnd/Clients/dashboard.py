@@ -881,7 +881,15 @@ def agree_on_counts(viewer):
         assert layers["alerts"]["count"] + layers["alerts"]["withoutPlace"] == len(everything), (layers["alerts"], len(everything))
     without = {name: layer["withoutPlace"] for name, layer in layers.items() if name != "risk" and layer["withoutPlace"]}
     if without:
-        expect(page.locator("#placeless")).to_contain_text("Without a place", timeout=PATIENCE)
+        expect(page.locator("#left-out")).to_contain_text("Without a place", timeout=PATIENCE)
+    # What has a date far outside all of time is left out of it, which is said.
+    summary = page.evaluate("fetch('/api/summary').then((answer) => answer.json())")
+    page.route("**/api/summary*", lambda route: route.fulfill(json={**summary, "strays": 3}))
+    page.reload()
+    expect(page.locator("#left-out")).to_contain_text("3 with a date far outside are left out", timeout=PATIENCE)
+    page.click("#presets [data-value='24h']")
+    expect(page.locator("#left-out")).not_to_contain_text("left out", timeout=PATIENCE)
+    page.unroute("**/api/summary*")
     seen["withoutPlace"] = without
 
 
