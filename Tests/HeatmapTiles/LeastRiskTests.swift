@@ -19,10 +19,10 @@ import Testing
         var generator = SplitMix64(seed: seed)
         var filter = CubeTests.randomFilter(&generator)
         filter.minimumRisk = .random(in: 0..<0.6, using: &generator)
-        let channels = Self.state.cube.kinds.types(of: .transaction)
-        filter.types = Bool.random(using: &generator) ? Set(channels.shuffled(using: &generator).prefix(2)) : nil
         if Bool.random(using: &generator) { filter.jurisdictions = ["north"] }
         let queries = MapQueries(state: Self.state, renderer: TileRenderer(), permitted: filter.jurisdictions)
+        let channels = queries.knownKinds().types(of: .transaction)
+        filter.types = Bool.random(using: &generator) ? Set(channels.shuffled(using: &generator).prefix(2)) : nil
         let parameters = try QueryParameters(ForeignDecoderTests.query(filter), allowed: QueryParameters.filterNames)
         let summary = Dictionary(uniqueKeysWithValues: try queries.summary(parameters).layers.map { ($0.name, $0.count) })
         var byLayer: [Layer: [UInt64: Int]] = [:]
