@@ -216,6 +216,7 @@ struct ImportCommand: AsyncParsableCommand {
             file: label == nil ? file : "-", kind: kind, rejects: rejects ?? label.map { "./\(Self.fileName($0)).\(kind.rawValue).rejects.csv" })
         if let channel, label == nil { files.source = .init(kind: kind, file: file, mapping: mapping, gateway: channel.target) }
         if files.source == nil { files.checkpoint = nil }
+        files.keepsEarlierRejects = !dryRun && (label != nil || file == "-")
         // What a dry run refuses is not what an import that may go on later has refused.
         if dryRun, rejects == nil { files.rejects += ".dry-run.csv" }
         let bankID = suite?.suite.bank.bankID ?? suite?.suite.bank.subject ?? "bank"
@@ -245,6 +246,7 @@ struct ImportCommand: AsyncParsableCommand {
             result.error = result.error ?? plainly(error)
         }
         result.firstRejected = session.firstFaults
+        result.earlierRejectsFiles = session.earlierRejects
         if result.error == nil, session.isWithoutRows {
             result.note = "\(label ?? file) has no rows: it has a header at most, and nothing below it"
         }

@@ -20,6 +20,8 @@ struct ImportResult: Encodable {
     var seconds = 0.0
     var rowsPerSecond = 0.0
     var rejectsFile: String?
+    /// Of earlier runs, whose rows do not come again; they stay until somebody takes them away.
+    var earlierRejectsFiles: [String] = []
     /// The first few, each in words; what names a person is masked.
     var firstRejected: [String] = []
     var note: String?
@@ -81,6 +83,10 @@ struct ImportResult: Encodable {
         }
         lines.append("  \(number(rejected)) rejected" + (rejectsFile.map { ": \($0)" } ?? ""))
         lines += firstRejected.map { "    \($0)" }
+        if let latest = earlierRejectsFiles.first {
+            let others = earlierRejectsFiles.count > 1 ? " and \(earlierRejectsFiles.count - 1) more beside it" : ""
+            lines.append("  rejects of earlier runs are kept: \(latest)\(others)")
+        }
         if empty > 0 { lines.append("  \(number(empty)) say nothing yet") }
         if interrupted || error != nil, !dryRun {
             let goingOn = error == nil ? "; run the same command again to go on" : "; once that is mended, the same command goes on from here"

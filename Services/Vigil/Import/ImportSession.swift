@@ -10,6 +10,8 @@ final class ImportSession: Sendable {
         /// Nil where an import cannot go on after an interruption.
         var checkpoint: String?
         var source: ImportCheckpoint.Source?
+        /// Whether what earlier runs refused stays, because its rows do not come again.
+        var keepsEarlierRejects = false
     }
 
     fileprivate static let checkpointInterval = Duration.seconds(1)
@@ -52,7 +54,7 @@ final class ImportSession: Sendable {
         lock = try ImportLock(path: files.rejects)
         var checkpoint = resume ? files.checkpoint.flatMap(ImportCheckpoint.read) : nil
         if checkpoint?.source != files.source { checkpoint = nil }
-        let rejects = try RejectsFile(path: files.rejects, keptBytes: checkpoint?.rejectsBytes ?? 0)
+        let rejects = try RejectsFile(path: files.rejects, keptBytes: checkpoint?.rejectsBytes ?? 0, keepsEarlier: files.keepsEarlierRejects)
         if let checkpoint {
             try reader.skip(to: checkpoint.position.rowPosition)
             if checkpoint.isPositionDone { _ = try reader.next() }
@@ -149,6 +151,7 @@ final class ImportSession: Sendable {
 
     /// Of this run: the first rows that were refused, in words.
     var firstFaults: [String] { state.withLock { $0.rejects.firstFaults } }
+    var earlierRejects: [String] { state.withLock { $0.rejects.earlier } }
     /// Whether the file was read to its end and had no row.
     var isWithoutRows: Bool { state.withLock { $0.isAtEnd && $0.failure == nil && $0.ledger.counts.rows == 0 } }
 

@@ -18,12 +18,21 @@ final class RejectsFile {
     /// What is in the file, counted in bytes.
     private(set) var bytesWritten: Int64 = 0
 
-    /// - Parameter keptBytes: how much of an existing file belongs to this import; the rest is cut off.
+    /// Those of earlier runs, the newest first, where their rows do not come again.
+    private(set) var earlier: [String] = []
+
+    /// - Parameters:
+    ///   - keptBytes: how much of an existing file belongs to this import; the rest is cut off.
+    ///   - keepsEarlier: whether what an earlier run refused stays, under a name with its time as soon as this run refuses a row.
     /// - Throws: when what lies there is no rejects file, so that no other file is ever lost to a slip of the pen, or is shorter than
     ///   what this import had written.
-    init(path: String, keptBytes: Int64 = 0) throws {
+    init(path: String, keptBytes: Int64 = 0, keepsEarlier: Bool = false) throws {
         self.path = path
         if FileManager.default.fileExists(atPath: path) { try Self.requireRejectsFile(path, ofBytes: keptBytes) }
+        if keepsEarlier {
+            earlier = Self.earlier(than: path)
+            return
+        }
         guard keptBytes > 0 else {
             if FileManager.default.fileExists(atPath: path) { try FileManager.default.removeItem(atPath: path) }
             return
@@ -93,6 +102,7 @@ final class RejectsFile {
     func flush() throws {
         guard !writer.bytes.isEmpty else { return }
         if handle == nil {
+            if earlier.first == path { earlier[0] = try Self.setAside(path) }
             guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]),
                 let made = FileHandle(forWritingAtPath: path)
             else { throw SuiteConnection.Problem(description: "cannot write the rejects to \(path); choose another place with --rejects") }
@@ -101,5 +111,42 @@ final class RejectsFile {
         let bytes = writer.take()
         try orPlainly("write the rejects to \(path)") { try handle?.write(contentsOf: bytes) }
         bytesWritten += Int64(bytes.count)
+    }
+
+    // MARK: Of earlier runs
+
+    private static let suffix = ".rejects.csv"
+
+    /// What a file's names begin with, and its folder.
+    private static func stem(of path: String) -> (folder: URL, name: String) {
+        let url = URL(fileURLWithPath: path)
+        let name = url.lastPathComponent
+        return (url.deletingLastPathComponent(), name.hasSuffix(suffix) ? String(name.dropLast(suffix.count)) : name)
+    }
+
+    private static func earlier(than path: String) -> [String] {
+        let (folder, stem) = stem(of: path)
+        let aside = #/\.\d{8}T\d{6}Z(?:-\d+)?/#
+        let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).filter { name in
+            name.hasPrefix(stem) && name.hasSuffix(suffix) && name.dropFirst(stem.count).dropLast(suffix.count).wholeMatch(of: aside) != nil
+        }
+        let latest = FileManager.default.fileExists(atPath: path) ? [path] : []
+        return latest + names.sorted(by: >).map { folder.appending(path: $0).path }
+    }
+
+    /// Gives an earlier run's file a name with the time at which it was written.
+    private static func setAside(_ path: String) throws -> String {
+        let (folder, stem) = stem(of: path)
+        let written = try FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date ?? .now
+        let time = written.formatted(.iso8601.dateSeparator(.omitted).timeSeparator(.omitted))
+        var name = "\(stem).\(time)\(suffix)"
+        var number = 2
+        while FileManager.default.fileExists(atPath: folder.appending(path: name).path) {
+            name = "\(stem).\(time)-\(number)\(suffix)"
+            number += 1
+        }
+        let target = folder.appending(path: name).path
+        try orPlainly("keep the earlier rejects in \(target)") { try FileManager.default.moveItem(atPath: path, toPath: target) }
+        return target
     }
 }

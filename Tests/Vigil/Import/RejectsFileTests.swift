@@ -29,6 +29,28 @@ struct RejectsFileTests {
         }
     }
 
+    @Test func whatEarlierRunsRefusedStaysWhereItsRowsDoNotComeAgain() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "vigil-rejects-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let path = folder.appending(path: "core-bank.transactions.rejects.csv").path
+        func run(_ rows: Range<Int>) throws -> RejectsFile {
+            let file = try RejectsFile(path: path, keepsEarlier: true)
+            for row in rows { file.append(RowPosition(row: row, line: row, byteOffset: 0), [rejection]) }
+            try file.flush()
+            return file
+        }
+        #expect(try run(1..<2).earlier == [])
+        let without = try run(0..<0)
+        #expect(without.earlier == [path] && !without.exists)
+        let second = try run(2..<3)
+        #expect(second.earlier.count == 1 && second.earlier != [path])
+        #expect(try String(contentsOfFile: second.earlier[0], encoding: .utf8).contains("\n1,1,"))
+        #expect(try String(contentsOfFile: path, encoding: .utf8).contains("\n2,2,"))
+        #expect(try run(3..<4).earlier.count == 2)
+        #expect(Set(try run(0..<0).earlier).count == 3)
+    }
+
     @Test func tellsTheFirstFaultsInWords() throws {
         try withPath { path in
             let rejects = try RejectsFile(path: path)
