@@ -113,15 +113,15 @@ struct ImportCommand: AsyncParsableCommand {
                 guard let file, webURL == nil else { throw ValidationError("--propose-mapping looks at a file.") }
                 return try propose(file)
             }
-            while true {
-                let result = try await once()
-                try result.show(as: format)
-                guard let every = source.every, result.status != 130 else {
-                    if result.status != 0 { throw ExitCode(result.status) }
-                    return
-                }
-                try await Task.sleep(for: .seconds(every.seconds))
+            let mapping = try Mapping.load(mapping ?? "")
+            guard mapping.kind == kind else {
+                throw SuiteConnection.Problem(
+                    description: "the mapping \(mapping.name) is for \(mapping.kind.rawValue), not for \(kind.rawValue)")
             }
+            if let every = source.every { return try await repeatedly(mapping, every: every) }
+            let result = try await once(mapping)
+            try result.show(as: format)
+            if result.status != 0 { throw ExitCode(result.status) }
         } catch let code as ExitCode {
             throw code
         } catch let error as ValidationError {
@@ -150,9 +150,29 @@ struct ImportCommand: AsyncParsableCommand {
 
     private var identity: SuiteConnection.Identity { self.as ?? (kind == .complaints ? .agency : .bank) }
 
-    private func once() async throws -> ImportResult {
+    /// Until it is interrupted. What goes wrong is told, and the next time may do better, unless the command itself is wrong.
+    private func repeatedly(_ mapping: Mapping, every: ImportSourceOptions.Interval) async throws {
+        while true {
+            var pause = Duration.seconds(every.seconds)
+            do {
+                let result = try await once(mapping)
+                try result.show(as: format)
+                if result.interrupted { throw ExitCode(result.status) }
+            } catch let error as ExitCode {
+                throw error
+            } catch let mistake as ImportMistake {
+                throw mistake
+            } catch {
+                try Task.checkCancellation()
+                if let wait = (error as? WebSource.Refusal)?.retryAfter { pause = max(pause, wait) }
+                Self.tell("\(plainly(error)); the next try is in \(ImportProgress.span(seconds: Double(pause.components.seconds)))")
+            }
+            try await Task.sleep(for: pause)
+        }
+    }
+
+    private func once(_ mapping: Mapping) async throws -> ImportResult {
         let started = ContinuousClock.now
-        let mapping = try Mapping.load(mapping ?? "")
         if let file, webURL == nil { return try await perform(file, mapping, started) }
         if let webURL {
             return try await take(from: WebSource(url: webURL, paging: source.paging, records: mapping.format.records), mapping, started)
@@ -206,10 +226,6 @@ struct ImportCommand: AsyncParsableCommand {
     private func perform(
         _ file: String, _ mapping: Mapping, _ started: ContinuousClock.Instant, label: String? = nil
     ) async throws -> ImportResult {
-        guard mapping.kind == kind else {
-            throw SuiteConnection.Problem(
-                description: "the mapping \(mapping.name) is for \(mapping.kind.rawValue), not for \(kind.rawValue)")
-        }
         let suite = dryRun ? nil : try connection.connection()
         let channel = try suite?.channelConfiguration(Importer.gateway)
         var files = ImportFiles.place(
@@ -248,7 +264,7 @@ struct ImportCommand: AsyncParsableCommand {
         result.firstRejected = session.firstFaults
         result.earlierRejectsFiles = session.earlierRejects
         if result.error == nil, session.isWithoutRows {
-            result.note = "\(label ?? file) has no rows: it has a header at most, and nothing below it"
+            result.note = "\(label ?? file) has no rows: a header at most, and nothing to import"
         }
         result.canGoOn = session.canGoOn
         result.finish(session.counts, seconds: ImportProgress.seconds(ContinuousClock.now - started))

@@ -25,7 +25,7 @@ struct ImportState: Codable {
         do {
             return try JSONDecoder().decode(ImportState.self, from: data)
         } catch {
-            throw SuiteConnection.Problem(description: "\(path) is not what an import wrote; move it away to begin anew")
+            throw ImportMistake(description: "\(path) is not what an import wrote; move it away to begin anew")
         }
     }
 
@@ -40,6 +40,11 @@ struct ImportState: Codable {
         let bytes = Array(try encoder.encode(state)) + [10]
         try orPlainly("write \(path)") { try SuiteHome.write(bytes, to: path) }
     }
+}
+
+/// What no later try mends, because the command itself is wrong.
+struct ImportMistake: Error, CustomStringConvertible {
+    let description: String
 }
 
 /// Where rows come from when not from a file of this machine.

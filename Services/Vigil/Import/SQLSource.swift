@@ -62,7 +62,10 @@ struct SQLSource: RowSource {
             }
         } catch let error as PostgresError {
             // The statement that was sent is ours around theirs, and says nothing to them.
-            throw SuiteConnection.Problem(description: "\(label): \(error.message)")
+            let message = "\(label): \(error.message)"
+            // Class 42 is what a statement has wrong: its syntax, or a name that is not there.
+            if error.sqlState?.hasPrefix("42") == true { throw ImportMistake(description: message) }
+            throw SuiteConnection.Problem(description: message)
         }
         guard count > 0 else {
             let above = since.map { "nothing new since \(watermark?.column ?? "") \($0)" }
@@ -81,7 +84,7 @@ struct SQLSource: RowSource {
             return row[column] == nil && row[first] == nil
         }
         guard let name = missing.first else { return }
-        throw SuiteConnection.Problem(
+        throw ImportMistake(
             description: "the query gives no column `\(name)`, which the mapping reads; it gives \(row.keys.sorted().joined(separator: ", "))")
     }
 

@@ -23,7 +23,7 @@ struct Watermark {
             """)
         let type = try rows[0].decode(String.self)
         guard Self.types.contains(type) else {
-            throw SuiteConnection.Problem(
+            throw ImportMistake(
                 description: "the watermark column `\(column)` is of type \(type), whose order does not say what is new; "
                     + "take a number or a time, or make it one in the query")
         }

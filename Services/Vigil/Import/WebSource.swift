@@ -127,7 +127,9 @@ struct WebSource: RowSource {
         guard let answer = response as? HTTPURLResponse else { throw SuiteConnection.Problem(description: "\(address) did not answer") }
         if answer.statusCode == 304 { return nil }
         guard answer.statusCode == 200 else {
-            throw SuiteConnection.Problem(description: "\(address.host ?? "") answered with status \(answer.statusCode)")
+            throw Refusal(
+                description: "\(address.host ?? "") answered with status \(answer.statusCode)",
+                retryAfter: answer.value(forHTTPHeaderField: "Retry-After").flatMap { Self.wait(in: $0, now: .now) })
         }
         guard body.count <= Self.maxPageBytes else {
             throw SuiteConnection.Problem(description: "\(address.host ?? "") answered with more than \(Self.maxPageBytes) bytes")
@@ -136,6 +138,25 @@ struct WebSource: RowSource {
         return Page(
             body: body, etag: answer.value(forHTTPHeaderField: "ETag"),
             next: link.flatMap { URL(string: $0, relativeTo: address)?.absoluteURL })
+    }
+
+    /// An answer that is no rows.
+    struct Refusal: Error, CustomStringConvertible {
+        let description: String
+        /// How long the server asks to be left alone.
+        let retryAfter: Duration?
+    }
+
+    private static let maxWaitSeconds = 86_400.0
+
+    /// What a Retry-After header asks for, in seconds or as a date; a day at most. Source: RFC 9110, section 10.2.3.
+    static func wait(in header: String, now: Date) -> Duration? {
+        let dates = DateFormatter()
+        dates.locale = Locale(identifier: "en_US_POSIX")
+        dates.timeZone = TimeZone(identifier: "GMT")
+        dates.dateFormat = "EEE, dd MMM yyyy HH:mm:ss 'GMT'"
+        guard let seconds = Int64(header).map(Double.init) ?? dates.date(from: header)?.timeIntervalSince(now) else { return nil }
+        return seconds > 0 ? .seconds(min(seconds, maxWaitSeconds)) : .zero
     }
 
     /// The target with the relation `next` in a Link header. Source: RFC 8288, section 3.

@@ -35,7 +35,11 @@ final class FakeAPI: Sendable {
         Thread.detachNewThread { [weak self] in
             while true {
                 let connection = accept(descriptor, nil, nil)
-                guard connection >= 0 else { return }
+                guard connection >= 0 else {
+                    // Here, not where the listening ends: another socket may have the same number from then on.
+                    close(descriptor)
+                    return
+                }
                 if let request = Self.read(connection) {
                     self?.asked.withLock { $0.append(request) }
                     Self.write(answer(request), to: connection)
@@ -48,10 +52,7 @@ final class FakeAPI: Sendable {
     /// What it has been asked for.
     var requests: [Request] { asked.withLock { $0 } }
 
-    deinit {
-        shutdown(descriptor, Int32(SHUT_RDWR))
-        close(descriptor)
-    }
+    deinit { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
     private static func read(_ connection: Int32) -> Request? {
         var text = ""

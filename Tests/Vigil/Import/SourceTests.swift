@@ -76,7 +76,7 @@ import Testing
     @Test func aQueryCannotWriteAndABadOneSaysSo() async throws {
         try await TemporaryPostgres.withDatabase { configuration in
             for query in ["SELECT nothing", "SELECT 1) AS q; DROP TABLE x; --", "SELECT set_config('a.b', 'c', false) FROM nowhere"] {
-                await #expect(throws: SuiteConnection.Problem.self) {
+                await #expect(throws: ImportMistake.self) {
                     try await SQLSource(url: configuration.url, query: query, watermark: nil).spool(since: nil)
                 }
             }
@@ -84,7 +84,7 @@ import Testing
             let writing = try SQLSource(url: configuration.url, query: "SELECT nextval('numbers') AS id", watermark: nil)
             await #expect(throws: SuiteConnection.Problem.self) { try await writing.spool(since: nil) }
             let other = try SQLSource(url: configuration.url, query: "SELECT 1 AS id", watermark: nil, columns: ["id", "extra.code"])
-            let missing = await #expect(throws: SuiteConnection.Problem.self) { try await other.spool(since: nil) }
+            let missing = await #expect(throws: ImportMistake.self) { try await other.spool(since: nil) }
             #expect(missing?.description == "the query gives no column `extra.code`, which the mapping reads; it gives id")
         }
     }
@@ -113,7 +113,7 @@ import Testing
     @Test(arguments: ["text", "varchar(9)", "uuid", "boolean"]) func aColumnWithoutASureOrderIsNoWatermark(type: String) async throws {
         try await TemporaryPostgres.withDatabase { configuration in
             let query = "SELECT NULL::\(type) AS mark WHERE false"
-            let refusal = await #expect(throws: SuiteConnection.Problem.self) {
+            let refusal = await #expect(throws: ImportMistake.self) {
                 try await SQLSource(url: configuration.url, query: query, watermark: "mark").spool(since: .init(watermark: "9"))
             }
             #expect(refusal?.description.contains("the watermark column `mark` is of type") == true)
