@@ -30,10 +30,12 @@ public struct FileFormat: Sendable, Hashable {
     public var missing: [String]
     /// Keys that lead to the list in a JSON file: `features` in GeoJSON. In XML, the names of the elements that are rows.
     public var records: [String]
+    /// In XML, the message that the rows lie in, which may have none; nil: any, with at least one.
+    public var message: String?
 
     public init(
         kind: Kind? = nil, delimiter: UInt8? = nil, encoding: Encoding = .utf8, hasHeader: Bool = true, columns: [String] = [],
-        missing: [String] = [], records: [String] = []
+        missing: [String] = [], records: [String] = [], message: String? = nil
     ) {
         self.kind = kind
         self.delimiter = delimiter
@@ -42,6 +44,7 @@ public struct FileFormat: Sendable, Hashable {
         self.columns = columns
         self.missing = missing
         self.records = records
+        self.message = message
     }
 }
 

@@ -65,7 +65,7 @@ public final class TableReader {
             guard !format.records.isEmpty else {
                 throw DatasetError(.mapping, "\(name) is XML; say which elements are rows with `records:` in the mapping's format")
             }
-            rows = .xml(try XMLRows(window, columns: columns, records: format.records, name: name))
+            rows = .xml(try XMLRows(window, columns: columns, format: format, name: name))
             cells = Array(columns.indices)
             buffer = RowBuffer(cellCount: columns.count)
         }

@@ -4,22 +4,32 @@ import Foundation
 /// Rows of an XML file: each element of one name is a row, read as they come. Namespaces are passed over.
 ///
 /// A column is a path of element names below the message, such as `CdtTrfTxInf/PmtId/EndToEndId`, an attribute at its end as
-/// `…/IntrBkSttlmAmt/@Ccy`; several, of which the first that is there counts, are joined by `|`. What stands before the row in
+/// `…/IntrBkSttlmAmt/@Ccy`; several, of which the first that is there counts, are joined by `|`. A path may be made of several joined by
+/// `+`, all of which must be there and get a hyphen between them; `#` is the row's number in its message. What stands before the row in
 /// the elements around it belongs to the row too: a group's header, a batch's debtor.
+///
+/// The message is what a `Document` holds, wherever that lies: alone, or beside its business header in an envelope. Without one it is
+/// the root.
 ///
 /// A document type declaration is refused, so there are no entities to expand and nothing to fetch.
 final class XMLRows {
     private let input: XMLInput
     private let reader: OpaquePointer
     private let name: String
-    /// For each column its paths, the best first.
-    private let columns: [[String]]
+    /// For each column its paths with their parts, the best first.
+    private let columns: [[[String]]]
     private let wanted: Set<String>
     private let recordPath: [String]
+    private let messageName: String?
+    /// Words that mean none, so that a path with one is not there.
+    private let missing: Set<[UInt8]>
     /// Names of the open elements.
     private var open: [String] = []
     /// How many of `open` are the envelope: up to the message's own element.
-    private var envelope: Int?
+    private var envelope = 1
+    private var hasMetMessage = false
+    private var isInRow = false
+    private var rowInMessage = 0
     private var values: [String: [UInt8]] = [:]
     private var text: [UInt8] = []
     private var row = 0
@@ -27,11 +37,15 @@ final class XMLRows {
     private var fault: (column: String, reason: String)?
     private var bytes: UnsafeMutableBufferPointer<UInt8> = .allocate(capacity: 4_096)
 
-    init(_ window: ByteWindow, columns: [String], records: [String], name: String) throws(DatasetError) {
+    init(_ window: ByteWindow, columns: [String], format: FileFormat, name: String) throws(DatasetError) {
         self.name = name
-        recordPath = records
-        self.columns = columns.map { $0.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) } }
-        wanted = Set(self.columns.joined())
+        recordPath = format.records
+        messageName = format.message
+        missing = Set(format.missing.map { Array($0.utf8) })
+        self.columns = columns.map { column in
+            column.split(separator: "|").map { path in path.split(separator: "+").map { $0.trimmingCharacters(in: .whitespaces) } }
+        }
+        wanted = Set(self.columns.joined().joined())
         let input = XMLInput(window)
         self.input = input
         let made = xmlReaderForIO(
@@ -66,7 +80,7 @@ final class XMLRows {
         buffer.clear()
         var offset = 0
         for (index, paths) in columns.enumerated() {
-            guard let value = paths.lazy.compactMap({ self.values[$0] }).first else { continue }
+            guard let value = paths.lazy.compactMap({ self.value(of: $0) }).first else { continue }
             reserve(offset + value.count)
             for (place, byte) in value.enumerated() { bytes[offset + place] = byte }
             buffer.cells[index] = Cell(start: Int32(offset), count: Int32(value.count), kind: .text)
@@ -74,6 +88,18 @@ final class XMLRows {
         }
         buffer.bytes = bytes.baseAddress
         return .row(rowStart)
+    }
+
+    /// Nil where a part is not there.
+    private func value(of parts: [String]) -> [UInt8]? {
+        if parts.count == 1 { return values[parts[0]] }
+        var whole: [UInt8] = []
+        for part in parts {
+            guard let value = part == "#" ? Array("\(rowInMessage)".utf8) : values[part] else { return nil }
+            if !whole.isEmpty { whole.append(UInt8(ascii: "-")) }
+            whole += value
+        }
+        return whole
     }
 
     private func reserve(_ count: Int) {
@@ -94,7 +120,7 @@ final class XMLRows {
             case 0:
                 if let error = input.error { throw error }
                 // Most often a message of another kind than the mapping's.
-                guard row > 0 else {
+                guard row > 0 || hasMetMessage else {
                     let path = recordPath.joined(separator: "/")
                     throw DatasetError(.unsupported, "\(name) has no element \(path), which the mapping's `records:` names")
                 }
@@ -133,14 +159,14 @@ final class XMLRows {
         }
         open.append(element)
         text.removeAll(keepingCapacity: true)
-        // Document/Message is the envelope; without a Document the root is.
-        if envelope == nil {
-            if open.count == 2, open[0] == "Document" { envelope = 2 }
-            if open.count >= 2, open[open.count - 2] == "Document" { envelope = open.count }
-            if open.count == 1, element != "Document", element != "BusMsg", element != "Envelope" { envelope = 1 }
-        }
+        let isInDocument = open.count > 1 && open[open.count - 2] == "Document"
+        // A row of another kind of file may have a document among its own elements, or be one.
+        if isInDocument, envelope == 1, !isInRow, !recordPath.contains("Document") { beginMessage() }
+        if open.count == envelope, element == messageName { hasMetMessage = true }
         guard let path = path() else { return }
         if isRecord {
+            isInRow = true
+            rowInMessage += 1
             row += 1
             rowStart = RowPosition(row: row, line: line, byteOffset: Int64(xmlTextReaderByteConsumed(reader)))
         }
@@ -155,9 +181,18 @@ final class XMLRows {
         }
     }
 
+    /// What was read so far is another message's, or the envelope's.
+    private func beginMessage() {
+        envelope = open.count
+        rowInMessage = 0
+        values.removeAll(keepingCapacity: true)
+    }
+
     /// True when the element that ends is a row.
     private func end() -> Bool {
         defer {
+            if isRecord { isInRow = false }
+            if open.count == envelope { envelope = 1 }
             open.removeLast()
             text.removeAll(keepingCapacity: true)
         }
@@ -166,7 +201,7 @@ final class XMLRows {
             let value = trimmed(text)
             if value.count > DatasetLimits.maxFieldBytes {
                 fault = (path, "is longer than \(DatasetLimits.maxFieldBytes) bytes")
-            } else if !value.isEmpty {
+            } else if !value.isEmpty, !missing.contains(value) {
                 values[path] = value
             }
         }
@@ -174,13 +209,13 @@ final class XMLRows {
     }
 
     private var isRecord: Bool {
-        guard let envelope, open.count - envelope >= recordPath.count else { return false }
+        guard open.count - envelope >= recordPath.count else { return false }
         return open.suffix(recordPath.count).elementsEqual(recordPath) && !recordPath.isEmpty
     }
 
     /// Of the innermost open element, below the message; nil in the envelope.
     private func path() -> String? {
-        guard let envelope, open.count > envelope else { return nil }
+        guard open.count > envelope else { return nil }
         return open[envelope...].joined(separator: "/")
     }
 

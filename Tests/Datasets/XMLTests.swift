@@ -110,6 +110,39 @@ import Testing
         #expect(items[1].outcome == .nothing)
     }
 
+    @Test func whatIsNotProvidedNamesNoTransfer() throws {
+        func transfer(_ ids: String) -> String {
+            "<CdtTrfTxInf><PmtId>\(ids)</PmtId><IntrBkSttlmAmt Ccy=\"EUR\">5</IntrBkSttlmAmt>"
+                + "<DbtrAcct><Id><Othr><Id>7</Id></Othr></Id></DbtrAcct></CdtTrfTxInf>"
+        }
+        let none = "<EndToEndId>NOTPROVIDED</EndToEndId>"
+        func message(_ id: String) -> String {
+            "<Document><FIToFICstmrCdtTrf><GrpHdr><MsgId>\(id)</MsgId><CreDtTm>2026-03-02T10:15:30Z</CreDtTm></GrpHdr>"
+                + transfer(none) + transfer(none) + transfer("<InstrId>I-1</InstrId>" + none) + "</FIToFICstmrCdtTrf></Document>"
+        }
+        // Two messages, each beside its business header.
+        let header = "<AppHdr><BizMsgIdr>B</BizMsgIdr><CreDt>2020-01-01T00:00:00Z</CreDt></AppHdr>"
+        let text = "<Batch><BizMsg>\(header)\(message("M-1"))</BizMsg><BizMsg>\(header)\(message("M-2"))</BizMsg></Batch>"
+        for _ in 1...2 {
+            let ids = try read(text, mapping: "iso20022-pacs008").map { try transaction($0).key.transactionID }
+            #expect(ids == ["M-1-1", "M-1-2", "I-1", "M-2-1", "M-2-2", "I-1"])
+        }
+    }
+
+    @Test func aStatusOfTheWholeGroupHasNoRows() throws {
+        let report = "<Document><FIToFIPmtStsRpt><GrpHdr/><OrgnlGrpInfAndSts><GrpSts>RJCT</GrpSts></OrgnlGrpInfAndSts></FIToFIPmtStsRpt></Document>"
+        #expect(try read(report, mapping: "iso20022-pacs002").isEmpty)
+        #expect(throws: DatasetError.self) { try read(report.replacing("FIToFIPmtStsRpt", with: "Other"), mapping: "iso20022-pacs002") }
+    }
+
+    @Test func aRowMayHaveADocumentAmongItsElements() throws {
+        let mapping = try Mapping(
+            parsing: "record: customers\nformat: {type: xml, records: Person}\nfields: {customer_id: Person/Document/Number}", name: "test")
+        let text = "<People><Person><Document><Number>1</Number></Document></Person><Person><Document><Number>2</Number></Document></Person></People>"
+        let customers = try withTemporaryFile(Data(text.utf8)) { try Dataset.customers(file: $0, mapping: mapping) }
+        #expect(customers.map(\.customerID) == ["1", "2"])
+    }
+
     @Test func entitiesAreRefusedBeforeTheyGrow() throws {
         var bomb = "<!DOCTYPE d [<!ENTITY a0 \"ha\">"
         for level in 1...30 { bomb += "<!ENTITY a\(level) \"&a\(level - 1);&a\(level - 1);\">" }
