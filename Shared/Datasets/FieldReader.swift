@@ -106,6 +106,12 @@ final class FieldReader {
         }
     }
 
+    /// The zone of a time, as its value states it, or else its mapping.
+    func zone(_ plan: FieldPlan?) -> String? {
+        guard let plan, let reader = plan.time else { return nil }
+        return withBytes(plan) { $0.flatMap { reader.statedZone($0) } } ?? plan.mapping.zone
+    }
+
     func requiredTime(_ plan: FieldPlan?) -> Timestamp {
         let before = rejections.count
         if let time = time(plan) { return time }

@@ -123,7 +123,7 @@ final class RecordBuilder {
         let money = fields.money(amount, currency)
         if money == nil, fields.rejections.isEmpty { fields.missing(amount) }
         let transaction = Transaction(
-            key: key(), eventTime: fields.requiredTime(eventTime), timeZone: fields.text(timeZone) ?? eventTime?.mapping.zone,
+            key: key(), eventTime: fields.requiredTime(eventTime), timeZone: fields.text(timeZone) ?? fields.zone(eventTime),
             customerID: fields.required(customerID), accountID: fields.text(accountID), cardID: fields.text(cardID),
             terminalID: fields.text(terminalID), merchantID: fields.text(merchantID),
             merchantCategoryCode: fields.merchantCategoryCode(merchantCategoryCode),

@@ -55,6 +55,22 @@ struct TimeReader {
         return Timestamp(civil, offsetSeconds: stated ?? zone.offsetSeconds(at: civil)) + plus
     }
 
+    /// The offset that a value states, as a zone: `+05:30`. Nil where it states none, and for UTC, which says where a computer's clock was
+    /// set and not where somebody paid.
+    func statedZone(_ bytes: UnsafeBufferPointer<UInt8>) -> String? {
+        let parts: (civil: CivilTime, offsetSeconds: Int?)?
+        switch format {
+        // Shorter ones have no room for an offset, and most are.
+        case .iso8601: parts = bytes.count > 19 && bytes.last != UInt8(ascii: "Z") ? Timestamp.parseParts(iso8601: bytes) : nil
+        case .unix: parts = nil
+        case .pattern(let pattern): parts = pattern.statesOffset ? pattern.parse(bytes) : nil
+        }
+        guard let offset = parts?.offsetSeconds, offset != 0 else { return nil }
+        let minutes = abs(offset) / 60
+        func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        return "\(offset < 0 ? "-" : "+")\(two(minutes / 60)):\(two(minutes % 60))"
+    }
+
     private func readUnix(_ bytes: UnsafeBufferPointer<UInt8>, ticksPerSecond: Int64) -> Timestamp? {
         if let ticks = Int64(String(decoding: bytes, as: UTF8.self)) {
             let (micros, overflow) = ticks.multipliedReportingOverflow(by: 1_000_000 / ticksPerSecond)
@@ -124,6 +140,8 @@ struct TimePattern {
         }
         guard hasYear else { throw TimeReaderFault(reason: "the time format `\(text)` has no year") }
     }
+
+    var statesOffset: Bool { tokens.contains { if case .offset = $0 { true } else { false } } }
 
     func parse(_ bytes: UnsafeBufferPointer<UInt8>) -> (civil: CivilTime, offsetSeconds: Int?)? {
         var civil = CivilTime(year: 1, month: 1, day: 1)

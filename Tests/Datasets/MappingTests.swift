@@ -149,6 +149,24 @@ import Testing
         #expect(item.outcome == .record(.transaction(LabelledTransaction(transaction: transaction, label: label))))
     }
 
+    @Test(arguments: [
+        ("2026-11-01T10:00:00+05:30", "AT", "+05:30"), ("2026-11-01T10:00:00.5-0330", "AT", "-03:30"), ("2026-11-01T10:00:00Z", "AT", nil),
+        ("2026-11-01T10:00:00+00:00", "{column: AT, zone: Asia/Kolkata}", "Asia/Kolkata"), ("2026-11-01 10:00:00", "AT", nil),
+        ("2026-11-01T10:00:00+02:00", "{column: AT, zone: Asia/Kolkata}", "+02:00"),
+        ("01.11.2026 10:00+05:45", "{column: AT, format: dd.MM.yyyy HH:mmXXX}", "+05:45"),
+    ])
+    func theOffsetThatATimeStatesIsItsZone(text: String, field: String, zone: String?) throws {
+        let mapping = try Mapping(
+            parsing: """
+                record: transactions
+                fields: {transaction_id: ID, event_time: \(field), customer_id: ID, amount: ID, currency: {constant: EUR}}
+                """, name: "test")
+        let now = try #require(Timestamp(iso8601: "2026-12-01T00:00:00Z"))
+        let file = try folder.file("z.csv", "ID,AT\n1,\(text)\n")
+        let rows = try Dataset.transactions(file: file, mapping: mapping, options: ReadOptions(now: now))
+        #expect(rows.first?.transaction.timeZone == zone)
+    }
+
     @Test func missingValuesAreAbsentAndAnOpenLabelIsNone() throws {
         let item = try bank("0401;17;01.07.2018 09:30;596;-;NULL;X;-5;;")
         #expect(item.transaction?.counterpartyAccountID == nil)

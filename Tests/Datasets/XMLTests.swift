@@ -64,6 +64,7 @@ import Testing
         #expect(first.key == TransactionKey(bankID: "bank", transactionID: "T-1"))
         #expect(first.amount == Money(minorUnits: 125_050, currency: .eur))
         #expect(first.eventTime == Timestamp(iso8601: "2026-03-02T09:15:00Z"))
+        #expect(first.timeZone == "+01:00" && first.utcOffsetSeconds == 3_600)
         #expect(first.customerID == "ORG-7")
         #expect(first.accountID == "DE89370400440532013000")
         #expect(first.counterpartyAccountID == "GB82WEST12345698765432")

@@ -483,7 +483,7 @@ extension RecordsV1 {
         public var key: RecordsV1.TransactionKey?
         /// When the customer made it.
         public var eventTime: GoogleProtobuf.Timestamp?
-        /// IANA time zone in which event_time was local, for example "Asia/Kolkata"; empty when unknown.
+        /// Time zone in which event_time was local, an IANA name such as "Asia/Kolkata" or an offset from UTC such as "+05:30"; empty when unknown.
         public var timeZone: String = ""
         public var customerID: String = ""
         /// The account debited; empty when unknown.
