@@ -61,7 +61,7 @@ public struct MappingProposal: Sendable {
 
     private static func fits(_ column: FileSample.Column, _ form: Target.Form, _ target: String) -> Bool {
         let values = column.values
-        guard !values.isEmpty else { return false }
+        guard !values.isEmpty || column.isArea else { return false }
         switch form {
         case .text, .choice, .list: return true
         case .time: return timeFormat(values) != nil
@@ -75,7 +75,7 @@ public struct MappingProposal: Sendable {
             return areMostly(values) { words.contains($0.lowercased()) }
         case .merchantCategoryCode: return areMostly(values) { MerchantCategoryCode($0) != nil }
         case .bic: return areMostly(values) { BIC($0) != nil }
-        case .area: return false
+        case .area: return column.isArea
         }
     }
 
@@ -189,6 +189,8 @@ struct FileSample {
         let name: String
         /// Not empty ones.
         var values: [String] = []
+        /// It holds a Polygon or MultiPolygon of GeoJSON.
+        var isArea = false
 
         /// The last part of a path.
         var leaf: String { name.split(separator: ".").last.map(String.init) ?? name }
@@ -249,7 +251,9 @@ struct FileSample {
             if try rows.next(into: RowBuffer(cellCount: 0)) != nil { first = Self.object(Array(rows.currentBytes)) }
         }
         guard let first else { throw DatasetError(.unsupported, "\(file) has no JSON objects to look at") }
-        try readRows(file, Self.paths(first, "").sorted(), format, maxRows)
+        let paths = Self.paths(first, "")
+        try readRows(file, paths.filter { !$0.isArea }.map(\.name).sorted(), format, maxRows)
+        columns += paths.filter(\.isArea).map { Column(name: $0.name, isArea: true) }
     }
 
     /// Where APIs keep their lists.
@@ -259,10 +263,14 @@ struct FileSample {
         (try? JSONSerialization.jsonObject(with: Data(bytes))) as? [String: Any]
     }
 
-    private static func paths(_ value: Any, _ prefix: String) -> [String] {
+    /// The values below one, by their paths; an area is one, however many numbers it has.
+    private static func paths(_ value: Any, _ prefix: String) -> [(name: String, isArea: Bool)] {
         func path(_ key: String) -> String { prefix.isEmpty ? key : "\(prefix).\(key)" }
-        if let object = value as? [String: Any] { return object.flatMap { paths($0.value, path($0.key)) } }
+        if let object = value as? [String: Any] {
+            if ["Polygon", "MultiPolygon"].contains(object["type"] as? String), object["coordinates"] != nil { return [(prefix, true)] }
+            return object.flatMap { paths($0.value, path($0.key)) }
+        }
         if let list = value as? [Any] { return list.prefix(4).enumerated().flatMap { paths($0.element, path("\($0.offset)")) } }
-        return [prefix]
+        return [(prefix, false)]
     }
 }

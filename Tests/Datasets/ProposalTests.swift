@@ -32,6 +32,33 @@ import Testing
         }
     }
 
+    @Test func columnsByTheirShortNamesAreKnown() throws {
+        let text = "Txn Ref,Booked At,Client,Account IBAN,Amt,Curr\nA,2026-03-01 10:00:00,C,DE89370400440532013000,5.00,EUR\n"
+        let proposal = try withFile(text) { try MappingProposal(file: $0, kind: .transactions) }
+        #expect(proposal.open == [])
+        for line in ["transaction_id: \"Txn Ref\"", "event_time: \"Booked At\"", "account_id: \"Account IBAN\"", "currency: Curr"] {
+            #expect(proposal.yaml.contains("  \(line)\n"), "\(line)")
+        }
+    }
+
+    @Test func districtsInGeoJSONAreProposedWithTheirRings() throws {
+        let square = "[[[0,0],[0,1],[1,1],[0,0]]]"
+        let text = """
+            {"type":"FeatureCollection","features":[{"type":"Feature","id":"D1","properties":{"name":"North"},
+            "geometry":{"type":"Polygon","coordinates":\(square)}}]}
+            """
+        try withFile(text) { path in
+            let proposal = try MappingProposal(file: path, kind: .jurisdictions)
+            #expect(proposal.open == [])
+            for line in ["jurisdiction_id: id", "name: properties.name", "rings: geometry"] {
+                #expect(proposal.yaml.contains("  \(line)\n"), "\(line)")
+            }
+            let reader = try DatasetReader(file: path, mapping: Mapping(parsing: proposal.yaml, name: "proposed"))
+            guard case .record(.jurisdiction(let district))? = try reader.next()?.outcome else { throw CocoaError(.featureUnsupported) }
+            #expect(district.id == "D1" && district.rings.count == 1)
+        }
+    }
+
     @Test func aBadValueDoesNotHideWhatItsColumnIs() throws {
         let rows = (1...9).map { "T\($0),2026-03-0\($0) 10:00:00,C,\($0)00.50,EUR,5411,18.5,73.8\n" }.joined()
         let text = "id,time,customer,amount,currency,mcc,lat,lon\n" + rows + "T10,yesterday,C,much,?,54x,97.5,73.8\n"
