@@ -118,6 +118,7 @@ struct ImportCommand: AsyncParsableCommand {
                 throw SuiteConnection.Problem(
                     description: "the mapping \(mapping.name) is for \(mapping.kind.rawValue), not for \(kind.rawValue)")
             }
+            if !dryRun { _ = try connection.connection() }
             if let every = source.every { return try await repeatedly(mapping, every: every) }
             let result = try await once(mapping)
             try result.show(as: format)
@@ -264,7 +265,7 @@ struct ImportCommand: AsyncParsableCommand {
         result.firstRejected = session.firstFaults
         result.earlierRejectsFiles = session.earlierRejects
         if result.error == nil, session.isWithoutRows {
-            result.note = "\(label ?? file) has no rows: a header at most, and nothing to import"
+            result.note = "\(label ?? file) has no rows, a header or an envelope at most: nothing to import"
         }
         result.canGoOn = session.canGoOn
         result.finish(session.counts, seconds: ImportProgress.seconds(ContinuousClock.now - started))
