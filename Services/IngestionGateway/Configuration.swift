@@ -26,8 +26,12 @@ struct IngestionGatewayConfiguration: Sendable {
         // What was sealed before there was a file stays readable, and is sealed anew as after any other change of keys.
         vault = if let own, let derived { own.opening(derived) } else { own ?? derived }
         let days = reader.int(
-            "VIGIL_INGESTION_RETENTION_DAYS", default: 0, in: 0...36_500, "days that the log is kept at least, 62 or more; 0 keeps it for ever")
-        if (1..<62).contains(days) { reader.fail("VIGIL_INGESTION_RETENTION_DAYS", "is less than 62: names of transactions are checked that far back") }
+            "VIGIL_INGESTION_RETENTION_DAYS", default: 0, in: 0...36_500,
+            "days that the log is kept at least, \(PrivacyDatabase.minKeepDays) or more; 0 keeps it for ever")
+        if (1..<PrivacyDatabase.minKeepDays).contains(days) {
+            reader.fail(
+                "VIGIL_INGESTION_RETENTION_DAYS", "is less than \(PrivacyDatabase.minKeepDays): names of transactions are looked up that far back")
+        }
         retentionDays = days == 0 ? nil : days
         quotas = Quotas(
             perSecond: reader.double(

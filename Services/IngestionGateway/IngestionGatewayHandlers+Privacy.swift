@@ -48,8 +48,9 @@ extension IngestionGatewayHandlers {
         let sender = try Sender(context)
         let days = request.keepDays == 0 ? retentionDays : Int(request.keepDays)
         guard let days else { throw RPCError(.failedPrecondition, "no retention is configured; say how many days to keep") }
-        guard (62...36_500).contains(days) else {
-            throw RPCError.invalidArgument([FieldViolation(field: "keep_days", description: "is not 62 to 36500")])
+        guard (PrivacyDatabase.minKeepDays...36_500).contains(days) else {
+            let reason = "is not \(PrivacyDatabase.minKeepDays) to 36500: names of transactions are looked up as far back as the least"
+            throw RPCError.invalidArgument([FieldViolation(field: "keep_days", description: reason)])
         }
         let dropped = try await answeringStoreErrors {
             try await privacy.applyRetention(keepDays: days, dryRun: request.dryRun, actor: sender.subject)

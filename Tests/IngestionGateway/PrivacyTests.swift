@@ -264,6 +264,18 @@ import Testing
         }
     }
 
+    @Test func retentionLeavesAsManyDaysAsNamesAreLookedUpAndSaysWhy() async throws {
+        try await ScoringPath.run { path in
+            try await path.asBank { client, options in
+                let refused = await #expect(throws: RPCError.self) { try await client.applyRetention(.init(keepDays: 61), options: options) }
+                #expect(refused?.code == .invalidArgument)
+                #expect(refused?.message.contains("62 to 36500: names of transactions") == true)
+                let applied = try await client.applyRetention(.init(keepDays: 62), options: options)
+                #expect(applied.dropped.isEmpty)
+            }
+        }
+    }
+
     /// Customers' tokens in the order of the log.
     private func tokens(_ path: ScoringPath) async throws -> [String] { try await transactions(path, count: 2).map(\.customerID) }
 

@@ -2403,7 +2403,8 @@ extension IngestionV1 {
 extension IngestionV1 {
     /// `vigil.ingestion.v1.ApplyRetentionRequest`
     public struct ApplyRetentionRequest: Message {
-        /// Keep at least this many days, 31 or more; 0 for the configured number.
+        /// Keep at least this many days, 62 to 36,500; 0 for the configured number. Not fewer than 62, since the names of transactions, by which
+        /// one sent again is known, are looked up that far back.
         public var keepDays: UInt32 = 0
         /// Only say what would be dropped.
         public var dryRun: Bool = false

@@ -143,6 +143,9 @@ struct PrivacyDatabase: Sendable {
 
     // MARK: Retention
 
+    /// Two partitions: a new transaction's name is looked up in the current one and the one before, which reach so far back at most.
+    static let minKeepDays = 62
+
     /// Makes the partitions that the next two months will need.
     func createPartitions() async throws {
         try await pool.execute("SELECT create_log_partition(now() + make_interval(days => d)) FROM unnest(ARRAY[0, 31, 62]) AS d")

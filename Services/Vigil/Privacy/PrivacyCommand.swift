@@ -82,7 +82,7 @@ struct PrivacyCommand: ParsableCommand {
 
     struct Retention: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Drop the gateway's log where it is older than the retention.")
-        @Option(help: ArgumentHelp("Keep at least so many days; what the gateway is configured with unless given.", valueName: "days"))
+        @Option(help: ArgumentHelp("Keep at least so many days, 62 or more; what the gateway is configured with unless given.", valueName: "days"))
         var keepDays: UInt32 = 0
 
         @Flag(help: "Only say what would be dropped.")
