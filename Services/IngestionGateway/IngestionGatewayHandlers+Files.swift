@@ -64,8 +64,8 @@ extension IngestionGatewayHandlers {
         }
         await records.enqueueInTurn(storable(incoming, from: sender)) { result in
             switch result {
-            case .success(.accepted): complete(.accepted)
-            case .success: complete(.duplicate)
+            case .success(.stored(let outcome)): complete(outcome == .accepted ? .accepted : .duplicate)
+            case .success(.refused(let violations)): complete(.rejected(violations, in: incoming.kind.rawValue))
             case .failure(let error): complete(.failed(error as? RPCError ?? RPCError(.unavailable, "a row could not be stored; send it again")))
             }
         }
@@ -76,11 +76,13 @@ extension RowOutcome {
     init(_ answer: TransactionAnswer) {
         switch answer {
         case .pending(let outcome), .decided(let outcome, _): self = outcome == .accepted ? .accepted : .duplicate
-        case .refused(let violations):
-            self = .rejected(
-                violations.map { Rejection(field: $0.within("transaction").field, column: "", value: "", reason: $0.reason) })
+        case .refused(let violations): self = .rejected(violations, in: "transaction")
         case .failed(let error): self = .failed(error)
         }
+    }
+
+    fileprivate static func rejected(_ violations: [Violation], in record: String) -> RowOutcome {
+        .rejected(violations.map { Rejection(field: $0.within(record).field, column: "", value: "", reason: $0.reason) })
     }
 }
 

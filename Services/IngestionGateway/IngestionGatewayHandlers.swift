@@ -114,14 +114,14 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
                     return {
                         await records.enqueueInTurn(storable) { result in
                             switch result {
-                            case .success(let outcome): answers.add(.init(sequence: request.sequence, outcome: outcome))
+                            case .success(.stored(let outcome)): answers.add(.init(sequence: request.sequence, outcome: outcome))
+                            case .success(.refused(let violations)): answers.add(.init(refusing: request, InvalidRecord(violations)))
                             case .failure(let error): answers.fail(error)
                             }
                         }
                     }
                 } catch let error as InvalidRecord {
-                    let violations: [IngestionV1.Violation] = .init(error, within: request.record?.fieldName ?? "")
-                    answers.add(.init(sequence: request.sequence, outcome: .rejected, violations: violations))
+                    answers.add(.init(refusing: request, error))
                 } catch {
                     answers.fail(error)
                 }
@@ -133,7 +133,10 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         _ record: IngestionV1.ImportRecordsRequest.Record?, named field: String, from sender: Sender
     ) async throws -> IngestionV1.Outcome {
         do {
-            return try await records.store(try accept(record, from: sender))
+            switch try await records.store(try accept(record, from: sender)) {
+            case .stored(let outcome): return outcome
+            case .refused(let violations): throw InvalidRecord(violations)
+            }
         } catch let error as InvalidRecord {
             throw error.rpcError(within: field)
         } catch let error as BatchError {
@@ -233,6 +236,12 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
             transactions: counts.transactions, labels: records[.label] ?? 0, complaints: records[.complaint] ?? 0,
             terminals: records[.terminal] ?? 0, customers: records[.customer] ?? 0, jurisdictions: records[.jurisdiction] ?? 0,
             contextSignals: records[.contextSignal] ?? 0, merchants: records[.merchant] ?? 0)
+    }
+}
+
+extension IngestionV1.ImportRecordsResponse {
+    fileprivate init(refusing request: IngestionV1.ImportRecordsRequest, _ error: InvalidRecord) {
+        self.init(sequence: request.sequence, outcome: .rejected, violations: .init(error, within: request.record?.fieldName ?? ""))
     }
 }
 

@@ -13,9 +13,15 @@ struct StorableRecord: Sendable {
     let identifiers: [RawIdentifier]
 }
 
+/// What becomes of a record.
+enum RecordAnswer: Sendable {
+    case stored(IngestionV1.Outcome)
+    case refused([Violation])
+}
+
 /// Makes everything but transactions durable, a batch at a time in the order of arrival.
 final class RecordPipeline: Sendable {
-    private let batcher: Batcher<StorableRecord, IngestionV1.Outcome>
+    private let batcher: Batcher<StorableRecord, RecordAnswer>
 
     init(database: IngestionDatabase, keeper: IdentifierKeeper, limits: IntakeLimits, logger: Logger) {
         batcher = Batcher(limits: BatchLimits(maxBatchItems: limits.maxBatchItems, maxQueuedItems: limits.maxQueuedItems)) { batch in
@@ -28,18 +34,18 @@ final class RecordPipeline: Sendable {
         }
     }
 
-    func store(_ record: StorableRecord) async throws -> IngestionV1.Outcome {
-        guard let outcome = try await batcher.submit([record]).first else { throw BatchError.incomplete }
-        return outcome
+    func store(_ record: StorableRecord) async throws -> RecordAnswer {
+        guard let answer = try await batcher.submit([record]).first else { throw BatchError.incomplete }
+        return answer
     }
 
     /// Where too much waits already, the caller waits too.
     ///
     /// - Parameter complete: called once; throws what ``store(_:)`` throws.
-    func enqueueInTurn(_ record: StorableRecord, complete: @escaping @Sendable (Result<IngestionV1.Outcome, any Error>) -> Void) async {
+    func enqueueInTurn(_ record: StorableRecord, complete: @escaping @Sendable (Result<RecordAnswer, any Error>) -> Void) async {
         do throws(BatchError) {
             try await batcher.enqueueInTurn([record]) { result in
-                complete(result.flatMap { outcomes in outcomes.first.map { .success($0) } ?? .failure(BatchError.incomplete) })
+                complete(result.flatMap { answers in answers.first.map { .success($0) } ?? .failure(BatchError.incomplete) })
             }
         } catch {
             complete(.failure(error))
@@ -51,11 +57,15 @@ final class RecordPipeline: Sendable {
     /// Writes the batch in rounds in which no name comes twice, so that of two versions the later stands.
     private static func store(
         _ batch: [StorableRecord], _ database: IngestionDatabase, _ keeper: IdentifierKeeper
-    ) async throws -> [IngestionV1.Outcome] {
+    ) async throws -> [RecordAnswer] {
+        let premature = try await premature(in: batch, database)
         let sealed = try keeper.seal(batch.lazy.flatMap(\.identifiers))
         let rows = batch.map(RecordRow.init)
-        var outcomes = [IngestionV1.Outcome](repeating: .duplicate, count: batch.count)
-        var waiting = Array(rows.indices)
+        var answers = batch.indices.map { index in
+            premature.contains(index)
+                ? RecordAnswer.refused([Violation(field: "known_at", reason: "is before the transaction's event_time")]) : .stored(.duplicate)
+        }
+        var waiting = rows.indices.filter { !premature.contains($0) }
         while !waiting.isEmpty {
             var names: Set<RecordName> = []
             var later: [Int] = []
@@ -64,12 +74,28 @@ final class RecordPipeline: Sendable {
                 if names.insert(rows[index].name).inserted { round.append(index) } else { later.append(index) }
             }
             let written = try await database.upsert(round.map { rows[$0] }, sealed: sealed)
-            for index in round where written.contains(rows[index].name) { outcomes[index] = .accepted }
+            for index in round where written.contains(rows[index].name) { answers[index] = .stored(.accepted) }
             waiting = later
         }
         keeper.remember(sealed)
         database.log.notifyCommitted()
-        return outcomes
+        return answers
+    }
+
+    /// Where in the batch labels say to have been known before their transactions were made: a model would learn from them what nobody
+    /// knew. Of a transaction that is not here yet, or no longer, nobody can tell.
+    private static func premature(in batch: [StorableRecord], _ database: IngestionDatabase) async throws -> Set<Int> {
+        var labels: [Int: Label] = [:]
+        for (index, storable) in batch.enumerated() {
+            if case .label(let label) = storable.record { labels[index] = label }
+        }
+        let entries = try await database.entries(of: labels.values.map(\.key))
+        let premature = try labels.filter { _, label in
+            guard let entry = entries[label.key], case .transactionAccepted(let made) = try Payload.decode(IngestionV1.IngestionEvent.self, entry).event
+            else { return false }
+            return made.eventTime.flatMap { Timestamp($0) }.map { label.knownAt < $0 } ?? false
+        }
+        return Set(premature.keys)
     }
 }
 

@@ -168,4 +168,35 @@ import Testing
             }
         }
     }
+
+    @Test func aLabelKnownBeforeItsTransactionWasMadeIsRefusedOnEveryWayIn() async throws {
+        try await ScoringPath.run(Self.quick) { path in
+            try await path.asBank { client, options in
+                _ = try await send(client, options, Self.header(Self.file(rows: 3)), [Self.file(rows: 3)])
+                func label(_ id: String, _ knownAt: String) throws -> RecordsV1.Label {
+                    let time = try #require(Timestamp(iso8601: knownAt))
+                    return .init(key: .init(transactionID: id), isFraud: true, knownAt: .init(time), source: "desk")
+                }
+                let early = try label("f-1", "2026-02-02T09:59:59Z")
+                let refused = await #expect(throws: RPCError.self) { try await client.submitLabel(.init(label: early), options: options) }
+                #expect(refused?.code == .invalidArgument && refused?.message.contains("label.known_at") == true)
+                let records = [early, try label("f-2", "2026-02-03T10:00:00Z"), try label("not here", "2026-02-01T00:00:00Z")]
+                let answers = try await client.importRecords(options: options) { writer in
+                    for (index, label) in records.enumerated() { try await writer.write(.init(sequence: UInt64(index), record: .label(label))) }
+                } read: { responses in
+                    var outcomes: [UInt64: IngestionV1.Outcome] = [:]
+                    for try await response in responses { outcomes[response.sequence] = response.outcome }
+                    return outcomes
+                }
+                #expect(answers == [0: .rejected, 1: .accepted, 2: .accepted])
+                let mapping = """
+                    record: labels
+                    fields: {transaction_id: id, known_at: at, is_fraud: {constant: "true"}, source: {constant: desk}}
+                    """
+                let file = Array("id,at\nf-1,2026-02-01T00:00:00Z\nf-3,2026-02-09T00:00:00Z\n".utf8)
+                let done = try await send(client, options, Self.header(file, mapping: mapping), [file])
+                #expect(done.accepted == 1 && done.rejected == 1 && done.rejectedRows.first?.field == "label.known_at")
+            }
+        }
+    }
 }
