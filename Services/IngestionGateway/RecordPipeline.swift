@@ -63,7 +63,7 @@ final class RecordPipeline: Sendable {
         let rows = batch.map(RecordRow.init)
         var answers = batch.indices.map { index in
             premature.contains(index)
-                ? RecordAnswer.refused([Violation(field: "known_at", reason: "is before the transaction's event_time")]) : .stored(.duplicate)
+                ? RecordAnswer.refused([Violation(field: "known_at", reason: "is a day or more before the transaction's event_time")]) : .stored(.duplicate)
         }
         var waiting = rows.indices.filter { !premature.contains($0) }
         while !waiting.isEmpty {
@@ -82,6 +82,9 @@ final class RecordPipeline: Sendable {
         return answers
     }
 
+    /// A label may say the day alone, which reads as that day's midnight.
+    private static let dayOfLabel = TimeSpan.days(1)
+
     /// Where in the batch labels say to have been known before their transactions were made: a model would learn from them what nobody
     /// knew. Of a transaction that is not here yet, or no longer, nobody can tell.
     private static func premature(in batch: [StorableRecord], _ database: IngestionDatabase) async throws -> Set<Int> {
@@ -93,7 +96,7 @@ final class RecordPipeline: Sendable {
         let premature = try labels.filter { _, label in
             guard let entry = entries[label.key], case .transactionAccepted(let made) = try Payload.decode(IngestionV1.IngestionEvent.self, entry).event
             else { return false }
-            return made.eventTime.flatMap { Timestamp($0) }.map { label.knownAt < $0 } ?? false
+            return made.eventTime.flatMap { Timestamp($0) }.map { label.knownAt + dayOfLabel <= $0 } ?? false
         }
         return Set(premature.keys)
     }

@@ -782,7 +782,7 @@ extension RecordsV1 {
     public struct Label: Message {
         public var key: RecordsV1.TransactionKey?
         public var isFraud: Bool = false
-        /// When it became known: not before the transaction's event_time, where that is known already. Features never use a label before this time.
+        /// When it became known: not a day or more before the transaction's event_time, where that is known already. Features never use a label before this time.
         public var knownAt: GoogleProtobuf.Timestamp?
         /// Who says so, for example "chargeback" or "investigation".
         public var source: String = ""
