@@ -1,4 +1,3 @@
-import ArgumentParser
 import Foundation
 import Synchronization
 import Testing
@@ -50,33 +49,6 @@ import Testing
         let first = try #require(try await take(source))
         #expect(first.entry == ImportState.Entry(etag: "\"1\""))
         #expect(try await take(source, since: first.entry) == nil)
-    }
-
-    @Test(.timeLimit(.minutes(1))) func aScheduleOutlastsWhatTheServerRefuses() async throws {
-        let answers = Mutex(0)
-        let (requests, asked) = AsyncStream.makeStream(of: Int.self)
-        let api = try FakeAPI { _ in
-            let number = answers.withLock { count in
-                count += 1
-                return count
-            }
-            asked.yield(number)
-            return number == 1 ? .init(status: 503, headers: ["Retry-After": "2"]) : .init(body: "id\n1\n")
-        }
-        let mapping = FileManager.default.temporaryDirectory.appending(path: "vigil-mapping-\(UUID().uuidString).yaml")
-        try Data("record: customers\nfields: {customer_id: id}".utf8).write(to: mapping)
-        defer { try? FileManager.default.removeItem(at: mapping) }
-        let command = try ImportCommand.parse([
-            "customers", "http://127.0.0.1:\(api.port)/rows", "--mapping", mapping.path, "--every", "1s", "--dry-run", "--rejects",
-            mapping.path + ".rejects.csv",
-        ])
-        let start = ContinuousClock.now
-        let schedule = Task { try await command.run() }
-        for await number in requests where number == 2 { break }
-        #expect(ContinuousClock.now - start >= .seconds(2))
-        schedule.cancel()
-        _ = await schedule.result
-        #expect(api.requests.count == 2)
     }
 
     @Test func howLongToWaitIsInSecondsOrADate() throws {
