@@ -177,10 +177,10 @@ import Testing
                     let time = try #require(Timestamp(iso8601: knownAt))
                     return .init(key: .init(transactionID: id), isFraud: true, knownAt: .init(time), source: "desk")
                 }
-                let early = try label("f-1", "2026-02-02T09:59:59Z")
+                let early = try label("f-1", "2026-02-01T09:59:59Z")
                 let refused = await #expect(throws: RPCError.self) { try await client.submitLabel(.init(label: early), options: options) }
                 #expect(refused?.code == .invalidArgument && refused?.message.contains("label.known_at") == true)
-                let records = [early, try label("f-2", "2026-02-03T10:00:00Z"), try label("not here", "2026-02-01T00:00:00Z")]
+                let records = [early, try label("f-2", "2026-02-03T00:00:00Z"), try label("not here", "2026-02-01T00:00:00Z")]
                 let answers = try await client.importRecords(options: options) { writer in
                     for (index, label) in records.enumerated() { try await writer.write(.init(sequence: UInt64(index), record: .label(label))) }
                 } read: { responses in

@@ -2,6 +2,8 @@
 import { cellRamp } from './palette.js';
 
 export const FADE_MILLISECONDS = 450;
+/** From this zoom on there are single cells alone, and no picture of the heat is asked for. */
+const PICTURES_END_ZOOM = 14.4;
 /** Up to this zoom complaints that would lie on each other are one circle with their number. */
 const CLUSTERED_ZOOM = 13;
 
@@ -92,8 +94,8 @@ export function heatStyle(generation, { layer, pictures, cells }, theme, { isVis
     },
     layers: [
       {
-        id: `heat-${generation}`, type: 'raster', source: `heat-${generation}`, maxzoom: 15,
-        paint: { 'raster-opacity': shown([13.2, 1, 14.4, 0]), 'raster-opacity-transition': fade, 'raster-fade-duration': 0 },
+        id: `heat-${generation}`, type: 'raster', source: `heat-${generation}`, maxzoom: PICTURES_END_ZOOM,
+        paint: { 'raster-opacity': shown([13.2, 1, PICTURES_END_ZOOM, 0]), 'raster-opacity-transition': fade, 'raster-fade-duration': 0 },
       },
       {
         id: `cells-${generation}`, type: 'fill', ...cellSource,

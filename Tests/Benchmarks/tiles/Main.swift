@@ -218,7 +218,7 @@ import SuiteProcesses
             let perSecond = try await streamed
             guard perSecond > 1900 else { throw BenchmarkProblem("only \(perSecond) payments/s came in") }
             say("  \(Int(perSecond)) payments/s came in")
-            let figures = [("acknowledged complaint in the counter of", seen.counter), ("acknowledged event in the heat of", seen.map)]
+            let figures = [("acknowledged complaint in the counter of", seen.counter), ("acknowledged event in the cells of", seen.map)]
             for (what, seconds) in figures {
                 let name = "\(what) the screen that shows \(shown)"
                 say("  \(name): \(seconds.map { String(format: "%.2f", $0) }) s")

@@ -101,9 +101,9 @@ struct Screen: Sendable {
     private func watching(_ python: String, layer: String, showing shown: String, _ body: (Sightings) async throws -> Void) async throws {
         let process = Process(), input = Pipe(), printed = Pipe(), sightings = Sightings()
         process.executableURL = URL(filePath: python)
-        // From as near that single cells are drawn with the heat.
-        let edge = Workload.centre.moved(metres: 15_000, bearingDegrees: 0)
-        let centre = "\(edge.latitude),\(edge.longitude),13.25", place = "\(Self.place.latitude),\(Self.place.longitude)"
+        // From as near that single cells are drawn, which have numbers; a picture of the heat has none.
+        let edge = Workload.centre.moved(metres: 16_000, bearingDegrees: 0)
+        let centre = "\(edge.latitude),\(edge.longitude),14.5", place = "\(Self.place.latitude),\(Self.place.longitude)"
         process.arguments = [Self.script, "watch", address, token, layer, shown, centre, place]
         process.standardInput = input
         process.standardOutput = printed
@@ -132,7 +132,7 @@ struct Screen: Sendable {
     struct Seen: Sendable {
         /// Of complaints, in their counter.
         var counter: [Double] = []
-        /// Of complaints or payments, in the map's heat and cells.
+        /// Of complaints or payments, in the map's cells.
         var map: [Double] = []
     }
 

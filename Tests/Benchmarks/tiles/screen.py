@@ -63,23 +63,22 @@ WATCH = """([index, shown, latitude, longitude]) => {
     .observe({ type: 'longtask' });
   new MutationObserver(tell).observe(figure, { childList: true, characterData: true, subtree: true });
   tell();
-  const map = window.keptMap, near = 0.01;
-  // What is drawn over the last, while it fades in, is not drawn in full.
-  const opaque = () => map.getStyle().layers.filter(({ id }) => id.startsWith('heat-') && map.getLayer(id).paint.get('raster-opacity') > 0.9);
-  // A picture has no numbers: they are those of the single cells that are drawn at once with it.
-  const count = (picture) => {
+  const map = window.keptMap, near = 0.006;
+  // What waits for all of its tiles is there already, and not to be seen.
+  const visible = () => map.getStyle().layers.filter(({ id }) => id.startsWith('cells-') && map.getPaintProperty(id, 'fill-opacity') !== 0);
+  const count = (source) => {
     // A cell at the edge of a tile is in its neighbour too.
-    const cells = map.querySourceFeatures(picture.replace('heat-', 'cells-'), { sourceLayer: shown });
-    const counts = new Map(cells.map(({ id, geometry: { coordinates: [[[x, y]]] }, properties }) =>
+    const counts = new Map(map.querySourceFeatures(source, { sourceLayer: shown }).map(({ id, geometry: { coordinates: [[[x, y]]] }, properties }) =>
       [id, Math.abs(y - latitude) < near && Math.abs(x - longitude) < near ? properties.count : 0]));
     return [...counts.values()].reduce((sum, each) => sum + each, 0);
   };
-  let isNew = true, told = 0;
+  let isNew = true, last = null, told = 0;
   map.on('sourcedata', () => { isNew = true; });
   map.on('render', () => {
-    const layer = isNew && opaque().at(-1);
-    if (!layer) return;
-    isNew = map.getPaintProperty(layer.id, 'raster-opacity') === 0;
+    const layer = visible().at(-1);
+    if (!layer || !isNew && layer.id === last) return;
+    isNew = false;
+    last = layer.id;
     const now = count(layer.source);
     if (now > told) setTimeout(() => window.tell('map', Date.now(), String(now)));
     told = now;
