@@ -210,7 +210,7 @@ struct MapQueries {
             to: hours.map { Payload.time(hour: $0.upperBound + 1) }, strays: extent.strays,
             layers: layers, jurisdictions: visibleAreas.count,
             forecastFrom: forecast.map { Payload.time(hour: $0.hours.lowerBound) },
-            forecastTo: forecast.map { Payload.time(hour: $0.hours.upperBound) },  forecastTypes: knownForecastTypes)
+            forecastTo: forecast.map { Payload.time(hour: $0.hours.upperBound) }, forecastTypes: knownForecastTypes)
     }
 
     func series(_ filter: CubeFilter, in box: BoundingBox?, bucketHours: Int?) throws -> Payload.Series {
