@@ -61,7 +61,7 @@ final class IdentifierKeeper: Sendable {
     func unknown(of raw: Transaction, tokenised: Transaction) -> [RawIdentifier] {
         let knowsAll = memory.withLock { memory in
             let owner = Memory.number(of: tokenised.customerID)
-            return memory.knows(tokenised.customerID) && memory.knows(tokenised.accountID, of: owner)
+            return memory.knows(owner) && memory.knows(tokenised.accountID, of: owner)
                 && memory.knows(tokenised.cardID, of: owner) && memory.knows(tokenised.deviceID, of: owner)
                 && memory.knows(tokenised.counterpartyAccountID) && memory.knows(tokenised.details, of: owner)
         }

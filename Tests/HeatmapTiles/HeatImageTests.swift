@@ -63,6 +63,15 @@ import Testing
         #expect(palette.table().count == 4 * Palette.steps && palette.table()[3] == 0)
     }
 
+    @Test("The page's legend and cells have the colours of the pictures", arguments: [Palette.dark, .darkCold])
+    func pageHasTheSameColours(palette: Palette) {
+        let colours = palette.stops.map { stop in
+            let digits = String(stop, radix: 16)
+            return "'#" + String(repeating: "0", count: 6 - digits.count) + digits + "'"
+        }
+        #expect(String(decoding: PackageResources.palette_js, as: UTF8.self).contains("[" + colours.joined(separator: ", ") + "]"))
+    }
+
     @Test("A PNG has the signature, the size and the end that the format asks for")
     func png() throws {
         let cube = Sample.cube(of: Sample.events(500, seed: 33))
