@@ -85,11 +85,11 @@ struct EntityView {
     func value(_ aggregation: Aggregation, window: Int) -> Double {
         switch aggregation {
         case .count: return Double(range(window).count)
-        case .sum: return Double(history.ticks(in: range(window))) / EntityHistory.ticksPerUnit
+        case .sum: return Double(history.ticks(in: range(window))) / Histories.ticksPerUnit
         case .mean:
             let range = range(window)
             guard !range.isEmpty else { return .nan }
-            return Double(history.ticks(in: range)) / EntityHistory.ticksPerUnit / Double(range.count)
+            return Double(history.ticks(in: range)) / Histories.ticksPerUnit / Double(range.count)
         case .daysSinceLast:
             let index = history.events.endIndex(notAfter: time)
             return index == 0 ? .nan : days(since: history.events.time(index - 1))

@@ -12,10 +12,12 @@ struct Event: Sendable {
     var toUsual: Float
 }
 
-/// Payments of one entity, ordered by event time, equal times in the order they came.
+/// Payments of one entity, ordered by event time, equal times in the order they came: what there is to say of a list whose words are the
+/// list of the same number in `WordLists`.
 ///
 /// There are very many, so they are packed: 20 bytes each while times lie whole seconds or milliseconds apart and amounts are whole
 /// hundredths, 24 with times in microseconds, 28 where one of a list does not fit that. What is read is what was written, to the bit.
+/// Fingerprints, where there are any, lie at the back of the list, the first as the last.
 struct EventList: Sendable {
     enum Form: UInt8, Sendable, CaseIterable {
         case seconds, milliseconds, microseconds, wide
@@ -39,79 +41,103 @@ struct EventList: Sendable {
 
     /// Of sums, when they are packed: a hundredth of the major unit.
     private static let packedTicks: Int64 = 100
+    private static let fingerprintWords = 2
 
-    private var words: ContiguousArray<UInt32> = []
-    private(set) var form = Form.seconds
-    private(set) var count = 0
     /// What packed times count from.
     private var baseTime: Int64 = 0
     /// `cumulativeTicks` just before the first event; packed sums count from it.
     private(set) var baseTicks: Int64 = 0
+    private var eventCount: UInt32 = 0
+    private(set) var form = Form.seconds
+    /// Whether each event has a fingerprint; as the first has.
+    private(set) var isFingerprinted = false
 
-    init() {}
+    var count: Int { Int(eventCount) }
+    var isEmpty: Bool { eventCount == 0 }
 
-    /// - Parameter events: ordered, with their sums.
-    init(_ events: [Event], baseTicks: Int64) {
-        self.baseTicks = baseTicks
-        baseTime = events.first?.time ?? 0
-        form = Form.allCases.first { form in events.allSatisfy { fits($0, form) } } ?? .wide
-        words.reserveCapacity(EventList.capacity(beyond: events.count) * form.stride)
-        for event in events { place(event, at: count) }
-    }
+    /// Words of each event at the back.
+    private var backStride: Int { isFingerprinted ? EventList.fingerprintWords : 0 }
 
-    var isEmpty: Bool { count == 0 }
-
-    subscript(index: Int) -> Event { view[index] }
-
+    /// - Parameter number: of the list.
     @inline(__always)
-    func time(at index: Int) -> Int64 { view.time(index) }
-
-    @inline(__always)
-    func cumulativeTicks(at index: Int) -> Int64 { view.cumulativeTicks(index) }
-
-    @inline(__always)
-    func counterpart(at index: Int) -> UInt32 { view.counterpart(index) }
-
-    /// The words of a list stay where they are until it is changed or let go; a view must not outlive that.
-    @inline(__always)
-    var view: View {
-        words.withUnsafeBufferPointer { words in
-            View(words: words, count: count, form: form, stride: form.stride, baseTime: baseTime, baseTicks: baseTicks)
-        }
+    func view(_ number: Int, in lists: WordLists) -> View {
+        View(self, in: lists.room(of: number))
     }
 
     /// - Parameters:
     ///   - index: where it belongs by its time.
     ///   - ticks: its amount; its sum is made here, and the later ones are raised.
+    ///   - fingerprint: always or never given to the same list.
+    ///   - number: of the list.
     ///   - keepsSpareMemory: whether the list may grow by more than it needs.
-    mutating func insert(_ event: Event, ticks: Int64, at index: Int, keepsSpareMemory: Bool = false) {
+    mutating func insert(
+        _ event: Event, ticks: Int64, fingerprint: UInt64? = nil, at index: Int, _ number: Int, in lists: inout WordLists,
+        keepsSpareMemory: Bool = false
+    ) {
+        if isEmpty {
+            baseTime = event.time
+            isFingerprinted = fingerprint != nil
+        }
         var event = event
-        event.cumulativeTicks = (index == 0 ? baseTicks : cumulativeTicks(at: index - 1)) &+ ticks
-        if isEmpty { baseTime = event.time }
-        if !(fits(event, form) && raises(by: ticks)) { return rebuild(with: event, ticks: ticks, at: index) }
-        if !keepsSpareMemory, words.count + form.stride > words.capacity { words.reserveCapacity(EventList.capacity(beyond: count) * form.stride) }
-        place(event, at: index)
-        for later in (index + 1)..<max(count, index + 1) { raise(later, by: ticks) }
+        let view = view(number, in: lists)
+        event.cumulativeTicks = (index == 0 ? baseTicks : view.cumulativeTicks(index - 1)) &+ ticks
+        if fits(event, form), raises(view, by: ticks) {
+            makeRoom(number, in: &lists, keepsSpareMemory: keepsSpareMemory)
+            let room = lists.mutableRoom(of: number)
+            if index < count { moveLater(from: index, raisedBy: ticks, in: room) }
+            place(event, at: index, in: room)
+        } else {
+            var events = (0..<count).map { view[$0] }
+            events.insert(event, at: index)
+            for later in (index + 1)..<max(events.count, index + 1) { events[later].cumulativeTicks &+= ticks }
+            pack(events, number, in: &lists)
+        }
+        if let fingerprint { insert(fingerprint, at: index, in: lists.mutableRoom(of: number)) }
+        eventCount += 1
     }
 
-    mutating func setLabel(_ label: EventLabel, at index: Int) { words[index * form.stride + form.stride - 2] = label.bits }
+    /// Makes the list anew, as a snapshot has it.
+    ///
+    /// - Parameters:
+    ///   - events: ordered, with their sums.
+    ///   - fingerprints: of each event, or none.
+    mutating func restore(
+        _ events: [Event], fingerprints: [UInt64], baseTicks: Int64, _ number: Int, in lists: inout WordLists
+    ) {
+        self = EventList()
+        self.baseTicks = baseTicks
+        isFingerprinted = !fingerprints.isEmpty
+        pack(events, number, in: &lists)
+        let room = lists.mutableRoom(of: number)
+        for (index, fingerprint) in fingerprints.enumerated() { place(fingerprint, at: index, in: room) }
+        eventCount = UInt32(events.count)
+    }
 
-    mutating func removeFirst(_ removed: Int, keepsSpareMemory: Bool = false) {
-        let base = cumulativeTicks(at: removed - 1)
-        words.removeFirst(removed * form.stride, keepsSpareMemory: keepsSpareMemory)
-        count -= removed
+    mutating func setLabel(_ label: EventLabel, at index: Int, _ number: Int, in lists: inout WordLists) {
+        lists.mutableRoom(of: number)[index * form.stride + form.stride - 2] = label.bits
+    }
+
+    mutating func removeFirst(_ removed: Int, _ number: Int, in lists: inout WordLists, keepsSpareMemory: Bool = false) {
+        let base = view(number, in: lists).cumulativeTicks(removed - 1)
+        let left = count - removed
+        let room = lists.mutableRoom(of: number)
+        if let start = room.baseAddress {
+            start.update(from: start + removed * form.stride, count: left * form.stride)
+            (start + room.count - left * backStride).update(from: start + room.count - count * backStride, count: left * backStride)
+        }
+        eventCount = UInt32(left)
         if form != .wide {
             let passed = packed(ticks: base &- baseTicks)
-            let (stride, timeWords) = (form.stride, form.timeWords)
-            words.withUnsafeMutableBufferPointer { words in
-                for place in Swift.stride(from: timeWords, to: words.count, by: stride) { words[place] -= passed }
-            }
+            for index in 0..<left { room[index * form.stride + form.timeWords] -= passed }
         }
         baseTicks = base
+        if keepsSpareMemory { return }
+        // Not for a little, which is needed again soon.
+        let words = (left + left / 16) * (form.stride + backStride)
+        if WordLists.capacity(for: words) < room.count - room.count / 8 {
+            lists.resize(number, to: words, keepingFront: left * form.stride, back: left * backStride)
+        }
     }
-
-    /// A list grows by a sixteenth: there are very many, and what they reserve for later is memory too.
-    static func capacity(beyond count: Int) -> Int { count + max(2, count / 16) }
 
     // MARK: Packing
 
@@ -121,9 +147,9 @@ struct EventList: Sendable {
     }
 
     /// Whether the sums of the list can be raised by so much and fit still.
-    private func raises(by ticks: Int64) -> Bool {
-        if form == .wide || count == 0 { return true }
-        let (sum, overflow) = cumulativeTicks(at: count - 1).addingReportingOverflow(ticks)
+    private func raises(_ view: View, by ticks: Int64) -> Bool {
+        if form == .wide || isEmpty { return true }
+        let (sum, overflow) = view.cumulativeTicks(count - 1).addingReportingOverflow(ticks)
         return ticks >= 0 && !overflow && EventList.isWhole(sum, since: baseTicks, EventList.packedTicks)
     }
 
@@ -133,74 +159,104 @@ struct EventList: Sendable {
         return !overflow && span % unit == 0 && UInt32(exactly: span / unit) != nil
     }
 
-    private mutating func rebuild(with event: Event, ticks: Int64, at index: Int) {
-        var events = (0..<count).map { self[$0] }
-        events.insert(event, at: index)
-        for later in (index + 1)..<max(events.count, index + 1) { events[later].cumulativeTicks &+= ticks }
-        self = EventList(events, baseTicks: baseTicks)
+    /// Room for one more.
+    @inline(__always)
+    private func makeRoom(_ number: Int, in lists: inout WordLists, keepsSpareMemory: Bool) {
+        guard (count + 1) * (form.stride + backStride) > lists.capacity(of: number) else { return }
+        let events = keepsSpareMemory ? 2 * count + 1 : count + 1
+        lists.resize(number, to: events * (form.stride + backStride), keepingFront: count * form.stride, back: count * backStride)
     }
 
-    private mutating func place(_ event: Event, at index: Int) {
-        if index == count {
-            count += 1
-            if form.stride == 5 {
-                // The common form in one piece.
-                return withUnsafeBytes(
-                    of: (packed(time: event.time), packed(ticks: event.cumulativeTicks &- baseTicks), event.counterpart, event.label.bits,
-                         event.toUsual.bitPattern)
-                ) { $0.withMemoryRebound(to: UInt32.self) { words.append(contentsOf: $0) } }
-            }
-            if form.timeWords == 1 { words.append(packed(time: event.time)) } else { append(event.time) }
-            if form.tickWords == 1 { words.append(packed(ticks: event.cumulativeTicks &- baseTicks)) } else { append(event.cumulativeTicks) }
-            words.append(event.counterpart)
-            words.append(event.label.bits)
-            words.append(event.toUsual.bitPattern)
-        } else {
-            // Late ones are rare: made at the end, and moved.
-            let end = words.count
-            place(event, at: count)
-            let made = Array(words[end...])
-            words.removeLast(made.count)
-            words.insert(contentsOf: made, at: index * form.stride)
+    /// Writes these events in the smallest form that all of them fit; of the fingerprints there are already, each stays.
+    private mutating func pack(_ events: [Event], _ number: Int, in lists: inout WordLists) {
+        baseTime = events.first?.time ?? 0
+        form = Form.allCases.first { form in events.allSatisfy { fits($0, form) } } ?? .wide
+        lists.resize(number, to: events.count * (form.stride + backStride), keepingFront: 0, back: count * backStride)
+        let room = lists.mutableRoom(of: number)
+        for (index, event) in events.enumerated() { place(event, at: index, in: room) }
+    }
+
+    private func moveLater(from index: Int, raisedBy ticks: Int64, in room: UnsafeMutableBufferPointer<UInt32>) {
+        guard let first = room.baseAddress.map({ $0 + index * form.stride }) else { return }
+        (first + form.stride).update(from: first, count: (count - index) * form.stride)
+        for place in (index + 1)...count { raise(place, by: ticks, in: room) }
+    }
+
+    private func insert(_ fingerprint: UInt64, at index: Int, in room: UnsafeMutableBufferPointer<UInt32>) {
+        if index < count, let end = room.baseAddress.map({ $0 + room.count }) {
+            let newest = end - count * EventList.fingerprintWords
+            (newest - EventList.fingerprintWords).update(from: newest, count: (count - index) * EventList.fingerprintWords)
         }
+        place(fingerprint, at: index, in: room)
     }
 
-    private mutating func raise(_ index: Int, by ticks: Int64) {
+    private func place(_ fingerprint: UInt64, at index: Int, in room: UnsafeMutableBufferPointer<UInt32>) {
+        let place = room.count - (index + 1) * EventList.fingerprintWords
+        room[place] = UInt32(truncatingIfNeeded: fingerprint)
+        room[place + 1] = UInt32(truncatingIfNeeded: fingerprint >> 32)
+    }
+
+    @inline(__always)
+    private func place(_ event: Event, at index: Int, in room: UnsafeMutableBufferPointer<UInt32>) {
+        var place = index &* form.stride
+        func put(_ word: UInt32) {
+            room[place] = word
+            place &+= 1
+        }
+        func put(_ number: Int64) {
+            put(UInt32(truncatingIfNeeded: number))
+            put(UInt32(truncatingIfNeeded: number >> 32))
+        }
+        if form.timeWords == 1 { put(packed(time: event.time)) } else { put(event.time) }
+        if form.tickWords == 1 { put(packed(ticks: event.cumulativeTicks &- baseTicks)) } else { put(event.cumulativeTicks) }
+        put(event.counterpart)
+        put(event.label.bits)
+        put(event.toUsual.bitPattern)
+    }
+
+    private func raise(_ index: Int, by ticks: Int64, in room: UnsafeMutableBufferPointer<UInt32>) {
         let place = index * form.stride + form.timeWords
         if form == .wide {
-            let sum = cumulativeTicks(at: index) &+ ticks
-            (words[place], words[place + 1]) = (UInt32(truncatingIfNeeded: sum), UInt32(truncatingIfNeeded: sum >> 32))
+            let sum = Int64(bitPattern: UInt64(room[place + 1]) << 32 | UInt64(room[place])) &+ ticks
+            (room[place], room[place + 1]) = (UInt32(truncatingIfNeeded: sum), UInt32(truncatingIfNeeded: sum >> 32))
         } else {
-            words[place] += packed(ticks: ticks)
+            room[place] += packed(ticks: ticks)
         }
     }
 
     private func packed(time: Int64) -> UInt32 { UInt32((time &- baseTime) / form.unit) }
     private func packed(ticks: Int64) -> UInt32 { UInt32(ticks / EventList.packedTicks) }
 
-    private mutating func append(_ number: Int64) {
-        words.append(UInt32(truncatingIfNeeded: number))
-        words.append(UInt32(truncatingIfNeeded: number >> 32))
-    }
-
     /// A list for reading many events: bare memory.
     struct View {
-        fileprivate let words: UnsafeBufferPointer<UInt32>
+        /// The list's whole room.
+        fileprivate let room: UnsafeBufferPointer<UInt32>
         let count: Int
+        fileprivate let isFingerprinted: Bool
         fileprivate let form: Form
         fileprivate let stride: Int
         fileprivate let baseTime: Int64
         /// `cumulativeTicks` just before the first event.
         let baseTicks: Int64
 
+        static var empty: View { View(EventList(), in: UnsafeBufferPointer(start: nil, count: 0)) }
+
+        @inline(__always)
+        fileprivate init(_ list: EventList, in room: UnsafeBufferPointer<UInt32>) {
+            self.room = room
+            (count, isFingerprinted, form, stride) = (list.count, list.isFingerprinted, list.form, list.form.stride)
+            (baseTime, baseTicks) = (list.baseTime, list.baseTicks)
+        }
+
         /// Reads a word each of the list's beginning, of its end, and of the events before and after some indices.
         @inline(__always)
         func touch(_ indices: UnsafeMutableBufferPointer<UInt32>) -> UInt64 {
             guard count > 0 else { return 0 }
-            var sum = UInt64(words[0]) &+ UInt64(words[words.count &- 1])
+            let end = count &* stride
+            var sum = UInt64(room[0]) &+ UInt64(room[end &- 1])
             for index in indices {
                 let place = min(Int(index), count &- 1) &* stride
-                sum &+= UInt64(words[max(0, place &- stride)]) &+ UInt64(words[min(place &+ 2 &* stride, words.count) &- 1])
+                sum &+= UInt64(room[max(0, place &- stride)]) &+ UInt64(room[min(place &+ 2 &* stride, end) &- 1])
             }
             return sum
         }
@@ -208,26 +264,45 @@ struct EventList: Sendable {
         @inline(__always)
         func time(_ index: Int) -> Int64 {
             let place = index &* stride
-            return form.timeWords == 1 ? baseTime &+ Int64(words[place]) &* form.unit : number(place)
+            return form.timeWords == 1 ? baseTime &+ Int64(room[place]) &* form.unit : number(place)
         }
 
         @inline(__always)
         func cumulativeTicks(_ index: Int) -> Int64 {
             let place = index &* stride &+ form.timeWords
-            return form.tickWords == 1 ? baseTicks &+ Int64(words[place]) &* EventList.packedTicks : number(place)
+            return form.tickWords == 1 ? baseTicks &+ Int64(room[place]) &* EventList.packedTicks : number(place)
         }
 
         @inline(__always)
-        private func number(_ place: Int) -> Int64 { Int64(bitPattern: UInt64(words[place &+ 1]) << 32 | UInt64(words[place])) }
+        private func number(_ place: Int) -> Int64 { Int64(bitPattern: UInt64(room[place &+ 1]) << 32 | UInt64(room[place])) }
 
         @inline(__always)
-        func counterpart(_ index: Int) -> UInt32 { words[index &* stride &+ stride &- 3] }
+        func counterpart(_ index: Int) -> UInt32 { room[index &* stride &+ stride &- 3] }
 
         @inline(__always)
-        func label(_ index: Int) -> EventLabel { EventLabel(bits: words[index &* stride &+ stride &- 2]) }
+        func label(_ index: Int) -> EventLabel { EventLabel(bits: room[index &* stride &+ stride &- 2]) }
 
         @inline(__always)
-        func toUsual(_ index: Int) -> Float { Float(bitPattern: words[index &* stride &+ stride &- 1]) }
+        func toUsual(_ index: Int) -> Float { Float(bitPattern: room[index &* stride &+ stride &- 1]) }
+
+        /// Of each event, or none; see `FeatureEngine.fingerprint(of:)`.
+        var fingerprints: LazyMapSequence<Range<Int>, UInt64> { (0..<(isFingerprinted ? count : 0)).lazy.map { fingerprint($0) } }
+
+        /// Where a transaction is; from the newest, since labels mostly speak of those.
+        func index(of fingerprint: UInt64) -> Int? {
+            var index = isFingerprinted ? count : 0
+            while index > 0 {
+                index &-= 1
+                if self.fingerprint(index) == fingerprint { return index }
+            }
+            return nil
+        }
+
+        @inline(__always)
+        fileprivate func fingerprint(_ index: Int) -> UInt64 {
+            let place = room.count &- (index &+ 1) &* EventList.fingerprintWords
+            return UInt64(room[place &+ 1]) << 32 | UInt64(room[place])
+        }
 
         @inline(__always)
         subscript(index: Int) -> Event {
@@ -235,16 +310,5 @@ struct EventList: Sendable {
                 time: time(index), cumulativeTicks: cumulativeTicks(index), counterpart: counterpart(index), label: label(index),
                 toUsual: toUsual(index))
         }
-    }
-}
-
-extension ContiguousArray {
-    /// - Parameter keepsSpareMemory: else in no more memory than what is left needs: what once was long would stay so.
-    mutating func removeFirst(_ removed: Int, keepsSpareMemory: Bool) {
-        if keepsSpareMemory { return removeFirst(removed) }
-        var left: ContiguousArray = []
-        left.reserveCapacity(EventList.capacity(beyond: count - removed))
-        left.append(contentsOf: self[removed...])
-        self = left
     }
 }

@@ -23,8 +23,8 @@ public struct FeatureEngine: Sendable {
     private(set) var fingerprintKey = SipHash.random()
     private(set) var customerIndex: [String: UInt32] = [:]
     private(set) var terminalIndex: [String: UInt32] = [:]
-    private(set) var customers: [EntityHistory] = []
-    private(set) var terminals: [EntityHistory] = []
+    private(set) var customers = Histories()
+    private(set) var terminals = Histories()
     private var transactionIndex = TransactionIndex()
 
     /// In place of an entity's index where there is no such entity.
@@ -85,12 +85,12 @@ public struct FeatureEngine: Sendable {
         let ticks = Self.ticks(transaction.amount)
         var event = Event(time: transaction.eventTime.microseconds, counterpart: terminal, label: .unknown, toUsual: toUsual)
         transactionIndex.insert(fingerprint, customer: customer)
-        customers[Int(customer)].insert(event, ticks: ticks, fingerprint: fingerprint, retention: retention) { dropped in
+        customers.insert(event, ticks: ticks, fingerprint: fingerprint, into: customer, retention: retention) { dropped in
             transactionIndex.remove(dropped, customer: customer)
         }
         if terminal != Self.none {
             event.counterpart = customer
-            terminals[Int(terminal)].insert(event, ticks: ticks, retention: retention)
+            terminals.insert(event, ticks: ticks, into: terminal, retention: retention)
         }
     }
 
@@ -140,14 +140,14 @@ public struct FeatureEngine: Sendable {
         if !hasObserved(transaction.key) { rememberAtCustomer(transaction, customer: customer, terminal: terminal, toUsual: toUsual) }
         guard atTerminal, terminal != Self.none else { return }
         let event = Event(time: transaction.eventTime.microseconds, counterpart: customer, label: .unknown, toUsual: toUsual)
-        terminals[Int(terminal)].insert(event, ticks: Self.ticks(transaction.amount), retention: retention)
+        terminals.insert(event, ticks: Self.ticks(transaction.amount), into: terminal, retention: retention)
     }
 
     /// Whether a transaction is among those retained.
     public func hasObserved(_ key: TransactionKey) -> Bool { customer(of: fingerprint(of: key)) != nil }
 
     /// Where a customer lives, as far as anybody has said.
-    public func place(ofCustomer id: String) -> Coordinate? { customerIndex[id].flatMap { customers[Int($0)].place } }
+    public func place(ofCustomer id: String) -> Coordinate? { customerIndex[id].flatMap { customers[$0].place } }
 
     private mutating func indices(of transaction: Transaction) -> (customer: UInt32, terminal: UInt32) {
         (
@@ -160,8 +160,8 @@ public struct FeatureEngine: Sendable {
         let fingerprint = fingerprint(of: transaction.key)
         let event = Event(time: transaction.eventTime.microseconds, counterpart: terminal, label: .unknown, toUsual: toUsual)
         transactionIndex.insert(fingerprint, customer: customer)
-        customers[Int(customer)].insert(
-            event, ticks: Self.ticks(transaction.amount), fingerprint: fingerprint, retention: retention
+        customers.insert(
+            event, ticks: Self.ticks(transaction.amount), fingerprint: fingerprint, into: customer, retention: retention
         ) { dropped in transactionIndex.remove(dropped, customer: customer) }
     }
 
@@ -170,30 +170,29 @@ public struct FeatureEngine: Sendable {
     @discardableResult
     public mutating func learn(_ label: Label) -> Bool {
         let fingerprint = fingerprint(of: label.key)
-        guard let customer = customer(of: fingerprint), let index = customers[Int(customer)].index(of: fingerprint) else { return false }
+        guard let customer = customer(of: fingerprint), let index = customers[customer].events.index(of: fingerprint) else { return false }
         learn(isFraud: label.isFraud, knownAt: label.knownAt.microseconds, at: index, ofCustomer: customer)
         return true
     }
 
     private mutating func learn(isFraud: Bool, knownAt: Int64, at index: Int, ofCustomer customer: UInt32) {
-        // Buffers, since an element of an array is copied to be asked, and its parts are counted.
-        let (event, rank) = customers.withUnsafeBufferPointer { ($0[Int(customer)].events[index], $0[Int(customer)].rank(at: index)) }
+        let (event, rank) = (customers[customer].events[index], customers[customer].rank(at: index))
         let state = EventLabel(isFraud: isFraud, eventTime: event.time, knownAt: knownAt)
-        customers[Int(customer)].setLabel(state, at: index)
+        customers.setLabel(state, at: index, of: customer)
         let terminal = event.counterpart
         guard terminal != Self.none else { return }
-        let found = terminals.withUnsafeBufferPointer { $0[Int(terminal)].index(at: event.time, counterpart: customer, rank: rank) }
-        if let found { terminals[Int(terminal)].setLabel(state, at: found) }
+        let found = terminals[terminal].index(at: event.time, counterpart: customer, rank: rank)
+        if let found { terminals.setLabel(state, at: found, of: terminal) }
     }
 
     /// Says where a customer lives.
     public mutating func place(customer id: String, at place: Coordinate?) {
-        customers[Int(Self.index(of: id, in: &customerIndex, histories: &customers))].place = place
+        customers.place(Self.index(of: id, in: &customerIndex, histories: &customers), at: place)
     }
 
     /// Says where a terminal stands.
     public mutating func place(terminal id: String, at place: Coordinate?) {
-        terminals[Int(Self.index(of: id, in: &terminalIndex, histories: &terminals))].place = place
+        terminals.place(Self.index(of: id, in: &terminalIndex, histories: &terminals), at: place)
     }
 
     // MARK: - What happens, by numbers
@@ -224,11 +223,10 @@ public struct FeatureEngine: Sendable {
     func touch(_ rows: some Collection<Int>, of payments: PaymentColumns, following windows: FollowedWindows) -> UInt64 {
         var sum: UInt64 = 0
         // A history's own fields begin and end in two lines of memory.
-        func touch(_ history: EntityHistory) { sum &+= UInt64(history.events.count) &+ (history.place == nil ? 0 : 1) }
         for row in rows {
-            touch(customers[Int(payments.customers[row])])
+            sum &+= customers.touch(payments.customers[row])
             let terminal = payments.terminals[row]
-            if terminal != Self.none { touch(terminals[Int(terminal)]) }
+            if terminal != Self.none { sum &+= terminals.touch(terminal) }
         }
         for row in rows {
             let (customer, terminal) = (payments.customers[row], payments.terminals[row])
@@ -256,10 +254,10 @@ public struct FeatureEngine: Sendable {
             customer: payment.customer, terminal: payment.terminal, lastCuts: windows.cuts(customer: payment.customer, terminal: payment.terminal))
         let ticks = Self.ticks(payment.amount)
         var event = Event(time: payment.time, counterpart: payment.terminal, label: .unknown, toUsual: Float(toUsual))
-        customers[Int(payment.customer)].insert(event, ticks: ticks, retention: retention)
+        customers.insert(event, ticks: ticks, into: payment.customer, retention: retention)
         guard payment.terminal != Self.none else { return }
         event.counterpart = payment.customer
-        terminals[Int(payment.terminal)].insert(event, ticks: ticks, retention: retention)
+        terminals.insert(event, ticks: ticks, into: payment.terminal, retention: retention)
     }
 
     /// Whether a value depends on payments being proven genuine.
@@ -268,8 +266,7 @@ public struct FeatureEngine: Sendable {
     /// As `learn(_:)`, of a payment that was observed by numbers; nothing happens if it is so old that it was let go.
     /// - Parameter rank: how many payments of the same customer at the same terminal and time were observed before it.
     mutating func learn(isFraud: Bool, knownAt: Int64, time: Int64, customer: UInt32, terminal: UInt32, rank: Int) {
-        let found = customers.withUnsafeBufferPointer { $0[Int(customer)].index(at: time, counterpart: terminal, rank: rank) }
-        guard let index = found else { return }
+        guard let index = customers[customer].index(at: time, counterpart: terminal, rank: rank) else { return }
         learn(isFraud: isFraud, knownAt: knownAt, at: index, ofCustomer: customer)
     }
 
@@ -281,20 +278,20 @@ public struct FeatureEngine: Sendable {
         transactionIndex.reserve(min(transactionCount, 1 << 26))
     }
 
-    mutating func restore(customer id: String, _ history: EntityHistory) {
+    mutating func restore(customer id: String, from decoder: inout SnapshotDecoder) throws(SnapshotError) {
         let index = Self.index(of: id, in: &customerIndex, histories: &customers)
-        customers[Int(index)] = history
-        for fingerprint in history.fingerprints { transactionIndex.insert(fingerprint, customer: index) }
+        try customers.restore(index, from: &decoder)
+        for fingerprint in customers[index].events.fingerprints { transactionIndex.insert(fingerprint, customer: index) }
     }
 
-    mutating func restore(terminal id: String, _ history: EntityHistory) {
-        terminals[Int(Self.index(of: id, in: &terminalIndex, histories: &terminals))] = history
+    mutating func restore(terminal id: String, from decoder: inout SnapshotDecoder) throws(SnapshotError) {
+        try terminals.restore(Self.index(of: id, in: &terminalIndex, histories: &terminals), from: &decoder)
     }
 
     // MARK: - What is known
 
     /// Where a terminal stands, as far as anybody has said.
-    public func place(ofTerminal id: String) -> Coordinate? { terminalIndex[id].flatMap { terminals[Int($0)].place } }
+    public func place(ofTerminal id: String) -> Coordinate? { terminalIndex[id].flatMap { terminals[$0].place } }
 
     /// The features that `transaction` would have, without remembering it; equal to what `observe(_:)` would return.
     public func features(of transaction: Transaction) -> [Double] {
@@ -323,20 +320,18 @@ public struct FeatureEngine: Sendable {
 
     /// The event time of the newest transaction of a customer or terminal at or before `time`; nil if there is none. For freshness.
     public func newestEventTime(ofCustomer customerID: String, at time: Timestamp) -> Timestamp? {
-        customerIndex[customerID].flatMap { customers[Int($0)].newestTime(notAfter: time.microseconds) }.map { Timestamp(microseconds: $0) }
+        customerIndex[customerID].flatMap { customers[$0].newestTime(notAfter: time.microseconds) }.map { Timestamp(microseconds: $0) }
     }
 
     /// As `newestEventTime(ofCustomer:at:)`.
     public func newestEventTime(ofTerminal terminalID: String, at time: Timestamp) -> Timestamp? {
-        terminalIndex[terminalID].flatMap { terminals[Int($0)].newestTime(notAfter: time.microseconds) }.map { Timestamp(microseconds: $0) }
+        terminalIndex[terminalID].flatMap { terminals[$0].newestTime(notAfter: time.microseconds) }.map { Timestamp(microseconds: $0) }
     }
 
     /// False only for a transaction that was surely never observed. Of one so old that it would have been forgotten, nobody here knows.
     public func mayHaveObserved(_ transaction: Transaction) -> Bool {
         if customer(of: fingerprint(of: transaction.key)) != nil { return true }
-        // A buffer, since an element of an array is copied to be asked, and its parts are counted.
-        let time = customerIndex[transaction.customerID].flatMap { index in customers.withUnsafeBufferPointer { $0[Int(index)].newestTime } }
-        guard let newest = time else { return false }
+        guard let newest = customerIndex[transaction.customerID].flatMap({ customers[$0].newestTime }) else { return false }
         return transaction.eventTime.microseconds <= newest &- retention.horizonMicroseconds
     }
 
@@ -366,18 +361,16 @@ public struct FeatureEngine: Sendable {
 
     /// Nil for `none`.
     @inline(__always)
-    private static func view(of index: UInt32, in histories: [EntityHistory]) -> HistoryView? {
+    private static func view(of index: UInt32, in histories: Histories) -> HistoryView? {
         if index == none { return nil }
-        if index == unseen { return .empty() }
-        // By their addresses: an element of the array itself would be copied, and its references counted.
-        return histories.withUnsafeBufferPointer { $0.baseAddress.map { HistoryView(of: $0 + Int(index)) } }
+        return index == unseen ? .empty() : histories[index]
     }
 
-    private static func index(of id: String, in indices: inout [String: UInt32], histories: inout [EntityHistory]) -> UInt32 {
+    private static func index(of id: String, in indices: inout [String: UInt32], histories: inout Histories) -> UInt32 {
         if let index = indices[id] { return index }
         let index = UInt32(histories.count)
         indices[id] = index
-        histories.append(EntityHistory())
+        histories.append()
         return index
     }
 
@@ -388,7 +381,7 @@ public struct FeatureEngine: Sendable {
     }
 
     private func customer(of fingerprint: UInt64) -> UInt32? {
-        transactionIndex.customer(of: fingerprint) { customers[Int($0)].index(of: fingerprint) != nil }
+        transactionIndex.customer(of: fingerprint) { customers[$0].events.index(of: fingerprint) != nil }
     }
 
     /// An amount in ten-thousandths of its major unit; no currency has more decimals.

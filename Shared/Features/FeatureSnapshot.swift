@@ -68,10 +68,10 @@ public struct FeatureSnapshotWriter: SnapshotChunks {
         return names
     }
 
-    private mutating func write(_ histories: [EntityHistory], into encoder: inout SnapshotEncoder) {
+    private mutating func write(_ histories: Histories, into encoder: inout SnapshotEncoder) {
         while nextEntity < histories.count, encoder.count < Self.chunkBytes {
             encoder.text(names[nextEntity])
-            histories[nextEntity].encode(into: &encoder)
+            histories[UInt32(nextEntity)].encode(into: &encoder)
             nextEntity += 1
         }
     }
@@ -88,9 +88,9 @@ extension SnapshotReader<FeatureEngine> {
                 let key = SipHash(key0: try decoder.word(), key1: try decoder.word())
                 engine.begin(fingerprintKey: key, transactionCount: Int(clamping: try decoder.varint()))
             case .customers:
-                while !decoder.isAtEnd { engine.restore(customer: try decoder.text(), try EntityHistory(from: &decoder)) }
+                while !decoder.isAtEnd { try engine.restore(customer: try decoder.text(), from: &decoder) }
             case .terminals:
-                while !decoder.isAtEnd { engine.restore(terminal: try decoder.text(), try EntityHistory(from: &decoder)) }
+                while !decoder.isAtEnd { try engine.restore(terminal: try decoder.text(), from: &decoder) }
             case .end:
                 guard try decoder.varint() == UInt64(engine.customerCount), try decoder.varint() == UInt64(engine.terminalCount) else {
                     throw decoder.damaged()
@@ -103,9 +103,9 @@ extension SnapshotReader<FeatureEngine> {
     }
 }
 
-extension EntityHistory {
+extension HistoryView {
     func encode(into encoder: inout SnapshotEncoder) {
-        encoder.byte((place == nil ? 0 : 1) | (fingerprints.isEmpty ? 0 : 2))
+        encoder.byte((place == nil ? 0 : 1) | (events.fingerprints.isEmpty ? 0 : 2))
         if let place {
             encoder.word(place.latitude.bitPattern)
             encoder.word(place.longitude.bitPattern)
@@ -123,10 +123,12 @@ extension EntityHistory {
             time = event.time
             ticks = event.cumulativeTicks
         }
-        for fingerprint in fingerprints { encoder.word(fingerprint) }
+        for fingerprint in events.fingerprints { encoder.word(fingerprint) }
     }
+}
 
-    init(from decoder: inout SnapshotDecoder) throws(SnapshotError) {
+extension Histories {
+    mutating func restore(_ number: UInt32, from decoder: inout SnapshotDecoder) throws(SnapshotError) {
         let flags = try decoder.byte()
         var place: Coordinate?
         if flags & 1 == 1 {
@@ -148,11 +150,11 @@ extension EntityHistory {
                     time: time, cumulativeTicks: ticks, counterpart: counterpart, label: label,
                     toUsual: Float(bitPattern: try decoder.halfWord())))
         }
-        var fingerprints: ContiguousArray<UInt64> = []
+        var fingerprints: [UInt64] = []
         if flags & 2 == 2 {
             fingerprints.reserveCapacity(count)
             for _ in 0..<count { fingerprints.append(try decoder.word()) }
         }
-        self.init(events: EventList(events, baseTicks: baseTicks), fingerprints: fingerprints, place: place)
+        restore(events, fingerprints: fingerprints, baseTicks: baseTicks, place: place, to: number)
     }
 }

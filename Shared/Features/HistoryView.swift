@@ -9,20 +9,42 @@ struct HistoryView {
     let frauds: UnsafeBufferPointer<KnownFraud>
     let place: Coordinate?
 
-    @inline(__always)
-    init(of history: UnsafePointer<EntityHistory>) {
-        events = history.pointee.events.view
-        frauds = history.pointee.frauds.withUnsafeBufferPointer { $0 }
-        place = history.pointee.place
-    }
-
-    private init(events: EventList.View, frauds: UnsafeBufferPointer<KnownFraud>, place: Coordinate?) {
-        (self.events, self.frauds, self.place) = (events, frauds, place)
-    }
-
     /// Of an entity that nothing is known of.
     static func empty(at place: Coordinate? = nil) -> HistoryView {
-        HistoryView(events: EventList().view, frauds: UnsafeBufferPointer(start: nil, count: 0), place: place)
+        HistoryView(events: EventList.View.empty, frauds: UnsafeBufferPointer(start: nil, count: 0), place: place)
+    }
+
+    /// Of the last event, in microseconds since 1970.
+    var newestTime: Int64? { events.count == 0 ? nil : events.time(events.count - 1) }
+
+    func newestTime(notAfter time: Int64) -> Int64? {
+        let end = events.endIndex(notAfter: time)
+        return end == 0 ? nil : events.time(end - 1)
+    }
+
+    /// Tells one of several payments of the same two entities at the same time: how many came before it.
+    func rank(at index: Int) -> Int {
+        var rank = 0
+        var before = index - 1
+        while before >= 0, events.time(before) == events.time(index) {
+            if events.counterpart(before) == events.counterpart(index) { rank += 1 }
+            before -= 1
+        }
+        return rank
+    }
+
+    /// Where the payment with this counterpart is that has so many before it at the same time; nil if it is not (or no longer) here.
+    func index(at time: Int64, counterpart: UInt32, rank: Int) -> Int? {
+        var left = rank
+        var index = events.endIndex(notAfter: time &- 1)
+        while index < events.count, events.time(index) == time {
+            if events.counterpart(index) == counterpart {
+                if left == 0 { return index }
+                left -= 1
+            }
+            index += 1
+        }
+        return nil
     }
 
     /// The sum of all amounts before an event.

@@ -35,7 +35,7 @@ struct SpendingPattern {
         var sum = 0.0, squares = 0.0, largest = 0.0
         for index in range {
             let ticks = events.cumulativeTicks(index)
-            let value = Double(ticks &- before) / EntityHistory.ticksPerUnit
+            let value = Double(ticks &- before) / Histories.ticksPerUnit
             before = ticks
             guard events[index].isOrdinary(at: time, labelDelay: labelDelay) else { continue }
             count &+= 1

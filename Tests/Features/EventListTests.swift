@@ -9,11 +9,18 @@ import Testing
         (1_000_000, 1 << 50, .wide),
     ]
 
+    /// An empty list, and room for it.
+    private static func lists() -> (EventList, WordLists) {
+        var lists = WordLists()
+        lists.append()
+        return (EventList(), lists)
+    }
+
     @Test(arguments: kinds.indices) func whatIsReadIsWhatWasWritten(_ kind: Int) {
         let kind = Self.kinds[kind]
         var random = SystemRandomNumberGenerator()
         for _ in 0..<20 {
-            var list = EventList()
+            var (list, lists) = Self.lists()
             var model: [(event: Event, ticks: Int64)] = []
             var base: Int64 = 0
             var newest: Int64 = 1_760_000_000_123_456
@@ -25,15 +32,15 @@ import Testing
                     toUsual: number % 5 == 0 ? .nan : Float(number))
                 let ticks = Int64.random(in: 1...900, using: &random) &* kind.ticks
                 let index = model.firstIndex { $0.event.time > event.time } ?? model.count
-                list.insert(event, ticks: ticks, at: index)
+                list.insert(event, ticks: ticks, at: index, 0, in: &lists)
                 model.insert((event, ticks), at: index)
                 if number % 3 == 0 {
                     let label = EventLabel(bits: UInt32(number) | 0x8000_0000)
-                    list.setLabel(label, at: index)
+                    list.setLabel(label, at: index, 0, in: &lists)
                     model[index].event.label = label
                 }
                 if number % 50 == 49 {
-                    list.removeFirst(20)
+                    list.removeFirst(20, 0, in: &lists)
                     for gone in model.prefix(20) { base &+= gone.ticks }
                     model.removeFirst(20)
                 }
@@ -42,7 +49,7 @@ import Testing
             var sum = base
             for (index, (event, ticks)) in model.enumerated() {
                 sum &+= ticks
-                let read = list[index]
+                let read = list.view(0, in: lists)[index]
                 #expect(read.time == event.time && read.cumulativeTicks == sum && read.counterpart == event.counterpart)
                 #expect(read.label == event.label && read.toUsual.bitPattern == event.toUsual.bitPattern)
             }
@@ -50,14 +57,15 @@ import Testing
     }
 
     @Test func aListThatNeededMoreRoomPacksAgain() {
-        var list = EventList()
-        list.insert(Event(time: 0, counterpart: 1, label: .unknown, toUsual: 1), ticks: 100, at: 0)
+        var (list, lists) = Self.lists()
+        list.insert(Event(time: 0, counterpart: 1, label: .unknown, toUsual: 1), ticks: 100, at: 0, 0, in: &lists)
         #expect(list.form == .seconds)
-        list.insert(Event(time: 5_000_000, counterpart: 1, label: .unknown, toUsual: 1), ticks: 100, at: 1)
-        list.insert(Event(time: 2_500_000, counterpart: 2, label: .unknown, toUsual: 1), ticks: 300, at: 1)
-        #expect(list.form == .milliseconds && (0..<3).map { list[$0].cumulativeTicks } == [100, 400, 500])
+        list.insert(Event(time: 5_000_000, counterpart: 1, label: .unknown, toUsual: 1), ticks: 100, at: 1, 0, in: &lists)
+        list.insert(Event(time: 2_500_000, counterpart: 2, label: .unknown, toUsual: 1), ticks: 300, at: 1, 0, in: &lists)
+        #expect(list.form == .milliseconds && (0..<3).map { list.view(0, in: lists)[$0].cumulativeTicks } == [100, 400, 500])
         // Longer than milliseconds in a word reach.
-        list.insert(Event(time: 1 << 52, counterpart: 3, label: .unknown, toUsual: 1), ticks: 1, at: 3)
-        #expect(list.form == .wide && list[1].counterpart == 2 && list[3].cumulativeTicks == 501)
+        list.insert(Event(time: 1 << 52, counterpart: 3, label: .unknown, toUsual: 1), ticks: 1, at: 3, 0, in: &lists)
+        #expect(list.form == .wide && list.view(0, in: lists)[1].counterpart == 2
+                && list.view(0, in: lists)[3].cumulativeTicks == 501)
     }
 }

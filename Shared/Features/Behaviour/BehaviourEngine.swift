@@ -216,7 +216,7 @@ struct BehaviourHistory: Sendable {
 
         var other: UInt64 { otherAndDirection & ~1 }
         var direction: BehaviourDirection { otherAndDirection & 1 == 1 ? .in : .out }
-        var amount: Double { Double(ticks) / EntityHistory.ticksPerUnit }
+        var amount: Double { Double(ticks) / Histories.ticksPerUnit }
     }
 
     private(set) var events: ContiguousArray<Event> = []
@@ -281,7 +281,7 @@ struct BehaviourHistory: Sendable {
 
     /// Exact, since it is of whole numbers.
     private func sum(_ direction: BehaviourDirection, _ window: Int64, _ time: Int64) -> Double {
-        Double(events(direction, window, time).reduce(Int64(0)) { $0 &+ $1.ticks }) / EntityHistory.ticksPerUnit
+        Double(events(direction, window, time).reduce(Int64(0)) { $0 &+ $1.ticks }) / Histories.ticksPerUnit
     }
 
     private func distinct(_ direction: BehaviourDirection, _ window: Int64, _ time: Int64) -> Double {
