@@ -28,9 +28,9 @@ extension ObservationWriter {
     /// Observes payments of customers that are kept here; those observed before keep their first features.
     func observeAtCustomers(_ transactions: [Transaction]) async throws -> [CustomerSide] {
         try await turnstile.pass {
-            let known = transactions.filter { memory.mayHaveObserved($0) }.map(\.key)
-            var whole = try await database.observations(of: known).mapValues { try EncodedObservation(entry: $0) }
-            var halves = try await firstHalves(of: known.filter { whole[$0] == nil })
+            let keys = transactions.map(\.key)
+            var whole = try await database.observations(of: keys).mapValues { try EncodedObservation(entry: $0) }
+            var halves = try await firstHalves(of: keys.filter { whole[$0] == nil })
             try await commitPart(&whole) { effect, halfLines, whole in
                 for transaction in transactions where whole[transaction.key] == nil && halves[transaction.key] == nil {
                     if transaction.terminalID != nil {
@@ -57,11 +57,8 @@ extension ObservationWriter {
     /// - Returns: an observation for each payment, nil for each label.
     func observeAtTerminals(_ items: [TerminalSide]) async throws -> [EncodedObservation?] {
         try await turnstile.pass {
-            let known = items.compactMap { item -> TransactionKey? in
-                guard case .observation(_, let transaction) = item else { return nil }
-                return memory.mayHaveObserved(transaction) ? transaction.key : nil
-            }
-            var whole = try await database.observations(of: known).mapValues { try EncodedObservation(entry: $0) }
+            let keys = items.compactMap { if case .observation(_, let transaction) = $0 { transaction.key } else { nil } }
+            var whole = try await database.observations(of: keys).mapValues { try EncodedObservation(entry: $0) }
             try await commitPart(&whole) { effect, _, whole in
                 for item in items {
                     switch item {

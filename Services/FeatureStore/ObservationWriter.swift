@@ -158,7 +158,7 @@ actor ObservationWriter: SnapshottedMemory {
         }
     }
 
-    /// Commits what a call brings: mostly new, and then without a look into the schema.
+    /// Commits what a call brings, without a transaction that others have a part in.
     private func commit(_ transactions: [Transaction]) async throws -> [TransactionKey: EncodedObservation] {
         let changes = transactions.map(FeatureChange.transaction)
         return try await guarding { isAhead in
@@ -188,14 +188,12 @@ actor ObservationWriter: SnapshottedMemory {
         }
     }
 
-    /// The first observations of those transactions that have any. Memory knows of most that they have none.
+    /// The first observations of those transactions that have any. The schema is asked about all: memory forgets those of long ago, and a
+    /// name that was used then may be used again.
     private func observedBefore(
         _ changes: [FeatureChange], in transaction: PostgresTransaction?
     ) async throws -> [TransactionKey: EncodedObservation] {
-        let keys = changes.compactMap { change -> TransactionKey? in
-            guard case .transaction(let transaction) = change, memory.mayHaveObserved(transaction) else { return nil }
-            return transaction.key
-        }
+        let keys = changes.compactMap { if case .transaction(let transaction) = $0 { transaction.key } else { nil } }
         return try await database.observations(of: keys, in: transaction).mapValues { try EncodedObservation(entry: $0) }
     }
 

@@ -21,6 +21,9 @@ struct EntityView {
     /// Known at `time`; by event time.
     private let frauds: [KnownFraud]
     private let run: FraudRun?
+    /// How long before `time` all payments are kept still: less than some windows only where `time` lies far behind the newest of them.
+    private let reach: Int64
+    private let usual: EvaluationPlan.Window?
 
     /// Looks at a history; the view must not leave `body`.
     /// - Parameters:
@@ -57,7 +60,7 @@ struct EntityView {
                     return body(
                         EntityView(
                             history: history, windows: windows, cuts: cuts, unusual: unusual, pattern: pattern, time: time,
-                            frauds: frauds, run: run))
+                            frauds: frauds, run: run, reach: history.reach(at: time, horizon: plan.horizon), usual: plan.usual))
                 }
             }
         }
@@ -66,7 +69,8 @@ struct EntityView {
     @inline(__always)
     private init(
         history: HistoryView, windows: UnsafeBufferPointer<EvaluationPlan.Window>, cuts: UnsafeMutableBufferPointer<Int>,
-        unusual: UnsafeMutableBufferPointer<Unusual>, pattern: SpendingPattern?, time: Int64, frauds: [KnownFraud], run: FraudRun?
+        unusual: UnsafeMutableBufferPointer<Unusual>, pattern: SpendingPattern?, time: Int64, frauds: [KnownFraud], run: FraudRun?,
+        reach: Int64, usual: EvaluationPlan.Window?
     ) {
         self.history = history
         self.windows = windows
@@ -76,6 +80,27 @@ struct EntityView {
         self.time = time
         self.frauds = frauds
         self.run = run
+        self.reach = reach
+        self.usual = usual
+    }
+
+    /// Over what is usual for the customer; NaN if that is unknown.
+    @inline(__always)
+    var amountToUsual: Double {
+        guard let pattern, let usual, usual.length <= reach else { return .nan }
+        return pattern.amountToUsual
+    }
+
+    /// Values that rest on payments of which some may be kept no longer become NaN: a part of a sum must not pass for the sum.
+    @inline(__always)
+    func clearUnknown(_ steps: UnsafeBufferPointer<EvaluationPlan.Step>, in values: UnsafeMutableBufferPointer<Double>) {
+        if reach == .max { return }
+        for step in steps where !isKnown(step) { values[step.index] = .nan }
+    }
+
+    private func isKnown(_ step: EvaluationPlan.Step) -> Bool {
+        if step.aggregation.needsUsualAmount, let usual, usual.length > reach { return false }
+        return windows[step.window].length &+ windows[step.window].delay <= reach
     }
 
     @inline(__always)

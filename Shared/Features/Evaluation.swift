@@ -36,6 +36,8 @@ final class EvaluationPlan: Sendable {
         /// Whether a feature asks for known frauds, and for the last run of them.
         var asksForFrauds = false
         var asksForRun = false
+        /// How far behind the newest event all is kept.
+        var horizon: Int64 = 0
 
         /// - Returns: the place of the definition's window, which is noted if it is new.
         fileprivate mutating func place(_ definition: FeatureDefinition) -> Int {
@@ -114,6 +116,8 @@ final class EvaluationPlan: Sendable {
         }
         customer.sortAges()
         terminal.sortAges()
+        customer.horizon = set.horizon.microseconds + FeatureEngine.maxLateness.microseconds
+        terminal.horizon = customer.horizon
         self.transactionSteps = transactionSteps
         self.pairSteps = pairSteps
         self.customer = customer
@@ -171,6 +175,7 @@ struct Evaluation {
                 terminal, plan: plan.terminal, at: occasion.time, labelDelay: labelDelay, amount: .nan, lastCuts: lastCuts?.ofTerminal
             ) { view in
                 for step in steps { values[step.index] = view.value(step.aggregation, window: step.window) }
+                view.clearUnknown(steps, in: values)
             }
         }
         guard let customer else {
@@ -183,13 +188,15 @@ struct Evaluation {
         ) { view in
             plan.customer.steps.withUnsafeBufferPointer { steps in
                 for step in steps { values[step.index] = view.value(step.aggregation, window: step.window) }
+                view.clearUnknown(steps, in: values)
             }
             plan.pairSteps.withUnsafeBufferPointer { steps in
                 for step in steps {
                     values[step.index] = terminalIndex.map { view.value(step.aggregation, window: step.window, with: $0) } ?? .nan
                 }
+                view.clearUnknown(steps, in: values)
             }
-            return view.pattern?.amountToUsual ?? .nan
+            return view.amountToUsual
         }
     }
 

@@ -10,8 +10,9 @@ public import Records
 /// ```
 ///
 /// Times are those of the events, not of arrival: a late transaction sees what was before it and lands in the right windows of what comes
-/// after. A transaction must be observed once; whoever may send it twice keeps track. Amounts of one customer are compared as numbers, so
-/// they should be in one currency.
+/// after. One that comes later than ``maxLateness`` finds less than that, and windows that reach beyond what is kept are NaN. A transaction
+/// must be observed once; whoever may send it twice keeps track. Amounts of one customer are compared as numbers, so they should be in one
+/// currency.
 public struct FeatureEngine: Sendable {
     public let set: FeatureSet
     /// How far behind the entity's newest transaction one may come and still find the history it needs.
@@ -326,13 +327,6 @@ public struct FeatureEngine: Sendable {
     /// As `newestEventTime(ofCustomer:at:)`.
     public func newestEventTime(ofTerminal terminalID: String, at time: Timestamp) -> Timestamp? {
         terminalIndex[terminalID].flatMap { terminals[$0].newestTime(notAfter: time.microseconds) }.map { Timestamp(microseconds: $0) }
-    }
-
-    /// False only for a transaction that was surely never observed. Of one so old that it would have been forgotten, nobody here knows.
-    public func mayHaveObserved(_ transaction: Transaction) -> Bool {
-        if customer(of: fingerprint(of: transaction.key)) != nil { return true }
-        guard let newest = customerIndex[transaction.customerID].flatMap({ customers[$0].newestTime }) else { return false }
-        return transaction.eventTime.microseconds <= newest &- retention.horizonMicroseconds
     }
 
     // MARK: - Inside

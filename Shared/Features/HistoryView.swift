@@ -14,9 +14,18 @@ struct HistoryView {
         HistoryView(events: EventList.View.empty, frauds: UnsafeBufferPointer(start: nil, count: 0), place: place)
     }
 
-    /// Of the last event, in microseconds since 1970.
-    var newestTime: Int64? { events.count == 0 ? nil : events.time(events.count - 1) }
+    /// How long before a time all events are kept still; as far as windows go, `.max`, unless the time lies further behind the newest event
+    /// than what comes late may.
+    ///
+    /// - Parameter horizon: how far behind the newest event all are kept.
+    @inline(__always)
+    func reach(at time: Int64, horizon: Int64) -> Int64 {
+        guard events.count > 0 else { return .max }
+        let lateness = events.time(events.count &- 1) &- time
+        return lateness <= FeatureEngine.maxLateness.microseconds ? .max : horizon &- lateness
+    }
 
+    /// Of the last event at or before a time, in microseconds since 1970.
     func newestTime(notAfter time: Int64) -> Int64? {
         let end = events.endIndex(notAfter: time)
         return end == 0 ? nil : events.time(end - 1)

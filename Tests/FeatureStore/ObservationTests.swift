@@ -82,6 +82,12 @@ import Testing
             _ = try await writer.observe((0..<40).map { transaction(24 * 400 + 3 * $0) })
             let again = try await writer.observe([old])
             #expect(again == first)
+            // And where the name is used for something new.
+            var reused = transaction(24 * 420)
+            reused.key = old.key
+            #expect(try await writer.observe([reused, transaction(24 * 420 + 1)]).first == first.first)
+            try await take([.transaction(reused), .transaction(transaction(24 * 420 + 2))], into: writer)
+            #expect(try await database.pool.query("SELECT count(*) FROM observations")[0].decode(Int64.self) == 43)
         }
     }
 

@@ -145,6 +145,32 @@ import Testing
         }
     }
 
+    @Test func aNameThatIsUsedAgainLongAfterCountsOnce() async throws {
+        try await ReplicaRig.run(["a", "b"]) { rig in
+            let first = Array(Self.payments[0..<20])
+            let observed = try await rig.observe(first)
+            let later = first.map { payment in
+                var payment = payment
+                payment.eventTime = payment.eventTime + .days(300)
+                return payment
+            }
+            // As many under names of their own, after which nobody remembers the first.
+            _ = try await rig.observe(
+                later.map { payment in
+                    var payment = payment
+                    payment.key.transactionID += "-new"
+                    return payment
+                })
+            let again = try await rig.observe(later)
+            #expect(Set(again.map { $0.values.map(\.bitPattern) }) == Set(observed.map { $0.values.map(\.bitPattern) }))
+            let index = try #require(FeatureSet.payments.names.firstIndex(of: "customer_count_30d"))
+            for customer in Set(first.map(\.customerID)) {
+                let count = try #require(try await rig.values(of: .customer(customer), at: later[19].eventTime + .days(1)))[index]
+                #expect(Double(bitPattern: count) == Double(first.filter { $0.customerID == customer }.count))
+            }
+        }
+    }
+
     @Test func whatAnotherReplicaKeepsIsRefused() async throws {
         let payments = Self.payments
         try await ReplicaRig.run(["a", "b"]) { rig in

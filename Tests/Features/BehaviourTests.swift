@@ -90,6 +90,16 @@ import Testing
         }
     }
 
+    @Test func windowsThatReachBeyondWhatIsKeptAreUnknown() throws {
+        var engine = BehaviourEngine(set: .standard)
+        let key = BehaviourKey(.card, "K")
+        for day in 0..<200 { engine.remember(payment(day, after: Double(day) * 86_400, card: "K", terminal: "T")) }
+        let days = 86_400.0
+        #expect(try value("card_count_1m", of: key, in: engine, after: 198 * days) == 1)
+        #expect(try value("card_count_1m", of: key, in: engine, after: 60 * days).isNaN)
+        #expect(try value("card_terminals_30d", of: key, in: engine, after: 60 * days).isNaN)
+    }
+
     @Test(arguments: [1, 2, 3]) func lateAndShuffledPaymentsGiveWhatAPlainScanGives(seed: Int) throws {
         var random = SplitMix64(seed: UInt64(seed))
         var payments = (0..<600).map { number in

@@ -238,4 +238,23 @@ import Testing
         let names = ["customer_count_30d", "customer_sum_30d", "terminal_sum_30d", "terminal_settled_count_30d"]
         for name in names { #expect(fresh.features(of: probe)[name] == replay.engine.features(of: probe)[name]) }
     }
+
+    @Test func `windows that reach beyond what is kept are unknown, and not a part of what they were`() {
+        var engine = FeatureEngine(set: .payments)
+        engine.observe(payment("now", at: start + .days(200)))
+        // History that comes after: what is behind all that is kept, then what is within the reach of short windows.
+        for number in 0..<12 {
+            let values = engine.observe(payment("old\(number)", at: start + .hours(number)))
+            #expect(values["customer_count_1d"].isNaN && values["customer_sum_30d"].isNaN && values["terminal_count_7d"].isNaN)
+            #expect(values["pair_count_60d"].isNaN && values["amount_to_usual"].isNaN && values["amount"] == 10)
+        }
+        for number in 0..<12 {
+            let values = engine.observe(payment("late\(number)", at: start + .days(180) + .hours(number)))
+            #expect(values["customer_count_1d"] == Double(number) && values["customer_count_30d"] == Double(number))
+            #expect(values["pair_count_60d"].isNaN)
+        }
+        // What is in time knows all.
+        let next = engine.observe(payment("next", at: start + .days(197)))
+        #expect(next["customer_count_30d"] == 12 && next["pair_count_60d"] == 12)
+    }
 }

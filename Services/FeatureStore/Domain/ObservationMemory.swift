@@ -73,9 +73,6 @@ struct ObservationMemory: Sendable {
     func hasObserved(_ key: TransactionKey) -> Bool { engine.hasObserved(key) }
     func home(of customer: String) -> Coordinate? { engine.place(ofCustomer: customer) }
 
-    /// Whether a transaction may have been observed before, so that it has features already.
-    func mayHaveObserved(_ transaction: Transaction) -> Bool { engine.mayHaveObserved(transaction) }
-
     /// A customer's or terminal's features at a time, and the newest payment behind them; nil if it was never seen.
     func features(of entity: ObservedEntity, at time: Timestamp) -> (values: [Double], newest: Timestamp?)? {
         switch entity {

@@ -27,8 +27,9 @@ public struct BehaviourKey: Sendable, Hashable {
 /// Computes what entities other than customers and terminals are like, from the payments that touch them. The same engine answers online
 /// and builds tables offline: the same payments in the same order give the same values to the bit.
 ///
-/// Times are those of the events: a late payment sees what was before it, and lands in the right windows of what comes after. Amounts of
-/// one entity are compared as numbers, so they should be in one currency.
+/// Times are those of the events: a late payment sees what was before it, and lands in the right windows of what comes after. Of times
+/// further behind an entity's newest payment than ``maxLateness``, windows that reach beyond what is kept are NaN. Amounts of one entity
+/// are compared as numbers, so they should be in one currency.
 public struct BehaviourEngine: Sendable {
     public static let cellZoom = 14
     /// How far behind an entity's newest payment one may come and still find the history it needs.
@@ -98,7 +99,11 @@ public struct BehaviourEngine: Sendable {
     /// An entity's values at a time, in the order of its views; nil if it was never seen.
     public func values(of key: BehaviourKey, at time: Timestamp) -> [Double]? {
         guard let history = histories[key] else { return nil }
-        return (views[key.entity] ?? []).map { history.value($0, at: time.microseconds) }
+        let reach = history.reach(at: time.microseconds, horizon: horizons[key.entity] ?? 0)
+        return (views[key.entity] ?? []).map { view in
+            // Of some payments that it rests on, nobody here knows any more.
+            view.aggregation.reach(view.window) > reach ? .nan : history.value(view, at: time.microseconds)
+        }
     }
 
     /// The event time of an entity's newest payment at or before `time`; for freshness.
@@ -228,6 +233,13 @@ struct BehaviourHistory: Sendable {
         return end == 0 ? nil : events[end - 1].time
     }
     var count: Int { events.count }
+
+    /// How long before a time all events are kept still; see `HistoryView.reach(at:horizon:)`.
+    func reach(at time: Int64, horizon: Int64) -> Int64 {
+        guard let newest else { return .max }
+        let lateness = newest &- time
+        return lateness <= BehaviourEngine.maxLateness.microseconds ? .max : horizon &- lateness
+    }
 
     mutating func insert(_ event: Event, horizon: Int64) {
         events.insert(event, at: endIndex(notAfter: event.time))
