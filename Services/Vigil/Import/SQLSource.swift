@@ -94,7 +94,7 @@ struct SQLSource: RowSource {
                 SELECT row_to_json(q)::text, NULL::text FROM (\(unsafe: select)) AS q
                 """
         }
-        return watermark.rows(of: select, since: since, type: try await watermark.type(of: select, in: transaction))
+        return watermark.rows(of: select, since: since, hasLowest: try await watermark.hasLowest(in: select, transaction))
     }
 
     private func refusal(of line: String, _ value: String) -> SuiteConnection.Problem {

@@ -10,33 +10,35 @@ struct Watermark {
         "smallint", "integer", "bigint", "numeric", "real", "double precision", "date", "timestamp without time zone",
         "timestamp with time zone", "xid8", "pg_lsn",
     ]
-    /// Of these one value lies below all others, and would never be new.
+    /// Of these one value lies below all others, and would never be new. Numeric has one since PostgreSQL 14.
     private static let typesWithInfinity: Set = ["real", "double precision", "date", "timestamp without time zone", "timestamp with time zone"]
+    private static let firstVersionOfNumericInfinity = 140_000
 
     private var quoted: String { "\"" + column.replacing("\"", with: "\"\"") + "\"" }
 
-    /// Its type, also where the query has no rows.
-    func type(of select: String, in transaction: PostgresTransaction) async throws -> String {
+    /// Whether its type has a value below all others. Its type is known also where the query has no rows.
+    func hasLowest(in select: String, _ transaction: PostgresTransaction) async throws -> Bool {
         let rows = try await transaction.query(
             """
-            SELECT pg_typeof((SELECT q.\(ident: column) FROM (\(unsafe: select)) AS q LIMIT 0))::text
+            SELECT pg_typeof((SELECT q.\(ident: column) FROM (\(unsafe: select)) AS q LIMIT 0))::text,
+                current_setting('server_version_num')::integer
             """)
-        let type = try rows[0].decode(String.self)
+        let (type, version) = try rows[0].decode(String.self, Int32.self)
         guard Self.types.contains(type) else {
             throw ImportMistake(
                 description: "the watermark column `\(column)` is of type \(type), whose order does not say what is new; "
                     + "take a number or a time, or make it one in the query")
         }
-        return type
+        return Self.typesWithInfinity.contains(type) || type == "numeric" && version >= Self.firstVersionOfNumericInfinity
     }
 
     /// The rows above a value, the lowest first; before them those whose value says nothing, so that they are met and told.
-    func rows(of select: String, since: String?, type: String) -> SQL {
+    func rows(of select: String, since: String?, hasLowest: Bool) -> SQL {
         var condition = ""
         if let since {
             // A literal takes the column's own type, which a bound text would not.
             condition = " WHERE q.\(quoted) > '\(since.replacing("'", with: "''"))' OR q.\(quoted) IS NULL"
-            if Self.typesWithInfinity.contains(type) { condition += " OR q.\(quoted) = '-infinity'" }
+            if hasLowest { condition += " OR q.\(quoted) = '-infinity'" }
         }
         return """
             SELECT row_to_json(q)::text, q.\(ident: column)::text FROM (\(unsafe: select)) AS q\(unsafe: condition)

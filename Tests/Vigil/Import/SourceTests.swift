@@ -90,17 +90,20 @@ import Testing
     }
 
     @Test func aQuoteInAWatermarkStaysText() throws {
-        let text = Watermark(column: "at\"x").rows(of: "SELECT 1", since: "2026'; DROP TABLE t; --", type: "date").text
+        let text = Watermark(column: "at\"x").rows(of: "SELECT 1", since: "2026'; DROP TABLE t; --", hasLowest: true).text
         #expect(text.contains("> '2026''; DROP TABLE t; --'") && text.contains("q.\"at\"\"x\""))
         let source = try SQLSource(url: "postgresql://reader:secret@core.example/bank", query: "SELECT 1", watermark: "id")
         #expect(!source.key.contains("secret") && source.label == "core.example/bank")
     }
 
-    @Test(arguments: ["NULL::timestamp", "'infinity'::timestamp", "'-infinity'::date", "'NaN'::numeric", "'-Infinity'::float8"])
+    @Test(arguments: [
+        "NULL::timestamp", "'infinity'::timestamp", "'-infinity'::date", "NULL::numeric", "'NaN'::numeric", "'Infinity'::numeric",
+        "'-Infinity'::numeric", "'NaN'::float8", "'Infinity'::float4", "'-Infinity'::float8",
+    ])
     func aRowWhoseWatermarkSaysNothingIsNamedBeforeAnyIsImported(value: String) async throws {
         try await TemporaryPostgres.withDatabase { configuration in
             let type = value.split(separator: ":").last.map(String.init) ?? ""
-            let good = type == "numeric" || type == "float8" ? "7" : "2026-01-01"
+            let good = type == "numeric" || type.hasPrefix("float") ? "7" : "2026-01-01"
             let query = "SELECT * FROM (VALUES ('good', '\(good)'::\(type)), ('bad', \(value))) AS t (id, mark)"
             let source = try SQLSource(url: configuration.url, query: query, watermark: "mark", idColumn: "id")
             for since in [nil, ImportState.Entry(watermark: good)] {
