@@ -97,6 +97,27 @@ import Testing
         #expect(why.map(\.field) == ["transaction.customer_id"])
     }
 
+    /// Written from the published message definition pain.001.001.09: AmountType4Choice.
+    @Test func anEquivalentAmountIsWhatLeavesTheDebtorsAccount() throws {
+        func order(_ id: String, _ amount: String) -> String {
+            "<CdtTrfTxInf><PmtId><EndToEndId>\(id)</EndToEndId></PmtId><Amt>\(amount)</Amt></CdtTrfTxInf>"
+        }
+        let items = try read(
+            """
+            <Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"><CstmrCdtTrfInitn>
+            <GrpHdr><MsgId>M</MsgId><CreDtTm>2026-03-02T10:15:30Z</CreDtTm></GrpHdr>
+            <PmtInf><DbtrAcct><Id><Othr><Id>7</Id></Othr></Id><Ccy>INR</Ccy></DbtrAcct>
+            \(order("1", "<EqvtAmt><Amt Ccy=\"INR\">8300.50</Amt><CcyOfTrf>JPY</CcyOfTrf></EqvtAmt>"))
+            \(order("2", "<InstdAmt Ccy=\"EUR\">10</InstdAmt>"))
+            \(order("3", "<EqvtAmt><Amt>5</Amt><CcyOfTrf>JPY</CcyOfTrf></EqvtAmt>"))
+            </PmtInf></CstmrCdtTrfInitn></Document>
+            """, mapping: "iso20022-pain001")
+        #expect(try transaction(items[0]).amount == Money(minorUnits: 830_050, currency: .inr))
+        #expect(try transaction(items[1]).amount == Money(minorUnits: 1_000, currency: .eur), "nothing of the order before it")
+        guard case .rejected(let why) = items[2].outcome else { throw Mismatch(item: "\(items[2].outcome)") }
+        #expect(why.map(\.field) == ["transaction.amount.currency"] && why[0].reason == "is missing", "CcyOfTrf is not the amount's own currency")
+    }
+
     @Test func onlyStatusesOfFraudAreLabels() throws {
         func status(_ id: String, _ code: String) -> String {
             "<TxInfAndSts><OrgnlTxId>\(id)</OrgnlTxId><TxSts>RJCT</TxSts><StsRsnInf><Rsn><Cd>\(code)</Cd></Rsn></StsRsnInf></TxInfAndSts>"
