@@ -34,15 +34,6 @@ final class FieldPlan {
         if case .constant(let text) = mapping.source { constant = mapping.prefix + text + mapping.suffix } else { constant = nil }
         if case .currency = target.form { constantCurrency = constant.flatMap { Currency($0) } } else { constantCurrency = nil }
     }
-
-    /// What to call its source in a rejects file.
-    var columnLabel: String {
-        switch mapping.source {
-        case .columns(let names): names.joined(separator: "+")
-        case .constant: "(constant)"
-        case .rowNumber: "(row number)"
-        }
-    }
 }
 
 /// Reads the fields of the row in a `RowBuffer`, and collects what is wrong with them.
@@ -346,16 +337,18 @@ final class FieldReader {
 
     func missing(_ plan: FieldPlan?) {
         guard let plan else { return }
-        rejections.append(Rejection(field: plan.path, column: plan.columnLabel, value: "", reason: "is missing"))
+        rejections.append(Rejection(field: plan.path, column: plan.mapping.columnLabel, value: "", reason: "is missing"))
     }
 
     /// What a record's own check found.
-    func reject(_ violation: Violation, _ plan: FieldPlan?) {
-        let value = plan.flatMap { text($0) } ?? ""
+    ///
+    /// - Parameter plans: of the fields that it is about.
+    func reject(_ violation: Violation, _ plans: [FieldPlan]) {
+        let value = plans.count == 1 ? text(plans[0]) ?? "" : ""
         rejections.append(
             Rejection(
-                field: violation.field, column: plan?.columnLabel ?? "", value: shown(value, isPersonal: plan?.target.isPersonal ?? false),
-                reason: violation.reason))
+                field: violation.field, column: plans.map(\.mapping.columnLabel).joined(separator: "+"),
+                value: shown(value, isPersonal: plans.contains { $0.target.isPersonal }), reason: violation.reason))
     }
 
     private func reject(_ plan: FieldPlan, _ bytes: UnsafeBufferPointer<UInt8>, _ reason: String) {
@@ -365,7 +358,7 @@ final class FieldReader {
     func reject(_ plan: FieldPlan, value: String, _ reason: String) {
         rejections.append(
             Rejection(
-                field: plan.path, column: plan.columnLabel, value: shown(value, isPersonal: plan.target.isPersonal), reason: reason))
+                field: plan.path, column: plan.mapping.columnLabel, value: shown(value, isPersonal: plan.target.isPersonal), reason: reason))
     }
 }
 

@@ -71,6 +71,13 @@ public struct Mapping: Sendable, Hashable {
 
     /// Whether a field has a source.
     public func maps(_ target: String) -> Bool { fields.contains { $0.target == target } }
+
+    /// What the contract's field is read from, as a rejects file names it; empty where nothing is.
+    ///
+    /// - Parameter path: as the gateway's answers name it: `transaction.key.transaction_id`, `complaint.suspect_account_ids[2]`.
+    public func columnLabel(of path: String) -> String {
+        fields.filter { Target(name: $0.target).isMeant(by: path, in: kind) }.map(\.columnLabel).joined(separator: "+")
+    }
 }
 
 /// Where one field's value comes from and how it is read.
@@ -132,6 +139,15 @@ public struct FieldMapping: Sendable, Hashable {
     /// Splits one value into a list.
     public var listSeparator: String?
 
+    /// What to call its source in a rejects file.
+    var columnLabel: String {
+        switch source {
+        case .columns(let names): names.joined(separator: "+")
+        case .constant: "(constant)"
+        case .rowNumber: "(row number)"
+        }
+    }
+
     /// A transaction's label, which comes to be known only later.
     var isOfLabel: Bool { target.hasPrefix("label.") }
 
@@ -176,6 +192,12 @@ struct Target: Sendable {
 
     /// The field as the contract and the gateway's answers name it.
     func path(in kind: RecordKind) -> String { isOfLabel ? name : "\(kind.recordName).\(pathInRecord)" }
+
+    /// Whether a refusal of the contract's field speaks of this one: of the field itself, a part of it or what it is a part of.
+    func isMeant(by path: String, in kind: RecordKind) -> Bool {
+        let own = self.path(in: kind)
+        return path == own || path.hasPrefix(own + "[") || own.hasPrefix(path + ".")
+    }
 
     /// A transaction's label is a record of its own.
     private var isOfLabel: Bool { name.hasPrefix("label.") }

@@ -108,8 +108,8 @@ final class RecordBuilder {
         guard let record else { return fields.rejections.isEmpty ? .nothing : .rejected(fields.rejections) }
         if fields.rejections.isEmpty, options.validates {
             for violation in record.validate(now: options.now) {
-                let plan = allPlans.first { $0.target.pathInRecord == violation.field }
-                fields.reject(violation.within(kind.recordName), plan)
+                let violation = violation.within(kind.recordName)
+                fields.reject(violation, allPlans.filter { $0.target.isMeant(by: violation.field, in: kind) })
             }
         }
         return fields.rejections.isEmpty ? .record(record) : .rejected(fields.rejections)

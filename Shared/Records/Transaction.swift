@@ -28,8 +28,8 @@ extension TransactionKey {
 
 extension Checker {
     mutating func key(_ key: TransactionKey) {
-        identifier("bank_id", key.bankID)
-        identifier("transaction_id", key.transactionID)
+        identifier("key.bank_id", key.bankID)
+        identifier("key.transaction_id", key.transactionID)
     }
 }
 

@@ -314,4 +314,41 @@ import Testing
         #expect(complaint.suspectAccountIDs == ["A1", "A2"])
         #expect(complaint.reportedAt == complaint.occurredAt)
     }
+
+    @Test func whatARecordsOwnRulesRefuseNamesItsColumns() throws {
+        let folder = try TemporaryFolder()
+        let mapping = try Mapping(
+            parsing: """
+                record: transactions
+                fields:
+                  {bank_id: bank, transaction_id: {columns: [tx, part]}, event_time: at, customer_id: who, terminal_id: till, amount: sum,
+                  currency: {constant: EUR}, location.latitude: lat, location.longitude: lon}
+                """, name: "test")
+        let long = String(repeating: "x", count: 129)
+        let file = try folder.file("long.csv", "bank,tx,part,at,who,till,sum,lat,lon\n\(long),\(long),2,1980-01-01,\(long),\(long),-1,91,181\n")
+        let rejections = try #require(try readAll(file, mapping).first).rejections
+        let columns = Dictionary(rejections.map { ($0.field, $0.column) }) { first, _ in first }
+        #expect(columns == [
+            "transaction.key.bank_id": "bank", "transaction.key.transaction_id": "tx+part", "transaction.event_time": "at",
+            "transaction.customer_id": "who", "transaction.terminal_id": "till", "transaction.amount.minor_units": "sum",
+            "transaction.location.latitude": "lat", "transaction.location.longitude": "lon",
+        ])
+        #expect(rejections.first { $0.column == "bank" }?.value.hasPrefix("xxx") == true)
+        let places = try Mapping(
+            parsing: """
+                record: complaints
+                fields: {complaint_id: id, crime_type: what, occurred_at: at, suspect_account_ids: {column: who, split: ";"}}
+                """, name: "test")
+        let suspects = try folder.file("suspects.csv", "id,what,at,who\n1,fraud,2020-01-01,a;\(long)\n")
+        #expect(try readAll(suspects, places).first?.rejections.map(\.column) == ["who"])
+        let terminals = try Mapping(
+            parsing: """
+                record: terminals
+                fields: {terminal_id: id, kind: {constant: atm}, location.latitude: lat, location.longitude: lon}
+                """, name: "test")
+        let nowhere = try folder.file("nowhere.csv", "id,lat,lon\n1,,\n")
+        #expect(try readAll(nowhere, terminals).first?.rejections.map { "\($0.field) \($0.column)" } == ["terminal.location lat+lon"])
+        #expect(terminals.columnLabel(of: "terminal.kind") == "(constant)" && terminals.columnLabel(of: "terminal.city").isEmpty)
+        #expect(terminals.columnLabel(of: "").isEmpty)
+    }
 }

@@ -21,6 +21,7 @@ final class ImportSession: Sendable {
         let limit: Int
         /// How many rows the checkpoint counts as sent ahead of their being so.
         let reservedRows: Int
+        let mapping: Mapping
         let namesBank: Bool
         let files: Files
         let rejects: RejectsFile
@@ -63,8 +64,8 @@ final class ImportSession: Sendable {
         rowsBefore = counts.rows
         state = Mutex(
             State(
-                reader: reader, limit: limit ?? .max, reservedRows: 2 * maxInFlight, namesBank: mapping.maps("bank_id"), files: files,
-                rejects: rejects,
+                reader: reader, limit: limit ?? .max, reservedRows: 2 * maxInFlight, mapping: mapping, namesBank: mapping.maps("bank_id"),
+                files: files, rejects: rejects,
                 ledger: ImportLedger(maxInFlight: maxInFlight, counts: counts, sentBefore: checkpoint?.lastSentRow ?? 0),
                 progress: ImportProgress(rowsBefore: counts.rows)))
     }
@@ -249,11 +250,17 @@ extension ImportSession.State {
     }
 
     mutating func settle(keepsCheckpoint: Bool = true) throws {
-        let rejects = rejects
+        let (rejects, mapping) = (rejects, mapping)
         var reached: Int64?
         ledger.settle { position, result, message in
             if case .rejected(let rejections, let content) = result {
-                rejects.append(position, rejections, content ?? message.map { RowContent($0.row) })
+                // The gateway knows fields and no columns.
+                let found = rejections.map { rejection in
+                    var rejection = rejection
+                    if rejection.column.isEmpty { rejection.column = mapping.columnLabel(of: rejection.field) }
+                    return rejection
+                }
+                rejects.append(position, found, content ?? message.map { RowContent($0.row) })
             }
             reached = position.byteOffset
         }

@@ -139,7 +139,7 @@ struct ImporterTests {
                 try String(contentsOfFile: rejects, encoding: .utf8) == """
                     row,line,id,field,column,value,reason,content
                     2,3,b,transaction.event_time,at,yesterday,is not a date and time in ISO 8601,\(Self.content("b", "yesterday", "1.00"))
-                    3,4,c,transaction.customer_id,,****,is on a list,\(Self.sentContent)
+                    3,4,c,transaction.customer_id,who,****,is on a list,\(Self.sentContent)
                     4,5,d,transaction.amount.minor_units,sum,-1,is negative,\(Self.content("d", "2018-04-01", "-1"))
                     5,6,,transaction.amount.minor_units,sum,,has 3 values where the header has 4 columns,
 
