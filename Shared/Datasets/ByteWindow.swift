@@ -60,16 +60,20 @@ final class ByteWindow {
     }
 
     /// Leaves out everything up to and with the next line feed after `index`, however far that is, without keeping it.
-    func skipLine(from index: Int) throws(DatasetError) {
+    ///
+    /// - Parameter passed: gets what is left out, piece by piece, without the line feed.
+    func skipLine(from index: Int, passed: (UnsafeBufferPointer<UInt8>) -> Void = { _ in }) throws(DatasetError) {
         var index = index
         while true {
             while index < count {
                 if bytes[index] == UInt8(ascii: "\n") {
+                    passed(UnsafeBufferPointer(start: bytes, count: index))
                     consume(index + 1)
                     return
                 }
                 index += 1
             }
+            passed(UnsafeBufferPointer(start: bytes, count: count))
             consume(count)
             index = 0
             if try !fill() { return }

@@ -35,8 +35,9 @@ final class JSONLineRows {
             line += 1
             if isTooLong {
                 row += 1
-                try window.skipLine(from: length)
-                return .refused(position, column: nil, reason: "is longer than \(DatasetLimits.maxRowBytes) bytes")
+                var outline = JSONOutline()
+                try window.skipLine(from: length) { outline.add($0) }
+                return tooLong(position, outline, tree, buffer)
             }
             pendingLength = min(length + 1, window.count)
             guard (0..<length).contains(where: { !isJSONSpace(window.bytes[$0]) }) else { continue }
@@ -55,6 +56,8 @@ final class JSONListRows {
     private let isNested: Bool
     private var row = 0
     private var pendingLength = 0
+    /// Of a value that was too long.
+    private var outline: JSONOutline?
     private var isFirst = true
     private var isDone = false
 
@@ -73,8 +76,8 @@ final class JSONListRows {
         window.consume(1)
     }
 
-    /// The value that `next` met last, as it is written.
-    var currentBytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: window.bytes, count: pendingLength) }
+    /// The value that `next` met last, as it is written; of one that was too long, what is kept of it.
+    var currentBytes: [UInt8] { outline?.bytes ?? Array(UnsafeBufferPointer(start: window.bytes, count: pendingLength)) }
 
     func skip(to position: RowPosition) throws(DatasetError) {
         try window.skip(to: position.byteOffset)
@@ -104,9 +107,7 @@ final class JSONListRows {
         isFirst = false
         let position = RowPosition(row: row + 1, line: row + 1, byteOffset: window.offset)
         row += 1
-        guard let length = try valueLength() else {
-            return .refused(position, column: nil, reason: "is longer than \(DatasetLimits.maxRowBytes) bytes")
-        }
+        guard let length = try valueLength() else { return tooLong(position, outline ?? JSONOutline(), tree, buffer) }
         guard length > 0 else { throw DatasetError(.corrupt, "\(name) is not JSON: a value is missing at byte \(position.byteOffset + 1)") }
         pendingLength = length
         return jsonRow(position, window.bytes, length, tree, buffer)
@@ -123,18 +124,18 @@ final class JSONListRows {
         }
     }
 
-    /// Finds the end of the value at the window's start by its brackets and quotes. Nil for one that is too long: it has been passed over.
+    /// Finds the end of the value at the window's start by its brackets and quotes. Nil for one that is too long: it has been passed over, and
+    /// is in `outline`.
     private func valueLength() throws(DatasetError) -> Int? {
+        outline = nil
         var index = 0
         var depth = 0
         var inString = false
-        var wasDropped = false
         scan: while true {
             if index == window.count {
                 if index > DatasetLimits.maxRowBytes {
-                    window.consume(index)
+                    pass(index)
                     index = 0
-                    wasDropped = true
                 }
                 guard try window.fill() else { throw cut() }
                 continue
@@ -167,11 +168,16 @@ final class JSONListRows {
             }
             index += 1
         }
-        if wasDropped || index > DatasetLimits.maxRowBytes {
-            window.consume(index)
-            return nil
-        }
-        return index
+        guard outline != nil || index > DatasetLimits.maxRowBytes else { return index }
+        pass(index)
+        return nil
+    }
+
+    /// Goes on behind a part of a value that is too long.
+    private func pass(_ count: Int) {
+        if outline == nil { outline = JSONOutline() }
+        outline?.add(UnsafeBufferPointer(start: window.bytes, count: count))
+        window.consume(count)
     }
 
     /// Moves to the value of `key` in the object that begins at the next byte.
@@ -205,6 +211,18 @@ final class JSONListRows {
 private func skipByteOrderMark(_ window: ByteWindow) throws(DatasetError) {
     while window.count < 3, try window.fill() {}
     if window.count >= 3, window.bytes[0] == 0xEF, window.bytes[1] == 0xBB, window.bytes[2] == 0xBF { window.consume(3) }
+}
+
+/// A row that is too long to be read, with the cells that what is kept of it has.
+private func tooLong(_ position: RowPosition, _ outline: JSONOutline, _ tree: JSONPathTree, _ buffer: RowBuffer) -> RowEvent {
+    let reason = "is longer than \(DatasetLimits.maxRowBytes) bytes"
+    let bytes = buffer.hold(outline.bytes)
+    guard let start = bytes.baseAddress, textFault(UnsafeBufferPointer(bytes), checksUTF8: true) == nil else {
+        return .refused(position, column: nil, reason: reason)
+    }
+    // Cut off or broken, it ends with a fault; what comes before is as good as ever.
+    try? JSONScanner.scan(start, count: bytes.count, tree: tree, into: buffer)
+    return .refusedCells(position, column: nil, reason: reason)
 }
 
 private func jsonRow(

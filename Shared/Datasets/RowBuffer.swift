@@ -31,9 +31,10 @@ enum RowEvent {
     case refusedCells(RowPosition, column: String?, reason: String)
 }
 
-/// The row that was read last. Its bytes lie in the reader's window and are valid until the reader goes on.
+/// The row that was read last. Its bytes lie in the reader's window, or are held here, and are valid until the reader goes on.
 final class RowBuffer {
     var bytes: UnsafeMutablePointer<UInt8>?
+    private var held: UnsafeMutableBufferPointer<UInt8>?
     private(set) var cells: UnsafeMutableBufferPointer<Cell>
 
     init(cellCount: Int) {
@@ -41,7 +42,19 @@ final class RowBuffer {
         cells.initialize(repeating: Cell())
     }
 
-    deinit { cells.deallocate() }
+    deinit {
+        cells.deallocate()
+        held?.deallocate()
+    }
+
+    /// Holds a copy of bytes that no window has.
+    func hold(_ bytes: [UInt8]) -> UnsafeMutableBufferPointer<UInt8> {
+        held?.deallocate()
+        let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)
+        _ = copy.initialize(from: bytes)
+        held = copy
+        return copy
+    }
 
     func ensure(_ cellCount: Int) {
         guard cellCount > cells.count else { return }

@@ -98,7 +98,37 @@ import Testing
         #expect(items.count == 20_002)
         #expect(items[19_999].customerID == "row 19999")
         #expect(items[20_000].rejections[0].reason == "is longer than 1048576 bytes")
+        #expect(items[20_000].content?.values.map(\.text) == ["****"], "what names a person is masked")
         #expect(items[20_001].customerID == "last")
+    }
+
+    @Test func anAreaThatIsTooLongIsRefusedByItsPlaceAndItsID() throws {
+        let ring = (0..<80_000).map { "[77.\($0), 28.\($0)]" }.joined(separator: ",")
+        func feature(_ id: String, _ name: String, _ ring: String, isLast: Bool) -> String {
+            let geometry = "\"geometry\": {\"type\": \"Polygon\", \"coordinates\": [[\(ring)]]}"
+            let names = "\"id\": \(id), \"properties\": {\"name\": \"\(name)\", \"tags\": [\"]\", {\"id\": 1}]}"
+            return "{\"type\": \"Feature\", \(isLast ? "\(geometry), \(names)" : "\(names), \(geometry)")}"
+        }
+        let small = feature("\"south\"", "South", "[77,28],[77.1,28],[77.1,28.1],[77,28]", isLast: true)
+        let features = [small, feature("\"D-7\"", "Old \\\"[\\\" Town", ring, isLast: true), feature("8", "New Town", ring, isLast: false)]
+        let collection = "{\"type\": \"FeatureCollection\", \"bbox\": [\(ring)], \"features\": [\n\(features.joined(separator: ",\n"))]}"
+        var lines = ""
+        let path = try folder.file("areas.geojson", collection)
+        try JSONPage.forEachRecord(in: path, records: ["features"], name: "page") { lines += String(decoding: $0, as: UTF8.self) + "\n" }
+        let mapping = try Mapping.load("simulated-jurisdictions")
+        var byLine = mapping
+        byLine.format = FileFormat(kind: .ndjson)
+        let files = [
+            (path, mapping), (try folder.file("areas.ndjson", features.joined(separator: "\n")), byLine), (try folder.file("pages.ndjson", lines), byLine),
+        ]
+        for (path, mapping) in files {
+            let items = try readAll(path, mapping)
+            guard case .record(.jurisdiction(let south)) = items[0].outcome else { throw DatasetError(.corrupt, "\(items[0].outcome)") }
+            #expect(south.id == "south" && items.count == 3)
+            #expect(items[1...].map { $0.rejections.map(\.reason) } == Array(repeating: ["is longer than 1048576 bytes"], count: 2))
+            #expect(items.map(\.position.row) == [1, 2, 3] && items[1...].map { $0.content?.id } == ["D-7", "8"], "\(path)")
+            #expect(items[1].content?.values.map(\.text) == ["D-7", "Old \"[\" Town"])
+        }
     }
 
     @Test func goesOnWhereAnEarlierReaderStopped() throws {

@@ -1,5 +1,6 @@
 import Datasets
 import Foundation
+import Records
 import Testing
 @testable import Vigil
 
@@ -57,6 +58,10 @@ struct RejectsFileTests {
             for row in 1...9 { rejects.append(RowPosition(row: row, line: row + 1, byteOffset: 0), [rejection]) }
             #expect(rejects.firstFaults.count == RejectsFile.maxFirstFaults)
             #expect(rejects.firstFaults.first == "row 1: amount \"-1\" is negative")
+            let areas = try RejectsFile(path: path)
+            let content = RowContent(.jurisdiction(Jurisdiction(id: "D-7", name: "Old Town", rings: [])))
+            areas.append(RowPosition(row: 3, line: 3, byteOffset: 9), [Rejection(field: "", column: "", value: "", reason: "is too long")], content)
+            #expect(areas.firstFaults == ["row 3 with id D-7: is too long"])
         }
     }
 
