@@ -45,8 +45,10 @@ final class IncomingTransaction: WritableTransaction {
         self.isBrief = isBrief
         self.completed = completed
         isMovement = transaction.isMovement
-        let message = RecordsV1.Transaction(transaction)
+        var message = RecordsV1.Transaction(transaction)
         logEntry = Payload.encode(accepted: message, senderID: key.bankID)
+        // No feature rests on the customer's addresses and the banks, so they go no further.
+        message.details = nil
         question = isAsked ? Question(message) : nil
     }
 

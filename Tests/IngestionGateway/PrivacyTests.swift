@@ -159,6 +159,18 @@ import Testing
         }
     }
 
+    @Test func theFeatureStoreIsNotToldWhatNoFeatureRestsOn() throws {
+        let details = TransactionDetails(ipAddress: "token", email: "token", phone: "token", creditorAgentBIC: BIC("SBININBB104"))
+        var transaction = Transaction(
+            key: .init(bankID: "b", transactionID: "t"), eventTime: .now(), timeZone: "+05:30", customerID: "c",
+            amount: Money(minorUnits: 1, currency: .inr), details: details)
+        let incoming = IncomingTransaction(transaction, identifiers: [], isAsked: true, isBrief: false) { _, _ in }
+        let logged = try Payload.decode(IngestionV1.IngestionEvent.self, incoming.logEntry)
+        #expect(logged.event == .transactionAccepted(.init(transaction)))
+        transaction.details = nil
+        #expect(incoming.question?.transaction == .init(transaction))
+    }
+
     @Test func erasureTakesWhatWasFirstSeenWithoutThePersonOrWithAnother() async throws {
         try await ScoringPath.run(["VIGIL_INGESTION_DECISION_TIMEOUT_SECONDS": "0"]) { path in
             try await path.asBank { client, options in
