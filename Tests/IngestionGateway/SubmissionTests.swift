@@ -58,6 +58,41 @@ import Testing
         }
     }
 
+    @Test func aPaymentIsTheSameWithTheZoneAndDetailsThatItWasStoredWithout() async throws {
+        try await ScoringPath.run(["VIGIL_INGESTION_DECISION_TIMEOUT_SECONDS": "0"]) { path in
+            try await path.asBank { client, options in
+                let plain = payment("old")
+                var full = plain
+                full.timeZone = "Asia/Kolkata"
+                full.details = .init(ipAddress: "192.0.2.7", email: "a@example.in", creditorAgentBIC: "SBININBB104")
+                var partial = payment("new")
+                partial.timeZone = full.timeZone
+                partial.details = .init(creditorAgentBIC: "SBININBB104")
+                func outcome(_ transaction: RecordsV1.Transaction, _ change: (inout RecordsV1.Transaction) -> Void = { _ in }) async -> String {
+                    var transaction = transaction
+                    change(&transaction)
+                    do {
+                        return "\(try await client.submitTransaction(.init(transaction: transaction), options: options).outcome)"
+                    } catch {
+                        return "\((error as? RPCError)?.code ?? .unknown)"
+                    }
+                }
+                #expect(await outcome(plain) == "accepted")
+                #expect(await outcome(full) == "duplicate")
+                #expect(await outcome(full) { $0.amount?.minorUnits += 1 } == "alreadyExists")
+                #expect(await outcome(full) { $0.deviceID = "D" } == "alreadyExists", "only zone and details came later")
+                #expect(await outcome(partial) == "accepted")
+                #expect(await outcome(partial) { $0.details?.phone = "+919876543210" } == "duplicate")
+                #expect(await outcome(partial) { $0.details?.creditorAgentBIC = "WESTGB22" } == "alreadyExists")
+                #expect(await outcome(partial) { $0.details = nil } == "alreadyExists")
+                #expect(await outcome(partial) { $0.timeZone = "+05:30" } == "alreadyExists")
+                #expect(await outcome(partial) { $0.timeZone = "" } == "alreadyExists")
+                let counts = try await client.getStatistics(.init(), options: options)
+                #expect(counts.transactions == 2)
+            }
+        }
+    }
+
     @Test func aStreamAnswersEachTransactionUnderItsOwnNumber() async throws {
         try await ScoringPath.run { path in
             try await path.promoteModel()

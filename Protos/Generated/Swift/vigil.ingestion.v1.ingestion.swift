@@ -14,7 +14,8 @@ extension IngestionV1 {
         case unspecified
         /// Durable now.
         case accepted
-        /// It was durable already, with the same content; nothing changed.
+        /// It was durable already, with the same content; nothing changed. A transaction may come with a time zone or details that it was stored
+        /// without.
         case duplicate
         /// It breaks a rule; `violations` says which. Nothing was stored.
         case rejected
