@@ -84,6 +84,7 @@ struct Histories: Sendable {
         get {
             // By its address: an element of the array itself would be copied, and its references counted.
             heads.withUnsafeBufferPointer { heads in
+                precondition(Int(number) < heads.count, "a number of a history")
                 let head = heads.baseAddress! + Int(number)
                 return HistoryView(
                     events: head.pointee.events.view(Int(number), in: lists), frauds: head.pointee.frauds.withUnsafeBufferPointer { $0 },
