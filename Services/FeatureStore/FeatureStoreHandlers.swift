@@ -74,7 +74,6 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
         _ request: FeaturesV1.ObserveAtTerminalsRequest, context: CallContext
     ) async throws -> FeaturesV1.ObserveAtTerminalsResponse {
         try Self.check(count: request.observations.count, "observations")
-        try Self.check(count: request.labels.count, "labels")
         guard let replica else { throw RPCError(.failedPrecondition, "this store keeps everything and completes nothing for others") }
         return try await answeringEnd {
             let whole = try await answeringStoreErrors { try await replica.completeHere(request) }

@@ -20,9 +20,12 @@ extension ObservationWriter {
     }
 
     /// What comes to the terminal's replica, from the customer's.
-    enum TerminalSide: Sendable {
-        case observation(FeaturesV1.CustomerObservation, Transaction)
-        case label(Label)
+    struct Begun: Sendable {
+        let transaction: Transaction
+        /// Those that rest on the terminal are NaN.
+        let values: [Double]
+        /// Where the customer lives.
+        let home: Coordinate?
     }
 
     /// Observes payments of customers that are kept here; those observed before keep their first features.
@@ -53,35 +56,30 @@ extension ObservationWriter {
         }
     }
 
-    /// Completes what other replicas have begun, and takes in labels of payments at terminals that are kept here.
-    /// - Returns: an observation for each payment, nil for each label.
-    func observeAtTerminals(_ items: [TerminalSide]) async throws -> [EncodedObservation?] {
+    /// Completes what the customers' replicas have begun.
+    func observeAtTerminals(_ begun: [Begun]) async throws -> [EncodedObservation] {
         try await turnstile.pass {
-            let keys = items.compactMap { if case .observation(_, let transaction) = $0 { transaction.key } else { nil } }
-            var whole = try await database.observations(of: keys).mapValues { try EncodedObservation(entry: $0) }
+            var whole = try await database.observations(of: begun.map(\.transaction.key)).mapValues { try EncodedObservation(entry: $0) }
             try await commitPart(&whole) { effect, _, whole in
-                for item in items {
-                    switch item {
-                    case .observation(let half, let transaction):
-                        guard whole[transaction.key] == nil, let values = half.observation?.values else { continue }
-                        let observed = memory.observeAtTerminal(transaction, completing: values, home: half.home.map(Coordinate.init))
-                        whole[transaction.key] = effect.add(observed, version: version, into: &window)
-                    case .label(let label):
-                        memory.learn(label)
-                        effect.lines.append(.init(payload: Payload.encode(FeaturesV1.FeatureEvent(event: .labelled(.init(label)))), observed: nil))
-                    }
+                for payment in begun where whole[payment.transaction.key] == nil {
+                    let observed = memory.observeAtTerminal(payment.transaction, completing: payment.values, home: payment.home)
+                    whole[payment.transaction.key] = effect.add(observed, version: version, into: &window)
                 }
             }
-            return items.map { item in
-                guard case .observation(_, let transaction) = item else { return nil }
-                return whole[transaction.key]
+            return try begun.map { payment in
+                guard let observation = whole[payment.transaction.key] else { throw BatchError.incomplete }
+                return observation
             }
         }
     }
 
     /// Takes in what the gateway's log says of what is kept here, and the position with it.
-    /// - Parameter claim: in the transaction: changes, none of them a payment, and the labels that this replica writes into the table.
-    func takePart(_ claim: (PostgresTransaction) async throws -> (changes: [FeatureChange], labels: [Label])) async throws {
+    /// - Parameters:
+    ///   - unobserved: labelled payments of which the log holds no whole observation.
+    ///   - claim: in the transaction: changes, none of them a payment, and the labels that this replica writes into the table.
+    func takePart(
+        unobserved: Set<TransactionKey>, _ claim: (PostgresTransaction) async throws -> (changes: [FeatureChange], labels: [Label])
+    ) async throws {
         try await turnstile.pass {
             try await guarding { isAhead in
                 try await database.pool.withTransaction { transaction in
@@ -89,7 +87,7 @@ extension ObservationWriter {
                     let (changes, labels) = try await claim(transaction)
                     var observations: [TransactionKey: EncodedObservation] = [:]
                     isAhead = !changes.isEmpty
-                    let effect = try self.remember(changes, &observations)
+                    let effect = try self.remember(changes, &observations, unobserved: unobserved)
                     _ = try await database.append(effect.lines, labels: labels, in: transaction)
                     self.newEntries += effect.lines.count
                 }
@@ -152,7 +150,8 @@ extension ObservationWriter {
             guard message.featureSetVersion == version, message.values.count == memory.featureSet.count else { return }
             let transaction = try Transaction(observation: message)
             if slice.owns(customer: transaction.customerID) { memory.remember(transaction, values: message.values, atTerminal: false) }
-        case .labelled(let message): memory.learn(try Label(message))
+        case .labelled(let message): memory.learn(ifObserved: try Label(message))
+        case .labelledEarly(let message): memory.learn(try Label(message))
         case .terminalPlaced(let message):
             let terminal = try Terminal(message)
             if slice.owns(terminal: terminal.terminalID) { memory.place(terminal) }

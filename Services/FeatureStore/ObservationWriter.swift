@@ -91,7 +91,7 @@ actor ObservationWriter: SnapshottedMemory {
                 values = memory.observe(transaction).values
             }
             window.add(values, at: transaction.eventTime)
-        case .labelled(let message): memory.learn(try Label(message))
+        case .labelled(let message), .labelledEarly(let message): memory.learn(try Label(message))
         case .terminalPlaced(let message): memory.place(try Terminal(message))
         case .customerPlaced(let message): memory.place(try Customer(message))
         // Replicas have been here, and their ring is over: what counts is the whole observation, which comes later.
@@ -228,7 +228,11 @@ actor ObservationWriter: SnapshottedMemory {
     }
 
     /// Applies the changes to memory; `observations` holds those made before and gains the new ones.
-    func remember(_ changes: [FeatureChange], _ observations: inout [TransactionKey: EncodedObservation]) throws -> Effect {
+    ///
+    /// - Parameter unobserved: labelled payments that memory may know, but only one side of.
+    func remember(
+        _ changes: [FeatureChange], _ observations: inout [TransactionKey: EncodedObservation], unobserved: Set<TransactionKey> = []
+    ) throws -> Effect {
         var effect = Effect()
         observations.reserveCapacity(observations.count + changes.count)
         for change in changes {
@@ -239,9 +243,9 @@ actor ObservationWriter: SnapshottedMemory {
                 observations[transaction.key] = effect.add(memory.observe(transaction), version: version, into: &window)
                 continue
             case .label(let label):
-                memory.learn(label)
+                let isObserved = memory.learn(label) && !unobserved.contains(label.key)
+                event = isObserved ? .labelled(.init(label)) : .labelledEarly(.init(label))
                 effect.labels.append(label)
-                event = .labelled(.init(label))
             case .terminal(let terminal):
                 memory.place(terminal)
                 event = .terminalPlaced(.init(terminal))

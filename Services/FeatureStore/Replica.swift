@@ -27,7 +27,7 @@ struct Replica: Sendable {
     let others: [String: Peer]
     /// Between calls and the writer: a caller that goes away must not cancel a commit that memory is already ahead of.
     let customers: Batcher<Transaction, ObservationWriter.CustomerSide>
-    let terminals: Batcher<ObservationWriter.TerminalSide, EncodedObservation?>
+    let terminals: Batcher<ObservationWriter.Begun, EncodedObservation>
     let logger: Logger
 
     init(slice: Slice, writer: ObservationWriter, others: [String: Peer], logger: Logger) {
@@ -77,7 +77,7 @@ struct Replica: Sendable {
         let completed = try await withThrowingTaskGroup(of: (places: [Int], observations: [EncodedObservation]).self) { group in
             for (name, places) in places {
                 let part = places.compactMap { halves[$0] }
-                group.addTask { (places, try await complete(part, labels: [], at: name)) }
+                group.addTask { (places, try await complete(part, at: name)) }
             }
             return try await group.reduce(into: []) { $0.append($1) }
         }
@@ -90,11 +90,8 @@ struct Replica: Sendable {
     }
 
     /// - Parameter name: of the replica that keeps the terminals; may be this one.
-    private func complete(
-        _ halves: [FeaturesV1.CustomerObservation], labels: [Label], at name: String
-    ) async throws -> [EncodedObservation] {
-        let request = FeaturesV1.ObserveAtTerminalsRequest(
-            observations: halves, labels: labels.map { .init($0) }, ringGeneration: slice.ring.generation, encoded: true)
+    private func complete(_ halves: [FeaturesV1.CustomerObservation], at name: String) async throws -> [EncodedObservation] {
+        let request = FeaturesV1.ObserveAtTerminalsRequest(observations: halves, ringGeneration: slice.ring.generation, encoded: true)
         guard name != slice.name else { return try await completeHere(request) }
         do {
             return try await peer(name).complete(request)
@@ -106,8 +103,7 @@ struct Replica: Sendable {
     /// What another replica or the gateway asks of this one.
     func completeHere(_ request: FeaturesV1.ObserveAtTerminalsRequest) async throws -> [EncodedObservation] {
         try check(generation: request.ringGeneration)
-        var items: [ObservationWriter.TerminalSide] = []
-        for (index, half) in request.observations.enumerated() {
+        let begun = try request.observations.enumerated().map { index, half in
             let field = "observations[\(index)]"
             guard let observation = half.observation else { throw RPCError.invalidArgument([.init(field: field, description: "is missing")]) }
             guard observation.featureSetVersion == writer.version else {
@@ -116,12 +112,10 @@ struct Replica: Sendable {
             guard slice.owns(terminal: observation.terminalID) else {
                 throw isElsewhere("the terminal of \(field)", slice.ring.owner(ofTerminal: observation.terminalID))
             }
-            items.append(.observation(half, try Transaction(observation: observation)))
+            return ObservationWriter.Begun(
+                transaction: try Transaction(observation: observation), values: observation.values, home: half.home.map(Coordinate.init))
         }
-        items += try request.labels.map { .label(try Label($0)) }
-        let answers = try await terminals.submit(items).prefix(request.observations.count).compactMap { $0 }
-        guard answers.count == request.observations.count else { throw BatchError.incomplete }
-        return answers
+        return try await terminals.submit(begun)
     }
 
     /// The features of entities that another replica keeps.
@@ -137,7 +131,7 @@ struct Replica: Sendable {
     // MARK: The gateway's log
 
     /// Takes in a batch of the gateway's log: payments of this replica's customers that no call has brought, what becomes known of them,
-    /// and where its customers and terminals are. Payments come before labels, so that a label finds its payment on both sides.
+    /// and where its customers and terminals are.
     func take(_ batch: LogConsumer.Batch<FeatureChange?>, database: FeatureStoreDatabase, consumer: LogConsumer) async throws {
         let changes = batch.events.compactMap(\.event)
         let payments = changes.compactMap { change -> Transaction? in
@@ -151,13 +145,13 @@ struct Replica: Sendable {
         let labels = changes.compactMap { change -> Label? in
             if case .label(let label) = change { label } else { nil }
         }
-        let own = try await learnElsewhere(labels, database)
-        try await writer.takePart { transaction in
+        let (here, unobserved) = try await concerning(labels, database)
+        try await writer.takePart(unobserved: unobserved) { transaction in
             let claimed = try await consumer.claim(batch, in: transaction).compactMap(\.event)
             let changes = claimed.filter { change in
                 switch change {
                 case .transaction: false
-                case .label(let label): own.contains(label.key)
+                case .label(let label): here.contains(label.key) || unobserved.contains(label.key)
                 case .terminal(let terminal): slice.owns(terminal: terminal.terminalID)
                 case .customer(let customer): slice.owns(customer: customer.customerID)
                 }
@@ -166,20 +160,16 @@ struct Replica: Sendable {
         }
     }
 
-    /// Tells the replicas that keep the terminals of labelled payments.
-    /// - Returns: the payments whose customers are kept here.
-    private func learnElsewhere(_ labels: [Label], _ database: FeatureStoreDatabase) async throws -> Set<TransactionKey> {
+    /// The labelled payments whose customer or terminal is kept here, and those that nobody has observed whole yet: whose they are is known
+    /// only then, and until then the label waits with each replica.
+    private func concerning(
+        _ labels: [Label], _ database: FeatureStoreDatabase
+    ) async throws -> (here: Set<TransactionKey>, unobserved: Set<TransactionKey>) {
         let observed = try await database.observations(of: labels.map(\.key)).mapValues { try FeaturesV1.Observation(entry: $0) }
-        var own: Set<TransactionKey> = []
-        var elsewhere: [String: [Label]] = [:]
-        for label in labels {
-            guard let observation = observed[label.key], slice.owns(customer: observation.customerID) else { continue }
-            own.insert(label.key)
-            guard !observation.terminalID.isEmpty, !slice.owns(terminal: observation.terminalID) else { continue }
-            elsewhere[slice.ring.owner(ofTerminal: observation.terminalID), default: []].append(label)
+        let here = observed.filter { _, observation in
+            slice.owns(customer: observation.customerID) || !observation.terminalID.isEmpty && slice.owns(terminal: observation.terminalID)
         }
-        for (name, labels) in elsewhere { _ = try await untilAnswered { try await complete([], labels: labels, at: name) } }
-        return own
+        return (Set(here.keys), Set(labels.map(\.key)).subtracting(observed.keys))
     }
 
     /// Nothing of the log is passed over: what another replica cannot take in now waits for it.

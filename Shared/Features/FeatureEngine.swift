@@ -19,14 +19,15 @@ public struct FeatureEngine: Sendable {
     public static let maxLateness = TimeSpan.days(3)
 
     private let plan: EvaluationPlan
-    private let retention: Retention
+    let retention: Retention
     /// Of this engine and of those that come back from its snapshots.
     private(set) var fingerprintKey = SipHash.random()
     private(set) var customerIndex: [String: UInt32] = [:]
     private(set) var terminalIndex: [String: UInt32] = [:]
-    private(set) var customers = Histories()
-    private(set) var terminals = Histories()
+    var customers = Histories()
+    var terminals = Histories()
     private var transactionIndex = TransactionIndex()
+    var earlyLabels = EarlyLabels()
 
     /// In place of an entity's index where there is no such entity.
     static let none = PaymentColumns.noTerminal
@@ -93,6 +94,7 @@ public struct FeatureEngine: Sendable {
             event.counterpart = customer
             terminals.insert(event, ticks: ticks, into: terminal, retention: retention)
         }
+        learnWhatWaits(for: fingerprint, ofCustomer: customer)
     }
 
     // MARK: - One side at a time, where customers and terminals are kept apart
@@ -142,6 +144,7 @@ public struct FeatureEngine: Sendable {
         guard atTerminal, terminal != Self.none else { return }
         let event = Event(time: transaction.eventTime.microseconds, counterpart: customer, label: .unknown, toUsual: toUsual)
         terminals.insert(event, ticks: Self.ticks(transaction.amount), into: terminal, retention: retention)
+        passOnLabel(of: fingerprint(of: transaction.key), ofCustomer: customer)
     }
 
     /// Whether a transaction is among those retained.
@@ -164,26 +167,7 @@ public struct FeatureEngine: Sendable {
         customers.insert(
             event, ticks: Self.ticks(transaction.amount), fingerprint: fingerprint, into: customer, retention: retention
         ) { dropped in transactionIndex.remove(dropped, customer: customer) }
-    }
-
-    /// Takes a label in; it counts for requests at or after `label.knownAt`. A later label for the same transaction replaces it.
-    /// - Returns: false if the transaction is unknown, or so old that no window reaches it any more.
-    @discardableResult
-    public mutating func learn(_ label: Label) -> Bool {
-        let fingerprint = fingerprint(of: label.key)
-        guard let customer = customer(of: fingerprint), let index = customers[customer].events.index(of: fingerprint) else { return false }
-        learn(isFraud: label.isFraud, knownAt: label.knownAt.microseconds, at: index, ofCustomer: customer)
-        return true
-    }
-
-    private mutating func learn(isFraud: Bool, knownAt: Int64, at index: Int, ofCustomer customer: UInt32) {
-        let (event, rank) = (customers[customer].events[index], customers[customer].rank(at: index))
-        let state = EventLabel(isFraud: isFraud, eventTime: event.time, knownAt: knownAt)
-        customers.setLabel(state, at: index, of: customer)
-        let terminal = event.counterpart
-        guard terminal != Self.none else { return }
-        let found = terminals[terminal].index(at: event.time, counterpart: customer, rank: rank)
-        if let found { terminals.setLabel(state, at: found, of: terminal) }
+        learnWhatWaits(for: fingerprint, ofCustomer: customer)
     }
 
     /// Says where a customer lives.
@@ -264,13 +248,6 @@ public struct FeatureEngine: Sendable {
     /// Whether a value depends on payments being proven genuine.
     var asksWhatIsGenuine: Bool { plan.asksWhatIsGenuine }
 
-    /// As `learn(_:)`, of a payment that was observed by numbers; nothing happens if it is so old that it was let go.
-    /// - Parameter rank: how many payments of the same customer at the same terminal and time were observed before it.
-    mutating func learn(isFraud: Bool, knownAt: Int64, time: Int64, customer: UInt32, terminal: UInt32, rank: Int) {
-        guard let index = customers[customer].index(at: time, counterpart: terminal, rank: rank) else { return }
-        learn(isFraud: isFraud, knownAt: knownAt, at: index, ofCustomer: customer)
-    }
-
     // MARK: - What comes back from a snapshot
 
     mutating func begin(fingerprintKey key: SipHash, transactionCount: Int) {
@@ -287,6 +264,12 @@ public struct FeatureEngine: Sendable {
 
     mutating func restore(terminal id: String, from decoder: inout SnapshotDecoder) throws(SnapshotError) {
         try terminals.restore(Self.index(of: id, in: &terminalIndex, histories: &terminals), from: &decoder)
+    }
+
+    mutating func restoreEarlyLabel(from decoder: inout SnapshotDecoder) throws(SnapshotError) {
+        let fingerprint = try decoder.word()
+        let knownAt = try decoder.signed()
+        earlyLabels.insert(.init(isFraud: try decoder.byte() == 1, knownAt: knownAt), of: fingerprint)
     }
 
     // MARK: - What is known
@@ -370,11 +353,11 @@ public struct FeatureEngine: Sendable {
 
     /// 64 bits that tell a transaction among those retained, under a secret key, so that nobody can choose ids that collide. Among a
     /// million retained transactions two share a fingerprint with odds of 3 in 10⁸.
-    private func fingerprint(of key: TransactionKey) -> UInt64 {
+    func fingerprint(of key: TransactionKey) -> UInt64 {
         SipHash(key0: fingerprintKey.key0 ^ fingerprintKey.hash(key.bankID), key1: fingerprintKey.key1).hash(key.transactionID)
     }
 
-    private func customer(of fingerprint: UInt64) -> UInt32? {
+    func customer(of fingerprint: UInt64) -> UInt32? {
         transactionIndex.customer(of: fingerprint) { customers[$0].events.index(of: fingerprint) != nil }
     }
 

@@ -4,7 +4,7 @@ import Records
 ///
 /// Taking one costs nothing: the engine is a value, and this keeps a copy that shares its storage until either changes.
 public struct FeatureSnapshotWriter: SnapshotChunks {
-    public static let format = 1
+    public static let format = 2
     static let chunkBytes = 1 << 20
 
     private let engine: FeatureEngine
@@ -20,6 +20,7 @@ public struct FeatureSnapshotWriter: SnapshotChunks {
         case customers = 2
         case terminals = 3
         case end = 4
+        case earlyLabels = 5
     }
 
     public init(of engine: FeatureEngine) { self.engine = engine }
@@ -41,7 +42,14 @@ public struct FeatureSnapshotWriter: SnapshotChunks {
             if nextEntity == engine.customers.count { turn(to: .terminals) }
         case .terminals:
             write(engine.terminals, into: &encoder)
-            if nextEntity == engine.terminals.count { turn(to: .end) }
+            if nextEntity == engine.terminals.count { turn(to: .earlyLabels) }
+        case .earlyLabels:
+            for (fingerprint, word) in engine.earlyLabels.inOrderOfArrival {
+                encoder.word(fingerprint)
+                encoder.signed(word.knownAt)
+                encoder.byte(word.isFraud ? 1 : 0)
+            }
+            turn(to: .end)
         case .end:
             encoder.varint(UInt64(engine.customers.count))
             encoder.varint(UInt64(engine.terminals.count))
@@ -58,7 +66,7 @@ public struct FeatureSnapshotWriter: SnapshotChunks {
         switch next {
         case .customers: names = Self.names(engine.customerIndex)
         case .terminals: names = Self.names(engine.terminalIndex)
-        case .head, .end: names = []
+        case .head, .earlyLabels, .end: names = []
         }
     }
 
@@ -91,6 +99,8 @@ extension SnapshotReader<FeatureEngine> {
                 while !decoder.isAtEnd { try engine.restore(customer: try decoder.text(), from: &decoder) }
             case .terminals:
                 while !decoder.isAtEnd { try engine.restore(terminal: try decoder.text(), from: &decoder) }
+            case .earlyLabels:
+                while !decoder.isAtEnd { try engine.restoreEarlyLabel(from: &decoder) }
             case .end:
                 guard try decoder.varint() == UInt64(engine.customerCount), try decoder.varint() == UInt64(engine.terminalCount) else {
                     throw decoder.damaged()

@@ -17,6 +17,11 @@ struct EventLabel: Sendable, Hashable {
     /// Whether it says fraud, known by now or not.
     var saysFraud: Bool { bits >> 31 == 1 }
 
+    /// Whether another became known later.
+    func isOlder(than other: EventLabel) -> Bool {
+        other != .unknown && bits & EventLabel.unknown.bits < other.bits & EventLabel.unknown.bits
+    }
+
     /// Nil until the label is known.
     @inline(__always)
     func isFraud(eventTime: Int64, knownBy time: Int64) -> Bool? {
@@ -69,6 +74,9 @@ struct Histories: Sendable {
     private var lists = WordLists()
 
     var count: Int { heads.count }
+
+    /// Of the last event of all; looks at every history.
+    var newestTime: Int64? { (0..<UInt32(count)).lazy.compactMap { self[$0].newestTime }.max() }
 
     /// Adds an entity that nothing is known of.
     mutating func append() {

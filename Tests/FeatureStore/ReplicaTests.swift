@@ -98,6 +98,44 @@ import Testing
         }
     }
 
+    @Test(arguments: [1, 2, 3]) func aLabelThatComesBeforeItsPaymentFindsItWhoeverKeepsIt(count: Int) async throws {
+        let payments = Self.payments.filter { $0.terminalID != nil }.prefix(40)
+        let names = (1...count).map { "store-\($0)" }
+        let end = try #require(payments.last).eventTime + .days(2)
+        let early = payments.map { FeatureChange.label(Label(key: $0.key, isFraud: true, knownAt: $0.eventTime + .days(1), source: "test")) }
+        let position = try #require(FeatureSet.payments.names.firstIndex(of: "customer_frauds_30d"))
+        let ofTerminal = try #require(FeatureSet.payments.names.firstIndex(of: "terminal_frauds_30d"))
+        func frauds(_ rig: ReplicaRig) async throws -> (customers: Double, terminals: Double) {
+            var (customers, terminals) = (0.0, 0.0)
+            for id in Set(payments.map(\.customerID)) {
+                customers += try await rig.values(of: .customer(id), at: end).map { Double(bitPattern: $0[position]) } ?? .nan
+            }
+            for id in Set(payments.compactMap(\.terminalID)) {
+                terminals += try await rig.values(of: .terminal(id), at: end).map { Double(bitPattern: $0[ofTerminal]) } ?? .nan
+            }
+            return (customers, terminals)
+        }
+        try await ReplicaRig.run(names) { rig in
+            rig.accept(Array(early[..<30]))
+            try await rig.follow()
+            // Waiting labels come back from a snapshot and from the log.
+            try await rig.snapshot(names[0])
+            rig.kill(names[0])
+            try await rig.start(names[0])
+            _ = try await rig.observe(Array(payments[..<20]))
+            // The others come between the halves of their payments.
+            _ = try await rig.observe(Array(payments[20...])) {
+                rig.accept(Array(early[30...]))
+                try await rig.follow()
+            }
+            var found = try await frauds(rig)
+            #expect(found == (40, 40), "\(found)")
+            try await rig.change(to: names.reversed() + ["new"])
+            found = try await frauds(rig)
+            #expect(found == (40, 40), "after a change of the ring: \(found)")
+        }
+    }
+
     private static func check(_ rig: ReplicaRig, _ answered: [TransactionKey: [UInt64]]) async throws {
         var stored: [TransactionKey: [UInt64]] = [:]
         var engine = FeatureEngine(set: .payments)
@@ -108,7 +146,7 @@ import Testing
                     let transaction = try Transaction(observation: message)
                     #expect(stored.updateValue(message.values.map(\.bitPattern), forKey: transaction.key) == nil, "observed twice")
                     engine.remember(transaction, values: message.values)
-                case .labelled(let message): engine.learn(try Label(message))
+                case .labelled(let message), .labelledEarly(let message): engine.learnOrAwait(try Label(message))
                 case .terminalPlaced(let message): engine.place(terminal: message.terminalID, at: message.location.map(Coordinate.init))
                 case .customerPlaced(let message): engine.place(customer: message.customerID, at: message.home.map(Coordinate.init))
                 case .customerObserved, nil: break

@@ -202,6 +202,41 @@ import Testing
         #expect(!found)
     }
 
+    @Test func `of several labels the one known last counts, whatever the order in which they come`() {
+        let words = [(false, 2), (true, 3), (false, 1)].map { label("1", isFraud: $0, knownAt: start + .days($1)) }
+        for order in [[0, 1, 2], [1, 0, 2], [2, 1, 0], [1, 2, 0]] {
+            for comeBefore in 0...3 {
+                var engine = FeatureEngine(set: .payments)
+                for word in order.prefix(comeBefore) { engine.learnOrAwait(words[word]) }
+                engine.observe(payment("1", at: start))
+                for word in order.dropFirst(comeBefore) { engine.learnOrAwait(words[word]) }
+                let values = engine.features(of: payment("2", at: start + .days(4)))
+                #expect(values["customer_frauds_7d"] == 1)
+                #expect(values["terminal_frauds_7d"] == 1)
+            }
+        }
+        // What became known within one second is not told apart by time.
+        var engine = FeatureEngine(set: .payments)
+        engine.observe(payment("1", at: start))
+        engine.learn(label("1", isFraud: true, knownAt: start + .days(1)))
+        engine.learn(label("1", isFraud: false, knownAt: start + .days(1)))
+        #expect(engine.features(of: payment("2", at: start + .days(4)))["customer_frauds_7d"] == 0)
+    }
+
+    @Test func `labels wait for their payments, as many as there is room for`() {
+        var engine = FeatureEngine(set: .payments)
+        engine.observe(payment("now", at: start + .days(100), customer: "other"))
+        // No window reaches what these speak of.
+        for index in 0..<20_000 { engine.learnOrAwait(label("old \(index)", isFraud: true, knownAt: start)) }
+        for index in 0..<49_000 { engine.learnOrAwait(label("\(index)", isFraud: true, knownAt: start + .days(99))) }
+        #expect(engine.observe(payment("0", at: start + .days(99)))["customer_frauds_7d"] == 0)
+        #expect(engine.features(of: payment("next", at: start + .days(100)))["customer_frauds_7d"] == 1)
+        // The room is full: those that came first go.
+        for index in 49_000..<66_000 { engine.learnOrAwait(label("\(index)", isFraud: true, knownAt: start + .days(99))) }
+        for index in [1, 65_999] { engine.observe(payment("\(index)", at: start + .days(99))) }
+        #expect(engine.features(of: payment("next", at: start + .days(100)))["customer_frauds_7d"] == 2)
+    }
+
     @Test func `late payments land in the right windows`() {
         let world = World(seed: 6)
         var inOrder = FeatureEngine(set: .payments)

@@ -26,6 +26,9 @@ import Testing
         replay.engine.place(customer: "silent", at: nil)
         replay.engine.place(terminal: "t1", at: Coordinate(latitude: -17.3, longitude: 75.4))
         replay.run(world.transactions, labels: world.labels) { _, _ in }
+        for index in 0..<40 {
+            replay.engine.learnOrAwait(label("next-\(index)", isFraud: index % 3 > 0, knownAt: start + .days(200) + .hours(index)))
+        }
         return (replay.engine, world)
     }
 
@@ -75,8 +78,8 @@ import Testing
         #expect(throws: SnapshotError.self) { try Self.engine(of: chunks.dropLast()) }
         #expect(throws: SnapshotError.self) { try Self.engine(of: []) }
         #expect(throws: SnapshotError.self) { try Self.engine(of: Array(chunks.dropFirst())) }
-        #expect(throws: SnapshotError.damaged(chunk: 1)) { try Self.engine(of: [chunks[0], chunks[2], chunks[1], chunks[3]]) }
-        let cut = [chunks[0], chunks[1], Array(chunks[2].dropLast(9)), chunks[3]]
+        #expect(throws: SnapshotError.damaged(chunk: 1)) { try Self.engine(of: [chunks[0], chunks[2], chunks[1]] + chunks[3...]) }
+        let cut = [chunks[0], chunks[1], Array(chunks[2].dropLast(9))] + chunks[3...]
         #expect(throws: SnapshotError.damaged(chunk: 2)) { try Self.engine(of: cut) }
         #expect(throws: SnapshotError.other) { try Self.engine(of: chunks, set: .payments(labelDelay: .days(3))) }
     }

@@ -257,9 +257,8 @@ extension FeaturesV1 {
 extension FeaturesV1 {
     /// `vigil.features.v1.ObserveAtTerminalsRequest`
     public struct ObserveAtTerminalsRequest: Message {
-        /// At most 1,000 of each, all of terminals that this replica keeps.
+        /// At most 1,000, all of terminals that this replica keeps.
         public var observations: [FeaturesV1.CustomerObservation] = []
-        public var labels: [RecordsV1.Label] = []
         public var ringGeneration: Int64 = 0
         /// As of ObserveRequest.
         public var encoded: Bool = false
@@ -268,12 +267,10 @@ extension FeaturesV1 {
 
         public init(
             observations: [FeaturesV1.CustomerObservation] = [],
-            labels: [RecordsV1.Label] = [],
             ringGeneration: Int64 = 0,
             encoded: Bool = false
         ) {
             self.observations = observations
-            self.labels = labels
             self.ringGeneration = ringGeneration
             self.encoded = encoded
         }
@@ -292,7 +289,6 @@ extension FeaturesV1 {
         /// For generated code: a message out of protobuf-c's structure.
         public init(unpacked: UnsafePointer<Vigil__Features__V1__ObserveAtTerminalsRequest>) throws {
             self.observations = try Unpacked.list(unpacked.pointee.observations, unpacked.pointee.n_observations) { try FeaturesV1.CustomerObservation(unpacked: Unpacked.message($0)) }
-            self.labels = try Unpacked.list(unpacked.pointee.labels, unpacked.pointee.n_labels) { try RecordsV1.Label(unpacked: Unpacked.message($0)) }
             self.ringGeneration = unpacked.pointee.ring_generation
             self.encoded = unpacked.pointee.encoded != 0
         }
@@ -308,7 +304,6 @@ extension FeaturesV1 {
         @inline(__always)
         private func send(to sink: inout some ProtobufSink) {
             for value in self.observations { sink.message(1, value) }
-            for value in self.labels { sink.message(2, value) }
             if self.ringGeneration != 0 { sink.int64(3, self.ringGeneration) }
             if self.encoded { sink.bool(4, self.encoded) }
         }
@@ -319,12 +314,6 @@ extension FeaturesV1 {
                 writer.field("observations")
                 writer.beginArray()
                 for value in self.observations { writer.write(value) }
-                writer.endArray()
-            }
-            if !self.labels.isEmpty {
-                writer.field("labels")
-                writer.beginArray()
-                for value in self.labels { writer.write(value) }
                 writer.endArray()
             }
             if self.ringGeneration != 0 { writer.field("ringGeneration"); writer.write(self.ringGeneration) }
@@ -341,12 +330,6 @@ extension FeaturesV1 {
                     try reader.beginArray()
                     while try reader.nextElement() {
                         self.observations.append(try FeaturesV1.CustomerObservation(json: &reader))
-                    }
-                case "labels":
-                    if try reader.readNullIfNext() { continue }
-                    try reader.beginArray()
-                    while try reader.nextElement() {
-                        self.labels.append(try RecordsV1.Label(json: &reader))
                     }
                 case "ringGeneration", "ring_generation":
                     if try reader.readNullIfNext() { continue }
@@ -737,7 +720,8 @@ extension FeaturesV1 {
         public var keys: [RecordsV1.TransactionKey] = []
         /// Of any kind, at most 1,000.
         public var entities: [FeaturesV1.EntityKey] = []
-        /// As of when the entities' features are wanted; absent for now.
+        /// As of when the entities' features are wanted; absent for now. Of what became known of a payment memory keeps the last word alone: at a
+        /// time before that word, though behind an earlier one, nothing counts as known of the payment. GetHistoricalFeatures has every word.
         public var at: GoogleProtobuf.Timestamp?
         /// As of ObserveRequest. With 0 a replica asks the others for what they keep; else an entity of another replica is FAILED_PRECONDITION.
         public var ringGeneration: Int64 = 0
@@ -2470,6 +2454,8 @@ extension FeaturesV1 {
             case customerPlaced(RecordsV1.Customer)
             /// Of a payment at a terminal that another replica keeps: written by the customer's replica before the observation is whole.
             case customerObserved(FeaturesV1.Observation)
+            /// Before its payment was observed: it waits for it. Where replicas keep a slice each, every one of them writes it.
+            case labelledEarly(RecordsV1.Label)
         }
 
         public var event: Event?
@@ -2501,6 +2487,7 @@ extension FeaturesV1 {
             case 3: self.event = .terminalPlaced(try RecordsV1.Terminal(unpacked: Unpacked.message(unpacked.pointee.terminal_placed)))
             case 4: self.event = .customerPlaced(try RecordsV1.Customer(unpacked: Unpacked.message(unpacked.pointee.customer_placed)))
             case 5: self.event = .customerObserved(try FeaturesV1.Observation(unpacked: Unpacked.message(unpacked.pointee.customer_observed)))
+            case 6: self.event = .labelledEarly(try RecordsV1.Label(unpacked: Unpacked.message(unpacked.pointee.labelled_early)))
             default: break
             }
         }
@@ -2521,6 +2508,7 @@ extension FeaturesV1 {
             case .terminalPlaced(let value)?: sink.message(3, value)
             case .customerPlaced(let value)?: sink.message(4, value)
             case .customerObserved(let value)?: sink.message(5, value)
+            case .labelledEarly(let value)?: sink.message(6, value)
             case nil: break
             }
         }
@@ -2538,6 +2526,8 @@ extension FeaturesV1 {
                 writer.field("customerPlaced"); writer.write(value)
             case .customerObserved(let value)?:
                 writer.field("customerObserved"); writer.write(value)
+            case .labelledEarly(let value)?:
+                writer.field("labelledEarly"); writer.write(value)
             case nil: break
             }
             writer.endObject()
@@ -2567,6 +2557,10 @@ extension FeaturesV1 {
                     if try reader.readNullIfNext() { continue }
                     if self.event != nil { throw reader.invalid("only one of event may be set") }
                     self.event = .customerObserved(try FeaturesV1.Observation(json: &reader))
+                case "labelledEarly", "labelled_early":
+                    if try reader.readNullIfNext() { continue }
+                    if self.event != nil { throw reader.invalid("only one of event may be set") }
+                    self.event = .labelledEarly(try RecordsV1.Label(json: &reader))
                 default: try reader.skipUnknown()
                 }
             }
@@ -2667,8 +2661,8 @@ extension FeaturesV1 {
             /// Observes transactions in the order given and returns each one's features as they were just before it. Observing one
             /// again returns the first features. Services only.
             func observe(_ request: FeaturesV1.ObserveRequest, context: CallContext) async throws -> FeaturesV1.ObserveResponse
-            /// The second half of an observation where several replicas keep a slice each: the terminal's replica completes the values, writes the
-            /// observation, and takes labels in. Services only.
+            /// The second half of an observation where several replicas keep a slice each: the terminal's replica completes the values and writes the
+            /// observation. Services only.
             func observeAtTerminals(_ request: FeaturesV1.ObserveAtTerminalsRequest, context: CallContext) async throws -> FeaturesV1.ObserveAtTerminalsResponse
             /// The features of transactions already observed, and of customers, terminals and other entities as they are.
             func getFeatures(_ request: FeaturesV1.GetFeaturesRequest, context: CallContext) async throws -> FeaturesV1.GetFeaturesResponse
@@ -2697,8 +2691,8 @@ extension FeaturesV1 {
                 try await channel.unary(Methods.observe, request, options: options)
             }
 
-            /// The second half of an observation where several replicas keep a slice each: the terminal's replica completes the values, writes the
-            /// observation, and takes labels in. Services only.
+            /// The second half of an observation where several replicas keep a slice each: the terminal's replica completes the values and writes the
+            /// observation. Services only.
             public func observeAtTerminals(_ request: FeaturesV1.ObserveAtTerminalsRequest, options: CallOptions = CallOptions()) async throws -> FeaturesV1.ObserveAtTerminalsResponse {
                 try await channel.unary(Methods.observeAtTerminals, request, options: options)
             }
@@ -2799,72 +2793,72 @@ extension FileDescriptor {
             bnMisQIKD09ic2VydmVSZXNwb25zZRIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAEgASgJUhFmZWF0dXJlU2V0VmVyc2lvbhJCCgxvYnNlcnZhdGlvbnMYAiAD\
             KAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zEj4KBmhhbHZlcxgDIAMoCzImLnZpZ2lsLmZlYXR1cmVzLnYxLkN1c3Rv\
             bWVyT2JzZXJ2YXRpb25SBmhhbHZlcxIxChRlbmNvZGVkX29ic2VydmF0aW9ucxgEIAMoDFITZW5jb2RlZE9ic2VydmF0aW9ucxI3Cglwb3NpdGlvbnMYBSAD\
-            KAsyGS52aWdpbC5ldmVudGxvZy52MS5Mb2dSdW5SCXBvc2l0aW9ucyLbAQoZT2JzZXJ2ZUF0VGVybWluYWxzUmVxdWVzdBJKCgxvYnNlcnZhdGlvbnMYASAD\
-            KAsyJi52aWdpbC5mZWF0dXJlcy52MS5DdXN0b21lck9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMSLwoGbGFiZWxzGAIgAygLMhcudmlnaWwucmVjb3Jkcy52\
-            MS5MYWJlbFIGbGFiZWxzEicKD3JpbmdfZ2VuZXJhdGlvbhgDIAEoA1IOcmluZ0dlbmVyYXRpb24SGAoHZW5jb2RlZBgEIAEoCFIHZW5jb2RlZCKHAQoTQ3Vz\
-            dG9tZXJPYnNlcnZhdGlvbhJACgtvYnNlcnZhdGlvbhgBIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgtvYnNlcnZhdGlvbhIuCgRob21l\
-            GAIgASgLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIEaG9tZSLMAQoaT2JzZXJ2ZUF0VGVybWluYWxzUmVzcG9uc2USQgoMb2JzZXJ2YXRpb25zGAEg\
-            AygLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SDG9ic2VydmF0aW9ucxIxChRlbmNvZGVkX29ic2VydmF0aW9ucxgCIAMoDFITZW5jb2RlZE9i\
-            c2VydmF0aW9ucxI3Cglwb3NpdGlvbnMYAyADKAsyGS52aWdpbC5ldmVudGxvZy52MS5Mb2dSdW5SCXBvc2l0aW9ucyLSBAoLT2JzZXJ2YXRpb24SMgoDa2V5\
-            GAEgASgLMiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktleVIDa2V5EjkKCmV2ZW50X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0\
-            YW1wUglldmVudFRpbWUSLwoGYW1vdW50GAMgASgLMhcudmlnaWwucmVjb3Jkcy52MS5Nb25leVIGYW1vdW50EjYKCGxvY2F0aW9uGAQgASgLMhoudmlnaWwu\
-            cmVjb3Jkcy52MS5Mb2NhdGlvblIIbG9jYXRpb24SHwoLY3VzdG9tZXJfaWQYBSABKAlSCmN1c3RvbWVySWQSHwoLdGVybWluYWxfaWQYBiABKAlSCnRlcm1p\
-            bmFsSWQSMwoHY2hhbm5lbBgHIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hhbm5lbFIHY2hhbm5lbBIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAggASgJUhFm\
-            ZWF0dXJlU2V0VmVyc2lvbhIWCgZ2YWx1ZXMYCSADKAFSBnZhbHVlcxIdCgphY2NvdW50X2lkGAogASgJUglhY2NvdW50SWQSFwoHY2FyZF9pZBgLIAEoCVIG\
-            Y2FyZElkEjYKF2NvdW50ZXJwYXJ0eV9hY2NvdW50X2lkGAwgASgJUhVjb3VudGVycGFydHlBY2NvdW50SWQSGwoJZGV2aWNlX2lkGA0gASgJUghkZXZpY2VJ\
-            ZBIfCgttZXJjaGFudF9pZBgOIAEoCVIKbWVyY2hhbnRJZCLZAQoSR2V0RmVhdHVyZXNSZXF1ZXN0EjQKBGtleXMYASADKAsyIC52aWdpbC5yZWNvcmRzLnYx\
-            LlRyYW5zYWN0aW9uS2V5UgRrZXlzEjgKCGVudGl0aWVzGAIgAygLMhwudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5S2V5UghlbnRpdGllcxIqCgJhdBgDIAEo\
-            CzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EicKD3JpbmdfZ2VuZXJhdGlvbhgEIAEoA1IOcmluZ0dlbmVyYXRpb24ipQIKCUVudGl0eUtleRIh\
-            CgtjdXN0b21lcl9pZBgBIAEoCUgAUgpjdXN0b21lcklkEiEKC3Rlcm1pbmFsX2lkGAIgASgJSABSCnRlcm1pbmFsSWQSHwoKYWNjb3VudF9pZBgDIAEoCUgA\
-            UglhY2NvdW50SWQSGQoHY2FyZF9pZBgEIAEoCUgAUgZjYXJkSWQSHQoJZGV2aWNlX2lkGAUgASgJSABSCGRldmljZUlkEjQKBHBhaXIYBiABKAsyHi52aWdp\
-            bC5mZWF0dXJlcy52MS5BY2NvdW50UGFpckgAUgRwYWlyEhQKBGNlbGwYByABKAlIAFIEY2VsbBIhCgttZXJjaGFudF9pZBgIIAEoCUgAUgptZXJjaGFudElk\
-            QggKBmVudGl0eSJkCgtBY2NvdW50UGFpchIdCgphY2NvdW50X2lkGAEgASgJUglhY2NvdW50SWQSNgoXY291bnRlcnBhcnR5X2FjY291bnRfaWQYAiABKAlS\
-            FWNvdW50ZXJwYXJ0eUFjY291bnRJZCLIAQoTR2V0RmVhdHVyZXNSZXNwb25zZRJCCgxvYnNlcnZhdGlvbnMYASADKAsyHi52aWdpbC5mZWF0dXJlcy52MS5P\
-            YnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zEj0KCGVudGl0aWVzGAIgAygLMiEudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5RmVhdHVyZXNSCGVudGl0aWVzEi4K\
-            E2ZlYXR1cmVfc2V0X3ZlcnNpb24YAyABKAlSEWZlYXR1cmVTZXRWZXJzaW9uIrwBCg5FbnRpdHlGZWF0dXJlcxI0CgZlbnRpdHkYASABKAsyHC52aWdpbC5m\
-            ZWF0dXJlcy52MS5FbnRpdHlLZXlSBmVudGl0eRIUCgVmb3VuZBgCIAEoCFIFZm91bmQSFgoGdmFsdWVzGAMgAygBUgZ2YWx1ZXMSRgoRbmV3ZXN0X2V2ZW50\
-            X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg9uZXdlc3RFdmVudFRpbWUiGQoXR2V0RmVhdHVyZUhlYWx0aFJlcXVlc3QiuAMKGEdl\
-            dEZlYXR1cmVIZWFsdGhSZXNwb25zZRIuChNmZWF0dXJlX3NldF92ZXJzaW9uGAEgASgJUhFmZWF0dXJlU2V0VmVyc2lvbhIiCgxvYnNlcnZhdGlvbnMYAiAB\
-            KANSDG9ic2VydmF0aW9ucxJGChFuZXdlc3RfZXZlbnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSD25ld2VzdEV2ZW50VGltZRI8\
-            CghmZWF0dXJlcxgEIAMoCzIgLnZpZ2lsLmZlYXR1cmVzLnYxLkZlYXR1cmVIZWFsdGhSCGZlYXR1cmVzEkEKDnJlZmVyZW5jZV9mcm9tGAUgASgLMhouZ29v\
-            Z2xlLnByb3RvYnVmLlRpbWVzdGFtcFINcmVmZXJlbmNlRnJvbRI9CgxyZWZlcmVuY2VfdG8YBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgty\
-            ZWZlcmVuY2VUbxJACgpiZWhhdmlvdXJzGAcgAygLMiAudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVyZUhlYWx0aFIKYmVoYXZpb3VycyLCAQoNRmVhdHVyZUhl\
-            YWx0aBISCgRuYW1lGAEgASgJUgRuYW1lEhsKCW51bGxfcmF0ZRgCIAEoAVIIbnVsbFJhdGUSLgoTcmVmZXJlbmNlX251bGxfcmF0ZRgDIAEoAVIRcmVmZXJl\
-            bmNlTnVsbFJhdGUSPAoacG9wdWxhdGlvbl9zdGFiaWxpdHlfaW5kZXgYBCABKAFSGHBvcHVsYXRpb25TdGFiaWxpdHlJbmRleBISCgRtZWFuGAUgASgBUgRt\
-            ZWFuIngKGlNldEZlYXR1cmVSZWZlcmVuY2VSZXF1ZXN0Ei4KBGZyb20YASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgRmcm9tEioKAnRvGAIg\
-            ASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICdG8iQQobU2V0RmVhdHVyZVJlZmVyZW5jZVJlc3BvbnNlEiIKDG9ic2VydmF0aW9ucxgBIAEoA1IM\
-            b2JzZXJ2YXRpb25zIhsKGURlc2NyaWJlRmVhdHVyZVNldFJlcXVlc3Qi1wEKGkRlc2NyaWJlRmVhdHVyZVNldFJlc3BvbnNlEhgKB3ZlcnNpb24YASABKAlS\
-            B3ZlcnNpb24SNgoIZmVhdHVyZXMYAiADKAsyGi52aWdpbC5mZWF0dXJlcy52MS5GZWF0dXJlUghmZWF0dXJlcxIrChFiZWhhdmlvdXJfdmVyc2lvbhgDIAEo\
-            CVIQYmVoYXZpb3VyVmVyc2lvbhI6CgpiZWhhdmlvdXJzGAQgAygLMhoudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVyZVIKYmVoYXZpb3VycyLvAQoHRmVhdHVy\
-            ZRISCgRuYW1lGAEgASgJUgRuYW1lEhYKBmVudGl0eRgCIAEoCVIGZW50aXR5EiAKC2Rlc2NyaXB0aW9uGAMgASgJUgtkZXNjcmlwdGlvbhIgCgthZ2dyZWdh\
-            dGlvbhgEIAEoCVILYWdncmVnYXRpb24SJQoOd2luZG93X3NlY29uZHMYBSABKANSDXdpbmRvd1NlY29uZHMSIwoNZGVsYXlfc2Vjb25kcxgGIAEoA1IMZGVs\
-            YXlTZWNvbmRzEhQKBW93bmVyGAcgASgJUgVvd25lchISCgR0eXBlGAggASgJUgR0eXBlItgBChxHZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXF1ZXN0Ei4KBGZy\
-            b20YASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgRmcm9tEioKAnRvGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICdG8SNQoI\
-            a25vd25fYnkYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgdrbm93bkJ5EiUKDndpdGhfYmVoYXZpb3VyGAQgASgIUg13aXRoQmVoYXZpb3Vy\
-            IlUKHUdldEhpc3RvcmljYWxGZWF0dXJlc1Jlc3BvbnNlEjQKBHJvd3MYASADKAsyIC52aWdpbC5mZWF0dXJlcy52MS5IaXN0b3JpY2FsUm93UgRyb3dzItQB\
-            Cg1IaXN0b3JpY2FsUm93EkAKC29ic2VydmF0aW9uGAEgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SC29ic2VydmF0aW9uEi8KBWxhYmVs\
-            GAIgASgLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbEgAUgVsYWJlbBJBCgpiZWhhdmlvdXJzGAMgAygLMiEudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5RmVh\
-            dHVyZXNSCmJlaGF2aW91cnNCDQoLa25vd25fbGFiZWwipgEKF1RhaWxPYnNlcnZhdGlvbnNSZXF1ZXN0EjQKBWFmdGVyGAEgASgLMh4udmlnaWwuZXZlbnRs\
-            b2cudjEuTG9nUG9zaXRpb25SBWFmdGVyEhsKCW1heF9iYXRjaBgCIAEoDVIIbWF4QmF0Y2gSGwoJa2V5c19vbmx5GAMgASgIUghrZXlzT25seRIbCglydW5z\
-            X29ubHkYBCABKAhSCHJ1bnNPbmx5ImQKGFRhaWxPYnNlcnZhdGlvbnNSZXNwb25zZRJICgxvYnNlcnZhdGlvbnMYASADKAsyJC52aWdpbC5mZWF0dXJlcy52\
-            MS5Mb2dnZWRPYnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zIoECChFMb2dnZWRPYnNlcnZhdGlvbhI6Cghwb3NpdGlvbhgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9n\
-            LnYxLkxvZ1Bvc2l0aW9uUghwb3NpdGlvbhI7CgtyZWNvcmRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCnJlY29yZGVkQXQSQAoL\
-            b2JzZXJ2YXRpb24YAyABKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblILb2JzZXJ2YXRpb24SKwoDcnVuGAUgASgLMhkudmlnaWwuZXZlbnRs\
-            b2cudjEuTG9nUnVuUgNydW5KBAgEEAUi6QIKDEZlYXR1cmVFdmVudBI8CghvYnNlcnZlZBgBIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9u\
-            SABSCG9ic2VydmVkEjUKCGxhYmVsbGVkGAIgASgLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbEgAUghsYWJlbGxlZBJFCg90ZXJtaW5hbF9wbGFjZWQYAyAB\
-            KAsyGi52aWdpbC5yZWNvcmRzLnYxLlRlcm1pbmFsSABSDnRlcm1pbmFsUGxhY2VkEkUKD2N1c3RvbWVyX3BsYWNlZBgEIAEoCzIaLnZpZ2lsLnJlY29yZHMu\
-            djEuQ3VzdG9tZXJIAFIOY3VzdG9tZXJQbGFjZWQSTQoRY3VzdG9tZXJfb2JzZXJ2ZWQYBSABKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvbkgA\
-            UhBjdXN0b21lck9ic2VydmVkQgcKBWV2ZW50IisKDU9ic2VydmVkRW50cnkSGgoIb2JzZXJ2ZWQYASABKAxSCG9ic2VydmVkMpQHChNGZWF0dXJlU3RvcmVT\
-            ZXJ2aWNlElUKB09ic2VydmUSIS52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlUmVxdWVzdBoiLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXNwb25zZSID\
-            kAICEnYKEk9ic2VydmVBdFRlcm1pbmFscxIsLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVBdFRlcm1pbmFsc1JlcXVlc3QaLS52aWdpbC5mZWF0dXJlcy52\
-            MS5PYnNlcnZlQXRUZXJtaW5hbHNSZXNwb25zZSIDkAICEmEKC0dldEZlYXR1cmVzEiUudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZXNSZXF1ZXN0GiYu\
-            dmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZXNSZXNwb25zZSIDkAIBEnYKEkRlc2NyaWJlRmVhdHVyZVNldBIsLnZpZ2lsLmZlYXR1cmVzLnYxLkRlc2Ny\
-            aWJlRmVhdHVyZVNldFJlcXVlc3QaLS52aWdpbC5mZWF0dXJlcy52MS5EZXNjcmliZUZlYXR1cmVTZXRSZXNwb25zZSIDkAIBEnwKFUdldEhpc3RvcmljYWxG\
-            ZWF0dXJlcxIvLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1JlcXVlc3QaMC52aWdpbC5mZWF0dXJlcy52MS5HZXRIaXN0b3JpY2Fs\
-            RmVhdHVyZXNSZXNwb25zZTABEnAKEEdldEZlYXR1cmVIZWFsdGgSKi52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlSGVhbHRoUmVxdWVzdBorLnZpZ2ls\
-            LmZlYXR1cmVzLnYxLkdldEZlYXR1cmVIZWFsdGhSZXNwb25zZSIDkAIBEnQKE1NldEZlYXR1cmVSZWZlcmVuY2USLS52aWdpbC5mZWF0dXJlcy52MS5TZXRG\
-            ZWF0dXJlUmVmZXJlbmNlUmVxdWVzdBouLnZpZ2lsLmZlYXR1cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXNwb25zZRJtChBUYWlsT2JzZXJ2YXRpb25z\
-            EioudmlnaWwuZmVhdHVyZXMudjEuVGFpbE9ic2VydmF0aW9uc1JlcXVlc3QaKy52aWdpbC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVzcG9uc2Uw\
-            AWIGcHJvdG8z
+            KAsyGS52aWdpbC5ldmVudGxvZy52MS5Mb2dSdW5SCXBvc2l0aW9ucyKwAQoZT2JzZXJ2ZUF0VGVybWluYWxzUmVxdWVzdBJKCgxvYnNlcnZhdGlvbnMYASAD\
+            KAsyJi52aWdpbC5mZWF0dXJlcy52MS5DdXN0b21lck9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMSJwoPcmluZ19nZW5lcmF0aW9uGAMgASgDUg5yaW5nR2Vu\
+            ZXJhdGlvbhIYCgdlbmNvZGVkGAQgASgIUgdlbmNvZGVkSgQIAhADIocBChNDdXN0b21lck9ic2VydmF0aW9uEkAKC29ic2VydmF0aW9uGAEgASgLMh4udmln\
+            aWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SC29ic2VydmF0aW9uEi4KBGhvbWUYAiABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUgRob21lIswB\
+            ChpPYnNlcnZlQXRUZXJtaW5hbHNSZXNwb25zZRJCCgxvYnNlcnZhdGlvbnMYASADKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblIMb2JzZXJ2\
+            YXRpb25zEjEKFGVuY29kZWRfb2JzZXJ2YXRpb25zGAIgAygMUhNlbmNvZGVkT2JzZXJ2YXRpb25zEjcKCXBvc2l0aW9ucxgDIAMoCzIZLnZpZ2lsLmV2ZW50\
+            bG9nLnYxLkxvZ1J1blIJcG9zaXRpb25zItIECgtPYnNlcnZhdGlvbhIyCgNrZXkYASABKAsyIC52aWdpbC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uS2V5UgNr\
+            ZXkSOQoKZXZlbnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCWV2ZW50VGltZRIvCgZhbW91bnQYAyABKAsyFy52aWdpbC5yZWNv\
+            cmRzLnYxLk1vbmV5UgZhbW91bnQSNgoIbG9jYXRpb24YBCABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIfCgtjdXN0b21lcl9p\
+            ZBgFIAEoCVIKY3VzdG9tZXJJZBIfCgt0ZXJtaW5hbF9pZBgGIAEoCVIKdGVybWluYWxJZBIzCgdjaGFubmVsGAcgASgOMhkudmlnaWwucmVjb3Jkcy52MS5D\
+            aGFubmVsUgdjaGFubmVsEi4KE2ZlYXR1cmVfc2V0X3ZlcnNpb24YCCABKAlSEWZlYXR1cmVTZXRWZXJzaW9uEhYKBnZhbHVlcxgJIAMoAVIGdmFsdWVzEh0K\
+            CmFjY291bnRfaWQYCiABKAlSCWFjY291bnRJZBIXCgdjYXJkX2lkGAsgASgJUgZjYXJkSWQSNgoXY291bnRlcnBhcnR5X2FjY291bnRfaWQYDCABKAlSFWNv\
+            dW50ZXJwYXJ0eUFjY291bnRJZBIbCglkZXZpY2VfaWQYDSABKAlSCGRldmljZUlkEh8KC21lcmNoYW50X2lkGA4gASgJUgptZXJjaGFudElkItkBChJHZXRG\
+            ZWF0dXJlc1JlcXVlc3QSNAoEa2V5cxgBIAMoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25LZXlSBGtleXMSOAoIZW50aXRpZXMYAiADKAsyHC52\
+            aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlLZXlSCGVudGl0aWVzEioKAmF0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICYXQSJwoPcmluZ19n\
+            ZW5lcmF0aW9uGAQgASgDUg5yaW5nR2VuZXJhdGlvbiKlAgoJRW50aXR5S2V5EiEKC2N1c3RvbWVyX2lkGAEgASgJSABSCmN1c3RvbWVySWQSIQoLdGVybWlu\
+            YWxfaWQYAiABKAlIAFIKdGVybWluYWxJZBIfCgphY2NvdW50X2lkGAMgASgJSABSCWFjY291bnRJZBIZCgdjYXJkX2lkGAQgASgJSABSBmNhcmRJZBIdCglk\
+            ZXZpY2VfaWQYBSABKAlIAFIIZGV2aWNlSWQSNAoEcGFpchgGIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLkFjY291bnRQYWlySABSBHBhaXISFAoEY2VsbBgH\
+            IAEoCUgAUgRjZWxsEiEKC21lcmNoYW50X2lkGAggASgJSABSCm1lcmNoYW50SWRCCAoGZW50aXR5ImQKC0FjY291bnRQYWlyEh0KCmFjY291bnRfaWQYASAB\
+            KAlSCWFjY291bnRJZBI2Chdjb3VudGVycGFydHlfYWNjb3VudF9pZBgCIAEoCVIVY291bnRlcnBhcnR5QWNjb3VudElkIsgBChNHZXRGZWF0dXJlc1Jlc3Bv\
+            bnNlEkIKDG9ic2VydmF0aW9ucxgBIAMoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMSPQoIZW50aXRpZXMYAiADKAsy\
+            IS52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlGZWF0dXJlc1IIZW50aXRpZXMSLgoTZmVhdHVyZV9zZXRfdmVyc2lvbhgDIAEoCVIRZmVhdHVyZVNldFZlcnNp\
+            b24ivAEKDkVudGl0eUZlYXR1cmVzEjQKBmVudGl0eRgBIAEoCzIcLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0eUtleVIGZW50aXR5EhQKBWZvdW5kGAIgASgI\
+            UgVmb3VuZBIWCgZ2YWx1ZXMYAyADKAFSBnZhbHVlcxJGChFuZXdlc3RfZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSD25l\
+            d2VzdEV2ZW50VGltZSIZChdHZXRGZWF0dXJlSGVhbHRoUmVxdWVzdCK4AwoYR2V0RmVhdHVyZUhlYWx0aFJlc3BvbnNlEi4KE2ZlYXR1cmVfc2V0X3ZlcnNp\
+            b24YASABKAlSEWZlYXR1cmVTZXRWZXJzaW9uEiIKDG9ic2VydmF0aW9ucxgCIAEoA1IMb2JzZXJ2YXRpb25zEkYKEW5ld2VzdF9ldmVudF90aW1lGAMgASgL\
+            MhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIPbmV3ZXN0RXZlbnRUaW1lEjwKCGZlYXR1cmVzGAQgAygLMiAudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVy\
+            ZUhlYWx0aFIIZmVhdHVyZXMSQQoOcmVmZXJlbmNlX2Zyb20YBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg1yZWZlcmVuY2VGcm9tEj0KDHJl\
+            ZmVyZW5jZV90bxgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSC3JlZmVyZW5jZVRvEkAKCmJlaGF2aW91cnMYByADKAsyIC52aWdpbC5mZWF0\
+            dXJlcy52MS5GZWF0dXJlSGVhbHRoUgpiZWhhdmlvdXJzIsIBCg1GZWF0dXJlSGVhbHRoEhIKBG5hbWUYASABKAlSBG5hbWUSGwoJbnVsbF9yYXRlGAIgASgB\
+            UghudWxsUmF0ZRIuChNyZWZlcmVuY2VfbnVsbF9yYXRlGAMgASgBUhFyZWZlcmVuY2VOdWxsUmF0ZRI8Chpwb3B1bGF0aW9uX3N0YWJpbGl0eV9pbmRleBgE\
+            IAEoAVIYcG9wdWxhdGlvblN0YWJpbGl0eUluZGV4EhIKBG1lYW4YBSABKAFSBG1lYW4ieAoaU2V0RmVhdHVyZVJlZmVyZW5jZVJlcXVlc3QSLgoEZnJvbRgB\
+            IAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBGZyb20SKgoCdG8YAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJ0byJBChtTZXRG\
+            ZWF0dXJlUmVmZXJlbmNlUmVzcG9uc2USIgoMb2JzZXJ2YXRpb25zGAEgASgDUgxvYnNlcnZhdGlvbnMiGwoZRGVzY3JpYmVGZWF0dXJlU2V0UmVxdWVzdCLX\
+            AQoaRGVzY3JpYmVGZWF0dXJlU2V0UmVzcG9uc2USGAoHdmVyc2lvbhgBIAEoCVIHdmVyc2lvbhI2CghmZWF0dXJlcxgCIAMoCzIaLnZpZ2lsLmZlYXR1cmVz\
+            LnYxLkZlYXR1cmVSCGZlYXR1cmVzEisKEWJlaGF2aW91cl92ZXJzaW9uGAMgASgJUhBiZWhhdmlvdXJWZXJzaW9uEjoKCmJlaGF2aW91cnMYBCADKAsyGi52\
+            aWdpbC5mZWF0dXJlcy52MS5GZWF0dXJlUgpiZWhhdmlvdXJzIu8BCgdGZWF0dXJlEhIKBG5hbWUYASABKAlSBG5hbWUSFgoGZW50aXR5GAIgASgJUgZlbnRp\
+            dHkSIAoLZGVzY3JpcHRpb24YAyABKAlSC2Rlc2NyaXB0aW9uEiAKC2FnZ3JlZ2F0aW9uGAQgASgJUgthZ2dyZWdhdGlvbhIlCg53aW5kb3dfc2Vjb25kcxgF\
+            IAEoA1INd2luZG93U2Vjb25kcxIjCg1kZWxheV9zZWNvbmRzGAYgASgDUgxkZWxheVNlY29uZHMSFAoFb3duZXIYByABKAlSBW93bmVyEhIKBHR5cGUYCCAB\
+            KAlSBHR5cGUi2AEKHEdldEhpc3RvcmljYWxGZWF0dXJlc1JlcXVlc3QSLgoEZnJvbRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBGZyb20S\
+            KgoCdG8YAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJ0bxI1Cghrbm93bl9ieRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBS\
+            B2tub3duQnkSJQoOd2l0aF9iZWhhdmlvdXIYBCABKAhSDXdpdGhCZWhhdmlvdXIiVQodR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVzcG9uc2USNAoEcm93cxgB\
+            IAMoCzIgLnZpZ2lsLmZlYXR1cmVzLnYxLkhpc3RvcmljYWxSb3dSBHJvd3Mi1AEKDUhpc3RvcmljYWxSb3cSQAoLb2JzZXJ2YXRpb24YASABKAsyHi52aWdp\
+            bC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblILb2JzZXJ2YXRpb24SLwoFbGFiZWwYAiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSBWxhYmVsEkEK\
+            CmJlaGF2aW91cnMYAyADKAsyIS52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlGZWF0dXJlc1IKYmVoYXZpb3Vyc0INCgtrbm93bl9sYWJlbCKmAQoXVGFpbE9i\
+            c2VydmF0aW9uc1JlcXVlc3QSNAoFYWZ0ZXIYASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIFYWZ0ZXISGwoJbWF4X2JhdGNoGAIgASgN\
+            UghtYXhCYXRjaBIbCglrZXlzX29ubHkYAyABKAhSCGtleXNPbmx5EhsKCXJ1bnNfb25seRgEIAEoCFIIcnVuc09ubHkiZAoYVGFpbE9ic2VydmF0aW9uc1Jl\
+            c3BvbnNlEkgKDG9ic2VydmF0aW9ucxgBIAMoCzIkLnZpZ2lsLmZlYXR1cmVzLnYxLkxvZ2dlZE9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMigQIKEUxvZ2dl\
+            ZE9ic2VydmF0aW9uEjoKCHBvc2l0aW9uGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SCHBvc2l0aW9uEjsKC3JlY29yZGVkX2F0GAIg\
+            ASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIKcmVjb3JkZWRBdBJACgtvYnNlcnZhdGlvbhgDIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2Vy\
+            dmF0aW9uUgtvYnNlcnZhdGlvbhIrCgNydW4YBSABKAsyGS52aWdpbC5ldmVudGxvZy52MS5Mb2dSdW5SA3J1bkoECAQQBSKrAwoMRmVhdHVyZUV2ZW50EjwK\
+            CG9ic2VydmVkGAEgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25IAFIIb2JzZXJ2ZWQSNQoIbGFiZWxsZWQYAiABKAsyFy52aWdpbC5yZWNv\
+            cmRzLnYxLkxhYmVsSABSCGxhYmVsbGVkEkUKD3Rlcm1pbmFsX3BsYWNlZBgDIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuVGVybWluYWxIAFIOdGVybWluYWxQ\
+            bGFjZWQSRQoPY3VzdG9tZXJfcGxhY2VkGAQgASgLMhoudmlnaWwucmVjb3Jkcy52MS5DdXN0b21lckgAUg5jdXN0b21lclBsYWNlZBJNChFjdXN0b21lcl9v\
+            YnNlcnZlZBgFIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uSABSEGN1c3RvbWVyT2JzZXJ2ZWQSQAoObGFiZWxsZWRfZWFybHkYBiABKAsy\
+            Fy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSDWxhYmVsbGVkRWFybHlCBwoFZXZlbnQiKwoNT2JzZXJ2ZWRFbnRyeRIaCghvYnNlcnZlZBgBIAEoDFIIb2Jz\
+            ZXJ2ZWQylAcKE0ZlYXR1cmVTdG9yZVNlcnZpY2USVQoHT2JzZXJ2ZRIhLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXF1ZXN0GiIudmlnaWwuZmVhdHVy\
+            ZXMudjEuT2JzZXJ2ZVJlc3BvbnNlIgOQAgISdgoST2JzZXJ2ZUF0VGVybWluYWxzEiwudmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZUF0VGVybWluYWxzUmVx\
+            dWVzdBotLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVBdFRlcm1pbmFsc1Jlc3BvbnNlIgOQAgISYQoLR2V0RmVhdHVyZXMSJS52aWdpbC5mZWF0dXJlcy52\
+            MS5HZXRGZWF0dXJlc1JlcXVlc3QaJi52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlc1Jlc3BvbnNlIgOQAgESdgoSRGVzY3JpYmVGZWF0dXJlU2V0Eiwu\
+            dmlnaWwuZmVhdHVyZXMudjEuRGVzY3JpYmVGZWF0dXJlU2V0UmVxdWVzdBotLnZpZ2lsLmZlYXR1cmVzLnYxLkRlc2NyaWJlRmVhdHVyZVNldFJlc3BvbnNl\
+            IgOQAgESfAoVR2V0SGlzdG9yaWNhbEZlYXR1cmVzEi8udmlnaWwuZmVhdHVyZXMudjEuR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVxdWVzdBowLnZpZ2lsLmZl\
+            YXR1cmVzLnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1Jlc3BvbnNlMAEScAoQR2V0RmVhdHVyZUhlYWx0aBIqLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1\
+            cmVIZWFsdGhSZXF1ZXN0GisudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZUhlYWx0aFJlc3BvbnNlIgOQAgESdAoTU2V0RmVhdHVyZVJlZmVyZW5jZRIt\
+            LnZpZ2lsLmZlYXR1cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXF1ZXN0Gi4udmlnaWwuZmVhdHVyZXMudjEuU2V0RmVhdHVyZVJlZmVyZW5jZVJlc3Bv\
+            bnNlEm0KEFRhaWxPYnNlcnZhdGlvbnMSKi52aWdpbC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVxdWVzdBorLnZpZ2lsLmZlYXR1cmVzLnYxLlRh\
+            aWxPYnNlcnZhdGlvbnNSZXNwb25zZTABYgZwcm90bzM=
             """)
 }

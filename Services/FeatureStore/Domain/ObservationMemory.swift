@@ -83,7 +83,14 @@ struct ObservationMemory: Sendable {
         }
     }
 
-    mutating func learn(_ label: Label) { engine.learn(label) }
+    /// A label of a payment that has not been observed waits for it.
+    /// - Returns: whether the payment has been observed.
+    @discardableResult
+    mutating func learn(_ label: Label) -> Bool { engine.learnOrAwait(label) }
+
+    /// Takes in a label of a payment that was observed where the label was taken in: here too, or by another replica, which need not concern
+    /// this one.
+    mutating func learn(ifObserved label: Label) { engine.learn(label) }
 
     mutating func place(_ terminal: Terminal) {
         engine.place(terminal: terminal.terminalID, at: terminal.location)

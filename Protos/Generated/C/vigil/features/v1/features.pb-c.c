@@ -1389,7 +1389,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__observe_response__descript
   (ProtobufCMessageInit) vigil__features__v1__observe_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__observe_at_terminals_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor vigil__features__v1__observe_at_terminals_request__field_descriptors[3] =
 {
   {
     "observations",
@@ -1399,18 +1399,6 @@ static const ProtobufCFieldDescriptor vigil__features__v1__observe_at_terminals_
     offsetof(Vigil__Features__V1__ObserveAtTerminalsRequest, n_observations),
     offsetof(Vigil__Features__V1__ObserveAtTerminalsRequest, observations),
     &vigil__features__v1__customer_observation__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "labels",
-    2,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Vigil__Features__V1__ObserveAtTerminalsRequest, n_labels),
-    offsetof(Vigil__Features__V1__ObserveAtTerminalsRequest, labels),
-    &vigil__records__v1__label__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1441,15 +1429,15 @@ static const ProtobufCFieldDescriptor vigil__features__v1__observe_at_terminals_
   },
 };
 static const unsigned vigil__features__v1__observe_at_terminals_request__field_indices_by_name[] = {
-  3,   /* field[3] = encoded */
-  1,   /* field[1] = labels */
+  2,   /* field[2] = encoded */
   0,   /* field[0] = observations */
-  2,   /* field[2] = ring_generation */
+  1,   /* field[1] = ring_generation */
 };
-static const ProtobufCIntRange vigil__features__v1__observe_at_terminals_request__number_ranges[1 + 1] =
+static const ProtobufCIntRange vigil__features__v1__observe_at_terminals_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 3, 1 },
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__observe_at_terminals_request__descriptor =
 {
@@ -1459,10 +1447,10 @@ const ProtobufCMessageDescriptor vigil__features__v1__observe_at_terminals_reque
   "Vigil__Features__V1__ObserveAtTerminalsRequest",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__ObserveAtTerminalsRequest),
-  4,
+  3,
   vigil__features__v1__observe_at_terminals_request__field_descriptors,
   vigil__features__v1__observe_at_terminals_request__field_indices_by_name,
-  1,  vigil__features__v1__observe_at_terminals_request__number_ranges,
+  2,  vigil__features__v1__observe_at_terminals_request__number_ranges,
   (ProtobufCMessageInit) vigil__features__v1__observe_at_terminals_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -3095,7 +3083,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__logged_observation__descri
   (ProtobufCMessageInit) vigil__features__v1__logged_observation__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__feature_event__field_descriptors[5] =
+static const ProtobufCFieldDescriptor vigil__features__v1__feature_event__field_descriptors[6] =
 {
   {
     "observed",
@@ -3157,18 +3145,31 @@ static const ProtobufCFieldDescriptor vigil__features__v1__feature_event__field_
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "labelled_early",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Features__V1__FeatureEvent, event_case),
+    offsetof(Vigil__Features__V1__FeatureEvent, labelled_early),
+    &vigil__records__v1__label__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__feature_event__field_indices_by_name[] = {
   4,   /* field[4] = customer_observed */
   3,   /* field[3] = customer_placed */
   1,   /* field[1] = labelled */
+  5,   /* field[5] = labelled_early */
   0,   /* field[0] = observed */
   2,   /* field[2] = terminal_placed */
 };
 static const ProtobufCIntRange vigil__features__v1__feature_event__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__feature_event__descriptor =
 {
@@ -3178,7 +3179,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__feature_event__descriptor 
   "Vigil__Features__V1__FeatureEvent",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__FeatureEvent),
-  5,
+  6,
   vigil__features__v1__feature_event__field_descriptors,
   vigil__features__v1__feature_event__field_indices_by_name,
   1,  vigil__features__v1__feature_event__number_ranges,

@@ -90,14 +90,12 @@ struct  Vigil__Features__V1__ObserveAtTerminalsRequest
   ProtobufCMessage base;
   size_t n_observations;
   Vigil__Features__V1__CustomerObservation **observations;
-  size_t n_labels;
-  Vigil__Records__V1__Label **labels;
   int64_t ring_generation;
   protobuf_c_boolean encoded;
 };
 #define VIGIL__FEATURES__V1__OBSERVE_AT_TERMINALS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__observe_at_terminals_request__descriptor) \
-    , 0,NULL, 0,NULL, 0, 0 }
+    , 0,NULL, 0, 0 }
 
 
 struct  Vigil__Features__V1__CustomerObservation
@@ -429,7 +427,8 @@ typedef enum {
   VIGIL__FEATURES__V1__FEATURE_EVENT__EVENT_LABELLED = 2,
   VIGIL__FEATURES__V1__FEATURE_EVENT__EVENT_TERMINAL_PLACED = 3,
   VIGIL__FEATURES__V1__FEATURE_EVENT__EVENT_CUSTOMER_PLACED = 4,
-  VIGIL__FEATURES__V1__FEATURE_EVENT__EVENT_CUSTOMER_OBSERVED = 5
+  VIGIL__FEATURES__V1__FEATURE_EVENT__EVENT_CUSTOMER_OBSERVED = 5,
+  VIGIL__FEATURES__V1__FEATURE_EVENT__EVENT_LABELLED_EARLY = 6
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(VIGIL__FEATURES__V1__FEATURE_EVENT__EVENT__CASE)
 } Vigil__Features__V1__FeatureEvent__EventCase;
 
@@ -443,6 +442,7 @@ struct  Vigil__Features__V1__FeatureEvent
     Vigil__Records__V1__Terminal *terminal_placed;
     Vigil__Records__V1__Customer *customer_placed;
     Vigil__Features__V1__Observation *customer_observed;
+    Vigil__Records__V1__Label *labelled_early;
   };
 };
 #define VIGIL__FEATURES__V1__FEATURE_EVENT__INIT \
