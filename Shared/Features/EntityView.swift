@@ -2,12 +2,12 @@ import Records
 
 /// One entity's history as known at one moment, with what several features share computed once.
 struct EntityView {
-    /// What a window holds of unusually large payments that are not proven genuine, among at most `SpendingPattern.maxPayments` of its
-    /// newest.
+    /// What a window holds of unusually large payments, among at most `SpendingPattern.maxUnusual` of its newest.
     struct Unusual {
+        /// Of those not proven genuine.
         var count = 0
         var newest: Int64 = .min
-        /// Of all payments; in multiples of the usual amount.
+        /// Of all payments, though of ordinary ones only among `SpendingPattern.maxPayments`; in multiples of the usual amount.
         var largestToUsual: Float = 0
     }
 
@@ -19,7 +19,7 @@ struct EntityView {
     let pattern: SpendingPattern?
     private let time: Int64
     /// Known at `time`; by event time.
-    private let frauds: [KnownFraud]
+    private let frauds: [NotedPayment]
     private let run: FraudRun?
     /// How long before `time` all payments are kept still: less than some windows only where `time` lies far behind the newest of them.
     private let reach: Int64
@@ -43,16 +43,17 @@ struct EntityView {
                 }
                 return withUnsafeTemporaryAllocation(of: Unusual.self, capacity: plan.unusualWindows.count) { unusual in
                     plan.unusualWindows.withUnsafeBufferPointer { wanted in
-                        findUnusual(history, wanted, windows, cuts, at: time, labelDelay: labelDelay, into: unusual)
+                        findUnusual(history, wanted, windows, at: time, labelDelay: labelDelay, into: unusual)
+                        if plan.asksForLargest { findLargest(history, wanted, windows, cuts, into: unusual) }
                     }
                     let pattern = plan.usual.map { usual in
                         SpendingPattern(
                             of: history, range: cuts[usual.oldest]..<cuts[usual.newest], at: time, labelDelay: labelDelay, amount: amount)
                     }
-                    var frauds: [KnownFraud] = []
+                    var frauds: [NotedPayment] = []
                     var run: FraudRun?
                     if !history.frauds.isEmpty, plan.asksForFrauds {
-                        frauds = history.frauds.filter { $0.time <= time && $0.isKnown(by: time) }
+                        frauds = history.frauds.filter { $0.time <= time && $0.isKnownFraud(by: time) }
                         if plan.asksForRun, !frauds.isEmpty {
                             run = FraudRun(of: history, known: frauds, at: time, labelDelay: labelDelay)
                         }
@@ -69,7 +70,7 @@ struct EntityView {
     @inline(__always)
     private init(
         history: HistoryView, windows: UnsafeBufferPointer<EvaluationPlan.Window>, cuts: UnsafeMutableBufferPointer<Int>,
-        unusual: UnsafeMutableBufferPointer<Unusual>, pattern: SpendingPattern?, time: Int64, frauds: [KnownFraud], run: FraudRun?,
+        unusual: UnsafeMutableBufferPointer<Unusual>, pattern: SpendingPattern?, time: Int64, frauds: [NotedPayment], run: FraudRun?,
         reach: Int64, usual: EvaluationPlan.Window?
     ) {
         self.history = history
@@ -131,7 +132,7 @@ struct EntityView {
         case .unusualCount: return Double(unusual[windows[window].unusual].count)
         case .unusualShare:
             let count = range(window).count
-            return count == 0 ? 0 : Double(unusual[windows[window].unusual].count) / Double(min(count, SpendingPattern.maxPayments))
+            return count == 0 ? 0 : Double(unusual[windows[window].unusual].count) / Double(count)
         case .largestUnusual:
             let largest = unusual[windows[window].unusual].largestToUsual
             return largest >= 1 ? Double(largest) : 0
@@ -152,7 +153,7 @@ struct EntityView {
     /// Of the payments that this customer made at one terminal.
     @inline(__always)
     func value(_ aggregation: Aggregation, window: Int, with counterpart: UInt32) -> Double {
-        let visits = range(window).suffix(SpendingPattern.maxPayments)
+        let visits = range(window).suffix(SpendingPattern.maxVisits)
         switch aggregation {
         case .count:
             var count = 0
@@ -182,38 +183,58 @@ struct EntityView {
     @inline(__always)
     private static func findUnusual(
         _ history: HistoryView, _ wanted: UnsafeBufferPointer<Int>, _ windows: UnsafeBufferPointer<EvaluationPlan.Window>,
-        _ cuts: UnsafeMutableBufferPointer<Int>, at time: Int64, labelDelay: Int64, into found: UnsafeMutableBufferPointer<Unusual>
+        at time: Int64, labelDelay: Int64, into found: UnsafeMutableBufferPointer<Unusual>
     ) {
         var shorter = 0..<0
         for (place, window) in wanted.enumerated() {
-            let range = cuts[windows[window].oldest]..<cuts[windows[window].newest]
-            let newest = range.suffix(SpendingPattern.maxPayments)
-            var rest = newest.lowerBound..<newest.upperBound
-            var unusual = Unusual()
-            if place > 0, shorter.upperBound == range.upperBound, shorter.lowerBound >= range.lowerBound {
-                unusual = found[place - 1]
-                rest = newest.lowerBound..<max(newest.lowerBound, shorter.lowerBound)
+            found.initializeElement(at: place, to: Unusual())
+            guard !history.unusual.isEmpty else { continue }
+            let end = time &- windows[window].delay
+            let start = history.unusual.endIndex(notAfter: end &- windows[window].length)
+            let newest = (start..<history.unusual.endIndex(notAfter: end)).suffix(SpendingPattern.maxUnusual)
+            var rest = newest
+            if place > 0, shorter.upperBound == newest.upperBound, shorter.lowerBound >= newest.lowerBound {
+                found[place] = found[place - 1]
+                rest = newest.lowerBound..<shorter.lowerBound
             }
-            unusual.look(at: history.events, rest, time: time, labelDelay: labelDelay)
-            found.initializeElement(at: place, to: unusual)
-            shorter = range
+            found[place].look(at: history.unusual, rest, time: time, labelDelay: labelDelay)
+            shorter = newest
+        }
+    }
+
+    /// The largest of ordinary payments, in the same way; those that are unusual are found already.
+    @inline(__always)
+    private static func findLargest(
+        _ history: HistoryView, _ wanted: UnsafeBufferPointer<Int>, _ windows: UnsafeBufferPointer<EvaluationPlan.Window>,
+        _ cuts: UnsafeMutableBufferPointer<Int>, into found: UnsafeMutableBufferPointer<Unusual>
+    ) {
+        var shorter = 0..<0
+        for (place, window) in wanted.enumerated() {
+            let newest = (cuts[windows[window].oldest]..<cuts[windows[window].newest]).suffix(SpendingPattern.maxPayments)
+            var (rest, largest) = (newest, found[place].largestToUsual)
+            if place > 0, shorter.upperBound == newest.upperBound, shorter.lowerBound >= newest.lowerBound {
+                largest = max(largest, found[place - 1].largestToUsual)
+                rest = newest.lowerBound..<shorter.lowerBound
+            }
+            for index in rest {
+                let toUsual = history.events.toUsual(index)
+                // False for NaN, where nothing was usual yet.
+                largest = toUsual > largest ? toUsual : largest
+            }
+            found[place].largestToUsual = largest
+            shorter = newest
         }
     }
 }
 
 extension EntityView.Unusual {
     @inline(__always)
-    fileprivate mutating func look(at events: EventList.View, _ range: Range<Int>, time: Int64, labelDelay: Int64) {
-        var largest = largestToUsual
-        for index in range.reversed() {
-            let toUsual = events.toUsual(index)
-            // False for NaN, where nothing was usual yet.
-            largest = toUsual > largest ? toUsual : largest
-            if toUsual >= SpendingPattern.unusualFactor, !events[index].isProvenGenuine(by: time, labelDelay: labelDelay) {
-                count += 1
-                newest = max(newest, events.time(index))
-            }
+    fileprivate mutating func look(at payments: UnsafeBufferPointer<NotedPayment>, _ range: Range<Int>, time: Int64, labelDelay: Int64) {
+        for payment in payments[range] {
+            largestToUsual = max(largestToUsual, payment.toUsual)
+            if payment.label.isProvenGenuine(eventTime: payment.time, by: time, labelDelay: labelDelay) { continue }
+            count += 1
+            newest = max(newest, payment.time)
         }
-        largestToUsual = largest
     }
 }

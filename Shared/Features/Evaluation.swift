@@ -31,6 +31,8 @@ final class EvaluationPlan: Sendable {
         var ages: [Int64] = []
         /// Those in which a feature asks for unusual payments, in the order in which features ask.
         var unusualWindows: [Int] = []
+        /// Whether a feature asks for the largest payment in one of them.
+        var asksForLargest = false
         /// The window of what is usual: the longest among the features that ask for it; nil where none does.
         var usual: Window?
         /// Whether a feature asks for known frauds, and for the last run of them.
@@ -55,6 +57,7 @@ final class EvaluationPlan: Sendable {
                 windows[window].newest = age(delay)
                 windows[window].oldest = age(delay &+ length)
             }
+            asksForLargest = asksForLargest || definition.aggregation == .largestUnusual
             if definition.aggregation.asksForUnusualPayments, !unusualWindows.contains(window) {
                 windows[window].unusual = unusualWindows.count
                 unusualWindows.append(window)

@@ -13,7 +13,7 @@ public struct FeatureSet: Sendable, Hashable {
     public let version: String
 
     /// Raised whenever the engine computes another value from the same declaration.
-    public static let engineRevision = 2
+    public static let engineRevision = 3
 
     /// - Precondition: names are unique; windows and delays are not negative.
     public init(name: String, definitions: [FeatureDefinition], labelDelay: TimeSpan = .days(7), utcOffsetSeconds: Int = 0) {

@@ -31,8 +31,9 @@ struct EventLabel: Sendable, Hashable {
     }
 }
 
-/// A known fraud in an entity's history.
-struct KnownFraud: Sendable {
+/// A payment that an entity's history also keeps apart, among its frauds or among those of unusual amounts: so that few are looked at where
+/// only such count, and no flood of others hides them.
+struct NotedPayment: Sendable {
     var time: Int64
     var label: EventLabel
     var toUsual: Float
@@ -40,7 +41,29 @@ struct KnownFraud: Sendable {
     init(_ event: Event) { (time, label, toUsual) = (event.time, event.label, event.toUsual) }
 
     @inline(__always)
-    func isKnown(by time: Int64) -> Bool { label.isFraud(eventTime: self.time, knownBy: time) == true }
+    func isKnownFraud(by time: Int64) -> Bool { label.isFraud(eventTime: self.time, knownBy: time) == true }
+}
+
+extension RandomAccessCollection<NotedPayment> where Index == Int {
+    /// Index after the last one at or before `time`, of payments ordered by time.
+    @inline(__always)
+    func endIndex(notAfter time: Int64) -> Int {
+        // Most are asked about what is new.
+        if isEmpty || self[endIndex - 1].time <= time { return endIndex }
+        var (low, high) = (startIndex, endIndex)
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle].time <= time { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}
+
+extension [NotedPayment] {
+    /// Puts `payments`, all of that time, in the place of those that are here.
+    fileprivate mutating func replace(at time: Int64, with payments: some Collection<NotedPayment>) {
+        replaceSubrange(endIndex(notAfter: time &- 1)..<endIndex(notAfter: time), with: payments)
+    }
 }
 
 /// How much history an entity keeps.
@@ -58,8 +81,10 @@ struct Histories: Sendable {
     /// Of one entity.
     fileprivate struct Head: Sendable {
         var events = EventList()
-        /// Of `events`, ordered by event time; mostly empty.
-        var frauds: [KnownFraud] = []
+        /// Of `events`, ordered by event time, those that a label calls fraud, known by now or not; mostly empty.
+        var frauds: [NotedPayment] = []
+        /// And those of an unusual amount.
+        var unusual: [NotedPayment] = []
         var place: Coordinate?
         /// No event is dropped while the horizon lies before this time: so the old end of a long history, which lies far away in memory, is
         /// seldom looked at.
@@ -96,7 +121,7 @@ struct Histories: Sendable {
                 let head = heads.baseAddress! + Int(number)
                 return HistoryView(
                     events: head.pointee.events.view(Int(number), in: lists), frauds: head.pointee.frauds.withUnsafeBufferPointer { $0 },
-                    place: head.pointee.place)
+                    unusual: head.pointee.unusual.withUnsafeBufferPointer { $0 }, place: head.pointee.place)
             }
         }
     }
@@ -123,6 +148,9 @@ struct Histories: Sendable {
         let index = heads[number].events.view(number, in: lists).endIndex(notAfter: event.time)
         heads[number].events.insert(
             event, ticks: ticks, fingerprint: fingerprint, at: index, number, in: &lists, keepsSpareMemory: retention.keepsSpareMemory)
+        if event.isUnusual {
+            heads[number].unusual.insert(NotedPayment(event), at: heads[number].unusual.endIndex(notAfter: event.time))
+        }
         let view = heads[number].events.view(number, in: lists)
         let horizon = view.time(view.count - 1) &- retention.horizonMicroseconds
         if index < view.count - 1 { heads[number].nothingDropsBefore = .min }
@@ -143,7 +171,8 @@ struct Histories: Sendable {
         guard expired >= 4, expired * retention.leastShare >= view.count else { return }
         for fingerprint in view.fingerprints.prefix(expired) { dropped(fingerprint) }
         heads[number].events.removeFirst(expired, number, in: &lists, keepsSpareMemory: retention.keepsSpareMemory)
-        heads[number].frauds.removeAll { $0.time <= time }
+        heads[number].frauds.removeFirst(heads[number].frauds.endIndex(notAfter: time))
+        heads[number].unusual.removeFirst(heads[number].unusual.endIndex(notAfter: time))
     }
 
     mutating func setLabel(_ label: EventLabel, at index: Int, of number: UInt32) {
@@ -151,11 +180,9 @@ struct Histories: Sendable {
         heads[number].events.setLabel(label, at: index, number, in: &lists)
         let events = heads[number].events.view(number, in: lists)
         let time = events.time(index)
-        guard label.saysFraud || heads[number].frauds.contains(where: { $0.time == time }) else { return }
-        heads[number].frauds.removeAll { $0.time == time }
-        let place = heads[number].frauds.firstIndex { $0.time > time } ?? heads[number].frauds.count
-        let labelled = (events.endIndex(notAfter: time &- 1)..<events.endIndex(notAfter: time)).map { events[$0] }.filter(\.label.saysFraud)
-        heads[number].frauds.insert(contentsOf: labelled.map(KnownFraud.init), at: place)
+        let ofThatTime = (events.endIndex(notAfter: time &- 1)..<events.endIndex(notAfter: time)).map { events[$0] }
+        heads[number].frauds.replace(at: time, with: ofThatTime.filter(\.label.saysFraud).map(NotedPayment.init))
+        heads[number].unusual.replace(at: time, with: ofThatTime.filter(\.isUnusual).map(NotedPayment.init))
     }
 
     /// Makes an entity's history as a snapshot has it.
@@ -166,7 +193,8 @@ struct Histories: Sendable {
     mutating func restore(_ events: [Event], fingerprints: [UInt64], baseTicks: Int64, place: Coordinate?, to number: UInt32) {
         var head = Head()
         head.events.restore(events, fingerprints: fingerprints, baseTicks: baseTicks, Int(number), in: &lists)
-        head.frauds = events.filter(\.label.saysFraud).map(KnownFraud.init)
+        head.frauds = events.filter(\.label.saysFraud).map(NotedPayment.init)
+        head.unusual = events.filter(\.isUnusual).map(NotedPayment.init)
         head.place = place
         heads[Int(number)] = head
     }

@@ -6,12 +6,15 @@ struct HistoryView {
     /// Ordered by event time.
     let events: EventList.View
     /// Of `events`, ordered by event time.
-    let frauds: UnsafeBufferPointer<KnownFraud>
+    let frauds: UnsafeBufferPointer<NotedPayment>
+    /// And these.
+    let unusual: UnsafeBufferPointer<NotedPayment>
     let place: Coordinate?
 
     /// Of an entity that nothing is known of.
     static func empty(at place: Coordinate? = nil) -> HistoryView {
-        HistoryView(events: EventList.View.empty, frauds: UnsafeBufferPointer(start: nil, count: 0), place: place)
+        let none = UnsafeBufferPointer<NotedPayment>(start: nil, count: 0)
+        return HistoryView(events: EventList.View.empty, frauds: none, unusual: none, place: place)
     }
 
     /// How long before a time all events are kept still; as far as windows go, `.max`, unless the time lies further behind the newest event

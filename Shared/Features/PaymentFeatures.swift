@@ -78,32 +78,40 @@ extension FeatureSet {
         ]
     }
 
+    /// What the customer's pattern rests on.
+    private static let recentPayments = "newest \(SpendingPattern.maxPayments) payments of 60 days"
+
     /// The amount against what the customer ordinarily pays, over 60 days.
     private static let customerPattern: [FeatureDefinition] = [
         .init(
             name: "amount_to_usual", entity: .customer, aggregation: .amountToUsual, window: .days(60),
-            description: "Amount over the mean of the customer's ordinary payments",
+            description: "Amount over the mean of the ordinary ones among the customer's \(recentPayments)",
             reason: "amount is {} times what the customer usually pays"),
         .init(
             name: "amount_z_score", entity: .customer, aggregation: .amountZScore, window: .days(60),
-            description: "Standard deviations of the amount above the customer's ordinary payments",
+            description: "Standard deviations of the amount above the ordinary ones among the customer's \(recentPayments)",
             reason: "amount is {} standard deviations from what the customer usually pays"),
         .init(
             name: "amount_tail_share", entity: .customer, aggregation: .amountTailShare, window: .days(60),
-            description: "Share of the customer's ordinary payments that were as large",
+            description: "Share of those as large among the ordinary ones of the customer's \(recentPayments)",
             reason: "a share of {} of the customer's payments were as large"),
         .init(
             name: "amount_to_largest", entity: .customer, aggregation: .amountToLargestOrdinary, window: .days(60),
-            description: "Amount over the customer's largest ordinary payment",
+            description: "Amount over the largest of the ordinary ones among the customer's \(recentPayments)",
             reason: "amount is {} times the customer's largest ordinary payment"),
         .init(
             name: "customer_usual_amount", entity: .customer, aggregation: .usualAmount, window: .days(60),
-            description: "Mean of the customer's ordinary payments", reason: "customer usually pays {}"),
+            description: "Mean of the ordinary ones among the customer's \(recentPayments)", reason: "customer usually pays {}"),
         .init(
             name: "customer_ordinary_count", entity: .customer, aggregation: .ordinaryCount, window: .days(60),
-            description: "Ordinary payments that the customer's pattern rests on", reason: "customer's pattern rests on {} payments",
+            description: "Ordinary ones among the customer's \(recentPayments), on which the customer's pattern rests",
+            reason: "customer's pattern rests on {} payments",
             reasonIfZero: "customer has no history"),
     ]
+
+    /// So many unusual payments are looked at, and so many visits to a terminal.
+    private static let ofUnusual = "(of such ones the newest \(SpendingPattern.maxUnusual))"
+    private static let ofVisits = "(among the customer's newest \(SpendingPattern.maxVisits))"
 
     /// What a stolen card leaves behind before anybody has labelled it.
     private static func unusualPayments(days: Int) -> [FeatureDefinition] {
@@ -111,11 +119,12 @@ extension FeatureSet {
         return [
             .init(
                 name: "customer_unusual_count_\(days)d", entity: .customer, aggregation: .unusualCount, window: .days(days),
-                description: "Payments of the last \(span) over three times the usual amount, not proven genuine",
+                description: "Payments of the last \(span) of three times the usual amount or more, not proven genuine \(ofUnusual)",
                 reason: "customer made {} unusually large payments in the last \(span)", reasonIfZero: "no unusually large payment lately"),
             .init(
                 name: "customer_largest_to_usual_\(days)d", entity: .customer, aggregation: .largestUnusual, window: .days(days),
-                description: "Largest payment of the last \(span) over the usual amount",
+                description: "Largest payment of the last \(span) over the usual amount; where none is three times as large, of the newest "
+                    + "\(SpendingPattern.maxPayments)",
                 reason: "customer's largest payment in the last \(span) was {} times the usual", reasonIfZero: "no large payment lately"),
         ]
     }
@@ -123,7 +132,7 @@ extension FeatureSet {
     private static let recency: [FeatureDefinition] = [
         .init(
             name: "customer_unusual_share_7d", entity: .customer, aggregation: .unusualShare, window: .days(7),
-            description: "Share of unusually large payments in the last 7 days",
+            description: "Share of unusually large payments in the last 7 days \(ofUnusual)",
             reason: "a share of {} of the last 7 days' payments is unusually large",
             reasonIfZero: "no unusually large payment lately"),
         .init(
@@ -135,15 +144,15 @@ extension FeatureSet {
             description: "Days since the customer's last payment", reason: "{} days since the customer's last payment"),
         .init(
             name: "pair_count_60d", entity: .pair, aggregation: .count, window: .days(60),
-            description: "Payments of this customer at this terminal in 60 days", reason: "customer paid here {} times in 60 days",
+            description: "Payments of this customer at this terminal in 60 days \(ofVisits)", reason: "customer paid here {} times in 60 days",
             reasonIfZero: "customer had not paid here in 60 days"),
         .init(
             name: "terminal_unusual_count_1d", entity: .terminal, aggregation: .unusualCount, window: .days(1),
-            description: "Payments at the terminal in the last day that were unusually large for their customers",
+            description: "Payments at the terminal in the last day that were unusually large for their customers \(ofUnusual)",
             reason: "{} unusually large payments at this terminal in the last day", reasonIfZero: "no unusually large payment here lately"),
         .init(
             name: "terminal_unusual_count_7d", entity: .terminal, aggregation: .unusualCount, window: .days(7),
-            description: "Payments at the terminal in the last 7 days that were unusually large for their customers",
+            description: "Payments at the terminal in the last 7 days that were unusually large for their customers \(ofUnusual)",
             reason: "{} unusually large payments at this terminal in the last 7 days",
             reasonIfZero: "no unusually large payment here lately"),
     ]

@@ -14,6 +14,9 @@ struct SpendingPattern {
     static let unusualFactor: Float = 3
     /// Only the newest payments of the window are looked at.
     static let maxPayments = 192
+    /// Of those that are unusual, which are kept apart, and of a customer's visits to a terminal: only for these who pay without end are cut.
+    static let maxUnusual = 4_096
+    static let maxVisits = 4_096
 
     private(set) var ordinaryCount = 0
     private var sum = 0.0
@@ -66,18 +69,23 @@ struct SpendingPattern {
     }
 }
 
-extension Event {
+extension EventLabel {
     /// Labelled genuine, or older than the label delay without a fraud label.
     @inline(__always)
-    func isProvenGenuine(by time: Int64, labelDelay: Int64) -> Bool {
-        let isFraud = label.isFraud(eventTime: self.time, knownBy: time)
-        return isFraud.map { !$0 } ?? (time &- self.time >= labelDelay)
+    func isProvenGenuine(eventTime: Int64, by time: Int64, labelDelay: Int64) -> Bool {
+        isFraud(eventTime: eventTime, knownBy: time).map { !$0 } ?? (time &- eventTime >= labelDelay)
     }
+}
+
+extension Event {
+    /// False where nothing was usual yet, which is NaN.
+    @inline(__always)
+    var isUnusual: Bool { toUsual >= SpendingPattern.unusualFactor }
 
     /// Not known to be fraud, and of an unusual amount only if proven genuine.
     @inline(__always)
     func isOrdinary(at time: Int64, labelDelay: Int64) -> Bool {
-        if toUsual >= SpendingPattern.unusualFactor { return isProvenGenuine(by: time, labelDelay: labelDelay) }
+        if isUnusual { return label.isProvenGenuine(eventTime: self.time, by: time, labelDelay: labelDelay) }
         return label.isFraud(eventTime: self.time, knownBy: time) != true
     }
 }
@@ -103,7 +111,7 @@ struct FraudRun {
 
     /// - Parameter known: the frauds known at `time`, by event time.
     /// - Returns: nil if none of them was of an ordinary amount.
-    init?(of history: HistoryView, known: [KnownFraud], at time: Int64, labelDelay: Int64) {
+    init?(of history: HistoryView, known: [NotedPayment], at time: Int64, labelDelay: Int64) {
         let ordinary = known.lazy.filter { !($0.toUsual >= SpendingPattern.unusualFactor) }.map(\.time)
         times = Array(ordinary)
         guard let last = times.last else { return nil }

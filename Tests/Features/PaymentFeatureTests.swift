@@ -53,6 +53,57 @@ import Testing
         #expect(engine.features(ofCustomer: "c", at: start) == nil)
     }
 
+    @Test func `no flood of small payments hides the large ones`() {
+        var engine = FeatureEngine(set: .payments)
+        for day in 0..<20 { engine.observe(payment("usual \(day)", at: start + .days(day), cents: 10_000)) }
+        for number in 0..<3 { engine.observe(payment("large \(number)", at: start + .days(21) + .minutes(number), cents: 900_000)) }
+        let before = engine.features(of: payment("next", at: start + .days(21) + .minutes(4), cents: 10_000))
+        for number in 0..<3_000 {
+            engine.observe(payment("small \(number)", at: start + .days(21) + .minutes(3) + TimeSpan(microseconds: Int64(number) * 1_000), cents: 100))
+        }
+        let after = engine.features(of: payment("next", at: start + .days(21) + .minutes(4), cents: 10_000))
+        let names = [
+            "customer_unusual_count_1d", "customer_unusual_count_14d", "customer_largest_to_usual_1d", "customer_largest_to_usual_7d",
+            "customer_days_since_unusual", "terminal_unusual_count_1d", "terminal_unusual_count_7d",
+        ]
+        for name in names { #expect(after[name] == before[name], "\(name)") }
+        #expect(after["customer_unusual_count_1d"] == 3)
+        #expect(after["customer_largest_to_usual_1d"] == 90)
+        #expect(after["terminal_unusual_count_1d"] == 3)
+        #expect(after["customer_unusual_share_7d"] == 3.0 / 3_008)
+    }
+
+    @Test func `visits to a terminal are counted among many payments`() {
+        var engine = FeatureEngine(set: .payments)
+        for number in 0..<1_000 {
+            engine.observe(payment("\(number)", at: start + .hours(number), terminal: number % 40 == 0 ? "seldom" : "often"))
+        }
+        #expect(engine.features(of: payment("next", at: start + .hours(1_000), terminal: "seldom"))["pair_count_60d"] == 25)
+    }
+
+    @Test func `what is unusual is told from its labels, also of late payments`() throws {
+        let world = World(seed: 31, count: 3_000)
+        var engine = FeatureEngine(set: .payments)
+        var shuffled = world.transactions
+        for place in stride(from: 0, to: shuffled.count - 3, by: 5) { shuffled.swapAt(place, place + 3) }
+        var toUsual: [TransactionKey: Double] = [:]
+        for transaction in shuffled { toUsual[transaction.key] = engine.observe(transaction)["amount_to_usual"] }
+        for label in world.labels { engine.learn(label) }
+        let now = start + .days(60)
+        let labels = Dictionary(uniqueKeysWithValues: world.labels.map { ($0.key, $0) })
+        for terminal in 0..<40 {
+            let unusual = world.transactions.filter { transaction in
+                guard transaction.terminalID == "t\(terminal)", transaction.eventTime > now - .days(7),
+                    Float(toUsual[transaction.key] ?? .nan) >= 3
+                else { return false }
+                let label = labels[transaction.key].flatMap { $0.knownAt <= now ? $0 : nil }
+                return label?.isFraud ?? true
+            }
+            let values = try #require(engine.features(terminal: "t\(terminal)", at: now))
+            #expect(values["terminal_unusual_count_7d"] == Double(unusual.count))
+        }
+    }
+
     @Test func `an unusually large payment does not move what is usual until it is proven genuine`() {
         var engine = FeatureEngine(set: .payments)
         for day in 0..<10 { engine.observe(payment("\(day)", at: start + .days(day), cents: 1_000)) }
