@@ -125,7 +125,8 @@ let package = Package(
         module(
             "ShippedMappings", path: "Mappings", [],
             resources: [
-                .embedInCode("handbook-customers.yaml"), .embedInCode("handbook-labels.yaml"), .embedInCode("handbook-terminals.yaml"),
+                .embedInCode("exported-features.yaml"), .embedInCode("handbook-customers.yaml"),
+                .embedInCode("handbook-labels.yaml"), .embedInCode("handbook-terminals.yaml"),
                 .embedInCode("handbook-transactions.yaml"), .embedInCode("houston-crimes.yaml"), .embedInCode("iso20022-pacs002.yaml"),
                 .embedInCode("iso20022-pacs008.yaml"), .embedInCode("iso20022-pain001.yaml"), .embedInCode("newyork-atms.yaml"),
                 .embedInCode("simulated-atms.yaml"), .embedInCode("simulated-complaints.yaml"), .embedInCode("simulated-jurisdictions.yaml"),

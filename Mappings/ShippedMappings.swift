@@ -2,6 +2,7 @@
 public enum ShippedMappings {
     /// YAML text by name without the ending.
     public static let all: [String: String] = [
+        "exported-features": PackageResources.exported_features_yaml,
         "handbook-customers": PackageResources.handbook_customers_yaml,
         "handbook-labels": PackageResources.handbook_labels_yaml,
         "handbook-terminals": PackageResources.handbook_terminals_yaml,

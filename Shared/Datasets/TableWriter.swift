@@ -22,16 +22,21 @@ public final class TableWriter {
 
     /// Replaces what lies at `path`.
     /// - Throws: `DatasetError` when it cannot be written.
-    public init(path: String, header: [String]) throws(DatasetError) {
-        name = path
-        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    public convenience init(path: String, header: [String]) throws(DatasetError) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw Self.fault(path) }
+        try self.init(descriptor: descriptor, name: path, header: header)
+    }
+
+    /// Writes into what is open already, and closes it at the end.
+    /// - Parameter name: what faults call it.
+    /// - Throws: `DatasetError` when it cannot be written.
+    public init(descriptor: Int32, name: String, header: [String]) throws(DatasetError) {
+        self.name = name
+        self.descriptor = descriptor
         capacity = 2 * Self.flushBytes
         bytes = .allocate(capacity: capacity)
-        guard descriptor >= 0 else {
-            isOpen = false
-            throw Self.fault(path)
-        }
-        for var column in header { column.withUTF8 { text($0) } }
+        for column in header { text(column) }
         try endRow()
     }
 
@@ -52,6 +57,12 @@ public final class TableWriter {
         }
         if needsQuotes { end = Self.append(0x22, end) }
         count = end - bytes
+    }
+
+    /// As `text(_:)` of its bytes.
+    public func text(_ text: String) {
+        var text = text
+        text.withUTF8 { self.text($0) }
     }
 
     /// 1 for true, 0 for false, nothing for nil.

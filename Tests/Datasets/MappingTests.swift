@@ -17,7 +17,7 @@ import Testing
     @Test func everyShippedMappingLoads() throws {
         #expect(
             Mapping.shippedNames == [
-                "handbook-customers", "handbook-labels", "handbook-terminals", "handbook-transactions", "houston-crimes",
+                "exported-features", "handbook-customers", "handbook-labels", "handbook-terminals", "handbook-transactions", "houston-crimes",
                 "iso20022-pacs002", "iso20022-pacs008", "iso20022-pain001", "newyork-atms",
                 "simulated-atms", "simulated-complaints", "simulated-jurisdictions", "simulated-labels", "simulated-transactions",
             ])

@@ -11,7 +11,7 @@ import StandardContracts
 struct FeaturesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "features", abstract: "What the running feature store computes, and how its features are.",
-        subcommands: [List.self, Describe.self, Diff.self, Health.self, Reference.self], defaultSubcommand: List.self)
+        subcommands: [List.self, Describe.self, Diff.self, Export.self, Health.self, Reference.self], defaultSubcommand: List.self)
 
     enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
         case text, json
@@ -21,31 +21,7 @@ struct FeaturesCommand: ParsableCommand {
         @Option(help: "text or json.")
         var format: OutputFormat = .text
 
-        @OptionGroup var connection: ConnectionOptions
-
-        /// The names of the feature store's replicas, the first first; of one store alone.
-        func stores() throws -> [String] {
-            let first = ServiceIdentity.featureStore.name
-            let names = try connection.connection().suite.services.keys.filter { $0 == first || $0.hasPrefix(first + "-") }
-            return names.sorted { ($0.utf8.count, $0) < ($1.utf8.count, $1) }
-        }
-
-        func call<R>(
-            _ store: String = ServiceIdentity.featureStore.name, _ body: (FeaturesV1.FeatureStoreService.Client) async throws -> R
-        ) async throws -> R {
-            let configuration = try connection.connection().operatorConfiguration(store)
-            do {
-                return try await withChannel(configuration, logger: SuiteConnection.quiet) {
-                    try await body(FeaturesV1.FeatureStoreService.Client($0))
-                }
-            } catch let error as RPCError {
-                throw SuiteConnection.Problem(description: "\(store) answered: \(error.message)")
-            }
-        }
-
-        func catalogue() async throws -> Catalogue {
-            Catalogue(try await call { try await $0.describeFeatureSet(.init(), options: CallOptions(timeout: .seconds(10))) })
-        }
+        @OptionGroup var stores: FeatureStores
     }
 
     static func printJSON(_ value: some Encodable) throws {
@@ -62,7 +38,7 @@ struct FeaturesCommand: ParsableCommand {
         @OptionGroup var target: Target
 
         func run() async throws {
-            let catalogue = try await target.catalogue()
+            let catalogue = try await target.stores.catalogue()
             switch target.format {
             case .json: try FeaturesCommand.printJSON(catalogue)
             case .text:
@@ -83,7 +59,7 @@ struct FeaturesCommand: ParsableCommand {
         @OptionGroup var target: Target
 
         func run() async throws {
-            let catalogue = try await target.catalogue()
+            let catalogue = try await target.stores.catalogue()
             guard let feature = catalogue.all.first(where: { $0.name == name }) else {
                 throw SuiteConnection.Problem(description: "there is no feature \(name); `vigil features list` names all")
             }
@@ -105,7 +81,7 @@ struct FeaturesCommand: ParsableCommand {
         func run() async throws {
             guard let data = FileManager.default.contents(atPath: before), let old = try? JSONDecoder().decode(Catalogue.self, from: data)
             else { throw SuiteConnection.Problem(description: "\(before) is not what `vigil features list --format json` prints") }
-            let changes = try await target.catalogue().changes(since: old)
+            let changes = try await target.stores.catalogue().changes(since: old)
             switch target.format {
             case .json: try FeaturesCommand.printJSON(changes)
             case .text: for change in changes { print("\(change.kind)  \(change.feature)\(change.what.isEmpty ? "" : "  \(change.what)")") }
@@ -126,9 +102,9 @@ struct FeaturesCommand: ParsableCommand {
 
         func run() async throws {
             var silent: (any Error)?
-            for store in try target.stores() {
+            for store in try target.stores.names() {
                 do {
-                    let answer = try await target.call(store) { try await $0.getFeatureHealth(.init(), options: CallOptions(timeout: .seconds(30))) }
+                    let answer = try await target.stores.call(store) { try await $0.getFeatureHealth(.init(), options: CallOptions(timeout: .seconds(30))) }
                     let health = HealthReport(answer, of: store)
                     switch target.format {
                     case .json: try FeaturesCommand.printJSON(health)
@@ -144,27 +120,17 @@ struct FeaturesCommand: ParsableCommand {
 
     struct Reference: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Make the observations of a span what drift is measured against.")
-        @Option(help: ArgumentHelp("Event times from, ISO 8601; from the first unless given.", valueName: "time"))
-        var from: String?
-
-        @Option(help: ArgumentHelp("Event times before, ISO 8601; to the last unless given.", valueName: "time"))
-        var to: String?
+        @OptionGroup var span: EventTimeOptions
 
         @OptionGroup var target: Target
 
         func run() async throws {
-            let request = FeaturesV1.SetFeatureReferenceRequest(from: try Self.time(from, "--from"), to: try Self.time(to, "--to"))
-            let answer = try await target.call { try await $0.setFeatureReference(request, options: CallOptions(timeout: .seconds(600))) }
+            let request = FeaturesV1.SetFeatureReferenceRequest(from: span.first, to: span.end)
+            let answer = try await target.stores.call { try await $0.setFeatureReference(request, options: CallOptions(timeout: .seconds(600))) }
             switch target.format {
             case .json: try FeaturesCommand.printJSON(["observations": answer.observations])
             case .text: print("the reference is made of \(answer.observations) observations")
             }
-        }
-
-        private static func time(_ text: String?, _ option: String) throws -> GoogleProtobuf.Timestamp? {
-            guard let text else { return nil }
-            guard let time = Timestamp(iso8601: text) else { throw ValidationError("\(option) is not a date and time in ISO 8601.") }
-            return .init(time)
         }
     }
 }
