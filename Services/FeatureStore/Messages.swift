@@ -9,7 +9,8 @@ extension FeaturesV1.FeatureHealth {
     init(_ health: FeatureHealth) {
         self.init(
             name: health.name, nullRate: health.nullRate, referenceNullRate: health.referenceNullRate,
-            populationStabilityIndex: health.stabilityIndex, mean: health.mean)
+            populationStabilityIndex: health.stabilityIndex, mean: health.mean, observations: Int64(health.observations),
+            newestEventTime: health.newest.map { .init($0) })
     }
 }
 

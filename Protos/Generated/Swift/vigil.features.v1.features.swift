@@ -543,6 +543,8 @@ extension FeaturesV1 {
         public var counterpartyAccountID: String = ""
         public var deviceID: String = ""
         public var merchantID: String = ""
+        /// As of the transaction: by it night and weekend are told.
+        public var timeZone: String = ""
 
         public init() {}
 
@@ -560,7 +562,8 @@ extension FeaturesV1 {
             cardID: String = "",
             counterpartyAccountID: String = "",
             deviceID: String = "",
-            merchantID: String = ""
+            merchantID: String = "",
+            timeZone: String = ""
         ) {
             self.key = key
             self.eventTime = eventTime
@@ -576,6 +579,7 @@ extension FeaturesV1 {
             self.counterpartyAccountID = counterpartyAccountID
             self.deviceID = deviceID
             self.merchantID = merchantID
+            self.timeZone = timeZone
         }
 
         public static let fullName = "vigil.features.v1.Observation"
@@ -605,6 +609,7 @@ extension FeaturesV1 {
             self.counterpartyAccountID = try Unpacked.string(unpacked.pointee.counterparty_account_id, "vigil.features.v1.Observation.counterparty_account_id")
             self.deviceID = try Unpacked.string(unpacked.pointee.device_id, "vigil.features.v1.Observation.device_id")
             self.merchantID = try Unpacked.string(unpacked.pointee.merchant_id, "vigil.features.v1.Observation.merchant_id")
+            self.timeZone = try Unpacked.string(unpacked.pointee.time_zone, "vigil.features.v1.Observation.time_zone")
         }
 
         public var protobufByteCount: Int {
@@ -631,6 +636,7 @@ extension FeaturesV1 {
             if !self.counterpartyAccountID.isEmpty { sink.string(12, self.counterpartyAccountID) }
             if !self.deviceID.isEmpty { sink.string(13, self.deviceID) }
             if !self.merchantID.isEmpty { sink.string(14, self.merchantID) }
+            if !self.timeZone.isEmpty { sink.string(15, self.timeZone) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -654,6 +660,7 @@ extension FeaturesV1 {
             if !self.counterpartyAccountID.isEmpty { writer.field("counterpartyAccountId"); writer.write(self.counterpartyAccountID) }
             if !self.deviceID.isEmpty { writer.field("deviceId"); writer.write(self.deviceID) }
             if !self.merchantID.isEmpty { writer.field("merchantId"); writer.write(self.merchantID) }
+            if !self.timeZone.isEmpty { writer.field("timeZone"); writer.write(self.timeZone) }
             writer.endObject()
         }
 
@@ -706,6 +713,9 @@ extension FeaturesV1 {
                 case "merchantId", "merchant_id":
                     if try reader.readNullIfNext() { continue }
                     self.merchantID = try reader.readString()
+                case "timeZone", "time_zone":
+                    if try reader.readNullIfNext() { continue }
+                    self.timeZone = try reader.readString()
                 default: try reader.skipUnknown()
                 }
             }
@@ -1422,12 +1432,17 @@ extension FeaturesV1 {
     /// `vigil.features.v1.FeatureHealth`
     public struct FeatureHealth: Message {
         public var name: String = ""
-        /// Share of observations without a value.
+        /// Share of observations without a value; NaN without observations.
         public var nullRate: Double = 0
         public var referenceNullRate: Double = 0
-        /// Population stability index over the reference's deciles; NaN without a reference.
+        /// Population stability index over the reference's deciles, its common values and what has no value; NaN without a reference, and by one
+        /// of an earlier release in which nearly all values are one: set it anew.
         public var populationStabilityIndex: Double = 0
         public var mean: Double = 0
+        /// How many observations the figures are over.
+        public var observations: Int64 = 0
+        /// Event time of the newest of them that has a value; absent without any.
+        public var newestEventTime: GoogleProtobuf.Timestamp?
 
         public init() {}
 
@@ -1436,13 +1451,17 @@ extension FeaturesV1 {
             nullRate: Double = 0,
             referenceNullRate: Double = 0,
             populationStabilityIndex: Double = 0,
-            mean: Double = 0
+            mean: Double = 0,
+            observations: Int64 = 0,
+            newestEventTime: GoogleProtobuf.Timestamp? = nil
         ) {
             self.name = name
             self.nullRate = nullRate
             self.referenceNullRate = referenceNullRate
             self.populationStabilityIndex = populationStabilityIndex
             self.mean = mean
+            self.observations = observations
+            self.newestEventTime = newestEventTime
         }
 
         public static let fullName = "vigil.features.v1.FeatureHealth"
@@ -1463,6 +1482,8 @@ extension FeaturesV1 {
             self.referenceNullRate = unpacked.pointee.reference_null_rate
             self.populationStabilityIndex = unpacked.pointee.population_stability_index
             self.mean = unpacked.pointee.mean
+            self.observations = unpacked.pointee.observations
+            if let message = unpacked.pointee.newest_event_time { self.newestEventTime = try GoogleProtobuf.Timestamp(unpacked: message) }
         }
 
         public var protobufByteCount: Int {
@@ -1480,6 +1501,8 @@ extension FeaturesV1 {
             if self.referenceNullRate.bitPattern != 0 { sink.double(3, self.referenceNullRate) }
             if self.populationStabilityIndex.bitPattern != 0 { sink.double(4, self.populationStabilityIndex) }
             if self.mean.bitPattern != 0 { sink.double(5, self.mean) }
+            if self.observations != 0 { sink.int64(6, self.observations) }
+            if let value = self.newestEventTime { sink.message(7, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -1489,6 +1512,8 @@ extension FeaturesV1 {
             if self.referenceNullRate.bitPattern != 0 { writer.field("referenceNullRate"); writer.write(self.referenceNullRate) }
             if self.populationStabilityIndex.bitPattern != 0 { writer.field("populationStabilityIndex"); writer.write(self.populationStabilityIndex) }
             if self.mean.bitPattern != 0 { writer.field("mean"); writer.write(self.mean) }
+            if self.observations != 0 { writer.field("observations"); writer.write(self.observations) }
+            if let value = self.newestEventTime { writer.field("newestEventTime"); writer.write(value) }
             writer.endObject()
         }
 
@@ -1511,6 +1536,12 @@ extension FeaturesV1 {
                 case "mean":
                     if try reader.readNullIfNext() { continue }
                     self.mean = try reader.readDouble()
+                case "observations":
+                    if try reader.readNullIfNext() { continue }
+                    self.observations = try reader.readInt64()
+                case "newestEventTime", "newest_event_time":
+                    if try reader.readNullIfNext() { continue }
+                    self.newestEventTime = try GoogleProtobuf.Timestamp(json: &reader)
                 default: try reader.skipUnknown()
                 }
             }
@@ -2668,7 +2699,9 @@ extension FeaturesV1 {
             func getFeatures(_ request: FeaturesV1.GetFeaturesRequest, context: CallContext) async throws -> FeaturesV1.GetFeaturesResponse
             /// Names and meaning of the features, in the order of the vectors.
             func describeFeatureSet(_ request: FeaturesV1.DescribeFeatureSetRequest, context: CallContext) async throws -> FeaturesV1.DescribeFeatureSetResponse
-            /// All observations of a span of time with the labels known by `known_by`, point-in-time correct, by event time.
+            /// All observations of a span of time with the labels known by `known_by`, point-in-time correct, by event time. All have the features of
+            /// the set that is served now: where others were served when one was observed, they are computed from the whole log, as a store that had
+            /// had this set from the beginning would have; rows then come in the order in which the transactions were observed.
             func getHistoricalFeatures(_ request: FeaturesV1.GetHistoricalFeaturesRequest, to responses: ResponseWriter<FeaturesV1.GetHistoricalFeaturesResponse>, context: CallContext) async throws
             /// How fresh and complete each feature is, and how far from the reference.
             func getFeatureHealth(_ request: FeaturesV1.GetFeatureHealthRequest, context: CallContext) async throws -> FeaturesV1.GetFeatureHealthResponse
@@ -2707,7 +2740,9 @@ extension FeaturesV1 {
                 try await channel.unary(Methods.describeFeatureSet, request, options: options)
             }
 
-            /// All observations of a span of time with the labels known by `known_by`, point-in-time correct, by event time.
+            /// All observations of a span of time with the labels known by `known_by`, point-in-time correct, by event time. All have the features of
+            /// the set that is served now: where others were served when one was observed, they are computed from the whole log, as a store that had
+            /// had this set from the beginning would have; rows then come in the order in which the transactions were observed.
             public func getHistoricalFeatures<R>(
                 _ request: FeaturesV1.GetHistoricalFeaturesRequest, options: CallOptions = CallOptions(),
                 _ read: (ResponseStream<FeaturesV1.GetHistoricalFeaturesResponse>) async throws -> R
@@ -2799,66 +2834,67 @@ extension FileDescriptor {
             aWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SC29ic2VydmF0aW9uEi4KBGhvbWUYAiABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUgRob21lIswB\
             ChpPYnNlcnZlQXRUZXJtaW5hbHNSZXNwb25zZRJCCgxvYnNlcnZhdGlvbnMYASADKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblIMb2JzZXJ2\
             YXRpb25zEjEKFGVuY29kZWRfb2JzZXJ2YXRpb25zGAIgAygMUhNlbmNvZGVkT2JzZXJ2YXRpb25zEjcKCXBvc2l0aW9ucxgDIAMoCzIZLnZpZ2lsLmV2ZW50\
-            bG9nLnYxLkxvZ1J1blIJcG9zaXRpb25zItIECgtPYnNlcnZhdGlvbhIyCgNrZXkYASABKAsyIC52aWdpbC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uS2V5UgNr\
+            bG9nLnYxLkxvZ1J1blIJcG9zaXRpb25zIu8ECgtPYnNlcnZhdGlvbhIyCgNrZXkYASABKAsyIC52aWdpbC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uS2V5UgNr\
             ZXkSOQoKZXZlbnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCWV2ZW50VGltZRIvCgZhbW91bnQYAyABKAsyFy52aWdpbC5yZWNv\
             cmRzLnYxLk1vbmV5UgZhbW91bnQSNgoIbG9jYXRpb24YBCABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIfCgtjdXN0b21lcl9p\
             ZBgFIAEoCVIKY3VzdG9tZXJJZBIfCgt0ZXJtaW5hbF9pZBgGIAEoCVIKdGVybWluYWxJZBIzCgdjaGFubmVsGAcgASgOMhkudmlnaWwucmVjb3Jkcy52MS5D\
             aGFubmVsUgdjaGFubmVsEi4KE2ZlYXR1cmVfc2V0X3ZlcnNpb24YCCABKAlSEWZlYXR1cmVTZXRWZXJzaW9uEhYKBnZhbHVlcxgJIAMoAVIGdmFsdWVzEh0K\
             CmFjY291bnRfaWQYCiABKAlSCWFjY291bnRJZBIXCgdjYXJkX2lkGAsgASgJUgZjYXJkSWQSNgoXY291bnRlcnBhcnR5X2FjY291bnRfaWQYDCABKAlSFWNv\
-            dW50ZXJwYXJ0eUFjY291bnRJZBIbCglkZXZpY2VfaWQYDSABKAlSCGRldmljZUlkEh8KC21lcmNoYW50X2lkGA4gASgJUgptZXJjaGFudElkItkBChJHZXRG\
-            ZWF0dXJlc1JlcXVlc3QSNAoEa2V5cxgBIAMoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25LZXlSBGtleXMSOAoIZW50aXRpZXMYAiADKAsyHC52\
-            aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlLZXlSCGVudGl0aWVzEioKAmF0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICYXQSJwoPcmluZ19n\
-            ZW5lcmF0aW9uGAQgASgDUg5yaW5nR2VuZXJhdGlvbiKlAgoJRW50aXR5S2V5EiEKC2N1c3RvbWVyX2lkGAEgASgJSABSCmN1c3RvbWVySWQSIQoLdGVybWlu\
-            YWxfaWQYAiABKAlIAFIKdGVybWluYWxJZBIfCgphY2NvdW50X2lkGAMgASgJSABSCWFjY291bnRJZBIZCgdjYXJkX2lkGAQgASgJSABSBmNhcmRJZBIdCglk\
-            ZXZpY2VfaWQYBSABKAlIAFIIZGV2aWNlSWQSNAoEcGFpchgGIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLkFjY291bnRQYWlySABSBHBhaXISFAoEY2VsbBgH\
-            IAEoCUgAUgRjZWxsEiEKC21lcmNoYW50X2lkGAggASgJSABSCm1lcmNoYW50SWRCCAoGZW50aXR5ImQKC0FjY291bnRQYWlyEh0KCmFjY291bnRfaWQYASAB\
-            KAlSCWFjY291bnRJZBI2Chdjb3VudGVycGFydHlfYWNjb3VudF9pZBgCIAEoCVIVY291bnRlcnBhcnR5QWNjb3VudElkIsgBChNHZXRGZWF0dXJlc1Jlc3Bv\
-            bnNlEkIKDG9ic2VydmF0aW9ucxgBIAMoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMSPQoIZW50aXRpZXMYAiADKAsy\
-            IS52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlGZWF0dXJlc1IIZW50aXRpZXMSLgoTZmVhdHVyZV9zZXRfdmVyc2lvbhgDIAEoCVIRZmVhdHVyZVNldFZlcnNp\
-            b24ivAEKDkVudGl0eUZlYXR1cmVzEjQKBmVudGl0eRgBIAEoCzIcLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0eUtleVIGZW50aXR5EhQKBWZvdW5kGAIgASgI\
-            UgVmb3VuZBIWCgZ2YWx1ZXMYAyADKAFSBnZhbHVlcxJGChFuZXdlc3RfZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSD25l\
-            d2VzdEV2ZW50VGltZSIZChdHZXRGZWF0dXJlSGVhbHRoUmVxdWVzdCK4AwoYR2V0RmVhdHVyZUhlYWx0aFJlc3BvbnNlEi4KE2ZlYXR1cmVfc2V0X3ZlcnNp\
-            b24YASABKAlSEWZlYXR1cmVTZXRWZXJzaW9uEiIKDG9ic2VydmF0aW9ucxgCIAEoA1IMb2JzZXJ2YXRpb25zEkYKEW5ld2VzdF9ldmVudF90aW1lGAMgASgL\
-            MhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIPbmV3ZXN0RXZlbnRUaW1lEjwKCGZlYXR1cmVzGAQgAygLMiAudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVy\
-            ZUhlYWx0aFIIZmVhdHVyZXMSQQoOcmVmZXJlbmNlX2Zyb20YBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg1yZWZlcmVuY2VGcm9tEj0KDHJl\
-            ZmVyZW5jZV90bxgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSC3JlZmVyZW5jZVRvEkAKCmJlaGF2aW91cnMYByADKAsyIC52aWdpbC5mZWF0\
-            dXJlcy52MS5GZWF0dXJlSGVhbHRoUgpiZWhhdmlvdXJzIsIBCg1GZWF0dXJlSGVhbHRoEhIKBG5hbWUYASABKAlSBG5hbWUSGwoJbnVsbF9yYXRlGAIgASgB\
-            UghudWxsUmF0ZRIuChNyZWZlcmVuY2VfbnVsbF9yYXRlGAMgASgBUhFyZWZlcmVuY2VOdWxsUmF0ZRI8Chpwb3B1bGF0aW9uX3N0YWJpbGl0eV9pbmRleBgE\
-            IAEoAVIYcG9wdWxhdGlvblN0YWJpbGl0eUluZGV4EhIKBG1lYW4YBSABKAFSBG1lYW4ieAoaU2V0RmVhdHVyZVJlZmVyZW5jZVJlcXVlc3QSLgoEZnJvbRgB\
-            IAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBGZyb20SKgoCdG8YAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJ0byJBChtTZXRG\
-            ZWF0dXJlUmVmZXJlbmNlUmVzcG9uc2USIgoMb2JzZXJ2YXRpb25zGAEgASgDUgxvYnNlcnZhdGlvbnMiGwoZRGVzY3JpYmVGZWF0dXJlU2V0UmVxdWVzdCLX\
-            AQoaRGVzY3JpYmVGZWF0dXJlU2V0UmVzcG9uc2USGAoHdmVyc2lvbhgBIAEoCVIHdmVyc2lvbhI2CghmZWF0dXJlcxgCIAMoCzIaLnZpZ2lsLmZlYXR1cmVz\
-            LnYxLkZlYXR1cmVSCGZlYXR1cmVzEisKEWJlaGF2aW91cl92ZXJzaW9uGAMgASgJUhBiZWhhdmlvdXJWZXJzaW9uEjoKCmJlaGF2aW91cnMYBCADKAsyGi52\
-            aWdpbC5mZWF0dXJlcy52MS5GZWF0dXJlUgpiZWhhdmlvdXJzIu8BCgdGZWF0dXJlEhIKBG5hbWUYASABKAlSBG5hbWUSFgoGZW50aXR5GAIgASgJUgZlbnRp\
-            dHkSIAoLZGVzY3JpcHRpb24YAyABKAlSC2Rlc2NyaXB0aW9uEiAKC2FnZ3JlZ2F0aW9uGAQgASgJUgthZ2dyZWdhdGlvbhIlCg53aW5kb3dfc2Vjb25kcxgF\
-            IAEoA1INd2luZG93U2Vjb25kcxIjCg1kZWxheV9zZWNvbmRzGAYgASgDUgxkZWxheVNlY29uZHMSFAoFb3duZXIYByABKAlSBW93bmVyEhIKBHR5cGUYCCAB\
-            KAlSBHR5cGUi2AEKHEdldEhpc3RvcmljYWxGZWF0dXJlc1JlcXVlc3QSLgoEZnJvbRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBGZyb20S\
-            KgoCdG8YAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJ0bxI1Cghrbm93bl9ieRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBS\
-            B2tub3duQnkSJQoOd2l0aF9iZWhhdmlvdXIYBCABKAhSDXdpdGhCZWhhdmlvdXIiVQodR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVzcG9uc2USNAoEcm93cxgB\
-            IAMoCzIgLnZpZ2lsLmZlYXR1cmVzLnYxLkhpc3RvcmljYWxSb3dSBHJvd3Mi1AEKDUhpc3RvcmljYWxSb3cSQAoLb2JzZXJ2YXRpb24YASABKAsyHi52aWdp\
-            bC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblILb2JzZXJ2YXRpb24SLwoFbGFiZWwYAiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSBWxhYmVsEkEK\
-            CmJlaGF2aW91cnMYAyADKAsyIS52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlGZWF0dXJlc1IKYmVoYXZpb3Vyc0INCgtrbm93bl9sYWJlbCKmAQoXVGFpbE9i\
-            c2VydmF0aW9uc1JlcXVlc3QSNAoFYWZ0ZXIYASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIFYWZ0ZXISGwoJbWF4X2JhdGNoGAIgASgN\
-            UghtYXhCYXRjaBIbCglrZXlzX29ubHkYAyABKAhSCGtleXNPbmx5EhsKCXJ1bnNfb25seRgEIAEoCFIIcnVuc09ubHkiZAoYVGFpbE9ic2VydmF0aW9uc1Jl\
-            c3BvbnNlEkgKDG9ic2VydmF0aW9ucxgBIAMoCzIkLnZpZ2lsLmZlYXR1cmVzLnYxLkxvZ2dlZE9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMigQIKEUxvZ2dl\
-            ZE9ic2VydmF0aW9uEjoKCHBvc2l0aW9uGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SCHBvc2l0aW9uEjsKC3JlY29yZGVkX2F0GAIg\
-            ASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIKcmVjb3JkZWRBdBJACgtvYnNlcnZhdGlvbhgDIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2Vy\
-            dmF0aW9uUgtvYnNlcnZhdGlvbhIrCgNydW4YBSABKAsyGS52aWdpbC5ldmVudGxvZy52MS5Mb2dSdW5SA3J1bkoECAQQBSKrAwoMRmVhdHVyZUV2ZW50EjwK\
-            CG9ic2VydmVkGAEgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25IAFIIb2JzZXJ2ZWQSNQoIbGFiZWxsZWQYAiABKAsyFy52aWdpbC5yZWNv\
-            cmRzLnYxLkxhYmVsSABSCGxhYmVsbGVkEkUKD3Rlcm1pbmFsX3BsYWNlZBgDIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuVGVybWluYWxIAFIOdGVybWluYWxQ\
-            bGFjZWQSRQoPY3VzdG9tZXJfcGxhY2VkGAQgASgLMhoudmlnaWwucmVjb3Jkcy52MS5DdXN0b21lckgAUg5jdXN0b21lclBsYWNlZBJNChFjdXN0b21lcl9v\
-            YnNlcnZlZBgFIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uSABSEGN1c3RvbWVyT2JzZXJ2ZWQSQAoObGFiZWxsZWRfZWFybHkYBiABKAsy\
-            Fy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSDWxhYmVsbGVkRWFybHlCBwoFZXZlbnQiKwoNT2JzZXJ2ZWRFbnRyeRIaCghvYnNlcnZlZBgBIAEoDFIIb2Jz\
-            ZXJ2ZWQylAcKE0ZlYXR1cmVTdG9yZVNlcnZpY2USVQoHT2JzZXJ2ZRIhLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXF1ZXN0GiIudmlnaWwuZmVhdHVy\
-            ZXMudjEuT2JzZXJ2ZVJlc3BvbnNlIgOQAgISdgoST2JzZXJ2ZUF0VGVybWluYWxzEiwudmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZUF0VGVybWluYWxzUmVx\
-            dWVzdBotLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVBdFRlcm1pbmFsc1Jlc3BvbnNlIgOQAgISYQoLR2V0RmVhdHVyZXMSJS52aWdpbC5mZWF0dXJlcy52\
-            MS5HZXRGZWF0dXJlc1JlcXVlc3QaJi52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlc1Jlc3BvbnNlIgOQAgESdgoSRGVzY3JpYmVGZWF0dXJlU2V0Eiwu\
-            dmlnaWwuZmVhdHVyZXMudjEuRGVzY3JpYmVGZWF0dXJlU2V0UmVxdWVzdBotLnZpZ2lsLmZlYXR1cmVzLnYxLkRlc2NyaWJlRmVhdHVyZVNldFJlc3BvbnNl\
-            IgOQAgESfAoVR2V0SGlzdG9yaWNhbEZlYXR1cmVzEi8udmlnaWwuZmVhdHVyZXMudjEuR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVxdWVzdBowLnZpZ2lsLmZl\
-            YXR1cmVzLnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1Jlc3BvbnNlMAEScAoQR2V0RmVhdHVyZUhlYWx0aBIqLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1\
-            cmVIZWFsdGhSZXF1ZXN0GisudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZUhlYWx0aFJlc3BvbnNlIgOQAgESdAoTU2V0RmVhdHVyZVJlZmVyZW5jZRIt\
-            LnZpZ2lsLmZlYXR1cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXF1ZXN0Gi4udmlnaWwuZmVhdHVyZXMudjEuU2V0RmVhdHVyZVJlZmVyZW5jZVJlc3Bv\
-            bnNlEm0KEFRhaWxPYnNlcnZhdGlvbnMSKi52aWdpbC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVxdWVzdBorLnZpZ2lsLmZlYXR1cmVzLnYxLlRh\
-            aWxPYnNlcnZhdGlvbnNSZXNwb25zZTABYgZwcm90bzM=
+            dW50ZXJwYXJ0eUFjY291bnRJZBIbCglkZXZpY2VfaWQYDSABKAlSCGRldmljZUlkEh8KC21lcmNoYW50X2lkGA4gASgJUgptZXJjaGFudElkEhsKCXRpbWVf\
+            em9uZRgPIAEoCVIIdGltZVpvbmUi2QEKEkdldEZlYXR1cmVzUmVxdWVzdBI0CgRrZXlzGAEgAygLMiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktl\
+            eVIEa2V5cxI4CghlbnRpdGllcxgCIAMoCzIcLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0eUtleVIIZW50aXRpZXMSKgoCYXQYAyABKAsyGi5nb29nbGUucHJv\
+            dG9idWYuVGltZXN0YW1wUgJhdBInCg9yaW5nX2dlbmVyYXRpb24YBCABKANSDnJpbmdHZW5lcmF0aW9uIqUCCglFbnRpdHlLZXkSIQoLY3VzdG9tZXJfaWQY\
+            ASABKAlIAFIKY3VzdG9tZXJJZBIhCgt0ZXJtaW5hbF9pZBgCIAEoCUgAUgp0ZXJtaW5hbElkEh8KCmFjY291bnRfaWQYAyABKAlIAFIJYWNjb3VudElkEhkK\
+            B2NhcmRfaWQYBCABKAlIAFIGY2FyZElkEh0KCWRldmljZV9pZBgFIAEoCUgAUghkZXZpY2VJZBI0CgRwYWlyGAYgASgLMh4udmlnaWwuZmVhdHVyZXMudjEu\
+            QWNjb3VudFBhaXJIAFIEcGFpchIUCgRjZWxsGAcgASgJSABSBGNlbGwSIQoLbWVyY2hhbnRfaWQYCCABKAlIAFIKbWVyY2hhbnRJZEIICgZlbnRpdHkiZAoL\
+            QWNjb3VudFBhaXISHQoKYWNjb3VudF9pZBgBIAEoCVIJYWNjb3VudElkEjYKF2NvdW50ZXJwYXJ0eV9hY2NvdW50X2lkGAIgASgJUhVjb3VudGVycGFydHlB\
+            Y2NvdW50SWQiyAEKE0dldEZlYXR1cmVzUmVzcG9uc2USQgoMb2JzZXJ2YXRpb25zGAEgAygLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SDG9i\
+            c2VydmF0aW9ucxI9CghlbnRpdGllcxgCIAMoCzIhLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0eUZlYXR1cmVzUghlbnRpdGllcxIuChNmZWF0dXJlX3NldF92\
+            ZXJzaW9uGAMgASgJUhFmZWF0dXJlU2V0VmVyc2lvbiK8AQoORW50aXR5RmVhdHVyZXMSNAoGZW50aXR5GAEgASgLMhwudmlnaWwuZmVhdHVyZXMudjEuRW50\
+            aXR5S2V5UgZlbnRpdHkSFAoFZm91bmQYAiABKAhSBWZvdW5kEhYKBnZhbHVlcxgDIAMoAVIGdmFsdWVzEkYKEW5ld2VzdF9ldmVudF90aW1lGAQgASgLMhou\
+            Z29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIPbmV3ZXN0RXZlbnRUaW1lIhkKF0dldEZlYXR1cmVIZWFsdGhSZXF1ZXN0IrgDChhHZXRGZWF0dXJlSGVhbHRo\
+            UmVzcG9uc2USLgoTZmVhdHVyZV9zZXRfdmVyc2lvbhgBIAEoCVIRZmVhdHVyZVNldFZlcnNpb24SIgoMb2JzZXJ2YXRpb25zGAIgASgDUgxvYnNlcnZhdGlv\
+            bnMSRgoRbmV3ZXN0X2V2ZW50X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg9uZXdlc3RFdmVudFRpbWUSPAoIZmVhdHVyZXMYBCAD\
+            KAsyIC52aWdpbC5mZWF0dXJlcy52MS5GZWF0dXJlSGVhbHRoUghmZWF0dXJlcxJBCg5yZWZlcmVuY2VfZnJvbRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5U\
+            aW1lc3RhbXBSDXJlZmVyZW5jZUZyb20SPQoMcmVmZXJlbmNlX3RvGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFILcmVmZXJlbmNlVG8SQAoK\
+            YmVoYXZpb3VycxgHIAMoCzIgLnZpZ2lsLmZlYXR1cmVzLnYxLkZlYXR1cmVIZWFsdGhSCmJlaGF2aW91cnMirgIKDUZlYXR1cmVIZWFsdGgSEgoEbmFtZRgB\
+            IAEoCVIEbmFtZRIbCgludWxsX3JhdGUYAiABKAFSCG51bGxSYXRlEi4KE3JlZmVyZW5jZV9udWxsX3JhdGUYAyABKAFSEXJlZmVyZW5jZU51bGxSYXRlEjwK\
+            GnBvcHVsYXRpb25fc3RhYmlsaXR5X2luZGV4GAQgASgBUhhwb3B1bGF0aW9uU3RhYmlsaXR5SW5kZXgSEgoEbWVhbhgFIAEoAVIEbWVhbhIiCgxvYnNlcnZh\
+            dGlvbnMYBiABKANSDG9ic2VydmF0aW9ucxJGChFuZXdlc3RfZXZlbnRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSD25ld2VzdEV2\
+            ZW50VGltZSJ4ChpTZXRGZWF0dXJlUmVmZXJlbmNlUmVxdWVzdBIuCgRmcm9tGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEZnJvbRIqCgJ0\
+            bxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAnRvIkEKG1NldEZlYXR1cmVSZWZlcmVuY2VSZXNwb25zZRIiCgxvYnNlcnZhdGlvbnMYASAB\
+            KANSDG9ic2VydmF0aW9ucyIbChlEZXNjcmliZUZlYXR1cmVTZXRSZXF1ZXN0ItcBChpEZXNjcmliZUZlYXR1cmVTZXRSZXNwb25zZRIYCgd2ZXJzaW9uGAEg\
+            ASgJUgd2ZXJzaW9uEjYKCGZlYXR1cmVzGAIgAygLMhoudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVyZVIIZmVhdHVyZXMSKwoRYmVoYXZpb3VyX3ZlcnNpb24Y\
+            AyABKAlSEGJlaGF2aW91clZlcnNpb24SOgoKYmVoYXZpb3VycxgEIAMoCzIaLnZpZ2lsLmZlYXR1cmVzLnYxLkZlYXR1cmVSCmJlaGF2aW91cnMi7wEKB0Zl\
+            YXR1cmUSEgoEbmFtZRgBIAEoCVIEbmFtZRIWCgZlbnRpdHkYAiABKAlSBmVudGl0eRIgCgtkZXNjcmlwdGlvbhgDIAEoCVILZGVzY3JpcHRpb24SIAoLYWdn\
+            cmVnYXRpb24YBCABKAlSC2FnZ3JlZ2F0aW9uEiUKDndpbmRvd19zZWNvbmRzGAUgASgDUg13aW5kb3dTZWNvbmRzEiMKDWRlbGF5X3NlY29uZHMYBiABKANS\
+            DGRlbGF5U2Vjb25kcxIUCgVvd25lchgHIAEoCVIFb3duZXISEgoEdHlwZRgIIAEoCVIEdHlwZSLYAQocR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVxdWVzdBIu\
+            CgRmcm9tGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEZnJvbRIqCgJ0bxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAnRv\
+            EjUKCGtub3duX2J5GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIHa25vd25CeRIlCg53aXRoX2JlaGF2aW91chgEIAEoCFINd2l0aEJlaGF2\
+            aW91ciJVCh1HZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXNwb25zZRI0CgRyb3dzGAEgAygLMiAudmlnaWwuZmVhdHVyZXMudjEuSGlzdG9yaWNhbFJvd1IEcm93\
+            cyLUAQoNSGlzdG9yaWNhbFJvdxJACgtvYnNlcnZhdGlvbhgBIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgtvYnNlcnZhdGlvbhIvCgVs\
+            YWJlbBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFIFbGFiZWwSQQoKYmVoYXZpb3VycxgDIAMoCzIhLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0\
+            eUZlYXR1cmVzUgpiZWhhdmlvdXJzQg0KC2tub3duX2xhYmVsIqYBChdUYWlsT2JzZXJ2YXRpb25zUmVxdWVzdBI0CgVhZnRlchgBIAEoCzIeLnZpZ2lsLmV2\
+            ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUgVhZnRlchIbCgltYXhfYmF0Y2gYAiABKA1SCG1heEJhdGNoEhsKCWtleXNfb25seRgDIAEoCFIIa2V5c09ubHkSGwoJ\
+            cnVuc19vbmx5GAQgASgIUghydW5zT25seSJkChhUYWlsT2JzZXJ2YXRpb25zUmVzcG9uc2USSAoMb2JzZXJ2YXRpb25zGAEgAygLMiQudmlnaWwuZmVhdHVy\
+            ZXMudjEuTG9nZ2VkT2JzZXJ2YXRpb25SDG9ic2VydmF0aW9ucyKBAgoRTG9nZ2VkT2JzZXJ2YXRpb24SOgoIcG9zaXRpb24YASABKAsyHi52aWdpbC5ldmVu\
+            dGxvZy52MS5Mb2dQb3NpdGlvblIIcG9zaXRpb24SOwoLcmVjb3JkZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgpyZWNvcmRlZEF0\
+            EkAKC29ic2VydmF0aW9uGAMgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SC29ic2VydmF0aW9uEisKA3J1bhgFIAEoCzIZLnZpZ2lsLmV2\
+            ZW50bG9nLnYxLkxvZ1J1blIDcnVuSgQIBBAFIqsDCgxGZWF0dXJlRXZlbnQSPAoIb2JzZXJ2ZWQYASABKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZh\
+            dGlvbkgAUghvYnNlcnZlZBI1CghsYWJlbGxlZBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFIIbGFiZWxsZWQSRQoPdGVybWluYWxfcGxhY2Vk\
+            GAMgASgLMhoudmlnaWwucmVjb3Jkcy52MS5UZXJtaW5hbEgAUg50ZXJtaW5hbFBsYWNlZBJFCg9jdXN0b21lcl9wbGFjZWQYBCABKAsyGi52aWdpbC5yZWNv\
+            cmRzLnYxLkN1c3RvbWVySABSDmN1c3RvbWVyUGxhY2VkEk0KEWN1c3RvbWVyX29ic2VydmVkGAUgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRp\
+            b25IAFIQY3VzdG9tZXJPYnNlcnZlZBJACg5sYWJlbGxlZF9lYXJseRgGIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFINbGFiZWxsZWRFYXJseUIH\
+            CgVldmVudCIrCg1PYnNlcnZlZEVudHJ5EhoKCG9ic2VydmVkGAEgASgMUghvYnNlcnZlZDKUBwoTRmVhdHVyZVN0b3JlU2VydmljZRJVCgdPYnNlcnZlEiEu\
+            dmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZVJlcXVlc3QaIi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlUmVzcG9uc2UiA5ACAhJ2ChJPYnNlcnZlQXRUZXJt\
+            aW5hbHMSLC52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlQXRUZXJtaW5hbHNSZXF1ZXN0Gi0udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZUF0VGVybWluYWxz\
+            UmVzcG9uc2UiA5ACAhJhCgtHZXRGZWF0dXJlcxIlLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1cmVzUmVxdWVzdBomLnZpZ2lsLmZlYXR1cmVzLnYxLkdl\
+            dEZlYXR1cmVzUmVzcG9uc2UiA5ACARJ2ChJEZXNjcmliZUZlYXR1cmVTZXQSLC52aWdpbC5mZWF0dXJlcy52MS5EZXNjcmliZUZlYXR1cmVTZXRSZXF1ZXN0\
+            Gi0udmlnaWwuZmVhdHVyZXMudjEuRGVzY3JpYmVGZWF0dXJlU2V0UmVzcG9uc2UiA5ACARJ8ChVHZXRIaXN0b3JpY2FsRmVhdHVyZXMSLy52aWdpbC5mZWF0\
+            dXJlcy52MS5HZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXF1ZXN0GjAudmlnaWwuZmVhdHVyZXMudjEuR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVzcG9uc2UwARJw\
+            ChBHZXRGZWF0dXJlSGVhbHRoEioudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZUhlYWx0aFJlcXVlc3QaKy52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0\
+            dXJlSGVhbHRoUmVzcG9uc2UiA5ACARJ0ChNTZXRGZWF0dXJlUmVmZXJlbmNlEi0udmlnaWwuZmVhdHVyZXMudjEuU2V0RmVhdHVyZVJlZmVyZW5jZVJlcXVl\
+            c3QaLi52aWdpbC5mZWF0dXJlcy52MS5TZXRGZWF0dXJlUmVmZXJlbmNlUmVzcG9uc2USbQoQVGFpbE9ic2VydmF0aW9ucxIqLnZpZ2lsLmZlYXR1cmVzLnYx\
+            LlRhaWxPYnNlcnZhdGlvbnNSZXF1ZXN0GisudmlnaWwuZmVhdHVyZXMudjEuVGFpbE9ic2VydmF0aW9uc1Jlc3BvbnNlMAFiBnByb3RvMw==
             """)
 }

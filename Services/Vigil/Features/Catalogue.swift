@@ -85,7 +85,10 @@ extension Catalogue {
 struct HealthReport: Encodable {
     struct Feature: Encodable {
         var name: String
-        var nullRate: Double
+        var observations: Int64
+        /// Of those with a value.
+        var newestEventTime: String?
+        var nullRate: Double?
         var referenceNullRate: Double?
         var populationStabilityIndex: Double?
         var mean: Double?
@@ -109,7 +112,8 @@ struct HealthReport: Encodable {
         referenceTo = response.referenceTo.flatMap(Timestamp.init)?.iso8601
         features = (response.features + response.behaviours).map {
             Feature(
-                name: $0.name, nullRate: $0.nullRate, referenceNullRate: known($0.referenceNullRate),
+                name: $0.name, observations: $0.observations, newestEventTime: $0.newestEventTime.flatMap(Timestamp.init)?.iso8601,
+                nullRate: known($0.nullRate), referenceNullRate: known($0.referenceNullRate),
                 populationStabilityIndex: known($0.populationStabilityIndex), mean: known($0.mean))
         }
     }
@@ -117,6 +121,9 @@ struct HealthReport: Encodable {
     var lines: [String] {
         func short(_ value: Double?) -> String { value.map { String(format: "%.3f", $0) } ?? "–" }
         let head = "\(store): \(observations) latest observations, newest event \(newestEventTime ?? "none")"
-        return [head] + features.map { "  \($0.name)  null \(short($0.nullRate))  psi \(short($0.populationStabilityIndex))  mean \(short($0.mean))" }
+        return [head] + features.map {
+            "  \($0.name)  of \($0.observations)  null \(short($0.nullRate))  psi \(short($0.populationStabilityIndex))  mean \(short($0.mean))"
+                + "  newest \($0.newestEventTime ?? "–")"
+        }
     }
 }

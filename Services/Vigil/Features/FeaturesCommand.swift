@@ -94,8 +94,9 @@ struct FeaturesCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "How fresh and complete the latest observations are, and how far from the training set.",
             discussion: """
-                PSI is the population stability index over the reference's deciles: above 0.1 look, above 0.25 it is another population. \
-                `vigil features reference` says which span is the reference. Of several replicas each tells of the observations that it has \
+                PSI is the population stability index over the reference's deciles, its common values and what has no value: above 0.1 look, \
+                above 0.25 it is another population. `vigil features reference` says which span is the reference; one that an earlier release \
+                kept tells no PSI of features of mostly one value until it is set again. Of several replicas each tells of the observations that it has \
                 made, one after another. Exit status 1 when one of them does not answer.
                 """)
         @OptionGroup var target: Target

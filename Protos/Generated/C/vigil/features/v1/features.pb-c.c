@@ -1569,7 +1569,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__observe_at_terminals_respo
   (ProtobufCMessageInit) vigil__features__v1__observe_at_terminals_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__observation__field_descriptors[14] =
+static const ProtobufCFieldDescriptor vigil__features__v1__observation__field_descriptors[15] =
 {
   {
     "key",
@@ -1739,6 +1739,18 @@ static const ProtobufCFieldDescriptor vigil__features__v1__observation__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "time_zone",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__Observation, time_zone),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__observation__field_indices_by_name[] = {
   9,   /* field[9] = account_id */
@@ -1754,12 +1766,13 @@ static const unsigned vigil__features__v1__observation__field_indices_by_name[] 
   3,   /* field[3] = location */
   13,   /* field[13] = merchant_id */
   5,   /* field[5] = terminal_id */
+  14,   /* field[14] = time_zone */
   8,   /* field[8] = values */
 };
 static const ProtobufCIntRange vigil__features__v1__observation__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 14 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__observation__descriptor =
 {
@@ -1769,7 +1782,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__observation__descriptor =
   "Vigil__Features__V1__Observation",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__Observation),
-  14,
+  15,
   vigil__features__v1__observation__field_descriptors,
   vigil__features__v1__observation__field_indices_by_name,
   1,  vigil__features__v1__observation__number_ranges,
@@ -2308,7 +2321,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__get_feature_health_respons
   (ProtobufCMessageInit) vigil__features__v1__get_feature_health_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__feature_health__field_descriptors[5] =
+static const ProtobufCFieldDescriptor vigil__features__v1__feature_health__field_descriptors[7] =
 {
   {
     "name",
@@ -2370,18 +2383,44 @@ static const ProtobufCFieldDescriptor vigil__features__v1__feature_health__field
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "observations",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__FeatureHealth, observations),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "newest_event_time",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__FeatureHealth, newest_event_time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__feature_health__field_indices_by_name[] = {
   4,   /* field[4] = mean */
   0,   /* field[0] = name */
+  6,   /* field[6] = newest_event_time */
   1,   /* field[1] = null_rate */
+  5,   /* field[5] = observations */
   3,   /* field[3] = population_stability_index */
   2,   /* field[2] = reference_null_rate */
 };
 static const ProtobufCIntRange vigil__features__v1__feature_health__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__feature_health__descriptor =
 {
@@ -2391,7 +2430,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__feature_health__descriptor
   "Vigil__Features__V1__FeatureHealth",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__FeatureHealth),
-  5,
+  7,
   vigil__features__v1__feature_health__field_descriptors,
   vigil__features__v1__feature_health__field_indices_by_name,
   1,  vigil__features__v1__feature_health__number_ranges,

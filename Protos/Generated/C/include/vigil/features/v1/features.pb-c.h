@@ -142,10 +142,11 @@ struct  Vigil__Features__V1__Observation
   char *counterparty_account_id;
   char *device_id;
   char *merchant_id;
+  char *time_zone;
 };
 #define VIGIL__FEATURES__V1__OBSERVATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__observation__descriptor) \
-    , NULL, NULL, NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, VIGIL__RECORDS__V1__CHANNEL__CHANNEL_UNSPECIFIED, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , NULL, NULL, NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, VIGIL__RECORDS__V1__CHANNEL__CHANNEL_UNSPECIFIED, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Vigil__Features__V1__GetFeaturesRequest
@@ -270,10 +271,12 @@ struct  Vigil__Features__V1__FeatureHealth
   double reference_null_rate;
   double population_stability_index;
   double mean;
+  int64_t observations;
+  Google__Protobuf__Timestamp *newest_event_time;
 };
 #define VIGIL__FEATURES__V1__FEATURE_HEALTH__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__feature_health__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, NULL }
 
 
 struct  Vigil__Features__V1__SetFeatureReferenceRequest
