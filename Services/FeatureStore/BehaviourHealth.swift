@@ -27,9 +27,10 @@ struct BehaviourHealth: Sendable {
         var samples = Dictionary(
             uniqueKeysWithValues: BehaviourEntity.allCases.map { ($0, FeatureSample(featureCount: set.views(of: $0).count)) })
         var count = 0
-        try await database.forEachObservedBatch(knownBy: nil, batchRows: FeatureStoreHandlers.historyBatchRows) { batch in
+        try await database.forEachLoggedBatch(knownBy: nil, batchRows: FeatureHistory.batchRows) { batch in
             for item in batch {
-                let transaction = try Transaction(observation: try FeaturesV1.Observation(entry: item.payload))
+                guard case .observed(let observation) = try Payload.decode(FeaturesV1.FeatureEvent.self, item.payload).event else { continue }
+                let transaction = try Transaction(observation: observation)
                 let isWithin = (from.map { transaction.eventTime >= $0 } ?? true) && (to.map { transaction.eventTime < $0 } ?? true)
                 if isWithin, count % BehaviourKeeper.sampleStride == 0 {
                     for (key, values) in engine.known(of: transaction) { samples[key.entity]?.add(values) }

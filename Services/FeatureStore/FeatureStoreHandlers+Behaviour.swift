@@ -75,32 +75,6 @@ extension FeatureStoreHandlers {
         return answers
     }
 
-    /// Observations with the behaviour of what they touch, computed again from the whole log, by the engine that answers online.
-    func writeHistoryWithBehaviour(
-        _ span: (from: Timestamp?, to: Timestamp?), knownBy: Timestamp?,
-        to responses: ResponseWriter<FeaturesV1.GetHistoricalFeaturesResponse>
-    ) async throws {
-        var engine = BehaviourEngine(set: .standard)
-        try await database.forEachObservedBatch(knownBy: knownBy, batchRows: Self.historyBatchRows) { batch in
-            var rows: [FeaturesV1.HistoricalRow] = []
-            for item in batch {
-                let observation = try FeaturesV1.Observation(entry: item.payload)
-                let transaction = try Transaction(observation: observation)
-                guard span.from.map({ transaction.eventTime >= $0 }) ?? true, span.to.map({ transaction.eventTime < $0 }) ?? true else {
-                    engine.remember(transaction)
-                    continue
-                }
-                rows.append(
-                    FeaturesV1.HistoricalRow(
-                        observation: observation, label: item.label.map { .init($0) },
-                        behaviours: engine.observe(transaction).map {
-                            FeaturesV1.EntityFeatures(entity: .init($0.key), found: true, values: $0.values)
-                        }))
-            }
-            if !rows.isEmpty { try await responses.write(FeaturesV1.GetHistoricalFeaturesResponse(rows: rows)) }
-        }
-    }
-
     static func catalogue(of set: BehaviourSet) -> [FeaturesV1.Feature] {
         set.views.map { view in
             FeaturesV1.Feature(

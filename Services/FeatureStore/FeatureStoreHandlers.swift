@@ -10,7 +10,6 @@ import StandardContracts
 /// `vigil.features.v1.FeatureStoreService`.
 struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
     static let maxKeys = 1_000
-    static let historyBatchRows = 1_000
 
     let database: FeatureStoreDatabase
     /// Between calls and the writer: a caller that goes away must not cancel a commit that memory is already ahead of.
@@ -124,18 +123,11 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
         _ request: FeaturesV1.GetHistoricalFeaturesRequest, to responses: ResponseWriter<FeaturesV1.GetHistoricalFeaturesResponse>,
         context: CallContext
     ) async throws {
-        let from = try Self.time(request.from, "from")
-        let to = try Self.time(request.to, "to")
-        let knownBy = try Self.time(request.knownBy, "known_by")
-        if request.withBehaviour { return try await writeHistoryWithBehaviour((from, to), knownBy: knownBy, to: responses) }
-        try await database.forEachHistoricalBatch(from: from, to: to, knownBy: knownBy, batchRows: Self.historyBatchRows) { batch in
-            let rows = try batch.map { item in
-                FeaturesV1.HistoricalRow(
-                    observation: try FeaturesV1.Observation(entry: item.payload),
-                    label: item.label.map { .init($0) })
-            }
-            try await responses.write(FeaturesV1.GetHistoricalFeaturesResponse(rows: rows))
-        }
+        let (from, to) = try Self.span(request.from, request.to)
+        let history = FeatureHistory(
+            database: database, featureSet: featureSet, from: from, to: to, knownBy: try Self.time(request.knownBy, "known_by"),
+            withBehaviour: request.withBehaviour)
+        try await history.forEachBatch { rows in try await responses.write(FeaturesV1.GetHistoricalFeaturesResponse(rows: rows)) }
     }
 
     func getFeatureHealth(
@@ -156,20 +148,15 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
     func setFeatureReference(
         _ request: FeaturesV1.SetFeatureReferenceRequest, context: CallContext
     ) async throws -> FeaturesV1.SetFeatureReferenceResponse {
-        let from = try Self.time(request.from, "from")
-        let to = try Self.time(request.to, "to")
+        let (from, to) = try Self.span(request.from, request.to)
         var sample = FeatureSample(featureCount: featureSet.count)
         try await answeringStoreErrors {
-            try await database.forEachHistoricalBatch(from: from, to: to, knownBy: nil, batchRows: Self.historyBatchRows) { batch in
-                for item in batch {
-                    let observation = try FeaturesV1.Observation(entry: item.payload)
-                    // Values of another feature set are not comparable.
-                    if observation.featureSetVersion == featureSet.version { sample.add(observation.values) }
-                }
+            try await FeatureHistory(database: database, featureSet: featureSet, from: from, to: to).forEachBatch { rows in
+                for row in rows { if let observation = row.observation { sample.add(observation.values) } }
             }
         }
         guard let reference = sample.reference(names: featureSet.names, from: from, to: to) else {
-            throw RPCError(.failedPrecondition, "there are no observations of this feature set in that span")
+            throw RPCError(.failedPrecondition, "there are no observations in that span")
         }
         try await answeringStoreErrors { try await database.setReference(reference, version: featureSet.version) }
         try await answeringStoreErrors { try await behaviourHealth.setReference(from: from, to: to) }
@@ -232,6 +219,17 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
         guard count <= maxKeys else {
             throw RPCError.invalidArgument([FieldViolation(field: field, description: "has more than \(maxKeys) entries")])
         }
+    }
+
+    /// A span of event time, first and end.
+    private static func span(
+        _ from: GoogleProtobuf.Timestamp?, _ to: GoogleProtobuf.Timestamp?
+    ) throws -> (from: Timestamp?, to: Timestamp?) {
+        let span = (from: try time(from, "from"), to: try time(to, "to"))
+        if let from = span.from, let to = span.to, from >= to {
+            throw RPCError.invalidArgument([FieldViolation(field: "to", description: "is not after from")])
+        }
+        return span
     }
 
     private static func time(_ message: GoogleProtobuf.Timestamp?, _ field: String) throws -> Timestamp? {

@@ -50,7 +50,6 @@ extension ObservedTransaction {
     var asObserved: Transaction {
         var payment = transaction
         payment.location = location
-        payment.timeZone = nil
         payment.merchantCategoryCode = nil
         payment.details = nil
         return payment

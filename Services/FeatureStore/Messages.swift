@@ -23,7 +23,7 @@ extension FeaturesV1.Observation {
             channel: .init(transaction.channel), featureSetVersion: version, values: observed.values,
             accountID: transaction.accountID ?? "", cardID: transaction.cardID ?? "",
             counterpartyAccountID: transaction.counterpartyAccountID ?? "", deviceID: transaction.deviceID ?? "",
-            merchantID: transaction.merchantID ?? "")
+            merchantID: transaction.merchantID ?? "", timeZone: transaction.timeZone ?? "")
     }
 }
 
@@ -65,7 +65,7 @@ extension Transaction {
     init(observation: FeaturesV1.Observation) throws {
         try self.init(
             RecordsV1.Transaction(
-                key: observation.key, eventTime: observation.eventTime, customerID: observation.customerID,
+                key: observation.key, eventTime: observation.eventTime, timeZone: observation.timeZone, customerID: observation.customerID,
                 accountID: observation.accountID, cardID: observation.cardID, terminalID: observation.terminalID,
                 counterpartyAccountID: observation.counterpartyAccountID, deviceID: observation.deviceID,
                 channel: observation.channel, amount: observation.amount, location: observation.location, merchantID: observation.merchantID))

@@ -80,24 +80,7 @@ actor ObservationWriter: SnapshottedMemory {
     private func replay(_ payload: [UInt8]) throws {
         let event = try Payload.decode(FeaturesV1.FeatureEvent.self, payload).event
         if let slice = part?.slice { return try replay(event, of: slice) }
-        switch event {
-        case .observed(let message):
-            let transaction = try Transaction(observation: message)
-            var values = message.values
-            // What was computed from the same declarations is not computed again.
-            if message.featureSetVersion == version, values.count == memory.featureSet.count {
-                memory.remember(transaction, values: values)
-            } else {
-                values = memory.observe(transaction).values
-            }
-            window.add(values, at: transaction.eventTime)
-        case .labelled(let message), .labelledEarly(let message): memory.learn(try Label(message))
-        case .terminalPlaced(let message): memory.place(try Terminal(message))
-        case .customerPlaced(let message): memory.place(try Customer(message))
-        // Replicas have been here, and their ring is over: what counts is the whole observation, which comes later.
-        case .customerObserved: break
-        case nil: throw ServiceError("the log holds an entry that this version does not know")
-        }
+        if let (transaction, values) = try memory.replay(event) { window.add(values, at: transaction.eventTime) }
     }
 
     /// How many entries of the log no snapshot holds.

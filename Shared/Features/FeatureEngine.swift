@@ -129,7 +129,7 @@ public struct FeatureEngine: Sendable {
         }
         var values = values
         for step in plan.terminal.steps { values[step.index] = known[step.index] }
-        // The rest of the transaction's own is right already; its clock, among others, is not passed on.
+        // The rest of the transaction's own is right already.
         for step in plan.transactionSteps where step.aggregation == .distanceKilometres { values[step.index] = known[step.index] }
         remember(transaction, values: values, atTerminal: true)
         return values

@@ -36,7 +36,7 @@ import Testing
 
             var offline = 0
             var engine = BehaviourEngine(set: .standard)
-            try await database.forEachObservedBatch(knownBy: nil, batchRows: 64) { batch in
+            try await database.forEachLoggedBatch(knownBy: nil, batchRows: 64) { batch in
                 for item in batch {
                     let transaction = try Transaction(observation: try FeaturesV1.Observation(entry: item.payload))
                     let history = engine.observe(transaction)

@@ -124,7 +124,7 @@ import Testing
                     Label(key: transaction(number).key, isFraud: true, knownAt: Self.start + .days(days), source: "chargeback"))
             }
             try await take(labels, into: writer)
-            var rows: [HistoricalObservation] = []
+            var rows: [HistoricalEntry] = []
             try await database.forEachHistoricalBatch(
                 from: Self.start + .hours(2), to: Self.start + .hours(8), knownBy: Self.start + .days(2), batchRows: 4
             ) { rows += $0 }
@@ -142,7 +142,7 @@ import Testing
                 try await take([.label(label)], into: writer)
             }
             func known(by hours: Int?) async throws -> Bool? {
-                var rows: [HistoricalObservation] = []
+                var rows: [HistoricalEntry] = []
                 try await database.forEachHistoricalBatch(from: nil, to: nil, knownBy: hours.map { Self.start + .hours($0) }, batchRows: 4) {
                     rows += $0
                 }

@@ -172,10 +172,24 @@ struct FeatureStoreDatabase: Sendable {
         return try rows.decode([UInt8].self).reversed()
     }
 
+    /// Whether an observation of a span of event time lacks `mark` in its entry.
+    func holdsObservations(from: Timestamp?, to: Timestamp?, without mark: [UInt8]) async throws -> Bool {
+        let first = PostgresTimestamp(microsecondsSince1970: from?.microseconds ?? .min)
+        let end = PostgresTimestamp(microsecondsSince1970: to?.microseconds ?? .max)
+        let rows = try await pool.query(
+            """
+            SELECT EXISTS (
+                SELECT FROM event_log CROSS JOIN LATERAL unnest(payloads, event_times) AS o (payload, event_time)
+                WHERE last_event_time >= \(first) AND first_event_time < \(end)
+                  AND o.event_time >= \(first) AND o.event_time < \(end) AND position(\(mark) IN o.payload) = 0)
+            """)
+        return try rows.decode(Bool.self).first ?? false
+    }
+
     /// Observations of a span of event time with the labels known by a time, ordered by event time, a batch at a time.
     func forEachHistoricalBatch(
         from: Timestamp?, to: Timestamp?, knownBy: Timestamp?, batchRows: Int,
-        _ body: ([HistoricalObservation]) async throws -> Void
+        _ body: ([HistoricalEntry]) async throws -> Void
     ) async throws {
         let first = PostgresTimestamp(microsecondsSince1970: from?.microseconds ?? .min)
         let end = PostgresTimestamp(microsecondsSince1970: to?.microseconds ?? .max)
@@ -192,16 +206,16 @@ struct FeatureStoreDatabase: Sendable {
                 ORDER BY o.event_time, o.bank_id, o.transaction_id
                 """, batchRows: batchRows
             ) { rows in
-                try await body(try rows.map(HistoricalObservation.init(row:)))
+                try await body(try rows.map(HistoricalEntry.init(row:)))
             }
         }
     }
 }
 
 extension FeatureStoreDatabase {
-    /// All observations in the order in which memory took them in, with the labels known by a time, a batch at a time.
-    func forEachObservedBatch(
-        knownBy: Timestamp?, batchRows: Int, _ body: ([HistoricalObservation]) async throws -> Void
+    /// All of the log in the order in which memory took it in, observations with the labels known by a time, a batch at a time.
+    func forEachLoggedBatch(
+        knownBy: Timestamp?, batchRows: Int, _ body: ([HistoricalEntry]) async throws -> Void
     ) async throws {
         try await pool.withTransaction { transaction in
             try await transaction.stream(
@@ -211,27 +225,26 @@ extension FeatureStoreDatabase {
                 CROSS JOIN LATERAL unnest(payloads, bank_ids, bank_transaction_ids) WITH ORDINALITY
                     AS o (payload, bank_id, transaction_id, place)
                 LEFT JOIN (\(Self.labels(knownBy: knownBy))) l ON l.bank_id = o.bank_id AND l.transaction_id = o.transaction_id
-                WHERE o.bank_id IS NOT NULL
                 ORDER BY block.transaction_id, block.sequence, o.place
                 """, batchRows: batchRows
             ) { rows in
-                try await body(try rows.map(HistoricalObservation.init(row:)))
+                try await body(try rows.map(HistoricalEntry.init(row:)))
             }
         }
     }
 }
 
-/// An observation's entry with its label, if one was known in time.
-struct HistoricalObservation: Sendable {
+/// An entry of the log; that of an observation with its label, if one was known in time.
+struct HistoricalEntry: Sendable {
     let payload: [UInt8]
     let label: Label?
 
     init(row: PostgresRow) throws {
         let (bank, transaction, payload, isFraud, knownAt, source) = try row.decode(
-            String.self, String.self, [UInt8].self, Bool?.self, PostgresTimestamp?.self, String?.self)
+            String?.self, String?.self, [UInt8].self, Bool?.self, PostgresTimestamp?.self, String?.self)
         self.payload = payload
         label =
-            if let isFraud, let knownAt, let source {
+            if let bank, let transaction, let isFraud, let knownAt, let source {
                 Label(
                     key: TransactionKey(bankID: bank, transactionID: transaction), isFraud: isFraud,
                     knownAt: Timestamp(microseconds: knownAt.microsecondsSince1970), source: source)
