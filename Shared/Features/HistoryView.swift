@@ -28,7 +28,10 @@ struct HistoryView {
         return lateness <= FeatureEngine.maxLateness.microseconds ? .max : horizon &- lateness
     }
 
-    /// Of the last event at or before a time, in microseconds since 1970.
+    /// Of the last event, in microseconds since 1970.
+    var newestTime: Int64? { events.count == 0 ? nil : events.time(events.count - 1) }
+
+    /// Of the last event at or before a time.
     func newestTime(notAfter time: Int64) -> Int64? {
         let end = events.endIndex(notAfter: time)
         return end == 0 ? nil : events.time(end - 1)
