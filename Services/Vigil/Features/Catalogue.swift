@@ -29,10 +29,12 @@ struct Catalogue: Codable, Hashable {
     }
 
     struct Change: Codable, Hashable {
-        /// `added`, `removed`, `changed` or `moved`.
+        /// `added`, `removed`, `changed`, `moved`; `recomputed` of all, without a feature's name.
         var kind: String
         var feature: String
         var what: String
+
+        var line: String { feature.isEmpty ? what : "\(kind)  \(feature)\(what.isEmpty ? "" : "  \(what)")" }
     }
 
     var version: String
@@ -43,11 +45,22 @@ struct Catalogue: Codable, Hashable {
 
     var all: [Feature] { features + (behaviours ?? []) }
 
-    /// What is another feature or the same one otherwise; in the order of the names.
+    /// What is another feature or the same one otherwise; in the order of the names. Where all are declared the same and yet have another
+    /// version, as by another clock or delay of labels, one change says so.
     func changes(since old: Catalogue) -> [Change] {
-        let before = Dictionary(old.all.enumerated().map { ($1.name, (place: $0, feature: $1)) }, uniquingKeysWith: { first, _ in first })
+        let changes =
+            Self.changes(of: "feature set", from: (old.version, old.features), to: (version, features))
+            + Self.changes(of: "behaviour", from: (old.behaviourVersion, old.behaviours ?? []), to: (behaviourVersion, behaviours ?? []))
+        return changes.sorted { $0.feature < $1.feature }
+    }
+
+    private typealias Part = (version: String?, features: [Feature])
+
+    private static func changes(of name: String, from old: Part, to new: Part) -> [Change] {
+        let before = Dictionary(
+            old.features.enumerated().map { ($1.name, (place: $0, feature: $1)) }, uniquingKeysWith: { first, _ in first })
         var changes: [Change] = []
-        for (place, feature) in all.enumerated() {
+        for (place, feature) in new.features.enumerated() {
             guard let (oldPlace, was) = before[feature.name] else {
                 changes.append(Change(kind: "added", feature: feature.name, what: ""))
                 continue
@@ -58,9 +71,13 @@ struct Catalogue: Codable, Hashable {
                 changes.append(Change(kind: "moved", feature: feature.name, what: "from \(oldPlace) to \(place)"))
             }
         }
-        let now = Set(all.map(\.name))
-        changes += old.all.filter { !now.contains($0.name) }.map { Change(kind: "removed", feature: $0.name, what: "") }
-        return changes.sorted { $0.feature < $1.feature }
+        let now = Set(new.features.map(\.name))
+        changes += old.features.filter { !now.contains($0.name) }.map { Change(kind: "removed", feature: $0.name, what: "") }
+        if changes.isEmpty, let was = old.version, let version = new.version, was != version {
+            changes.append(
+                Change(kind: "recomputed", feature: "", what: "the same views, computed otherwise: \(name) version \(was) → \(version)"))
+        }
+        return changes
     }
 
     private static func difference(_ old: Feature, _ new: Feature) -> String {

@@ -72,19 +72,31 @@ struct FeaturesCommand: ParsableCommand {
 
     struct Diff: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "What has changed since a list was kept.", discussion: "Exit status 0 when nothing has, 1 when something has.")
+            abstract: "What has changed since a list was kept.",
+            discussion: """
+                Also where all features are declared as before and only computed otherwise, as by another clock or delay of labels. Exit status \
+                as of diff: 0 when nothing has changed, 1 when something has, 2 when that cannot be told, 64 for a wrong command line.
+                """)
         @Argument(help: "What `vigil features list --format json` printed.")
         var before: String
 
         @OptionGroup var target: Target
 
         func run() async throws {
-            guard let data = FileManager.default.contents(atPath: before), let old = try? JSONDecoder().decode(Catalogue.self, from: data)
-            else { throw SuiteConnection.Problem(description: "\(before) is not what `vigil features list --format json` prints") }
-            let changes = try await target.stores.catalogue().changes(since: old)
+            let changes: [Catalogue.Change]
+            do {
+                let text = try OptionFile.text(before, for: "the list")
+                guard let old = try? JSONDecoder().decode(Catalogue.self, from: Data(text.utf8)) else {
+                    throw PlaceFault(description: "\(before) is not what `vigil features list --format json` prints")
+                }
+                changes = try await target.stores.catalogue().changes(since: old)
+            } catch {
+                FileHandle.standardError.write(Data("Error: \(plainFault(error) ?? "\(error)")\n".utf8))
+                throw ExitCode(2)
+            }
             switch target.format {
             case .json: try FeaturesCommand.printJSON(changes)
-            case .text: for change in changes { print("\(change.kind)  \(change.feature)\(change.what.isEmpty ? "" : "  \(change.what)")") }
+            case .text: for change in changes { print(change.line) }
             }
             if !changes.isEmpty { throw ExitCode(1) }
         }
@@ -97,23 +109,26 @@ struct FeaturesCommand: ParsableCommand {
                 PSI is the population stability index over the reference's deciles, its common values and what has no value: above 0.1 look, \
                 above 0.25 it is another population. `vigil features reference` says which span is the reference; one that an earlier release \
                 kept tells no PSI of features of mostly one value until it is set again. Of several replicas each tells of the observations that it has \
-                made, one after another. Exit status 1 when one of them does not answer.
+                made, one after another; JSON is a list of them. Exit status 1 when one of them does not answer.
                 """)
         @OptionGroup var target: Target
 
         func run() async throws {
             var silent: (any Error)?
+            var reports: [HealthReport] = []
             for store in try target.stores.names() {
                 do {
-                    let answer = try await target.stores.call(store) { try await $0.getFeatureHealth(.init(), options: CallOptions(timeout: .seconds(30))) }
-                    let health = HealthReport(answer, of: store)
-                    switch target.format {
-                    case .json: try FeaturesCommand.printJSON(health)
-                    case .text: for line in health.lines { print(line) }
+                    let answer = try await target.stores.call(store) {
+                        try await $0.getFeatureHealth(.init(), options: CallOptions(timeout: .seconds(30)))
                     }
+                    reports.append(HealthReport(answer, of: store))
                 } catch {
                     silent = error
                 }
+            }
+            switch target.format {
+            case .json: try FeaturesCommand.printJSON(reports)
+            case .text: for line in reports.flatMap(\.lines) { print(line) }
             }
             if let silent { throw silent }
         }
