@@ -152,6 +152,9 @@ actor BehaviourKeeper: SnapshottedMemory {
         return engine.refusedCount > 0 && values.contains { $0 == nil } ? nil : values
     }
 
+    /// The first of entities that is not here.
+    func firstUnknown(of keys: [BehaviourKey]) -> BehaviourKey? { keys.first { !engine.keeps($0) } }
+
     /// For metrics.
     var usage: (entities: Int, bytes: Int, refused: Int) { (engine.entityCount, engine.bytes, engine.refusedCount) }
 }

@@ -44,10 +44,7 @@ extension FeatureStoreHandlers {
             case .customerID(let id): observed.append((place, .customer(id)))
             case .terminalID(let id): observed.append((place, .terminal(id)))
             default:
-                guard let key = BehaviourKey(message) else {
-                    throw RPCError.invalidArgument([FieldViolation(field: "entities[\(place)]", description: "names no entity")])
-                }
-                behaving.append((place, key))
+                if let key = BehaviourKey(message) { behaving.append((place, key)) }
             }
         }
         var answers = messages.map { FeaturesV1.EntityFeatures(entity: $0) }
@@ -63,16 +60,25 @@ extension FeatureStoreHandlers {
         }
         if !behaving.isEmpty {
             guard let values = await behaviour.values(of: behaving.map(\.key), at: time) else {
-                let isFull = await behaviour.usage.refused > 0
+                guard await behaviour.isWhole, let unknown = await behaviour.firstUnknown(of: behaving.map(\.key)) else {
+                    throw RPCError(.unavailable, "the behaviour of these entities is still being read from the log")
+                }
                 throw RPCError(
                     .unavailable,
-                    isFull
-                        ? "an entity is not here, and may have found no room: see VIGIL_FEATURES_BEHAVIOUR_MAX_MEBIBYTES"
-                        : "the behaviour of these entities is still being read from the log")
+                    "the \(unknown.entity.rawValue) \(unknown.id)\(unknown.counterparty.isEmpty ? "" : " paying \(unknown.counterparty)") is not here, "
+                        + "and may have found no room: see VIGIL_FEATURES_BEHAVIOUR_MAX_MEBIBYTES")
             }
             for (entity, values) in zip(behaving, values) { tell(entity.place, values) }
         }
         return answers
+    }
+
+    /// That each names an entity that there may be.
+    static func check(_ entities: [FeaturesV1.EntityKey]) throws {
+        let violations = entities.enumerated().flatMap { place, message in
+            message.faults.map { FieldViolation(field: "entities[\(place)]\($0.field)", description: $0.what) }
+        }
+        if !violations.isEmpty { throw RPCError.invalidArgument(violations) }
     }
 
     static func catalogue(of set: BehaviourSet) -> [FeaturesV1.Feature] {
@@ -81,5 +87,26 @@ extension FeatureStoreHandlers {
                 name: view.name, entity: view.entity.rawValue, description: view.description, aggregation: view.aggregation.name,
                 windowSeconds: view.window.microseconds / 1_000_000, owner: view.owner, type: "double")
         }
+    }
+}
+
+extension FeaturesV1.EntityKey {
+    /// What keeps it from naming an entity.
+    fileprivate var faults: [(field: String, what: String)] {
+        let named: KeyValuePairs<String, String>
+        switch entity {
+        case .customerID(let id): named = ["customer_id": id]
+        case .terminalID(let id): named = ["terminal_id": id]
+        case .accountID(let id): named = ["account_id": id]
+        case .cardID(let id): named = ["card_id": id]
+        case .deviceID(let id): named = ["device_id": id]
+        case .merchantID(let id): named = ["merchant_id": id]
+        case .pair(let pair): named = ["pair.account_id": pair.accountID, "pair.counterparty_account_id": pair.counterpartyAccountID]
+        case .cell(let quadkey):
+            let isOne = quadkey.utf8.count == BehaviourEngine.cellZoom && quadkey.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "3")).contains($0) }
+            return isOne ? [] : [(".cell", "is not the quadkey of a square at zoom level \(BehaviourEngine.cellZoom)")]
+        case nil: return [("", "names no entity")]
+        }
+        return named.filter(\.value.isEmpty).map { (".\($0.key)", "is missing") }
     }
 }

@@ -84,6 +84,7 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
     func getFeatures(_ request: FeaturesV1.GetFeaturesRequest, context: CallContext) async throws -> FeaturesV1.GetFeaturesResponse {
         try Self.check(count: request.keys.count, "keys")
         try Self.check(count: request.entities.count, "entities")
+        try Self.check(request.entities)
         try check(generation: request.ringGeneration)
         let keys = request.keys.map(TransactionKey.init)
         let found = try await answeringStoreErrors { try await database.observations(of: keys) }

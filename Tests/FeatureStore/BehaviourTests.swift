@@ -3,6 +3,7 @@ import EventLog
 import Features
 import Foundation
 import Postgres
+import RPC
 import RecordCoding
 import Records
 import TestSupport
@@ -150,6 +151,18 @@ import Testing
             let count = try #require(after.first { $0.name == "device_count_10m" })
             #expect(count.stabilityIndex == 0, "the same payments")
             #expect(count.nullRate == count.referenceNullRate)
+        }
+    }
+
+    @Test func aKeyThatNamesNoEntityIsToldByItsField() {
+        let good: [FeaturesV1.EntityKey.Entity] = [.customerID("C"), .cell("12302130213021"), .pair(.init(accountID: "A", counterpartyAccountID: "B"))]
+        #expect(throws: Never.self) { try FeatureStoreHandlers.check(good.map { .init(entity: $0) }) }
+        for (entity, field) in [
+            (.cell("hello"), "entities[1].cell"), (.cardID(""), "entities[1].card_id"), (nil, "entities[1]"),
+            (.pair(.init(accountID: "A")), "entities[1].pair.counterparty_account_id"),
+        ] as [(FeaturesV1.EntityKey.Entity?, String)] {
+            let error = #expect(throws: RPCError.self) { try FeatureStoreHandlers.check([.init(entity: good[0]), .init(entity: entity)]) }
+            #expect(error?.fieldViolations.map(\.field) == [field])
         }
     }
 }
