@@ -23,15 +23,7 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
     func observe(_ request: FeaturesV1.ObserveRequest, context: CallContext) async throws -> FeaturesV1.ObserveResponse {
         try Self.check(count: request.transactions.count, "transactions")
         try check(generation: request.ringGeneration)
-        var transactions: [Transaction] = []
-        transactions.reserveCapacity(request.transactions.count)
-        for (index, message) in request.transactions.enumerated() {
-            do {
-                transactions.append(try Transaction(message))
-            } catch {
-                throw error.rpcError(within: "transactions[\(index)]")
-            }
-        }
+        let transactions = try Self.accepted(request.transactions)
         for (index, transaction) in transactions.enumerated() {
             guard let replica, !replica.slice.owns(customer: transaction.customerID) else { continue }
             throw replica.isElsewhere("the customer of transactions[\(index)]", replica.slice.ring.owner(ofCustomer: transaction.customerID))
@@ -56,6 +48,27 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
             response.positions = Self.positions(of: observed)
             return response
         }
+    }
+
+    /// Transactions of a call, checked as the gateway checks them; what its log brings later has been.
+    static func accepted(_ messages: [RecordsV1.Transaction]) throws(RPCError) -> [Transaction] {
+        // What the gateway has just accepted by its clock is not refused for ours.
+        let now = Timestamp.now() + RecordLimits.maxClockSkew
+        var transactions: [Transaction] = []
+        transactions.reserveCapacity(messages.count)
+        for (index, message) in messages.enumerated() {
+            do throws(InvalidRecord) {
+                var transaction = try Transaction(message)
+                // No feature rests on them, and the gateway's are tokens, which nobody can check.
+                transaction.details = nil
+                let violations = transaction.validate(now: now)
+                guard violations.isEmpty else { throw InvalidRecord(violations) }
+                transactions.append(transaction)
+            } catch {
+                throw error.rpcError(within: "transactions[\(index)]")
+            }
+        }
+        return transactions
     }
 
     private static func positions(of observed: [EncodedObservation]) -> [EventLogV1.LogRun] {

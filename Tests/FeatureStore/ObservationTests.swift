@@ -2,6 +2,7 @@ import Contracts
 import EventLog
 import Features
 import Postgres
+import RPC
 import RecordCoding
 import Records
 import TestSupport
@@ -36,6 +37,32 @@ import Testing
     private func take(_ changes: [FeatureChange], into writer: ObservationWriter) async throws {
         let batch = LogConsumer.Batch<FeatureChange?>(following: .start, events: [])
         try await writer.take(batch) { _ in changes }
+    }
+
+    @Test func callsAreCheckedAsTheGatewayChecksThem() throws {
+        func fields(_ change: (inout Transaction) -> Void) throws -> [String] {
+            var changed = transaction(1)
+            changed.location = Coordinate(latitude: 17, longitude: 78)
+            change(&changed)
+            do {
+                _ = try FeatureStoreHandlers.accepted([.init(transaction(0)), .init(changed)])
+                return []
+            } catch {
+                #expect(error.code == .invalidArgument)
+                return error.fieldViolations.map(\.field)
+            }
+        }
+        #expect(try fields { _ in } == [])
+        #expect(try fields { $0.eventTime = Timestamp.now() + .days(1) } == ["transactions[1].event_time"])
+        #expect(try fields { $0.eventTime = Timestamp(seconds: 1) } == ["transactions[1].event_time"])
+        #expect(try fields { $0.amount.minorUnits = -1 } == ["transactions[1].amount.minor_units"])
+        #expect(try fields { $0.amount.minorUnits = .max } == ["transactions[1].amount.minor_units"])
+        #expect(try fields { $0.location = Coordinate(latitude: 91, longitude: .nan) } == [
+            "transactions[1].location.latitude", "transactions[1].location.longitude",
+        ])
+        #expect(try fields { $0.cardID = String(repeating: "4", count: 200) } == ["transactions[1].card_id"])
+        // Tokens, as the gateway sends them.
+        #expect(try fields { $0.details = TransactionDetails(ipAddress: "i.token", email: "e.token", phone: "p.token") } == [])
     }
 
     @Test func observingAgainReturnsTheFirstFeatures() async throws {

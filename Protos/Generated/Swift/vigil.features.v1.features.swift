@@ -11,7 +11,8 @@ public enum FeaturesV1 {}
 extension FeaturesV1 {
     /// `vigil.features.v1.ObserveRequest`
     public struct ObserveRequest: Message {
-        /// At most 1,000, in the order in which they happened as far as known.
+        /// At most 1,000, in the order in which they happened as far as known. Checked as the gateway checks them: what it would refuse is
+        /// INVALID_ARGUMENT, with the fields.
         public var transactions: [RecordsV1.Transaction] = []
         /// Of the ring by which the caller chose this replica; 0 where there is one store. Another than the store's own is FAILED_PRECONDITION, and
         /// so is a customer that another replica keeps.
