@@ -144,7 +144,7 @@ struct PlainPayments {
     @inline(__always)
     private func money(_ bytes: UnsafeBufferPointer<UInt8>) -> Money? {
         guard let money = try? Money(decimal: bytes, decimalPoint: decimalPoint, currency: currency), money.minorUnits >= 0,
-            money.minorUnits <= RecordLimits.maxAmountMinorUnits
+            !RecordLimits.isTooLarge(money)
         else { return nil }
         return money
     }

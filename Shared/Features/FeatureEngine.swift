@@ -11,8 +11,8 @@ public import Records
 ///
 /// Times are those of the events, not of arrival: a late transaction sees what was before it and lands in the right windows of what comes
 /// after. One that comes later than ``maxLateness`` finds less than that, and windows that reach beyond what is kept are NaN. A transaction
-/// must be observed once; whoever may send it twice keeps track. Amounts of one customer are compared as numbers, so they should be in one
-/// currency.
+/// must be observed once; whoever may send it twice keeps track. Amounts of one customer are compared and added as numbers, so they should
+/// be in one currency.
 public struct FeatureEngine: Sendable {
     public let set: FeatureSet
     /// How far behind the entity's newest transaction one may come and still find the history it needs.
@@ -361,6 +361,10 @@ public struct FeatureEngine: Sendable {
         transactionIndex.customer(of: fingerprint) { customers[$0].events.index(of: fingerprint) != nil }
     }
 
-    /// An amount in ten-thousandths of its major unit; no currency has more decimals.
-    static func ticks(_ money: Money) -> Int64 { money.minorUnits &* (10_000 / money.currency.minorUnitsPerMajor) }
+    /// An amount in ten-thousandths of its major unit; no currency has more decimals. Nothing for less than nothing, and no more than fits:
+    /// logs may hold amounts from before these were checked.
+    static func ticks(_ money: Money) -> Int64 {
+        let (ticks, overflow) = max(0, money.minorUnits).multipliedReportingOverflow(by: 10_000 / money.currency.minorUnitsPerMajor)
+        return overflow ? .max : ticks
+    }
 }

@@ -66,11 +66,12 @@ struct HistoryView {
     @inline(__always)
     func ticks(before index: Int) -> Int64 { index == 0 ? events.baseTicks : events.cumulativeTicks(index - 1) }
 
-    /// The sum of amounts of a range of events, in ten-thousandths of the major unit.
+    /// The sum of amounts of a range of events, in ten-thousandths of the major unit. No amount is negative, so the difference of two wrapped
+    /// sums is right up to 2^64: 184 of the largest payments that there may be.
     @inline(__always)
-    func ticks(in range: Range<Int>) -> Int64 {
+    func ticks(in range: Range<Int>) -> UInt64 {
         guard !range.isEmpty else { return 0 }
-        return events.cumulativeTicks(range.upperBound - 1) &- ticks(before: range.lowerBound)
+        return UInt64(bitPattern: events.cumulativeTicks(range.upperBound - 1) &- ticks(before: range.lowerBound))
     }
 
     /// As `find(_:at:into:)`, where it was asked before at an earlier time and little has happened since: each index is looked for from the

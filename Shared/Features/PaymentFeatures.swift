@@ -61,10 +61,11 @@ extension FeatureSet {
                 description: "Payments of the \(who) in the last \(span)", reason: "\(who) had {} payments in the last \(span)"),
             .init(
                 name: "\(who)_sum_\(days)d", entity: entity, aggregation: .sum, window: .days(days),
-                description: "Sum of the \(who)'s payments in the last \(span)", reason: "\(who)'s payments in the last \(span) sum to {}"),
+                description: "Sum of the \(who)'s payments in the last \(span), amounts of all currencies added as numbers",
+                reason: "\(who)'s payments in the last \(span) sum to {}"),
             .init(
                 name: "\(who)_mean_\(days)d", entity: entity, aggregation: .mean, window: .days(days),
-                description: "Mean of the \(who)'s payments in the last \(span)",
+                description: "Mean of the \(who)'s payments in the last \(span), amounts of all currencies taken as numbers",
                 reason: "\(who)'s payments in the last \(span) average {}"),
         ]
     }

@@ -26,8 +26,14 @@ public enum RecordLimits {
     public static let maxPolygonRings = 256
     public static let maxPolygonVertices = 20_000
     public static let maxReasons = 32
-    /// 10^15 minor units: ten trillion euros. More is a fault in the data.
+    /// 10^15 minor units, and in no currency more than 10^13 major ones: ten trillion euros or yen. More is a fault in the data.
     public static let maxAmountMinorUnits: Int64 = 1_000_000_000_000_000
+    public static let maxAmountMajorUnits: Int64 = 10_000_000_000_000
+
+    @inline(__always)
+    public static func isTooLarge(_ amount: Money) -> Bool {
+        amount.minorUnits > maxAmountMinorUnits || amount.minorUnits > maxAmountMajorUnits * amount.currency.minorUnitsPerMajor
+    }
     /// How far a sender's clock may run ahead of ours.
     public static let maxClockSkew = TimeSpan.minutes(10)
     /// 1990-01-01T00:00:00Z. An earlier time is a fault in the data, most often an empty field read as zero.
@@ -83,7 +89,7 @@ struct Checker {
     mutating func amount(_ field: @autoclosure () -> String, _ value: Money?) {
         guard let value else { return }
         if value.minorUnits < 0 { fail(field() + ".minor_units", "is negative") }
-        if value.minorUnits > RecordLimits.maxAmountMinorUnits { fail(field() + ".minor_units", "is too large") }
+        if RecordLimits.isTooLarge(value) { fail(field() + ".minor_units", "is too large") }
     }
 
     mutating func place(_ field: @autoclosure () -> String, _ value: Coordinate?) {

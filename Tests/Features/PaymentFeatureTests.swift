@@ -73,6 +73,20 @@ import Testing
         #expect(after["customer_unusual_share_7d"] == 3.0 / 3_008)
     }
 
+    @Test func `sums of the largest payments are not negative`() {
+        var engine = FeatureEngine(set: .payments)
+        for number in 0..<150 {
+            engine.observe(payment("\(number)", at: start + .minutes(number), cents: RecordLimits.maxAmountMinorUnits))
+        }
+        let values = engine.features(of: payment("next", at: start + .minutes(150)))
+        #expect(values["customer_sum_1d"] == 1.5e15)
+        #expect(values["customer_mean_1d"] == 1e13)
+        // From before amounts were checked.
+        engine.observe(payment("negative", at: start + .days(3), cents: .min))
+        engine.observe(payment("too large", at: start + .days(3), cents: .max))
+        #expect(engine.features(of: payment("next", at: start + .days(3)))["customer_sum_1d"] == Double(Int64.max) / 10_000)
+    }
+
     @Test func `visits to a terminal are counted among many payments`() {
         var engine = FeatureEngine(set: .payments)
         for number in 0..<1_000 {

@@ -52,6 +52,11 @@ import Testing
         #expect(fields { $0.deviceID = "a\u{85}b" } == ["device_id"])
         #expect(fields { $0.amount.minorUnits = -1 } == ["amount.minor_units"])
         #expect(fields { $0.amount.minorUnits = .max } == ["amount.minor_units"])
+        #expect(fields { $0.amount = Money(minorUnits: 1_000_000_000_000_000, currency: .eur) }.isEmpty)
+        #expect(fields { $0.amount = Money(minorUnits: 1_000_000_000_000_001, currency: .eur) } == ["amount.minor_units"])
+        // Ten trillion in a currency without decimals too.
+        #expect(fields { $0.amount = Money(minorUnits: 10_000_000_000_000, currency: Currency("JPY")!) }.isEmpty)
+        #expect(fields { $0.amount = Money(minorUnits: 10_000_000_000_001, currency: Currency("JPY")!) } == ["amount.minor_units"])
         #expect(fields { $0.location?.latitude = 90.01 } == ["location.latitude"])
         #expect(fields { $0.location?.longitude = .nan } == ["location.longitude"])
     }
