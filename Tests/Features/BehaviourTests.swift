@@ -62,6 +62,34 @@ import Testing
         #expect(engine.values(of: BehaviourKey(.pair, "exit", paying: "mule"), at: Self.start) == nil)
     }
 
+    @Test func whatAnAccountPaysItselfDoesNotGoAnywhereAndAnUnknownOtherDoesNotCount() throws {
+        var engine = BehaviourEngine(set: .standard)
+        let account = BehaviourKey(.account, "A")
+        engine.remember(payment(0, after: 0, from: "B", to: "A", cents: 10_000))
+        engine.remember(payment(1, after: 1, from: "A", to: "A", cents: 10_000))
+        #expect(try value("account_out_sum_1d", of: account, in: engine, after: 2) == 0)
+        #expect(try value("account_in_sum_1d", of: account, in: engine, after: 2) == 100)
+        #expect(try value("account_pass_through_1d", of: account, in: engine, after: 2) == 0)
+        #expect(try value("account_fan_out_1d", of: account, in: engine, after: 2) == 0)
+        #expect(engine.values(of: BehaviourKey(.pair, "A", paying: "A"), at: Self.start + .seconds(2)) == nil)
+
+        engine.remember(payment(2, after: 2, from: "A", card: "K"))
+        #expect(try value("account_fan_out_1d", of: account, in: engine, after: 3) == 0)
+        #expect(try value("account_out_count_1h", of: account, in: engine, after: 3) == 1)
+        #expect(try value("card_terminals_1h", of: BehaviourKey(.card, "K"), in: engine, after: 3) == 0)
+        engine.remember(payment(3, after: 3, from: "A", card: "K", terminal: "T"))
+        #expect(try value("account_fan_out_1d", of: account, in: engine, after: 3) == 1)
+        #expect(try value("card_terminals_1h", of: BehaviourKey(.card, "K"), in: engine, after: 3) == 1)
+    }
+
+    @Test func sumsOfTheLargestPaymentsAreNotNegative() throws {
+        var engine = BehaviourEngine(set: .standard)
+        for number in 0..<300 { engine.remember(payment(number, after: Double(number), from: "A", to: "B", cents: RecordLimits.maxAmountMinorUnits)) }
+        let account = BehaviourKey(.account, "A")
+        #expect(try value("account_out_sum_1d", of: account, in: engine, after: 99) == 1e15)
+        #expect(try value("account_out_sum_1d", of: account, in: engine, after: 299) == Double(UInt64.max) / 10_000)
+    }
+
     @Test func cardsDevicesMerchantsAndCellsCountWhomTheyMeet() throws {
         var engine = BehaviourEngine(set: .standard)
         let place = Coordinate(latitude: 17.38, longitude: 78.48)
@@ -120,7 +148,7 @@ import Testing
                     payments.filter { payment in
                         let mine = direction == .out ? payment.accountID : payment.counterpartyAccountID
                         let isOwn = payment.accountID == payment.counterpartyAccountID
-                        return mine == account && !(isOwn && direction == .in) && payment.eventTime > end - window
+                        return mine == account && !isOwn && payment.eventTime > end - window
                     }.map(\.amount.amount)
                 }
                 switch view.aggregation {

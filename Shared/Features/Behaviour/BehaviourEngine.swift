@@ -29,7 +29,7 @@ public struct BehaviourKey: Sendable, Hashable {
 ///
 /// Times are those of the events: a late payment sees what was before it, and lands in the right windows of what comes after. Of times
 /// further behind an entity's newest payment than ``maxLateness``, windows that reach beyond what is kept are NaN. Amounts of one entity
-/// are compared as numbers, so they should be in one currency.
+/// are compared and added as numbers, so they should be in one currency.
 public struct BehaviourEngine: Sendable {
     public static let cellZoom = 14
     /// How far behind an entity's newest payment one may come and still find the history it needs.
@@ -119,18 +119,19 @@ public struct BehaviourEngine: Sendable {
     private struct Touch {
         let key: BehaviourKey
         let direction: BehaviourDirection
-        /// Who or what is on the other side.
-        let other: String
+        /// Who or what is on the other side, where that is known and asked for.
+        let other: String?
     }
 
     private static func touches(of transaction: Transaction) -> [Touch] {
         var touches: [Touch] = []
-        let (payer, payee) = (transaction.accountID, transaction.counterpartyAccountID)
-        let place = transaction.terminalID ?? ""
-        if let payer { touches.append(Touch(key: .init(.account, payer), direction: .out, other: payee ?? place)) }
+        let (payer, payee, place) = (transaction.accountID, transaction.counterpartyAccountID, transaction.terminalID)
         // Money that an account pays itself does not go anywhere.
-        if let payee, payee != payer { touches.append(Touch(key: .init(.account, payee), direction: .in, other: payer ?? transaction.customerID)) }
-        if let payer, let payee { touches.append(Touch(key: .init(.pair, payer, paying: payee), direction: .out, other: "")) }
+        if payer == nil || payer != payee {
+            if let payer { touches.append(Touch(key: .init(.account, payer), direction: .out, other: payee ?? place)) }
+            if let payee { touches.append(Touch(key: .init(.account, payee), direction: .in, other: payer ?? transaction.customerID)) }
+            if let payer, let payee { touches.append(Touch(key: .init(.pair, payer, paying: payee), direction: .out, other: nil)) }
+        }
         if let card = transaction.cardID { touches.append(Touch(key: .init(.card, card), direction: .out, other: place)) }
         if let device = transaction.deviceID {
             touches.append(Touch(key: .init(.device, device), direction: .out, other: transaction.customerID))
@@ -204,16 +205,16 @@ struct BehaviourHistory: Sendable {
     struct Event: Sendable {
         let time: Int64
         let ticks: Int64
-        /// A hash of the other side; its lowest bit says which way the money went.
+        /// A hash of the other side, zero where that is unknown; its lowest bit says which way the money went.
         let otherAndDirection: UInt64
 
         /// The hash must be the same in every process, so its key is no secret; what is hashed are tokens, which nobody can choose.
         private static let hash = SipHash(key0: 0x7669_6769_6c20_6265, key1: 0x6861_7669_6f75_7273)
 
-        init(time: Int64, ticks: Int64, other: String, direction: BehaviourDirection) {
+        init(time: Int64, ticks: Int64, other: String?, direction: BehaviourDirection) {
             self.time = time
             self.ticks = ticks
-            otherAndDirection = Event.hash.hash(other) & ~1 | (direction == .in ? 1 : 0)
+            otherAndDirection = (other.map { Event.hash.hash($0) } ?? 0) & ~1 | (direction == .in ? 1 : 0)
         }
 
         init(time: Int64, ticks: Int64, otherAndDirection: UInt64) {
@@ -294,15 +295,19 @@ struct BehaviourHistory: Sendable {
         return events[start..<end].lazy.filter { $0.direction == direction }
     }
 
-    /// Exact, since it is of whole numbers.
+    /// Exact, since it is of whole numbers; no more than fits.
     private func sum(_ direction: BehaviourDirection, _ window: Int64, _ time: Int64) -> Double {
-        Double(events(direction, window, time).reduce(Int64(0)) { $0 &+ $1.ticks }) / Histories.ticksPerUnit
+        let sum = events(direction, window, time).reduce(UInt64(0)) { sum, event in
+            let (larger, overflow) = sum.addingReportingOverflow(UInt64(clamping: event.ticks))
+            return overflow ? .max : larger
+        }
+        return Double(sum) / Histories.ticksPerUnit
     }
 
     private func distinct(_ direction: BehaviourDirection, _ window: Int64, _ time: Int64) -> Double {
         var first: UInt64?
         var sketch: HyperLogLog?
-        for event in events(direction, window, time) where event.other != first {
+        for event in events(direction, window, time) where event.other != 0 && event.other != first {
             if let first {
                 if sketch == nil {
                     sketch = HyperLogLog()

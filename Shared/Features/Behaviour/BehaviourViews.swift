@@ -106,8 +106,8 @@ public enum BehaviourAggregation: Sendable, Hashable {
     case mean(BehaviourDirection)
     /// NaN without payments.
     case max(BehaviourDirection)
-    /// How many different others: whom an account pays or is paid by, where a card is used, who uses a device, pays a merchant or pays in a cell. By
-    /// HyperLogLog: exact or nearly so up to some hundred, within 2.3 % (one standard deviation) beyond.
+    /// How many different others: whom an account pays or is paid by, where a card is used, who uses a device, pays a merchant or pays in a cell.
+    /// An other that is not known does not count. By HyperLogLog: exact or nearly so up to some hundred, within 2.3 % (one standard deviation) beyond.
     case distinct(BehaviourDirection)
     /// The sum of amounts, each halved for every window that has passed since; over four windows.
     case decayed(BehaviourDirection)
@@ -130,6 +130,13 @@ public enum BehaviourAggregation: Sendable, Hashable {
         case .share(let direction, let window): "share \(direction.rawValue) of \(window.microseconds / 1_000_000) s"
         case .secondsSince(let direction): "seconds since \(direction.rawValue)"
         case .passThrough: "pass-through"
+        }
+    }
+
+    var readsAmounts: Bool {
+        switch self {
+        case .sum, .mean, .max, .decayed, .share, .passThrough: true
+        case .count, .distinct, .secondsSince: false
         }
     }
 
@@ -160,7 +167,7 @@ public struct BehaviourView: Sendable, Hashable {
         self.name = "\(entity.rawValue)_\(name)"
         self.aggregation = aggregation
         self.window = window
-        self.description = description
+        self.description = aggregation.readsAmounts ? "\(description), amounts of all currencies taken as numbers" : description
         self.owner = owner
     }
 }
@@ -172,7 +179,7 @@ public struct BehaviourSet: Sendable, Hashable {
     public let version: String
 
     /// Raised whenever the engine computes another value from the same declaration.
-    static let engineRevision = 1
+    static let engineRevision = 2
 
     /// - Precondition: names are unique; windows are a minute to 90 days.
     public init(views: [BehaviourView]) {
