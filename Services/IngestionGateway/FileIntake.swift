@@ -20,6 +20,7 @@ struct FileIntake: Sendable {
     let database: FileDatabase
     /// What a bank sends is full of identifiers, so the pieces are kept sealed.
     let vault: Vault
+    let metrics: IntakeMetrics
 
     /// What a client is told of a file; nil for one never begun.
     func state(of name: FileName) async throws -> IngestionV1.ImportFileResponse? {
@@ -93,7 +94,7 @@ struct FileIntake: Sendable {
             try await database.discard(file.name)
             throw Self.invalid("header.content_sha256", "is not the hash of what was sent; send the file again from the beginning")
         }
-        let tally = Tally()
+        let tally = Tally(metrics.fileRows(file.mapping.kind.recordName))
         let window = Window(size: Self.maxRowsInFlight)
         var problem = ""
         do {
@@ -199,11 +200,15 @@ private final class Tally: Sendable {
     }
 
     private let state = Mutex(State())
+    private let metrics: IntakeMetrics.FileRows
+
+    init(_ metrics: IntakeMetrics.FileRows) { self.metrics = metrics }
 
     var response: IngestionV1.ImportFileResponse { state.withLock { $0.response } }
     var failure: RPCError? { state.withLock { $0.failure } }
 
     func add(_ outcome: RowOutcome, row: Int) {
+        metrics.count(outcome)
         state.withLock { state in
             state.response.rows += 1
             switch outcome {

@@ -21,6 +21,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
     let quotas: Quotas
     let retentionDays: Int?
     let limits: IntakeLimits
+    let metrics: IntakeMetrics
     /// Counting reads whole tables.
     private let counts = SharedAnswer<IngestionDatabase.Counts>()
 
@@ -37,6 +38,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
             throw error.rpcError(within: "transaction")
         }
         if let wait = quotas.take(transaction.key.bankID) {
+            metrics.overQuota(IntakeMetrics.transaction, isRefused: true)
             throw RPCError.resourceExhausted("the bank's quota is used up", retryAfter: wait)
         }
         switch await transactions.answer({ prepared(transaction, complete: $0) }) {
@@ -54,7 +56,9 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         let sender = try Sender(context)
         try await answerEach(requests, to: responses, admit: {
             // A stream above its quota is read more slowly, and flow control holds the client back.
-            quotas.take(sender.id)
+            let wait = quotas.take(sender.id)
+            if wait != nil { metrics.overQuota(IntakeMetrics.transaction, isRefused: false) }
+            return wait
         }, handle: { (request, answers: Answers<StreamAnswer>) -> Held? in
             let sequence = request.sequence
             do throws(InvalidRecord) {
@@ -81,11 +85,16 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
     }
 
     private func accept(_ message: RecordsV1.Transaction?, from sender: Sender) throws(InvalidRecord) -> Transaction {
-        guard let message else { throw InvalidRecord([Violation(field: "", reason: "is missing")]) }
-        let transaction = try Transaction(message, sender: sender.bankID)
-        let violations = transaction.validate(now: .now())
-        guard violations.isEmpty else { throw InvalidRecord(violations) }
-        return transaction
+        do throws(InvalidRecord) {
+            guard let message else { throw InvalidRecord([Violation(field: "", reason: "is missing")]) }
+            let transaction = try Transaction(message, sender: sender.bankID)
+            let violations = transaction.validate(now: .now())
+            guard violations.isEmpty else { throw InvalidRecord(violations) }
+            return transaction
+        } catch {
+            metrics.count(.invalid)
+            throw error
+        }
     }
 
     // MARK: Everything else
@@ -146,6 +155,17 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
 
     private func accept(_ record: IngestionV1.ImportRecordsRequest.Record?, from sender: Sender) throws(InvalidRecord) -> StorableRecord {
         let incoming: IncomingRecord
+        do throws(InvalidRecord) {
+            incoming = try Self.checked(record, from: sender)
+        } catch {
+            metrics.count(.invalid, of: record?.fieldName ?? IntakeMetrics.unknown)
+            throw error
+        }
+        return storable(incoming, from: sender)
+    }
+
+    private static func checked(_ record: IngestionV1.ImportRecordsRequest.Record?, from sender: Sender) throws(InvalidRecord) -> IncomingRecord {
+        let incoming: IncomingRecord
         switch record {
         case .label(let message): incoming = .label(try Label(message, sender: sender.bankID))
         case .complaint(let message): incoming = .complaint(try Complaint(message, reporter: sender.reporter))
@@ -158,7 +178,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         }
         let violations = incoming.validate(now: .now())
         guard violations.isEmpty else { throw InvalidRecord(violations) }
-        return storable(incoming, from: sender)
+        return incoming
     }
 
     /// A valid record, ready to be stored.

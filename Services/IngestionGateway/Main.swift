@@ -30,16 +30,21 @@ enum IngestionGateway {
                 let decider = Decider(
                     stores: stores, models: ModelsV1.ModelService.Client(models),
                     timeout: .seconds(configuration.decisionTimeoutSeconds), logger: runtime.logger)
+                let metrics = IntakeMetrics(runtime.metrics)
                 let transactions = TransactionPipeline(
-                    database: database, keeper: keeper, decider: decider, limits: configuration.limits, logger: runtime.logger)
-                let files = FileIntake(database: FileDatabase(pool: pool), vault: vault)
-                let records = RecordPipeline(database: database, keeper: keeper, limits: configuration.limits, logger: runtime.logger)
+                    database: database, keeper: keeper, decider: decider, limits: configuration.limits, metrics: metrics, logger: runtime.logger)
+                let files = FileIntake(database: FileDatabase(pool: pool), vault: vault, metrics: metrics)
+                let records = RecordPipeline(
+                    database: database, keeper: keeper, limits: configuration.limits, metrics: metrics, logger: runtime.logger)
+                metrics.tellWaiting(in: .transactions) { transactions.waitingItems }
+                metrics.tellWaiting(in: .records) { records.waitingItems }
                 try await runtime.serve(
                     services: [
                         IngestionGatewayHandlers(
                             database: database, transactions: transactions, records: records, privacy: privacy,
                             files: files, keeper: keeper, tokeniser: tokens.tokeniser,
-                            quotas: configuration.quotas, retentionDays: configuration.retentionDays, limits: configuration.limits)
+                            quotas: configuration.quotas, retentionDays: configuration.retentionDays, limits: configuration.limits,
+                            metrics: metrics)
                     ],
                     background: [
                         .init("transactions") { await transactions.run() },

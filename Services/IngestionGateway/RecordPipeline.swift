@@ -22,21 +22,36 @@ enum RecordAnswer: Sendable {
 /// Makes everything but transactions durable, a batch at a time in the order of arrival.
 final class RecordPipeline: Sendable {
     private let batcher: Batcher<StorableRecord, RecordAnswer>
+    private let metrics: IntakeMetrics
 
-    init(database: IngestionDatabase, keeper: IdentifierKeeper, limits: IntakeLimits, logger: Logger) {
+    init(database: IngestionDatabase, keeper: IdentifierKeeper, limits: IntakeLimits, metrics: IntakeMetrics, logger: Logger) {
+        self.metrics = metrics
         batcher = Batcher(limits: BatchLimits(maxBatchItems: limits.maxBatchItems, maxQueuedItems: limits.maxQueuedItems)) { batch in
+            let start = ContinuousClock.now
             do {
-                return try await Self.store(batch, database, keeper)
+                let answers = try await Self.store(batch, database, keeper)
+                metrics.committed(batch.count, of: .records, since: start)
+                metrics.count(batch, answers)
+                return answers
             } catch {
+                for storable in batch { metrics.count(.failed, of: storable.record.kind.rawValue) }
                 logger.error("records could not be stored", metadata: ["count": "\(batch.count)", "reason": "\(error)"])
                 throw RPCError(.unavailable, "the record could not be stored; send it again")
             }
         }
     }
 
+    /// How many wait for a commit.
+    var waitingItems: Int { batcher.waitingItems }
+
     func store(_ record: StorableRecord) async throws -> RecordAnswer {
-        guard let answer = try await batcher.submit([record]).first else { throw BatchError.incomplete }
-        return answer
+        do {
+            guard let answer = try await batcher.submit([record]).first else { throw BatchError.incomplete }
+            return answer
+        } catch let error as BatchError {
+            metrics.count(error == .full ? .overloaded : .failed, of: record.record.kind.rawValue)
+            throw error
+        }
     }
 
     /// Where too much waits already, the caller waits too.
@@ -99,6 +114,19 @@ final class RecordPipeline: Sendable {
             return made.eventTime.flatMap { Timestamp($0) }.map { label.knownAt + dayOfLabel <= $0 } ?? false
         }
         return Set(premature.keys)
+    }
+}
+
+extension IntakeMetrics {
+    fileprivate func count(_ batch: [StorableRecord], _ answers: [RecordAnswer]) {
+        for (storable, answer) in zip(batch, answers) {
+            let outcome: Outcome =
+                switch answer {
+                case .stored(let outcome): outcome == .accepted ? .accepted : .duplicate
+                case .refused: .conflict
+                }
+            count(outcome, of: storable.record.kind.rawValue)
+        }
     }
 }
 

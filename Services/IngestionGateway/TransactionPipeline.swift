@@ -85,6 +85,7 @@ final class TransactionPipeline: Sendable {
     /// What lies in the log and is no movement of money, for readers of movements alone.
     let plain = KnownRuns()
     let decider: Decider
+    private let metrics: IntakeMetrics
     private let logger: Logger
     private let maxBatchItems: Int
     private let commits: BatchQueue<IncomingTransaction>
@@ -93,10 +94,13 @@ final class TransactionPipeline: Sendable {
     private let commitTurns = Turns()
     private let scoreTurns = Turns()
 
-    init(database: IngestionDatabase, keeper: IdentifierKeeper, decider: Decider, limits: IntakeLimits, logger: Logger) {
+    init(
+        database: IngestionDatabase, keeper: IdentifierKeeper, decider: Decider, limits: IntakeLimits, metrics: IntakeMetrics, logger: Logger
+    ) {
         self.database = database
         self.keeper = keeper
         self.decider = decider
+        self.metrics = metrics
         self.logger = logger
         maxBatchItems = limits.maxBatchItems
         commits = BatchQueue(limits: BatchLimits(maxBatchItems: limits.maxCommitItems, maxQueuedItems: limits.maxQueuedItems))
@@ -105,11 +109,15 @@ final class TransactionPipeline: Sendable {
         scores = BatchQueue(limits: BatchLimits(maxBatchItems: 1, maxQueuedItems: Self.batchesBetweenStages))
     }
 
+    /// How many wait for a commit.
+    var waitingItems: Int { commits.waitingItems }
+
     private func submit(_ incoming: IncomingTransaction) {
         do throws(BatchError) {
             try commits.add(incoming)
         } catch {
             let isFull = error == .full
+            metrics.count(isFull ? .overloaded : .failed)
             incoming.complete(
                 .failed(
                     isFull ? .resourceExhausted("too much waits to be stored; try again later", retryAfter: .seconds(1)) : RPCError(error)))
@@ -185,17 +193,18 @@ final class TransactionPipeline: Sendable {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 let refused = await Self.forEachInTurn(self.commits, self.commitTurns) { await self.commit($0, $1) }
+                self.metrics.count(.failed, refused.count)
                 for incoming in refused { incoming.complete(.failed(RPCError(.unavailable, Self.ending))) }
             }
             group.addTask {
-                for part in await self.observations.forEachBatch({ await self.observe($0.flatMap { $0 }) }) { Self.abandon(part) }
+                for part in await self.observations.forEachBatch({ await self.observe($0.flatMap { $0 }) }) { self.abandon(part) }
             }
             group.addTask {
                 let left = await Self.forEachInTurn(self.scores, self.scoreTurns) { batch, turn in
                     turn.begun.open()
                     for observed in batch { await self.score(observed, turn) }
                 }
-                for observed in left { Self.abandon(observed.batch) }
+                for observed in left { self.abandon(observed.batch) }
             }
         }
     }
@@ -222,22 +231,29 @@ final class TransactionPipeline: Sendable {
 
     private func commit(_ batch: [IncomingTransaction], _ turn: Turns.Turn) async {
         let durable: [Durable]
+        let start = ContinuousClock.now
         do {
             durable = try await write(batch, begun: turn.begun)
         } catch {
+            metrics.count(.failed, batch.count)
             logger.error("transactions could not be stored", metadata: ["count": "\(batch.count)", "reason": "\(error)"])
             for item in batch { item.complete(.failed(RPCError(.unavailable, "the transaction could not be stored; send it again"))) }
             return
         }
+        metrics.committed(batch.count, of: .transactions, since: start)
+        let accepted = durable.count { $0.outcome == .accepted }
+        metrics.count(.accepted, accepted)
+        metrics.count(.duplicate, durable.count - accepted)
+        metrics.count(.conflict, batch.count - durable.count)
         await turn.comesOut.pass()
         // Decisions then follow from the logs.
-        guard decider.isAsked else { return Self.answer(durable, []) }
+        guard decider.isAsked else { return answer(durable, []) }
         for start in stride(from: 0, to: durable.count, by: maxBatchItems) {
             let part = Array(durable[start..<min(start + maxBatchItems, durable.count)])
             do throws(BatchError) {
                 try await observations.addInTurn(part, items: part.count)
             } catch {
-                Self.abandon(part)
+                abandon(part)
             }
         }
     }
@@ -251,7 +267,7 @@ final class TransactionPipeline: Sendable {
         do throws(BatchError) {
             try await scores.addInTurn(Observed(batch: batch, observations: observed, left: left))
         } catch {
-            Self.abandon(batch)
+            abandon(batch)
         }
     }
 
@@ -261,14 +277,15 @@ final class TransactionPipeline: Sendable {
         // What a duplicate asks for may be decided on in the batch before.
         await turn.comesOut.pass()
         let recalled = await decider.recall(observed.batch.filter { $0.outcome != .accepted }.map(\.incoming.key), isBrief: isBrief)
-        Self.answer(observed.batch, decided + recalled)
+        answer(observed.batch, decided + recalled)
     }
 
     /// What is durable is acknowledged.
     ///
     /// - Parameter decisions: in any order; quickest in the batch's.
-    private static func answer(_ batch: [Durable], _ decisions: [RecordsV1.Decision]) {
+    private func answer(_ batch: [Durable], _ decisions: [RecordsV1.Decision]) {
         var inTurn = decisions[...]
+        var decided = 0
         lazy var byKey = Dictionary(
             decisions.compactMap { decision in decision.key.map { (TransactionKey($0), decision) } }, uniquingKeysWith: { $1 })
         for item in batch {
@@ -280,15 +297,17 @@ final class TransactionPipeline: Sendable {
             } else {
                 decision = decisions.isEmpty ? nil : byKey[key]
             }
+            if decision != nil { decided += 1 }
             item.incoming.complete(decision.map { .decided(item.outcome, $0) } ?? .pending(item.outcome))
         }
+        metrics.acknowledged(decided: decided, pending: batch.count - decided)
     }
 
     /// The gateway is ending: what is new is durable, so that its decision follows from the logs; a duplicate must not be told less
     /// than the first time.
-    private static func abandon(_ batch: [Durable]) {
+    private func abandon(_ batch: [Durable]) {
         answer(batch.filter { $0.outcome == .accepted }, [])
-        for item in batch where item.outcome != .accepted { item.incoming.complete(.failed(RPCError(.unavailable, ending))) }
+        for item in batch where item.outcome != .accepted { item.incoming.complete(.failed(RPCError(.unavailable, Self.ending))) }
     }
 
     /// Writes what is new; answers refusals; returns what is durable, in order.

@@ -5,6 +5,8 @@ public struct MetricCounter: Sendable {
     init(_ series: CounterSeries) { self.series = series }
 
     public func add(_ count: Int = 1) { series.increment(by: Int64(count)) }
+    /// For a count that is kept elsewhere. It never goes back.
+    public func advance(to count: Int) { series.advance(to: Int64(count)) }
 }
 
 /// Holds the latest value.

@@ -10,6 +10,7 @@ final class CounterSeries: MetricSeries, CounterHandler {
     private let count = Atomic<Int64>(0)
 
     func increment(by amount: Int64) { count.wrappingAdd(amount, ordering: .relaxed) }
+    func advance(to total: Int64) { count.max(total, ordering: .relaxed) }
     func reset() { count.store(0, ordering: .relaxed) }
 
     func write(name: String, labels: String, to text: inout String) {
@@ -40,6 +41,15 @@ final class GaugeSeries: MetricSeries, MeterHandler, RecorderHandler {
 
     func write(name: String, labels: String, to text: inout String) {
         text += sampleLine(name, labels, String(current.withLock { $0 }))
+    }
+}
+
+/// A value that somebody else keeps.
+final class ReadSeries: MetricSeries {
+    let read = Mutex<@Sendable () -> Double>({ .nan })
+
+    func write(name: String, labels: String, to text: inout String) {
+        text += sampleLine(name, labels, String(read.withLock { $0 }()))
     }
 }
 

@@ -50,6 +50,12 @@ public final class MetricsRegistry: Sendable {
         return MetricGauge(series(name, labels, .gauge) { GaugeSeries() })
     }
 
+    /// A value that is asked for whenever `/metrics` is read, so that it also tells of what stands still.
+    public func gauge(_ name: String, help: String = "", labels: [(String, String)] = [], read: @escaping @Sendable () -> Double) {
+        describe(name, .gauge, help)
+        series(name, labels, .gauge) { ReadSeries() }.read.withLock { $0 = read }
+    }
+
     /// Durations: name it `…_seconds`.
     public func timer(_ name: String, help: String = "", labels: [(String, String)] = []) -> MetricHistogram {
         describe(name, .histogram, help)

@@ -43,8 +43,6 @@ public enum Service {
         LoggingSystem.bootstrap { _ in JSONLogHandler(service: service.name, level: shared.logLevel) }
         let logger = Logger(label: service.name)
         let runtime = ServiceRuntime(service: service, configuration: shared, logger: logger)
-        runtime.metrics.gauge("vigil_build_info", labels: [("version", version)]).set(1)
-        runtime.metrics.gauge("process_start_time_seconds").set(Date().timeIntervalSince1970)
         do {
             try await runUntilStopped(runtime) { try await body(own, runtime) }
             logger.info("stopped")

@@ -3,6 +3,7 @@ public import Logging
 public import Postgres
 public import RPC
 internal import Contracts
+internal import Foundation
 internal import Synchronization
 
 /// What a service runs in: its configuration, its database, its channels to the others, its server.
@@ -42,6 +43,8 @@ public final class ServiceRuntime: Sendable {
         self.logger = logger
         self.metrics = metrics
         clientMetrics = ClientMetricsInterceptor(registry: metrics)
+        metrics.gauge("vigil_build_info", help: "1, labelled with the version that runs.", labels: [("version", Service.version)]).set(1)
+        metrics.gauge("process_start_time_seconds", help: "When the process began, in seconds since 1970.").set(Date().timeIntervalSince1970)
     }
 
     // MARK: Life

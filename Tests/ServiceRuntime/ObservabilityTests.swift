@@ -46,7 +46,10 @@ import Testing
         let counter = registry.counter("vigil_things_total", help: "Things.", labels: [("kind", "a \"b\"\n")])
         counter.add()
         counter.add(2)
+        let kept = registry.counter("vigil_kept_total")
+        for count in [3, 7, 5] { kept.advance(to: count) }
         registry.gauge("vigil_level").set(1.5)
+        registry.gauge("vigil_read") { 2 }
         let timer = registry.timer("vigil_wait_seconds")
         timer.record(.milliseconds(3))
         timer.record(.seconds(100))
@@ -54,6 +57,8 @@ import Testing
         #expect(text.contains("# HELP vigil_things_total Things.\n# TYPE vigil_things_total counter\n"))
         #expect(text.contains("vigil_things_total{kind=\"a \\\"b\\\"\\n\"} 3\n"))
         #expect(text.contains("vigil_level 1.5\n"))
+        #expect(text.contains("vigil_read 2.0\n"))
+        #expect(text.contains("# TYPE vigil_kept_total counter\nvigil_kept_total 7\n"))
         #expect(text.contains("vigil_wait_seconds_bucket{le=\"0.0025\"} 0\n"))
         #expect(text.contains("vigil_wait_seconds_bucket{le=\"0.005\"} 1\n"))
         #expect(text.contains("vigil_wait_seconds_bucket{le=\"+Inf\"} 2\n"))
