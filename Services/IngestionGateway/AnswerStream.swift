@@ -19,7 +19,7 @@ extension IngestionGatewayHandlers {
     ///   - response: what is written for an answer, made by the task that writes it: memory then goes back where it was taken from.
     func answerEach<Request: Sendable, Answer: Sendable, Response: Sendable>(
         _ requests: RequestStream<Request>, to responses: ResponseWriter<Response>,
-        admit: @escaping @Sendable () -> Duration? = { nil },
+        admit: @escaping @Sendable (Request) -> Duration?,
         handle: @escaping @Sendable (Request, Answers<Answer>) -> Held?,
         response: @escaping @Sendable (Answer) throws -> Response
     ) async throws {
@@ -41,7 +41,7 @@ extension IngestionGatewayHandlers {
             group.addTask {
                 for try await request in requests {
                     if !answers.window.acquireIfFree() { await answers.window.acquire() }
-                    while let wait = admit() { try await Task.sleep(for: wait) }
+                    while let wait = admit(request) { try await Task.sleep(for: wait) }
                     if let held = handle(request, answers) { await held() }
                     if answers.window.isOpen { break }
                 }

@@ -35,9 +35,9 @@ struct IngestionGatewayConfiguration: Sendable {
         retentionDays = days == 0 ? nil : days
         quotas = Quotas(
             perSecond: reader.double(
-                "VIGIL_INGESTION_QUOTA_PER_SECOND", default: 0, in: 0...10_000_000, "transactions a second that one bank may send; 0 for any"),
+                "VIGIL_INGESTION_QUOTA_PER_SECOND", default: 0, in: 0...10_000_000, "transactions and records a second that one bank may send; 0 for any"),
             burst: reader.double(
-                "VIGIL_INGESTION_QUOTA_BURST", default: 10_000, in: 1...10_000_000, "transactions that one bank may send at once"))
+                "VIGIL_INGESTION_QUOTA_BURST", default: 10_000, in: 1...10_000_000, "transactions and records that one bank may send at once"))
         decisionTimeoutSeconds = reader.double(
             "VIGIL_INGESTION_DECISION_TIMEOUT_SECONDS", default: 2, in: 0...60,
             "after which a transaction is answered PENDING; 0 answers so at once, and decisions follow from the logs")

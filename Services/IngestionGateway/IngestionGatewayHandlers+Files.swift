@@ -19,11 +19,7 @@ extension IngestionGatewayHandlers {
             let mapping = file.mapping
             let options = ReadOptions(bankID: sender.id, reporter: sender.reporter)
             return try await files.process(file, options: options) {
-                // Only transactions count against a bank's quota.
-                while mapping.kind == .transactions, let wait = quotas.take(sender.id) {
-                    metrics.overQuota(IntakeMetrics.transaction, isRefused: false)
-                    try await Task.sleep(for: wait)
-                }
+                while let wait = wait(forQuotaOf: sender, for: mapping.kind.recordName) { try await Task.sleep(for: wait) }
             } store: { record, complete in
                 await store(record, from: sender, namesBank: mapping.maps("bank_id"), complete)
             }

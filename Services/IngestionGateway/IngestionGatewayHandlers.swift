@@ -37,10 +37,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         } catch {
             throw error.rpcError(within: "transaction")
         }
-        if let wait = quotas.take(transaction.key.bankID) {
-            metrics.overQuota(IntakeMetrics.transaction, isRefused: true)
-            throw RPCError.resourceExhausted("the bank's quota is used up", retryAfter: wait)
-        }
+        try takeQuota(of: transaction.key.bankID, for: IntakeMetrics.transaction)
         switch await transactions.answer({ prepared(transaction, complete: $0) }) {
         case .pending(let outcome): return .init(outcome: outcome, decision: .pending(transaction.key))
         case .decided(let outcome, let decision): return .init(outcome: outcome, decision: decision)
@@ -54,11 +51,8 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         to responses: ResponseWriter<IngestionV1.StreamTransactionsResponse>, context: CallContext
     ) async throws {
         let sender = try Sender(context)
-        try await answerEach(requests, to: responses, admit: {
-            // A stream above its quota is read more slowly, and flow control holds the client back.
-            let wait = quotas.take(sender.id)
-            if wait != nil { metrics.overQuota(IntakeMetrics.transaction, isRefused: false) }
-            return wait
+        try await answerEach(requests, to: responses, admit: { _ in
+            wait(forQuotaOf: sender, for: IntakeMetrics.transaction)
         }, handle: { (request, answers: Answers<StreamAnswer>) -> Held? in
             let sequence = request.sequence
             do throws(InvalidRecord) {
@@ -97,6 +91,21 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         }
     }
 
+    // MARK: Quotas
+
+    private func takeQuota(of bankID: String, for kind: String) throws {
+        guard let wait = quotas.take(bankID) else { return }
+        metrics.overQuota(kind, isRefused: true)
+        throw RPCError.resourceExhausted("the bank's quota is used up", retryAfter: wait)
+    }
+
+    /// Nil when it was taken. A stream or file above its quota is read more slowly, and flow control holds the client back.
+    func wait(forQuotaOf sender: Sender, for kind: String) -> Duration? {
+        guard let wait = quotas.take(sender.id) else { return nil }
+        metrics.overQuota(kind, isRefused: false)
+        return wait
+    }
+
     // MARK: Everything else
 
     func submitComplaint(
@@ -115,7 +124,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
     ) async throws {
         let sender = try Sender(context)
         try await answerEach(
-            requests, to: responses,
+            requests, to: responses, admit: { wait(forQuotaOf: sender, for: $0.record?.fieldName ?? IntakeMetrics.unknown) },
             handle: { (request, answers: Answers<IngestionV1.ImportRecordsResponse>) -> Held? in
                 do {
                     let storable = try accept(request.record, from: sender)
@@ -142,7 +151,9 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         _ record: IngestionV1.ImportRecordsRequest.Record?, named field: String, from sender: Sender
     ) async throws -> IngestionV1.Outcome {
         do {
-            switch try await records.store(try accept(record, from: sender)) {
+            let storable = try accept(record, from: sender)
+            try takeQuota(of: sender.id, for: storable.record.kind.rawValue)
+            switch try await records.store(storable) {
             case .stored(let outcome): return outcome
             case .refused(let violations): throw InvalidRecord(violations)
             }

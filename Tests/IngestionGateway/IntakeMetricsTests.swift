@@ -60,6 +60,31 @@ import Testing
         }
     }
 
+    @Test func eachKindCountsAgainstTheBanksQuota() async throws {
+        let quota = [
+            "VIGIL_INGESTION_QUOTA_PER_SECOND": "0.001", "VIGIL_INGESTION_QUOTA_BURST": "1", "VIGIL_INGESTION_DECISION_TIMEOUT_SECONDS": "0",
+        ]
+        try await ScoringPath.run(quota) { path in
+            try await path.asBank { client, options in
+                _ = try await client.submitTransaction(.init(transaction: payment("t-1")), options: options)
+                let refusals = [
+                    await #expect(throws: RPCError.self) { try await client.submitLabel(.init(label: label("t-1")), options: options) },
+                    await #expect(throws: RPCError.self) {
+                        try await client.submitTransaction(.init(transaction: payment("t-2")), options: options)
+                    },
+                ]
+                for refusal in refusals {
+                    #expect(refusal?.code == .resourceExhausted)
+                    #expect(refusal?.retryDelay != nil)
+                }
+            }
+            let metrics = try await metrics(of: path.gateway)
+            for kind in ["transaction", "label"] {
+                #expect(metrics.contains("\nvigil_ingestion_over_quota_total{kind=\"\(kind)\",effect=\"refused\"} 1\n"))
+            }
+        }
+    }
+
     private func label(_ id: String) -> RecordsV1.Label {
         .init(key: .init(transactionID: id), isFraud: true, knownAt: .init(Timestamp.now()), source: "chargeback")
     }

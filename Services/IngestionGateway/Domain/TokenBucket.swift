@@ -1,6 +1,6 @@
 import Records
 
-/// How much one bank may send: so many transactions a second in the long run, and a burst at once.
+/// How much one bank may send: so many transactions and records a second in the long run, and a burst at once.
 struct TokenBucket: Sendable {
     let perSecond: Double
     let burst: Double
