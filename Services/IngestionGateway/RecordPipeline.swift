@@ -19,7 +19,7 @@ enum RecordAnswer: Sendable {
     case refused([Violation])
 }
 
-/// Makes everything but transactions durable, a batch at a time in the order of arrival.
+/// Makes everything but transactions durable, a batch at a time in the order of arrival, each sender in its turn.
 final class RecordPipeline: Sendable {
     private let batcher: Batcher<StorableRecord, RecordAnswer>
     private let metrics: IntakeMetrics
@@ -46,7 +46,7 @@ final class RecordPipeline: Sendable {
 
     func store(_ record: StorableRecord) async throws -> RecordAnswer {
         do {
-            guard let answer = try await batcher.submit([record]).first else { throw BatchError.incomplete }
+            guard let answer = try await batcher.submit([record], from: record.senderID).first else { throw BatchError.incomplete }
             return answer
         } catch let error as BatchError {
             metrics.count(error == .full ? .overloaded : .failed, of: record.record.kind.rawValue)
@@ -59,7 +59,7 @@ final class RecordPipeline: Sendable {
     /// - Parameter complete: called once; throws what ``store(_:)`` throws.
     func enqueueInTurn(_ record: StorableRecord, complete: @escaping @Sendable (Result<RecordAnswer, any Error>) -> Void) async {
         do throws(BatchError) {
-            try await batcher.enqueueInTurn([record]) { result in
+            try await batcher.enqueueInTurn([record], from: record.senderID) { result in
                 complete(result.flatMap { answers in answers.first.map { .success($0) } ?? .failure(BatchError.incomplete) })
             }
         } catch {

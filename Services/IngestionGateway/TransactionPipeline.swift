@@ -56,9 +56,9 @@ final class IncomingTransaction: WritableTransaction {
     func complete(_ answer: TransactionAnswer) { completed(self, answer) }
 }
 
-/// Transactions first become durable, then are observed, then scored: three stages in the order of arrival, so that while one batch is
-/// scored the next is observed and the one after it written. A batch may begin to be written or scored before the one ahead of it is
-/// done, but it never comes out first.
+/// Transactions first become durable, then are observed, then scored: three stages, so that while one batch is scored the next is observed
+/// and the one after it written. A bank's transactions keep their order; a batch takes from each bank that waits. A batch may begin to be
+/// written or scored before the one ahead of it is done, but it never comes out first.
 final class TransactionPipeline: Sendable {
     private struct Durable: Sendable {
         let incoming: IncomingTransaction
@@ -114,7 +114,7 @@ final class TransactionPipeline: Sendable {
 
     private func submit(_ incoming: IncomingTransaction) {
         do throws(BatchError) {
-            try commits.add(incoming)
+            try commits.add(incoming, from: incoming.key.bankID)
         } catch {
             let isFull = error == .full
             metrics.count(isFull ? .overloaded : .failed)
@@ -129,7 +129,7 @@ final class TransactionPipeline: Sendable {
     /// - Returns: false, and nobody is told, where too much waits to be stored: then it is for ``submitInTurn(_:)``.
     func submitIfRoom(_ incoming: IncomingTransaction) -> Bool {
         do throws(BatchError) {
-            try commits.add(incoming)
+            try commits.add(incoming, from: incoming.key.bankID)
         } catch {
             if error == .full { return false }
             incoming.complete(.failed(RPCError(error)))
@@ -140,7 +140,7 @@ final class TransactionPipeline: Sendable {
     /// The same, but where too much waits to be stored, the caller waits too: for streams and files, whose sender is then held back.
     func submitInTurn(_ incoming: IncomingTransaction) async {
         do throws(BatchError) {
-            try await commits.addInTurn(incoming)
+            try await commits.addInTurn(incoming, from: incoming.key.bankID)
         } catch {
             incoming.complete(.failed(RPCError(error)))
         }

@@ -3,14 +3,54 @@ public import Synchronization
 /// A bounded queue between those who add one thing at a time and one task that takes what has gathered: while one batch is
 /// processed the next fills. Under little load nothing waits; under much, one commit serves thousands.
 ///
+/// What comes from one source keeps its order. Where several sources wait, each has its share of the next batch and of the queue, so that
+/// one that floods the queue makes nobody wait but itself.
+///
 ///     let queue = BatchQueue<Draft>(limits: .init())
 ///     try queue.add(draft)                                     // or `addInTurn`, to be held back instead of refused
 ///     let refused = await queue.forEachBatch { drafts in await store.insert(drafts) }
 public final class BatchQueue<Element: Sendable>: Sendable {
-    @usableFromInline struct State {
+    /// What waits of one source, in order.
+    @usableFromInline struct Line {
+        @usableFromInline let source: String
         @usableFromInline var waiting: [Element] = []
         /// What each counts for.
         @usableFromInline var items: [Int] = []
+        @usableFromInline var waitingItems = 0
+
+        @inlinable init(source: String) { self.source = source }
+
+        @inlinable mutating func append(_ element: Element, _ count: Int) {
+            waiting.append(element)
+            items.append(count)
+            waitingItems += count
+        }
+
+        /// Takes what comes first, up to so many items.
+        mutating func take(_ maxItems: Int) -> [Element] {
+            if waitingItems <= maxItems {
+                defer { (waiting, items, waitingItems) = ([], [], 0) }
+                return waiting
+            }
+            var taken = 0
+            var count = 0
+            for next in items {
+                if taken + next > maxItems { break }
+                taken += next
+                count += 1
+            }
+            defer {
+                waiting.removeFirst(count)
+                items.removeFirst(count)
+                waitingItems -= taken
+            }
+            return Array(waiting[..<count])
+        }
+    }
+
+    @usableFromInline struct State {
+        /// Of the sources of which something waits; where a batch has no place for all of them, in the order of their turns.
+        @usableFromInline var lines: [Line] = []
         @usableFromInline var waitingItems = 0
         @usableFromInline var worker: CheckedContinuation<Void, Never>?
         /// Those that are held back until the next batch is taken.
@@ -19,7 +59,13 @@ public final class BatchQueue<Element: Sendable>: Sendable {
 
         @usableFromInline init() {}
 
-        @inlinable func hasRoom(for items: Int, _ limits: BatchLimits) -> Bool { waitingItems == 0 || waitingItems + items <= limits.maxQueuedItems }
+        @inlinable func line(of source: String) -> Int? { lines.firstIndex { $0.source == source } }
+
+        /// Where nothing of a source waits, it has room, however much waits of others: they may have come when they were alone.
+        @inlinable func hasRoom(for items: Int, inLine index: Int?, _ limits: BatchLimits) -> Bool {
+            guard let index else { return true }
+            return lines[index].waitingItems + items <= limits.maxQueuedItems / lines.count
+        }
     }
 
     @usableFromInline let limits: BatchLimits
@@ -32,16 +78,21 @@ public final class BatchQueue<Element: Sendable>: Sendable {
     /// How many items wait for the next batch; for metrics.
     public var waitingItems: Int { state.withLock { $0.waitingItems } }
 
-    /// Adds an element behind all others. Callers that add one after another keep their order.
+    /// Adds an element behind all others of its source. Callers that add one after another keep their order.
     ///
-    /// - Parameter items: what it counts for against the limits.
-    /// - Throws: ``BatchError/full`` when more than `maxQueuedItems` would wait, ``BatchError/closed`` when processing has ended.
-    @inlinable public func add(_ element: Element, items: Int = 1) throws(BatchError) {
+    /// - Parameters:
+    ///   - source: who must not make other sources wait; there are to be few.
+    ///   - items: what it counts for against the limits.
+    /// - Throws: ``BatchError/full`` when more than the source's share of `maxQueuedItems` would wait, ``BatchError/closed`` when processing
+    ///   has ended.
+    @inlinable public func add(_ element: Element, from source: String = "", items: Int = 1) throws(BatchError) {
         let (refusal, worker) = state.withLock { state -> (BatchError?, CheckedContinuation<Void, Never>?) in
             if state.isClosed { return (.closed, nil) }
-            if !state.hasRoom(for: items, limits) { return (.full, nil) }
-            state.waiting.append(element)
-            state.items.append(items)
+            let known = state.line(of: source)
+            if !state.hasRoom(for: items, inLine: known, limits) { return (.full, nil) }
+            if known == nil { state.lines.append(Line(source: source)) }
+            let index = known ?? state.lines.count - 1
+            state.lines[index].append(element, items)
             state.waitingItems += items
             defer { state.worker = nil }
             return (nil, state.worker)
@@ -50,20 +101,20 @@ public final class BatchQueue<Element: Sendable>: Sendable {
         worker?.resume()
     }
 
-    /// As ``add(_:items:)``, but where too much waits already, the caller waits too: so a fast source is held back to the pace
+    /// As ``add(_:from:items:)``, but where too much waits already, the caller waits too: so a fast source is held back to the pace
     /// of the processing, instead of being refused. A cancelled caller still waits for its turn.
     ///
     /// - Throws: ``BatchError/closed``.
-    @inlinable public func addInTurn(_ element: Element, items: Int = 1) async throws(BatchError) {
+    @inlinable public func addInTurn(_ element: Element, from source: String = "", items: Int = 1) async throws(BatchError) {
         while true {
             do throws(BatchError) {
-                return try add(element, items: items)
+                return try add(element, from: source, items: items)
             } catch {
                 guard error == .full else { throw error }
             }
             await withCheckedContinuation { continuation in
                 let isHeld = state.withLock { state in
-                    guard !state.isClosed, !state.hasRoom(for: items, limits) else { return false }
+                    guard !state.isClosed, !state.hasRoom(for: items, inLine: state.line(of: source), limits) else { return false }
                     state.held.append(continuation)
                     return true
                 }
@@ -84,9 +135,8 @@ public final class BatchQueue<Element: Sendable>: Sendable {
         var left: [Element] = []
         wake { state in
             state.isClosed = true
-            left = state.waiting
-            (state.waiting, state.items) = ([], [])
-            state.waitingItems = 0
+            left = state.lines.flatMap(\.waiting)
+            (state.lines, state.waitingItems) = ([], 0)
         }
         return left
     }
@@ -113,7 +163,7 @@ public final class BatchQueue<Element: Sendable>: Sendable {
             if !batch.isEmpty { return batch }
             await withCheckedContinuation { continuation in
                 let isReady = state.withLock { state in
-                    if state.isClosed || !state.waiting.isEmpty { return true }
+                    if state.isClosed || !state.lines.isEmpty { return true }
                     state.worker = continuation
                     return false
                 }
@@ -122,22 +172,33 @@ public final class BatchQueue<Element: Sendable>: Sendable {
         }
     }
 
+    /// Those of which least waits come first: what they leave of their shares is for the others, and what is processed piece by piece is
+    /// done with them early.
     private func take(_ state: inout State) -> [Element] {
-        if state.waitingItems <= limits.maxBatchItems {
-            defer { (state.waiting, state.items, state.waitingItems) = ([], [], 0) }
-            return state.waiting
+        var lines: [Line] = []
+        swap(&lines, &state.lines)
+        if lines.count == 1, state.waitingItems <= limits.maxBatchItems {
+            state.waitingItems = 0
+            return lines[0].waiting
         }
-        var items = 0
-        var count = 0
-        for next in state.items {
-            if count > 0, items + next > limits.maxBatchItems { break }
-            items += next
-            count += 1
+        // A batch without a place for each of them is for those whose turn it is.
+        if lines.count <= limits.maxBatchItems { lines.sort { $0.waitingItems < $1.waitingItems } }
+        var batch: [Element] = []
+        var left = limits.maxBatchItems
+        var served: [Line] = []
+        for index in lines.indices {
+            let before = lines[index].waitingItems
+            let first = lines[index].items[0]
+            guard first <= left || batch.isEmpty else {
+                state.lines.append(lines[index])
+                continue
+            }
+            batch += lines[index].take(max(first, left / (lines.count - index)))
+            left -= before - lines[index].waitingItems
+            if lines[index].waitingItems > 0 { served.append(lines[index]) }
         }
-        let batch = Array(state.waiting[..<count])
-        state.waiting.removeFirst(count)
-        state.items.removeFirst(count)
-        state.waitingItems -= items
+        state.lines += served
+        state.waitingItems -= limits.maxBatchItems - left
         return batch
     }
 }
@@ -146,7 +207,8 @@ public final class BatchQueue<Element: Sendable>: Sendable {
 public struct BatchLimits: Sendable, Hashable {
     /// A batch ends before it would hold more, unless one element alone does.
     public var maxBatchItems: Int
-    /// What comes beyond this is refused or held back, so that a queue never grows without end.
+    /// What comes beyond this is refused or held back, so that a queue never grows without end. While so many sources wait, each may have
+    /// as large a part of it; what came before there were so many stays.
     public var maxQueuedItems: Int
 
     public init(maxBatchItems: Int = 1_000, maxQueuedItems: Int = 20_000) {

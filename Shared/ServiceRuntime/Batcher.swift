@@ -1,7 +1,7 @@
 /// Gathers what concurrent calls submit into batches, processes one batch at a time, and gives each caller the outputs of its
 /// own items.
 ///
-/// Items are processed in the order of submission. ``run()`` must run, in a task group of the service's main, for
+/// What one source submits is processed in its order. ``run()`` must run, in a task group of the service's main, for
 /// anything to be processed.
 ///
 ///     let batcher = Batcher<Draft, Receipt>(limits: .init()) { drafts in try await store.insert(drafts) }
@@ -27,26 +27,27 @@ public final class Batcher<Item: Sendable, Output: Sendable>: Sendable {
 
     /// Waits until the items have been processed, all of them in one batch.
     ///
-    /// - Throws: ``BatchError/full`` when more than `maxQueuedItems` wait already, ``BatchError/closed`` when ``run()`` has
+    /// - Parameter source: see ``BatchQueue/add(_:from:items:)``.
+    /// - Throws: ``BatchError/full`` when more than its share of `maxQueuedItems` waits already, ``BatchError/closed`` when ``run()`` has
     ///   ended, and what `process` throws. A cancelled caller still waits: the effect may already be durable.
-    public func submit(_ items: [Item]) async throws -> [Output] {
+    public func submit(_ items: [Item], from source: String = "") async throws -> [Output] {
         if items.isEmpty { return [] }
         return try await withCheckedThrowingContinuation { continuation in
             do throws(BatchError) {
-                try queue.add(Submission(items: items) { continuation.resume(with: $0) }, items: items.count)
+                try queue.add(Submission(items: items) { continuation.resume(with: $0) }, from: source, items: items.count)
             } catch {
                 continuation.resume(throwing: error)
             }
         }
     }
 
-    /// Submits without waiting for the outputs, but waits for room in the queue; see ``BatchQueue/addInTurn(_:items:)``.
+    /// Submits without waiting for the outputs, but waits for room in the queue; see ``BatchQueue/addInTurn(_:from:items:)``.
     ///
     /// - Parameter complete: called once, from the processor's task.
     public func enqueueInTurn(
-        _ items: [Item], complete: @escaping @Sendable (Result<[Output], any Error>) -> Void
+        _ items: [Item], from source: String = "", complete: @escaping @Sendable (Result<[Output], any Error>) -> Void
     ) async throws(BatchError) {
-        try await queue.addInTurn(Submission(items: items, complete: complete), items: items.count)
+        try await queue.addInTurn(Submission(items: items, complete: complete), from: source, items: items.count)
     }
 
     /// Processes batches until the task is cancelled; then what still waits is refused.

@@ -98,6 +98,40 @@ import Testing
         await #expect(throws: BatchError.closed) { try await queue.addInTurn(1) }
     }
 
+    @Test func sourcesThatWaitHaveTheirShareOfABatchAndOfTheQueue() async throws {
+        let queue = BatchQueue<String>(limits: BatchLimits(maxBatchItems: 6, maxQueuedItems: 12))
+        for number in 1...12 { try queue.add("a\(number)", from: "a") }
+        #expect(throws: BatchError.full) { try queue.add("a13", from: "a") }
+        for number in 1...6 { try queue.add("b\(number)", from: "b") }
+        #expect(throws: BatchError.full, "half of the queue is another's") { try queue.add("b7", from: "b") }
+        try queue.add("c1", from: "c")
+        let batches = await batches(of: queue)
+        #expect(batches == [["c1", "b1", "b2", "a1", "a2", "a3"], ["b3", "b4", "b5", "a4", "a5", "a6"], ["b6", "a7", "a8", "a9", "a10", "a11"], ["a12"]])
+    }
+
+    @Test func whereABatchHasNoPlaceForEachSourceTheyTakeTurns() async throws {
+        let queue = BatchQueue<String>(limits: BatchLimits(maxBatchItems: 2, maxQueuedItems: 12))
+        for number in 1...3 { try queue.add("a\(number)", from: "a") }
+        for source in ["b", "c"] { for number in 1...2 { try queue.add("\(source)\(number)", from: source) } }
+        #expect(await batches(of: queue) == [["a1", "b1"], ["c1", "a2"], ["b2", "c2"], ["a3"]])
+    }
+
+    /// All that waits, batch by batch.
+    private func batches(of queue: BatchQueue<String>) async -> [[String]] {
+        let waiting = queue.waitingItems
+        let (taken, take) = AsyncStream.makeStream(of: [String].self)
+        return await withTaskGroup(of: Void.self) { group in
+            group.addTask { _ = await queue.forEachBatch { take.yield($0) } }
+            var batches: [[String]] = []
+            for await batch in taken {
+                batches.append(batch)
+                if batches.joined().count == waiting { break }
+            }
+            group.cancelAll()
+            return batches
+        }
+    }
+
     @Test func anEndedQueueGivesBackWhatWaitsAndReleasesWhoIsHeld() async {
         let queue = BatchQueue<Int>(limits: BatchLimits(maxBatchItems: 1, maxQueuedItems: 1))
         let (started, start) = AsyncStream.makeStream(of: Void.self)

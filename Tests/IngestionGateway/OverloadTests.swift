@@ -7,6 +7,8 @@ import ServiceRuntime
 import TestSupport
 import Testing
 
+@testable import IngestionGateway
+
 /// More comes than can be decided on: senders are held back, and nobody is told less than on an idle machine.
 @Suite(.serialized) struct OverloadTests {
     private static let smallQueues = [
@@ -32,6 +34,40 @@ import Testing
                 }
                 #expect(answers.values.filter { $0.outcome == .accepted }.count == 200)
                 #expect(answers.values.allSatisfy { $0.outcome == .accepted || $0.outcome == .duplicate })
+            }
+        }
+    }
+
+    /// A bank that sends all it can and reads no answer.
+    @Test func aBankThatFloodsTheGatewayMakesNobodyElseWait() async throws {
+        let narrow = ["VIGIL_INGESTION_MAX_COMMIT": "1", "VIGIL_INGESTION_MAX_QUEUED": "20", "VIGIL_INGESTION_DECISION_TIMEOUT_SECONDS": "0"]
+        try await ScoringPath.run(narrow) { path in
+            let served = Gate()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    try await path.asBank("flood") { client, options in
+                        try await client.streamTransactions(options: options) { writer in
+                            for number in 0..<1_000 { try await writer.write(.init(sequence: UInt64(number), transaction: payment("f-\(number)"))) }
+                        } read: { responses in
+                            await served.pass()
+                            var answered = 0
+                            for try await response in responses where response.outcome == .accepted { answered += 1 }
+                            #expect(answered == 1_000)
+                        }
+                    }
+                }
+                defer { served.open() }
+                try await path.asBank("small") { client, options in
+                    while try await client.getStatistics(.init(), options: options).transactions < 20 {}
+                    for number in 0..<20 {
+                        let answer = try await client.submitTransaction(.init(transaction: payment("s-\(number)")), options: options)
+                        #expect(answer.outcome == .accepted)
+                    }
+                    let stored = try await client.getStatistics(.init(), options: options)
+                    #expect(stored.transactions < 1_000, "the flood is still coming")
+                }
+                served.open()
+                try await group.waitForAll()
             }
         }
     }
