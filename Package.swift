@@ -173,9 +173,9 @@ let package = Package(
             "IngestionGateway", "FeatureStore", "ModelServer", "TestSupport", "Contracts", "StandardContracts", "RPC", "Postgres", "EventLog",
             "Identity", "Records", "RecordCoding", "ServiceRuntime", "Simulation", "Training", "Models", "Features", crypto,
         ]),
-        tests("FeatureStore", ["SeededRandom", "FeatureStore", "TestSupport", "Contracts", "RPC", "ServiceRuntime", "Postgres", "EventLog", "Features", "Datasets", "Records", "RecordCoding", "Simulation"]),
+        tests("FeatureStore", ["SeededRandom", "FeatureStore", "TestSupport", "Contracts", "StandardContracts", "RPC", "ServiceRuntime", "Postgres", "EventLog", "Features", "Datasets", "Records", "RecordCoding", "Simulation"]),
         tests("ModelServer", [
-            "ModelServer", "TestSupport", "Contracts", "StandardContracts", "RPC", "Identity", "ServiceRuntime", "Postgres", "Features", "Models", "Records", "RecordCoding",
+            "ModelServer", "TestSupport", "Contracts", "StandardContracts", "RPC", "Identity", "ServiceRuntime", "Postgres", "EventLog", "Features", "Models", "Records", "RecordCoding",
             logging,
         ]),
         tests("AuthGateway", ["AuthGateway", "TestSupport", "Contracts", "RPC", "Postgres", "Identity", "ServiceRuntime", serviceContext]),

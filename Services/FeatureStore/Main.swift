@@ -73,7 +73,9 @@ enum FeatureStore {
             let consumer = LogConsumer(
                 name: replica.map { Slice.consumerName($0.slice.name) } ?? Slice.wholeConsumerName, pool: database.pool,
                 logger: runtime.logger)
-            let follower = IngestionFollower(gateway: gateway, consumer: consumer, database: database, writer: writer, replica: replica)
+            let follower = IngestionFollower(
+                gateway: gateway, consumer: consumer, database: database, writer: writer, replica: replica,
+                lag: runtime.metrics.logLag("ingestion"))
             try await runtime.serve(
                 services: [
                     FeatureStoreHandlers(

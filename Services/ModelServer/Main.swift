@@ -31,7 +31,7 @@ enum ModelServer {
                 else { return }
                 let follower = ObservationFollower(
                     store: FeaturesV1.FeatureStoreService.Client(features), writer: writer,
-                    consumer: LogConsumer(name: "features", pool: pool, logger: runtime.logger))
+                    consumer: LogConsumer(name: "features", pool: pool, logger: runtime.logger), lag: runtime.metrics.logLag("features"))
                 let recordFollower = RecordFollower(
                     ingestion: IngestionV1.IngestionService.Client(ingestion), store: records,
                     consumer: LogConsumer(name: "records", pool: pool, logger: runtime.logger))

@@ -61,6 +61,9 @@ public final class KnownRuns: Sendable {
         return true
     }
 
+    /// Whether an entry is left to the calls although one before it was not: while they bring others, and it is young.
+    public func isLeftToCalls(age: Duration) -> Bool { isBeingBrought && age < Self.patience }
+
     private var isBeingBrought: Bool {
         generations.withLock { generations in generations.newestInsertion.map { $0.duration(to: .now) < Self.grace } ?? false }
     }

@@ -56,6 +56,12 @@ public final class MetricsRegistry: Sendable {
         series(name, labels, .gauge) { ReadSeries() }.read.withLock { $0 = read }
     }
 
+    /// How far a follower of another service's log is behind.
+    public func logLag(_ log: String) -> MetricGauge {
+        gauge(
+            "vigil_log_lag_seconds", help: "age of the log's entries that are to be taken in next, or were taken in last", labels: [("log", log)])
+    }
+
     /// Durations: name it `…_seconds`.
     public func timer(_ name: String, help: String = "", labels: [(String, String)] = []) -> MetricHistogram {
         describe(name, .histogram, help)

@@ -52,6 +52,13 @@ import Testing
         #expect(try await !known.holdAll([run(9, 1...2)], age: .zero, clock: busy), "nobody is waited for for ever")
     }
 
+    @Test func whatCallsHaveNotBroughtIsNoReasonToTakeYoungOnesFromThem() {
+        let known = KnownRuns()
+        #expect(!known.isLeftToCalls(age: .zero), "there are none")
+        known.insert([run(7, 1...2)])
+        #expect(known.isLeftToCalls(age: .seconds(1)) && !known.isLeftToCalls(age: .seconds(60)))
+    }
+
     /// A clock on which something happens while somebody sleeps.
     private struct BringingClock: Clock {
         let bring: @Sendable () -> Void

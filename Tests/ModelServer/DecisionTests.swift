@@ -10,9 +10,12 @@ import Testing
 @testable import ModelServer
 
 @Suite struct DecisionTests {
-    private func withChampion(_ body: (ModelsV1.ModelService.Client) async throws -> Void) async throws {
+    /// - Parameter features: the feature store's address.
+    static func withChampion(
+        features: String = "https://127.0.0.1:1", _ body: (TestService, ModelsV1.ModelService.Client) async throws -> Void
+    ) async throws {
         try await withTestService(
-            .modelServer, environment: ["VIGIL_FEATURES_URL": "https://127.0.0.1:1", "VIGIL_INGESTION_URL": "https://127.0.0.1:1"],
+            .modelServer, environment: ["VIGIL_FEATURES_URL": features, "VIGIL_INGESTION_URL": "https://127.0.0.1:1"],
             configuration: ModelServerConfiguration.init(from:), run: ModelServer.run
         ) { service in
             try await service.withChannel(as: .peer(ServiceName.operator)) { channel in
@@ -22,7 +25,7 @@ import Testing
                     for (name, content) in files { try await writer.write(.init(fileName: name, chunk: content)) }
                 }
                 _ = try await client.promoteModel(.init(version: try #require(uploaded.model?.version)))
-                try await body(client)
+                try await body(service, client)
             }
         }
     }
@@ -37,7 +40,7 @@ import Testing
     }
 
     @Test func whatIsDecidedBrieflyHasItsReasonsWhenAsked() async throws {
-        try await withChampion { client in
+        try await Self.withChampion { _, client in
             let asked = observations(0..<40) { $0 % 2 == 0 ? 1 : 15 }
             let brief = try await client.score(.init(observations: asked, brief: true)).decisions
             #expect(brief.allSatisfy { $0.reasons.isEmpty == ($0.label == .legitimate) })
@@ -57,7 +60,7 @@ import Testing
 
     /// Of few by a statement, of many by COPY.
     @Test(arguments: [3, 60]) func aTransactionKeepsItsFirstDecision(_ count: Int) async throws {
-        try await withChampion { client in
+        try await Self.withChampion { _, client in
             let first = try await client.score(.init(observations: observations(0..<count) { _ in 1 })).decisions
             let again = try await client.score(.init(observations: observations(1..<count + 1) { _ in 15 })).decisions
             #expect(again.dropLast() == first.dropFirst() && again.last?.label == .fraud)

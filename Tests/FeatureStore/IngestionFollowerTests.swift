@@ -1,0 +1,106 @@
+import Contracts
+import EventLog
+import Features
+import Postgres
+import RPC
+import RecordCoding
+import Records
+import ServiceRuntime
+import StandardContracts
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import FeatureStore
+
+@Suite struct IngestionFollowerTests {
+    @Test("What a follower is behind by is read a large batch at a time, however small the runs that it hears of")
+    func behind() async throws {
+        let log = FakeLog(transactions: [1_500] + [Int](repeating: 1, count: 1_000))
+        let brought = LogRun(transactionID: 1, sequences: 11...20, count: 10)
+        try await withFollower(of: log) { follower in
+            follower.writer.brought.insert([brought])
+            let expected = log.positions.filter { $0 > LogPosition(transactionID: 1, sequence: 20) || $0.sequence <= 10 }.map(log.id)
+            let deadline = ContinuousClock.now + .seconds(60)
+            while try await observed(follower.database).count < expected.count, .now < deadline { await Task.yield() }
+            #expect(try await observed(follower.database) == expected)
+            #expect(log.reads.withLock { $0 } == 3, "2,500 events are three batches")
+        }
+    }
+
+    private func observed(_ database: FeatureStoreDatabase) async throws -> [String] {
+        let rows = try await database.pool.query("SELECT unnest(bank_transaction_ids) FROM event_log ORDER BY transaction_id, sequence")
+        return try rows.map { try $0.decode(String.self) }
+    }
+
+    private func withFollower(of log: FakeLog, _ body: (IngestionFollower) async throws -> Void) async throws {
+        try await TemporaryPostgres.withPool { pool in
+            try await migrate(pool, migrations: FeatureStoreDatabase.migrations)
+            let database = FeatureStoreDatabase(pool: pool)
+            let writer = ObservationWriter(database: database, featureSet: .payments)
+            _ = try await writer.rebuild()
+            try await withServer(
+                ServerConfiguration(host: "127.0.0.1", port: 0), services: [log], health: HealthRegistry(), logger: testLogger
+            ) { server in
+                try await withChannel(ChannelConfiguration(target: "http://127.0.0.1:\(server.port)"), logger: testLogger) { channel in
+                    let follower = IngestionFollower(
+                        gateway: .init(channel), consumer: LogConsumer(name: "ingestion", pool: pool), database: database, writer: writer,
+                        replica: nil, lag: MetricsRegistry().logLag("ingestion"))
+                    try await withThrowingTaskGroup(of: Void.self) { group in
+                        group.addTask { try await follower.run() }
+                        try await body(follower)
+                        group.cancelAll()
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A gateway's log of payments, which tells of each transaction in a response of its own.
+private final class FakeLog: RPCService {
+    let runs: [LogRun]
+    let positions: [LogPosition]
+    /// How often it was read whole.
+    let reads = Mutex(0)
+    /// There is none.
+    private let news = WakeSignal()
+    private let recordedAt = GoogleProtobuf.Timestamp(Timestamp.now() - .minutes(1))
+
+    /// - Parameter transactions: how many payments each has.
+    init(transactions: [Int]) {
+        runs = transactions.enumerated().map { LogRun(transactionID: UInt64($0 + 1), sequences: 1...Int64($1), count: $1) }
+        positions = runs.flatMap { run in run.sequences.map { LogPosition(transactionID: run.transactionID, sequence: $0) } }
+    }
+
+    func id(_ position: LogPosition) -> String { "t-\(position.transactionID)-\(position.sequence)" }
+
+    var serviceName: String { IngestionV1.IngestionService.fullName }
+    var fileDescriptors: [[UInt8]] { [] }
+    var methods: [RPCMethod] {
+        [.serverStreaming(IngestionV1.IngestionService.Methods.tailEvents) { [self] in try await tail($0, to: $1, context: $2) }]
+    }
+
+    private func tail(
+        _ request: IngestionV1.TailEventsRequest, to responses: ResponseWriter<IngestionV1.TailEventsResponse>, context: CallContext
+    ) async throws {
+        let after = LogPosition(request.after)
+        if request.transactions == .runs {
+            for run in runs where run.end > after {
+                try await responses.write(.init(events: [.init(position: .init(run.end), recordedAt: recordedAt, transactions: .init(run))]))
+            }
+        } else {
+            reads.withLock { $0 += 1 }
+            let batch = positions.filter { $0 > after }.prefix(Int(request.maxBatch))
+            try await responses.write(.init(events: batch.map { .init(position: .init($0), recordedAt: recordedAt, event: event(id($0))) }))
+        }
+        _ = await news.wait(beyond: 0, atMost: .seconds(600))
+    }
+
+    private func event(_ id: String) -> IngestionV1.IngestionEvent {
+        let transaction = Transaction(
+            key: TransactionKey(bankID: "bank", transactionID: id), eventTime: Timestamp.now() - .hours(1), customerID: "C", terminalID: "T",
+            channel: .pos, amount: Money(minorUnits: 100, currency: .inr))
+        return .init(event: .transactionAccepted(.init(transaction)), senderID: "bank")
+    }
+}
