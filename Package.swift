@@ -170,8 +170,8 @@ let package = Package(
         tests("Models", ["SeededRandom", "Models", "Features", "Training", "Records", "Simulation"], resources: [.copy("Fixtures")]),
         tests("Simulation", ["Simulation", "Records", "Geo"]),
         tests("IngestionGateway", [
-            "IngestionGateway", "FeatureStore", "ModelServer", "TestSupport", "Contracts", "StandardContracts", "RPC", "Postgres", "EventLog",
-            "Identity", "Records", "RecordCoding", "ServiceRuntime", "Simulation", "Training", "Models", "Features", crypto,
+            "IngestionGateway", "FeatureStore", "ModelServer", "TestSupport", "TestPrograms", "Contracts", "StandardContracts", "RPC", "Postgres",
+            "EventLog", "Identity", "Records", "RecordCoding", "ServiceRuntime", "Simulation", "Training", "Models", "Features", crypto,
         ]),
         tests("FeatureStore", ["SeededRandom", "FeatureStore", "TestSupport", "Contracts", "StandardContracts", "RPC", "ServiceRuntime", "Postgres", "EventLog", "Features", "Datasets", "Records", "RecordCoding", "Simulation"]),
         tests("ModelServer", [

@@ -12,6 +12,7 @@ enum FeatureStores: Sendable {
     struct Replica: Sendable {
         let client: FeaturesV1.FeatureStoreService.Client
         let patience = Patience()
+        let outage: Outage
     }
 
     case one(FeaturesV1.FeatureStoreService.Client)
@@ -30,15 +31,17 @@ struct Decider: Sendable {
     let models: ModelsV1.ModelService.Client
     /// Zero where nobody is to be asked: all decisions then come by the logs.
     let timeout: Duration
-    let logger: Logger
     private let deciding = Patience()
     private let recalling = Patience()
+    private let storeOutage, scoringOutage, recallOutage: Outage
 
     init(stores: FeatureStores, models: ModelsV1.ModelService.Client, timeout: Duration, logger: Logger) {
         self.stores = stores
         self.models = models
         self.timeout = timeout
-        self.logger = logger
+        storeOutage = Outage(of: "feature-store", logger: logger)
+        scoringOutage = Outage(of: "model-server", logger: logger)
+        recallOutage = Outage(of: "model-server", logger: logger)
     }
 
     var isAsked: Bool { timeout > .zero }
@@ -49,7 +52,7 @@ struct Decider: Sendable {
     func observe(_ transactions: [RecordsV1.Transaction], at positions: [LogRun]) async -> Observations {
         switch stores {
         case .one(let store):
-            await ask(about: transactions.count, with: deciding) {
+            await ask(about: transactions.count, with: deciding, storeOutage) {
                 let request = FeaturesV1.ObserveRequest(transactions: transactions, encoded: true, positions: positions.map { .init($0) })
                 let answer = try await store.observe(request, options: CallOptions(timeout: timeout))
                 return Observations(encoded: answer.encodedObservations, positions: answer.positions)
@@ -91,7 +94,7 @@ struct Decider: Sendable {
         await withTaskGroup(of: [Answer].self) { group in
             for (name, part) in parts {
                 guard let replica = replicas[name] else { continue }
-                group.addTask { await ask(about: part.count, with: replica.patience) { try await call(replica.client, part) } ?? [] }
+                group.addTask { await ask(about: part.count, with: replica.patience, replica.outage) { try await call(replica.client, part) } ?? [] }
             }
             return await group.reduce(into: []) { $0 += $1 }
         }
@@ -99,7 +102,7 @@ struct Decider: Sendable {
 
     /// Decisions in the order of the observations; those that could not be made in time are missing and follow from the logs.
     func score(_ observations: Observations, isBrief: Bool, within left: Duration) async -> [RecordsV1.Decision] {
-        await ask(about: observations.encoded.count, with: deciding) {
+        await ask(about: observations.encoded.count, with: deciding, scoringOutage) {
             let request = ModelsV1.ScoreRequest(
                 brief: isBrief, encodedObservations: observations.encoded, positions: observations.positions)
             return try await models.score(request, options: CallOptions(timeout: max(.milliseconds(1), left))).decisions
@@ -108,20 +111,23 @@ struct Decider: Sendable {
 
     /// Decisions made before, in any order.
     func recall(_ keys: [TransactionKey], isBrief: Bool) async -> [RecordsV1.Decision] {
-        await ask(about: keys.count, with: recalling) {
+        await ask(about: keys.count, with: recalling, recallOutage) {
             let request = ModelsV1.GetDecisionsRequest(keys: Set(keys).map { .init($0) }, brief: isBrief)
             return try await models.getDecisions(request, options: CallOptions(timeout: timeout)).decisions
         } ?? []
     }
 
-    private func ask<Answer>(about count: Int, with patience: Patience, _ call: () async throws -> Answer) async -> Answer? {
+    private func ask<Answer>(
+        about count: Int, with patience: Patience, _ outage: Outage, _ call: () async throws -> Answer
+    ) async -> Answer? {
         guard isAsked, count > 0, patience.isLeft else { return nil }
         do {
             let answer = try await call()
             patience.restore()
+            outage.answered()
             return answer
         } catch {
-            logger.warning("answering PENDING", metadata: ["count": "\(count)", "reason": "\(error)"])
+            outage.failed(error, count: count)
             if (error as? RPCError)?.code == .deadlineExceeded { patience.lose(timeout) }
             return nil
         }

@@ -68,7 +68,11 @@ enum IngestionGateway {
                 return try await runtime.withChannel(to: .featureStore) { try await body(.one(.init($0)), models) }
             }
             try await runtime.withChannels(to: ring, of: .featureStore) { channels in
-                try await body(.ring(ring, channels.mapValues { .init(client: .init($0)) }), models)
+                let replicas = Dictionary(uniqueKeysWithValues: channels.map { name, channel in
+                    (name, FeatureStores.Replica(
+                        client: .init(channel), outage: Outage(of: "feature-store/\(name)", logger: runtime.logger)))
+                })
+                try await body(.ring(ring, replicas), models)
             }
         }
     }

@@ -1,0 +1,40 @@
+import Contracts
+import EventLog
+import RPC
+import TestPrograms
+import TestSupport
+import Testing
+
+@testable import IngestionGateway
+
+@Suite struct OutageTests {
+    @Test func anOutageIsToldOnceForEachReasonAndOnceWhenItIsOver() {
+        let log = RecordedLog()
+        let outage = Outage(of: "feature-store", logger: log.logger)
+        let start = ContinuousClock.now
+        for second in 0..<100 {
+            outage.failed(RPCError(.unavailable, "nobody listens"), count: 3, now: start + .seconds(second))
+            if second > 50 { outage.failed(RPCError(.deadlineExceeded, "too late"), count: 1, now: start + .seconds(second)) }
+            outage.answered(now: start + .seconds(second))
+        }
+        #expect(log.lines.map { $0.metadata["reason"] } == ["unavailable: nobody listens", "deadline_exceeded: too late"])
+        for second in 105..<110 { outage.answered(now: start + .seconds(second)) }
+        let over = log.lines.dropFirst(2).map { "\($0.metadata["reason"] ?? "") \($0.metadata["count"] ?? "")" }
+        #expect(over.sorted() == ["deadline_exceeded 49", "unavailable 300"])
+        outage.failed(RPCError(.unavailable, "again"), count: 1, now: start + .seconds(200))
+        #expect(log.lines.last?.metadata["reason"] == "unavailable: again")
+    }
+
+    @Test func aStoreThatRefusesConnectionsIsNoNewsForEachBatch() async throws {
+        let log = RecordedLog()
+        try await withChannel(ChannelConfiguration(target: "http://127.0.0.1:1"), logger: testLogger) { channel in
+            let decider = Decider(
+                stores: .one(.init(channel)), models: .init(channel), timeout: .seconds(5), logger: log.logger)
+            for number in 0..<20 {
+                let run = LogRun(transactionID: UInt64(number + 1), sequences: 1...1, count: 1)
+                #expect(await decider.observe([payment("t\(number)")], at: [run]).encoded.isEmpty)
+            }
+        }
+        #expect(log.lines.count { $0.message == "answering PENDING" } == 1)
+    }
+}
