@@ -1,39 +1,64 @@
 internal import Logging
 internal import Postgres
 internal import RPC
+internal import Synchronization
 
-/// Keeps the health that callers see in step with the database: `SERVING` while it answers, `NOT_SERVING` otherwise and while draining.
-struct HealthMonitor: Sendable {
+/// Keeps the health that callers see in step with the database: `SERVING` while it answers in time, `NOT_SERVING` otherwise and while
+/// draining.
+final class HealthMonitor: Sendable {
     static let interval: Duration = .seconds(2)
 
     let registry = HealthRegistry()
     private let names: [String]
     private let pool: PostgresPool?
     private let logger: Logger
+    /// How long an answer of the database may take.
+    private let patience: Duration
+    private let wasServing = Mutex<Bool?>(nil)
     private let stopped = OneShot<Void>()
 
-    init(services: [String], pool: PostgresPool?, logger: Logger) {
+    init(services: [String], pool: PostgresPool?, logger: Logger, patience: Duration = .seconds(5)) {
         // The empty name stands for the server as a whole.
         names = [""] + services
         self.pool = pool
         self.logger = logger
+        self.patience = patience
         for name in names { registry.set(name, .notServing) }
     }
 
     /// Watches until the task is cancelled.
     func run() async throws {
-        var wasServing: Bool?
         while true {
-            let reason = await failure()
+            let reason = await check()
             try Task.checkCancellation()
-            let isServing = reason == nil
-            if isServing != wasServing, stopped.value == nil {
-                set(isServing ? .serving : .notServing)
-                if let reason { logger.warning("not serving", metadata: ["reason": "\(reason)"]) } else { logger.info("serving") }
-                wasServing = isServing
-            }
+            tell(reason)
             try await Task.sleep(for: Self.interval)
         }
+    }
+
+    /// Why the service cannot serve. Where that takes too long it is told meanwhile, and the question stands: a database that is stuck gets
+    /// no further one, and its answer tells when it goes on.
+    private func check() async -> String? {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { [self] in
+                guard (try? await Task.sleep(for: patience)) != nil else { return }
+                tell("the database has not answered for \(patience)")
+            }
+            let reason = await failure()
+            group.cancelAll()
+            return reason
+        }
+    }
+
+    /// - Parameter reason: why the service cannot serve, nil where it can.
+    private func tell(_ reason: String?) {
+        let isServing = reason == nil
+        guard stopped.value == nil, wasServing.withLock({ last in
+            defer { last = isServing }
+            return last != isServing
+        }) else { return }
+        set(isServing ? .serving : .notServing)
+        if let reason { logger.warning("not serving", metadata: ["reason": "\(reason)"]) } else { logger.info("serving") }
     }
 
     /// From here on the service drains, whatever the database says.
