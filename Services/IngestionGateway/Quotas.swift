@@ -1,4 +1,3 @@
-import Records
 import Synchronization
 
 /// A ``TokenBucket`` a bank. There are as many as banks have registered, since only they get this far.
@@ -16,7 +15,7 @@ final class Quotas: Sendable {
     /// Takes one from a bank's bucket.
     ///
     /// - Returns: nil when it was taken; otherwise how long until there is one.
-    func take(_ bankID: String, now: Timestamp = .now()) -> Duration? {
+    func take(_ bankID: String, now: ContinuousClock.Instant = .now) -> Duration? {
         guard perSecond > 0 else { return nil }
         return buckets.withLock { buckets in
             buckets[bankID, default: TokenBucket(perSecond: perSecond, burst: burst, now: now)].take(now: now)

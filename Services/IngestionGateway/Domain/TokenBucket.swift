@@ -1,13 +1,12 @@
-import Records
-
-/// How much one bank may send: so many transactions and records a second in the long run, and a burst at once.
+/// How much one bank may send: so many transactions and records a second in the long run, and a burst at once. Its time is
+/// monotonic, so that no clock set back keeps a bank waiting.
 struct TokenBucket: Sendable {
     let perSecond: Double
     let burst: Double
     private var level: Double
-    private var filledAt: Timestamp
+    private var filledAt: ContinuousClock.Instant
 
-    init(perSecond: Double, burst: Double, now: Timestamp) {
+    init(perSecond: Double, burst: Double, now: ContinuousClock.Instant) {
         self.perSecond = perSecond
         self.burst = burst
         level = burst
@@ -17,8 +16,8 @@ struct TokenBucket: Sendable {
     /// Takes one.
     ///
     /// - Returns: nil when it was taken; otherwise the seconds until there is one.
-    mutating func take(now: Timestamp) -> Double? {
-        let seconds = Double(max(0, now.microseconds - filledAt.microseconds)) / 1_000_000
+    mutating func take(now: ContinuousClock.Instant) -> Double? {
+        let seconds = max(0, (now - filledAt) / .seconds(1))
         level = min(burst, level + seconds * perSecond)
         filledAt = max(filledAt, now)
         guard level < 1 else {
