@@ -19,10 +19,10 @@ extension IngestionGatewayHandlers {
         let bankID = request.bankID.isEmpty ? sender.bankID ?? "" : request.bankID
         try Self.require(("bank_id", bankID), ("customer_id", request.customerID), ("reason", request.reason))
         let token = tokeniser.customerToken(bankID: bankID, customerID: request.customerID)
-        let erased = try await answeringStoreErrors {
-            try await privacy.erase(customerToken: token, actor: sender.subject, reason: request.reason)
+        let erasure = try await answeringStoreErrors {
+            try await privacy.erase(token: token, actor: sender.subject, reason: request.reason)
         }
-        return .init(erased: erased)
+        return .init(erased: erasure.erased)
     }
 
     func revealIdentifier(

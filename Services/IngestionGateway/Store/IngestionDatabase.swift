@@ -44,6 +44,7 @@ struct IngestionDatabase: Sendable {
         Migration(name: "0004_merchants", sql: String(decoding: PackageResources.V0004_merchants_sql, as: UTF8.self)),
         Migration(name: "0005_names_by_bytes", sql: String(decoding: PackageResources.V0005_names_by_bytes_sql, as: UTF8.self)),
         Migration(name: "0006_further_owners", sql: String(decoding: PackageResources.V0006_further_owners_sql, as: UTF8.self)),
+        Migration(name: "0007_erased_owners", sql: String(decoding: PackageResources.V0007_erased_owners_sql, as: UTF8.self)),
     ]
 
     init(pool: PostgresPool) {

@@ -11,6 +11,14 @@ struct SealedIdentifier: Sendable, Hashable {
     let sealed: [UInt8]
 }
 
+/// What came of an erasure.
+struct Erasure: Sendable, Hashable {
+    /// Identifiers that are kept no more.
+    let erased: Int64
+    /// Identifiers of the erased customer that stay, since they are another customer's as well.
+    let shared: Int64
+}
+
 /// One thing that was done to personal data.
 struct PrivacyRecord: Sendable, Hashable {
     let at: Timestamp
@@ -31,24 +39,38 @@ struct LogPartition: Sendable, Hashable {
 struct PrivacyDatabase: Sendable {
     let pool: PostgresPool
 
-    /// Keeps identifiers that are not kept yet, and every customer that one was seen with; nil where there are none. Nothing is kept of
-    /// what was erased, and what turns out to be an erased customer's is erased then.
+    /// Keeps identifiers that are not kept yet, and every customer that one was seen with; nil where there are none. Of what was erased nothing
+    /// is kept. What an erased customer is seen with is not kept either, and is withdrawn on the record where it has been: unless it is another
+    /// customer's, whose it stays. Owners in these tables are never erased ones.
     static func keep(_ sealed: [SealedIdentifier]) -> SQL? {
         guard !sealed.isEmpty else { return nil }
         return """
             WITH given AS (
-                SELECT * FROM unnest(
+                SELECT *,
+                    EXISTS (SELECT FROM erased_tokens e WHERE e.token = given.owner) AS is_of_erased,
+                    EXISTS (SELECT FROM erased_tokens e WHERE e.token = given.token AND (e.owner IS NULL OR given.owner IS NULL)) AS is_erased
+                FROM unnest(
                     \(sealed.map(\.token)), \(sealed.map(\.kind.rawValue)), \(sealed.map(\.owner)), \(sealed.map(\.keyID)),
                     \(sealed.map(\.sealed))
                 ) AS given (token, kind, owner, key_id, sealed)
-            ), erased AS (
-                SELECT DISTINCT given.token FROM given JOIN erased_tokens e ON e.token IN (given.token, given.owner)
+            ), alone AS (
+                SELECT token, min(owner) AS owner FROM given g WHERE is_of_erased
+                  AND NOT EXISTS (SELECT FROM given o WHERE o.token = g.token AND o.owner IS NOT NULL AND NOT o.is_of_erased)
+                  AND NOT EXISTS (SELECT FROM identifiers i WHERE i.token = g.token AND i.owner IS NOT NULL)
+                  AND NOT EXISTS (SELECT FROM further_owners f WHERE f.token = g.token)
+                GROUP BY token
             ), marked AS (
-                INSERT INTO erased_tokens (token) SELECT token FROM erased ORDER BY token ON CONFLICT (token) DO NOTHING
+                INSERT INTO erased_tokens (token, owner) SELECT token, owner FROM alone ORDER BY token ON CONFLICT (token) DO NOTHING
             ), withdrawn AS (
-                DELETE FROM identifiers i USING erased WHERE i.token = erased.token
+                DELETE FROM identifiers i USING alone a WHERE i.token = a.token RETURNING i.token, a.owner
+            ), recorded AS (
+                INSERT INTO privacy_records (action, actor, subject, reason, count)
+                SELECT \(Action.erasure.rawValue), 'ingestion-gateway', token, 'seen with ' || owner || ', which was erased', 1 FROM withdrawn
             ), wanted AS (
-                SELECT * FROM given WHERE token NOT IN (SELECT token FROM erased)
+                SELECT token, kind, owner, key_id, sealed FROM given
+                WHERE NOT is_erased AND NOT is_of_erased AND token NOT IN (SELECT token FROM alone)
+            ), claimed AS (
+                DELETE FROM erased_tokens e USING wanted w WHERE e.token = w.token
             ), kept AS (
                 INSERT INTO identifiers (token, kind, owner, key_id, sealed) SELECT * FROM wanted ORDER BY token
                 ON CONFLICT (token) DO NOTHING
@@ -64,30 +86,44 @@ struct PrivacyDatabase: Sendable {
             """
     }
 
-    /// Erases what is kept of a customer and of what was seen with it, for good.
-    ///
-    /// - Returns: how many identifiers were erased.
-    func erase(customerToken: String, actor: String, reason: String) async throws -> Int64 {
+    /// Erases for good what is kept behind a token and, where that is a customer's, what was seen with this customer and is no other's.
+    func erase(token: String, actor: String, reason: String) async throws -> Erasure {
         try await pool.withTransaction { transaction in
             // Whoever is writing identifiers right now ends first; whoever comes later sees what is erased.
             try await transaction.execute("LOCK TABLE identifiers IN SHARE ROW EXCLUSIVE MODE")
+            let links = try await transaction.query(
+                "DELETE FROM further_owners WHERE owner = \(token) OR token = \(token) RETURNING token")
+            let handedOn = try await transaction.query(
+                """
+                WITH heirs AS (
+                    SELECT i.token, min(f.owner) AS owner FROM identifiers i JOIN further_owners f ON f.token = i.token
+                    WHERE i.owner = \(token) GROUP BY i.token
+                ), moved AS (
+                    UPDATE identifiers i SET owner = h.owner FROM heirs h WHERE i.token = h.token
+                )
+                DELETE FROM further_owners f USING heirs h WHERE f.token = h.token AND f.owner = h.owner RETURNING f.token
+                """)
+            let seen = Set(try links.decode(String.self))
             let erased = try await transaction.query(
                 """
-                DELETE FROM identifiers
-                WHERE token = \(customerToken) OR owner = \(customerToken)
-                   OR token = ANY (ARRAY(SELECT token FROM further_owners WHERE owner = \(customerToken)))
+                DELETE FROM identifiers i
+                WHERE token = \(token) OR owner = \(token)
+                   OR token = ANY (\(Array(seen))) AND owner IS NULL AND NOT EXISTS (SELECT FROM further_owners f WHERE f.token = i.token)
                 RETURNING token
                 """)
-            let tokens = try erased.decode(String.self)
-            try await transaction.execute("DELETE FROM further_owners WHERE owner = \(customerToken)")
-            try await transaction.execute(
-                """
-                INSERT INTO erased_tokens (token) SELECT * FROM unnest(\(tokens)) UNION SELECT \(customerToken)
-                ON CONFLICT (token) DO NOTHING
-                """)
-            let count = Int64(tokens.count)
-            try await transaction.execute(Self.record(.erasure, actor: actor, subject: customerToken, reason: reason, count: count))
-            return count
+            let gone = Set(try erased.decode(String.self))
+            let shared = seen.union(try handedOn.decode(String.self)).subtracting(gone)
+            if !gone.isEmpty || !shared.isEmpty {
+                try await transaction.execute(
+                    """
+                    INSERT INTO erased_tokens (token, owner)
+                    SELECT token, nullif(\(token), token) FROM unnest(\(Array(gone.union([token])))) AS gone (token)
+                    ON CONFLICT (token) DO UPDATE SET owner = NULL WHERE excluded.owner IS NULL
+                    """)
+            }
+            let erasure = Erasure(erased: Int64(gone.count), shared: Int64(shared.count))
+            try await transaction.execute(Self.record(.erasure, actor: actor, subject: token, reason: reason, count: erasure.erased))
+            return erasure
         }
     }
 
