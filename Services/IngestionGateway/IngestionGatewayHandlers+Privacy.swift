@@ -14,15 +14,31 @@ extension IngestionGatewayHandlers {
     ) async throws -> IngestionV1.EraseIdentifiersResponse {
         let sender = try Sender(context)
         if let own = sender.bankID, !request.bankID.isEmpty, request.bankID != own {
-            throw RPCError.invalidArgument([FieldViolation(field: "bank_id", description: "is not the caller's bank")])
+            throw Self.refusal("bank_id", "is not the caller's bank")
         }
-        let bankID = request.bankID.isEmpty ? sender.bankID ?? "" : request.bankID
-        try Self.require(("bank_id", bankID), ("customer_id", request.customerID), ("reason", request.reason))
-        let token = tokeniser.customerToken(bankID: bankID, customerID: request.customerID)
+        try Self.require(("reason", request.reason))
+        let token = try tokenToErase(request, of: sender)
         let erasure = try await answeringStoreErrors {
             try await privacy.erase(token: token, actor: sender.subject, reason: request.reason)
         }
-        return .init(erased: erasure.erased)
+        return .init(erased: erasure.erased, shared: erasure.shared)
+    }
+
+    /// The token of what is to be erased, named in one of three ways. A bank names its own customers only.
+    private func tokenToErase(_ request: IngestionV1.EraseIdentifiersRequest, of sender: Sender) throws -> String {
+        let names = [("customer_id", request.customerID), ("identifier", request.identifier), ("token", request.token)].filter { !$0.1.isEmpty }
+        guard let (field, name) = names.first else { throw Self.refusal("customer_id", "is missing") }
+        guard names.count == 1 else { throw Self.refusal(names[1].0, "comes beside \(field)") }
+        try Self.require((field, name))
+        let kind = field == "identifier" && !request.kind.isEmpty ? IdentifierKind(rawValue: request.kind) : .customer
+        guard let kind else { throw Self.refusal("kind", "is not \(IdentifierKind.allCases.map(\.rawValue).joined(separator: ", "))") }
+        if sender.bankID != nil, field == "token" || kind != .customer {
+            throw RPCError(.permissionDenied, "a bank may have its customers erased: other identifiers may be other banks' customers' as well")
+        }
+        if field == "token" { return name }
+        let bankID = request.bankID.isEmpty ? sender.bankID ?? "" : request.bankID
+        if kind == .customer { try Self.require(("bank_id", bankID)) }
+        return tokeniser.token(of: name, kind, bankID: bankID)
     }
 
     func revealIdentifier(
@@ -50,7 +66,7 @@ extension IngestionGatewayHandlers {
         guard let days else { throw RPCError(.failedPrecondition, "no retention is configured; say how many days to keep") }
         guard (PrivacyDatabase.minKeepDays...36_500).contains(days) else {
             let reason = "is not \(PrivacyDatabase.minKeepDays) to 36500: names of transactions are looked up as far back as the least"
-            throw RPCError.invalidArgument([FieldViolation(field: "keep_days", description: reason)])
+            throw Self.refusal("keep_days", reason)
         }
         let dropped = try await answeringStoreErrors {
             try await privacy.applyRetention(keepDays: days, dryRun: request.dryRun, actor: sender.subject)
@@ -68,6 +84,10 @@ extension IngestionGatewayHandlers {
                 IngestionV1.PrivacyRecord(
                     at: .init($0.at), action: $0.action, actor: $0.actor, subject: $0.subject, reason: $0.reason, count: $0.count)
             })
+    }
+
+    private static func refusal(_ field: String, _ description: String) -> RPCError {
+        .invalidArgument([FieldViolation(field: field, description: description)])
     }
 
     private static func require(_ fields: (name: String, value: String)...) throws {

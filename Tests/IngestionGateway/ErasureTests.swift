@@ -1,4 +1,7 @@
+import Contracts
+import Identity
 import Postgres
+import RPC
 import ServiceRuntime
 import TestSupport
 import Testing
@@ -77,6 +80,39 @@ import Testing
             try await kept.keep(("unknown", nil))
             #expect(try await kept.tokens() == ["a", "b", "unknown"])
             #expect(try await kept.database.records(limit: 10).map(\.count) == [0, 1])
+        }
+    }
+
+    @Test func anOperatorErasesWhoIsNobodysCustomerAndABankDoesNot() async throws {
+        try await ScoringPath.run(["VIGIL_INGESTION_DECISION_TIMEOUT_SECONDS": "0"]) { path in
+            let payee = IngestionV1.EraseIdentifiersRequest(reason: "asked for it", kind: "account", identifier: "gb82 west 1234 5698 7654 32")
+            let tokens = try #require(KeyedTokens(hexadecimal: String(repeating: "0123456789abcdef", count: 4)))
+            let mail = tokens.token(.email, "", "asha@example.in")
+            try await path.asBank { client, options in
+                var payment = payment("t-1", customer: "Asha")
+                payment.counterpartyAccountID = "GB82WEST12345698765432"
+                payment.details = .init(email: "asha@example.in")
+                _ = try await client.submitTransaction(.init(transaction: payment), options: options)
+                for request in [payee, .init(reason: "asked for it", token: mail)] {
+                    let refused = await #expect(throws: RPCError.self) { try await client.eraseIdentifiers(request, options: options) }
+                    #expect(refused?.code == .permissionDenied)
+                }
+            }
+            try await path.gateway.withChannel(as: .peer(ServiceName.operator)) { channel in
+                let client = IngestionV1.IngestionService.Client(channel)
+                var erased: [Int64] = []
+                for request in [payee, payee, .init(reason: "asked for it", token: mail)] {
+                    erased.append(try await client.eraseIdentifiers(request).erased)
+                }
+                #expect(erased == [1, 0, 1], "nothing was kept any more the second time")
+                for request: IngestionV1.EraseIdentifiersRequest in [
+                    .init(reason: "x", kind: "iban", identifier: "A"), .init(reason: "x", identifier: "A"), .init(reason: "x"),
+                    .init(customerID: "C", bankID: "b", reason: "x", token: "t"),
+                ] {
+                    let refused = await #expect(throws: RPCError.self) { try await client.eraseIdentifiers(request) }
+                    #expect(refused?.code == .invalidArgument)
+                }
+            }
         }
     }
 }

@@ -2120,17 +2120,30 @@ extension IngestionV1 {
         public var bankID: String = ""
         /// Why, for the record.
         public var reason: String = ""
+        /// What identifier is, as RevealIdentifierResponse says it; "customer" where it is empty.
+        public var kind: String = ""
+        /// In the place of customer_id: an identifier of that kind, raw, as a bank sends it. Erased whoever's it is, so that for any but a customer it
+        /// is not a bank that may ask: other banks know it by the same token.
+        public var identifier: String = ""
+        /// In the place of both: the token. Not for banks either.
+        public var token: String = ""
 
         public init() {}
 
         public init(
             customerID: String = "",
             bankID: String = "",
-            reason: String = ""
+            reason: String = "",
+            kind: String = "",
+            identifier: String = "",
+            token: String = ""
         ) {
             self.customerID = customerID
             self.bankID = bankID
             self.reason = reason
+            self.kind = kind
+            self.identifier = identifier
+            self.token = token
         }
 
         public static let fullName = "vigil.ingestion.v1.EraseIdentifiersRequest"
@@ -2149,6 +2162,9 @@ extension IngestionV1 {
             self.customerID = try Unpacked.string(unpacked.pointee.customer_id, "vigil.ingestion.v1.EraseIdentifiersRequest.customer_id")
             self.bankID = try Unpacked.string(unpacked.pointee.bank_id, "vigil.ingestion.v1.EraseIdentifiersRequest.bank_id")
             self.reason = try Unpacked.string(unpacked.pointee.reason, "vigil.ingestion.v1.EraseIdentifiersRequest.reason")
+            self.kind = try Unpacked.string(unpacked.pointee.kind, "vigil.ingestion.v1.EraseIdentifiersRequest.kind")
+            self.identifier = try Unpacked.string(unpacked.pointee.identifier, "vigil.ingestion.v1.EraseIdentifiersRequest.identifier")
+            self.token = try Unpacked.string(unpacked.pointee.token, "vigil.ingestion.v1.EraseIdentifiersRequest.token")
         }
 
         public var protobufByteCount: Int {
@@ -2164,6 +2180,9 @@ extension IngestionV1 {
             if !self.customerID.isEmpty { sink.string(1, self.customerID) }
             if !self.bankID.isEmpty { sink.string(2, self.bankID) }
             if !self.reason.isEmpty { sink.string(3, self.reason) }
+            if !self.kind.isEmpty { sink.string(4, self.kind) }
+            if !self.identifier.isEmpty { sink.string(5, self.identifier) }
+            if !self.token.isEmpty { sink.string(6, self.token) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -2171,6 +2190,9 @@ extension IngestionV1 {
             if !self.customerID.isEmpty { writer.field("customerId"); writer.write(self.customerID) }
             if !self.bankID.isEmpty { writer.field("bankId"); writer.write(self.bankID) }
             if !self.reason.isEmpty { writer.field("reason"); writer.write(self.reason) }
+            if !self.kind.isEmpty { writer.field("kind"); writer.write(self.kind) }
+            if !self.identifier.isEmpty { writer.field("identifier"); writer.write(self.identifier) }
+            if !self.token.isEmpty { writer.field("token"); writer.write(self.token) }
             writer.endObject()
         }
 
@@ -2187,6 +2209,15 @@ extension IngestionV1 {
                 case "reason":
                     if try reader.readNullIfNext() { continue }
                     self.reason = try reader.readString()
+                case "kind":
+                    if try reader.readNullIfNext() { continue }
+                    self.kind = try reader.readString()
+                case "identifier":
+                    if try reader.readNullIfNext() { continue }
+                    self.identifier = try reader.readString()
+                case "token":
+                    if try reader.readNullIfNext() { continue }
+                    self.token = try reader.readString()
                 default: try reader.skipUnknown()
                 }
             }
@@ -2197,16 +2228,20 @@ extension IngestionV1 {
 extension IngestionV1 {
     /// `vigil.ingestion.v1.EraseIdentifiersResponse`
     public struct EraseIdentifiersResponse: Message {
-        /// Raw identifiers erased: the customer's own, and those of accounts, cards, devices and addresses seen as the customer's, also where they were
-        /// first seen as somebody else's or as whom somebody paid.
+        /// Raw identifiers erased: the customer's own, and those of accounts, cards, devices and addresses seen as this customer's only, also where they
+        /// were first seen as whom somebody paid. 0 where nothing was kept: then nothing is marked as erased either.
         public var erased: Int64 = 0
+        /// Identifiers seen as this customer's that stay, since they are another customer's as well.
+        public var shared: Int64 = 0
 
         public init() {}
 
         public init(
-            erased: Int64 = 0
+            erased: Int64 = 0,
+            shared: Int64 = 0
         ) {
             self.erased = erased
+            self.shared = shared
         }
 
         public static let fullName = "vigil.ingestion.v1.EraseIdentifiersResponse"
@@ -2223,6 +2258,7 @@ extension IngestionV1 {
         /// For generated code: a message out of protobuf-c's structure.
         public init(unpacked: UnsafePointer<Vigil__Ingestion__V1__EraseIdentifiersResponse>) throws {
             self.erased = unpacked.pointee.erased
+            self.shared = unpacked.pointee.shared
         }
 
         public var protobufByteCount: Int {
@@ -2236,11 +2272,13 @@ extension IngestionV1 {
         @inline(__always)
         private func send(to sink: inout some ProtobufSink) {
             if self.erased != 0 { sink.int64(1, self.erased) }
+            if self.shared != 0 { sink.int64(2, self.shared) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
             writer.beginObject()
             if self.erased != 0 { writer.field("erased"); writer.write(self.erased) }
+            if self.shared != 0 { writer.field("shared"); writer.write(self.shared) }
             writer.endObject()
         }
 
@@ -2251,6 +2289,9 @@ extension IngestionV1 {
                 case "erased":
                     if try reader.readNullIfNext() { continue }
                     self.erased = try reader.readInt64()
+                case "shared":
+                    if try reader.readNullIfNext() { continue }
+                    self.shared = try reader.readInt64()
                 default: try reader.skipUnknown()
                 }
             }
@@ -2917,7 +2958,8 @@ extension IngestionV1 {
             func importFile(_ requests: RequestStream<IngestionV1.ImportFileRequest>, context: CallContext) async throws -> IngestionV1.ImportFileResponse
             /// How far a file has come, by the hash of its content.
             func getFileImport(_ request: IngestionV1.GetFileImportRequest, context: CallContext) async throws -> IngestionV1.ImportFileResponse
-            /// Erases what is kept of one person's raw identifiers and keeps none of them from then on; tokens stay, and lead nowhere.
+            /// Erases what is kept of one person's raw identifiers, or one identifier of whomever, and keeps none of it from then on; tokens stay, and
+            /// lead nowhere.
             /// Audited. Scope privacy:write.
             func eraseIdentifiers(_ request: IngestionV1.EraseIdentifiersRequest, context: CallContext) async throws -> IngestionV1.EraseIdentifiersResponse
             /// The raw identifier behind a token, for a purpose that is written down. Audited. Scope privacy:write.
@@ -2986,7 +3028,8 @@ extension IngestionV1 {
                 try await channel.unary(Methods.getFileImport, request, options: options)
             }
 
-            /// Erases what is kept of one person's raw identifiers and keeps none of them from then on; tokens stay, and lead nowhere.
+            /// Erases what is kept of one person's raw identifiers, or one identifier of whomever, and keeps none of it from then on; tokens stay, and
+            /// lead nowhere.
             /// Audited. Scope privacy:write.
             public func eraseIdentifiers(_ request: IngestionV1.EraseIdentifiersRequest, options: CallOptions = CallOptions()) async throws -> IngestionV1.EraseIdentifiersResponse {
                 try await channel.unary(Methods.eraseIdentifiers, request, options: options)
@@ -3137,36 +3180,37 @@ extension FileDescriptor {
             UghhY2NlcHRlZBIeCgpkdXBsaWNhdGVzGAUgASgDUgpkdXBsaWNhdGVzEhoKCHJlamVjdGVkGAYgASgDUghyZWplY3RlZBIUCgVlbXB0eRgHIAEoA1IFZW1w\
             dHkSRAoNcmVqZWN0ZWRfcm93cxgIIAMoCzIfLnZpZ2lsLmluZ2VzdGlvbi52MS5SZWplY3RlZFJvd1IMcmVqZWN0ZWRSb3dzEhQKBWVycm9yGAkgASgJUgVl\
             cnJvciJjCgtSZWplY3RlZFJvdxIQCgNyb3cYASABKANSA3JvdxIUCgVmaWVsZBgCIAEoCVIFZmllbGQSFAoFdmFsdWUYAyABKAlSBXZhbHVlEhYKBnJlYXNv\
-            bhgEIAEoCVIGcmVhc29uIj0KFEdldEZpbGVJbXBvcnRSZXF1ZXN0EiUKDmNvbnRlbnRfc2hhMjU2GAEgASgMUg1jb250ZW50U2hhMjU2ImsKF0VyYXNlSWRl\
-            bnRpZmllcnNSZXF1ZXN0Eh8KC2N1c3RvbWVyX2lkGAEgASgJUgpjdXN0b21lcklkEhcKB2JhbmtfaWQYAiABKAlSBmJhbmtJZBIWCgZyZWFzb24YAyABKAlS\
-            BnJlYXNvbiIyChhFcmFzZUlkZW50aWZpZXJzUmVzcG9uc2USFgoGZXJhc2VkGAEgASgDUgZlcmFzZWQiRwoXUmV2ZWFsSWRlbnRpZmllclJlcXVlc3QSFAoF\
-            dG9rZW4YASABKAlSBXRva2VuEhYKBnJlYXNvbhgCIAEoCVIGcmVhc29uIk4KGFJldmVhbElkZW50aWZpZXJSZXNwb25zZRISCgRraW5kGAEgASgJUgRraW5k\
-            Eh4KCmlkZW50aWZpZXIYAiABKAlSCmlkZW50aWZpZXIiTQoVQXBwbHlSZXRlbnRpb25SZXF1ZXN0EhsKCWtlZXBfZGF5cxgBIAEoDVIIa2VlcERheXMSFwoH\
-            ZHJ5X3J1bhgCIAEoCFIGZHJ5UnVuIlgKFkFwcGx5UmV0ZW50aW9uUmVzcG9uc2USPgoHZHJvcHBlZBgBIAMoCzIkLnZpZ2lsLmluZ2VzdGlvbi52MS5Ecm9w\
-            cGVkUGFydGl0aW9uUgdkcm9wcGVkIlgKEERyb3BwZWRQYXJ0aXRpb24SEgoEbmFtZRgBIAEoCVIEbmFtZRIwCgV1bnRpbBgCIAEoCzIaLmdvb2dsZS5wcm90\
-            b2J1Zi5UaW1lc3RhbXBSBXVudGlsIjEKGUxpc3RQcml2YWN5UmVjb3Jkc1JlcXVlc3QSFAoFbGltaXQYASABKA1SBWxpbWl0IlkKGkxpc3RQcml2YWN5UmVj\
-            b3Jkc1Jlc3BvbnNlEjsKB3JlY29yZHMYASADKAsyIS52aWdpbC5pbmdlc3Rpb24udjEuUHJpdmFjeVJlY29yZFIHcmVjb3JkcyKxAQoNUHJpdmFjeVJlY29y\
-            ZBIqCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EhYKBmFjdGlvbhgCIAEoCVIGYWN0aW9uEhQKBWFjdG9yGAMgASgJUgVhY3Rv\
-            chIYCgdzdWJqZWN0GAQgASgJUgdzdWJqZWN0EhYKBnJlYXNvbhgFIAEoCVIGcmVhc29uEhQKBWNvdW50GAYgASgDUgVjb3VudCplCgdPdXRjb21lEhcKE09V\
-            VENPTUVfVU5TUEVDSUZJRUQQABIUChBPVVRDT01FX0FDQ0VQVEVEEAESFQoRT1VUQ09NRV9EVVBMSUNBVEUQAhIUChBPVVRDT01FX1JFSkVDVEVEEAMqfAoR\
-            VHJhbnNhY3Rpb25EZXRhaWwSIgoeVFJBTlNBQ1RJT05fREVUQUlMX1VOU1BFQ0lGSUVEEAASGwoXVFJBTlNBQ1RJT05fREVUQUlMX1JVTlMQAxIgChxUUkFO\
-            U0FDVElPTl9ERVRBSUxfTU9WRU1FTlRTEAIiBAgBEAEqhQEKCUZpbGVTdGF0ZRIaChZGSUxFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoURklMRV9TVEFURV9S\
-            RUNFSVZJTkcQARIWChJGSUxFX1NUQVRFX1NUT1JJTkcQAhITCg9GSUxFX1NUQVRFX0RPTkUQAxIVChFGSUxFX1NUQVRFX0ZBSUxFRBAEMoULChBJbmdlc3Rp\
-            b25TZXJ2aWNlEnAKEVN1Ym1pdFRyYW5zYWN0aW9uEiwudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdFRyYW5zYWN0aW9uUmVxdWVzdBotLnZpZ2lsLmluZ2Vz\
-            dGlvbi52MS5TdWJtaXRUcmFuc2FjdGlvblJlc3BvbnNlEncKElN0cmVhbVRyYW5zYWN0aW9ucxItLnZpZ2lsLmluZ2VzdGlvbi52MS5TdHJlYW1UcmFuc2Fj\
-            dGlvbnNSZXF1ZXN0Gi4udmlnaWwuaW5nZXN0aW9uLnYxLlN0cmVhbVRyYW5zYWN0aW9uc1Jlc3BvbnNlKAEwARJqCg9TdWJtaXRDb21wbGFpbnQSKi52aWdp\
-            bC5pbmdlc3Rpb24udjEuU3VibWl0Q29tcGxhaW50UmVxdWVzdBorLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRDb21wbGFpbnRSZXNwb25zZRJeCgtTdWJt\
-            aXRMYWJlbBImLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRMYWJlbFJlcXVlc3QaJy52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0TGFiZWxSZXNwb25zZRJo\
-            Cg1JbXBvcnRSZWNvcmRzEigudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydFJlY29yZHNSZXF1ZXN0GikudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydFJlY29y\
-            ZHNSZXNwb25zZSgBMAESXQoKSW1wb3J0RmlsZRIlLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRGaWxlUmVxdWVzdBomLnZpZ2lsLmluZ2VzdGlvbi52MS5J\
-            bXBvcnRGaWxlUmVzcG9uc2UoARJmCg1HZXRGaWxlSW1wb3J0EigudmlnaWwuaW5nZXN0aW9uLnYxLkdldEZpbGVJbXBvcnRSZXF1ZXN0GiYudmlnaWwuaW5n\
-            ZXN0aW9uLnYxLkltcG9ydEZpbGVSZXNwb25zZSIDkAIBEm0KEEVyYXNlSWRlbnRpZmllcnMSKy52aWdpbC5pbmdlc3Rpb24udjEuRXJhc2VJZGVudGlmaWVy\
-            c1JlcXVlc3QaLC52aWdpbC5pbmdlc3Rpb24udjEuRXJhc2VJZGVudGlmaWVyc1Jlc3BvbnNlEm0KEFJldmVhbElkZW50aWZpZXISKy52aWdpbC5pbmdlc3Rp\
-            b24udjEuUmV2ZWFsSWRlbnRpZmllclJlcXVlc3QaLC52aWdpbC5pbmdlc3Rpb24udjEuUmV2ZWFsSWRlbnRpZmllclJlc3BvbnNlEmcKDkFwcGx5UmV0ZW50\
-            aW9uEikudmlnaWwuaW5nZXN0aW9uLnYxLkFwcGx5UmV0ZW50aW9uUmVxdWVzdBoqLnZpZ2lsLmluZ2VzdGlvbi52MS5BcHBseVJldGVudGlvblJlc3BvbnNl\
-            EngKEkxpc3RQcml2YWN5UmVjb3JkcxItLnZpZ2lsLmluZ2VzdGlvbi52MS5MaXN0UHJpdmFjeVJlY29yZHNSZXF1ZXN0Gi4udmlnaWwuaW5nZXN0aW9uLnYx\
-            Lkxpc3RQcml2YWN5UmVjb3Jkc1Jlc3BvbnNlIgOQAgESXQoKVGFpbEV2ZW50cxIlLnZpZ2lsLmluZ2VzdGlvbi52MS5UYWlsRXZlbnRzUmVxdWVzdBomLnZp\
-            Z2lsLmluZ2VzdGlvbi52MS5UYWlsRXZlbnRzUmVzcG9uc2UwARJpCg1HZXRTdGF0aXN0aWNzEigudmlnaWwuaW5nZXN0aW9uLnYxLkdldFN0YXRpc3RpY3NS\
-            ZXF1ZXN0GikudmlnaWwuaW5nZXN0aW9uLnYxLkdldFN0YXRpc3RpY3NSZXNwb25zZSIDkAIBYgZwcm90bzM=
+            bhgEIAEoCVIGcmVhc29uIj0KFEdldEZpbGVJbXBvcnRSZXF1ZXN0EiUKDmNvbnRlbnRfc2hhMjU2GAEgASgMUg1jb250ZW50U2hhMjU2IrUBChdFcmFzZUlk\
+            ZW50aWZpZXJzUmVxdWVzdBIfCgtjdXN0b21lcl9pZBgBIAEoCVIKY3VzdG9tZXJJZBIXCgdiYW5rX2lkGAIgASgJUgZiYW5rSWQSFgoGcmVhc29uGAMgASgJ\
+            UgZyZWFzb24SEgoEa2luZBgEIAEoCVIEa2luZBIeCgppZGVudGlmaWVyGAUgASgJUgppZGVudGlmaWVyEhQKBXRva2VuGAYgASgJUgV0b2tlbiJKChhFcmFz\
+            ZUlkZW50aWZpZXJzUmVzcG9uc2USFgoGZXJhc2VkGAEgASgDUgZlcmFzZWQSFgoGc2hhcmVkGAIgASgDUgZzaGFyZWQiRwoXUmV2ZWFsSWRlbnRpZmllclJl\
+            cXVlc3QSFAoFdG9rZW4YASABKAlSBXRva2VuEhYKBnJlYXNvbhgCIAEoCVIGcmVhc29uIk4KGFJldmVhbElkZW50aWZpZXJSZXNwb25zZRISCgRraW5kGAEg\
+            ASgJUgRraW5kEh4KCmlkZW50aWZpZXIYAiABKAlSCmlkZW50aWZpZXIiTQoVQXBwbHlSZXRlbnRpb25SZXF1ZXN0EhsKCWtlZXBfZGF5cxgBIAEoDVIIa2Vl\
+            cERheXMSFwoHZHJ5X3J1bhgCIAEoCFIGZHJ5UnVuIlgKFkFwcGx5UmV0ZW50aW9uUmVzcG9uc2USPgoHZHJvcHBlZBgBIAMoCzIkLnZpZ2lsLmluZ2VzdGlv\
+            bi52MS5Ecm9wcGVkUGFydGl0aW9uUgdkcm9wcGVkIlgKEERyb3BwZWRQYXJ0aXRpb24SEgoEbmFtZRgBIAEoCVIEbmFtZRIwCgV1bnRpbBgCIAEoCzIaLmdv\
+            b2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBXVudGlsIjEKGUxpc3RQcml2YWN5UmVjb3Jkc1JlcXVlc3QSFAoFbGltaXQYASABKA1SBWxpbWl0IlkKGkxpc3RQ\
+            cml2YWN5UmVjb3Jkc1Jlc3BvbnNlEjsKB3JlY29yZHMYASADKAsyIS52aWdpbC5pbmdlc3Rpb24udjEuUHJpdmFjeVJlY29yZFIHcmVjb3JkcyKxAQoNUHJp\
+            dmFjeVJlY29yZBIqCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EhYKBmFjdGlvbhgCIAEoCVIGYWN0aW9uEhQKBWFjdG9yGAMg\
+            ASgJUgVhY3RvchIYCgdzdWJqZWN0GAQgASgJUgdzdWJqZWN0EhYKBnJlYXNvbhgFIAEoCVIGcmVhc29uEhQKBWNvdW50GAYgASgDUgVjb3VudCplCgdPdXRj\
+            b21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIUChBPVVRDT01FX0FDQ0VQVEVEEAESFQoRT1VUQ09NRV9EVVBMSUNBVEUQAhIUChBPVVRDT01FX1JFSkVD\
+            VEVEEAMqfAoRVHJhbnNhY3Rpb25EZXRhaWwSIgoeVFJBTlNBQ1RJT05fREVUQUlMX1VOU1BFQ0lGSUVEEAASGwoXVFJBTlNBQ1RJT05fREVUQUlMX1JVTlMQ\
+            AxIgChxUUkFOU0FDVElPTl9ERVRBSUxfTU9WRU1FTlRTEAIiBAgBEAEqhQEKCUZpbGVTdGF0ZRIaChZGSUxFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoURklM\
+            RV9TVEFURV9SRUNFSVZJTkcQARIWChJGSUxFX1NUQVRFX1NUT1JJTkcQAhITCg9GSUxFX1NUQVRFX0RPTkUQAxIVChFGSUxFX1NUQVRFX0ZBSUxFRBAEMoUL\
+            ChBJbmdlc3Rpb25TZXJ2aWNlEnAKEVN1Ym1pdFRyYW5zYWN0aW9uEiwudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdFRyYW5zYWN0aW9uUmVxdWVzdBotLnZp\
+            Z2lsLmluZ2VzdGlvbi52MS5TdWJtaXRUcmFuc2FjdGlvblJlc3BvbnNlEncKElN0cmVhbVRyYW5zYWN0aW9ucxItLnZpZ2lsLmluZ2VzdGlvbi52MS5TdHJl\
+            YW1UcmFuc2FjdGlvbnNSZXF1ZXN0Gi4udmlnaWwuaW5nZXN0aW9uLnYxLlN0cmVhbVRyYW5zYWN0aW9uc1Jlc3BvbnNlKAEwARJqCg9TdWJtaXRDb21wbGFp\
+            bnQSKi52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0Q29tcGxhaW50UmVxdWVzdBorLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRDb21wbGFpbnRSZXNwb25z\
+            ZRJeCgtTdWJtaXRMYWJlbBImLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRMYWJlbFJlcXVlc3QaJy52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0TGFiZWxS\
+            ZXNwb25zZRJoCg1JbXBvcnRSZWNvcmRzEigudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydFJlY29yZHNSZXF1ZXN0GikudmlnaWwuaW5nZXN0aW9uLnYxLklt\
+            cG9ydFJlY29yZHNSZXNwb25zZSgBMAESXQoKSW1wb3J0RmlsZRIlLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRGaWxlUmVxdWVzdBomLnZpZ2lsLmluZ2Vz\
+            dGlvbi52MS5JbXBvcnRGaWxlUmVzcG9uc2UoARJmCg1HZXRGaWxlSW1wb3J0EigudmlnaWwuaW5nZXN0aW9uLnYxLkdldEZpbGVJbXBvcnRSZXF1ZXN0GiYu\
+            dmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydEZpbGVSZXNwb25zZSIDkAIBEm0KEEVyYXNlSWRlbnRpZmllcnMSKy52aWdpbC5pbmdlc3Rpb24udjEuRXJhc2VJ\
+            ZGVudGlmaWVyc1JlcXVlc3QaLC52aWdpbC5pbmdlc3Rpb24udjEuRXJhc2VJZGVudGlmaWVyc1Jlc3BvbnNlEm0KEFJldmVhbElkZW50aWZpZXISKy52aWdp\
+            bC5pbmdlc3Rpb24udjEuUmV2ZWFsSWRlbnRpZmllclJlcXVlc3QaLC52aWdpbC5pbmdlc3Rpb24udjEuUmV2ZWFsSWRlbnRpZmllclJlc3BvbnNlEmcKDkFw\
+            cGx5UmV0ZW50aW9uEikudmlnaWwuaW5nZXN0aW9uLnYxLkFwcGx5UmV0ZW50aW9uUmVxdWVzdBoqLnZpZ2lsLmluZ2VzdGlvbi52MS5BcHBseVJldGVudGlv\
+            blJlc3BvbnNlEngKEkxpc3RQcml2YWN5UmVjb3JkcxItLnZpZ2lsLmluZ2VzdGlvbi52MS5MaXN0UHJpdmFjeVJlY29yZHNSZXF1ZXN0Gi4udmlnaWwuaW5n\
+            ZXN0aW9uLnYxLkxpc3RQcml2YWN5UmVjb3Jkc1Jlc3BvbnNlIgOQAgESXQoKVGFpbEV2ZW50cxIlLnZpZ2lsLmluZ2VzdGlvbi52MS5UYWlsRXZlbnRzUmVx\
+            dWVzdBomLnZpZ2lsLmluZ2VzdGlvbi52MS5UYWlsRXZlbnRzUmVzcG9uc2UwARJpCg1HZXRTdGF0aXN0aWNzEigudmlnaWwuaW5nZXN0aW9uLnYxLkdldFN0\
+            YXRpc3RpY3NSZXF1ZXN0GikudmlnaWwuaW5nZXN0aW9uLnYxLkdldFN0YXRpc3RpY3NSZXNwb25zZSIDkAIBYgZwcm90bzM=
             """)
 }

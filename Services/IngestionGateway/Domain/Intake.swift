@@ -77,18 +77,32 @@ struct Tokeniser: Sendable {
 
     func tokenised(_ transaction: Transaction) -> Transaction {
         var result = transaction
-        result.customerID = customerToken(bankID: transaction.key.bankID, customerID: transaction.customerID)
+        let bankID = transaction.key.bankID
+        result.customerID = customerToken(bankID: bankID, customerID: transaction.customerID)
         result.accountID = transaction.accountID.map(accountToken)
-        result.cardID = transaction.cardID.map { token(.card, "", CardNumber.canonical($0)) }
+        result.cardID = transaction.cardID.map { token(of: $0, .card, bankID: bankID) }
         result.counterpartyAccountID = transaction.counterpartyAccountID.map(accountToken)
-        result.deviceID = transaction.deviceID.map { token(.device, "", $0) }
+        result.deviceID = transaction.deviceID.map { token(of: $0, .device, bankID: bankID) }
         if var details = transaction.details {
-            details.ipAddress = details.ipAddress.map { token(.ip, "", IPAddress($0)?.description ?? $0) }
-            details.email = details.email.map { token(.email, "", EmailAddress($0)?.description ?? $0) }
-            details.phone = details.phone.map { token(.phone, "", PhoneNumber($0)?.description ?? $0) }
+            details.ipAddress = details.ipAddress.map { token(of: $0, .ip, bankID: bankID) }
+            details.email = details.email.map { token(of: $0, .email, bankID: bankID) }
+            details.phone = details.phone.map { token(of: $0, .phone, bankID: bankID) }
             result.details = details
         }
         return result
+    }
+
+    /// The token of an identifier as a bank sends it.
+    func token(of identifier: String, _ kind: IdentifierKind, bankID: String) -> String {
+        switch kind {
+        case .customer: customerToken(bankID: bankID, customerID: identifier)
+        case .account: accountToken(identifier)
+        case .card: token(kind, "", CardNumber.canonical(identifier))
+        case .device: token(kind, "", identifier)
+        case .ip: token(kind, "", IPAddress(identifier)?.description ?? identifier)
+        case .email: token(kind, "", EmailAddress(identifier)?.description ?? identifier)
+        case .phone: token(kind, "", PhoneNumber(identifier)?.description ?? identifier)
+        }
     }
 
     /// The token of a bank's customer. A bank without numbers for its customers calls them by their accounts.

@@ -37,16 +37,21 @@ struct PrivacyCommand: ParsableCommand {
 
     struct Erase: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Erase what is kept of one person's raw identifiers, for good.",
+            abstract: "Erase what is kept of one person's raw identifiers, or one identifier of whomever, for good.",
             discussion: """
-                Erases the customer's own identifier and those of accounts, cards and devices seen with the customer, and keeps none of them \
-                again. What was stored of payments stays under tokens, which lead nowhere from then on.
+                Erases the customer's own identifier and those of accounts, cards, devices and addresses seen as this customer's only, and keeps \
+                none of them again for this customer; what is another customer's as well stays that one's. With --kind, erases one identifier \
+                whoever's it is, also of whom somebody paid, and keeps it for nobody again. What was stored of payments stays under tokens, which \
+                lead nowhere from then on. Exit status: 0 erased, 3 nothing was kept of it, 1 failed.
                 """)
-        @Argument(help: "The bank's own identifier of the customer.")
-        var customer: String
+        @Argument(help: "The bank's own identifier of the customer, or an identifier of another kind.")
+        var identifier: String
 
-        @Option(help: "Whose customer.")
-        var bank: String
+        @Option(help: "What it is: customer, account, card, device, email, phone, ip, or token for the token of any of them.")
+        var kind = "customer"
+
+        @Option(help: "Whose customer; for customers only.")
+        var bank = ""
 
         @Option(help: "Why, for the record.")
         var reason: String
@@ -54,11 +59,17 @@ struct PrivacyCommand: ParsableCommand {
         @OptionGroup var target: Target
 
         func run() async throws {
-            let answer = try await target.call {
-                try await $0.eraseIdentifiers(
-                    .init(customerID: customer, bankID: bank, reason: reason), options: CallOptions(timeout: .seconds(60)))
+            var request = IngestionV1.EraseIdentifiersRequest(bankID: bank, reason: reason)
+            if kind == "token" { request.token = identifier } else { (request.kind, request.identifier) = (kind, identifier) }
+            let answer = try await target.call { [request] in
+                try await $0.eraseIdentifiers(request, options: CallOptions(timeout: .seconds(60)))
             }
-            try target.show(["erased": answer.erased], "\(answer.erased) identifiers erased")
+            let shared = answer.shared == 0 ? "" : ", \(answer.shared) stay: they are another customer's as well"
+            try target.show(["erased": answer.erased, "shared": answer.shared], "\(answer.erased) identifiers erased\(shared)")
+            if answer.erased == 0 && answer.shared == 0 {
+                FileHandle.standardError.write(Data("warning: nothing was kept of this \(kind), and nothing is marked as erased\n".utf8))
+                throw ExitCode(3)
+            }
         }
     }
 

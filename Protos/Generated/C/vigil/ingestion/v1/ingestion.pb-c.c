@@ -2940,7 +2940,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__get_file_import_request__
   (ProtobufCMessageInit) vigil__ingestion__v1__get_file_import_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__ingestion__v1__erase_identifiers_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__erase_identifiers_request__field_descriptors[6] =
 {
   {
     "customer_id",
@@ -2978,16 +2978,55 @@ static const ProtobufCFieldDescriptor vigil__ingestion__v1__erase_identifiers_re
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "kind",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__EraseIdentifiersRequest, kind),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "identifier",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__EraseIdentifiersRequest, identifier),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__EraseIdentifiersRequest, token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__ingestion__v1__erase_identifiers_request__field_indices_by_name[] = {
   1,   /* field[1] = bank_id */
   0,   /* field[0] = customer_id */
+  4,   /* field[4] = identifier */
+  3,   /* field[3] = kind */
   2,   /* field[2] = reason */
+  5,   /* field[5] = token */
 };
 static const ProtobufCIntRange vigil__ingestion__v1__erase_identifiers_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor vigil__ingestion__v1__erase_identifiers_request__descriptor =
 {
@@ -2997,14 +3036,14 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__erase_identifiers_request
   "Vigil__Ingestion__V1__EraseIdentifiersRequest",
   "vigil.ingestion.v1",
   sizeof(Vigil__Ingestion__V1__EraseIdentifiersRequest),
-  3,
+  6,
   vigil__ingestion__v1__erase_identifiers_request__field_descriptors,
   vigil__ingestion__v1__erase_identifiers_request__field_indices_by_name,
   1,  vigil__ingestion__v1__erase_identifiers_request__number_ranges,
   (ProtobufCMessageInit) vigil__ingestion__v1__erase_identifiers_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__ingestion__v1__erase_identifiers_response__field_descriptors[1] =
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__erase_identifiers_response__field_descriptors[2] =
 {
   {
     "erased",
@@ -3018,14 +3057,27 @@ static const ProtobufCFieldDescriptor vigil__ingestion__v1__erase_identifiers_re
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "shared",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__EraseIdentifiersResponse, shared),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__ingestion__v1__erase_identifiers_response__field_indices_by_name[] = {
   0,   /* field[0] = erased */
+  1,   /* field[1] = shared */
 };
 static const ProtobufCIntRange vigil__ingestion__v1__erase_identifiers_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor vigil__ingestion__v1__erase_identifiers_response__descriptor =
 {
@@ -3035,7 +3087,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__erase_identifiers_respons
   "Vigil__Ingestion__V1__EraseIdentifiersResponse",
   "vigil.ingestion.v1",
   sizeof(Vigil__Ingestion__V1__EraseIdentifiersResponse),
-  1,
+  2,
   vigil__ingestion__v1__erase_identifiers_response__field_descriptors,
   vigil__ingestion__v1__erase_identifiers_response__field_indices_by_name,
   1,  vigil__ingestion__v1__erase_identifiers_response__number_ranges,

@@ -400,20 +400,24 @@ struct  Vigil__Ingestion__V1__EraseIdentifiersRequest
   char *customer_id;
   char *bank_id;
   char *reason;
+  char *kind;
+  char *identifier;
+  char *token;
 };
 #define VIGIL__INGESTION__V1__ERASE_IDENTIFIERS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__erase_identifiers_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Vigil__Ingestion__V1__EraseIdentifiersResponse
 {
   ProtobufCMessage base;
   int64_t erased;
+  int64_t shared;
 };
 #define VIGIL__INGESTION__V1__ERASE_IDENTIFIERS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__erase_identifiers_response__descriptor) \
-    , 0 }
+    , 0, 0 }
 
 
 struct  Vigil__Ingestion__V1__RevealIdentifierRequest
