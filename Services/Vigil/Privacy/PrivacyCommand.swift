@@ -92,7 +92,9 @@ struct PrivacyCommand: ParsableCommand {
     }
 
     struct Retention: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Drop the gateway's log where it is older than the retention.")
+        static let configuration = CommandConfiguration(
+            abstract: "Drop the gateway's log where it is older than the retention.",
+            discussion: "What is kept sealed of raw identifiers stays: tokens of later payments may lead to it. `vigil privacy erase` lets it go.")
         @Option(help: ArgumentHelp("Keep at least so many days, 62 or more; what the gateway is configured with unless given.", valueName: "days"))
         var keepDays: UInt32 = 0
 
