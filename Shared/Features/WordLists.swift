@@ -42,10 +42,7 @@ struct WordLists: Sendable {
     private var places: ContiguousArray<Place> = []
     private var blocks = ContiguousArray(WordLists.sizes.prefix(1).map(Blocks.init(words:)))
 
-    /// How many lists there are; they are numbered from 0.
-    var count: Int { places.count }
-
-    /// Adds a list without words.
+    /// Adds a list without words. Lists are numbered from 0.
     mutating func append() { places.append(Place()) }
 
     /// How many words a list has room for, front and back together.
