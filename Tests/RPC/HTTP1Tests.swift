@@ -146,6 +146,43 @@ import Testing
         }
     }
 
+    @Test func aBodyComesWithItsRequest() async throws {
+        let form = HTTPRoute("POST", "/form", maxBodyBytes: 4 << 20) { request in
+            .text("\(request.body.count) \(request.headers["content-type"] ?? "")")
+        }
+        try await withServerAndChannel([echo], routes: [form, hello]) { _, server in
+            let address = "http://\(server.address)/form"
+            // Above a mebibyte curl asks whether it may send; the connection is kept.
+            for size in [0, 1, 70_000, 2 << 20] {
+                let file = FileManager.default.temporaryDirectory.appending(path: "body-\(UUID())")
+                defer { try? FileManager.default.removeItem(at: file) }
+                try Data(repeating: 7, count: size).write(to: file)
+                let output = try await curl(["-w", "[%{num_connects}]", "--data-binary", "@\(file.path)", address, address])
+                #expect(output == "\(size) application/x-www-form-urlencoded[1]\(size) application/x-www-form-urlencoded[0]")
+            }
+            let json = try await curl(["-H", "content-type: application/json", "-d", #"{"payload":{"body":"aGVsbG8="}}"#, "http://\(server.address)/test.Test/Echo"])
+            #expect(json == #"{"payload":{"body":"aGVsbG8="}}"#)
+            let ahead = "POST /form HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nabcGET /hello/b HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n"
+            let output = try await answer(server, to: ahead)
+            #expect(output.contains("\r\n\r\n3 ") && output.hasSuffix("b  "), "\(output)")
+        }
+    }
+
+    @Test func anAnswerBeforeTheBodyIsWholeEndsTheConnection() async throws {
+        try await withServerAndChannel([], routes: [hello]) { _, server in
+            let output = try await answer(server, to: "POST /nothing HTTP/1.1\r\nhost: h\r\ncontent-length: 300000\r\n\r\nabc")
+            #expect(output.hasPrefix("HTTP/1.1 404 Not Found\r\n") && output.contains("connection: close\r\n"), "\(output)")
+        }
+    }
+
+    @Test func aBodyThatDoesNotComeIsGivenUp() async throws {
+        let form = HTTPRoute("POST", "/form") { request in .text("\(request.body.count)") }
+        try await withServerAndChannel([], routes: [form], configure: { $0.limits.handshakeTimeoutSeconds = 1 }) { _, server in
+            let output = try await answer(server, to: "POST /form HTTP/1.1\r\nhost: h\r\ncontent-length: 10\r\n\r\nabc")
+            #expect(output.hasPrefix("HTTP/1.1 408 Request Timeout\r\n"), "\(output)")
+        }
+    }
+
     /// What must not be served, and the status that says so.
     struct Refused: Sendable, CustomTestStringConvertible {
         let testDescription: String
@@ -160,7 +197,11 @@ import Testing
     }
 
     static let refused = [
-        Refused("another method", 505, "POST /hello/a HTTP/1.1", "host: a\r\ncontent-length: 0\r\n"),
+        Refused("another method", 505, "GOT /hello/a HTTP/1.1", "host: a\r\ncontent-length: 0\r\n"),
+        Refused("a body of two lengths", 400, "POST /hello/a HTTP/1.1", "host: a\r\ncontent-length: 1\r\ncontent-length: 1\r\n"),
+        Refused("a body of a negative length", 400, "POST /hello/a HTTP/1.1", "host: a\r\ncontent-length: -1\r\n"),
+        Refused("a body of no length", 411, "POST /hello/a HTTP/1.1", "host: a\r\ntransfer-encoding: chunked\r\n"),
+        Refused("a body without end", 413, "POST /hello/a HTTP/1.1", "host: a\r\ncontent-length: 99999999999999999999\r\n"),
         Refused("an older version", 505, "GET /hello/a HTTP/1.0", "host: a\r\n"),
         Refused("gRPC", 505, "GET /test.Test/Echo HTTP/1.1", "host: a\r\ncontent-type: application/grpc\r\n"),
         Refused("no host", 400, "GET /hello/a HTTP/1.1", ""),
@@ -171,7 +212,7 @@ import Testing
         Refused("a space before a colon", 400, "GET /hello/a HTTP/1.1", "host: a\r\nx : y\r\n"),
         Refused("a folded field", 400, "GET /hello/a HTTP/1.1", "host: a\r\nx: y\r\n z\r\n"),
         Refused("a body", 400, "GET /hello/a HTTP/1.1", "host: a\r\ncontent-length: 3\r\n"),
-        Refused("a body in chunks", 400, "GET /hello/a HTTP/1.1", "host: a\r\ntransfer-encoding: chunked\r\n"),
+        Refused("a body in chunks", 411, "GET /hello/a HTTP/1.1", "host: a\r\ntransfer-encoding: chunked\r\n"),
         Refused("a long path", 414, "GET /\(String(repeating: "a", count: 9000)) HTTP/1.1", "host: a\r\n"),
         Refused("a large field", 431, "GET /hello/a HTTP/1.1", "host: a\r\nx: \(String(repeating: "b", count: 40_000))\r\n"),
         Refused("many fields", 431, "GET /hello/a HTTP/1.1", "host: a\r\n" + String(repeating: "x: y\r\n", count: 2000)),

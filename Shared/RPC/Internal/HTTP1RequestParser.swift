@@ -1,7 +1,8 @@
-/// Cuts the heads of HTTP/1.1 requests that have no body out of a connection's bytes. Source: RFC 9112, sections 2 to 7.
+/// Cuts HTTP/1.1 requests out of a connection's bytes. Source: RFC 9112, sections 2 to 7.
 ///
 /// Strict: what two readers of one text might take for different requests (bare line feeds, folded or doubled fields, white
-/// space before a colon, a body where none is meant) is refused, for it is how requests are smuggled past a proxy.
+/// space before a colon, a body where none is meant or of a length that is not told once and plainly) is refused, for it is how requests are
+/// smuggled past a proxy.
 struct HTTP1RequestParser {
     struct Request: Equatable {
         var method = ""
@@ -12,6 +13,10 @@ struct HTTP1RequestParser {
         var fields: [Metadata.Field] = []
         /// Whether the peer may send another request behind this one.
         var keepsAlive = true
+        /// Of the body, which follows; ``takeBody(atMost:)`` has it.
+        var bodyBytes = 0
+        /// Whether the peer wants to be told that its body is awaited.
+        var expectsContinue = false
     }
 
     /// A request that is not served, and the status that says why.
@@ -24,6 +29,8 @@ struct HTTP1RequestParser {
     static let maxRequestLineBytes = 8 << 10
     /// Of all lines of a head, with 32 for each field as in HTTP/2. A longer head is answered 431.
     let maxHeaderBytes: Int
+    /// Of a request's body. A longer one is answered 413.
+    let maxBodyBytes: Int
 
     private var buffer: [UInt8] = []
     /// Where the line begins that is read next, and where to go on looking for its end.
@@ -32,10 +39,12 @@ struct HTTP1RequestParser {
     private var request = Request()
     private var hasRequestLine = false
     private var hasHost = false
+    private var hasLength = false
     private var headBytes = 0
 
-    init(maxHeaderBytes: Int) {
+    init(maxHeaderBytes: Int, maxBodyBytes: Int) {
         self.maxHeaderBytes = maxHeaderBytes
+        self.maxBodyBytes = maxBodyBytes
     }
 
     /// Bytes that came in and are no whole request yet.
@@ -45,6 +54,15 @@ struct HTTP1RequestParser {
 
     mutating func append(_ bytes: UnsafeRawBufferPointer) {
         buffer.append(contentsOf: bytes)
+    }
+
+    /// What is there of a body, behind the head that came last.
+    mutating func takeBody(atMost count: Int) -> [UInt8] {
+        let end = min(buffer.count, lineStart + count)
+        let taken = Array(buffer[lineStart..<end])
+        buffer.removeSubrange(..<end)
+        (lineStart, searchStart) = (0, 0)
+        return taken
     }
 
     /// The next request, if its head is whole.
@@ -60,15 +78,15 @@ struct HTTP1RequestParser {
             } else {
                 guard hasHost else { throw Refusal(status: 400, reason: "the request has no host") }
                 let whole = request
-                self = HTTP1RequestParser(rest: Array(buffer[lineStart...]), maxHeaderBytes: maxHeaderBytes)
+                self = HTTP1RequestParser(rest: Array(buffer[lineStart...]), maxHeaderBytes: maxHeaderBytes, maxBodyBytes: maxBodyBytes)
                 return whole
             }
         }
         return nil
     }
 
-    private init(rest: [UInt8], maxHeaderBytes: Int) {
-        self.maxHeaderBytes = maxHeaderBytes
+    private init(rest: [UInt8], maxHeaderBytes: Int, maxBodyBytes: Int) {
+        self.init(maxHeaderBytes: maxHeaderBytes, maxBodyBytes: maxBodyBytes)
         buffer = rest
     }
 
@@ -102,8 +120,8 @@ struct HTTP1RequestParser {
         guard parts[2].elementsEqual("HTTP/1.1".utf8) else {
             throw Refusal(status: 505, reason: "this port speaks HTTP/2 and HTTP/1.1")
         }
-        guard parts[0].elementsEqual("GET".utf8) || parts[0].elementsEqual("HEAD".utf8) else {
-            throw Refusal(status: 505, reason: "over HTTP/1.1 this port answers GET and HEAD only; use HTTP/2")
+        guard ["GET", "HEAD", "POST"].contains(where: { parts[0].elementsEqual($0.utf8) }) else {
+            throw Refusal(status: 505, reason: "over HTTP/1.1 this port answers GET, HEAD and POST only; use HTTP/2")
         }
         guard parts[1].first == UInt8(ascii: "/"), parts[1].allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }) else {
             throw Refusal(status: 400, reason: "the request's target is no path")
@@ -130,17 +148,33 @@ struct HTTP1RequestParser {
             let options = value.split(separator: ",").map { HeaderStrings.trimmed(String($0)).lowercased() }
             if options.contains("close") { request.keepsAlive = false }
         case "content-length":
-            guard value == "0" else { throw Refusal(status: 400, reason: "\(request.method) over HTTP/1.1 takes no body here") }
+            request.bodyBytes = try bodyBytes(value)
         case "transfer-encoding":
-            throw Refusal(status: 400, reason: "\(request.method) over HTTP/1.1 takes no body here")
+            throw Refusal(status: 411, reason: "a body over HTTP/1.1 must tell its content-length")
+        case "expect":
+            request.expectsContinue = value.lowercased() == "100-continue"
         case "content-type" where value.lowercased().hasPrefix("application/grpc"):
             throw Refusal(status: 505, reason: "gRPC takes HTTP/2")
         // Offers to speak otherwise are not taken up (RFC 9110, section 7.8).
-        case "keep-alive", "proxy-connection", "upgrade", "http2-settings", "te", "trailer", "expect":
+        case "keep-alive", "proxy-connection", "upgrade", "http2-settings", "te", "trailer":
             break
         default:
             request.fields.append(Metadata.Field(name: name, value: value))
         }
+    }
+
+    private mutating func bodyBytes(_ value: String) throws(Refusal) -> Int {
+        guard !hasLength, !value.isEmpty, value.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }) else {
+            throw Refusal(status: 400, reason: "the content-length is malformed or told twice")
+        }
+        hasLength = true
+        guard let count = Int(value), count <= maxBodyBytes else {
+            throw Refusal(status: 413, reason: "the body is longer than \(maxBodyBytes) bytes")
+        }
+        guard count == 0 || request.method == "POST" else {
+            throw Refusal(status: 400, reason: "\(request.method) over HTTP/1.1 takes no body here")
+        }
+        return count
     }
 
     /// RFC 9110, section 5.6.2.

@@ -1,7 +1,8 @@
 internal import NIOCore
 
 /// HTTP/1.1 in front of a server's HTTP/2 session, as a state machine without I/O: for callers that know no better, such as
-/// desktop map programs. GET and HEAD, one request after another on a connection that is kept; RFC 9112.
+/// desktop map programs and most libraries that fetch tokens. GET, HEAD and POST, one request after another on a connection that is kept;
+/// RFC 9112.
 ///
 /// It is a client of the session it stands before: a request becomes a stream, and the frames that answer it become a
 /// response. So all that holds for HTTP/2 calls holds for these as well: routes, interceptors, limits, cancellation; and
@@ -12,7 +13,7 @@ final class HTTP1Session {
     private let server: HTTP2Session
     private let client: HTTP2Session
     private let scheme: String
-    private let headTimeoutNanoseconds: UInt64
+    private let timeoutNanoseconds: UInt64
     private var parser: HTTP1RequestParser
     private var exchange: Exchange?
     private var output = ByteBuffer()
@@ -22,6 +23,8 @@ final class HTTP1Session {
     /// read why. Closing at once, with bytes unread, would take the answer away again.
     private var refusedAt: UInt64?
     private var headBeganAt: UInt64?
+    /// When the last bytes came of a body that is not whole.
+    private var bodyCameAt: UInt64?
     private var isOver = false
 
     /// A request in flight and its response so far.
@@ -32,26 +35,30 @@ final class HTTP1Session {
         var hasHead = false
         var isChunked = false
         var hasBody = true
+        /// Of the request's body, what has not come yet.
+        var bodyBytesLeft: Int
     }
 
     private static let lingerNanoseconds: UInt64 = 1_000_000_000
 
-    /// - Parameter headTimeoutNanoseconds: within which a request's head must be whole, from its first byte on.
-    init(server: HTTP2Session, scheme: String, headTimeoutNanoseconds: UInt64) {
+    /// - Parameters:
+    ///   - timeoutNanoseconds: within which a request's head must be whole, from its first byte on, and more must come of a body.
+    ///   - maxBodyBytes: of a request.
+    init(server: HTTP2Session, scheme: String, timeoutNanoseconds: UInt64, maxBodyBytes: Int) {
         self.server = server
         self.scheme = scheme
-        self.headTimeoutNanoseconds = headTimeoutNanoseconds
+        self.timeoutNanoseconds = timeoutNanoseconds
         client = HTTP2Session(role: .client, limits: server.limits)
         // Its frames are read back at once.
         server.lendsBodies = false
-        parser = HTTP1RequestParser(maxHeaderBytes: server.limits.maxHeaderBytes)
+        parser = HTTP1RequestParser(maxHeaderBytes: server.limits.maxHeaderBytes, maxBodyBytes: maxBodyBytes)
     }
 
     deinit { client.close(.cancel) }
 
     /// Whether a connection's first bytes are one of the requests that are answered here. HTTP/2 begins with `PRI`.
     static func begins(with bytes: UnsafeRawBufferPointer) -> Bool {
-        bytes.first == UInt8(ascii: "G") || bytes.first == UInt8(ascii: "H")
+        bytes.first == UInt8(ascii: "G") || bytes.first == UInt8(ascii: "H") || bytes.starts(with: "PO".utf8)
     }
 
     /// The connection is to be closed: all that is to be said was handed over.
@@ -66,6 +73,8 @@ final class HTTP1Session {
         guard !isOver, refusedAt == nil else { return }
         parser.append(bytes)
         guard exchange == nil else {
+            passBody(now)
+            guard exchange?.bodyBytesLeft == 0, parser.bufferedByteCount > 0 else { return }
             hasBytesAhead = true
             // Requests sent ahead are answered in order, but not kept without end.
             if parser.bufferedByteCount > parser.maxHeaderBytes { isOver = true }
@@ -100,11 +109,30 @@ final class HTTP1Session {
         if !request.host.isEmpty { headers.add(":authority", request.host) }
         for field in request.fields { headers.addChecked(field) }
         let stream = HTTP2Stream()
-        guard client.submitRequest(stream, headers: headers, endStream: true) else {
+        guard client.submitRequest(stream, headers: headers, endStream: request.bodyBytes == 0) else {
             return refuse(HTTP1RequestParser.Refusal(status: 431, reason: "the header fields are too large"), now)
         }
-        hasBytesAhead = parser.bufferedByteCount > 0
-        exchange = Exchange(stream: stream, isHead: request.method == "HEAD", keepsAlive: request.keepsAlive)
+        exchange = Exchange(
+            stream: stream, isHead: request.method == "HEAD", keepsAlive: request.keepsAlive, bodyBytesLeft: request.bodyBytes)
+        if request.bodyBytes > 0 {
+            bodyCameAt = now
+            if request.expectsContinue, parser.bufferedByteCount == 0 { output.writeString("HTTP/1.1 100 Continue\r\n\r\n") }
+            passBody(now)
+        }
+        hasBytesAhead = exchange?.bodyBytesLeft == 0 && parser.bufferedByteCount > 0
+        passRequests(now)
+    }
+
+    /// Hands on what has come of the request's body; the session's windows decide when it leaves here.
+    private func passBody(_ now: UInt64) {
+        guard var current = exchange, current.bodyBytesLeft > 0 else { return }
+        let piece = parser.takeBody(atMost: current.bodyBytesLeft)
+        guard !piece.isEmpty else { return }
+        current.bodyBytesLeft -= piece.count
+        exchange = current
+        bodyCameAt = current.bodyBytesLeft > 0 ? now : nil
+        client.write(current.stream, piece)
+        if current.bodyBytesLeft == 0 { client.finish(current.stream) }
         passRequests(now)
     }
 
@@ -112,6 +140,7 @@ final class HTTP1Session {
     private func refuse(_ refusal: HTTP1RequestParser.Refusal, _ now: UInt64) {
         refusedAt = now
         headBeganAt = nil
+        bodyCameAt = nil
         let body = refusal.reason + "\n"
         output.writeString(
             Self.statusLine(refusal.status) + "content-type: text/plain; charset=utf-8\r\ncontent-length: \(body.utf8.count)\r\n"
@@ -121,10 +150,20 @@ final class HTTP1Session {
     /// To be called now and then. Returns whether there is something to be written or to be closed.
     func tick(_ now: UInt64) -> Bool {
         if let refusedAt, now > refusedAt + Self.lingerNanoseconds { isOver = true }
-        if let began = headBeganAt, now > began + headTimeoutNanoseconds {
+        if let began = headBeganAt ?? bodyCameAt, now > began + timeoutNanoseconds {
+            endRequest(now)
             refuse(HTTP1RequestParser.Refusal(status: 408, reason: "the request did not come in time"), now)
         }
         return isOver || output.readableBytes > 0
+    }
+
+    private func endRequest(_ now: UInt64) {
+        guard let ended = exchange else { return }
+        exchange = nil
+        // A response that was begun can only be cut off.
+        if ended.hasHead { isOver = true }
+        client.reset(ended.stream, .cancel)
+        passRequests(now)
     }
 
     // MARK: out
@@ -163,7 +202,7 @@ final class HTTP1Session {
             client.consume(stream, bytes.count)
             if stream === exchange?.stream { writeBody(bytes) }
         case .remoteEnded(let stream) where stream === exchange?.stream:
-            endResponse()
+            endResponse(now)
         case .closed(let stream, let code) where stream === exchange?.stream:
             endEarly(code, now)
         case .goAway:
@@ -188,7 +227,8 @@ final class HTTP1Session {
     private func writeHead(_ status: Int, _ fields: [Metadata.Field]) {
         guard var current = exchange else { return }
         current.hasHead = true
-        if isDraining { current.keepsAlive = false }
+        // What is still to come of a body would be taken for a request.
+        if isDraining || current.bodyBytesLeft > 0 { current.keepsAlive = false }
         current.hasBody = !current.isHead && status != 204 && status != 304
         var head = Self.statusLine(status)
         var hasLength = false
@@ -214,11 +254,16 @@ final class HTTP1Session {
         output.writeString("\r\n")
     }
 
-    private func endResponse() {
+    private func endResponse(_ now: UInt64) {
         guard let ended = exchange else { return }
         if ended.isChunked { output.writeString("0\r\n\r\n") }
         exchange = nil
-        if !ended.keepsAlive || isDraining { isOver = true }
+        bodyCameAt = nil
+        if ended.bodyBytesLeft > 0 {
+            refusedAt = now
+        } else if !ended.keepsAlive || isDraining {
+            isOver = true
+        }
     }
 
     private static func statusLine(_ status: Int) -> String { "HTTP/1.1 \(status) \(reasons[status] ?? "")\r\n" }
@@ -226,8 +271,8 @@ final class HTTP1Session {
     /// RFC 9110, section 15: of those that routes answer with. No reason is as good as one.
     private static let reasons = [
         200: "OK", 204: "No Content", 302: "Found", 303: "See Other", 304: "Not Modified", 400: "Bad Request", 401: "Unauthorized",
-        403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout", 414: "URI Too Long",
-        429: "Too Many Requests", 431: "Request Header Fields Too Large", 500: "Internal Server Error", 503: "Service Unavailable",
-        504: "Gateway Timeout", 505: "HTTP Version Not Supported",
+        403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout", 411: "Length Required",
+        413: "Content Too Large", 414: "URI Too Long", 429: "Too Many Requests", 431: "Request Header Fields Too Large",
+        500: "Internal Server Error", 503: "Service Unavailable", 504: "Gateway Timeout", 505: "HTTP Version Not Supported",
     ]
 }

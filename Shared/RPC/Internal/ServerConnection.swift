@@ -80,7 +80,8 @@ final class ServerConnection: HTTP2Connection, Ticking, @unchecked Sendable {
     override func makeHTTP1Session() -> HTTP1Session? {
         let timeout = TimeAmount.seconds(Int64(core.limits.handshakeTimeoutSeconds))
         return HTTP1Session(
-            server: session, scheme: tls == nil ? "http" : "https", headTimeoutNanoseconds: UInt64(max(timeout.nanoseconds, 0)))
+            server: session, scheme: tls == nil ? "http" : "https", timeoutNanoseconds: UInt64(max(timeout.nanoseconds, 0)),
+            maxBodyBytes: core.limits.maxMessageBytes)
     }
 
     override func secured(_ tls: TLSSession) {
