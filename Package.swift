@@ -186,7 +186,7 @@ let package = Package(
         tests("Notifier", ["Notifier", "TestSupport", "Contracts", "StandardContracts", "RecordCoding", "Records", "RPC", "Postgres", "EventLog", "ServiceRuntime", logging]),
         tests("Vigil", ["Vigil", "TestSupport", "Contracts", "Postgres", "RPC", "Datasets", "Records", "Simulation", "Training", "Models", argumentParser, logging]),
         tests("Tidy", []),
-        tests("Fuzz", ["SeededRandom", "RPC", "Protobuf", "Contracts", "StandardContracts", "Geo", "Datasets", "Models", "Records", nioCore], exclude: ["run.sh"]),
+        tests("Fuzz", ["SeededRandom", "RPC", "Protobuf", "RecordCoding", "Contracts", "StandardContracts", "Geo", "Datasets", "Models", "Records", nioCore], exclude: ["run.sh"]),
         tests("EndToEnd", [], exclude: ["Clients"]),
         tests("Interop", ["TestPrograms", "RPC", "Contracts", "StandardContracts", logging], exclude: ["Python"]),
     ]
@@ -208,7 +208,7 @@ if Context.environment["VIGIL_BENCHMARKS"] != nil {
             name: "SuiteProcesses",
             dependencies: [
                 "BenchmarkSupport", "Contracts", "DevelopmentCertificates", "Models", "RPC", "RecordCoding", "Records", "ServiceRuntime",
-                "Simulation", "StandardContracts", "Training", logging,
+                "SeededRandom", "Simulation", "StandardContracts", "Training", logging,
             ], path: "Tests/SuiteProcesses", swiftSettings: settings))
     package.targets.append(
         .executableTarget(

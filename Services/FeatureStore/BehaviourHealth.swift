@@ -29,7 +29,7 @@ struct BehaviourHealth: Sendable {
         var count = 0
         try await database.forEachLoggedBatch(knownBy: nil, batchRows: FeatureHistory.batchRows) { batch in
             for item in batch {
-                guard case .observed(let observation) = try Payload.decode(FeaturesV1.FeatureEvent.self, item.payload).event else { continue }
+                guard case .observed(let observation) = try FeaturesV1.FeatureEvent.Event(entry: item.payload) else { continue }
                 let transaction = try Transaction(observation: observation)
                 let isWithin = (from.map { transaction.eventTime >= $0 } ?? true) && (to.map { transaction.eventTime < $0 } ?? true)
                 if isWithin, count % BehaviourKeeper.sampleStride == 0 {

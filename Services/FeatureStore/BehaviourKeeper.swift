@@ -122,7 +122,7 @@ actor BehaviourKeeper: SnapshottedMemory {
 
     private func take(_ entries: [LoggedEvent]) throws {
         for entry in entries {
-            if case .observed(let message) = try Payload.decode(FeaturesV1.FeatureEvent.self, entry.payload).event {
+            if case .observed(let message) = try FeaturesV1.FeatureEvent.Event(entry: entry.payload) {
                 take(try Transaction(observation: message))
             }
             position = entry.position

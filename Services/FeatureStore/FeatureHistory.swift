@@ -41,7 +41,7 @@ struct FeatureHistory: Sendable {
         try await database.forEachLoggedBatch(knownBy: knownBy, batchRows: Self.batchRows) { batch in
             var rows: [FeaturesV1.HistoricalRow] = []
             for item in batch {
-                let event = try Payload.decode(FeaturesV1.FeatureEvent.self, item.payload).event
+                let event = try FeaturesV1.FeatureEvent.Event(entry: item.payload)
                 let observed = try memory?.replay(event)
                 guard case .observed(var observation) = event else { continue }
                 let transaction = try observed?.transaction ?? Transaction(observation: observation)

@@ -258,7 +258,7 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
 extension FeaturesV1.LoggedObservation {
     /// Nil for an entry that is no observation.
     fileprivate init?(_ entry: LoggedEvent) throws {
-        guard case .observed(let observation) = try Payload.decode(FeaturesV1.FeatureEvent.self, entry.payload).event else { return nil }
+        guard case .observed(let observation) = try FeaturesV1.FeatureEvent.Event(entry: entry.payload) else { return nil }
         self.init(
             position: .init(entry.position), recordedAt: .init(Timestamp(microseconds: entry.recordedAtMicroseconds)),
             observation: observation)

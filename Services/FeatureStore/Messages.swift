@@ -36,7 +36,7 @@ struct EncodedObservation: Sendable, Equatable {
     /// Whether they say the same, wherever they lie.
     static func == (left: Self, right: Self) -> Bool { left.bytes == right.bytes }
 
-    init(_ message: FeaturesV1.Observation) { bytes = Payload.encode(message) }
+    init(_ message: FeaturesV1.Observation) { bytes = message.encoded }
 
     /// - Parameter bytes: what another replica has encoded.
     init(bytes: [UInt8]) { self.bytes = bytes }
@@ -47,13 +47,25 @@ struct EncodedObservation: Sendable, Equatable {
     /// As a line of the store's log.
     var entry: [UInt8] { Payload.encode(FeaturesV1.ObservedEntry(observed: bytes)) }
 
-    func message() throws -> FeaturesV1.Observation { try Payload.decode(FeaturesV1.Observation.self, bytes) }
+    func message() throws -> FeaturesV1.Observation { try FeaturesV1.Observation(encoded: bytes) }
+}
+
+extension FeaturesV1.FeatureEvent.Event {
+    /// - Parameter entry: a line of the store's log.
+    /// - Returns: nil for what this version does not know.
+    init?(entry: [UInt8]) throws {
+        guard let event = try Payload.decode(FeaturesV1.FeatureEvent.self, entry).event else { return nil }
+        self = event
+        guard case .observed(var observation) = event else { return }
+        try observation.unpack()
+        self = .observed(observation)
+    }
 }
 
 extension FeaturesV1.Observation {
     /// - Parameter entry: a line of the store's log that is an observation.
     init(entry: [UInt8]) throws {
-        guard case .observed(let observation) = try Payload.decode(FeaturesV1.FeatureEvent.self, entry).event else {
+        guard case .observed(let observation) = try FeaturesV1.FeatureEvent.Event(entry: entry) else {
             throw ServiceError("a line of the log is no observation")
         }
         self = observation

@@ -99,7 +99,7 @@ extension ObservationWriter {
     private func firstHalves(of keys: [TransactionKey]) async throws -> [TransactionKey: FeaturesV1.Observation] {
         try await database.partialObservations(of: keys).compactMapValues { entries in
             for entry in entries {
-                guard case .customerObserved(let half) = try Payload.decode(FeaturesV1.FeatureEvent.self, entry).event else { continue }
+                guard case .customerObserved(let half) = try FeaturesV1.FeatureEvent.Event(entry: entry) else { continue }
                 if half.featureSetVersion == version { return half }
             }
             return nil

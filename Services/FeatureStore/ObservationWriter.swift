@@ -78,7 +78,7 @@ actor ObservationWriter: SnapshottedMemory {
     }
 
     private func replay(_ payload: [UInt8]) throws {
-        let event = try Payload.decode(FeaturesV1.FeatureEvent.self, payload).event
+        let event = try FeaturesV1.FeatureEvent.Event(entry: payload)
         if let slice = part?.slice { return try replay(event, of: slice) }
         if let (transaction, values) = try memory.replay(event) { window.add(values, at: transaction.eventTime) }
     }
@@ -202,9 +202,7 @@ actor ObservationWriter: SnapshottedMemory {
     func keep(_ effect: Effect, at blocks: [LogPosition], _ observations: inout [TransactionKey: EncodedObservation]) {
         // Lines of something else are written in transactions, and those who follow read them.
         guard effect.payments.count == effect.lines.count else { return }
-        for (index, block) in blocks.enumerated() {
-            let first = index * EventLog.maxBlockEvents
-            let payments = effect.payments[first..<min(first + EventLog.maxBlockEvents, effect.payments.count)]
+        for (block, payments) in zip(blocks, EventLog.blocks(of: effect.payments)) {
             latestPayments.insert(Array(payments), at: block)
             for (place, payment) in payments.enumerated() { observations[payment.key]?.position = block.advanced(by: place) }
         }

@@ -12,9 +12,9 @@ struct Observed: Sendable {
     let message: FeaturesV1.Observation
     let encoded: [UInt8]
 
-    init(_ message: FeaturesV1.Observation) { (self.message, encoded) = (message, Payload.encode(message)) }
+    init(_ message: FeaturesV1.Observation) { (self.message, encoded) = (message, message.encoded) }
 
-    init(_ encoded: [UInt8]) throws { (message, self.encoded) = (try Payload.decode(FeaturesV1.Observation.self, encoded), encoded) }
+    init(_ encoded: [UInt8]) throws { (message, self.encoded) = (try FeaturesV1.Observation(encoded: encoded), encoded) }
 }
 
 /// Decides on observations and stores the decisions, whether they come by call or by the feature store's log. A transaction decided
@@ -65,7 +65,7 @@ struct DecisionWriter: Sendable {
             if !isBrief, decision.reasons.isEmpty {
                 let version = decision.modelVersion
                 if scorers[version] == nil { scorers[version] = try await champion.scorer(ofModel: version) }
-                let values = try Payload.decode(FeaturesV1.Observation.self, stored.observation).values
+                let values = try FeaturesV1.Observation(encoded: stored.observation).values
                 decision.reasons = scorers[version]?.reasons(values).map(RecordsV1.Reason.init) ?? []
             }
             found[stored.name] = decision

@@ -72,7 +72,7 @@ struct ModelHealthReport: Sendable {
         var rows: [Float] = []
         rows.reserveCapacity(observations.count * size)
         for encoded in observations {
-            let values = try Payload.decode(FeaturesV1.Observation.self, encoded).values
+            let values = try FeaturesV1.Observation(encoded: encoded).values
             if values.count == size { for value in values { rows.append(Float(value)) } }
         }
         return rows

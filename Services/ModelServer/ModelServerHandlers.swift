@@ -58,7 +58,7 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
             throw RPCError(.notFound, "there is no decision \(request.decisionID)")
         }
         let stored = try RecordsV1.Decision(logEntry: record.logEntry)
-        let observation = try Payload.decode(FeaturesV1.Observation.self, record.observation)
+        let observation = try FeaturesV1.Observation(encoded: record.observation)
         guard let scorer = try await champion.scorer(ofModel: record.modelVersion) else {
             throw RPCError(.dataLoss, "model \(record.modelVersion) is not in the registry any more")
         }

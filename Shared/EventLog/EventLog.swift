@@ -33,6 +33,11 @@ public struct EventLog: Sendable {
     /// The most events in one row of a log in blocks, and by how much its sequence grows from row to row.
     public static let maxBlockEvents = 128
 
+    /// Events as they go into the rows of a log in blocks.
+    public static func blocks<Event>(of events: [Event]) -> [ArraySlice<Event>] {
+        stride(from: 0, to: events.count, by: maxBlockEvents).map { events[$0..<min($0 + maxBlockEvents, events.count)] }
+    }
+
     /// - Parameters:
     ///   - table: made by ``tableDDL(name:)``, in the pool's schema.
     ///   - nameColumn: one more column, which is null for events without a name, so that runs tell what they are of.

@@ -40,6 +40,15 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
         fragments = [text]
     }
 
+    /// Parts with a comma between, such as rows of VALUES.
+    public init(commaSeparated parts: [SQL]) {
+        self = ""
+        for (index, part) in parts.enumerated() {
+            if index > 0 { append(text: ", ") }
+            append(part)
+        }
+    }
+
     /// The text that the server sees.
     public var text: String {
         guard fragments.count > 1 else { return fragments[0] }

@@ -21,15 +21,15 @@ import Testing
     }
 
     /// A log as it was: each entry a row, in two transactions, a label last.
-    private func writeOldLog(_ pool: PostgresPool) async throws -> [EncodedObservation] {
+    private func writeOldLog(_ pool: PostgresPool) async throws -> [FeaturesV1.Observation] {
         var memory = ObservationMemory(featureSet: .payments)
-        var observations: [EncodedObservation] = []
+        var observations: [FeaturesV1.Observation] = []
         for part in 0..<2 {
             try await pool.withTransaction { transaction in
                 for number in part * 20..<part * 20 + 20 {
                     let payment = payment(number)
                     let message = FeaturesV1.Observation(memory.observe(payment), version: FeatureSet.payments.version)
-                    observations.append(EncodedObservation(message))
+                    observations.append(message)
                     let entry = Payload.encode(FeaturesV1.FeatureEvent(event: .observed(message)))
                     let time = PostgresTimestamp(microsecondsSince1970: payment.eventTime.microseconds)
                     try await transaction.execute(
@@ -72,7 +72,7 @@ import Testing
 
             let writer = ObservationWriter(database: database, featureSet: .payments)
             #expect(try await writer.rebuild().entries == 41)
-            #expect(try await writer.observe((0..<40).map(payment)) == first)
+            #expect(try await writer.observe((0..<40).map(payment)).map { try $0.message().encoded } == first.map(\.encoded))
 
             // And it goes on behind them, in rows of many.
             let new = try await writer.observe((40..<340).map(payment))

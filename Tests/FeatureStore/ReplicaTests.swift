@@ -141,7 +141,7 @@ import Testing
         var engine = FeatureEngine(set: .payments)
         try await rig.database.forEachEntry { entries in
             for entry in entries {
-                switch try Payload.decode(FeaturesV1.FeatureEvent.self, entry).event {
+                switch try FeaturesV1.FeatureEvent.Event(entry: entry) {
                 case .observed(let message):
                     let transaction = try Transaction(observation: message)
                     #expect(stored.updateValue(message.values.map(\.bitPattern), forKey: transaction.key) == nil, "observed twice")

@@ -3,6 +3,7 @@ import Contracts
 import Geo
 import NIOCore
 import Protobuf
+import RecordCoding
 import SeededRandom
 import StandardContracts
 import Testing
@@ -19,8 +20,21 @@ struct FuzzTarget: Sendable, CustomTestStringConvertible {
 
     static let all: [FuzzTarget] = [
         http2(.server), http2(.client), http1, framing, gzip, protobuf(transaction), protobuf(request), json(transaction), json(request),
-        headerValues, geoJSON,
+        packedValues, headerValues, geoJSON,
     ] + files
+
+    // MARK: Feature values
+
+    /// What can be read at all says the same when it is written again, in no more bytes.
+    private static let packedValues = FuzzTarget(
+        name: "packed feature values",
+        corpus: [[], [0, 0], PackedValues.pack([1, 57.16, 0, .nan, -0.0]), PackedValues.pack([Double](repeating: .pi, count: 62))]
+    ) { bytes, _ in
+        guard let values = try? PackedValues.unpack(bytes) else { return }
+        let again = PackedValues.pack(values)
+        precondition(again.count <= bytes.count, "packed values grow")
+        precondition((try? PackedValues.unpack(again))?.map(\.bitPattern) == values.map(\.bitPattern), "packed values change")
+    }
 
     // MARK: HTTP/2
 
@@ -117,11 +131,12 @@ struct FuzzTarget: Sendable, CustomTestStringConvertible {
         let get = "GET /a/b?c=d HTTP/1.1\r\nHost: h:1\r\nAccept-Encoding: gzip, br\r\n\r\n"
         let head = "HEAD / HTTP/1.1\r\nhost: [::1]\r\nconnection: keep-alive, Close\r\ncontent-length: 0\r\n\r\n"
         let large = "GET /\(String(repeating: "e", count: 3000)) HTTP/1.1\r\nhost: h\r\nx: \(String(repeating: " y", count: 2000))\r\n\r\n"
+        let post = "POST /form HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\ncontent-length: 13\r\n\r\na=1&b=2&c=3&d"
         let refused = "GET / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"
-        let corpus = [get, head, get + get + head, large + get, get + refused, "\r\n" + get].map { Array($0.utf8) }
+        let corpus = [get, head, get + get + head, large + get, get + refused, "\r\n" + get, post + get, post + post].map { Array($0.utf8) }
         return FuzzTarget(name: "HTTP/1.1 requests", corpus: corpus) { bytes, generator in
             let session = HTTP2Session(role: .server)
-            let http1 = HTTP1Session(server: session, scheme: "http", headTimeoutNanoseconds: 1_000_000_000)
+            let http1 = HTTP1Session(server: session, scheme: "http", timeoutNanoseconds: 1_000_000_000, maxBodyBytes: 4 << 10)
             var rest = bytes[...]
             var now: UInt64 = 1
             while !rest.isEmpty, !http1.isFinished {

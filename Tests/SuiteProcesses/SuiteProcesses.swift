@@ -7,6 +7,7 @@ import Models
 public import RPC
 import RecordCoding
 import Records
+import SeededRandom
 public import ServiceRuntime
 import Simulation
 import StandardContracts
@@ -167,20 +168,40 @@ public struct SuiteCaller: Sendable {
     }
 }
 
-/// Payments as a card bank's: some thousand customers and terminals.
+/// Payments as a card bank's, at the handbook's rates: 5,000 customers who pay about twice a day each, in its waking hours, at shops near
+/// them, amounts like their own.
 public struct Payments: Sendable {
-    public let prefix: String
+    private static let customers = 5_000
+    private static let terminals = 10_000
+    private static let paymentsADay = 9_600
+    private static let openingSeconds: Int64 = 7 * 3_600
+    private static let openSeconds: Int64 = 16 * 3_600
 
-    public init(prefix: String) {
+    public let prefix: String
+    private let first: Int
+    private let stride: Int
+
+    /// - Parameters:
+    ///   - first: place of payment 0 among all that are sent.
+    ///   - stride: from one payment to the next, where others send those between.
+    public init(prefix: String, first: Int = 0, stride: Int = 1) {
         self.prefix = prefix
+        self.first = first
+        self.stride = stride
     }
 
     public func message(_ number: Int) -> RecordsV1.Transaction {
-        let customer = (number &* 2_654_435_761) % 5_000
+        let place = first + number * stride
+        var random = SplitMix64(seed: UInt64(place))
+        let customer = Int.random(in: 0..<Self.customers, using: &random)
+        let (day, placeInDay) = place.quotientAndRemainder(dividingBy: Self.paymentsADay)
+        let second = Self.openingSeconds + Int64(placeInDay) * Self.openSeconds / Int64(Self.paymentsADay)
+        let terminal = (customer * 2 + Int.random(in: 0..<80, using: &random)) % Self.terminals
+        let usualMinorUnits = 500 + customer % 96 * 100
         return RecordsV1.Transaction(
             key: .init(bankID: "bench-bank", transactionID: "\(prefix)-\(number)"),
-            eventTime: .init(seconds: 1_773_000_000 + Int64(number) / 50, nanos: 0), customerID: "customer-\(customer)",
-            cardID: "card-\(customer)", terminalID: "terminal-\((number &* 40_503) % 10_000)", channel: .pos,
-            amount: .init(minorUnits: Int64(500 + number % 9_000), currency: "EUR"))
+            eventTime: .init(seconds: 1_772_928_000 + Int64(day) * 86_400 + second, nanos: 0), customerID: "customer-\(customer)",
+            cardID: "card-\(customer)", terminalID: "terminal-\(terminal)", channel: .pos,
+            amount: .init(minorUnits: Int64(Double.random(in: 0.2..<1.8, using: &random) * Double(usualMinorUnits)), currency: "EUR"))
     }
 }

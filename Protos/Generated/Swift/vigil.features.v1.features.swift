@@ -546,6 +546,10 @@ extension FeaturesV1 {
         public var merchantID: String = ""
         /// As of the transaction: by it night and weekend are told.
         public var timeZone: String = ""
+        /// In encoded_observations, instead of values: the same, bit for bit. The number of values in two bytes, the least first; for each value how
+        /// many of its eight bytes are kept, in four bits, two values to a byte and the first in the lower bits, so that only zero bytes at a value's
+        /// end are left out; then what is kept of each, the sign's byte first.
+        public var packedValues: [UInt8] = []
 
         public init() {}
 
@@ -564,7 +568,8 @@ extension FeaturesV1 {
             counterpartyAccountID: String = "",
             deviceID: String = "",
             merchantID: String = "",
-            timeZone: String = ""
+            timeZone: String = "",
+            packedValues: [UInt8] = []
         ) {
             self.key = key
             self.eventTime = eventTime
@@ -581,6 +586,7 @@ extension FeaturesV1 {
             self.deviceID = deviceID
             self.merchantID = merchantID
             self.timeZone = timeZone
+            self.packedValues = packedValues
         }
 
         public static let fullName = "vigil.features.v1.Observation"
@@ -611,6 +617,7 @@ extension FeaturesV1 {
             self.deviceID = try Unpacked.string(unpacked.pointee.device_id, "vigil.features.v1.Observation.device_id")
             self.merchantID = try Unpacked.string(unpacked.pointee.merchant_id, "vigil.features.v1.Observation.merchant_id")
             self.timeZone = try Unpacked.string(unpacked.pointee.time_zone, "vigil.features.v1.Observation.time_zone")
+            self.packedValues = Unpacked.bytes(unpacked.pointee.packed_values)
         }
 
         public var protobufByteCount: Int {
@@ -638,6 +645,7 @@ extension FeaturesV1 {
             if !self.deviceID.isEmpty { sink.string(13, self.deviceID) }
             if !self.merchantID.isEmpty { sink.string(14, self.merchantID) }
             if !self.timeZone.isEmpty { sink.string(15, self.timeZone) }
+            if !self.packedValues.isEmpty { sink.bytes(16, self.packedValues) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -662,6 +670,7 @@ extension FeaturesV1 {
             if !self.deviceID.isEmpty { writer.field("deviceId"); writer.write(self.deviceID) }
             if !self.merchantID.isEmpty { writer.field("merchantId"); writer.write(self.merchantID) }
             if !self.timeZone.isEmpty { writer.field("timeZone"); writer.write(self.timeZone) }
+            if !self.packedValues.isEmpty { writer.field("packedValues"); writer.write(self.packedValues) }
             writer.endObject()
         }
 
@@ -717,6 +726,9 @@ extension FeaturesV1 {
                 case "timeZone", "time_zone":
                     if try reader.readNullIfNext() { continue }
                     self.timeZone = try reader.readString()
+                case "packedValues", "packed_values":
+                    if try reader.readNullIfNext() { continue }
+                    self.packedValues = try reader.readBytes()
                 default: try reader.skipUnknown()
                 }
             }
@@ -2835,67 +2847,68 @@ extension FileDescriptor {
             aWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SC29ic2VydmF0aW9uEi4KBGhvbWUYAiABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUgRob21lIswB\
             ChpPYnNlcnZlQXRUZXJtaW5hbHNSZXNwb25zZRJCCgxvYnNlcnZhdGlvbnMYASADKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblIMb2JzZXJ2\
             YXRpb25zEjEKFGVuY29kZWRfb2JzZXJ2YXRpb25zGAIgAygMUhNlbmNvZGVkT2JzZXJ2YXRpb25zEjcKCXBvc2l0aW9ucxgDIAMoCzIZLnZpZ2lsLmV2ZW50\
-            bG9nLnYxLkxvZ1J1blIJcG9zaXRpb25zIu8ECgtPYnNlcnZhdGlvbhIyCgNrZXkYASABKAsyIC52aWdpbC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uS2V5UgNr\
+            bG9nLnYxLkxvZ1J1blIJcG9zaXRpb25zIpQFCgtPYnNlcnZhdGlvbhIyCgNrZXkYASABKAsyIC52aWdpbC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uS2V5UgNr\
             ZXkSOQoKZXZlbnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCWV2ZW50VGltZRIvCgZhbW91bnQYAyABKAsyFy52aWdpbC5yZWNv\
             cmRzLnYxLk1vbmV5UgZhbW91bnQSNgoIbG9jYXRpb24YBCABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIfCgtjdXN0b21lcl9p\
             ZBgFIAEoCVIKY3VzdG9tZXJJZBIfCgt0ZXJtaW5hbF9pZBgGIAEoCVIKdGVybWluYWxJZBIzCgdjaGFubmVsGAcgASgOMhkudmlnaWwucmVjb3Jkcy52MS5D\
             aGFubmVsUgdjaGFubmVsEi4KE2ZlYXR1cmVfc2V0X3ZlcnNpb24YCCABKAlSEWZlYXR1cmVTZXRWZXJzaW9uEhYKBnZhbHVlcxgJIAMoAVIGdmFsdWVzEh0K\
             CmFjY291bnRfaWQYCiABKAlSCWFjY291bnRJZBIXCgdjYXJkX2lkGAsgASgJUgZjYXJkSWQSNgoXY291bnRlcnBhcnR5X2FjY291bnRfaWQYDCABKAlSFWNv\
             dW50ZXJwYXJ0eUFjY291bnRJZBIbCglkZXZpY2VfaWQYDSABKAlSCGRldmljZUlkEh8KC21lcmNoYW50X2lkGA4gASgJUgptZXJjaGFudElkEhsKCXRpbWVf\
-            em9uZRgPIAEoCVIIdGltZVpvbmUi2QEKEkdldEZlYXR1cmVzUmVxdWVzdBI0CgRrZXlzGAEgAygLMiAudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbktl\
-            eVIEa2V5cxI4CghlbnRpdGllcxgCIAMoCzIcLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0eUtleVIIZW50aXRpZXMSKgoCYXQYAyABKAsyGi5nb29nbGUucHJv\
-            dG9idWYuVGltZXN0YW1wUgJhdBInCg9yaW5nX2dlbmVyYXRpb24YBCABKANSDnJpbmdHZW5lcmF0aW9uIqUCCglFbnRpdHlLZXkSIQoLY3VzdG9tZXJfaWQY\
-            ASABKAlIAFIKY3VzdG9tZXJJZBIhCgt0ZXJtaW5hbF9pZBgCIAEoCUgAUgp0ZXJtaW5hbElkEh8KCmFjY291bnRfaWQYAyABKAlIAFIJYWNjb3VudElkEhkK\
-            B2NhcmRfaWQYBCABKAlIAFIGY2FyZElkEh0KCWRldmljZV9pZBgFIAEoCUgAUghkZXZpY2VJZBI0CgRwYWlyGAYgASgLMh4udmlnaWwuZmVhdHVyZXMudjEu\
-            QWNjb3VudFBhaXJIAFIEcGFpchIUCgRjZWxsGAcgASgJSABSBGNlbGwSIQoLbWVyY2hhbnRfaWQYCCABKAlIAFIKbWVyY2hhbnRJZEIICgZlbnRpdHkiZAoL\
-            QWNjb3VudFBhaXISHQoKYWNjb3VudF9pZBgBIAEoCVIJYWNjb3VudElkEjYKF2NvdW50ZXJwYXJ0eV9hY2NvdW50X2lkGAIgASgJUhVjb3VudGVycGFydHlB\
-            Y2NvdW50SWQiyAEKE0dldEZlYXR1cmVzUmVzcG9uc2USQgoMb2JzZXJ2YXRpb25zGAEgAygLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SDG9i\
-            c2VydmF0aW9ucxI9CghlbnRpdGllcxgCIAMoCzIhLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0eUZlYXR1cmVzUghlbnRpdGllcxIuChNmZWF0dXJlX3NldF92\
-            ZXJzaW9uGAMgASgJUhFmZWF0dXJlU2V0VmVyc2lvbiK8AQoORW50aXR5RmVhdHVyZXMSNAoGZW50aXR5GAEgASgLMhwudmlnaWwuZmVhdHVyZXMudjEuRW50\
-            aXR5S2V5UgZlbnRpdHkSFAoFZm91bmQYAiABKAhSBWZvdW5kEhYKBnZhbHVlcxgDIAMoAVIGdmFsdWVzEkYKEW5ld2VzdF9ldmVudF90aW1lGAQgASgLMhou\
-            Z29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIPbmV3ZXN0RXZlbnRUaW1lIhkKF0dldEZlYXR1cmVIZWFsdGhSZXF1ZXN0IrgDChhHZXRGZWF0dXJlSGVhbHRo\
-            UmVzcG9uc2USLgoTZmVhdHVyZV9zZXRfdmVyc2lvbhgBIAEoCVIRZmVhdHVyZVNldFZlcnNpb24SIgoMb2JzZXJ2YXRpb25zGAIgASgDUgxvYnNlcnZhdGlv\
-            bnMSRgoRbmV3ZXN0X2V2ZW50X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg9uZXdlc3RFdmVudFRpbWUSPAoIZmVhdHVyZXMYBCAD\
-            KAsyIC52aWdpbC5mZWF0dXJlcy52MS5GZWF0dXJlSGVhbHRoUghmZWF0dXJlcxJBCg5yZWZlcmVuY2VfZnJvbRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5U\
-            aW1lc3RhbXBSDXJlZmVyZW5jZUZyb20SPQoMcmVmZXJlbmNlX3RvGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFILcmVmZXJlbmNlVG8SQAoK\
-            YmVoYXZpb3VycxgHIAMoCzIgLnZpZ2lsLmZlYXR1cmVzLnYxLkZlYXR1cmVIZWFsdGhSCmJlaGF2aW91cnMirgIKDUZlYXR1cmVIZWFsdGgSEgoEbmFtZRgB\
-            IAEoCVIEbmFtZRIbCgludWxsX3JhdGUYAiABKAFSCG51bGxSYXRlEi4KE3JlZmVyZW5jZV9udWxsX3JhdGUYAyABKAFSEXJlZmVyZW5jZU51bGxSYXRlEjwK\
-            GnBvcHVsYXRpb25fc3RhYmlsaXR5X2luZGV4GAQgASgBUhhwb3B1bGF0aW9uU3RhYmlsaXR5SW5kZXgSEgoEbWVhbhgFIAEoAVIEbWVhbhIiCgxvYnNlcnZh\
-            dGlvbnMYBiABKANSDG9ic2VydmF0aW9ucxJGChFuZXdlc3RfZXZlbnRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSD25ld2VzdEV2\
-            ZW50VGltZSJ4ChpTZXRGZWF0dXJlUmVmZXJlbmNlUmVxdWVzdBIuCgRmcm9tGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEZnJvbRIqCgJ0\
-            bxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAnRvIkEKG1NldEZlYXR1cmVSZWZlcmVuY2VSZXNwb25zZRIiCgxvYnNlcnZhdGlvbnMYASAB\
-            KANSDG9ic2VydmF0aW9ucyIbChlEZXNjcmliZUZlYXR1cmVTZXRSZXF1ZXN0ItcBChpEZXNjcmliZUZlYXR1cmVTZXRSZXNwb25zZRIYCgd2ZXJzaW9uGAEg\
-            ASgJUgd2ZXJzaW9uEjYKCGZlYXR1cmVzGAIgAygLMhoudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVyZVIIZmVhdHVyZXMSKwoRYmVoYXZpb3VyX3ZlcnNpb24Y\
-            AyABKAlSEGJlaGF2aW91clZlcnNpb24SOgoKYmVoYXZpb3VycxgEIAMoCzIaLnZpZ2lsLmZlYXR1cmVzLnYxLkZlYXR1cmVSCmJlaGF2aW91cnMi7wEKB0Zl\
-            YXR1cmUSEgoEbmFtZRgBIAEoCVIEbmFtZRIWCgZlbnRpdHkYAiABKAlSBmVudGl0eRIgCgtkZXNjcmlwdGlvbhgDIAEoCVILZGVzY3JpcHRpb24SIAoLYWdn\
-            cmVnYXRpb24YBCABKAlSC2FnZ3JlZ2F0aW9uEiUKDndpbmRvd19zZWNvbmRzGAUgASgDUg13aW5kb3dTZWNvbmRzEiMKDWRlbGF5X3NlY29uZHMYBiABKANS\
-            DGRlbGF5U2Vjb25kcxIUCgVvd25lchgHIAEoCVIFb3duZXISEgoEdHlwZRgIIAEoCVIEdHlwZSLYAQocR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVxdWVzdBIu\
-            CgRmcm9tGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEZnJvbRIqCgJ0bxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAnRv\
-            EjUKCGtub3duX2J5GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIHa25vd25CeRIlCg53aXRoX2JlaGF2aW91chgEIAEoCFINd2l0aEJlaGF2\
-            aW91ciJVCh1HZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXNwb25zZRI0CgRyb3dzGAEgAygLMiAudmlnaWwuZmVhdHVyZXMudjEuSGlzdG9yaWNhbFJvd1IEcm93\
-            cyLUAQoNSGlzdG9yaWNhbFJvdxJACgtvYnNlcnZhdGlvbhgBIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgtvYnNlcnZhdGlvbhIvCgVs\
-            YWJlbBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFIFbGFiZWwSQQoKYmVoYXZpb3VycxgDIAMoCzIhLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0\
-            eUZlYXR1cmVzUgpiZWhhdmlvdXJzQg0KC2tub3duX2xhYmVsIqYBChdUYWlsT2JzZXJ2YXRpb25zUmVxdWVzdBI0CgVhZnRlchgBIAEoCzIeLnZpZ2lsLmV2\
-            ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUgVhZnRlchIbCgltYXhfYmF0Y2gYAiABKA1SCG1heEJhdGNoEhsKCWtleXNfb25seRgDIAEoCFIIa2V5c09ubHkSGwoJ\
-            cnVuc19vbmx5GAQgASgIUghydW5zT25seSJkChhUYWlsT2JzZXJ2YXRpb25zUmVzcG9uc2USSAoMb2JzZXJ2YXRpb25zGAEgAygLMiQudmlnaWwuZmVhdHVy\
-            ZXMudjEuTG9nZ2VkT2JzZXJ2YXRpb25SDG9ic2VydmF0aW9ucyKBAgoRTG9nZ2VkT2JzZXJ2YXRpb24SOgoIcG9zaXRpb24YASABKAsyHi52aWdpbC5ldmVu\
-            dGxvZy52MS5Mb2dQb3NpdGlvblIIcG9zaXRpb24SOwoLcmVjb3JkZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgpyZWNvcmRlZEF0\
-            EkAKC29ic2VydmF0aW9uGAMgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SC29ic2VydmF0aW9uEisKA3J1bhgFIAEoCzIZLnZpZ2lsLmV2\
-            ZW50bG9nLnYxLkxvZ1J1blIDcnVuSgQIBBAFIqsDCgxGZWF0dXJlRXZlbnQSPAoIb2JzZXJ2ZWQYASABKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZh\
-            dGlvbkgAUghvYnNlcnZlZBI1CghsYWJlbGxlZBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFIIbGFiZWxsZWQSRQoPdGVybWluYWxfcGxhY2Vk\
-            GAMgASgLMhoudmlnaWwucmVjb3Jkcy52MS5UZXJtaW5hbEgAUg50ZXJtaW5hbFBsYWNlZBJFCg9jdXN0b21lcl9wbGFjZWQYBCABKAsyGi52aWdpbC5yZWNv\
-            cmRzLnYxLkN1c3RvbWVySABSDmN1c3RvbWVyUGxhY2VkEk0KEWN1c3RvbWVyX29ic2VydmVkGAUgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRp\
-            b25IAFIQY3VzdG9tZXJPYnNlcnZlZBJACg5sYWJlbGxlZF9lYXJseRgGIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFINbGFiZWxsZWRFYXJseUIH\
-            CgVldmVudCIrCg1PYnNlcnZlZEVudHJ5EhoKCG9ic2VydmVkGAEgASgMUghvYnNlcnZlZDKUBwoTRmVhdHVyZVN0b3JlU2VydmljZRJVCgdPYnNlcnZlEiEu\
-            dmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZVJlcXVlc3QaIi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlUmVzcG9uc2UiA5ACAhJ2ChJPYnNlcnZlQXRUZXJt\
-            aW5hbHMSLC52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlQXRUZXJtaW5hbHNSZXF1ZXN0Gi0udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZUF0VGVybWluYWxz\
-            UmVzcG9uc2UiA5ACAhJhCgtHZXRGZWF0dXJlcxIlLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1cmVzUmVxdWVzdBomLnZpZ2lsLmZlYXR1cmVzLnYxLkdl\
-            dEZlYXR1cmVzUmVzcG9uc2UiA5ACARJ2ChJEZXNjcmliZUZlYXR1cmVTZXQSLC52aWdpbC5mZWF0dXJlcy52MS5EZXNjcmliZUZlYXR1cmVTZXRSZXF1ZXN0\
-            Gi0udmlnaWwuZmVhdHVyZXMudjEuRGVzY3JpYmVGZWF0dXJlU2V0UmVzcG9uc2UiA5ACARJ8ChVHZXRIaXN0b3JpY2FsRmVhdHVyZXMSLy52aWdpbC5mZWF0\
-            dXJlcy52MS5HZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXF1ZXN0GjAudmlnaWwuZmVhdHVyZXMudjEuR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVzcG9uc2UwARJw\
-            ChBHZXRGZWF0dXJlSGVhbHRoEioudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZUhlYWx0aFJlcXVlc3QaKy52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0\
-            dXJlSGVhbHRoUmVzcG9uc2UiA5ACARJ0ChNTZXRGZWF0dXJlUmVmZXJlbmNlEi0udmlnaWwuZmVhdHVyZXMudjEuU2V0RmVhdHVyZVJlZmVyZW5jZVJlcXVl\
-            c3QaLi52aWdpbC5mZWF0dXJlcy52MS5TZXRGZWF0dXJlUmVmZXJlbmNlUmVzcG9uc2USbQoQVGFpbE9ic2VydmF0aW9ucxIqLnZpZ2lsLmZlYXR1cmVzLnYx\
-            LlRhaWxPYnNlcnZhdGlvbnNSZXF1ZXN0GisudmlnaWwuZmVhdHVyZXMudjEuVGFpbE9ic2VydmF0aW9uc1Jlc3BvbnNlMAFiBnByb3RvMw==
+            em9uZRgPIAEoCVIIdGltZVpvbmUSIwoNcGFja2VkX3ZhbHVlcxgQIAEoDFIMcGFja2VkVmFsdWVzItkBChJHZXRGZWF0dXJlc1JlcXVlc3QSNAoEa2V5cxgB\
+            IAMoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25LZXlSBGtleXMSOAoIZW50aXRpZXMYAiADKAsyHC52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlL\
+            ZXlSCGVudGl0aWVzEioKAmF0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICYXQSJwoPcmluZ19nZW5lcmF0aW9uGAQgASgDUg5yaW5nR2Vu\
+            ZXJhdGlvbiKlAgoJRW50aXR5S2V5EiEKC2N1c3RvbWVyX2lkGAEgASgJSABSCmN1c3RvbWVySWQSIQoLdGVybWluYWxfaWQYAiABKAlIAFIKdGVybWluYWxJ\
+            ZBIfCgphY2NvdW50X2lkGAMgASgJSABSCWFjY291bnRJZBIZCgdjYXJkX2lkGAQgASgJSABSBmNhcmRJZBIdCglkZXZpY2VfaWQYBSABKAlIAFIIZGV2aWNl\
+            SWQSNAoEcGFpchgGIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLkFjY291bnRQYWlySABSBHBhaXISFAoEY2VsbBgHIAEoCUgAUgRjZWxsEiEKC21lcmNoYW50\
+            X2lkGAggASgJSABSCm1lcmNoYW50SWRCCAoGZW50aXR5ImQKC0FjY291bnRQYWlyEh0KCmFjY291bnRfaWQYASABKAlSCWFjY291bnRJZBI2Chdjb3VudGVy\
+            cGFydHlfYWNjb3VudF9pZBgCIAEoCVIVY291bnRlcnBhcnR5QWNjb3VudElkIsgBChNHZXRGZWF0dXJlc1Jlc3BvbnNlEkIKDG9ic2VydmF0aW9ucxgBIAMo\
+            CzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMSPQoIZW50aXRpZXMYAiADKAsyIS52aWdpbC5mZWF0dXJlcy52MS5FbnRp\
+            dHlGZWF0dXJlc1IIZW50aXRpZXMSLgoTZmVhdHVyZV9zZXRfdmVyc2lvbhgDIAEoCVIRZmVhdHVyZVNldFZlcnNpb24ivAEKDkVudGl0eUZlYXR1cmVzEjQK\
+            BmVudGl0eRgBIAEoCzIcLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0eUtleVIGZW50aXR5EhQKBWZvdW5kGAIgASgIUgVmb3VuZBIWCgZ2YWx1ZXMYAyADKAFS\
+            BnZhbHVlcxJGChFuZXdlc3RfZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSD25ld2VzdEV2ZW50VGltZSIZChdHZXRGZWF0\
+            dXJlSGVhbHRoUmVxdWVzdCK4AwoYR2V0RmVhdHVyZUhlYWx0aFJlc3BvbnNlEi4KE2ZlYXR1cmVfc2V0X3ZlcnNpb24YASABKAlSEWZlYXR1cmVTZXRWZXJz\
+            aW9uEiIKDG9ic2VydmF0aW9ucxgCIAEoA1IMb2JzZXJ2YXRpb25zEkYKEW5ld2VzdF9ldmVudF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVz\
+            dGFtcFIPbmV3ZXN0RXZlbnRUaW1lEjwKCGZlYXR1cmVzGAQgAygLMiAudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVyZUhlYWx0aFIIZmVhdHVyZXMSQQoOcmVm\
+            ZXJlbmNlX2Zyb20YBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg1yZWZlcmVuY2VGcm9tEj0KDHJlZmVyZW5jZV90bxgGIAEoCzIaLmdvb2ds\
+            ZS5wcm90b2J1Zi5UaW1lc3RhbXBSC3JlZmVyZW5jZVRvEkAKCmJlaGF2aW91cnMYByADKAsyIC52aWdpbC5mZWF0dXJlcy52MS5GZWF0dXJlSGVhbHRoUgpi\
+            ZWhhdmlvdXJzIq4CCg1GZWF0dXJlSGVhbHRoEhIKBG5hbWUYASABKAlSBG5hbWUSGwoJbnVsbF9yYXRlGAIgASgBUghudWxsUmF0ZRIuChNyZWZlcmVuY2Vf\
+            bnVsbF9yYXRlGAMgASgBUhFyZWZlcmVuY2VOdWxsUmF0ZRI8Chpwb3B1bGF0aW9uX3N0YWJpbGl0eV9pbmRleBgEIAEoAVIYcG9wdWxhdGlvblN0YWJpbGl0\
+            eUluZGV4EhIKBG1lYW4YBSABKAFSBG1lYW4SIgoMb2JzZXJ2YXRpb25zGAYgASgDUgxvYnNlcnZhdGlvbnMSRgoRbmV3ZXN0X2V2ZW50X3RpbWUYByABKAsy\
+            Gi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg9uZXdlc3RFdmVudFRpbWUieAoaU2V0RmVhdHVyZVJlZmVyZW5jZVJlcXVlc3QSLgoEZnJvbRgBIAEoCzIa\
+            Lmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBGZyb20SKgoCdG8YAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJ0byJBChtTZXRGZWF0dXJl\
+            UmVmZXJlbmNlUmVzcG9uc2USIgoMb2JzZXJ2YXRpb25zGAEgASgDUgxvYnNlcnZhdGlvbnMiGwoZRGVzY3JpYmVGZWF0dXJlU2V0UmVxdWVzdCLXAQoaRGVz\
+            Y3JpYmVGZWF0dXJlU2V0UmVzcG9uc2USGAoHdmVyc2lvbhgBIAEoCVIHdmVyc2lvbhI2CghmZWF0dXJlcxgCIAMoCzIaLnZpZ2lsLmZlYXR1cmVzLnYxLkZl\
+            YXR1cmVSCGZlYXR1cmVzEisKEWJlaGF2aW91cl92ZXJzaW9uGAMgASgJUhBiZWhhdmlvdXJWZXJzaW9uEjoKCmJlaGF2aW91cnMYBCADKAsyGi52aWdpbC5m\
+            ZWF0dXJlcy52MS5GZWF0dXJlUgpiZWhhdmlvdXJzIu8BCgdGZWF0dXJlEhIKBG5hbWUYASABKAlSBG5hbWUSFgoGZW50aXR5GAIgASgJUgZlbnRpdHkSIAoL\
+            ZGVzY3JpcHRpb24YAyABKAlSC2Rlc2NyaXB0aW9uEiAKC2FnZ3JlZ2F0aW9uGAQgASgJUgthZ2dyZWdhdGlvbhIlCg53aW5kb3dfc2Vjb25kcxgFIAEoA1IN\
+            d2luZG93U2Vjb25kcxIjCg1kZWxheV9zZWNvbmRzGAYgASgDUgxkZWxheVNlY29uZHMSFAoFb3duZXIYByABKAlSBW93bmVyEhIKBHR5cGUYCCABKAlSBHR5\
+            cGUi2AEKHEdldEhpc3RvcmljYWxGZWF0dXJlc1JlcXVlc3QSLgoEZnJvbRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBGZyb20SKgoCdG8Y\
+            AiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJ0bxI1Cghrbm93bl9ieRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSB2tub3du\
+            QnkSJQoOd2l0aF9iZWhhdmlvdXIYBCABKAhSDXdpdGhCZWhhdmlvdXIiVQodR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVzcG9uc2USNAoEcm93cxgBIAMoCzIg\
+            LnZpZ2lsLmZlYXR1cmVzLnYxLkhpc3RvcmljYWxSb3dSBHJvd3Mi1AEKDUhpc3RvcmljYWxSb3cSQAoLb2JzZXJ2YXRpb24YASABKAsyHi52aWdpbC5mZWF0\
+            dXJlcy52MS5PYnNlcnZhdGlvblILb2JzZXJ2YXRpb24SLwoFbGFiZWwYAiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSBWxhYmVsEkEKCmJlaGF2\
+            aW91cnMYAyADKAsyIS52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlGZWF0dXJlc1IKYmVoYXZpb3Vyc0INCgtrbm93bl9sYWJlbCKmAQoXVGFpbE9ic2VydmF0\
+            aW9uc1JlcXVlc3QSNAoFYWZ0ZXIYASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIFYWZ0ZXISGwoJbWF4X2JhdGNoGAIgASgNUghtYXhC\
+            YXRjaBIbCglrZXlzX29ubHkYAyABKAhSCGtleXNPbmx5EhsKCXJ1bnNfb25seRgEIAEoCFIIcnVuc09ubHkiZAoYVGFpbE9ic2VydmF0aW9uc1Jlc3BvbnNl\
+            EkgKDG9ic2VydmF0aW9ucxgBIAMoCzIkLnZpZ2lsLmZlYXR1cmVzLnYxLkxvZ2dlZE9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMigQIKEUxvZ2dlZE9ic2Vy\
+            dmF0aW9uEjoKCHBvc2l0aW9uGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SCHBvc2l0aW9uEjsKC3JlY29yZGVkX2F0GAIgASgLMhou\
+            Z29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIKcmVjb3JkZWRBdBJACgtvYnNlcnZhdGlvbhgDIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9u\
+            UgtvYnNlcnZhdGlvbhIrCgNydW4YBSABKAsyGS52aWdpbC5ldmVudGxvZy52MS5Mb2dSdW5SA3J1bkoECAQQBSKrAwoMRmVhdHVyZUV2ZW50EjwKCG9ic2Vy\
+            dmVkGAEgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25IAFIIb2JzZXJ2ZWQSNQoIbGFiZWxsZWQYAiABKAsyFy52aWdpbC5yZWNvcmRzLnYx\
+            LkxhYmVsSABSCGxhYmVsbGVkEkUKD3Rlcm1pbmFsX3BsYWNlZBgDIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuVGVybWluYWxIAFIOdGVybWluYWxQbGFjZWQS\
+            RQoPY3VzdG9tZXJfcGxhY2VkGAQgASgLMhoudmlnaWwucmVjb3Jkcy52MS5DdXN0b21lckgAUg5jdXN0b21lclBsYWNlZBJNChFjdXN0b21lcl9vYnNlcnZl\
+            ZBgFIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uSABSEGN1c3RvbWVyT2JzZXJ2ZWQSQAoObGFiZWxsZWRfZWFybHkYBiABKAsyFy52aWdp\
+            bC5yZWNvcmRzLnYxLkxhYmVsSABSDWxhYmVsbGVkRWFybHlCBwoFZXZlbnQiKwoNT2JzZXJ2ZWRFbnRyeRIaCghvYnNlcnZlZBgBIAEoDFIIb2JzZXJ2ZWQy\
+            lAcKE0ZlYXR1cmVTdG9yZVNlcnZpY2USVQoHT2JzZXJ2ZRIhLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXF1ZXN0GiIudmlnaWwuZmVhdHVyZXMudjEu\
+            T2JzZXJ2ZVJlc3BvbnNlIgOQAgISdgoST2JzZXJ2ZUF0VGVybWluYWxzEiwudmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZUF0VGVybWluYWxzUmVxdWVzdBot\
+            LnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVBdFRlcm1pbmFsc1Jlc3BvbnNlIgOQAgISYQoLR2V0RmVhdHVyZXMSJS52aWdpbC5mZWF0dXJlcy52MS5HZXRG\
+            ZWF0dXJlc1JlcXVlc3QaJi52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlc1Jlc3BvbnNlIgOQAgESdgoSRGVzY3JpYmVGZWF0dXJlU2V0EiwudmlnaWwu\
+            ZmVhdHVyZXMudjEuRGVzY3JpYmVGZWF0dXJlU2V0UmVxdWVzdBotLnZpZ2lsLmZlYXR1cmVzLnYxLkRlc2NyaWJlRmVhdHVyZVNldFJlc3BvbnNlIgOQAgES\
+            fAoVR2V0SGlzdG9yaWNhbEZlYXR1cmVzEi8udmlnaWwuZmVhdHVyZXMudjEuR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVxdWVzdBowLnZpZ2lsLmZlYXR1cmVz\
+            LnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1Jlc3BvbnNlMAEScAoQR2V0RmVhdHVyZUhlYWx0aBIqLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1cmVIZWFs\
+            dGhSZXF1ZXN0GisudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZUhlYWx0aFJlc3BvbnNlIgOQAgESdAoTU2V0RmVhdHVyZVJlZmVyZW5jZRItLnZpZ2ls\
+            LmZlYXR1cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXF1ZXN0Gi4udmlnaWwuZmVhdHVyZXMudjEuU2V0RmVhdHVyZVJlZmVyZW5jZVJlc3BvbnNlEm0K\
+            EFRhaWxPYnNlcnZhdGlvbnMSKi52aWdpbC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVxdWVzdBorLnZpZ2lsLmZlYXR1cmVzLnYxLlRhaWxPYnNl\
+            cnZhdGlvbnNSZXNwb25zZTABYgZwcm90bzM=
             """)
 }

@@ -79,15 +79,9 @@ struct FeatureStoreDatabase: Sendable {
     /// Blocks of the lines, and of each observation where it is; returns the blocks' positions.
     private static func insert(_ lines: [LogLine]) -> SQL {
         """
-        WITH lines (payloads, bank_ids, transaction_ids, times) AS (
-            SELECT \(lines.map(\.payload)), \(observed(lines))
-        ), block AS (
+        WITH block AS (
             INSERT INTO event_log (payloads, bank_ids, bank_transaction_ids, event_times, first_event_time, last_event_time)
-            SELECT payloads[first:last], bank_ids[first:last], transaction_ids[first:last], times[first:last],
-                (SELECT min(time) FROM unnest(times[first:last]) AS time), (SELECT max(time) FROM unnest(times[first:last]) AS time)
-            FROM lines, LATERAL (
-                SELECT first, first + \(EventLog.maxBlockEvents) - 1 AS last
-                FROM generate_series(1, \(lines.count), \(EventLog.maxBlockEvents)) AS first ORDER BY first) AS bounds
+            VALUES \(SQL(commaSeparated: EventLog.blocks(of: lines).map(row)))
             RETURNING transaction_id, sequence, bank_ids, bank_transaction_ids
         ), named AS (
             INSERT INTO observed (bank_id, bank_transaction_id, sequence)
@@ -98,15 +92,19 @@ struct FeatureStoreDatabase: Sendable {
         """
     }
 
-    /// Banks, transactions and times of what lines observe. Mostly all observe something, and without a thought of NULL that is told for less.
-    private static func observed(_ lines: [LogLine]) -> SQL {
+    /// Of a block. Mostly all its lines observe something, and without a thought of NULL that is told for less.
+    private static func row(_ lines: ArraySlice<LogLine>) -> SQL {
         func time(_ time: Timestamp) -> PostgresTimestamp { PostgresTimestamp(microsecondsSince1970: time.microseconds) }
         let all = lines.compactMap { $0.observed }
-        if all.count == lines.count {
-            return "\(all.map { $0.key.bankID }), \(all.map { $0.key.transactionID }), \(all.map { time($0.eventTime) })"
-        }
         let some = lines.map { $0.observed }
-        return "\(some.map { $0?.key.bankID }), \(some.map { $0?.key.transactionID }), \(some.map { $0.map { time($0.eventTime) } })"
+        let observed: SQL =
+            if all.count == lines.count {
+                "\(all.map { $0.key.bankID }), \(all.map { $0.key.transactionID }), \(all.map { time($0.eventTime) })"
+            } else {
+                "\(some.map { $0?.key.bankID }), \(some.map { $0?.key.transactionID }), \(some.map { $0.map { time($0.eventTime) } })"
+            }
+        let times = all.map(\.eventTime)
+        return "(\(lines.map(\.payload)), \(observed), \(times.min().map(time)), \(times.max().map(time)))"
     }
 
     private static func upsert(_ labels: [Label]) -> SQL? {
@@ -127,12 +125,16 @@ struct FeatureStoreDatabase: Sendable {
         let knownAt: Timestamp
     }
 
-    /// The last word about each transaction by a time.
-    private static func labels(knownBy time: Timestamp?) -> SQL {
+    /// The last word about an observation `o` by a time. A look into the index for each: to join all labels is quicker for a whole history,
+    /// but where the server takes a span for smaller than it is, it sorts them all again for each block.
+    private static func lastLabel(knownBy time: Timestamp?) -> SQL {
         """
-        SELECT DISTINCT ON (bank_id, transaction_id) * FROM labels
-        WHERE known_at <= \(PostgresTimestamp(microsecondsSince1970: time?.microseconds ?? .max))
-        ORDER BY bank_id, transaction_id, known_at DESC
+        LATERAL (
+            SELECT * FROM labels l
+            WHERE l.bank_id = o.bank_id AND l.transaction_id = o.transaction_id
+                AND known_at <= \(PostgresTimestamp(microsecondsSince1970: time?.microseconds ?? .max))
+            ORDER BY known_at DESC LIMIT 1
+        )
         """
     }
 
@@ -200,7 +202,7 @@ struct FeatureStoreDatabase: Sendable {
                 FROM event_log block
                 CROSS JOIN LATERAL unnest(payloads, bank_ids, bank_transaction_ids, event_times)
                     AS o (payload, bank_id, transaction_id, event_time)
-                LEFT JOIN (\(Self.labels(knownBy: knownBy))) l ON l.bank_id = o.bank_id AND l.transaction_id = o.transaction_id
+                LEFT JOIN \(Self.lastLabel(knownBy: knownBy)) l ON true
                 WHERE last_event_time >= \(first) AND first_event_time < \(end)
                   AND o.bank_id IS NOT NULL AND o.event_time >= \(first) AND o.event_time < \(end)
                 ORDER BY o.event_time, o.bank_id, o.transaction_id
@@ -224,7 +226,7 @@ extension FeatureStoreDatabase {
                 FROM event_log block
                 CROSS JOIN LATERAL unnest(payloads, bank_ids, bank_transaction_ids) WITH ORDINALITY
                     AS o (payload, bank_id, transaction_id, place)
-                LEFT JOIN (\(Self.labels(knownBy: knownBy))) l ON l.bank_id = o.bank_id AND l.transaction_id = o.transaction_id
+                LEFT JOIN \(Self.lastLabel(knownBy: knownBy)) l ON true
                 ORDER BY block.transaction_id, block.sequence, o.place
                 """, batchRows: batchRows
             ) { rows in

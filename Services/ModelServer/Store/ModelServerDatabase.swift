@@ -110,19 +110,19 @@ struct ModelServerDatabase: Sendable {
     /// Blocks of decisions, and of each where it is.
     private static func insert(_ decisions: [StoredDecision], of batch: StoredDecisions) -> SQL {
         """
-        WITH made (payloads, ids, risk_scores, alerts, observations) AS (
-            SELECT \(decisions.map(\.logEntry)), \(decisions.map(\.name)), \(decisions.map(\.riskScore)), \(decisions.map(\.isAlert)),
-                \(decisions.map(\.observation))
-        ), block AS (
+        WITH block AS (
             INSERT INTO event_log (payloads, decision_ids, risk_scores, are_alerts, observations, model_version, decided_at)
-            SELECT payloads[first:last], ids[first:last], risk_scores[first:last], alerts[first:last], observations[first:last],
-                \(batch.modelVersion), \(PostgresTimestamp(batch.decidedAt))
-            FROM made, LATERAL (
-                SELECT first, first + \(EventLog.maxBlockEvents) - 1 AS last
-                FROM generate_series(1, \(decisions.count), \(EventLog.maxBlockEvents)) AS first ORDER BY first) AS bounds
+            VALUES \(SQL(commaSeparated: EventLog.blocks(of: decisions).map { row($0, of: batch) }))
             RETURNING sequence, decision_ids
         )
         INSERT INTO decided (decision_id, sequence) SELECT id, sequence FROM block, unnest(decision_ids) AS id
+        """
+    }
+
+    private static func row(_ decisions: ArraySlice<StoredDecision>, of batch: StoredDecisions) -> SQL {
+        """
+        (\(decisions.map(\.logEntry)), \(decisions.map(\.name)), \(decisions.map(\.riskScore)), \(decisions.map(\.isAlert)),
+        \(decisions.map(\.observation)), \(batch.modelVersion), \(PostgresTimestamp(batch.decidedAt)))
         """
     }
 

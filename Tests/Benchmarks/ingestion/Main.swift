@@ -5,11 +5,14 @@ import Postgres
 import RPC
 import ServiceRuntime
 import SuiteProcesses
+import Synchronization
 
 /// What it costs to take transactions in, beside what PostgreSQL itself can do on the same disk in the same run. Names of parts
 /// may follow: `durable unary scored`.
 @main enum Main {
     static let clients = 8
+    /// How many payments have been sent: the next ones happen after them.
+    private static let sent = Mutex(0)
 
     static func main() async throws {
         let quick = ProcessInfo.processInfo.environment["BENCH_QUICK"] != nil
@@ -71,12 +74,14 @@ import SuiteProcesses
         for round in 0..<rounds {
             let services: [ServiceIdentity] = [.ingestionGateway, .featureStore, .modelServer]
             let before = services.map(suite.cpuSeconds)
+            let alertsBefore = try await alerts(suite)
             let serverBefore = suite.server.cpuSeconds
             let result = try await stream(suite, rows: rows, prefix: "s\(round)", decided: true)
             ours.append(result.perSecond)
             let spent = zip(services, before).map { "\($0.name) \(micros(suite.cpuSeconds($0) - $1, rows))" }
             let others = "clients \(micros(result.cpuSeconds, rows)), PostgreSQL \(micros(suite.server.cpuSeconds - serverBefore, rows))"
-            print("  scored: us CPU a transaction: \(spent.joined(separator: ", ")), \(others)")
+            let alerts = Double(try await alerts(suite) - alertsBefore) / Double(rows) * 100
+            print("  scored: us CPU a transaction: \(spent.joined(separator: ", ")), \(others); \(String(format: "%.1f", alerts)) % alerts")
             copies.append(try copy(suite.server, rows: rows, round: 100 + round))
         }
         report.compare(
@@ -94,13 +99,18 @@ import SuiteProcesses
         let share = rows / clients
         let cpu = processorSeconds()
         let before = (gateway: suite.cpuSeconds(.ingestionGateway), server: suite.server.cpuSeconds)
+        let first = sent.withLock { sent in
+            defer { sent += rows }
+            return sent
+        }
         let started = ContinuousClock.now
         let caller = suite.caller
         try await withThrowingTaskGroup(of: Void.self) { group in
             for client in 0..<clients {
                 group.addTask {
                     try await caller.withChannel(to: .ingestionGateway) { channel in
-                        try await stream(channel, Payments(prefix: "\(prefix)-\(client)"), count: share, decided: decided)
+                        let payments = Payments(prefix: "\(prefix)-\(client)", first: first + client, stride: clients)
+                        try await stream(channel, payments, count: share, decided: decided)
                     }
                 }
             }
@@ -149,6 +159,12 @@ import SuiteProcesses
                 decided = try await client.getStatistics(.init(), options: CallOptions(waitForReady: true)).decisions
                 try await Task.sleep(for: .milliseconds(250))
             }
+        }
+    }
+
+    private static func alerts(_ suite: SuiteProcesses) async throws -> Int64 {
+        try await suite.caller.withChannel(to: .modelServer) { channel in
+            try await ModelsV1.ModelService.Client(channel).getStatistics(.init(), options: CallOptions(waitForReady: true)).alerts
         }
     }
 

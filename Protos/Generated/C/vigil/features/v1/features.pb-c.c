@@ -1569,7 +1569,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__observe_at_terminals_respo
   (ProtobufCMessageInit) vigil__features__v1__observe_at_terminals_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__observation__field_descriptors[15] =
+static const ProtobufCFieldDescriptor vigil__features__v1__observation__field_descriptors[16] =
 {
   {
     "key",
@@ -1751,6 +1751,18 @@ static const ProtobufCFieldDescriptor vigil__features__v1__observation__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "packed_values",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__Observation, packed_values),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__observation__field_indices_by_name[] = {
   9,   /* field[9] = account_id */
@@ -1765,6 +1777,7 @@ static const unsigned vigil__features__v1__observation__field_indices_by_name[] 
   0,   /* field[0] = key */
   3,   /* field[3] = location */
   13,   /* field[13] = merchant_id */
+  15,   /* field[15] = packed_values */
   5,   /* field[5] = terminal_id */
   14,   /* field[14] = time_zone */
   8,   /* field[8] = values */
@@ -1772,7 +1785,7 @@ static const unsigned vigil__features__v1__observation__field_indices_by_name[] 
 static const ProtobufCIntRange vigil__features__v1__observation__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 15 }
+  { 0, 16 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__observation__descriptor =
 {
@@ -1782,7 +1795,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__observation__descriptor =
   "Vigil__Features__V1__Observation",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__Observation),
-  15,
+  16,
   vigil__features__v1__observation__field_descriptors,
   vigil__features__v1__observation__field_indices_by_name,
   1,  vigil__features__v1__observation__number_ranges,

@@ -143,10 +143,11 @@ struct  Vigil__Features__V1__Observation
   char *device_id;
   char *merchant_id;
   char *time_zone;
+  ProtobufCBinaryData packed_values;
 };
 #define VIGIL__FEATURES__V1__OBSERVATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__observation__descriptor) \
-    , NULL, NULL, NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, VIGIL__RECORDS__V1__CHANNEL__CHANNEL_UNSPECIFIED, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , NULL, NULL, NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, VIGIL__RECORDS__V1__CHANNEL__CHANNEL_UNSPECIFIED, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL} }
 
 
 struct  Vigil__Features__V1__GetFeaturesRequest
