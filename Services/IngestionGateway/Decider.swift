@@ -120,7 +120,11 @@ struct Decider: Sendable {
     private func ask<Answer>(
         about count: Int, with patience: Patience, _ outage: Outage, _ call: () async throws -> Answer
     ) async -> Answer? {
-        guard isAsked, count > 0, patience.isLeft else { return nil }
+        guard isAsked, count > 0 else { return nil }
+        guard patience.isLeft else {
+            outage.passedOver(count: count)
+            return nil
+        }
         do {
             let answer = try await call()
             patience.restore()

@@ -9,7 +9,7 @@ final class Outage: Sendable {
     private static let calm = Duration.seconds(5)
 
     private struct State {
-        /// About how many it was asked in vain, by reason.
+        /// About how many it was asked in vain, by reason; with them those it was no longer asked about.
         var counts: [StatusCode: Int] = [:]
         var newest = ContinuousClock.now
     }
@@ -31,6 +31,15 @@ final class Outage: Sendable {
             return state.counts[code] == nil
         }
         if isNews { logger.warning("answering PENDING", metadata: ["service": "\(service)", "reason": "\(error)"]) }
+    }
+
+    /// Nobody asked, since it has not answered before.
+    func passedOver(count: Int, now: ContinuousClock.Instant = .now) {
+        state.withLock { state in
+            guard let code = state.counts.keys.first else { return }
+            state.counts[code, default: 0] += count
+            state.newest = now
+        }
     }
 
     func answered(now: ContinuousClock.Instant = .now) {

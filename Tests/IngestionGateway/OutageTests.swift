@@ -21,8 +21,15 @@ import Testing
         for second in 105..<110 { outage.answered(now: start + .seconds(second)) }
         let over = log.lines.dropFirst(2).map { "\($0.metadata["reason"] ?? "") \($0.metadata["count"] ?? "")" }
         #expect(over.sorted() == ["deadline_exceeded 49", "unavailable 300"])
+        outage.passedOver(count: 1_000, now: start + .seconds(150))
         outage.failed(RPCError(.unavailable, "again"), count: 1, now: start + .seconds(200))
         #expect(log.lines.last?.metadata["reason"] == "unavailable: again")
+        // While nobody asks it, because it has not answered before, the outage goes on and all are counted.
+        outage.passedOver(count: 30, now: start + .seconds(204))
+        outage.answered(now: start + .seconds(206))
+        #expect(log.lines.count == 5)
+        outage.answered(now: start + .seconds(210))
+        #expect(log.lines.last?.metadata["count"] == "31")
     }
 
     @Test func aStoreThatRefusesConnectionsIsNoNewsForEachBatch() async throws {

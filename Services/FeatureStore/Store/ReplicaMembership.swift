@@ -35,11 +35,18 @@ extension FeatureStoreDatabase {
             try await transaction.execute("SELECT pg_advisory_xact_lock(\(Self.lockKey))")
             let current = try await self.ring(in: transaction)
             if let current, current.generation > ring.generation {
-                throw MembershipError(description: "ring \(ring.generation) is over: ring \(current.generation) has taken its place")
+                throw MembershipError(
+                    description: """
+                        ring \(ring.generation) is over: ring \(current.generation) has taken its place; a generation above that, for the gateway and \
+                        all replicas, ends it
+                        """)
             }
             if let current, current.generation == ring.generation, current.names != ring.names {
                 throw MembershipError(
-                    description: "ring \(ring.generation) has other replicas already: \(current.names.joined(separator: ", "))")
+                    description: """
+                        ring \(ring.generation) has other replicas already: \(current.names.joined(separator: ", ")); a higher generation, for the \
+                        gateway and all replicas, ends it
+                        """)
             }
             if current?.generation != ring.generation {
                 if current == nil { try await Self.refuseOutsiders(outsider, in: transaction) }

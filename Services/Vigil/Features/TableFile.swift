@@ -135,6 +135,7 @@ private final class OutputFile {
     private let path: String
     /// Nil once it has its name, and where it needs none.
     private var temporary: String?
+    private var lock: Int32 = -1
 
     /// - Parameter path: `-` for the standard output.
     init(path: String) throws {
@@ -145,13 +146,30 @@ private final class OutputFile {
             return
         }
         let kind = try? FileManager.default.attributesOfItem(atPath: self.path)[.type] as? FileAttributeType
-        if kind == nil || kind == .typeRegular { temporary = self.path + ".partial" }
-        descriptor = open(temporary ?? self.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        let isPlain = kind == nil || kind == .typeRegular
+        let partial = self.path + ".partial"
+        descriptor = open(isPlain ? partial : self.path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw fault() }
+        guard isPlain else { return }
+        // Held until the file has its name, which is after it was closed.
+        lock = dup(descriptor)
+        // Two that write one file would write into each other's rows. What somebody who was killed has left is written over.
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, Self.isSame(descriptor, partial) else {
+            throw PlaceFault(description: "\(path) cannot be written: another process writes it; wait for it")
+        }
+        temporary = partial
+        guard ftruncate(descriptor, 0) == 0 else { throw fault() }
     }
 
     deinit {
         if let temporary { unlink(temporary) }
+        if lock >= 0 { close(lock) }
+    }
+
+    /// Whether a file still has this name: whoever held the lock before may have given it another.
+    private static func isSame(_ descriptor: Int32, _ path: String) -> Bool {
+        var (opened, named) = (stat(), stat())
+        return fstat(descriptor, &opened) == 0 && stat(path, &named) == 0 && opened.st_ino == named.st_ino && opened.st_dev == named.st_dev
     }
 
     func keep() throws {

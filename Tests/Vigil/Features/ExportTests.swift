@@ -57,6 +57,21 @@ struct ExportTests {
             """)
     }
 
+    @Test func `two processes do not write one file, and what one has left is written over`() throws {
+        let columns = HistoryColumns(catalogue, withBehaviour: true)
+        let path = "\(folder)/one.csv"
+        try "what a killed process has left, and it is longer than all that comes".write(toFile: path + ".partial", atomically: true, encoding: .utf8)
+        var first: TableFile? = try TableFile(path: path, format: .csv, columns: columns.names)
+        #expect(throws: PlaceFault.self) { try TableFile(path: path, format: .csv, columns: columns.names) }
+        try first?.write(try columns.row(row()))
+        try first?.close()
+        let written = try String(contentsOfFile: path, encoding: .utf8)
+        #expect(written.hasPrefix("transaction_id,") && written.split(separator: "\n").count == 2)
+        first = nil
+        #expect(try String(contentsOfFile: write("one.csv", columns), encoding: .utf8) == written)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["one.csv"])
+    }
+
     @Test func `a line of NDJSON is an object with the same names`() throws {
         let data = try Data(contentsOf: URL(fileURLWithPath: try write("t.ndjson", HistoryColumns(catalogue, withBehaviour: false))))
         let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
