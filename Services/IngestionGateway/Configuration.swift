@@ -44,9 +44,12 @@ struct IngestionGatewayConfiguration: Sendable {
         featureStoreRing = .featureStore(from: reader)
         limits = IntakeLimits(
             maxBatchItems: reader.int("VIGIL_INGESTION_MAX_BATCH", default: 1_000, in: 1...1_000, "transactions decided on at once at most"),
-            maxCommitItems: reader.int("VIGIL_INGESTION_MAX_COMMIT", default: 4_000, in: 1...100_000, "transactions in one commit at most"),
+            maxCommitItems: reader.int(
+                "VIGIL_INGESTION_MAX_COMMIT", default: 4_000, in: 1...100_000,
+                "transactions in one commit at most; where decisions are asked for, no more than are decided on at once"),
             maxQueuedItems: reader.int(
-                "VIGIL_INGESTION_MAX_QUEUED", default: 20_000, in: 1...1_000_000, "transactions that wait for a commit at most"),
+                "VIGIL_INGESTION_MAX_QUEUED", default: 20_000, in: 1...1_000_000,
+                "transactions that wait for a commit at most, and records; a bank may have as much of it as is left free, alone half"),
             maxInFlightPerStream: reader.int(
                 "VIGIL_INGESTION_MAX_IN_FLIGHT", default: 2_000, in: 1...100_000, "unanswered messages of one stream at most"))
     }

@@ -75,8 +75,8 @@ final class TransactionPipeline: Sendable {
         let left: Duration
     }
 
-    /// So few batches wait between two stages: when deciding is slower than committing, commits wait for it, then the queue before
-    /// them fills, and then whoever sends is held back.
+    /// Between two stages one batch waits, which is half of what its queue may hold: when deciding is slower than committing, commits wait for
+    /// it, then the queue before them fills, and then whoever sends is held back.
     private static let batchesBetweenStages = 2
     private static let ending = "the gateway is ending; send it again"
 
@@ -87,7 +87,6 @@ final class TransactionPipeline: Sendable {
     let decider: Decider
     private let metrics: IntakeMetrics
     private let logger: Logger
-    private let maxBatchItems: Int
     private let commits: BatchQueue<IncomingTransaction>
     private let observations: BatchQueue<[Durable]>
     private let scores: BatchQueue<Observed>
@@ -102,8 +101,9 @@ final class TransactionPipeline: Sendable {
         self.decider = decider
         self.metrics = metrics
         self.logger = logger
-        maxBatchItems = limits.maxBatchItems
-        commits = BatchQueue(limits: BatchLimits(maxBatchItems: limits.maxCommitItems, maxQueuedItems: limits.maxQueuedItems))
+        // What has been committed is decided on first, whoever sent it. A commit that is one batch to decide on keeps that little.
+        let maxCommitItems = decider.isAsked ? min(limits.maxCommitItems, limits.maxBatchItems) : limits.maxCommitItems
+        commits = BatchQueue(limits: BatchLimits(maxBatchItems: maxCommitItems, maxQueuedItems: limits.maxQueuedItems))
         observations = BatchQueue(
             limits: BatchLimits(maxBatchItems: limits.maxBatchItems, maxQueuedItems: limits.maxBatchItems * Self.batchesBetweenStages))
         scores = BatchQueue(limits: BatchLimits(maxBatchItems: 1, maxQueuedItems: Self.batchesBetweenStages))
@@ -247,14 +247,11 @@ final class TransactionPipeline: Sendable {
         metrics.count(.conflict, batch.count - durable.count)
         await turn.comesOut.pass()
         // Decisions then follow from the logs.
-        guard decider.isAsked else { return answer(durable, []) }
-        for start in stride(from: 0, to: durable.count, by: maxBatchItems) {
-            let part = Array(durable[start..<min(start + maxBatchItems, durable.count)])
-            do throws(BatchError) {
-                try await observations.addInTurn(part, items: part.count)
-            } catch {
-                abandon(part)
-            }
+        guard decider.isAsked, !durable.isEmpty else { return answer(durable, []) }
+        do throws(BatchError) {
+            try await observations.addInTurn(durable, items: durable.count)
+        } catch {
+            abandon(durable)
         }
     }
 

@@ -3,7 +3,7 @@ public import Synchronization
 /// A bounded queue between those who add one thing at a time and one task that takes what has gathered: while one batch is
 /// processed the next fills. Under little load nothing waits; under much, one commit serves thousands.
 ///
-/// What comes from one source keeps its order. Where several sources wait, each has its share of the next batch and of the queue, so that
+/// What comes from one source keeps its order. Where several sources wait, each has its share of the next batch and room in the queue, so that
 /// one that floods the queue makes nobody wait but itself.
 ///
 ///     let queue = BatchQueue<Draft>(limits: .init())
@@ -61,10 +61,12 @@ public final class BatchQueue<Element: Sendable>: Sendable {
 
         @inlinable func line(of source: String) -> Int? { lines.firstIndex { $0.source == source } }
 
-        /// Where nothing of a source waits, it has room, however much waits of others: they may have come when they were alone.
+        /// Of a source may wait as much as would still be free, so that something is left for whoever comes next: alone it has half, two
+        /// that come all the time have a third each, and so on (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory
+        /// packet switches", 1998). What is larger than all of the queue comes alone.
         @inlinable func hasRoom(for items: Int, inLine index: Int?, _ limits: BatchLimits) -> Bool {
-            guard let index else { return true }
-            return lines[index].waitingItems + items <= limits.maxQueuedItems / lines.count
+            if lines.isEmpty { return true }
+            return (index.map { lines[$0].waitingItems } ?? 0) + items <= limits.maxQueuedItems - waitingItems
         }
     }
 
@@ -83,7 +85,7 @@ public final class BatchQueue<Element: Sendable>: Sendable {
     /// - Parameters:
     ///   - source: who must not make other sources wait; there are to be few.
     ///   - items: what it counts for against the limits.
-    /// - Throws: ``BatchError/full`` when more than the source's share of `maxQueuedItems` would wait, ``BatchError/closed`` when processing
+    /// - Throws: ``BatchError/full`` when more would wait of the source than stays free of `maxQueuedItems`, ``BatchError/closed`` when processing
     ///   has ended.
     @inlinable public func add(_ element: Element, from source: String = "", items: Int = 1) throws(BatchError) {
         let (refusal, worker) = state.withLock { state -> (BatchError?, CheckedContinuation<Void, Never>?) in
@@ -207,8 +209,8 @@ public final class BatchQueue<Element: Sendable>: Sendable {
 public struct BatchLimits: Sendable, Hashable {
     /// A batch ends before it would hold more, unless one element alone does.
     public var maxBatchItems: Int
-    /// What comes beyond this is refused or held back, so that a queue never grows without end. While so many sources wait, each may have
-    /// as large a part of it; what came before there were so many stays.
+    /// More never waits, unless one element alone is more: what comes beyond is refused or held back. A source alone may have half of it; while
+    /// several wait, each may have as much as is free.
     public var maxQueuedItems: Int
 
     public init(maxBatchItems: Int = 1_000, maxQueuedItems: Int = 20_000) {

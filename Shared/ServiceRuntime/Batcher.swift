@@ -28,7 +28,7 @@ public final class Batcher<Item: Sendable, Output: Sendable>: Sendable {
     /// Waits until the items have been processed, all of them in one batch.
     ///
     /// - Parameter source: see ``BatchQueue/add(_:from:items:)``.
-    /// - Throws: ``BatchError/full`` when more than its share of `maxQueuedItems` waits already, ``BatchError/closed`` when ``run()`` has
+    /// - Throws: ``BatchError/full`` as the queue's `add` does, ``BatchError/closed`` when ``run()`` has
     ///   ended, and what `process` throws. A cancelled caller still waits: the effect may already be durable.
     public func submit(_ items: [Item], from source: String = "") async throws -> [Output] {
         if items.isEmpty { return [] }
