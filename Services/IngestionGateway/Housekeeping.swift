@@ -21,7 +21,8 @@ struct Housekeeping: Sendable {
                 try await privacy.createPartitions()
                 if let retentionDays {
                     let dropped = try await privacy.applyRetention(keepDays: retentionDays, dryRun: false, actor: "retention")
-                    for partition in dropped { logger.notice("partition dropped", metadata: ["name": "\(partition.name)"]) }
+                    for partition in dropped.partitions { logger.notice("partition dropped", metadata: ["name": "\(partition.name)"]) }
+                    if dropped.identifiers > 0 { logger.notice("identifiers dropped", metadata: ["count": "\(dropped.identifiers)"]) }
                 }
                 let stale = try await files.dropStale(days: Self.fileDays)
                 if stale > 0 { logger.info("files forgotten", metadata: ["count": "\(stale)"]) }

@@ -7,10 +7,17 @@ import Synchronization
 /// that a payment of a known customer costs the vault nothing.
 final class IdentifierKeeper: Sendable {
     private struct Memory {
+        /// When it began. With a new day all is forgotten, so that what is still in use is marked as seen again in each partition of the log.
+        var day = Int.min
         /// Two generations of the numbers of what is kept, a token with whom it was seen with: when the young one is full it becomes the
         /// old one.
         var young: Set<UInt64> = []
         var old: Set<UInt64> = []
+
+        mutating func begin(_ now: Timestamp) {
+            guard now.dayNumber() != day else { return }
+            self = Memory(day: now.dayNumber())
+        }
 
         func knows(_ token: String?, of owner: UInt64 = 0) -> Bool {
             guard let token else { return true }
@@ -50,22 +57,18 @@ final class IdentifierKeeper: Sendable {
         self.vault = vault
     }
 
-    /// Those of the identifiers that may not be kept yet.
-    func unknown(_ identifiers: [RawIdentifier]) -> [RawIdentifier] {
-        memory.withLock { memory in
-            identifiers.filter { !memory.knows(Memory.number(of: $0.token, of: $0.owner)) }
-        }
-    }
-
-    /// Those of a transaction's identifiers that may not be kept yet: of most transactions none.
-    func unknown(of raw: Transaction, tokenised: Transaction) -> [RawIdentifier] {
+    /// Those of a transaction's identifiers that may not be kept yet, or not be marked as seen: of most transactions none.
+    func unknown(of raw: Transaction, tokenised: Transaction, now: Timestamp) -> [RawIdentifier] {
         let knowsAll = memory.withLock { memory in
+            memory.begin(now)
             let owner = Memory.number(of: tokenised.customerID)
             return memory.knows(owner) && memory.knows(tokenised.accountID, of: owner)
                 && memory.knows(tokenised.cardID, of: owner) && memory.knows(tokenised.deviceID, of: owner)
                 && memory.knows(tokenised.counterpartyAccountID) && memory.knows(tokenised.details, of: owner)
         }
-        return knowsAll ? [] : unknown(Tokeniser.identifiers(raw: raw, tokenised: tokenised))
+        if knowsAll { return [] }
+        let identifiers = Tokeniser.identifiers(raw: raw, tokenised: tokenised)
+        return memory.withLock { memory in identifiers.filter { !memory.knows(Memory.number(of: $0.token, of: $0.owner)) } }
     }
 
     /// The identifiers sealed, each once for each customer that it was seen with.

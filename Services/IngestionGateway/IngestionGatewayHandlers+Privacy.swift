@@ -71,7 +71,7 @@ extension IngestionGatewayHandlers {
         let dropped = try await answeringStoreErrors {
             try await privacy.applyRetention(keepDays: days, dryRun: request.dryRun, actor: sender.subject)
         }
-        return .init(dropped: dropped.map { .init(name: $0.name, until: .init($0.until)) })
+        return .init(dropped: dropped.partitions.map { .init(name: $0.name, until: .init($0.until)) }, identifiers: dropped.identifiers)
     }
 
     func listPrivacyRecords(

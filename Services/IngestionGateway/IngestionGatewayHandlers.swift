@@ -74,8 +74,8 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
     ) -> IncomingTransaction {
         let tokenised = tokeniser.tokenised(transaction)
         return IncomingTransaction(
-            tokenised, identifiers: keeper.unknown(of: transaction, tokenised: tokenised), isAsked: transactions.decider.isAsked,
-            isBrief: isBrief, completed: complete)
+            tokenised, identifiers: keeper.unknown(of: transaction, tokenised: tokenised, now: .now()),
+            isAsked: transactions.decider.isAsked, isBrief: isBrief, completed: complete)
     }
 
     private func accept(_ message: RecordsV1.Transaction?, from sender: Sender) throws(InvalidRecord) -> Transaction {
@@ -195,9 +195,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
     /// A valid record, ready to be stored.
     func storable(_ record: IncomingRecord, from sender: Sender) -> StorableRecord {
         let tokenised = tokeniser.tokenised(record, sender: sender.id)
-        return StorableRecord(
-            record: tokenised, senderID: sender.id,
-            identifiers: keeper.unknown(Tokeniser.identifiers(raw: record, tokenised: tokenised)))
+        return StorableRecord(record: tokenised, senderID: sender.id, identifiers: Tokeniser.identifiers(raw: record, tokenised: tokenised))
     }
 
     // MARK: For the other services

@@ -18,7 +18,7 @@ import Testing
         /// Keeps what comes in one batch, each with the customer that it is seen with.
         func keep(_ seen: (token: String, owner: String?)...) async throws {
             let sealed = seen.map { SealedIdentifier(token: $0.token, kind: .account, owner: $0.owner, keyID: "k", sealed: [1]) }
-            if let keep = PrivacyDatabase.keep(sealed) { try await pool.execute(keep) }
+            _ = try await pool.pipeline(PrivacyDatabase.keep(sealed))
         }
 
         func tokens() async throws -> Set<String> { Set(try await pool.query("SELECT token FROM identifiers").decode(String.self)) }

@@ -59,7 +59,7 @@ import Testing
             let old = try vault("k1")
             for number in 0..<25 {
                 let sealed = try old.seal(RawIdentifier(kind: .card, token: "t\(number)", value: "v\(number)", owner: nil))
-                if let keep = PrivacyDatabase.keep([sealed]) { try await pool.execute(keep) }
+                _ = try await pool.pipeline(PrivacyDatabase.keep([sealed]))
             }
             try await IdentifierKeeper(vault: vault("k1", "k2")).reseal(database, logger: testLogger, batchRows: 10)
             #expect(try await database.keyIDs() == ["k2"])
@@ -78,7 +78,7 @@ import Testing
             #expect(try await database.keyIDs().isEmpty)
             for (vault, token) in [(derived, "t1"), (try vault("k1"), "t2"), (derived, "t3")] {
                 let sealed = try vault.seal(RawIdentifier(kind: .card, token: token, value: "of \(token)", owner: nil))
-                if let keep = PrivacyDatabase.keep([sealed]) { try await pool.execute(keep) }
+                _ = try await pool.pipeline(PrivacyDatabase.keep([sealed]))
             }
             let vault = try vault("k2").opening(derived)
             let keeper = IdentifierKeeper(vault: vault)
@@ -233,17 +233,17 @@ import Testing
             let database = PrivacyDatabase(pool: pool)
             try await pool.execute("SELECT create_log_partition(now() - interval '200 days')")
             try await pool.execute("INSERT INTO event_log (recorded_at, payload) VALUES (now() - interval '200 days', 'x'), (now(), 'y')")
-            let wouldDrop = try await database.applyRetention(keepDays: 100, dryRun: true, actor: "test")
+            let wouldDrop = try await database.applyRetention(keepDays: 100, dryRun: true, actor: "test").partitions
             #expect(wouldDrop.count == 1)
             let before = try await pool.query("SELECT count(*) FROM event_log").first?.decode(Int64.self)
             #expect(before == 2)
-            let dropped = try await database.applyRetention(keepDays: 100, dryRun: false, actor: "test")
+            let dropped = try await database.applyRetention(keepDays: 100, dryRun: false, actor: "test").partitions
             #expect(dropped == wouldDrop)
             let after = try await pool.query("SELECT count(*) FROM event_log").first?.decode(Int64.self)
             #expect(after == 1)
             let records = try await database.records(limit: 10)
             #expect(records.map(\.action) == ["retention"] && records[0].subject == dropped[0].name && records[0].count == 1)
-            #expect(try await database.applyRetention(keepDays: 100, dryRun: false, actor: "test").isEmpty)
+            #expect(try await database.applyRetention(keepDays: 100, dryRun: false, actor: "test").partitions.isEmpty)
         }
     }
 
@@ -283,7 +283,7 @@ import Testing
                 #expect(refused?.code == .invalidArgument)
                 #expect(refused?.message.contains("62 to 36500: names of transactions") == true)
                 let applied = try await client.applyRetention(.init(keepDays: 62), options: options)
-                #expect(applied.dropped.isEmpty)
+                #expect(applied.dropped.isEmpty && applied.identifiers == 0)
             }
         }
     }

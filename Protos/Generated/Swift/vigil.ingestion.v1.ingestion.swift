@@ -2520,13 +2520,17 @@ extension IngestionV1 {
     /// `vigil.ingestion.v1.ApplyRetentionResponse`
     public struct ApplyRetentionResponse: Message {
         public var dropped: [IngestionV1.DroppedPartition] = []
+        /// Raw identifiers that nothing names any more which is kept.
+        public var identifiers: Int64 = 0
 
         public init() {}
 
         public init(
-            dropped: [IngestionV1.DroppedPartition] = []
+            dropped: [IngestionV1.DroppedPartition] = [],
+            identifiers: Int64 = 0
         ) {
             self.dropped = dropped
+            self.identifiers = identifiers
         }
 
         public static let fullName = "vigil.ingestion.v1.ApplyRetentionResponse"
@@ -2543,6 +2547,7 @@ extension IngestionV1 {
         /// For generated code: a message out of protobuf-c's structure.
         public init(unpacked: UnsafePointer<Vigil__Ingestion__V1__ApplyRetentionResponse>) throws {
             self.dropped = try Unpacked.list(unpacked.pointee.dropped, unpacked.pointee.n_dropped) { try IngestionV1.DroppedPartition(unpacked: Unpacked.message($0)) }
+            self.identifiers = unpacked.pointee.identifiers
         }
 
         public var protobufByteCount: Int {
@@ -2556,6 +2561,7 @@ extension IngestionV1 {
         @inline(__always)
         private func send(to sink: inout some ProtobufSink) {
             for value in self.dropped { sink.message(1, value) }
+            if self.identifiers != 0 { sink.int64(2, self.identifiers) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -2566,6 +2572,7 @@ extension IngestionV1 {
                 for value in self.dropped { writer.write(value) }
                 writer.endArray()
             }
+            if self.identifiers != 0 { writer.field("identifiers"); writer.write(self.identifiers) }
             writer.endObject()
         }
 
@@ -2579,6 +2586,9 @@ extension IngestionV1 {
                     while try reader.nextElement() {
                         self.dropped.append(try IngestionV1.DroppedPartition(json: &reader))
                     }
+                case "identifiers":
+                    if try reader.readNullIfNext() { continue }
+                    self.identifiers = try reader.readInt64()
                 default: try reader.skipUnknown()
                 }
             }
@@ -2798,7 +2808,7 @@ extension IngestionV1 {
         public var action: String = ""
         /// Who asked for it.
         public var actor: String = ""
-        /// The token, or the partition.
+        /// The token, or the partition, or "identifiers".
         public var subject: String = ""
         public var reason: String = ""
         public var count: Int64 = 0
@@ -2964,7 +2974,8 @@ extension IngestionV1 {
             func eraseIdentifiers(_ request: IngestionV1.EraseIdentifiersRequest, context: CallContext) async throws -> IngestionV1.EraseIdentifiersResponse
             /// The raw identifier behind a token, for a purpose that is written down. Audited. Scope privacy:write.
             func revealIdentifier(_ request: IngestionV1.RevealIdentifierRequest, context: CallContext) async throws -> IngestionV1.RevealIdentifierResponse
-            /// Drops what is older than the retention, a partition at a time. Audited. Scope privacy:write.
+            /// Drops what is older than the retention, a partition at a time, and raw identifiers that came with nothing since. Audited. Scope
+            /// privacy:write.
             func applyRetention(_ request: IngestionV1.ApplyRetentionRequest, context: CallContext) async throws -> IngestionV1.ApplyRetentionResponse
             /// What was erased, revealed and dropped, newest first. Scope audit:read.
             func listPrivacyRecords(_ request: IngestionV1.ListPrivacyRecordsRequest, context: CallContext) async throws -> IngestionV1.ListPrivacyRecordsResponse
@@ -3040,7 +3051,8 @@ extension IngestionV1 {
                 try await channel.unary(Methods.revealIdentifier, request, options: options)
             }
 
-            /// Drops what is older than the retention, a partition at a time. Audited. Scope privacy:write.
+            /// Drops what is older than the retention, a partition at a time, and raw identifiers that came with nothing since. Audited. Scope
+            /// privacy:write.
             public func applyRetention(_ request: IngestionV1.ApplyRetentionRequest, options: CallOptions = CallOptions()) async throws -> IngestionV1.ApplyRetentionResponse {
                 try await channel.unary(Methods.applyRetention, request, options: options)
             }
@@ -3186,31 +3198,32 @@ extension FileDescriptor {
             ZUlkZW50aWZpZXJzUmVzcG9uc2USFgoGZXJhc2VkGAEgASgDUgZlcmFzZWQSFgoGc2hhcmVkGAIgASgDUgZzaGFyZWQiRwoXUmV2ZWFsSWRlbnRpZmllclJl\
             cXVlc3QSFAoFdG9rZW4YASABKAlSBXRva2VuEhYKBnJlYXNvbhgCIAEoCVIGcmVhc29uIk4KGFJldmVhbElkZW50aWZpZXJSZXNwb25zZRISCgRraW5kGAEg\
             ASgJUgRraW5kEh4KCmlkZW50aWZpZXIYAiABKAlSCmlkZW50aWZpZXIiTQoVQXBwbHlSZXRlbnRpb25SZXF1ZXN0EhsKCWtlZXBfZGF5cxgBIAEoDVIIa2Vl\
-            cERheXMSFwoHZHJ5X3J1bhgCIAEoCFIGZHJ5UnVuIlgKFkFwcGx5UmV0ZW50aW9uUmVzcG9uc2USPgoHZHJvcHBlZBgBIAMoCzIkLnZpZ2lsLmluZ2VzdGlv\
-            bi52MS5Ecm9wcGVkUGFydGl0aW9uUgdkcm9wcGVkIlgKEERyb3BwZWRQYXJ0aXRpb24SEgoEbmFtZRgBIAEoCVIEbmFtZRIwCgV1bnRpbBgCIAEoCzIaLmdv\
-            b2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBXVudGlsIjEKGUxpc3RQcml2YWN5UmVjb3Jkc1JlcXVlc3QSFAoFbGltaXQYASABKA1SBWxpbWl0IlkKGkxpc3RQ\
-            cml2YWN5UmVjb3Jkc1Jlc3BvbnNlEjsKB3JlY29yZHMYASADKAsyIS52aWdpbC5pbmdlc3Rpb24udjEuUHJpdmFjeVJlY29yZFIHcmVjb3JkcyKxAQoNUHJp\
-            dmFjeVJlY29yZBIqCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EhYKBmFjdGlvbhgCIAEoCVIGYWN0aW9uEhQKBWFjdG9yGAMg\
-            ASgJUgVhY3RvchIYCgdzdWJqZWN0GAQgASgJUgdzdWJqZWN0EhYKBnJlYXNvbhgFIAEoCVIGcmVhc29uEhQKBWNvdW50GAYgASgDUgVjb3VudCplCgdPdXRj\
-            b21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIUChBPVVRDT01FX0FDQ0VQVEVEEAESFQoRT1VUQ09NRV9EVVBMSUNBVEUQAhIUChBPVVRDT01FX1JFSkVD\
-            VEVEEAMqfAoRVHJhbnNhY3Rpb25EZXRhaWwSIgoeVFJBTlNBQ1RJT05fREVUQUlMX1VOU1BFQ0lGSUVEEAASGwoXVFJBTlNBQ1RJT05fREVUQUlMX1JVTlMQ\
-            AxIgChxUUkFOU0FDVElPTl9ERVRBSUxfTU9WRU1FTlRTEAIiBAgBEAEqhQEKCUZpbGVTdGF0ZRIaChZGSUxFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoURklM\
-            RV9TVEFURV9SRUNFSVZJTkcQARIWChJGSUxFX1NUQVRFX1NUT1JJTkcQAhITCg9GSUxFX1NUQVRFX0RPTkUQAxIVChFGSUxFX1NUQVRFX0ZBSUxFRBAEMoUL\
-            ChBJbmdlc3Rpb25TZXJ2aWNlEnAKEVN1Ym1pdFRyYW5zYWN0aW9uEiwudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdFRyYW5zYWN0aW9uUmVxdWVzdBotLnZp\
-            Z2lsLmluZ2VzdGlvbi52MS5TdWJtaXRUcmFuc2FjdGlvblJlc3BvbnNlEncKElN0cmVhbVRyYW5zYWN0aW9ucxItLnZpZ2lsLmluZ2VzdGlvbi52MS5TdHJl\
-            YW1UcmFuc2FjdGlvbnNSZXF1ZXN0Gi4udmlnaWwuaW5nZXN0aW9uLnYxLlN0cmVhbVRyYW5zYWN0aW9uc1Jlc3BvbnNlKAEwARJqCg9TdWJtaXRDb21wbGFp\
-            bnQSKi52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0Q29tcGxhaW50UmVxdWVzdBorLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRDb21wbGFpbnRSZXNwb25z\
-            ZRJeCgtTdWJtaXRMYWJlbBImLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRMYWJlbFJlcXVlc3QaJy52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0TGFiZWxS\
-            ZXNwb25zZRJoCg1JbXBvcnRSZWNvcmRzEigudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydFJlY29yZHNSZXF1ZXN0GikudmlnaWwuaW5nZXN0aW9uLnYxLklt\
-            cG9ydFJlY29yZHNSZXNwb25zZSgBMAESXQoKSW1wb3J0RmlsZRIlLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRGaWxlUmVxdWVzdBomLnZpZ2lsLmluZ2Vz\
-            dGlvbi52MS5JbXBvcnRGaWxlUmVzcG9uc2UoARJmCg1HZXRGaWxlSW1wb3J0EigudmlnaWwuaW5nZXN0aW9uLnYxLkdldEZpbGVJbXBvcnRSZXF1ZXN0GiYu\
-            dmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydEZpbGVSZXNwb25zZSIDkAIBEm0KEEVyYXNlSWRlbnRpZmllcnMSKy52aWdpbC5pbmdlc3Rpb24udjEuRXJhc2VJ\
-            ZGVudGlmaWVyc1JlcXVlc3QaLC52aWdpbC5pbmdlc3Rpb24udjEuRXJhc2VJZGVudGlmaWVyc1Jlc3BvbnNlEm0KEFJldmVhbElkZW50aWZpZXISKy52aWdp\
-            bC5pbmdlc3Rpb24udjEuUmV2ZWFsSWRlbnRpZmllclJlcXVlc3QaLC52aWdpbC5pbmdlc3Rpb24udjEuUmV2ZWFsSWRlbnRpZmllclJlc3BvbnNlEmcKDkFw\
-            cGx5UmV0ZW50aW9uEikudmlnaWwuaW5nZXN0aW9uLnYxLkFwcGx5UmV0ZW50aW9uUmVxdWVzdBoqLnZpZ2lsLmluZ2VzdGlvbi52MS5BcHBseVJldGVudGlv\
-            blJlc3BvbnNlEngKEkxpc3RQcml2YWN5UmVjb3JkcxItLnZpZ2lsLmluZ2VzdGlvbi52MS5MaXN0UHJpdmFjeVJlY29yZHNSZXF1ZXN0Gi4udmlnaWwuaW5n\
-            ZXN0aW9uLnYxLkxpc3RQcml2YWN5UmVjb3Jkc1Jlc3BvbnNlIgOQAgESXQoKVGFpbEV2ZW50cxIlLnZpZ2lsLmluZ2VzdGlvbi52MS5UYWlsRXZlbnRzUmVx\
-            dWVzdBomLnZpZ2lsLmluZ2VzdGlvbi52MS5UYWlsRXZlbnRzUmVzcG9uc2UwARJpCg1HZXRTdGF0aXN0aWNzEigudmlnaWwuaW5nZXN0aW9uLnYxLkdldFN0\
-            YXRpc3RpY3NSZXF1ZXN0GikudmlnaWwuaW5nZXN0aW9uLnYxLkdldFN0YXRpc3RpY3NSZXNwb25zZSIDkAIBYgZwcm90bzM=
+            cERheXMSFwoHZHJ5X3J1bhgCIAEoCFIGZHJ5UnVuInoKFkFwcGx5UmV0ZW50aW9uUmVzcG9uc2USPgoHZHJvcHBlZBgBIAMoCzIkLnZpZ2lsLmluZ2VzdGlv\
+            bi52MS5Ecm9wcGVkUGFydGl0aW9uUgdkcm9wcGVkEiAKC2lkZW50aWZpZXJzGAIgASgDUgtpZGVudGlmaWVycyJYChBEcm9wcGVkUGFydGl0aW9uEhIKBG5h\
+            bWUYASABKAlSBG5hbWUSMAoFdW50aWwYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgV1bnRpbCIxChlMaXN0UHJpdmFjeVJlY29yZHNSZXF1\
+            ZXN0EhQKBWxpbWl0GAEgASgNUgVsaW1pdCJZChpMaXN0UHJpdmFjeVJlY29yZHNSZXNwb25zZRI7CgdyZWNvcmRzGAEgAygLMiEudmlnaWwuaW5nZXN0aW9u\
+            LnYxLlByaXZhY3lSZWNvcmRSB3JlY29yZHMisQEKDVByaXZhY3lSZWNvcmQSKgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJhdBIW\
+            CgZhY3Rpb24YAiABKAlSBmFjdGlvbhIUCgVhY3RvchgDIAEoCVIFYWN0b3ISGAoHc3ViamVjdBgEIAEoCVIHc3ViamVjdBIWCgZyZWFzb24YBSABKAlSBnJl\
+            YXNvbhIUCgVjb3VudBgGIAEoA1IFY291bnQqZQoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9BQ0NFUFRFRBABEhUKEU9V\
+            VENPTUVfRFVQTElDQVRFEAISFAoQT1VUQ09NRV9SRUpFQ1RFRBADKnwKEVRyYW5zYWN0aW9uRGV0YWlsEiIKHlRSQU5TQUNUSU9OX0RFVEFJTF9VTlNQRUNJ\
+            RklFRBAAEhsKF1RSQU5TQUNUSU9OX0RFVEFJTF9SVU5TEAMSIAocVFJBTlNBQ1RJT05fREVUQUlMX01PVkVNRU5UUxACIgQIARABKoUBCglGaWxlU3RhdGUS\
+            GgoWRklMRV9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEZJTEVfU1RBVEVfUkVDRUlWSU5HEAESFgoSRklMRV9TVEFURV9TVE9SSU5HEAISEwoPRklMRV9TVEFU\
+            RV9ET05FEAMSFQoRRklMRV9TVEFURV9GQUlMRUQQBDKFCwoQSW5nZXN0aW9uU2VydmljZRJwChFTdWJtaXRUcmFuc2FjdGlvbhIsLnZpZ2lsLmluZ2VzdGlv\
+            bi52MS5TdWJtaXRUcmFuc2FjdGlvblJlcXVlc3QaLS52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0VHJhbnNhY3Rpb25SZXNwb25zZRJ3ChJTdHJlYW1UcmFu\
+            c2FjdGlvbnMSLS52aWdpbC5pbmdlc3Rpb24udjEuU3RyZWFtVHJhbnNhY3Rpb25zUmVxdWVzdBouLnZpZ2lsLmluZ2VzdGlvbi52MS5TdHJlYW1UcmFuc2Fj\
+            dGlvbnNSZXNwb25zZSgBMAESagoPU3VibWl0Q29tcGxhaW50EioudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdENvbXBsYWludFJlcXVlc3QaKy52aWdpbC5p\
+            bmdlc3Rpb24udjEuU3VibWl0Q29tcGxhaW50UmVzcG9uc2USXgoLU3VibWl0TGFiZWwSJi52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0TGFiZWxSZXF1ZXN0\
+            GicudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdExhYmVsUmVzcG9uc2USaAoNSW1wb3J0UmVjb3JkcxIoLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRSZWNv\
+            cmRzUmVxdWVzdBopLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRSZWNvcmRzUmVzcG9uc2UoATABEl0KCkltcG9ydEZpbGUSJS52aWdpbC5pbmdlc3Rpb24u\
+            djEuSW1wb3J0RmlsZVJlcXVlc3QaJi52aWdpbC5pbmdlc3Rpb24udjEuSW1wb3J0RmlsZVJlc3BvbnNlKAESZgoNR2V0RmlsZUltcG9ydBIoLnZpZ2lsLmlu\
+            Z2VzdGlvbi52MS5HZXRGaWxlSW1wb3J0UmVxdWVzdBomLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRGaWxlUmVzcG9uc2UiA5ACARJtChBFcmFzZUlkZW50\
+            aWZpZXJzEisudmlnaWwuaW5nZXN0aW9uLnYxLkVyYXNlSWRlbnRpZmllcnNSZXF1ZXN0GiwudmlnaWwuaW5nZXN0aW9uLnYxLkVyYXNlSWRlbnRpZmllcnNS\
+            ZXNwb25zZRJtChBSZXZlYWxJZGVudGlmaWVyEisudmlnaWwuaW5nZXN0aW9uLnYxLlJldmVhbElkZW50aWZpZXJSZXF1ZXN0GiwudmlnaWwuaW5nZXN0aW9u\
+            LnYxLlJldmVhbElkZW50aWZpZXJSZXNwb25zZRJnCg5BcHBseVJldGVudGlvbhIpLnZpZ2lsLmluZ2VzdGlvbi52MS5BcHBseVJldGVudGlvblJlcXVlc3Qa\
+            Ki52aWdpbC5pbmdlc3Rpb24udjEuQXBwbHlSZXRlbnRpb25SZXNwb25zZRJ4ChJMaXN0UHJpdmFjeVJlY29yZHMSLS52aWdpbC5pbmdlc3Rpb24udjEuTGlz\
+            dFByaXZhY3lSZWNvcmRzUmVxdWVzdBouLnZpZ2lsLmluZ2VzdGlvbi52MS5MaXN0UHJpdmFjeVJlY29yZHNSZXNwb25zZSIDkAIBEl0KClRhaWxFdmVudHMS\
+            JS52aWdpbC5pbmdlc3Rpb24udjEuVGFpbEV2ZW50c1JlcXVlc3QaJi52aWdpbC5pbmdlc3Rpb24udjEuVGFpbEV2ZW50c1Jlc3BvbnNlMAESaQoNR2V0U3Rh\
+            dGlzdGljcxIoLnZpZ2lsLmluZ2VzdGlvbi52MS5HZXRTdGF0aXN0aWNzUmVxdWVzdBopLnZpZ2lsLmluZ2VzdGlvbi52MS5HZXRTdGF0aXN0aWNzUmVzcG9u\
+            c2UiA5ACAWIGcHJvdG8z
             """)
 }

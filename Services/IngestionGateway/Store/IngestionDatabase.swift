@@ -45,6 +45,7 @@ struct IngestionDatabase: Sendable {
         Migration(name: "0005_names_by_bytes", sql: String(decoding: PackageResources.V0005_names_by_bytes_sql, as: UTF8.self)),
         Migration(name: "0006_further_owners", sql: String(decoding: PackageResources.V0006_further_owners_sql, as: UTF8.self)),
         Migration(name: "0007_erased_owners", sql: String(decoding: PackageResources.V0007_erased_owners_sql, as: UTF8.self)),
+        Migration(name: "0008_identifiers_seen_at", sql: String(decoding: PackageResources.V0008_identifiers_seen_at_sql, as: UTF8.self)),
     ]
 
     init(pool: PostgresPool) {
@@ -74,7 +75,7 @@ struct IngestionDatabase: Sendable {
         guard !rows.isEmpty else { return [:] }
         let isNearBoundary = Self.isNearBoundary(now)
         if rows.count == 1, !isNearBoundary, let position = try await insertNew(rows[0], sealed) { return [rows[0].key: position] }
-        var statements = PrivacyDatabase.keep(sealed).map { [$0] } ?? []
+        var statements = PrivacyDatabase.keep(sealed)
         if isNearBoundary { statements.append("SELECT pg_advisory_xact_lock(hashtextextended('vigil.log_boundary', 0))") }
         statements.append(Self.insert(rows, looksAround: isNearBoundary))
         guard let inserted = try await pool.pipeline(statements).last else { return [:] }
@@ -102,7 +103,7 @@ struct IngestionDatabase: Sendable {
             // Two writers of the same names may wait for each other.
             return try await pool.withTransaction(attempts: 3) { transaction in
                 let begun = try await transaction.pipeline(
-                    ["SELECT pg_current_xact_id()", Self.earlier(within: ranges)] + (PrivacyDatabase.keep(sealed).map { [$0] } ?? []))
+                    ["SELECT pg_current_xact_id()", Self.earlier(within: ranges)] + PrivacyDatabase.keep(sealed))
                 hasBegun()
                 var statements = [Self.insertAll(rows, banks: ranges.count)]
                 if !begun[1].isEmpty { statements.append(Self.writtenEarlier) }
@@ -170,7 +171,7 @@ struct IngestionDatabase: Sendable {
             RETURNING transaction_id, sequence
             """
         do {
-            let written = try await pool.pipeline((PrivacyDatabase.keep(sealed).map { [$0] } ?? []) + [insert]).last?.first
+            let written = try await pool.pipeline(PrivacyDatabase.keep(sealed) + [insert]).last?.first
             return try written.map { row in
                 let (transaction, sequence) = try row.decode(PostgresTransactionID.self, Int64.self)
                 return LogPosition(transactionID: transaction.value, sequence: sequence)
@@ -243,7 +244,7 @@ struct IngestionDatabase: Sendable {
             )
             SELECT kind::text, sender_id, record_id FROM written
             """
-        guard let written = try await pool.pipeline((PrivacyDatabase.keep(sealed).map { [$0] } ?? []) + [write]).last else { return [] }
+        guard let written = try await pool.pipeline(PrivacyDatabase.keep(sealed, forGood: true) + [write]).last else { return [] }
         return Set(
             try written.decode(String.self, String.self, String.self).compactMap { kind, sender, record in
                 IncomingRecord.Kind(rawValue: kind).map { RecordName(kind: $0, senderID: sender, recordID: record) }

@@ -29,6 +29,13 @@ struct PrivacyRecord: Sendable, Hashable {
     let count: Int64
 }
 
+/// What retention has dropped, or would drop.
+struct Dropped: Sendable, Hashable {
+    var partitions: [LogPartition]
+    /// How many raw identifiers.
+    var identifiers: Int64
+}
+
 /// A partition of the log: everything recorded before `until`, and after the partition before it.
 struct LogPartition: Sendable, Hashable {
     let name: String
@@ -39,51 +46,69 @@ struct LogPartition: Sendable, Hashable {
 struct PrivacyDatabase: Sendable {
     let pool: PostgresPool
 
-    /// Keeps identifiers that are not kept yet, and every customer that one was seen with; nil where there are none. Of what was erased nothing
-    /// is kept. What an erased customer is seen with is not kept either, and is withdrawn on the record where it has been: unless it is another
-    /// customer's, whose it stays. Owners in these tables are never erased ones.
-    static func keep(_ sealed: [SealedIdentifier]) -> SQL? {
-        guard !sealed.isEmpty else { return nil }
-        return """
-            WITH given AS (
-                SELECT *,
-                    EXISTS (SELECT FROM erased_tokens e WHERE e.token = given.owner) AS is_of_erased,
-                    EXISTS (SELECT FROM erased_tokens e WHERE e.token = given.token AND (e.owner IS NULL OR given.owner IS NULL)) AS is_erased
-                FROM unnest(
-                    \(sealed.map(\.token)), \(sealed.map(\.kind.rawValue)), \(sealed.map(\.owner)), \(sealed.map(\.keyID)),
-                    \(sealed.map(\.sealed))
-                ) AS given (token, kind, owner, key_id, sealed)
-            ), alone AS (
-                SELECT token, min(owner) AS owner FROM given g WHERE is_of_erased
-                  AND NOT EXISTS (SELECT FROM given o WHERE o.token = g.token AND o.owner IS NOT NULL AND NOT o.is_of_erased)
-                  AND NOT EXISTS (SELECT FROM identifiers i WHERE i.token = g.token AND i.owner IS NOT NULL)
-                  AND NOT EXISTS (SELECT FROM further_owners f WHERE f.token = g.token)
-                GROUP BY token
-            ), marked AS (
-                INSERT INTO erased_tokens (token, owner) SELECT token, owner FROM alone ORDER BY token ON CONFLICT (token) DO NOTHING
-            ), withdrawn AS (
-                DELETE FROM identifiers i USING alone a WHERE i.token = a.token RETURNING i.token, a.owner
-            ), recorded AS (
-                INSERT INTO privacy_records (action, actor, subject, reason, count)
-                SELECT \(Action.erasure.rawValue), 'ingestion-gateway', token, 'seen with ' || owner || ', which was erased', 1 FROM withdrawn
-            ), wanted AS (
-                SELECT token, kind, owner, key_id, sealed FROM given
-                WHERE NOT is_erased AND NOT is_of_erased AND token NOT IN (SELECT token FROM alone)
-            ), claimed AS (
-                DELETE FROM erased_tokens e USING wanted w WHERE e.token = w.token
-            ), kept AS (
-                INSERT INTO identifiers (token, kind, owner, key_id, sealed) SELECT * FROM wanted ORDER BY token
-                ON CONFLICT (token) DO NOTHING
-                RETURNING token, owner
-            )
-            INSERT INTO further_owners (owner, token)
-            SELECT owner, token FROM wanted w
-            WHERE owner IS NOT NULL
-              AND NOT EXISTS (SELECT FROM kept k WHERE k.token = w.token AND k.owner = w.owner)
-              AND NOT EXISTS (SELECT FROM identifiers i WHERE i.token = w.token AND i.owner = w.owner)
-            ORDER BY owner, token
-            ON CONFLICT DO NOTHING
-            """
+    /// Keeps identifiers that are not kept yet, and every customer that one was seen with; marks those that are kept as seen. Of what was erased
+    /// nothing is kept. What an erased customer is seen with is not kept either, and is withdrawn on the record where it has been: unless it is
+    /// another customer's, whose it stays. Owners in these tables are never erased ones.
+    ///
+    /// - Parameter forGood: whether retention leaves them, since what names them is kept for good.
+    /// - Returns: statements for one transaction, in order. What is marked first cannot be dropped any more when the others find it kept.
+    static func keep(_ sealed: [SealedIdentifier], forGood: Bool = false) -> [SQL] {
+        if sealed.isEmpty { return [] }
+        let seenAt: SQL = forGood ? "timestamptz 'infinity'" : "now()"
+        return [mark(sealed.map(\.token), seenAt: seenAt, unlessSince: forGood ? seenAt : "log_partition_start(now())"), add(sealed, seenAt: seenAt)]
+    }
+
+    /// Locks in the tokens' order, so that no two writers wait for each other.
+    private static func mark(_ tokens: [String], seenAt: SQL, unlessSince: SQL) -> SQL {
+        """
+        WITH marked AS (
+            SELECT token FROM identifiers WHERE token = ANY (\(tokens)) AND seen_at < \(unlessSince) ORDER BY token FOR NO KEY UPDATE
+        )
+        UPDATE identifiers i SET seen_at = \(seenAt) FROM marked m WHERE i.token = m.token
+        """
+    }
+
+    private static func add(_ sealed: [SealedIdentifier], seenAt: SQL) -> SQL {
+        """
+        WITH given AS (
+            SELECT *,
+                EXISTS (SELECT FROM erased_tokens e WHERE e.token = given.owner) AS is_of_erased,
+                EXISTS (SELECT FROM erased_tokens e WHERE e.token = given.token AND (e.owner IS NULL OR given.owner IS NULL)) AS is_erased
+            FROM unnest(
+                \(sealed.map(\.token)), \(sealed.map(\.kind.rawValue)), \(sealed.map(\.owner)), \(sealed.map(\.keyID)),
+                \(sealed.map(\.sealed))
+            ) AS given (token, kind, owner, key_id, sealed)
+        ), alone AS (
+            SELECT token, min(owner) AS owner FROM given g WHERE is_of_erased
+              AND NOT EXISTS (SELECT FROM given o WHERE o.token = g.token AND o.owner IS NOT NULL AND NOT o.is_of_erased)
+              AND NOT EXISTS (SELECT FROM identifiers i WHERE i.token = g.token AND i.owner IS NOT NULL)
+              AND NOT EXISTS (SELECT FROM further_owners f WHERE f.token = g.token)
+            GROUP BY token
+        ), marked AS (
+            INSERT INTO erased_tokens (token, owner) SELECT token, owner FROM alone ORDER BY token ON CONFLICT (token) DO NOTHING
+        ), withdrawn AS (
+            DELETE FROM identifiers i USING alone a WHERE i.token = a.token RETURNING i.token, a.owner
+        ), recorded AS (
+            INSERT INTO privacy_records (action, actor, subject, reason, count)
+            SELECT \(Action.erasure.rawValue), 'ingestion-gateway', token, 'seen with ' || owner || ', which was erased', 1 FROM withdrawn
+        ), wanted AS (
+            SELECT token, kind, owner, key_id, sealed FROM given
+            WHERE NOT is_erased AND NOT is_of_erased AND token NOT IN (SELECT token FROM alone)
+        ), claimed AS (
+            DELETE FROM erased_tokens e USING wanted w WHERE e.token = w.token
+        ), kept AS (
+            INSERT INTO identifiers (token, kind, owner, key_id, sealed, seen_at) SELECT *, \(seenAt) FROM wanted ORDER BY token
+            ON CONFLICT (token) DO NOTHING
+            RETURNING token, owner
+        )
+        INSERT INTO further_owners (owner, token)
+        SELECT owner, token FROM wanted w
+        WHERE owner IS NOT NULL
+          AND NOT EXISTS (SELECT FROM kept k WHERE k.token = w.token AND k.owner = w.owner)
+          AND NOT EXISTS (SELECT FROM identifiers i WHERE i.token = w.token AND i.owner = w.owner)
+        ORDER BY owner, token
+        ON CONFLICT DO NOTHING
+        """
     }
 
     /// Erases for good what is kept behind a token and, where that is a customer's, what was seen with this customer and is no other's.
@@ -171,8 +196,12 @@ struct PrivacyDatabase: Sendable {
     func replace(_ sealed: [SealedIdentifier]) async throws {
         try await pool.execute(
             """
+            WITH locked AS (
+                SELECT token FROM identifiers WHERE token = ANY (\(sealed.map(\.token))) ORDER BY token FOR NO KEY UPDATE
+            )
             UPDATE identifiers i SET key_id = new.key_id, sealed = new.sealed
             FROM unnest(\(sealed.map(\.token)), \(sealed.map(\.keyID)), \(sealed.map(\.sealed))) AS new (token, key_id, sealed)
+            JOIN locked USING (token)
             WHERE i.token = new.token
             """)
     }
@@ -187,32 +216,71 @@ struct PrivacyDatabase: Sendable {
         try await pool.execute("SELECT create_log_partition(now() + make_interval(days => d)) FROM unnest(ARRAY[0, 31, 62]) AS d")
     }
 
-    /// Partitions that hold nothing younger than so many days, oldest first. They are dropped unless only asked for.
-    func applyRetention(keepDays: Int, dryRun: Bool, actor: String) async throws -> [LogPartition] {
-        try await pool.withTransaction { transaction in
-            let rows = try await transaction.query(
-                """
-                SELECT c.relname::text, to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp AT TIME ZONE 'UTC' + interval '744 hours'
-                FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-                WHERE i.inhparent = to_regclass('event_log')
-                  AND to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp AT TIME ZONE 'UTC' + interval '744 hours'
-                      < now() - make_interval(days => \(Int32(keepDays)))
-                ORDER BY 2
-                """)
-            let partitions = try rows.decode(String.self, PostgresTimestamp.self).map {
-                LogPartition(name: $0, until: Timestamp(microseconds: $1.microsecondsSince1970))
-            }
-            if dryRun { return partitions }
-            for partition in partitions {
+    /// Drops partitions that hold nothing younger than so many days, and then identifiers that nothing names which is kept.
+    ///
+    /// - Parameter dryRun: only says what would be dropped.
+    func applyRetention(keepDays: Int, dryRun: Bool, actor: String) async throws -> Dropped {
+        let rows = try await pool.query("SELECT log_partition_start(now() - make_interval(days => \(Int32(keepDays))))")
+        guard let start = try rows.first?.decode(PostgresTimestamp.self) else { return Dropped(partitions: [], identifiers: 0) }
+        let reason = "older than \(keepDays) days"
+        let partitions = try await pool.withTransaction { transaction in
+            let partitions = try await Self.partitions(before: start, transaction)
+            for partition in partitions where !dryRun {
                 let counted = try await transaction.query("SELECT count(*) FROM \(ident: partition.name)")
                 let count = try counted.first?.decode(Int64.self) ?? 0
                 try await transaction.execute("DROP TABLE \(ident: partition.name)")
-                try await transaction.execute(
-                    Self.record(
-                        .retention, actor: actor, subject: partition.name, reason: "older than \(keepDays) days", count: count))
+                try await transaction.execute(Self.record(.retention, actor: actor, subject: partition.name, reason: reason, count: count))
             }
             return partitions
         }
+        // In a transaction of its own, since whoever writes waits for the end of that one.
+        let identifiers = try await pool.withTransaction { transaction in
+            if dryRun {
+                return try await transaction.query("SELECT count(*) FROM identifiers WHERE \(Self.isUnnamed(since: start))").first?.decode(Int64.self) ?? 0
+            }
+            let count = try await Self.dropIdentifiers(unnamedSince: start, transaction)
+            if count > 0 {
+                try await transaction.execute(Self.record(.retention, actor: actor, subject: "identifiers", reason: reason, count: count))
+            }
+            return count
+        }
+        return Dropped(partitions: partitions, identifiers: identifiers)
+    }
+
+    /// Oldest first.
+    private static func partitions(before start: PostgresTimestamp, _ transaction: PostgresTransaction) async throws -> [LogPartition] {
+        let rows = try await transaction.query(
+            """
+            SELECT name, until FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid, LATERAL (
+                SELECT c.relname::text AS name,
+                    to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp AT TIME ZONE 'UTC' + interval '744 hours' AS until
+            ) partition
+            WHERE i.inhparent = to_regclass('event_log') AND until <= \(start)
+            ORDER BY until
+            """)
+        return try rows.decode(String.self, PostgresTimestamp.self).map {
+            LogPartition(name: $0, until: Timestamp(microseconds: $1.microsecondsSince1970))
+        }
+    }
+
+    /// A payment's identifiers may have been marked in the partition before its own: whoever keeps them does not ask again at once, and clocks
+    /// differ. So they stay for one partition more.
+    private static func isUnnamed(since start: PostgresTimestamp) -> SQL { "seen_at < \(start) - interval '744 hours'" }
+
+    /// Passes over what somebody is marking right now.
+    private static func dropIdentifiers(unnamedSince start: PostgresTimestamp, _ transaction: PostgresTransaction) async throws -> Int64 {
+        let dropped = try await transaction.query(
+            """
+            WITH dropped AS (
+                DELETE FROM identifiers
+                WHERE token IN (SELECT token FROM identifiers WHERE \(isUnnamed(since: start)) FOR UPDATE SKIP LOCKED)
+                RETURNING token
+            ), untied AS (
+                DELETE FROM further_owners f USING dropped d WHERE f.token = d.token
+            )
+            SELECT count(*) FROM dropped
+            """)
+        return try dropped.first?.decode(Int64.self) ?? 0
     }
 
     // MARK: Audit

@@ -93,8 +93,11 @@ struct PrivacyCommand: ParsableCommand {
 
     struct Retention: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Drop the gateway's log where it is older than the retention.",
-            discussion: "What is kept sealed of raw identifiers stays: tokens of later payments may lead to it. `vigil privacy erase` lets it go.")
+            abstract: "Drop the gateway's log where it is older than the retention, and raw identifiers that came with nothing since.",
+            discussion: """
+                The log goes by whole partitions of 31 days. A raw identifier goes when no payment that is kept names it, one partition later \
+                than the last that did; one that names a registered customer, or an account in a complaint, stays until `vigil privacy erase` lets it go.
+                """)
         @Option(help: ArgumentHelp("Keep at least so many days, 62 or more; what the gateway is configured with unless given.", valueName: "days"))
         var keepDays: UInt32 = 0
 
@@ -103,13 +106,20 @@ struct PrivacyCommand: ParsableCommand {
 
         @OptionGroup var target: Target
 
+        private struct Result: Encodable {
+            let partitions: [String]
+            let identifiers: Int64
+        }
+
         func run() async throws {
             let answer = try await target.call {
                 try await $0.applyRetention(.init(keepDays: keepDays, dryRun: dryRun), options: CallOptions(timeout: .seconds(600)))
             }
             let lines = answer.dropped.map { "\($0.name), until \($0.until.flatMap(Timestamp.init)?.iso8601 ?? "")" }
             let verb = dryRun ? "would be dropped" : "dropped"
-            try target.show(answer.dropped.map(\.name), (["\(lines.count) partitions \(verb)"] + lines).joined(separator: "\n  "))
+            try target.show(
+                Result(partitions: answer.dropped.map(\.name), identifiers: answer.identifiers),
+                (["\(lines.count) partitions and \(answer.identifiers) identifiers \(verb)"] + lines).joined(separator: "\n  "))
         }
     }
 

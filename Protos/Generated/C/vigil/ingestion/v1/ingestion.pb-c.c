@@ -3247,7 +3247,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__apply_retention_request__
   (ProtobufCMessageInit) vigil__ingestion__v1__apply_retention_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__ingestion__v1__apply_retention_response__field_descriptors[1] =
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__apply_retention_response__field_descriptors[2] =
 {
   {
     "dropped",
@@ -3261,14 +3261,27 @@ static const ProtobufCFieldDescriptor vigil__ingestion__v1__apply_retention_resp
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "identifiers",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__ApplyRetentionResponse, identifiers),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__ingestion__v1__apply_retention_response__field_indices_by_name[] = {
   0,   /* field[0] = dropped */
+  1,   /* field[1] = identifiers */
 };
 static const ProtobufCIntRange vigil__ingestion__v1__apply_retention_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor vigil__ingestion__v1__apply_retention_response__descriptor =
 {
@@ -3278,7 +3291,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__apply_retention_response_
   "Vigil__Ingestion__V1__ApplyRetentionResponse",
   "vigil.ingestion.v1",
   sizeof(Vigil__Ingestion__V1__ApplyRetentionResponse),
-  1,
+  2,
   vigil__ingestion__v1__apply_retention_response__field_descriptors,
   vigil__ingestion__v1__apply_retention_response__field_indices_by_name,
   1,  vigil__ingestion__v1__apply_retention_response__number_ranges,

@@ -458,10 +458,11 @@ struct  Vigil__Ingestion__V1__ApplyRetentionResponse
   ProtobufCMessage base;
   size_t n_dropped;
   Vigil__Ingestion__V1__DroppedPartition **dropped;
+  int64_t identifiers;
 };
 #define VIGIL__INGESTION__V1__APPLY_RETENTION_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__apply_retention_response__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0 }
 
 
 struct  Vigil__Ingestion__V1__DroppedPartition
