@@ -94,7 +94,7 @@ struct FileIntake: Sendable {
             try await database.discard(file.name)
             throw Self.invalid("header.content_sha256", "is not the hash of what was sent; send the file again from the beginning")
         }
-        let tally = Tally(metrics.fileRows(file.mapping.kind.recordName))
+        let tally = Tally(file.mapping, metrics.fileRows(file.mapping.kind.recordName))
         let window = Window(size: Self.maxRowsInFlight)
         var problem = ""
         do {
@@ -104,14 +104,14 @@ struct FileIntake: Sendable {
             while let item = try reader.next() {
                 switch item.outcome {
                 case .nothing: tally.add(.empty, row: item.position.row)
-                case .rejected(let rejections): tally.add(.rejected(rejections), row: item.position.row)
+                case .rejected(let rejections): tally.add(.rejected(rejections), row: item.position.row, item.content)
                 case .record(let record):
                     await window.acquire()
                     try await admit()
                     try Task.checkCancellation()
                     let row = item.position.row
                     await store(record) { outcome in
-                        tally.add(outcome, row: row)
+                        tally.add(outcome, row: row, RowContent(record))
                         window.release()
                     }
                 }
@@ -197,18 +197,40 @@ private final class Tally: Sendable {
     private struct State {
         var response = IngestionV1.ImportFileResponse()
         var failure: RPCError?
+
+        /// Keeps the first, in the file's order.
+        mutating func add(_ fault: IngestionV1.RejectedRow) {
+            let place = response.rejectedRows.lastIndex { $0.row <= fault.row }.map { $0 + 1 } ?? 0
+            guard place < FileIntake.maxRejectedRows else { return }
+            response.rejectedRows.insert(fault, at: place)
+            if response.rejectedRows.count > FileIntake.maxRejectedRows { response.rejectedRows.removeLast() }
+        }
     }
 
     private let state = Mutex(State())
+    private let mapping: Mapping
     private let metrics: IntakeMetrics.FileRows
 
-    init(_ metrics: IntakeMetrics.FileRows) { self.metrics = metrics }
+    init(_ mapping: Mapping, _ metrics: IntakeMetrics.FileRows) {
+        self.mapping = mapping
+        self.metrics = metrics
+    }
 
     var response: IngestionV1.ImportFileResponse { state.withLock { $0.response } }
     var failure: RPCError? { state.withLock { $0.failure } }
 
-    func add(_ outcome: RowOutcome, row: Int) {
+    /// - Parameter content: what the row says; asked for where it is refused.
+    func add(_ outcome: RowOutcome, row: Int, _ content: @autoclosure () -> RowContent? = nil) {
         metrics.count(outcome)
+        var faults: [IngestionV1.RejectedRow] = []
+        if case .rejected(let rejections) = outcome {
+            let content = content()
+            faults = rejections.map { rejection in
+                let fault = rejection.located(in: mapping, content)
+                return .init(
+                    row: Int64(row), field: fault.field, value: fault.value, reason: fault.reason, id: content?.id ?? "", column: fault.column)
+            }
+        }
         state.withLock { state in
             state.response.rows += 1
             switch outcome {
@@ -216,12 +238,9 @@ private final class Tally: Sendable {
             case .duplicate: state.response.duplicates += 1
             case .empty: state.response.empty += 1
             case .failed(let error): state.failure = error
-            case .rejected(let rejections):
+            case .rejected:
                 state.response.rejected += 1
-                for rejection in rejections where state.response.rejectedRows.count < FileIntake.maxRejectedRows {
-                    state.response.rejectedRows.append(
-                        .init(row: Int64(row), field: rejection.field, value: rejection.value, reason: rejection.reason))
-                }
+                for fault in faults { state.add(fault) }
             }
         }
     }

@@ -36,6 +36,18 @@ public struct RowContent: Sendable, Hashable {
     }
 }
 
+extension Rejection {
+    /// With the column and the value, which whoever refuses a record that was read does not know: it names a field alone.
+    ///
+    /// - Parameter content: nil where nothing of the row could be read.
+    public func located(in mapping: Mapping, _ content: RowContent?) -> Rejection {
+        var located = self
+        if column.isEmpty { located.column = mapping.columnLabel(of: field) }
+        if value.isEmpty { located.value = content?.values.first { $0.field == field }?.text ?? "" }
+        return located
+    }
+}
+
 extension RecordKind {
     /// The field that names a record.
     var idField: String {

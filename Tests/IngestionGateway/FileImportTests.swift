@@ -65,8 +65,9 @@ import Testing
                 #expect(done.state == .done && done.error.isEmpty)
                 #expect(done.rows == 200 && done.accepted == 180 && done.rejected == 20 && done.duplicates == 0)
                 #expect(done.rows == done.accepted + done.duplicates + done.rejected + done.empty)
-                let refused = done.rejectedRows.first
-                #expect(refused?.row == 10 && refused?.field == "transaction.amount.minor_units" && refused?.value == "much")
+                let refused = try #require(done.rejectedRows.first)
+                #expect(refused.row == 10 && refused.field == "transaction.amount.minor_units" && refused.column == "sum")
+                #expect(refused.value == "much" && refused.id == "f-10")
                 // Sent again, it is known; its rows under another hash are duplicates.
                 let again = try await send(client, options, Self.header(file, offset: file.count), [])
                 #expect(again == done)
@@ -75,6 +76,29 @@ import Testing
                 #expect(more.accepted == 1 && more.duplicates == 180 && more.rejected == 20)
                 let stored = try await client.getStatistics(.init(), options: options)
                 #expect(stored.transactions == 181)
+            }
+        }
+    }
+
+    @Test func theFirstFaultsAreToldInTheFilesOrderWithTheRecordsOwnNameAndNobodysIdentifier() async throws {
+        try await ScoringPath.run(Self.quick) { path in
+            try await path.asBank { client, options in
+                let mapping = Self.mapping.replacing("}}", with: "}, bank_id: bank, account_id: account}")
+                func row(_ id: Int, bank: String = ScoringPath.bank, sum: String, account: String = "") -> String {
+                    "x-\(id),\(bank),2026-02-01T10:00:00Z,customer,\(sum),\(account)\n"
+                }
+                var text = "id,bank,at,who,sum,account\n" + row(1, sum: "1", account: "GB83WEST12345698765432") + row(2, bank: "other", sum: "1")
+                // Told at once, and told only once they were to be stored: other content under a name that is used.
+                for number in 3...150 { text += number % 2 == 0 ? row(0, sum: "\(number)") : row(number, sum: "much") }
+                let file = Array(text.utf8)
+                let done = try await send(client, options, Self.header(file, mapping: mapping), [file])
+                #expect(done.state == .done && done.accepted == 1 && done.rejected == 149)
+                let told = done.rejectedRows
+                #expect(told.map(\.row) == [1, 2, 3] + Array(5...101))
+                #expect(told.map(\.id) == told.map { $0.row > 3 && $0.row % 2 == 0 ? "x-0" : "x-\($0.row)" })
+                #expect(told[0].column == "account" && told[0].value == "****32")
+                #expect(told[1].column == "bank" && told[1].value == "other")
+                #expect(told[4].field == "transaction.key.transaction_id" && told[4].column == "id" && told[4].value == "x-0")
             }
         }
     }
@@ -195,7 +219,10 @@ import Testing
                     """
                 let file = Array("id,at\nf-1,2026-02-01T00:00:00Z\nf-3,2026-02-09T00:00:00Z\n".utf8)
                 let done = try await send(client, options, Self.header(file, mapping: mapping), [file])
-                #expect(done.accepted == 1 && done.rejected == 1 && done.rejectedRows.first?.field == "label.known_at")
+                let fault = IngestionV1.RejectedRow(
+                    row: 1, field: "label.known_at", value: "2026-02-01T00:00:00Z", reason: "is a day or more before the transaction's event_time",
+                    id: "f-1", column: "at")
+                #expect(done.accepted == 1 && done.rejected == 1 && done.rejectedRows == [fault])
             }
         }
     }

@@ -1825,7 +1825,7 @@ extension IngestionV1 {
         public var duplicates: Int64 = 0
         public var rejected: Int64 = 0
         public var empty: Int64 = 0
-        /// The first 100 refused rows.
+        /// The first 100 faults of refused rows, in the file's order.
         public var rejectedRows: [IngestionV1.RejectedRow] = []
         public var error: String = ""
 
@@ -1959,14 +1959,19 @@ extension IngestionV1 {
 }
 
 extension IngestionV1 {
-    /// A row of a file that was refused.
+    /// What a row of a file was refused for.
     public struct RejectedRow: Message {
         /// The first row of data is 1.
         public var row: Int64 = 0
+        /// As the contract names it; empty where the row itself is broken.
         public var field: String = ""
-        /// As it stands in the file; masked where it may name a person.
+        /// As it stands in the file, or as it was read where it is refused only then; masked where it may name a person.
         public var value: String = ""
         public var reason: String = ""
+        /// The record's own name, such as the bank's transaction id, masked where it may name a person; empty where the row has none.
+        public var id: String = ""
+        /// Which column or path of the file the field is read from; empty where none is to blame.
+        public var column: String = ""
 
         public init() {}
 
@@ -1974,12 +1979,16 @@ extension IngestionV1 {
             row: Int64 = 0,
             field: String = "",
             value: String = "",
-            reason: String = ""
+            reason: String = "",
+            id: String = "",
+            column: String = ""
         ) {
             self.row = row
             self.field = field
             self.value = value
             self.reason = reason
+            self.id = id
+            self.column = column
         }
 
         public static let fullName = "vigil.ingestion.v1.RejectedRow"
@@ -1999,6 +2008,8 @@ extension IngestionV1 {
             self.field = try Unpacked.string(unpacked.pointee.field, "vigil.ingestion.v1.RejectedRow.field")
             self.value = try Unpacked.string(unpacked.pointee.value, "vigil.ingestion.v1.RejectedRow.value")
             self.reason = try Unpacked.string(unpacked.pointee.reason, "vigil.ingestion.v1.RejectedRow.reason")
+            self.id = try Unpacked.string(unpacked.pointee.id, "vigil.ingestion.v1.RejectedRow.id")
+            self.column = try Unpacked.string(unpacked.pointee.column, "vigil.ingestion.v1.RejectedRow.column")
         }
 
         public var protobufByteCount: Int {
@@ -2015,6 +2026,8 @@ extension IngestionV1 {
             if !self.field.isEmpty { sink.string(2, self.field) }
             if !self.value.isEmpty { sink.string(3, self.value) }
             if !self.reason.isEmpty { sink.string(4, self.reason) }
+            if !self.id.isEmpty { sink.string(5, self.id) }
+            if !self.column.isEmpty { sink.string(6, self.column) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -2023,6 +2036,8 @@ extension IngestionV1 {
             if !self.field.isEmpty { writer.field("field"); writer.write(self.field) }
             if !self.value.isEmpty { writer.field("value"); writer.write(self.value) }
             if !self.reason.isEmpty { writer.field("reason"); writer.write(self.reason) }
+            if !self.id.isEmpty { writer.field("id"); writer.write(self.id) }
+            if !self.column.isEmpty { writer.field("column"); writer.write(self.column) }
             writer.endObject()
         }
 
@@ -2042,6 +2057,12 @@ extension IngestionV1 {
                 case "reason":
                     if try reader.readNullIfNext() { continue }
                     self.reason = try reader.readString()
+                case "id":
+                    if try reader.readNullIfNext() { continue }
+                    self.id = try reader.readString()
+                case "column":
+                    if try reader.readNullIfNext() { continue }
+                    self.column = try reader.readString()
                 default: try reader.skipUnknown()
                 }
             }
@@ -3191,39 +3212,39 @@ extension FileDescriptor {
             ZVN0YXRlUgVzdGF0ZRIlCg5yZWNlaXZlZF9ieXRlcxgCIAEoBFINcmVjZWl2ZWRCeXRlcxISCgRyb3dzGAMgASgDUgRyb3dzEhoKCGFjY2VwdGVkGAQgASgD\
             UghhY2NlcHRlZBIeCgpkdXBsaWNhdGVzGAUgASgDUgpkdXBsaWNhdGVzEhoKCHJlamVjdGVkGAYgASgDUghyZWplY3RlZBIUCgVlbXB0eRgHIAEoA1IFZW1w\
             dHkSRAoNcmVqZWN0ZWRfcm93cxgIIAMoCzIfLnZpZ2lsLmluZ2VzdGlvbi52MS5SZWplY3RlZFJvd1IMcmVqZWN0ZWRSb3dzEhQKBWVycm9yGAkgASgJUgVl\
-            cnJvciJjCgtSZWplY3RlZFJvdxIQCgNyb3cYASABKANSA3JvdxIUCgVmaWVsZBgCIAEoCVIFZmllbGQSFAoFdmFsdWUYAyABKAlSBXZhbHVlEhYKBnJlYXNv\
-            bhgEIAEoCVIGcmVhc29uIj0KFEdldEZpbGVJbXBvcnRSZXF1ZXN0EiUKDmNvbnRlbnRfc2hhMjU2GAEgASgMUg1jb250ZW50U2hhMjU2IrUBChdFcmFzZUlk\
-            ZW50aWZpZXJzUmVxdWVzdBIfCgtjdXN0b21lcl9pZBgBIAEoCVIKY3VzdG9tZXJJZBIXCgdiYW5rX2lkGAIgASgJUgZiYW5rSWQSFgoGcmVhc29uGAMgASgJ\
-            UgZyZWFzb24SEgoEa2luZBgEIAEoCVIEa2luZBIeCgppZGVudGlmaWVyGAUgASgJUgppZGVudGlmaWVyEhQKBXRva2VuGAYgASgJUgV0b2tlbiJKChhFcmFz\
-            ZUlkZW50aWZpZXJzUmVzcG9uc2USFgoGZXJhc2VkGAEgASgDUgZlcmFzZWQSFgoGc2hhcmVkGAIgASgDUgZzaGFyZWQiRwoXUmV2ZWFsSWRlbnRpZmllclJl\
-            cXVlc3QSFAoFdG9rZW4YASABKAlSBXRva2VuEhYKBnJlYXNvbhgCIAEoCVIGcmVhc29uIk4KGFJldmVhbElkZW50aWZpZXJSZXNwb25zZRISCgRraW5kGAEg\
-            ASgJUgRraW5kEh4KCmlkZW50aWZpZXIYAiABKAlSCmlkZW50aWZpZXIiTQoVQXBwbHlSZXRlbnRpb25SZXF1ZXN0EhsKCWtlZXBfZGF5cxgBIAEoDVIIa2Vl\
-            cERheXMSFwoHZHJ5X3J1bhgCIAEoCFIGZHJ5UnVuInoKFkFwcGx5UmV0ZW50aW9uUmVzcG9uc2USPgoHZHJvcHBlZBgBIAMoCzIkLnZpZ2lsLmluZ2VzdGlv\
-            bi52MS5Ecm9wcGVkUGFydGl0aW9uUgdkcm9wcGVkEiAKC2lkZW50aWZpZXJzGAIgASgDUgtpZGVudGlmaWVycyJYChBEcm9wcGVkUGFydGl0aW9uEhIKBG5h\
-            bWUYASABKAlSBG5hbWUSMAoFdW50aWwYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgV1bnRpbCIxChlMaXN0UHJpdmFjeVJlY29yZHNSZXF1\
-            ZXN0EhQKBWxpbWl0GAEgASgNUgVsaW1pdCJZChpMaXN0UHJpdmFjeVJlY29yZHNSZXNwb25zZRI7CgdyZWNvcmRzGAEgAygLMiEudmlnaWwuaW5nZXN0aW9u\
-            LnYxLlByaXZhY3lSZWNvcmRSB3JlY29yZHMisQEKDVByaXZhY3lSZWNvcmQSKgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJhdBIW\
-            CgZhY3Rpb24YAiABKAlSBmFjdGlvbhIUCgVhY3RvchgDIAEoCVIFYWN0b3ISGAoHc3ViamVjdBgEIAEoCVIHc3ViamVjdBIWCgZyZWFzb24YBSABKAlSBnJl\
-            YXNvbhIUCgVjb3VudBgGIAEoA1IFY291bnQqZQoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9BQ0NFUFRFRBABEhUKEU9V\
-            VENPTUVfRFVQTElDQVRFEAISFAoQT1VUQ09NRV9SRUpFQ1RFRBADKnwKEVRyYW5zYWN0aW9uRGV0YWlsEiIKHlRSQU5TQUNUSU9OX0RFVEFJTF9VTlNQRUNJ\
-            RklFRBAAEhsKF1RSQU5TQUNUSU9OX0RFVEFJTF9SVU5TEAMSIAocVFJBTlNBQ1RJT05fREVUQUlMX01PVkVNRU5UUxACIgQIARABKoUBCglGaWxlU3RhdGUS\
-            GgoWRklMRV9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEZJTEVfU1RBVEVfUkVDRUlWSU5HEAESFgoSRklMRV9TVEFURV9TVE9SSU5HEAISEwoPRklMRV9TVEFU\
-            RV9ET05FEAMSFQoRRklMRV9TVEFURV9GQUlMRUQQBDKFCwoQSW5nZXN0aW9uU2VydmljZRJwChFTdWJtaXRUcmFuc2FjdGlvbhIsLnZpZ2lsLmluZ2VzdGlv\
-            bi52MS5TdWJtaXRUcmFuc2FjdGlvblJlcXVlc3QaLS52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0VHJhbnNhY3Rpb25SZXNwb25zZRJ3ChJTdHJlYW1UcmFu\
-            c2FjdGlvbnMSLS52aWdpbC5pbmdlc3Rpb24udjEuU3RyZWFtVHJhbnNhY3Rpb25zUmVxdWVzdBouLnZpZ2lsLmluZ2VzdGlvbi52MS5TdHJlYW1UcmFuc2Fj\
-            dGlvbnNSZXNwb25zZSgBMAESagoPU3VibWl0Q29tcGxhaW50EioudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdENvbXBsYWludFJlcXVlc3QaKy52aWdpbC5p\
-            bmdlc3Rpb24udjEuU3VibWl0Q29tcGxhaW50UmVzcG9uc2USXgoLU3VibWl0TGFiZWwSJi52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0TGFiZWxSZXF1ZXN0\
-            GicudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdExhYmVsUmVzcG9uc2USaAoNSW1wb3J0UmVjb3JkcxIoLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRSZWNv\
-            cmRzUmVxdWVzdBopLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRSZWNvcmRzUmVzcG9uc2UoATABEl0KCkltcG9ydEZpbGUSJS52aWdpbC5pbmdlc3Rpb24u\
-            djEuSW1wb3J0RmlsZVJlcXVlc3QaJi52aWdpbC5pbmdlc3Rpb24udjEuSW1wb3J0RmlsZVJlc3BvbnNlKAESZgoNR2V0RmlsZUltcG9ydBIoLnZpZ2lsLmlu\
-            Z2VzdGlvbi52MS5HZXRGaWxlSW1wb3J0UmVxdWVzdBomLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRGaWxlUmVzcG9uc2UiA5ACARJtChBFcmFzZUlkZW50\
-            aWZpZXJzEisudmlnaWwuaW5nZXN0aW9uLnYxLkVyYXNlSWRlbnRpZmllcnNSZXF1ZXN0GiwudmlnaWwuaW5nZXN0aW9uLnYxLkVyYXNlSWRlbnRpZmllcnNS\
-            ZXNwb25zZRJtChBSZXZlYWxJZGVudGlmaWVyEisudmlnaWwuaW5nZXN0aW9uLnYxLlJldmVhbElkZW50aWZpZXJSZXF1ZXN0GiwudmlnaWwuaW5nZXN0aW9u\
-            LnYxLlJldmVhbElkZW50aWZpZXJSZXNwb25zZRJnCg5BcHBseVJldGVudGlvbhIpLnZpZ2lsLmluZ2VzdGlvbi52MS5BcHBseVJldGVudGlvblJlcXVlc3Qa\
-            Ki52aWdpbC5pbmdlc3Rpb24udjEuQXBwbHlSZXRlbnRpb25SZXNwb25zZRJ4ChJMaXN0UHJpdmFjeVJlY29yZHMSLS52aWdpbC5pbmdlc3Rpb24udjEuTGlz\
-            dFByaXZhY3lSZWNvcmRzUmVxdWVzdBouLnZpZ2lsLmluZ2VzdGlvbi52MS5MaXN0UHJpdmFjeVJlY29yZHNSZXNwb25zZSIDkAIBEl0KClRhaWxFdmVudHMS\
-            JS52aWdpbC5pbmdlc3Rpb24udjEuVGFpbEV2ZW50c1JlcXVlc3QaJi52aWdpbC5pbmdlc3Rpb24udjEuVGFpbEV2ZW50c1Jlc3BvbnNlMAESaQoNR2V0U3Rh\
-            dGlzdGljcxIoLnZpZ2lsLmluZ2VzdGlvbi52MS5HZXRTdGF0aXN0aWNzUmVxdWVzdBopLnZpZ2lsLmluZ2VzdGlvbi52MS5HZXRTdGF0aXN0aWNzUmVzcG9u\
-            c2UiA5ACAWIGcHJvdG8z
+            cnJvciKLAQoLUmVqZWN0ZWRSb3cSEAoDcm93GAEgASgDUgNyb3cSFAoFZmllbGQYAiABKAlSBWZpZWxkEhQKBXZhbHVlGAMgASgJUgV2YWx1ZRIWCgZyZWFz\
+            b24YBCABKAlSBnJlYXNvbhIOCgJpZBgFIAEoCVICaWQSFgoGY29sdW1uGAYgASgJUgZjb2x1bW4iPQoUR2V0RmlsZUltcG9ydFJlcXVlc3QSJQoOY29udGVu\
+            dF9zaGEyNTYYASABKAxSDWNvbnRlbnRTaGEyNTYitQEKF0VyYXNlSWRlbnRpZmllcnNSZXF1ZXN0Eh8KC2N1c3RvbWVyX2lkGAEgASgJUgpjdXN0b21lcklk\
+            EhcKB2JhbmtfaWQYAiABKAlSBmJhbmtJZBIWCgZyZWFzb24YAyABKAlSBnJlYXNvbhISCgRraW5kGAQgASgJUgRraW5kEh4KCmlkZW50aWZpZXIYBSABKAlS\
+            CmlkZW50aWZpZXISFAoFdG9rZW4YBiABKAlSBXRva2VuIkoKGEVyYXNlSWRlbnRpZmllcnNSZXNwb25zZRIWCgZlcmFzZWQYASABKANSBmVyYXNlZBIWCgZz\
+            aGFyZWQYAiABKANSBnNoYXJlZCJHChdSZXZlYWxJZGVudGlmaWVyUmVxdWVzdBIUCgV0b2tlbhgBIAEoCVIFdG9rZW4SFgoGcmVhc29uGAIgASgJUgZyZWFz\
+            b24iTgoYUmV2ZWFsSWRlbnRpZmllclJlc3BvbnNlEhIKBGtpbmQYASABKAlSBGtpbmQSHgoKaWRlbnRpZmllchgCIAEoCVIKaWRlbnRpZmllciJNChVBcHBs\
+            eVJldGVudGlvblJlcXVlc3QSGwoJa2VlcF9kYXlzGAEgASgNUghrZWVwRGF5cxIXCgdkcnlfcnVuGAIgASgIUgZkcnlSdW4iegoWQXBwbHlSZXRlbnRpb25S\
+            ZXNwb25zZRI+Cgdkcm9wcGVkGAEgAygLMiQudmlnaWwuaW5nZXN0aW9uLnYxLkRyb3BwZWRQYXJ0aXRpb25SB2Ryb3BwZWQSIAoLaWRlbnRpZmllcnMYAiAB\
+            KANSC2lkZW50aWZpZXJzIlgKEERyb3BwZWRQYXJ0aXRpb24SEgoEbmFtZRgBIAEoCVIEbmFtZRIwCgV1bnRpbBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5U\
+            aW1lc3RhbXBSBXVudGlsIjEKGUxpc3RQcml2YWN5UmVjb3Jkc1JlcXVlc3QSFAoFbGltaXQYASABKA1SBWxpbWl0IlkKGkxpc3RQcml2YWN5UmVjb3Jkc1Jl\
+            c3BvbnNlEjsKB3JlY29yZHMYASADKAsyIS52aWdpbC5pbmdlc3Rpb24udjEuUHJpdmFjeVJlY29yZFIHcmVjb3JkcyKxAQoNUHJpdmFjeVJlY29yZBIqCgJh\
+            dBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EhYKBmFjdGlvbhgCIAEoCVIGYWN0aW9uEhQKBWFjdG9yGAMgASgJUgVhY3RvchIYCgdz\
+            dWJqZWN0GAQgASgJUgdzdWJqZWN0EhYKBnJlYXNvbhgFIAEoCVIGcmVhc29uEhQKBWNvdW50GAYgASgDUgVjb3VudCplCgdPdXRjb21lEhcKE09VVENPTUVf\
+            VU5TUEVDSUZJRUQQABIUChBPVVRDT01FX0FDQ0VQVEVEEAESFQoRT1VUQ09NRV9EVVBMSUNBVEUQAhIUChBPVVRDT01FX1JFSkVDVEVEEAMqfAoRVHJhbnNh\
+            Y3Rpb25EZXRhaWwSIgoeVFJBTlNBQ1RJT05fREVUQUlMX1VOU1BFQ0lGSUVEEAASGwoXVFJBTlNBQ1RJT05fREVUQUlMX1JVTlMQAxIgChxUUkFOU0FDVElP\
+            Tl9ERVRBSUxfTU9WRU1FTlRTEAIiBAgBEAEqhQEKCUZpbGVTdGF0ZRIaChZGSUxFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoURklMRV9TVEFURV9SRUNFSVZJ\
+            TkcQARIWChJGSUxFX1NUQVRFX1NUT1JJTkcQAhITCg9GSUxFX1NUQVRFX0RPTkUQAxIVChFGSUxFX1NUQVRFX0ZBSUxFRBAEMoULChBJbmdlc3Rpb25TZXJ2\
+            aWNlEnAKEVN1Ym1pdFRyYW5zYWN0aW9uEiwudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdFRyYW5zYWN0aW9uUmVxdWVzdBotLnZpZ2lsLmluZ2VzdGlvbi52\
+            MS5TdWJtaXRUcmFuc2FjdGlvblJlc3BvbnNlEncKElN0cmVhbVRyYW5zYWN0aW9ucxItLnZpZ2lsLmluZ2VzdGlvbi52MS5TdHJlYW1UcmFuc2FjdGlvbnNS\
+            ZXF1ZXN0Gi4udmlnaWwuaW5nZXN0aW9uLnYxLlN0cmVhbVRyYW5zYWN0aW9uc1Jlc3BvbnNlKAEwARJqCg9TdWJtaXRDb21wbGFpbnQSKi52aWdpbC5pbmdl\
+            c3Rpb24udjEuU3VibWl0Q29tcGxhaW50UmVxdWVzdBorLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRDb21wbGFpbnRSZXNwb25zZRJeCgtTdWJtaXRMYWJl\
+            bBImLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRMYWJlbFJlcXVlc3QaJy52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0TGFiZWxSZXNwb25zZRJoCg1JbXBv\
+            cnRSZWNvcmRzEigudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydFJlY29yZHNSZXF1ZXN0GikudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydFJlY29yZHNSZXNw\
+            b25zZSgBMAESXQoKSW1wb3J0RmlsZRIlLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRGaWxlUmVxdWVzdBomLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRG\
+            aWxlUmVzcG9uc2UoARJmCg1HZXRGaWxlSW1wb3J0EigudmlnaWwuaW5nZXN0aW9uLnYxLkdldEZpbGVJbXBvcnRSZXF1ZXN0GiYudmlnaWwuaW5nZXN0aW9u\
+            LnYxLkltcG9ydEZpbGVSZXNwb25zZSIDkAIBEm0KEEVyYXNlSWRlbnRpZmllcnMSKy52aWdpbC5pbmdlc3Rpb24udjEuRXJhc2VJZGVudGlmaWVyc1JlcXVl\
+            c3QaLC52aWdpbC5pbmdlc3Rpb24udjEuRXJhc2VJZGVudGlmaWVyc1Jlc3BvbnNlEm0KEFJldmVhbElkZW50aWZpZXISKy52aWdpbC5pbmdlc3Rpb24udjEu\
+            UmV2ZWFsSWRlbnRpZmllclJlcXVlc3QaLC52aWdpbC5pbmdlc3Rpb24udjEuUmV2ZWFsSWRlbnRpZmllclJlc3BvbnNlEmcKDkFwcGx5UmV0ZW50aW9uEiku\
+            dmlnaWwuaW5nZXN0aW9uLnYxLkFwcGx5UmV0ZW50aW9uUmVxdWVzdBoqLnZpZ2lsLmluZ2VzdGlvbi52MS5BcHBseVJldGVudGlvblJlc3BvbnNlEngKEkxp\
+            c3RQcml2YWN5UmVjb3JkcxItLnZpZ2lsLmluZ2VzdGlvbi52MS5MaXN0UHJpdmFjeVJlY29yZHNSZXF1ZXN0Gi4udmlnaWwuaW5nZXN0aW9uLnYxLkxpc3RQ\
+            cml2YWN5UmVjb3Jkc1Jlc3BvbnNlIgOQAgESXQoKVGFpbEV2ZW50cxIlLnZpZ2lsLmluZ2VzdGlvbi52MS5UYWlsRXZlbnRzUmVxdWVzdBomLnZpZ2lsLmlu\
+            Z2VzdGlvbi52MS5UYWlsRXZlbnRzUmVzcG9uc2UwARJpCg1HZXRTdGF0aXN0aWNzEigudmlnaWwuaW5nZXN0aW9uLnYxLkdldFN0YXRpc3RpY3NSZXF1ZXN0\
+            GikudmlnaWwuaW5nZXN0aW9uLnYxLkdldFN0YXRpc3RpY3NSZXNwb25zZSIDkAIBYgZwcm90bzM=
             """)
 }

@@ -254,13 +254,8 @@ extension ImportSession.State {
         var reached: Int64?
         ledger.settle { position, result, message in
             if case .rejected(let rejections, let content) = result {
-                // The gateway knows fields and no columns.
-                let found = rejections.map { rejection in
-                    var rejection = rejection
-                    if rejection.column.isEmpty { rejection.column = mapping.columnLabel(of: rejection.field) }
-                    return rejection
-                }
-                rejects.append(position, found, content ?? message.map { RowContent($0.row) })
+                let content = content ?? message.map { RowContent($0.row) }
+                rejects.append(position, rejections.map { $0.located(in: mapping, content) }, content)
             }
             reached = position.byteOffset
         }

@@ -70,19 +70,17 @@ final class RejectsFile {
         if bytesWritten == 0, writer.bytes.isEmpty { writer.row(Self.header) }
         let row = content.map(Self.json) ?? ""
         for rejection in rejections {
-            // The gateway names a field and says nothing of its value.
-            let value = rejection.value.isEmpty ? content?.values.first { $0.field == rejection.field }?.text ?? "" : rejection.value
-            tell(position, rejection, value, id: content?.id ?? "")
+            tell(position, rejection, id: content?.id ?? "")
             writer.row([
-                "\(position.row)", "\(position.line)", content?.id ?? "", rejection.field, rejection.column, value, rejection.reason, row,
+                "\(position.row)", "\(position.line)", content?.id ?? "", rejection.field, rejection.column, rejection.value, rejection.reason, row,
             ])
         }
     }
 
-    private func tell(_ position: RowPosition, _ rejection: Rejection, _ value: String, id: String) {
+    private func tell(_ position: RowPosition, _ rejection: Rejection, id: String) {
         guard firstFaults.count < Self.maxFirstFaults else { return }
-        let plain = String(value.map { $0.isNewline || $0 == "\t" ? " " : $0 }.prefix(60))
-        let parts = [rejection.field, value.isEmpty ? "" : "\"\(plain)\"", rejection.reason].filter { !$0.isEmpty }
+        let plain = String(rejection.value.map { $0.isNewline || $0 == "\t" ? " " : $0 }.prefix(60))
+        let parts = [rejection.field, plain.isEmpty ? "" : "\"\(plain)\"", rejection.reason].filter { !$0.isEmpty }
         // Where no field is to blame, the row itself is what to look for.
         let name = rejection.field.isEmpty && !id.isEmpty ? " with id \(id)" : ""
         firstFaults.append(String("row \(position.row)\(name): \(parts.joined(separator: " "))".prefix(Self.maxFaultCharacters)))

@@ -2825,7 +2825,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__import_file_response__des
   (ProtobufCMessageInit) vigil__ingestion__v1__import_file_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__ingestion__v1__rejected_row__field_descriptors[4] =
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__rejected_row__field_descriptors[6] =
 {
   {
     "row",
@@ -2875,9 +2875,35 @@ static const ProtobufCFieldDescriptor vigil__ingestion__v1__rejected_row__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "id",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__RejectedRow, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "column",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__RejectedRow, column),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__ingestion__v1__rejected_row__field_indices_by_name[] = {
+  5,   /* field[5] = column */
   1,   /* field[1] = field */
+  4,   /* field[4] = id */
   3,   /* field[3] = reason */
   0,   /* field[0] = row */
   2,   /* field[2] = value */
@@ -2885,7 +2911,7 @@ static const unsigned vigil__ingestion__v1__rejected_row__field_indices_by_name[
 static const ProtobufCIntRange vigil__ingestion__v1__rejected_row__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor vigil__ingestion__v1__rejected_row__descriptor =
 {
@@ -2895,7 +2921,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__rejected_row__descriptor 
   "Vigil__Ingestion__V1__RejectedRow",
   "vigil.ingestion.v1",
   sizeof(Vigil__Ingestion__V1__RejectedRow),
-  4,
+  6,
   vigil__ingestion__v1__rejected_row__field_descriptors,
   vigil__ingestion__v1__rejected_row__field_indices_by_name,
   1,  vigil__ingestion__v1__rejected_row__number_ranges,

@@ -378,10 +378,12 @@ struct  Vigil__Ingestion__V1__RejectedRow
   char *field;
   char *value;
   char *reason;
+  char *id;
+  char *column;
 };
 #define VIGIL__INGESTION__V1__REJECTED_ROW__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__rejected_row__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Vigil__Ingestion__V1__GetFileImportRequest
