@@ -82,6 +82,10 @@ final class FieldReader {
     }
 
     func required(_ plan: FieldPlan?) -> String {
+        if let plan, plan.mapping.words.isEmpty, plan.cells.contains(where: { buffer.cells[$0].kind == .boolean }) {
+            reject(plan, value: raw(plan) ?? "", "is true or false where a name was expected")
+            return ""
+        }
         if let text = text(plan) { return text }
         missing(plan)
         return ""
@@ -335,8 +339,9 @@ final class FieldReader {
 
     // MARK: Refusals
 
+    /// Of a field that has a fault already, that is why it is missing.
     func missing(_ plan: FieldPlan?) {
-        guard let plan else { return }
+        guard let plan, !rejections.contains(where: { $0.field == plan.path }) else { return }
         rejections.append(Rejection(field: plan.path, column: plan.mapping.columnLabel, value: "", reason: "is missing"))
     }
 
@@ -355,10 +360,11 @@ final class FieldReader {
         reject(plan, value: encoding.decode(bytes), reason)
     }
 
+    /// Once, however often the field is read.
     func reject(_ plan: FieldPlan, value: String, _ reason: String) {
-        rejections.append(
-            Rejection(
-                field: plan.path, column: plan.mapping.columnLabel, value: shown(value, isPersonal: plan.target.isPersonal), reason: reason))
+        let rejection = Rejection(
+            field: plan.path, column: plan.mapping.columnLabel, value: shown(value, isPersonal: plan.target.isPersonal), reason: reason)
+        if !rejections.contains(rejection) { rejections.append(rejection) }
     }
 }
 

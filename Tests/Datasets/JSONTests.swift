@@ -39,6 +39,25 @@ import Testing
         #expect(items[3].rejections[0].column == "id")
     }
 
+    @Test func aFieldOfAnotherTypeIsOneFault() throws {
+        let mapping = try Mapping(
+            parsing: """
+                record: transactions
+                fields: {transaction_id: id, event_time: at, customer_id: who, amount: sum, currency: {constant: INR}}
+                """, name: "test")
+        let text = #"""
+            {"id": {"n": 1}, "at": [2026], "who": true, "sum": "1"}
+            {"id": 7, "at": "2023-02-01T10:00:00Z", "who": "c", "sum": 1.5}
+            """#
+        let items = try readAll(folder.file("a.ndjson", text), mapping)
+        #expect(items[0].rejections.map(\.column) == ["id", "at", "who"])
+        #expect(items[0].rejections.map(\.reason) == [
+            "is an object or a list where one value was expected", "is an object or a list where one value was expected",
+            "is true or false where a name was expected",
+        ])
+        #expect(items[1].rejections.isEmpty)
+    }
+
     @Test func readsAListAndPathsIntoIt() throws {
         let mapping = try Mapping(
             parsing: """
