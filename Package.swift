@@ -158,7 +158,7 @@ let package = Package(
         tests("Protobuf", ["SeededRandom", "Protobuf", "Contracts", "StandardContracts", "RPC", "ProtocGenVigil"], exclude: ["make-vectors.py"]),
         tests("RPC", ["SeededRandom", "TestPrograms", "RPC", "Protobuf", "Contracts", "StandardContracts", nioCore, nioPosix, logging]),
         tests("Postgres", ["SeededRandom", "Postgres", "TestSupport"]),
-        tests("EventLog", ["EventLog", "Postgres", "TestSupport"]),
+        tests("EventLog", ["EventLog", "Postgres", "TestSupport", logging]),
         tests("Records", ["Records"]),
         tests("RecordCoding", ["Records", "RecordCoding", "Contracts", "StandardContracts", "RPC"]),
         tests("Geo", ["SeededRandom", "Geo"]),

@@ -182,7 +182,7 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
         context: CallContext
     ) async throws {
         let limit = request.maxBatch == 0 ? Self.maxKeys : min(Int(request.maxBatch), Self.maxKeys)
-        let after = LogPosition(request.after)
+        let after = try await database.log.checked(request.after)
         guard !request.keysOnly else {
             throw RPCError.invalidArgument([.init(field: "keys_only", description: "is not answered any more; ask for runs_only")])
         }

@@ -22,6 +22,7 @@ enum FeatureStore {
         let slice = configuration.slice
         try await runtime.withDatabase(migrations: FeatureStoreDatabase.migrations, replica: slice?.name) { pool in
             let database = FeatureStoreDatabase(pool: pool)
+            try await database.log.continueNumbers(logger: runtime.logger)
             let part = try await takePlace(of: slice, in: database)
             let writer = ObservationWriter(database: database, featureSet: configuration.featureSet, part: part, logger: runtime.logger)
             let started = ContinuousClock.now
@@ -70,12 +71,13 @@ enum FeatureStore {
         let observations = Batcher<Transaction, EncodedObservation> { try await writer.observe($0) }
         try await runtime.withChannel(to: .ingestionGateway) { channel in
             let gateway = IngestionV1.IngestionService.Client(channel)
+            let lag = runtime.metrics.logLag("ingestion")
             let consumer = LogConsumer(
                 name: replica.map { Slice.consumerName($0.slice.name) } ?? Slice.wholeConsumerName, pool: database.pool,
-                logger: runtime.logger)
+                logger: runtime.logger, isRefusal: RPCError.isUnknownPosition, refused: { lag.set(.infinity) })
             let follower = IngestionFollower(
                 gateway: gateway, consumer: consumer, database: database, writer: writer, replica: replica,
-                lag: runtime.metrics.logLag("ingestion"))
+                lag: lag)
             try await runtime.serve(
                 services: [
                     FeatureStoreHandlers(

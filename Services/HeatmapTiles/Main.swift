@@ -18,8 +18,9 @@ import ServiceRuntime
     static func run(_ configuration: HeatmapTilesConfiguration, _ runtime: ServiceRuntime) async throws {
         try await runtime.withDatabase(migrations: MapStore.migrations) { pool in
             let store = MapStore(pool: pool)
-            let decisions = LogConsumer(name: "decisions", pool: pool, logger: runtime.logger)
-            let records = LogConsumer(name: "records", pool: pool, logger: runtime.logger)
+            let decisions = LogConsumer(
+                name: "decisions", pool: pool, logger: runtime.logger, isRefusal: RPCError.isUnknownPosition)
+            let records = LogConsumer(name: "records", pool: pool, logger: runtime.logger, isRefusal: RPCError.isUnknownPosition)
             // The wall clock makes revisions of this start higher than those of the one before.
             let revision = UInt64(max(1, Timestamp.now().microseconds))
             let (state, positions) = try await store.load(revision: revision, consumers: [decisions, records])

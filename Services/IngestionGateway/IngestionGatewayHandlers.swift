@@ -204,7 +204,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         _ request: IngestionV1.TailEventsRequest, to responses: ResponseWriter<IngestionV1.TailEventsResponse>, context: CallContext
     ) async throws {
         let limit = request.maxBatch == 0 ? Self.maxTailBatch : min(Int(request.maxBatch), Self.maxTailBatch)
-        let after = LogPosition(request.after)
+        let after = try await database.log.checked(request.after)
         switch request.transactions {
         case .unspecified:
             for try await entries in database.log.tail(after: after, batchLimit: limit) {

@@ -1,4 +1,5 @@
 import Contracts
+import EventLog
 import Logging
 import RPC
 import ServiceRuntime
@@ -17,6 +18,7 @@ enum IngestionGateway {
         guard let tokens = configuration.tokens, let vault = configuration.vault else { throw ServiceError("there is no key for tokens") }
         try await runtime.withDatabase(migrations: IngestionDatabase.migrations) { pool in
             let database = IngestionDatabase(pool: pool)
+            try await database.log.continueNumbers(logger: runtime.logger)
             let privacy = PrivacyDatabase(pool: pool)
             let keeper = IdentifierKeeper(vault: vault)
             try await privacy.createPartitions()

@@ -18,6 +18,7 @@ enum ModelServer {
     static func run(_ configuration: ModelServerConfiguration, _ runtime: ServiceRuntime) async throws {
         try await runtime.withDatabase(migrations: ModelServerDatabase.migrations) { pool in
             let database = ModelServerDatabase(pool: pool)
+            try await database.log.continueNumbers(logger: runtime.logger)
             let champion = Champion(database: database, alertThreshold: configuration.alertThreshold, logger: runtime.logger)
             try await champion.refresh()
             let records = RecordStore(pool: pool)
@@ -29,12 +30,17 @@ enum ModelServer {
                 guard let features = channels[ServiceIdentity.featureStore.name],
                     let ingestion = channels[ServiceIdentity.ingestionGateway.name]
                 else { return }
+                let lag = runtime.metrics.logLag("features")
                 let follower = ObservationFollower(
                     store: FeaturesV1.FeatureStoreService.Client(features), writer: writer,
-                    consumer: LogConsumer(name: "features", pool: pool, logger: runtime.logger), lag: runtime.metrics.logLag("features"))
+                    consumer: LogConsumer(
+                        name: "features", pool: pool, logger: runtime.logger, isRefusal: RPCError.isUnknownPosition,
+                        refused: { lag.set(.infinity) }),
+                    lag: lag)
                 let recordFollower = RecordFollower(
                     ingestion: IngestionV1.IngestionService.Client(ingestion), store: records,
-                    consumer: LogConsumer(name: "records", pool: pool, logger: runtime.logger))
+                    consumer: LogConsumer(
+                        name: "records", pool: pool, logger: runtime.logger, isRefusal: RPCError.isUnknownPosition))
                 try await runtime.serve(
                     services: [
                         ModelServerHandlers(

@@ -84,7 +84,8 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
         _ request: ModelsV1.TailDecisionsRequest, to responses: ResponseWriter<ModelsV1.TailDecisionsResponse>, context: CallContext
     ) async throws {
         let limit = request.maxBatch == 0 ? Self.maxItems : min(Int(request.maxBatch), Self.maxItems)
-        for try await entries in database.log.tail(after: LogPosition(request.after), batchLimit: limit) {
+        let after = try await database.log.checked(request.after)
+        for try await entries in database.log.tail(after: after, batchLimit: limit) {
             let decisions = try entries.map { entry in
                 var decision = try Payload.decode(ModelsV1.LoggedDecision.self, entry.payload)
                 decision.position = .init(entry.position)

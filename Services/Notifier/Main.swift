@@ -2,6 +2,7 @@ import Contracts
 import EventLog
 import Logging
 import RPC
+import RecordCoding
 import Records
 import ServiceRuntime
 
@@ -23,8 +24,9 @@ enum Notifier {
             try await runtime.withChannel(to: .modelServer) { channel in
                 let follower = DecisionFollower(
                     models: ModelsV1.ModelService.Client(channel),
-                    consumer: LogConsumer(name: "decisions", pool: pool, logger: runtime.logger), database: database, signal: signal,
-                    metrics: runtime.metrics, recipients: recipients, dashboard: configuration.dashboard,
+                    consumer: LogConsumer(
+                        name: "decisions", pool: pool, logger: runtime.logger, isRefusal: RPCError.isUnknownPosition),
+                    database: database, signal: signal, metrics: runtime.metrics, recipients: recipients, dashboard: configuration.dashboard,
                     maxAge: .hours(configuration.maxAgeHours), maxPaymentAge: .hours(configuration.maxPaymentAgeHours), now: { .now() })
                 var background: [ServiceRuntime.BackgroundTask] = [.init("model server's log") { try await follower.run() }]
                 if let deliverer = deliverer(configuration, database, signal, runtime) {

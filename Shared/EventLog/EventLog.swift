@@ -22,7 +22,8 @@ public import Postgres
 /// all later events until it ends. Long writes belong into several transactions.
 ///
 /// Transaction numbers belong to one PostgreSQL cluster. Streaming replication and file-level backups keep them; a dump restored into
-/// a new cluster does not, and its consumers must start over.
+/// a new cluster does not, so a service calls ``continueNumbers(logger:maxInVain:)`` when it starts, and ``check(_:)`` before it serves
+/// a position of somebody else's.
 public struct EventLog: Sendable {
     let pool: PostgresPool
     let table: String

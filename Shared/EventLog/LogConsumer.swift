@@ -24,21 +24,28 @@ public struct LogConsumer: Sendable {
     let table: String
     let logger: Logger
     let backoff: Backoff
+    let isRefusal: @Sendable (any Error) -> Bool
+    let refused: @Sendable () -> Void
     let clock: any Clock<Duration>
 
     /// - Parameters:
     ///   - name: tells the consumers of a schema apart, usually by the service whose log they read.
     ///   - table: made by ``tableDDL(name:)``, in the pool's schema.
     ///   - backoff: how long to wait before connecting to the source again.
+    ///   - isRefusal: whether a source's error says that its log does not know the position, which only an operator can mend.
+    ///   - refused: is called then.
     public init(
         name: String, pool: PostgresPool, table: String = "log_positions", logger: Logger = Logger(label: "event-log"),
-        backoff: Backoff = Backoff(), clock: any Clock<Duration> = ContinuousClock()
+        backoff: Backoff = Backoff(), isRefusal: @escaping @Sendable (any Error) -> Bool = { _ in false },
+        refused: @escaping @Sendable () -> Void = {}, clock: any Clock<Duration> = ContinuousClock()
     ) {
         self.name = name
         self.pool = pool
         self.table = table
         self.logger = logger
         self.backoff = backoff
+        self.isRefusal = isRefusal
+        self.refused = refused
         self.clock = clock
     }
 
@@ -180,8 +187,10 @@ public struct LogConsumer: Sendable {
                 // A source may wrap what its reader threw, so the handler's own error counts.
                 let cause = handling ?? error
                 guard isTransient(cause, ofHandler: handling != nil) else { throw (cause as? Final)?.error ?? cause }
+                let isRefused = isRefusal(cause)
+                if isRefused { refused() }
                 if failures == 0 {
-                    logger.warning("following a log failed", metadata: ["consumer": "\(name)", "error": "\(cause)"])
+                    logger.log(level: isRefused ? .error : .warning, "following a log failed", metadata: ["consumer": "\(name)", "error": "\(cause)"])
                 }
             }
             try await clock.sleep(for: backoff.wait(failures: failures, jitter: .random(in: 0..<1)))

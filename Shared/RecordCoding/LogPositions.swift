@@ -16,6 +16,25 @@ extension LogPosition {
     }
 }
 
+extension EventLog {
+    /// The position after which a caller reads on.
+    /// - Throws: OUT_OF_RANGE where it is none of this log.
+    public func checked(_ message: EventLogV1.LogPosition?) async throws -> LogPosition {
+        let position = LogPosition(message)
+        do {
+            try await check(position)
+        } catch let error as UnknownPosition {
+            throw RPCError(.outOfRange, error.description)
+        }
+        return position
+    }
+}
+
+extension RPCError {
+    /// Whether it is what ``EventLog/checked(_:)`` throws.
+    public static func isUnknownPosition(_ error: any Error) -> Bool { (error as? RPCError)?.code == .outOfRange }
+}
+
 extension EventLogV1.LogRun {
     public init(_ run: LogRun) {
         self.init(

@@ -59,7 +59,9 @@ public final class MetricsRegistry: Sendable {
     /// How far a follower of another service's log is behind.
     public func logLag(_ log: String) -> MetricGauge {
         gauge(
-            "vigil_log_lag_seconds", help: "age of the log's entries that are to be taken in next, or were taken in last", labels: [("log", log)])
+            "vigil_log_lag_seconds",
+            help: "age of the log's entries to be taken in next, or taken in last; inf where the log does not know the position",
+            labels: [("log", log)])
     }
 
     /// Durations: name it `…_seconds`.

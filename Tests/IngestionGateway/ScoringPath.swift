@@ -2,6 +2,7 @@ import Contracts
 import Foundation
 import Identity
 import Models
+import Postgres
 import RPC
 import RecordCoding
 import Records
@@ -29,26 +30,30 @@ struct ScoringPath: Sendable {
 
     /// Runs all three, and `body` beside them.
     ///
-    /// - Parameter own: further variables of the gateway.
-    static func run(_ own: [String: String] = [:], _ body: (ScoringPath) async throws -> Void) async throws {
+    /// - Parameters:
+    ///   - own: further variables of the gateway.
+    ///   - database: of all three; one of its own for each where nil.
+    static func run(
+        _ own: [String: String] = [:], database: PostgresConfiguration? = nil, _ body: (ScoringPath) async throws -> Void
+    ) async throws {
         let gatewayPort = try freePort()
         let gatewayAddress = "https://127.0.0.1:\(gatewayPort)"
         try await withTokenKey { keyFile in
             try await withTestService(
-                .featureStore, environment: ["VIGIL_INGESTION_URL": gatewayAddress], configuration: FeatureStoreConfiguration.init(from:),
-                run: FeatureStore.run
+                .featureStore, environment: ["VIGIL_INGESTION_URL": gatewayAddress], database: database,
+                configuration: FeatureStoreConfiguration.init(from:), run: FeatureStore.run
             ) { store in
                 try await withTestService(
                     .modelServer, environment: ["VIGIL_FEATURES_URL": store.address, "VIGIL_INGESTION_URL": gatewayAddress],
-                    configuration: ModelServerConfiguration.init(from:), run: ModelServer.run
+                    database: database, configuration: ModelServerConfiguration.init(from:), run: ModelServer.run
                 ) { models in
                     let environment = [
                         "VIGIL_LISTEN_PORT": "\(gatewayPort)", "VIGIL_FEATURES_URL": store.address, "VIGIL_MODELS_URL": models.address,
                         "VIGIL_INGESTION_TOKEN_KEY_FILE": keyFile, "VIGIL_INGESTION_DECISION_TIMEOUT_SECONDS": "30",
                     ]
                     try await withTestService(
-                        .ingestionGateway, environment: environment.merging(own) { $1 }, configuration: IngestionGatewayConfiguration.init(from:),
-                        run: IngestionGateway.run
+                        .ingestionGateway, environment: environment.merging(own) { $1 }, database: database,
+                        configuration: IngestionGatewayConfiguration.init(from:), run: IngestionGateway.run
                     ) { gateway in
                         try await body(ScoringPath(gateway: gateway, store: store, models: models))
                     }
