@@ -90,7 +90,7 @@ struct FileIntake: Sendable {
     ) async throws -> IngestionV1.ImportFileResponse {
         let path = FileManager.default.temporaryDirectory.appending(path: "vigil-import-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: path) }
-        guard try await assemble(file.name, at: path) else {
+        guard try await assembleReadable(file.name, at: path) else {
             try await database.discard(file.name)
             throw Self.invalid("header.content_sha256", "is not the hash of what was sent; send the file again from the beginning")
         }
@@ -130,6 +130,18 @@ struct FileIntake: Sendable {
         return response
     }
 
+    /// The same as ``assemble(_:at:)``.
+    /// - Throws: ABORTED where what is kept cannot be opened, for which the sender can do nothing but send it again.
+    private func assembleReadable(_ name: FileName, at path: String) async throws -> Bool {
+        do {
+            return try await assemble(name, at: path)
+        } catch let problem as Vault.Problem {
+            try await database.discard(name)
+            throw RPCError(
+                .aborted, "what was kept of the file cannot be read any more (\(problem)); it begins anew: send it again from the beginning")
+        }
+    }
+
     /// False if the content has another hash.
     private func assemble(_ name: FileName, at path: String) async throws -> Bool {
         guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]),
@@ -137,14 +149,10 @@ struct FileIntake: Sendable {
         else { throw RPCError(.internal, "there is no room for the file") }
         defer { try? handle.close() }
         var hash = SHA256()
-        do {
-            try await database.forEachChunk(of: name) { offset, sealed in
-                let chunk = try vault.open(sealed, of: name, at: offset)
-                hash.update(data: chunk)
-                try handle.write(contentsOf: chunk)
-            }
-        } catch is Vault.Problem {
-            return false
+        try await database.forEachChunk(of: name) { offset, sealed in
+            let chunk = try vault.open(sealed, of: name, at: offset)
+            hash.update(data: chunk)
+            try handle.write(contentsOf: chunk)
         }
         return Array(hash.finalize()) == name.contentSHA256
     }

@@ -2,7 +2,7 @@ import Logging
 import RPC
 import ServiceRuntime
 
-/// What is due every now and then: partitions for the months to come, retention, identifiers under keys that are to go.
+/// What is due every now and then: partitions for the months to come, retention, what is sealed under keys that are to go.
 struct Housekeeping: Sendable {
     static let interval = Duration.seconds(3_600)
 
@@ -10,7 +10,7 @@ struct Housekeeping: Sendable {
     static let fileDays = 31
 
     let privacy: PrivacyDatabase
-    let files: FileDatabase
+    let files: FileIntake
     let keeper: IdentifierKeeper
     let retentionDays: Int?
     let logger: Logger
@@ -24,9 +24,10 @@ struct Housekeeping: Sendable {
                     for partition in dropped.partitions { logger.notice("partition dropped", metadata: ["name": "\(partition.name)"]) }
                     if dropped.identifiers > 0 { logger.notice("identifiers dropped", metadata: ["count": "\(dropped.identifiers)"]) }
                 }
-                let stale = try await files.dropStale(days: Self.fileDays)
+                let stale = try await files.database.dropStale(days: Self.fileDays)
                 if stale > 0 { logger.info("files forgotten", metadata: ["count": "\(stale)"]) }
                 try await keeper.reseal(privacy, logger: logger)
+                try await files.reseal(logger: logger)
             } catch is CancellationError {
                 throw CancellationError()
             } catch {

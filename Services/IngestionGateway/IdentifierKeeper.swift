@@ -93,6 +93,16 @@ final class IdentifierKeeper: Sendable {
         try await database.keyIDs().subtracting(vault.keyIDs).sorted()
     }
 
+    /// Keys that are here, and open nothing of a sample of what is sealed under their names.
+    func otherKeys(_ database: PrivacyDatabase) async throws -> [String] {
+        var others: [String] = []
+        for key in try await database.keyIDs().intersection(vault.keyIDs).sorted() {
+            let sample = try await database.sample(under: key, limit: 8)
+            if !sample.isEmpty, sample.allSatisfy({ (try? vault.open($0)) == nil }) { others.append(key) }
+        }
+        return others
+    }
+
     /// Seals with the active key what an earlier one has sealed, until nothing is left or the task is cancelled. What can be opened no
     /// more stays as it is.
     func reseal(_ database: PrivacyDatabase, logger: Logger, batchRows: Int = 1_000) async throws {

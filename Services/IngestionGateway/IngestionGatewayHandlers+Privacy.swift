@@ -46,14 +46,13 @@ extension IngestionGatewayHandlers {
     ) async throws -> IngestionV1.RevealIdentifierResponse {
         let sender = try Sender(context)
         try Self.require(("token", request.token), ("reason", request.reason))
-        let sealed = try await answeringStoreErrors {
-            try await privacy.reveal(token: request.token, actor: sender.subject, reason: request.reason)
-        }
-        guard let sealed else { throw RPCError(.notFound, "nothing is kept behind this token") }
         do {
-            let identifier = try keeper.open(sealed)
+            let identifier = try await answeringStoreErrors {
+                try await privacy.reveal(token: request.token, actor: sender.subject, reason: request.reason, open: keeper.open)
+            }
+            guard let identifier else { throw RPCError(.notFound, "nothing is kept behind this token") }
             return .init(kind: identifier.kind.rawValue, identifier: identifier.value)
-        } catch {
+        } catch is Vault.Problem {
             throw RPCError(.failedPrecondition, "the key that the identifier was sealed with is not here")
         }
     }

@@ -22,20 +22,15 @@ enum IngestionGateway {
             let privacy = PrivacyDatabase(pool: pool)
             let keeper = IdentifierKeeper(vault: vault)
             try await privacy.createPartitions()
-            // No reason not to take in payments: they need the active key only.
-            for key in try await keeper.missingKeys(privacy) {
-                runtime.logger.error(
-                    "identifiers are sealed with a key that is not here, and cannot be revealed; put it back into VIGIL_INGESTION_VAULT_KEYS_FILE",
-                    metadata: ["key": "\(key)"])
-            }
+            let metrics = IntakeMetrics(runtime.metrics)
+            let files = FileIntake(database: FileDatabase(pool: pool), vault: vault, metrics: metrics)
+            try await checkKeys(of: privacy, keeper, files, runtime.logger)
             try await withStores(configuration.featureStoreRing, runtime) { stores, models in
                 let decider = Decider(
                     stores: stores, models: ModelsV1.ModelService.Client(models),
                     timeout: .seconds(configuration.decisionTimeoutSeconds), logger: runtime.logger)
-                let metrics = IntakeMetrics(runtime.metrics)
                 let transactions = TransactionPipeline(
                     database: database, keeper: keeper, decider: decider, limits: configuration.limits, metrics: metrics, logger: runtime.logger)
-                let files = FileIntake(database: FileDatabase(pool: pool), vault: vault, metrics: metrics)
                 let records = RecordPipeline(
                     database: database, keeper: keeper, limits: configuration.limits, metrics: metrics, logger: runtime.logger)
                 metrics.tellWaiting(in: .transactions) { transactions.waitingItems }
@@ -53,7 +48,7 @@ enum IngestionGateway {
                         .init("records") { await records.run() },
                         .init("partitions") {
                             try await Housekeeping(
-                                privacy: privacy, files: files.database, keeper: keeper, retentionDays: configuration.retentionDays,
+                                privacy: privacy, files: files, keeper: keeper, retentionDays: configuration.retentionDays,
                                 logger: runtime.logger
                             ).run()
                         },
@@ -61,6 +56,31 @@ enum IngestionGateway {
             }
         }
     }
+
+    /// - Throws: where a key is not the one that its name has stood for.
+    private static func checkKeys(
+        of privacy: PrivacyDatabase, _ keeper: IdentifierKeeper, _ files: FileIntake, _ logger: Logger
+    ) async throws {
+        if let key = try await keeper.otherKeys(privacy).first {
+            throw ServiceError(
+                """
+                key \(key) of VIGIL_INGESTION_VAULT_KEYS_FILE ("derived": of the token key) is not the one that identifiers are sealed \
+                with under this name; put that one back, and give another key another name
+                """)
+        }
+        // No reason not to take in payments: they need the active key only.
+        for key in try await keeper.missingKeys(privacy) {
+            logger.error(
+                "identifiers are sealed with a key that is not here, and cannot be revealed; put it back into VIGIL_INGESTION_VAULT_KEYS_FILE",
+                metadata: ["key": "\(key)"])
+        }
+        for key in try await files.missingKeys() {
+            logger.error(
+                "pieces of files are sealed with a key that is not here, and must be sent again; put it back into VIGIL_INGESTION_VAULT_KEYS_FILE",
+                metadata: ["key": "\(key)"])
+        }
+    }
+
     /// Opens channels to the model server and to the feature store or its replicas.
     private static func withStores(
         _ ring: ReplicaRing?, _ runtime: ServiceRuntime, _ body: (FeatureStores, _ models: RPCChannel) async throws -> Void

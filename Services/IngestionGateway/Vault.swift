@@ -6,9 +6,16 @@ import Foundation
 /// Keys have names. New identifiers are sealed with the active key, which is the last; those sealed with an earlier one stay
 /// readable for as long as that key is here, and are sealed anew in the background.
 struct Vault: Sendable {
-    enum Problem: Error, Sendable, Hashable {
+    enum Problem: Error, Sendable, Hashable, CustomStringConvertible {
         case unknownKey(String)
         case forged
+
+        var description: String {
+            switch self {
+            case .unknownKey(let name): "it is sealed with key \(name), which is not here"
+            case .forged: "its seal is not of the key that it names"
+            }
+        }
     }
 
     let activeKeyID: String

@@ -85,6 +85,35 @@ struct FileDatabase: Sendable {
         }
     }
 
+    // MARK: Keys
+
+    /// The name of the key that a piece is sealed with, behind its length. Of a piece so much is read, and not the megabyte.
+    private static let keyName: SQL = "convert_from(substr(chunk, 2, get_byte(substr(chunk, 1, 1), 0)), 'UTF8')"
+
+    /// The keys that pieces are sealed with.
+    func keyIDs() async throws -> Set<String> {
+        Set(try await pool.query("SELECT DISTINCT \(Self.keyName) FROM file_chunks").decode(String.self))
+    }
+
+    /// Where pieces lie that are sealed with these keys.
+    func places(under keyIDs: Set<String>) async throws -> [(file: FileName, offset: Int64)] {
+        let rows = try await pool.query(
+            "SELECT sender_id, content_sha256, offset_bytes FROM file_chunks WHERE \(Self.keyName) = ANY (\(Array(keyIDs)))")
+        return try rows.decode(String.self, [UInt8].self, Int64.self).map { (FileName(senderID: $0, contentSHA256: $1), $2) }
+    }
+
+    /// Puts in a piece's place what `renew` makes of it; nil leaves it as it is.
+    func renewPiece(of name: FileName, at offset: Int64, _ renew: ([UInt8]) throws -> [UInt8]?) async throws {
+        let place: SQL = "sender_id = \(name.senderID) AND content_sha256 = \(name.contentSHA256) AND offset_bytes = \(offset)"
+        try await pool.withTransaction { transaction in
+            let rows = try await transaction.query("SELECT chunk FROM file_chunks WHERE \(place) FOR UPDATE")
+            guard let sealed = try rows.first?.decode([UInt8].self), let renewed = try renew(sealed) else { return }
+            try await transaction.execute("UPDATE file_chunks SET chunk = \(renewed) WHERE \(place)")
+        }
+    }
+
+    // MARK: The end
+
     /// Keeps what came of it under this mapping, and the pieces no longer; nothing where it has got another one meanwhile.
     func finish(_ name: FileName, mapping: String, result: [UInt8]) async throws {
         try await pool.execute(

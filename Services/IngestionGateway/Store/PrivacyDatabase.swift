@@ -152,19 +152,26 @@ struct PrivacyDatabase: Sendable {
         }
     }
 
-    /// What is kept behind a token, with a record of who asked; nil where nothing is kept.
-    func reveal(token: String, actor: String, reason: String) async throws -> SealedIdentifier? {
-        try await pool.withTransaction { transaction in
+    /// What is kept behind a token, opened, with a record of who asked; nil where nothing is kept.
+    ///
+    /// - Throws: what `open` throws, once it is recorded that nothing was revealed.
+    func reveal<Opened>(
+        token: String, actor: String, reason: String, open: (SealedIdentifier) throws -> Opened
+    ) async throws -> Opened? {
+        let revealed: Result<Opened, any Error>? = try await pool.withTransaction { transaction in
             let rows = try await transaction.query("SELECT kind, owner, key_id, sealed FROM identifiers WHERE token = \(token)")
             let found = try rows.first?.decode(String.self, String?.self, String.self, [UInt8].self)
-            try await transaction.execute(
-                Self.record(.reveal, actor: actor, subject: token, reason: reason, count: found == nil ? 0 : 1))
-            return found.flatMap { kind, owner, keyID, sealed in
+            let sealed = found.flatMap { kind, owner, keyID, sealed in
                 IdentifierKind(rawValue: kind).map {
                     SealedIdentifier(token: token, kind: $0, owner: owner, keyID: keyID, sealed: sealed)
                 }
             }
+            let opened = sealed.map { sealed in Result { try open(sealed) } }
+            let count: Int64 = if case .success = opened { 1 } else { 0 }
+            try await transaction.execute(Self.record(.reveal, actor: actor, subject: token, reason: reason, count: count))
+            return opened
         }
+        return try revealed?.get()
     }
 
     /// The keys that identifiers are sealed with, each found by one look into their index.
@@ -183,10 +190,16 @@ struct PrivacyDatabase: Sendable {
 
     /// Some identifiers under these keys, to be sealed again.
     func sealed(under keyIDs: Set<String>, limit: Int) async throws -> [SealedIdentifier] {
-        let rows = try await pool.query(
-            """
-            SELECT token, kind, owner, key_id, sealed FROM identifiers WHERE key_id = ANY (\(Array(keyIDs))) ORDER BY token LIMIT \(limit)
-            """)
+        try await sealed("key_id = ANY (\(Array(keyIDs))) ORDER BY token LIMIT \(limit)")
+    }
+
+    /// Any identifiers under a key.
+    func sample(under keyID: String, limit: Int) async throws -> [SealedIdentifier] {
+        try await sealed("key_id = \(keyID) LIMIT \(limit)")
+    }
+
+    private func sealed(_ condition: SQL) async throws -> [SealedIdentifier] {
+        let rows = try await pool.query("SELECT token, kind, owner, key_id, sealed FROM identifiers WHERE \(condition)")
         return try rows.decode(String.self, String.self, String?.self, String.self, [UInt8].self).compactMap { token, kind, owner, key, sealed in
             IdentifierKind(rawValue: kind).map { SealedIdentifier(token: token, kind: $0, owner: owner, keyID: key, sealed: sealed) }
         }
