@@ -158,7 +158,7 @@ struct FileIntake: Sendable {
     }
 
     private static func checked(_ header: IngestionV1.FileHeader) throws -> Mapping {
-        guard header.contentSha256.count == 32 else { throw invalid("header.content_sha256", "is not 32 bytes") }
+        try check(hash: header.contentSha256, "header.content_sha256")
         guard (1...maxFileBytes).contains(header.sizeBytes) else {
             throw invalid("header.size_bytes", "is not 1 to \(maxFileBytes)")
         }
@@ -167,12 +167,17 @@ struct FileIntake: Sendable {
         return try mapping(header)
     }
 
+    static func check(hash: [UInt8], _ field: String) throws {
+        guard hash.count == 32 else { throw invalid(field, hash.isEmpty ? "is missing" : "is not 32 bytes") }
+    }
+
     /// The mapping that a header carries or names. Never a path: what lies on this machine is nobody's business.
     private static func mapping(_ header: IngestionV1.FileHeader) throws -> Mapping {
         guard header.mapping.utf8.count <= DatasetLimits.maxMappingBytes else { throw invalid("header.mapping", "is too long") }
         do {
-            let text = Mapping.shippedText(header.mapping)
-            return try Mapping(parsing: text ?? header.mapping, name: text == nil ? "of the request" : header.mapping)
+            // A mapping has lines of keys; a single word is meant for the name of one.
+            let isName = !header.mapping.isEmpty && !header.mapping.contains { $0.isNewline || $0 == ":" }
+            return try isName ? .shipped(header.mapping) : Mapping(parsing: header.mapping, name: "of the request")
         } catch {
             throw invalid("header.mapping", error.message)
         }

@@ -29,7 +29,9 @@ extension IngestionGatewayHandlers {
     func getFileImport(
         _ request: IngestionV1.GetFileImportRequest, context: CallContext
     ) async throws -> IngestionV1.ImportFileResponse {
-        let name = FileName(senderID: try Sender(context).id, contentSHA256: request.contentSha256)
+        let sender = try Sender(context)
+        try FileIntake.check(hash: request.contentSha256, "content_sha256")
+        let name = FileName(senderID: sender.id, contentSHA256: request.contentSha256)
         guard let state = try await answeringStoreErrors({ try await files.state(of: name) }) else {
             throw RPCError(.notFound, "no file with this hash was begun")
         }

@@ -41,7 +41,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         switch await transactions.answer({ prepared(transaction, complete: $0) }) {
         case .pending(let outcome): return .init(outcome: outcome, decision: .pending(transaction.key))
         case .decided(let outcome, let decision): return .init(outcome: outcome, decision: decision)
-        case .refused(let violations): throw RPCError(.alreadyExists, InvalidRecord(violations).description)
+        case .refused(let violations): throw InvalidRecord(violations).rpcError(.alreadyExists, within: "transaction")
         case .failed(let error): throw error
         }
     }
@@ -151,6 +151,10 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
         _ record: IngestionV1.ImportRecordsRequest.Record?, named field: String, from sender: Sender
     ) async throws -> IngestionV1.Outcome {
         do {
+            guard let record else {
+                metrics.count(.invalid, of: field)
+                throw InvalidRecord([Violation(field: "", reason: "is missing")])
+            }
             let storable = try accept(record, from: sender)
             try takeQuota(of: sender.id, for: storable.record.kind.rawValue)
             switch try await records.store(storable) {

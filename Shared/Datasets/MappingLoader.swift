@@ -28,13 +28,21 @@ extension Mapping {
             return try Mapping(parsing: text, name: nameOrPath)
         }
         let name = nameOrPath.hasSuffix(".yaml") ? String(nameOrPath.dropLast(5)) : nameOrPath
+        let isPath = nameOrPath.contains("/") || [".yaml", ".yml", ".json"].contains(where: nameOrPath.hasSuffix)
+        if isPath, ShippedMappings.all[name] == nil {
+            throw DatasetError(.unreadable, "cannot open the mapping \(nameOrPath): no such file")
+        }
+        return try shipped(name)
+    }
+
+    /// Loads a shipped mapping.
+    ///
+    /// - Throws: `DatasetError` with code `mapping`, which names those that there are.
+    public static func shipped(_ name: String) throws(DatasetError) -> Mapping {
         guard let text = ShippedMappings.all[name] else {
-            if nameOrPath.contains("/") || [".yaml", ".yml", ".json"].contains(where: nameOrPath.hasSuffix) {
-                throw DatasetError(.unreadable, "cannot open the mapping \(nameOrPath): no such file")
-            }
             let near = suggestion(for: name, among: shippedNames).map { "did you mean `\($0)`?" }
             let known = near ?? "shipped are \(shippedNames.joined(separator: ", "))"
-            throw DatasetError(.mapping, "there is no mapping \(nameOrPath); \(known)")
+            throw DatasetError(.mapping, "there is no mapping \(name); \(known)")
         }
         return try Mapping(parsing: text, name: name)
     }

@@ -41,7 +41,11 @@ public func withUnpacked<R>(
 ) throws -> R {
     let unpacked = try UnpackedMessage(bytes, descriptor)
     defer { unpacked.free() }
-    return try body(unpacked.message)
+    do {
+        return try body(unpacked.message)
+    } catch let error as ProtobufError {
+        throw error.located(in: bytes, descriptor)
+    }
 }
 
 /// A message in protobuf-c's structure, and the arena it lies in.

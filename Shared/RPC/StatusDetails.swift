@@ -30,14 +30,17 @@ public struct FieldViolation: Sendable, Hashable {
 
 extension RPCError {
     /// `invalidArgument` with a `google.rpc.BadRequest` that lists the faults.
-    public static func invalidArgument(_ violations: [FieldViolation]) -> RPCError {
+    public static func invalidArgument(_ violations: [FieldViolation]) -> RPCError { refusal(.invalidArgument, of: violations) }
+
+    /// Another status with the same detail: where the fields are right by themselves, and do not fit what is there.
+    public static func refusal(_ code: StatusCode, of violations: [FieldViolation]) -> RPCError {
         let message = violations.map { $0.field.isEmpty ? $0.description : "\($0.field): \($0.description)" }.joined(separator: "; ")
         let details = GoogleRPC.BadRequest(
             fieldViolations: violations.map { GoogleRPC.BadRequest.FieldViolation(field: $0.field, description: $0.description) })
-        return RPCError(.invalidArgument, message, details: [details])
+        return RPCError(code, message, details: [details])
     }
 
-    /// The faults that an `invalidArgument` error lists; empty where it lists none.
+    /// The faults that an error lists; empty where it lists none.
     public var fieldViolations: [FieldViolation] {
         detail(GoogleRPC.BadRequest.self)?.fieldViolations.map { FieldViolation(field: $0.field, description: $0.description) } ?? []
     }

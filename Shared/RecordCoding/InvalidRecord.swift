@@ -11,10 +11,11 @@ public struct InvalidRecord: Error, Sendable, Hashable, CustomStringConvertible 
 
     public var description: String { violations.map(\.description).joined(separator: "; ") }
 
-    /// As INVALID_ARGUMENT with `google.rpc.BadRequest`, the fields seen from the request that holds the record.
-    public func rpcError(within field: String) -> RPCError {
-        .invalidArgument(
-            violations.map { violation in
+    /// As INVALID_ARGUMENT, or another status, with `google.rpc.BadRequest`, the fields seen from the request that holds the record.
+    public func rpcError(_ code: StatusCode = .invalidArgument, within field: String) -> RPCError {
+        .refusal(
+            code,
+            of: violations.map { violation in
                 let outer = violation.within(field)
                 return FieldViolation(field: outer.field, description: outer.reason)
             })

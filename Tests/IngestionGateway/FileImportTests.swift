@@ -120,7 +120,11 @@ import Testing
                 var short = Self.header(file)
                 short.contentSha256 = [1, 2]
                 #expect(await refusal(short, [])?.code == .invalidArgument)
-                #expect(await refusal(Self.header(file, mapping: "/etc/passwd"), [file])?.message.contains("mapping") == true)
+                let unhashed = await #expect(throws: RPCError.self) { try await client.getFileImport(.init(), options: options) }
+                #expect(unhashed?.fieldViolations.map(\.description) == ["is missing"])
+                let mistyped = await refusal(Self.header(file, mapping: "simulated-transaction"), [file])
+                #expect(mistyped?.message.contains("there is no mapping simulated-transaction; did you mean `simulated-transactions`?") == true)
+                #expect(await refusal(Self.header(file, mapping: "/etc/passwd"), [file])?.message.contains("shipped are") == true)
                 #expect(await refusal(Self.header(file, mapping: "record: transactions\nfields: {amount: a}"), [file])?.code == .invalidArgument)
                 #expect(await refusal(Self.header(file), [[]])?.code == .invalidArgument)
                 let tooMuch = await refusal(Self.header(file), [file + [1]])

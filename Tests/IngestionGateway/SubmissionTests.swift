@@ -50,6 +50,9 @@ import Testing
                     try await client.submitTransaction(.init(transaction: other), options: options)
                 }
                 #expect(conflict?.code == .alreadyExists)
+                #expect(conflict?.fieldViolations.map(\.field) == ["transaction.key.transaction_id"], "as a stream tells it")
+                let nothing = await #expect(throws: RPCError.self) { try await client.submitLabel(.init(), options: options) }
+                #expect(nothing?.fieldViolations.map(\.field) == ["label"])
                 let counts = try await client.getStatistics(.init(), options: options)
                 #expect(counts.transactions == 1)
                 let decisions = try await path.asOperator { try await $0.getStatistics(.init()) }

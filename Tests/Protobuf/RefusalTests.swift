@@ -14,8 +14,15 @@ struct RefusalTests {
         #expect(protobufError { try TestingV1.Choice(protobuf: field(2, poisoned)) }?.code == .nulInString)
         #expect(protobufError { try TestingV1.Maps(protobuf: field(1, field(1, poisoned))) }?.code == .nulInString)
         #expect(protobufError { try TestingV1.Maps(protobuf: field(1, field(2, poisoned))) }?.code == .nulInString)
-        let error = protobufError { try TestingV1.Scalars(protobuf: field(14, poisoned)) }
-        #expect(error?.fieldPath == "vigil.testing.v1.Scalars.string_value")
+    }
+
+    @Test("a text, by its field's path from the outermost message")
+    func textsByTheirPaths() {
+        let poisoned = [UInt8]("ab\0c".utf8)
+        func path(_ read: () throws -> Void) -> String? { protobufError(read)?.fieldPath }
+        #expect(path { _ = try TestingV1.Scalars(protobuf: field(14, poisoned)) } == "string_value")
+        #expect(path { _ = try TestingV1.Lists(protobuf: field(14, [65]) + field(14, [0xFF])) } == "strings[1]")
+        #expect(path { _ = try TestingV1.Maps(protobuf: field(1, field(2, poisoned))) }?.hasSuffix("[0].value") == true)
     }
 
     @Test("invalid UTF-8", arguments: [[0xFF], [0xC3], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80]] as [[UInt8]])
