@@ -353,7 +353,7 @@ final class FieldReader {
         rejections.append(
             Rejection(
                 field: violation.field, column: plans.map(\.mapping.columnLabel).joined(separator: "+"),
-                value: shown(value, isPersonal: plans.contains { $0.target.isPersonal }), reason: violation.reason))
+                value: shown(value, of: (plans.first { $0.target.isPersonal } ?? plans.first)?.target), reason: violation.reason))
     }
 
     private func reject(_ plan: FieldPlan, _ bytes: UnsafeBufferPointer<UInt8>, _ reason: String) {
@@ -363,7 +363,7 @@ final class FieldReader {
     /// Once, however often the field is read.
     func reject(_ plan: FieldPlan, value: String, _ reason: String) {
         let rejection = Rejection(
-            field: plan.path, column: plan.mapping.columnLabel, value: shown(value, isPersonal: plan.target.isPersonal), reason: reason)
+            field: plan.path, column: plan.mapping.columnLabel, value: shown(value, of: plan.target), reason: reason)
         if !rejections.contains(rejection) { rejections.append(rejection) }
     }
 }
@@ -377,12 +377,4 @@ extension FieldMapping.Check {
         case .bic: BIC(text) == nil ? "is not a BIC of ISO 9362" : nil
         }
     }
-}
-
-/// A value as a rejects file may show it: cut when long, a NUL as its symbol, and for what names a person only its last two characters.
-func shown(_ value: String, isPersonal: Bool) -> String {
-    let value = value.utf8.contains(0) ? String(String.UnicodeScalarView(value.unicodeScalars.map { $0.value == 0 ? "\u{2400}" : $0 })) : value
-    if isPersonal { return value.isEmpty ? "" : "****" + (value.count >= 8 ? value.suffix(2) : "") }
-    let maxShown = 80
-    return value.count <= maxShown ? value : value.prefix(maxShown) + "…"
 }

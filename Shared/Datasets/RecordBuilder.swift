@@ -72,7 +72,7 @@ final class RecordBuilder {
         let plan = allPlans.first { if case .columns(let names) = $0.mapping.source { column.map(names.contains) ?? false } else { false } }
         let value = showsCells ? plan.flatMap { fields.raw($0) } ?? "" : ""
         let rejection = Rejection(
-            field: plan?.path ?? "", column: column ?? "", value: shown(value, isPersonal: plan?.target.isPersonal ?? false), reason: reason)
+            field: plan?.path ?? "", column: column ?? "", value: shown(value, of: plan?.target), reason: reason)
         return DatasetItem(
             position: position, outcome: .rejected([rejection]), content: showsCells ? RowContent(allPlans, kind, fields) : nil)
     }

@@ -1,6 +1,6 @@
 import Records
 
-/// What a row says, as a rejects file may show it: values that name a person are masked.
+/// What a row says, as a rejects file may show it: values that name a person, or may, are masked.
 public struct RowContent: Sendable, Hashable {
     public struct Value: Sendable, Hashable {
         /// As the contract names it.
@@ -16,7 +16,7 @@ public struct RowContent: Sendable, Hashable {
     /// A row that has been read into cells.
     init(_ plans: [FieldPlan], _ kind: RecordKind, _ fields: FieldReader) {
         let found = plans.compactMap { plan in
-            fields.raw(plan).map { (plan.target, Value(field: plan.path, text: shown($0, isPersonal: plan.target.isPersonal))) }
+            fields.raw(plan).map { (plan.target, Value(field: plan.path, text: shown($0, of: plan.target))) }
         }
         id = found.first { $0.0.name == kind.idField }?.1.text ?? ""
         values = found.map(\.1)
@@ -29,7 +29,7 @@ public struct RowContent: Sendable, Hashable {
         let found = record.fieldTexts.compactMap { name, text -> (String, Value)? in
             guard let text, !text.isEmpty else { return nil }
             let target = targets[name] ?? Target(name: name)
-            return (name, Value(field: target.path(in: kind), text: shown(text, isPersonal: target.isPersonal)))
+            return (name, Value(field: target.path(in: kind), text: shown(text, of: target)))
         }
         id = found.first { $0.0 == kind.idField }?.1.text ?? ""
         values = found.map(\.1)

@@ -153,6 +153,41 @@ import Testing
         }
     }
 
+    @Test func whatNamesSomebodyInAWrongColumnIsNeitherKeptNorTold() async throws {
+        try await ScoringPath.run(Self.quick) { path in
+            try await path.asBank { client, options in
+                let mapping = """
+                    record: transactions
+                    fields: {transaction_id: id, event_time: at, customer_id: who, amount: sum, currency: ccy, channel: way, merchant_category_code: mcc}
+                    """
+                let raw = ["4111111111111111", "DE89370400440532013000", "asha@example.in", "Asha Rao", "98765 43210"]
+                var text = "id,at,who,sum,ccy,way,mcc\n"
+                for (number, value) in raw.enumerated() {
+                    let plain = ["f-\(number)", "2026-02-01T10:00:00Z", "c", "much", "INR", "pos", "5411"]
+                    for column in [1, 3, 4, 5, 6] {
+                        var row = plain
+                        row[column] = value
+                        text += row.joined(separator: ",") + "\n"
+                    }
+                }
+                let file = Array(text.utf8)
+                let answer = try await send(client, options, Self.header(file, mapping: mapping), [file])
+                #expect(answer.state == .done && answer.rejected == 25 && answer.rejectedRows.count > 25)
+                #expect(answer.rejectedRows.contains { $0.value == "much" } && answer.rejectedRows.contains { $0.value == "****ao" })
+                let told = try await client.getFileImport(.init(contentSha256: Self.header(file).contentSha256), options: options)
+                #expect(told == answer)
+                let kept = try await withPostgresPool(path.gateway.runtime.configuration.database, logger: testLogger) { pool in
+                    try await pool.query("SELECT result FROM files").decode([UInt8].self)
+                }
+                #expect(kept.count == 1)
+                for value in raw {
+                    #expect(!answer.rejectedRows.contains { "\($0)".contains(value) })
+                    #expect(kept[0].firstRange(of: Array(value.utf8)) == nil)
+                }
+            }
+        }
+    }
+
     @Test func aFileUnderACorrectedMappingOrAsAnotherKindBeginsAnewAtOnce() async throws {
         try await ScoringPath.run(Self.quick) { path in
             try await path.asBank { client, options in
