@@ -199,7 +199,9 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
     /// A valid record, ready to be stored.
     func storable(_ record: IncomingRecord, from sender: Sender) -> StorableRecord {
         let tokenised = tokeniser.tokenised(record, sender: sender.id)
-        return StorableRecord(record: tokenised, senderID: sender.id, identifiers: Tokeniser.identifiers(raw: record, tokenised: tokenised))
+        return StorableRecord(
+            record: tokenised, senderID: sender.id, bankID: sender.bankID,
+            identifiers: Tokeniser.identifiers(raw: record, tokenised: tokenised))
     }
 
     // MARK: For the other services
@@ -263,10 +265,11 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
     }
 
     func getStatistics(_ request: IngestionV1.GetStatisticsRequest, context: CallContext) async throws -> IngestionV1.GetStatisticsResponse {
+        let sender = try Sender(context)
         let counts = try await counts.value { try await database.counts() }
-        let records = counts.records
+        let records = counts.records(of: sender.bankID)
         return IngestionV1.GetStatisticsResponse(
-            transactions: counts.transactions, labels: records[.label] ?? 0, complaints: records[.complaint] ?? 0,
+            transactions: counts.transactions(of: sender.bankID), labels: records[.label] ?? 0, complaints: records[.complaint] ?? 0,
             terminals: records[.terminal] ?? 0, customers: records[.customer] ?? 0, jurisdictions: records[.jurisdiction] ?? 0,
             contextSignals: records[.contextSignal] ?? 0, merchants: records[.merchant] ?? 0)
     }

@@ -10,6 +10,8 @@ import ServiceRuntime
 struct StorableRecord: Sendable {
     let record: IncomingRecord
     let senderID: String
+    /// The sender's bank; nil for an operator or an agency.
+    let bankID: String?
     let identifiers: [RawIdentifier]
 }
 
@@ -88,8 +90,12 @@ final class RecordPipeline: Sendable {
             for index in waiting {
                 if names.insert(rows[index].name).inserted { round.append(index) } else { later.append(index) }
             }
-            let written = try await database.upsert(round.map { rows[$0] }, sealed: sealed)
-            for index in round where written.contains(rows[index].name) { answers[index] = .stored(.accepted) }
+            let (written, refused) = try await database.upsert(round.map { rows[$0] }, sealed: sealed)
+            for index in round {
+                let name = rows[index].name
+                if written.contains(name) { answers[index] = .stored(.accepted) }
+                if refused.contains(name) { answers[index] = .refused([batch[index].record.isAnothers]) }
+            }
             waiting = later
         }
         keeper.remember(sealed)
@@ -144,7 +150,16 @@ extension RecordRow {
             }
         let entry = Payload.encode(IngestionV1.IngestionEvent(event: event, senderID: storable.senderID))
         // The entry is the record with its sender: one encoding serves as content and as log entry.
+        let isShared = storable.record.kind.isShared
         self.init(
-            kind: storable.record.kind, senderID: storable.senderID, recordID: storable.record.id, message: entry, logEntry: entry)
+            kind: storable.record.kind, senderID: isShared ? "" : storable.senderID, recordID: storable.record.id,
+            ownerBankID: isShared ? storable.bankID : nil, message: entry, logEntry: entry)
+    }
+}
+
+extension IncomingRecord {
+    /// Why a bank may not change it. Whose it is is the owner's business.
+    fileprivate var isAnothers: Violation {
+        Violation(field: "\(kind.rawValue)_id", reason: "was registered by somebody else, who alone may change it, or an operator")
     }
 }

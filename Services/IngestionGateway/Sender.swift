@@ -8,6 +8,8 @@ struct Sender: Sendable {
 
     init(_ context: CallContext) throws {
         guard let principal = context.serviceContext.principal else { throw RPCError(.unauthenticated, "the caller is unknown") }
+        // It would be taken for an operator, who names banks.
+        guard principal.kind != .bank || principal.bankID != nil else { throw RPCError(.permissionDenied, "the token does not say which bank's it is") }
         self.principal = principal
     }
 
@@ -26,13 +28,16 @@ struct Sender: Sendable {
 
     /// A stream of records may hold all kinds; each asks for its own scope.
     func check(mayWrite kind: IncomingRecord.Kind) throws {
-        let scope =
-            switch kind {
-            case .label: Scope.writeLabels
-            case .complaint: Scope.writeComplaints
-            case .terminal, .customer, .merchant, .jurisdiction, .contextSignal: Scope.writeRegistry
+        switch kind {
+        case .label: try check(scope: Scope.writeLabels, for: "a label")
+        case .complaint: try check(scope: Scope.writeComplaints, for: "a complaint")
+        case .terminal, .customer, .merchant, .contextSignal: try check(scope: Scope.writeRegistry, for: "a \(kind.rawValue)")
+        case .jurisdiction:
+            let (rule, isPeer) = (MethodRules.jurisdictionWriter, principal.kind == .service)
+            guard rule.admits(principal, isPeer: isPeer) else {
+                throw RPCError(.permissionDenied, "access is limited by jurisdictions: \(rule.refusal(of: principal, isPeer: isPeer))")
             }
-        try check(scope: scope, for: "a \(kind.rawValue)")
+        }
     }
 
     func check(scope: String, for what: String) throws {

@@ -6,8 +6,10 @@ public indirect enum AccessRule: Sendable, Hashable {
     case authenticated
     /// Vigil's own services, by the common name of their verified client certificate.
     case peers(Set<String>)
-    /// A token that holds this scope and is limited to no jurisdictions.
+    /// A token that holds this scope and is limited to nothing, neither to jurisdictions nor to one bank: what it opens concerns all.
     case scope(String)
+    /// A token that holds this scope and is limited to no jurisdictions, a bank's own or not: what is answered and changed keeps to the bank.
+    case bankScope(String)
     /// A token that holds this scope, limited to jurisdictions or not: what is answered keeps to them, or is about no place.
     case limitedScope(String)
     /// The same where the call comes over the connection of one of these services, which has looked whether the token reaches so far.
@@ -22,7 +24,7 @@ extension AccessRule {
         switch self {
         case .open: true
         case .anyOf(let rules): rules.contains { $0.isOpen }
-        case .authenticated, .peers, .scope, .limitedScope, .relayedScope: false
+        case .authenticated, .peers, .scope, .bankScope, .limitedScope, .relayedScope: false
         }
     }
 
@@ -34,7 +36,8 @@ extension AccessRule {
         switch self {
         case .open, .authenticated: true
         case .peers(let names): isPeer && names.contains(principal.subject)
-        case .scope(let scope): principal.permittedJurisdictions == nil && principal.scopes.contains(scope)
+        case .scope(let scope): principal.permittedJurisdictions == nil && !principal.isOfOneBank && principal.scopes.contains(scope)
+        case .bankScope(let scope): principal.permittedJurisdictions == nil && principal.scopes.contains(scope)
         case .limitedScope(let scope): principal.scopes.contains(scope)
         case .relayedScope(let scope, let names): relay.map(names.contains) == true && principal.scopes.contains(scope)
         case .anyOf(let rules): rules.contains { $0.admits(principal, isPeer: isPeer, relay: relay) }
@@ -47,7 +50,7 @@ extension AccessRule {
         case .open: "nothing"
         case .authenticated: "a valid token or a verified service certificate"
         case .peers(let names): "the certificate of service \(names.sorted().joined(separator: " or "))"
-        case .scope(let scope), .limitedScope(let scope): "scope \(scope)"
+        case .scope(let scope), .bankScope(let scope), .limitedScope(let scope): "scope \(scope)"
         case .relayedScope(let scope, let names): "scope \(scope) by way of \(names.sorted().joined(separator: " or "))"
         case .anyOf(let rules): rules.map(\.requirement).joined(separator: ", or ")
         }
@@ -57,8 +60,12 @@ extension AccessRule {
     public func refusal(of principal: Principal, isPeer: Bool) -> String {
         var unlimited = principal
         unlimited.jurisdictions = []
-        return admits(unlimited, isPeer: isPeer)
-            ? "this is not told by jurisdiction, and the token is limited to some" : "this needs \(requirement)"
+        if admits(unlimited, isPeer: isPeer) { return "this is not told by jurisdiction, and the token is limited to some" }
+        if principal.isOfOneBank {
+            (unlimited.kind, unlimited.bankID) = (.user, nil)
+            if admits(unlimited, isPeer: isPeer) { return "this concerns all banks, and the token is one bank's" }
+        }
+        return "this needs \(requirement)"
     }
 }
 
@@ -112,6 +119,7 @@ public enum Scope {
     public static let writeComplaints = "complaints:write"
     public static let writeLabels = "labels:write"
     public static let writeRegistry = "registry:write"
+    public static let writeJurisdictions = "jurisdictions:write"
     public static let readDecisions = "decisions:read"
     public static let writeModels = "models:write"
     public static let readModels = "models:read"
@@ -124,7 +132,7 @@ public enum Scope {
     public static let writePrivacy = "privacy:write"
 
     public static let all: Set<String> = [
-        writeTransactions, writeComplaints, writeLabels, writeRegistry, readDecisions, writeModels, readModels,
+        writeTransactions, writeComplaints, writeLabels, writeRegistry, writeJurisdictions, readDecisions, writeModels, readModels,
         readFeatures, readAlerts, writeAlerts, readTiles, readAudit, readMetrics, writePrivacy,
     ]
 }

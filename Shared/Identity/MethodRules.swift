@@ -1,6 +1,7 @@
 /// Who may call what: every method of every service, in one table. Services enforce it on their own port, the auth gateway before
 /// it forwards. A method that is not in it is refused everywhere. Who may see some jurisdictions only is let in where that is said: to
-/// writing, to what keeps to them, and to what is about no place.
+/// writing, to what keeps to them, and to what is about no place. So is a bank: to writing, to what keeps to its own, and to what is
+/// about no bank.
 ///
 /// A service adds the rules of its own routes to these.
 public enum MethodRules {
@@ -17,14 +18,14 @@ public enum MethodRules {
         // Rows of every kind; the handler asks for the scope of the mapping's own.
         "ImportFile": anyWriter,
         "GetFileImport": anyWriter,
-        "EraseIdentifiers": either(scope: Scope.writePrivacy, peers: [ServiceName.operator]),
-        "RevealIdentifier": either(scope: Scope.writePrivacy, peers: [ServiceName.operator]),
+        "EraseIdentifiers": either(bankScope: Scope.writePrivacy, peers: [ServiceName.operator]),
+        "RevealIdentifier": either(bankScope: Scope.writePrivacy, peers: [ServiceName.operator]),
         "ApplyRetention": either(scope: Scope.writePrivacy, peers: [ServiceName.operator]),
-        "ListPrivacyRecords": either(scope: Scope.readAudit, peers: [ServiceName.operator]),
+        "ListPrivacyRecords": either(bankScope: Scope.readAudit, peers: [ServiceName.operator]),
         "TailEvents": .peers([
             ServiceName.featureStore, ServiceName.modelServer, ServiceName.heatmapTiles, ServiceName.notifier, ServiceName.operator,
         ]),
-        "GetStatistics": either(scope: Scope.readDecisions, peers: everyPeer),
+        "GetStatistics": either(bankScope: Scope.readDecisions, peers: everyPeer),
     ])
 
     private static let features = rules("vigil.features.v1.FeatureStoreService", [
@@ -43,9 +44,9 @@ public enum MethodRules {
     private static let models = rules("vigil.models.v1.ModelService", [
         "Score": .peers([ServiceName.ingestionGateway, ServiceName.operator]),
         "GetDecisions": either(
-            scope: Scope.readDecisions,
+            bankScope: Scope.readDecisions,
             peers: [ServiceName.ingestionGateway, ServiceName.heatmapTiles, ServiceName.notifier, ServiceName.operator]),
-        "ReplayDecision": either(scope: Scope.readDecisions, peers: [ServiceName.operator]),
+        "ReplayDecision": either(bankScope: Scope.readDecisions, peers: [ServiceName.operator]),
         "UploadModel": either(scope: Scope.writeModels, peers: [ServiceName.operator]),
         "PromoteModel": either(scope: Scope.writeModels, peers: [ServiceName.operator]),
         "ShadowModel": either(scope: Scope.writeModels, peers: [ServiceName.operator]),
@@ -96,10 +97,17 @@ public enum MethodRules {
 
     private static let anyWriter = AccessRule.anyOf(
         [Scope.writeTransactions, Scope.writeComplaints, Scope.writeLabels, Scope.writeRegistry].map { .limitedScope($0) }
-            + [.peers([ServiceName.operator])])
+            + [jurisdictionWriter])
+
+    /// Who draws the areas that others' access is limited to: nobody who is limited itself.
+    public static let jurisdictionWriter = either(scope: Scope.writeJurisdictions, peers: [ServiceName.operator])
 
     private static func either(scope: String, peers: Set<String>) -> AccessRule {
         .anyOf([.scope(scope), .peers(peers)])
+    }
+
+    private static func either(bankScope scope: String, peers: Set<String>) -> AccessRule {
+        .anyOf([.bankScope(scope), .peers(peers)])
     }
 
     private static func either(limitedScope scope: String, peers: Set<String>) -> AccessRule {

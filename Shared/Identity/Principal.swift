@@ -42,6 +42,12 @@ public struct Principal: Sendable, Hashable {
 
     /// The jurisdictions to which answers are limited; nil when there is no such limit.
     public var permittedJurisdictions: Set<String>? { jurisdictions.isEmpty ? nil : jurisdictions }
+
+    /// Whether answers are limited to one bank's own.
+    public var isOfOneBank: Bool { kind == .bank || bankID != nil }
+
+    /// Whether answers may tell of what this bank has sent: a bank is told of its own alone.
+    public func maySee(bank id: String) -> Bool { !isOfOneBank || bankID == id }
 }
 
 /// Both in one, for what a context keeps costs a call.

@@ -4,7 +4,7 @@ import Testing
 @Suite struct AccessPolicyTests {
     let policy = AccessPolicy([
         "/vigil.models.v1.ModelService/Score": .peers(["ingestion-gateway"]),
-        "/vigil.models.v1.ModelService/GetDecisions": .anyOf([.scope("decisions:read"), .peers(["ingestion-gateway"])]),
+        "/vigil.models.v1.ModelService/GetDecisions": .anyOf([.bankScope("decisions:read"), .peers(["ingestion-gateway"])]),
         "/grpc.health.v1.Health/": .open,
         "/tiles/": .scope("tiles:read"),
         "/tiles/public/": .open,
@@ -71,6 +71,38 @@ import Testing
         let ofNoPlace = ["DescribeFeatureSet", "ListModels", "GetModelHealth"]
         let limitedByTheHandler = ["PredictCashOut", "ForecastCells", "ListHotspots", "GetTimeSeries"]
         #expect(called.sorted() == (writing + ofNoPlace + limitedByTheHandler).sorted())
+    }
+
+    @Test func tokenOfOneBankPassesWhereThatIsSaidOnly() {
+        let clerk = Principal(subject: "clerk", kind: .user, scopes: ["audit:read"], bankID: "first")
+        for bank in [clerk, Principal(subject: "first", kind: .bank, scopes: ["audit:read"])] {
+            #expect(!AccessRule.scope("audit:read").admits(bank, isPeer: false))
+            #expect(AccessRule.bankScope("audit:read").admits(bank, isPeer: false))
+            #expect(!AccessRule.bankScope("audit:write").admits(bank, isPeer: false))
+            #expect(AccessRule.scope("audit:read").refusal(of: bank, isPeer: false).contains("concerns all banks"))
+            #expect(AccessRule.scope("tiles:read").refusal(of: bank, isPeer: false) == "this needs scope tiles:read")
+        }
+        var limited = clerk
+        limited.jurisdictions = ["north"]
+        #expect(!AccessRule.bankScope("audit:read").admits(limited, isPeer: false))
+        #expect(AccessRule.bankScope("audit:read").refusal(of: limited, isPeer: false).contains("not told by jurisdiction"))
+        #expect(clerk.maySee(bank: "first") && !clerk.maySee(bank: "second") && !clerk.maySee(bank: ""))
+        #expect(Principal(subject: "asha", kind: .user).maySee(bank: "second"))
+    }
+
+    /// What is added here must keep to the caller's bank, or tell nothing of one.
+    @Test func tokenOfOneBankCallsTheseMethodsAlone() {
+        let bank = Principal(subject: "first", kind: .bank, scopes: Scope.all, bankID: "first")
+        let called = MethodRules.all.filter { !$0.value.isOpen && $0.value.admits(bank, isPeer: false) }.keys
+            .map { $0.split(separator: "/").last.map(String.init) ?? "" }
+        let writing = [
+            "SubmitTransaction", "StreamTransactions", "SubmitComplaint", "SubmitLabel", "ImportRecords", "ImportFile", "GetFileImport", "RaiseAlert",
+        ]
+        let limitedByTheHandler = [
+            "EraseIdentifiers", "RevealIdentifier", "ListPrivacyRecords", "GetStatistics", "GetDecisions", "ReplayDecision", "PredictCashOut",
+        ]
+        let ofNoBank = ["DescribeFeatureSet", "ListModels", "GetModelHealth", "ForecastCells", "ListHotspots", "GetTimeSeries"]
+        #expect(called.sorted() == (writing + limitedByTheHandler + ofNoBank).sorted())
     }
 
     @Test func uncoveredPathsAreListed() {

@@ -91,7 +91,7 @@ import Testing
             let ofOthers = try await database.insertNew(rows(0..<60, of: "a") + rows(0..<60, of: "c"), sealed: [], now: quiet)
             #expect(ofOthers != nil, "names are a bank's own")
             let oneTaken = try await database.insertNew(rows(60..<120, of: "a") + rows([100]), sealed: [], now: quiet)
-            let stored = try await database.counts().transactions
+            let stored = try await database.counts().transactions(of: nil)
             #expect(oneTaken == nil && stored == 100 + 99 + 120)
         }
     }
@@ -131,10 +131,10 @@ import Testing
         try await withDatabase { database in
             let twice = try await database.insertNew(rows(0..<40) + rows(39..<41), sealed: [], now: quiet)
             let nearBoundary = try await database.insertNew(rows(0..<40), sealed: [], now: boundary)
-            let before = try await database.counts().transactions
+            let before = try await database.counts().transactions(of: nil)
             #expect(twice == nil && nearBoundary == nil && before == 0)
             let isNew = try await database.insertNew(rows(0..<40), sealed: [], now: quiet)
-            let after = try await database.counts().transactions
+            let after = try await database.counts().transactions(of: nil)
             #expect(isNew != nil && after == 40)
         }
     }

@@ -1965,7 +1965,8 @@ extension IngestionV1 {
         public var row: Int64 = 0
         /// As the contract names it; empty where the row itself is broken.
         public var field: String = ""
-        /// As it stands in the file, or as it was read where it is refused only then; masked where it may name a person.
+        /// As it stands in the file, or as it was read where it is refused only then; masked where it may name a person, by its field or by what
+        /// it looks like.
         public var value: String = ""
         public var reason: String = ""
         /// The record's own name, such as the bank's transaction id, masked where it may name a person; empty where the row has none.
@@ -2979,7 +2980,8 @@ extension IngestionV1 {
             /// Stores a label durably. Scope labels:write.
             func submitLabel(_ request: IngestionV1.SubmitLabelRequest, context: CallContext) async throws -> IngestionV1.SubmitLabelResponse
             /// Stores registry entries, labels, complaints and context signals as they stream in; one answer for each. The scope is
-            /// that of each record: registry:write, labels:write, complaints:write.
+            /// that of each record: registry:write, labels:write, complaints:write; jurisdictions:write for jurisdictions, and no bank's token: access is
+            /// limited by them. A terminal or merchant is the bank's that registered its id first: another bank's is REJECTED, an operator's stands.
             func importRecords(_ requests: RequestStream<IngestionV1.ImportRecordsRequest>, to responses: ResponseWriter<IngestionV1.ImportRecordsResponse>, context: CallContext) async throws
             /// Takes a whole file in pieces and stores its rows as they would be stored one by one. A file that broke off is sent again
             /// from `received_bytes`, which GetFileImport tells, or from anywhere before: what is kept already is passed over. A file that is
@@ -2993,16 +2995,17 @@ extension IngestionV1 {
             /// lead nowhere.
             /// Audited. Scope privacy:write.
             func eraseIdentifiers(_ request: IngestionV1.EraseIdentifiersRequest, context: CallContext) async throws -> IngestionV1.EraseIdentifiersResponse
-            /// The raw identifier behind a token, for a purpose that is written down. Audited. Scope privacy:write.
+            /// The raw identifier behind a token, for a purpose that is written down. Audited. Scope privacy:write. For a bank only its own customers and
+            /// what was seen as theirs; anything else is NOT_FOUND.
             func revealIdentifier(_ request: IngestionV1.RevealIdentifierRequest, context: CallContext) async throws -> IngestionV1.RevealIdentifierResponse
-            /// Drops what is older than the retention, a partition at a time, and raw identifiers that came with nothing since. Audited. Scope
-            /// privacy:write.
+            /// Drops what is older than the retention, a partition at a time, of all banks, and raw identifiers that came with nothing since. Audited.
+            /// Scope privacy:write; not for banks.
             func applyRetention(_ request: IngestionV1.ApplyRetentionRequest, context: CallContext) async throws -> IngestionV1.ApplyRetentionResponse
-            /// What was erased, revealed and dropped, newest first. Scope audit:read.
+            /// What was erased, revealed and dropped, newest first; for a bank by itself or of its customers. Scope audit:read.
             func listPrivacyRecords(_ request: IngestionV1.ListPrivacyRecordsRequest, context: CallContext) async throws -> IngestionV1.ListPrivacyRecordsResponse
             /// The gateway's event log, from a position onward. Services only.
             func tailEvents(_ request: IngestionV1.TailEventsRequest, to responses: ResponseWriter<IngestionV1.TailEventsResponse>, context: CallContext) async throws
-            /// How many rows are stored.
+            /// How many rows are stored; for a bank, of its own. Scope decisions:read.
             func getStatistics(_ request: IngestionV1.GetStatisticsRequest, context: CallContext) async throws -> IngestionV1.GetStatisticsResponse
         }
 
@@ -3036,7 +3039,8 @@ extension IngestionV1 {
             }
 
             /// Stores registry entries, labels, complaints and context signals as they stream in; one answer for each. The scope is
-            /// that of each record: registry:write, labels:write, complaints:write.
+            /// that of each record: registry:write, labels:write, complaints:write; jurisdictions:write for jurisdictions, and no bank's token: access is
+            /// limited by them. A terminal or merchant is the bank's that registered its id first: another bank's is REJECTED, an operator's stands.
             public func importRecords<R: Sendable>(
                 options: CallOptions = CallOptions(), write: @escaping @Sendable (RequestWriter<IngestionV1.ImportRecordsRequest>) async throws -> Void,
                 read: (ResponseStream<IngestionV1.ImportRecordsResponse>) async throws -> R
@@ -3067,18 +3071,19 @@ extension IngestionV1 {
                 try await channel.unary(Methods.eraseIdentifiers, request, options: options)
             }
 
-            /// The raw identifier behind a token, for a purpose that is written down. Audited. Scope privacy:write.
+            /// The raw identifier behind a token, for a purpose that is written down. Audited. Scope privacy:write. For a bank only its own customers and
+            /// what was seen as theirs; anything else is NOT_FOUND.
             public func revealIdentifier(_ request: IngestionV1.RevealIdentifierRequest, options: CallOptions = CallOptions()) async throws -> IngestionV1.RevealIdentifierResponse {
                 try await channel.unary(Methods.revealIdentifier, request, options: options)
             }
 
-            /// Drops what is older than the retention, a partition at a time, and raw identifiers that came with nothing since. Audited. Scope
-            /// privacy:write.
+            /// Drops what is older than the retention, a partition at a time, of all banks, and raw identifiers that came with nothing since. Audited.
+            /// Scope privacy:write; not for banks.
             public func applyRetention(_ request: IngestionV1.ApplyRetentionRequest, options: CallOptions = CallOptions()) async throws -> IngestionV1.ApplyRetentionResponse {
                 try await channel.unary(Methods.applyRetention, request, options: options)
             }
 
-            /// What was erased, revealed and dropped, newest first. Scope audit:read.
+            /// What was erased, revealed and dropped, newest first; for a bank by itself or of its customers. Scope audit:read.
             public func listPrivacyRecords(_ request: IngestionV1.ListPrivacyRecordsRequest, options: CallOptions = CallOptions()) async throws -> IngestionV1.ListPrivacyRecordsResponse {
                 try await channel.unary(Methods.listPrivacyRecords, request, options: options)
             }
@@ -3091,7 +3096,7 @@ extension IngestionV1 {
                 try await channel.serverStreaming(Methods.tailEvents, request, options: options, read)
             }
 
-            /// How many rows are stored.
+            /// How many rows are stored; for a bank, of its own. Scope decisions:read.
             public func getStatistics(_ request: IngestionV1.GetStatisticsRequest, options: CallOptions = CallOptions()) async throws -> IngestionV1.GetStatisticsResponse {
                 try await channel.unary(Methods.getStatistics, request, options: options)
             }

@@ -3480,10 +3480,10 @@ extension ModelsV1 {
         public protocol Handlers: RPCService {
             /// Scores observations and stores the decisions; one that has a decision keeps it. Services only.
             func score(_ request: ModelsV1.ScoreRequest, context: CallContext) async throws -> ModelsV1.ScoreResponse
-            /// Decisions already made. Scope decisions:read.
+            /// Decisions already made; for a bank, on its own transactions. Scope decisions:read.
             func getDecisions(_ request: ModelsV1.GetDecisionsRequest, context: CallContext) async throws -> ModelsV1.GetDecisionsResponse
             /// Makes a decision again from its stored features and model and says whether it is the same to the bit. Scope
-            /// decisions:read.
+            /// decisions:read. Another bank's is NOT_FOUND to a bank.
             func replayDecision(_ request: ModelsV1.ReplayDecisionRequest, context: CallContext) async throws -> ModelsV1.ReplayDecisionResponse
             /// Adds a model bundle to the registry. Scope models:write.
             func uploadModel(_ requests: RequestStream<ModelsV1.UploadModelRequest>, context: CallContext) async throws -> ModelsV1.UploadModelResponse
@@ -3507,7 +3507,7 @@ extension ModelsV1 {
             func forecastCells(_ request: ModelsV1.ForecastCellsRequest, context: CallContext) async throws -> ModelsV1.ForecastCellsResponse
             /// The server's event log, from a position onward. Services only.
             func tailDecisions(_ request: ModelsV1.TailDecisionsRequest, to responses: ResponseWriter<ModelsV1.TailDecisionsResponse>, context: CallContext) async throws
-            /// How many decisions and alerts are stored. Scope decisions:read.
+            /// How many decisions and alerts are stored. Scope models:read; not for banks.
             func getStatistics(_ request: ModelsV1.GetStatisticsRequest, context: CallContext) async throws -> ModelsV1.GetStatisticsResponse
         }
 
@@ -3522,13 +3522,13 @@ extension ModelsV1 {
                 try await channel.unary(Methods.score, request, options: options)
             }
 
-            /// Decisions already made. Scope decisions:read.
+            /// Decisions already made; for a bank, on its own transactions. Scope decisions:read.
             public func getDecisions(_ request: ModelsV1.GetDecisionsRequest, options: CallOptions = CallOptions()) async throws -> ModelsV1.GetDecisionsResponse {
                 try await channel.unary(Methods.getDecisions, request, options: options)
             }
 
             /// Makes a decision again from its stored features and model and says whether it is the same to the bit. Scope
-            /// decisions:read.
+            /// decisions:read. Another bank's is NOT_FOUND to a bank.
             public func replayDecision(_ request: ModelsV1.ReplayDecisionRequest, options: CallOptions = CallOptions()) async throws -> ModelsV1.ReplayDecisionResponse {
                 try await channel.unary(Methods.replayDecision, request, options: options)
             }
@@ -3587,7 +3587,7 @@ extension ModelsV1 {
                 try await channel.serverStreaming(Methods.tailDecisions, request, options: options, read)
             }
 
-            /// How many decisions and alerts are stored. Scope decisions:read.
+            /// How many decisions and alerts are stored. Scope models:read; not for banks.
             public func getStatistics(_ request: ModelsV1.GetStatisticsRequest, options: CallOptions = CallOptions()) async throws -> ModelsV1.GetStatisticsResponse {
                 try await channel.unary(Methods.getStatistics, request, options: options)
             }

@@ -19,8 +19,8 @@ enum Role: String, CaseIterable, Sendable {
         case .auditor: ["audit:read"]
         case .monitor: ["metrics:read"]
         case .administrator: [
-            "transactions:write", "complaints:write", "labels:write", "registry:write", "decisions:read", "models:write",
-            "models:read", "features:read", "alerts:read", "alerts:write", "tiles:read", "audit:read", "metrics:read", "privacy:write",
+            "transactions:write", "complaints:write", "labels:write", "registry:write", "jurisdictions:write", "decisions:read",
+            "models:write", "models:read", "features:read", "alerts:read", "alerts:write", "tiles:read", "audit:read", "metrics:read", "privacy:write",
         ]
         }
     }

@@ -13,6 +13,14 @@ enum IncomingRecord: Sendable, Hashable {
     enum Kind: String, Sendable, Hashable, CaseIterable {
         case label, complaint, terminal, customer, merchant, jurisdiction
         case contextSignal = "context_signal"
+
+        /// Whether one name means the same whoever sends it: readers know these records by their names alone.
+        var isShared: Bool {
+            switch self {
+            case .terminal, .merchant, .jurisdiction: true
+            case .label, .complaint, .customer, .contextSignal: false
+            }
+        }
     }
 
     var kind: Kind {
@@ -27,7 +35,7 @@ enum IncomingRecord: Sendable, Hashable {
         }
     }
 
-    /// What it goes by under its sender: sending that again is a duplicate or a correction.
+    /// What it goes by, under its sender unless its kind is shared: sending that again is a duplicate or a correction.
     var id: String {
         switch self {
         case .label(let label): "\(label.key.bankID)/\(label.key.transactionID)"

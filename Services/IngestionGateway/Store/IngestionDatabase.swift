@@ -10,8 +10,11 @@ protocol WritableTransaction: Sendable {
 
 struct RecordRow: Sendable {
     let kind: IncomingRecord.Kind
+    /// Empty for a kind that is shared.
     let senderID: String
     let recordID: String
+    /// Of a kind that is shared: the bank that sends it, nil for whoever may overrule banks.
+    let ownerBankID: String?
     let message: [UInt8]
     let logEntry: [UInt8]
 
@@ -46,6 +49,7 @@ struct IngestionDatabase: Sendable {
         Migration(name: "0006_further_owners", sql: String(decoding: PackageResources.V0006_further_owners_sql, as: UTF8.self)),
         Migration(name: "0007_erased_owners", sql: String(decoding: PackageResources.V0007_erased_owners_sql, as: UTF8.self)),
         Migration(name: "0008_identifiers_seen_at", sql: String(decoding: PackageResources.V0008_identifiers_seen_at_sql, as: UTF8.self)),
+        Migration(name: "0010_records_with_owners", sql: String(decoding: PackageResources.V0010_records_with_owners_sql, as: UTF8.self)),
     ]
 
     init(pool: PostgresPool) {
@@ -222,21 +226,25 @@ struct IngestionDatabase: Sendable {
 
     // MARK: Records of other kinds
 
-    /// Writes those that are new or say something else than before, in order, and returns their names. No name may come
-    /// twice.
-    func upsert(_ rows: [RecordRow], sealed: [SealedIdentifier]) async throws -> Set<RecordName> {
+    /// Writes those that are new or say something else than before, in order, and returns their names; and those that are left as they are
+    /// because they belong to another bank or to no bank. No name may come twice.
+    func upsert(
+        _ rows: [RecordRow], sealed: [SealedIdentifier]
+    ) async throws -> (written: Set<RecordName>, refused: Set<RecordName>) {
+        // Rows in the order of their names, so that two writers of the same ones do not wait for each other.
         let write: SQL = """
             WITH incoming AS (
                 SELECT * FROM unnest(
                     \(rows.map(\.kind.rawValue))::record_kind[], \(rows.map(\.senderID)), \(rows.map(\.recordID)),
-                    \(rows.map(\.message)), \(rows.map(\.logEntry))
-                ) WITH ORDINALITY AS row (kind, sender_id, record_id, message, log_entry, place)
+                    \(rows.map(\.ownerBankID)), \(rows.map(\.message)), \(rows.map(\.logEntry))
+                ) WITH ORDINALITY AS row (kind, sender_id, record_id, owner_bank_id, message, log_entry, place)
             ), written AS (
-                INSERT INTO records (kind, sender_id, record_id, message)
-                SELECT kind, sender_id, record_id, message FROM incoming ORDER BY place
+                INSERT INTO records (kind, sender_id, record_id, owner_bank_id, message)
+                SELECT kind, sender_id, record_id, owner_bank_id, message FROM incoming ORDER BY kind, sender_id, record_id
                 ON CONFLICT (kind, sender_id, record_id) DO UPDATE
                 SET message = excluded.message, received_at = excluded.received_at
                 WHERE records.message <> excluded.message
+                  AND (excluded.owner_bank_id IS NULL OR records.owner_bank_id = excluded.owner_bank_id)
                 RETURNING kind, sender_id, record_id
             ), logged AS (
                 INSERT INTO event_log (payload)
@@ -244,26 +252,54 @@ struct IngestionDatabase: Sendable {
             )
             SELECT kind::text, sender_id, record_id FROM written
             """
-        guard let written = try await pool.pipeline(PrivacyDatabase.keep(sealed, forGood: true) + [write]).last else { return [] }
-        return Set(
-            try written.decode(String.self, String.self, String.self).compactMap { kind, sender, record in
+        let owned = rows.filter { $0.ownerBankID != nil }
+        var results = try await pool.pipeline(
+            PrivacyDatabase.keep(sealed, forGood: true) + [write] + (owned.isEmpty ? [] : [Self.ownedByOthers(owned)]))
+        let refused = owned.isEmpty ? [] : try Self.names(results.removeLast())
+        return (try results.last.map(Self.names) ?? [], refused)
+    }
+
+    /// A statement of its own, after the one that writes, so that it sees who came first where two came at once.
+    private static func ownedByOthers(_ rows: [RecordRow]) -> SQL {
+        """
+        SELECT kind::text, sender_id, record_id FROM records JOIN unnest(
+            \(rows.map(\.kind.rawValue))::record_kind[], \(rows.map(\.senderID)), \(rows.map(\.recordID)), \(rows.map(\.ownerBankID))
+        ) AS incoming (kind, sender_id, record_id, bank_id) USING (kind, sender_id, record_id)
+        WHERE owner_bank_id IS DISTINCT FROM bank_id
+        """
+    }
+
+    private static func names(_ rows: PostgresRows) throws -> Set<RecordName> {
+        Set(
+            try rows.decode(String.self, String.self, String.self).compactMap { kind, sender, record in
                 IncomingRecord.Kind(rawValue: kind).map { RecordName(kind: $0, senderID: sender, recordID: record) }
             })
     }
 
-    /// How many transactions, and how many records of each kind.
+    /// How many transactions, and how many records of each kind, by whose they are.
     struct Counts: Sendable {
-        var transactions: Int64
-        var records: [IncomingRecord.Kind: Int64]
+        fileprivate var transactions: [String: Int64] = [:]
+        fileprivate var records: [String: [IncomingRecord.Kind: Int64]] = [:]
+
+        /// - Parameter bankID: nil for all.
+        func transactions(of bankID: String?) -> Int64 {
+            bankID.map { transactions[$0] ?? 0 } ?? transactions.values.reduce(0, +)
+        }
+
+        func records(of bankID: String?) -> [IncomingRecord.Kind: Int64] {
+            bankID.map { records[$0] ?? [:] } ?? records.values.reduce(into: [:]) { $0.merge($1, uniquingKeysWith: +) }
+        }
     }
 
     func counts() async throws -> Counts {
-        let transactions = try await pool.query("SELECT count(bank_id) FROM event_log").first?.decode(Int64.self) ?? 0
-        let rows = try await pool.query("SELECT kind::text, count(*) FROM records GROUP BY kind")
-        var records: [IncomingRecord.Kind: Int64] = [:]
-        for (kind, count) in try rows.decode(String.self, Int64.self) {
-            if let kind = IncomingRecord.Kind(rawValue: kind) { records[kind] = count }
+        var counts = Counts()
+        let transactions = try await pool.query("SELECT bank_id, count(*) FROM event_log WHERE bank_id IS NOT NULL GROUP BY bank_id")
+        for (bank, count) in try transactions.decode(String.self, Int64.self) { counts.transactions[bank] = count }
+        let records = try await pool.query(
+            "SELECT kind::text, coalesce(owner_bank_id, sender_id) AS owner, count(*) FROM records GROUP BY kind, owner")
+        for (kind, owner, count) in try records.decode(String.self, String.self, Int64.self) {
+            if let kind = IncomingRecord.Kind(rawValue: kind) { counts.records[owner, default: [:]][kind] = count }
         }
-        return Counts(transactions: transactions, records: records)
+        return counts
     }
 }

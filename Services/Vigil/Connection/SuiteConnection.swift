@@ -9,6 +9,8 @@ struct SuiteConnection: Sendable {
     enum Identity: String, CaseIterable, Sendable {
         case bank
         case agency
+        /// By certificate, without a token.
+        case `operator`
     }
 
     struct Problem: Error, CustomStringConvertible {
@@ -31,15 +33,19 @@ struct SuiteConnection: Sendable {
         return configuration
     }
 
-    func client(_ identity: Identity) -> SuiteDescription.Client {
-        switch identity {
-        case .bank: suite.bank
-        case .agency: suite.agency
-        }
+    func channelConfiguration(_ service: String, as identity: Identity) throws -> ChannelConfiguration {
+        identity == .operator ? try operatorConfiguration(service) : try channelConfiguration(service)
     }
 
-    func tokens(for identity: Identity) throws -> TokenSource {
-        TokenSource(client: client(identity), gateway: try channelConfiguration("auth-gateway"))
+    /// Nil for who comes without.
+    func tokens(for identity: Identity) throws -> TokenSource? {
+        let client: SuiteDescription.Client
+        switch identity {
+        case .bank: client = suite.bank
+        case .agency: client = suite.agency
+        case .operator: return nil
+        }
+        return TokenSource(client: client, gateway: try channelConfiguration("auth-gateway"))
     }
 
     /// Says nothing: what a channel would log, the commands report in their own words.

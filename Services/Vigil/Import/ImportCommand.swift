@@ -34,8 +34,8 @@ struct ImportCommand: AsyncParsableCommand {
             Shipped mappings: \(Mapping.shippedNames.joined(separator: ", ")).
 
             A row is done when the gateway has answered that it is durable. A bad row goes to the rejects file with its id, field, value \
-            and reason, and the rest goes on. If the gateway goes away, the import waits for it. If the import itself is interrupted, run \
-            the same command again: it goes on where it stopped. Nothing is stored twice.
+            (masked where it may name a person) and reason, and the rest goes on. If the gateway goes away, the import waits for it. \
+            If the import itself is interrupted, run the same command again: it goes on where it stopped. Nothing is stored twice.
 
             Exit status: 0 all rows are in, 3 some were rejected or a proposed mapping lacks a required field, 1 the import failed, 130 it was interrupted.
             """)
@@ -70,7 +70,12 @@ struct ImportCommand: AsyncParsableCommand {
     @Flag(help: "Begin at the first row, also where an interrupted import could go on.")
     var restart = false
 
-    @Option(help: ArgumentHelp("As whom to send: bank or agency; complaints go as the agency unless given.", valueName: "identity"))
+    @Option(
+        help: ArgumentHelp(
+            """
+            As whom to send: bank, agency or operator; complaints go as the agency and jurisdictions as the operator unless given. The \
+            operator may also change terminals and merchants that a bank has registered.
+            """, valueName: "identity"))
     var `as`: SuiteConnection.Identity?
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Rows on their way at once, at most.", valueName: "rows"))
@@ -149,7 +154,14 @@ struct ImportCommand: AsyncParsableCommand {
         return URL(string: file)
     }
 
-    private var identity: SuiteConnection.Identity { self.as ?? (kind == .complaints ? .agency : .bank) }
+    private var identity: SuiteConnection.Identity {
+        if let identity = self.as { return identity }
+        return switch kind {
+        case .complaints: .agency
+        case .jurisdictions: .operator
+        case .transactions, .labels, .terminals, .customers, .merchants, .context: .bank
+        }
+    }
 
     /// Until it is interrupted. What goes wrong is told, and the next time may do better, unless the command itself is wrong.
     private func repeatedly(_ mapping: Mapping, every: ImportSourceOptions.Interval) async throws {
@@ -228,7 +240,7 @@ struct ImportCommand: AsyncParsableCommand {
         _ file: String, _ mapping: Mapping, _ started: ContinuousClock.Instant, label: String? = nil
     ) async throws -> ImportResult {
         let suite = dryRun ? nil : try connection.connection()
-        let channel = try suite?.channelConfiguration(Importer.gateway)
+        let channel = try suite?.channelConfiguration(Importer.gateway, as: identity)
         var files = ImportFiles.place(
             file: label == nil ? file : "-", kind: kind, rejects: rejects ?? label.map { "./\(Self.fileName($0)).\(kind.rawValue).rejects.csv" })
         if let channel, label == nil { files.source = .init(kind: kind, file: file, mapping: mapping, gateway: channel.target) }
@@ -238,8 +250,8 @@ struct ImportCommand: AsyncParsableCommand {
         if dryRun, rejects == nil { files.rejects += ".dry-run.csv" }
         let bankID = suite?.suite.bank.bankID ?? suite?.suite.bank.subject ?? "bank"
         let session = try ImportSession(
-            file: file, mapping: mapping, options: ReadOptions(bankID: bankID), limit: limit, files: files, maxInFlight: inFlight,
-            resume: !restart)
+            file: file, mapping: mapping, options: ReadOptions(bankID: bankID),
+            namesBank: mapping.maps("bank_id") || identity == .operator, limit: limit, files: files, maxInFlight: inFlight, resume: !restart)
         if session.rowsBefore > 0 {
             session.note("going on after row \(ImportProgress.grouped(session.rowsBefore)); --restart begins anew")
         }

@@ -6,7 +6,7 @@ import Records
 /// A row on its way to the gateway.
 struct ImportMessage: Sendable {
     let row: DatasetRecord
-    /// Whether the mapping says which bank a row belongs to. If not, the gateway takes the caller's.
+    /// Whether the row says which bank it belongs to. If not, the gateway takes the caller's.
     let namesBank: Bool
 
     /// Nil for records of other kinds.

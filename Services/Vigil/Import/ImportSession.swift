@@ -47,9 +47,11 @@ final class ImportSession: Sendable {
 
     /// Opens the file, at the place where an interrupted run stopped.
     ///
-    /// - Parameter resume: begin where the checkpoint says, if there is one for the same file, mapping and gateway.
+    /// - Parameters:
+    ///   - namesBank: whether each row says whose it is; if not, it is the caller's.
+    ///   - resume: begin where the checkpoint says, if there is one for the same file, mapping and gateway.
     init(
-        file: String, mapping: Mapping, options: ReadOptions, limit: Int?, files: Files, maxInFlight: Int, resume: Bool
+        file: String, mapping: Mapping, options: ReadOptions, namesBank: Bool, limit: Int?, files: Files, maxInFlight: Int, resume: Bool
     ) throws {
         let reader = try DatasetReader(file: file, mapping: mapping, options: options)
         lock = try ImportLock(path: files.rejects)
@@ -64,7 +66,7 @@ final class ImportSession: Sendable {
         rowsBefore = counts.rows
         state = Mutex(
             State(
-                reader: reader, limit: limit ?? .max, reservedRows: 2 * maxInFlight, mapping: mapping, namesBank: mapping.maps("bank_id"),
+                reader: reader, limit: limit ?? .max, reservedRows: 2 * maxInFlight, mapping: mapping, namesBank: namesBank,
                 files: files, rejects: rejects,
                 ledger: ImportLedger(maxInFlight: maxInFlight, counts: counts, sentBefore: checkpoint?.lastSentRow ?? 0),
                 progress: ImportProgress(rowsBefore: counts.rows)))

@@ -24,7 +24,8 @@ struct Importer {
     let session: ImportSession
     let kind: RecordKind
     let channel: ChannelConfiguration
-    let tokens: TokenSource
+    /// Nil where the channel's certificate says who sends.
+    let tokens: TokenSource?
     /// How long the gateway may be gone before the import fails.
     let patience: Duration
 
@@ -41,7 +42,7 @@ struct Importer {
                 if session.isStopping { return .interrupted }
                 let problem: RPCError
                 do {
-                    let options = CallOptions(metadata: try await tokens.metadata())
+                    let options = CallOptions(metadata: try await tokens?.metadata() ?? [:])
                     try await stream(client, options)
                     if session.isDone || session.isStopping { continue }
                     problem = RPCError(.unavailable, "the gateway ended the stream")
@@ -54,7 +55,7 @@ struct Importer {
                 }
                 if session.isDone || session.isStopping { continue }
                 if problem.code == .unauthenticated, !isTokenFresh {
-                    await tokens.forget()
+                    await tokens?.forget()
                     isTokenFresh = true
                     continue
                 }

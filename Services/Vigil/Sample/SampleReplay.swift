@@ -6,7 +6,7 @@ import Simulation
 import StandardContracts
 
 /// Sends the sample world to the running suite as those would who have the records: the bank its registry, payments and
-/// labels, the police its complaints, each with a token of its own. Sending again changes nothing.
+/// labels, the police its complaints, each with a token of its own; the operator the districts. Sending again changes nothing.
 struct SampleReplay {
     let connection: SuiteConnection
     let sample: SampleWorld
@@ -14,8 +14,12 @@ struct SampleReplay {
     private static let timeout = Duration.seconds(300)
 
     func run() async throws {
-        let bank = try await connection.tokens(for: .bank).metadata()
-        let agency = try await connection.tokens(for: .agency).metadata()
+        try await withChannel(connection.operatorConfiguration("ingestion-gateway"), logger: SuiteConnection.quiet) { channel in
+            let districts = sample.world.jurisdictions.map { IngestionV1.ImportRecordsRequest.Record.jurisdiction(.init($0)) }
+            try await importRecords(districts, IngestionV1.IngestionService.Client(channel), as: [:])
+        }
+        let bank = try await connection.tokens(for: .bank)?.metadata() ?? [:]
+        let agency = try await connection.tokens(for: .agency)?.metadata() ?? [:]
         try await withChannel(connection.channelConfiguration("ingestion-gateway"), logger: SuiteConnection.quiet) { channel in
             let client = IngestionV1.IngestionService.Client(channel)
             try await importRecords(registry, client, as: bank)
@@ -29,8 +33,8 @@ struct SampleReplay {
 
     private var registry: [IngestionV1.ImportRecordsRequest.Record] {
         let world = sample.world
-        return world.jurisdictions.map { .jurisdiction(.init($0)) } + world.terminals.map { .terminal(.init($0)) }
-            + world.customers.map { .customer(.init($0)) } + world.contextSignals.map { .contextSignal(.init($0)) }
+        return world.terminals.map { .terminal(.init($0)) } + world.customers.map { .customer(.init($0)) }
+            + world.contextSignals.map { .contextSignal(.init($0)) }
     }
 
     // MARK: Streams

@@ -65,7 +65,8 @@ struct ImporterTests {
         var files = ImportFiles.place(file: file, kind: mapping.kind, rejects: nil)
         files.source = .init(kind: mapping.kind, file: file, mapping: mapping, gateway: gateway)
         return try ImportSession(
-            file: file, mapping: mapping, options: ReadOptions(), limit: limit, files: files, maxInFlight: maxInFlight, resume: true)
+            file: file, mapping: mapping, options: ReadOptions(), namesBank: mapping.maps("bank_id"), limit: limit, files: files,
+            maxInFlight: maxInFlight, resume: true)
     }
 
     private func importer(_ session: ImportSession, _ channel: ChannelConfiguration, kind: RecordKind = .transactions) -> Importer {
