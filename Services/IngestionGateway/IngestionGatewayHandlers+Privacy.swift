@@ -19,7 +19,9 @@ extension IngestionGatewayHandlers {
         try Self.require(("reason", request.reason))
         let token = try tokenToErase(request, of: sender)
         let erasure = try await answeringStoreErrors {
-            try await privacy.erase(token: token, actor: sender.subject, reason: request.reason)
+            try await privacy.erase(
+                token: token, actor: sender.subject, bankID: sender.bankID ?? (request.bankID.isEmpty ? nil : request.bankID),
+                reason: request.reason)
         }
         return .init(erased: erasure.erased, shared: erasure.shared)
     }
@@ -48,13 +50,21 @@ extension IngestionGatewayHandlers {
         try Self.require(("token", request.token), ("reason", request.reason))
         do {
             let identifier = try await answeringStoreErrors {
-                try await privacy.reveal(token: request.token, actor: sender.subject, reason: request.reason, open: keeper.open)
+                try await privacy.reveal(
+                    token: request.token, actor: sender.subject, bankID: sender.bankID, reason: request.reason,
+                    isOwn: { isCustomer($0, of: sender) }, open: keeper.open)
             }
             guard let identifier else { throw RPCError(.notFound, "nothing is kept behind this token") }
             return .init(kind: identifier.kind.rawValue, identifier: identifier.value)
         } catch is Vault.Problem {
             throw RPCError(.failedPrecondition, "the key that the identifier was sealed with is not here")
         }
+    }
+
+    /// A customer's token is made of the bank and of the bank's name for the customer: whose it is shows when it is made again.
+    private func isCustomer(_ sealed: SealedIdentifier, of sender: Sender) -> Bool {
+        guard let bankID = sender.bankID, sealed.kind == .customer, let customer = try? keeper.open(sealed) else { return false }
+        return tokeniser.customerToken(bankID: bankID, customerID: customer.value) == sealed.token
     }
 
     func applyRetention(
@@ -77,7 +87,8 @@ extension IngestionGatewayHandlers {
         _ request: IngestionV1.ListPrivacyRecordsRequest, context: CallContext
     ) async throws -> IngestionV1.ListPrivacyRecordsResponse {
         let limit = request.limit == 0 ? 100 : min(Int(request.limit), Self.maxPrivacyRecords)
-        let records = try await answeringStoreErrors { try await privacy.records(limit: limit) }
+        let sender = try Sender(context)
+        let records = try await answeringStoreErrors { try await privacy.records(ofBank: sender.bankID, limit: limit) }
         return .init(
             records: records.map {
                 IngestionV1.PrivacyRecord(

@@ -59,11 +59,12 @@ extension ModelServerHandlers {
         )
     }
 
-    /// The complaint that is asked about, if the caller may know of it: one's own, or one in one's jurisdictions.
+    /// The complaint that is asked about, if the caller may know of it: one's own or, for who is no bank, one in one's jurisdictions.
     private func complaint(
         _ request: ModelsV1.PredictCashOutRequest, _ principal: Principal?, _ areas: [Geo.Polygon]?
     ) async throws -> Complaint {
-        let caller = principal?.subject ?? ""
+        let caller = principal?.bankID ?? principal?.subject ?? ""
+        let isBank = principal?.isOfOneBank ?? true
         do {
             switch request.subject {
             case .complaint(let message):
@@ -77,7 +78,7 @@ extension ModelServerHandlers {
                     .map { try Payload.decode(RecordsV1.Complaint.self, $0) }
                     .map { try Complaint($0, reporter: .init(kind: .agency, id: reporter)) }
                 // Who may not know of it is told the same as when there is none.
-                guard let found, reporter == caller || Self.contains(areas, found.location) else {
+                guard let found, reporter == caller || !isBank && Self.contains(areas, found.location) else {
                     throw RPCError(.notFound, "there is no complaint \(key.complaintID) of \(reporter)")
                 }
                 return found

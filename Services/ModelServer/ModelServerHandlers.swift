@@ -47,17 +47,17 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
 
     func getDecisions(_ request: ModelsV1.GetDecisionsRequest, context: CallContext) async throws -> ModelsV1.GetDecisionsResponse {
         try Self.check(count: request.keys.count, "keys")
-        let names = request.keys.map { DecisionName(of: TransactionKey($0)).bytes }
+        let names = request.keys.map { TransactionKey($0) }.filter { Self.maySee($0, context) }.map { DecisionName(of: $0).bytes }
         let found = try await writer.decisions(named: names, isBrief: request.brief)
         return ModelsV1.GetDecisionsResponse(decisions: names.compactMap { found[$0] })
     }
 
     func replayDecision(_ request: ModelsV1.ReplayDecisionRequest, context: CallContext) async throws -> ModelsV1.ReplayDecisionResponse {
+        let missing = RPCError(.notFound, "there is no decision \(request.decisionID)")
         guard let name = DecisionName(text: request.decisionID), let record = try await database.decisions(named: [name.bytes]).first
-        else {
-            throw RPCError(.notFound, "there is no decision \(request.decisionID)")
-        }
+        else { throw missing }
         let stored = try RecordsV1.Decision(logEntry: record.logEntry)
+        guard Self.maySee(TransactionKey(stored.key ?? .init()), context) else { throw missing }
         let observation = try FeaturesV1.Observation(encoded: record.observation)
         guard let scorer = try await champion.scorer(ofModel: record.modelVersion) else {
             throw RPCError(.dataLoss, "model \(record.modelVersion) is not in the registry any more")
@@ -99,6 +99,11 @@ struct ModelServerHandlers: ModelsV1.ModelService.Handlers {
     func getStatistics(_ request: ModelsV1.GetStatisticsRequest, context: CallContext) async throws -> ModelsV1.GetStatisticsResponse {
         let (decisions, alerts) = try await database.statistics()
         return ModelsV1.GetStatisticsResponse(decisions: decisions, alerts: alerts, championVersion: champion.scorer?.version ?? "")
+    }
+
+    /// A bank is told of its own transactions; others' are as if they were not there.
+    private static func maySee(_ key: TransactionKey, _ context: CallContext) -> Bool {
+        context.serviceContext.principal?.maySee(bank: key.bankID) ?? false
     }
 
     private static func check(count: Int, _ field: String) throws {

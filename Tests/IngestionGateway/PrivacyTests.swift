@@ -1,6 +1,7 @@
 import Contracts
 import Crypto
 import Foundation
+import Identity
 import Postgres
 import RPC
 import RecordCoding
@@ -183,7 +184,9 @@ import Testing
                     let tokens = try #require(KeyedTokens(hexadecimal: String(repeating: "0123456789abcdef", count: 4)))
                     let request = IngestionV1.RevealIdentifierRequest(token: tokens.token(kind, "", identifier), reason: "test")
                     do {
-                        return try await client.revealIdentifier(request, options: options).identifier == identifier
+                        return try await path.gateway.withChannel(as: .peer(ServiceName.operator)) { channel in
+                            try await IngestionV1.IngestionService.Client(channel).revealIdentifier(request).identifier == identifier
+                        }
                     } catch let error as RPCError where error.code == .notFound {
                         return false
                     }
@@ -223,6 +226,68 @@ import Testing
                     try await client.eraseIdentifiers(.init(customerID: "C", reason: "x"), options: options)
                 }
                 #expect(error?.code == .permissionDenied)
+            }
+        }
+    }
+
+    @Test func aBankRevealsItsOwnCustomersAndIsToldOfItsOwnRecordsAlone() async throws {
+        try await ScoringPath.run(["VIGIL_INGESTION_DECISION_TIMEOUT_SECONDS": "0"]) { path in
+            for (bank, customer) in [("bank-a", "Asha"), ("bank-b", "Ravi")] {
+                try await path.asBank(bank) { client, options in
+                    var payment = payment("t-1", customer: customer)
+                    (payment.cardID, payment.deviceID, payment.counterpartyAccountID) = ("", "shared", "ACC-P")
+                    _ = try await client.submitTransaction(.init(transaction: payment), options: options)
+                }
+            }
+            let tokens = try #require(KeyedTokens(hexadecimal: String(repeating: "0123456789abcdef", count: 4))).tokeniser
+            let asha = tokens.customerToken(bankID: "bank-a", customerID: "Asha")
+            func reveal(_ token: String, as bank: String) async throws -> String? {
+                try await path.asBank(bank) { client, options in
+                    do {
+                        return try await client.revealIdentifier(.init(token: token, reason: "case 7"), options: options).identifier
+                    } catch let error as RPCError where error.code == .notFound {
+                        #expect(error.message == "nothing is kept behind this token")
+                        return nil
+                    }
+                }
+            }
+            let shared = tokens.token(of: "shared", .device, bankID: "")
+            for (token, raw, banks) in [
+                (asha, "Asha", ["bank-a"]), (tokens.token(of: "AC-Asha", .account, bankID: ""), "AC-Asha", ["bank-a"]),
+                (shared, "shared", ["bank-a", "bank-b"]), (tokens.token(of: "ACC-P", .account, bankID: ""), "ACC-P", []),
+            ] {
+                for bank in ["bank-a", "bank-b"] {
+                    #expect(try await reveal(token, as: bank) == (banks.contains(bank) ? raw : nil), "\(raw) to \(bank)")
+                }
+            }
+            // Another bank's customer goes, and what was both banks' stays the other's.
+            try await path.asBank("bank-b") { client, options in
+                _ = try await client.eraseIdentifiers(.init(customerID: "Ravi", reason: "asked for it"), options: options)
+            }
+            #expect(try await reveal(shared, as: "bank-a") == "shared")
+            #expect(try await reveal(shared, as: "bank-b") == nil)
+            try await path.asBank("bank-b") { client, options in
+                let records = try await client.listPrivacyRecords(.init(), options: options).records
+                #expect(records.map(\.action) == ["reveal", "erasure", "reveal", "reveal", "reveal", "reveal"])
+                #expect(records.map(\.count) == [0, 2, 0, 1, 0, 0] && records.allSatisfy { $0.actor == "bank-b" })
+                for isDry in [true, false] {
+                    let retention = await #expect(throws: RPCError.self) {
+                        try await client.applyRetention(.init(keepDays: 62, dryRun: isDry), options: options)
+                    }
+                    #expect(retention?.code == .permissionDenied && retention?.message.contains("all banks") == true)
+                }
+            }
+            try await path.gateway.withChannel(as: .peer(ServiceName.operator)) { channel in
+                let client = IngestionV1.IngestionService.Client(channel)
+                #expect(try await client.revealIdentifier(.init(token: asha, reason: "order")).identifier == "Asha")
+                _ = try await client.eraseIdentifiers(.init(customerID: "Asha", bankID: "bank-a", reason: "order"))
+                #expect(try await client.listPrivacyRecords(.init()).records.count == 13)
+                _ = try await client.applyRetention(.init(keepDays: 62, dryRun: true))
+            }
+            try await path.asBank("bank-a") { client, options in
+                let records = try await client.listPrivacyRecords(.init(), options: options).records
+                #expect(records.first?.actor == ServiceName.operator && records.first?.action == "erasure", "what is done to its customers")
+                #expect(records.count == 6 && records.dropFirst().allSatisfy { $0.actor == "bank-a" })
             }
         }
     }

@@ -58,6 +58,33 @@ import Testing
         }
     }
 
+    @Test func aBankIsToldOfItsOwnDecisionsAlone() async throws {
+        try await Self.withChampion { service, client in
+            let decisions = try await client.score(.init(observations: observations(0..<3) { _ in 1 })).decisions
+            let keys = decisions.compactMap(\.key)
+            try await service.withChannel { channel in
+                let client = ModelsV1.ModelService.Client(channel)
+                func options(_ bank: String?, _ kind: Principal.Kind = .bank) async throws -> CallOptions {
+                    TestService.options(
+                        try await TestTokens.token(bank ?? "nobody", kind: kind, scopes: [Scope.readDecisions, Scope.readModels], bankID: bank))
+                }
+                for own in [try await options("bank"), try await options("bank", .user), try await options(nil, .agency)] {
+                    #expect(try await client.getDecisions(.init(keys: keys), options: own).decisions.count == 3)
+                    #expect(try await client.replayDecision(.init(decisionID: decisions[0].decisionID), options: own).identical)
+                }
+                for other in [try await options("bank-b"), try await options("bank-b", .user), try await options(nil)] {
+                    #expect(try await client.getDecisions(.init(keys: keys), options: other).decisions.isEmpty)
+                    let known = await #expect(throws: RPCError.self) {
+                        try await client.replayDecision(.init(decisionID: decisions[0].decisionID), options: other)
+                    }
+                    #expect(known?.code == .notFound && known?.message == "there is no decision \(decisions[0].decisionID)")
+                    let totals = await #expect(throws: RPCError.self) { try await client.getStatistics(.init(), options: other) }
+                    #expect(totals?.code == .permissionDenied)
+                }
+            }
+        }
+    }
+
     /// Of few by a statement, of many by COPY.
     @Test(arguments: [3, 60]) func aTransactionKeepsItsFirstDecision(_ count: Int) async throws {
         try await Self.withChampion { _, client in

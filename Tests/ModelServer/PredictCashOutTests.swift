@@ -118,6 +118,16 @@ import Testing
         }
     }
 
+    @Test func aBankAsksAboutItsOwnComplaintsAlone() async throws {
+        try await withServer { service in
+            let bank = try await TestTokens.token("bank", kind: .bank, scopes: [Scope.readModels], bankID: "bank")
+            let others = await #expect(throws: RPCError.self) { try await ask(service, Self.submitted, as: bank) }
+            #expect(others?.code == .notFound)
+            let clerk = try await TestTokens.token("clerk", scopes: [Scope.readModels], bankID: "police")
+            #expect(try await !ask(service, Self.submitted, as: clerk).atms.isEmpty)
+        }
+    }
+
     @Test func whoMayNotAskIsRefusedAndLimitsAreNamed() async throws {
         try await withServer { service in
             let bank = try await TestTokens.token("bank", kind: .bank, scopes: [Scope.readDecisions])

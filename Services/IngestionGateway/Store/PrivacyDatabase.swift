@@ -112,7 +112,9 @@ struct PrivacyDatabase: Sendable {
     }
 
     /// Erases for good what is kept behind a token and, where that is a customer's, what was seen with this customer and is no other's.
-    func erase(token: String, actor: String, reason: String) async throws -> Erasure {
+    ///
+    /// - Parameter bankID: whose customer it is, for the record; nil where that is not said.
+    func erase(token: String, actor: String, bankID: String? = nil, reason: String) async throws -> Erasure {
         try await pool.withTransaction { transaction in
             // Whoever is writing identifiers right now ends first; whoever comes later sees what is erased.
             try await transaction.execute("LOCK TABLE identifiers IN SHARE ROW EXCLUSIVE MODE")
@@ -147,31 +149,52 @@ struct PrivacyDatabase: Sendable {
                     """)
             }
             let erasure = Erasure(erased: Int64(gone.count), shared: Int64(shared.count))
-            try await transaction.execute(Self.record(.erasure, actor: actor, subject: token, reason: reason, count: erasure.erased))
+            try await transaction.execute(
+                Self.record(.erasure, actor: actor, bankID: bankID, subject: token, reason: reason, count: erasure.erased))
             return erasure
         }
     }
 
     /// What is kept behind a token, opened, with a record of who asked; nil where nothing is kept.
     ///
+    /// - Parameters:
+    ///   - bankID: the bank that asks; nil for who may see all.
+    ///   - isOwn: whether a customer is the bank's. Others' customers, and what is no own customer's, are as if nothing were kept.
     /// - Throws: what `open` throws, once it is recorded that nothing was revealed.
     func reveal<Opened>(
-        token: String, actor: String, reason: String, open: (SealedIdentifier) throws -> Opened
+        token: String, actor: String, bankID: String?, reason: String, isOwn: (SealedIdentifier) -> Bool,
+        open: (SealedIdentifier) throws -> Opened
     ) async throws -> Opened? {
         let revealed: Result<Opened, any Error>? = try await pool.withTransaction { transaction in
-            let rows = try await transaction.query("SELECT kind, owner, key_id, sealed FROM identifiers WHERE token = \(token)")
-            let found = try rows.first?.decode(String.self, String?.self, String.self, [UInt8].self)
-            let sealed = found.flatMap { kind, owner, keyID, sealed in
-                IdentifierKind(rawValue: kind).map {
-                    SealedIdentifier(token: token, kind: $0, owner: owner, keyID: keyID, sealed: sealed)
-                }
+            let found = try Self.sealed(
+                try await transaction.query("SELECT token, kind, owner, key_id, sealed FROM identifiers WHERE token = \(token)")).first
+            var isShown = found != nil
+            if bankID != nil, let found {
+                let customers = found.kind == .customer ? [found] : try Self.sealed(try await transaction.query(Self.owners(of: token)))
+                isShown = customers.contains(where: isOwn)
             }
-            let opened = sealed.map { sealed in Result { try open(sealed) } }
+            let opened = isShown ? found.map { sealed in Result { try open(sealed) } } : nil
             let count: Int64 = if case .success = opened { 1 } else { 0 }
-            try await transaction.execute(Self.record(.reveal, actor: actor, subject: token, reason: reason, count: count))
+            try await transaction.execute(
+                Self.record(.reveal, actor: actor, bankID: bankID, subject: token, reason: reason, count: count))
             return opened
         }
         return try revealed?.get()
+    }
+
+    /// The customers that an identifier was seen with.
+    private static func owners(of token: String) -> SQL {
+        """
+        SELECT token, kind, owner, key_id, sealed FROM identifiers
+        WHERE token IN (
+            SELECT owner FROM identifiers WHERE token = \(token) UNION ALL SELECT owner FROM further_owners WHERE token = \(token))
+        """
+    }
+
+    private static func sealed(_ rows: PostgresRows) throws -> [SealedIdentifier] {
+        try rows.decode(String.self, String.self, String?.self, String.self, [UInt8].self).compactMap { token, kind, owner, key, sealed in
+            IdentifierKind(rawValue: kind).map { SealedIdentifier(token: token, kind: $0, owner: owner, keyID: key, sealed: sealed) }
+        }
     }
 
     /// The keys that identifiers are sealed with, each found by one look into their index.
@@ -199,10 +222,7 @@ struct PrivacyDatabase: Sendable {
     }
 
     private func sealed(_ condition: SQL) async throws -> [SealedIdentifier] {
-        let rows = try await pool.query("SELECT token, kind, owner, key_id, sealed FROM identifiers WHERE \(condition)")
-        return try rows.decode(String.self, String.self, String?.self, String.self, [UInt8].self).compactMap { token, kind, owner, key, sealed in
-            IdentifierKind(rawValue: kind).map { SealedIdentifier(token: token, kind: $0, owner: owner, keyID: key, sealed: sealed) }
-        }
+        try Self.sealed(try await pool.query("SELECT token, kind, owner, key_id, sealed FROM identifiers WHERE \(condition)"))
     }
 
     /// Puts newly sealed identifiers in the place of the old ones; what was erased meanwhile stays erased.
@@ -303,18 +323,23 @@ struct PrivacyDatabase: Sendable {
     }
 
     private static func record(
-        _ action: Action, actor: String, subject: String, reason: String, count: Int64
+        _ action: Action, actor: String, bankID: String? = nil, subject: String, reason: String, count: Int64
     ) -> SQL {
         """
-        INSERT INTO privacy_records (action, actor, subject, reason, count)
-        VALUES (\(action.rawValue), \(actor), \(subject), \(reason), \(count))
+        INSERT INTO privacy_records (action, actor, bank_id, subject, reason, count)
+        VALUES (\(action.rawValue), \(actor), \(bankID), \(subject), \(reason), \(count))
         """
     }
 
     /// Newest first.
-    func records(limit: Int) async throws -> [PrivacyRecord] {
+    ///
+    /// - Parameter bankID: only what this bank did, or was done to its customers; nil for all.
+    func records(ofBank bankID: String? = nil, limit: Int) async throws -> [PrivacyRecord] {
         let rows = try await pool.query(
-            "SELECT at, action, actor, subject, reason, count FROM privacy_records ORDER BY id DESC LIMIT \(limit)")
+            """
+            SELECT at, action, actor, subject, reason, count FROM privacy_records
+            WHERE \(bankID)::text IS NULL OR bank_id = \(bankID) ORDER BY id DESC LIMIT \(limit)
+            """)
         return try rows.decode(PostgresTimestamp.self, String.self, String.self, String.self, String.self, Int64.self).map {
             PrivacyRecord(
                 at: Timestamp(microseconds: $0.microsecondsSince1970), action: $1, actor: $2, subject: $3, reason: $4, count: $5)
