@@ -30,7 +30,7 @@ import Testing
 
     private func keep(_ token: String, under vault: Vault, in pool: PostgresPool) async throws {
         let sealed = try vault.seal(RawIdentifier(kind: .card, token: token, value: "of \(token)", owner: nil))
-        if let keep = PrivacyDatabase.keep([sealed]) { try await pool.execute(keep) }
+        _ = try await pool.pipeline(PrivacyDatabase.keep([sealed]))
     }
 
     @Test func piecesOfAFileOnItsWayAreSealedWithTheActiveKeyAnew() async throws {
@@ -86,7 +86,8 @@ import Testing
             try await keep("t1", under: vault("k1"), in: pool)
             for key in ["k2", "k1"] {
                 let keeper = IdentifierKeeper(vault: try vault(key))
-                let revealed = try? await database.reveal(token: "t1", actor: "officer", reason: "order 7", open: keeper.open)
+                let revealed = try? await database.reveal(
+                    token: "t1", actor: "officer", bankID: nil, reason: "order 7", isOwn: { _ in false }, open: keeper.open)
                 #expect(revealed?.value == (key == "k1" ? "of t1" : nil))
             }
             #expect(try await database.records(limit: 10).map(\.count) == [1, 0], "newest first")

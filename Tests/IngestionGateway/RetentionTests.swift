@@ -142,7 +142,7 @@ import Testing
                 }
                 try await withPostgresPool(configuration, logger: testLogger) { pool in
                     let kept = Kept(pool: pool)
-                    let stored = try await IngestionDatabase(pool: pool).counts().transactions
+                    let stored = try await IngestionDatabase(pool: pool).counts().transactions(of: nil)
                     #expect(stored == 1)
                     #expect(try await kept.dropped() == 0)
                     #expect(try await kept.tokens() == ["account"])
