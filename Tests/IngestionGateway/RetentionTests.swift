@@ -210,7 +210,7 @@ import Testing
                 reporter: .init(kind: .bank, id: "b"), complaintID: "c-1", crimeType: "x", occurredAt: .now(), reportedAt: .now(),
                 suspectAccountIDs: [suspect])
             for record in [IncomingRecord.complaint(complaint), .customer(Customer(customerID: customer))] {
-                let row = RecordRow(StorableRecord(record: record, senderID: "b", identifiers: []))
+                let row = RecordRow(StorableRecord(record: record, senderID: "b", bankID: nil, identifiers: []))
                 try await pool.execute(
                     """
                     INSERT INTO records (kind, sender_id, record_id, message)
