@@ -2,6 +2,7 @@ public import Contracts
 public import EventLog
 public import RPC
 import Records
+public import StandardContracts
 
 extension EventLogV1.LogPosition {
     public init(_ position: LogPosition) {
@@ -70,5 +71,17 @@ extension [LogRun] {
                 throw error.rpcError(within: field)
             }
         }
+    }
+}
+
+extension RunFollower.Entry {
+    /// - Parameter recordedAt: by the database's clock; the age is what it is by ours.
+    public init(
+        position: EventLogV1.LogPosition?, recordedAt: GoogleProtobuf.Timestamp?, event: Event?, run: EventLogV1.LogRun?
+    ) throws(InvalidRecord) {
+        let written = recordedAt.flatMap { Timestamp($0) } ?? .epoch
+        self.init(
+            position: LogPosition(position), age: .microseconds((Timestamp.now() - written).microseconds), event: event,
+            run: try run.map(LogRun.init))
     }
 }

@@ -21,32 +21,55 @@ import Testing
         try await withFollower(of: log) { follower in
             follower.writer.brought.insert([brought])
             let expected = log.positions.filter { $0 > LogPosition(transactionID: 1, sequence: 20) || $0.sequence <= 10 }.map(log.id)
-            let deadline = ContinuousClock.now + .seconds(60)
-            while try await observed(follower.database).count < expected.count, .now < deadline { await Task.yield() }
-            #expect(try await observed(follower.database) == expected)
+            try await expect(expected, in: follower.database)
             #expect(log.reads.withLock { $0 } == 3, "2,500 events are three batches")
         }
     }
 
+    @Test("So is what a replica is behind by, whose ring's calls had their time")
+    func replicaBehind() async throws {
+        let log = FakeLog(transactions: [1_500] + [Int](repeating: 1, count: 1_000))
+        try await withFollower(of: log, ofReplica: true) { follower in
+            try await expect(log.positions.map(log.id), in: follower.database)
+            #expect(log.reads.withLock { $0 } == 3, "2,500 events are three batches")
+        }
+    }
+
+    /// Waits until so many have been observed.
+    private func expect(_ ids: [String], in database: FeatureStoreDatabase) async throws {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while try await observed(database).count < ids.count, .now < deadline { await Task.yield() }
+        #expect(try await observed(database) == ids)
+    }
+
     private func observed(_ database: FeatureStoreDatabase) async throws -> [String] {
-        let rows = try await database.pool.query("SELECT unnest(bank_transaction_ids) FROM event_log ORDER BY transaction_id, sequence")
+        let rows = try await database.pool.query("""
+            SELECT id FROM event_log, unnest(bank_transaction_ids) WITH ORDINALITY AS event (id, place)
+            WHERE id IS NOT NULL ORDER BY transaction_id, sequence, place
+            """)
         return try rows.map { try $0.decode(String.self) }
     }
 
-    private func withFollower(of log: FakeLog, _ body: (IngestionFollower) async throws -> Void) async throws {
+    private func withFollower(
+        of log: FakeLog, ofReplica: Bool = false, _ body: (IngestionFollower) async throws -> Void
+    ) async throws {
         try await TemporaryPostgres.withPool { pool in
             try await migrate(pool, migrations: FeatureStoreDatabase.migrations)
             let database = FeatureStoreDatabase(pool: pool)
-            let writer = ObservationWriter(database: database, featureSet: .payments)
+            let slice = Slice(ring: ReplicaRing(generation: 1, replicas: ["east": "https://east"]), name: "east")
+            let part = ofReplica ? (slice, try await database.join(slice.ring, as: slice.name, outsider: "nobody")) : nil
+            let writer = ObservationWriter(database: database, featureSet: .payments, part: part)
             _ = try await writer.rebuild()
+            let replica = ofReplica ? Replica(slice: slice, writer: writer, others: [:], logger: testLogger) : nil
             try await withServer(
                 ServerConfiguration(host: "127.0.0.1", port: 0), services: [log], health: HealthRegistry(), logger: testLogger
             ) { server in
                 try await withChannel(ChannelConfiguration(target: "http://127.0.0.1:\(server.port)"), logger: testLogger) { channel in
                     let follower = IngestionFollower(
                         gateway: .init(channel), consumer: LogConsumer(name: "ingestion", pool: pool), database: database, writer: writer,
-                        replica: nil, lag: MetricsRegistry().logLag("ingestion"))
+                        replica: replica, lag: MetricsRegistry().logLag("ingestion"))
                     try await withThrowingTaskGroup(of: Void.self) { group in
+                        if let replica { group.addTask { await replica.run() } }
                         group.addTask { try await follower.run() }
                         try await body(follower)
                         group.cancelAll()
@@ -89,9 +112,8 @@ private final class FakeLog: RPCService {
             for run in runs where run.end > after {
                 try await responses.write(.init(events: [.init(position: .init(run.end), recordedAt: recordedAt, transactions: .init(run))]))
             }
-        } else {
+        } else if case let batch = positions.filter({ $0 > after }).prefix(Int(request.maxBatch)), !batch.isEmpty {
             reads.withLock { $0 += 1 }
-            let batch = positions.filter { $0 > after }.prefix(Int(request.maxBatch))
             try await responses.write(.init(events: batch.map { .init(position: .init($0), recordedAt: recordedAt, event: event(id($0))) }))
         }
         _ = await news.wait(beyond: 0, atMost: .seconds(600))
