@@ -144,16 +144,27 @@ actor BehaviourKeeper: SnapshottedMemory {
         }
     }
 
-    /// The values of entities at a time, and the newest payment behind them; nil for those never seen. Nothing while it is not whole, and
-    /// nothing where one of them may have found no room.
-    func values(of keys: [BehaviourKey], at time: Timestamp) -> [(values: [Double], newest: Timestamp?)?]? {
-        guard isWhole else { return nil }
-        let values = keys.map { key in engine.values(of: key, at: time).map { ($0, engine.newestEventTime(of: key, at: time)) } }
-        return engine.refusedCount > 0 && values.contains { $0 == nil } ? nil : values
+    /// What can be said of an entity.
+    enum Behaviour: Sendable {
+        /// Its values, and the newest payment behind them.
+        case known(values: [Double], newest: Timestamp?)
+        case neverSeen
+        /// Nothing yet: the log is being read.
+        case unread
+        /// Nothing: it may have found no room.
+        case unkept
     }
 
-    /// The first of entities that is not here.
-    func firstUnknown(of keys: [BehaviourKey]) -> BehaviourKey? { keys.first { !engine.keeps($0) } }
+    /// The behaviour of entities at a time.
+    func behaviour(of keys: [BehaviourKey], at time: Timestamp) -> [Behaviour] {
+        keys.map { key in
+            guard isWhole else { return .unread }
+            if let values = engine.values(of: key, at: time) {
+                return .known(values: values, newest: engine.newestEventTime(of: key, at: time))
+            }
+            return engine.refusedCount > 0 ? .unkept : .neverSeen
+        }
+    }
 
     /// For metrics.
     var usage: (entities: Int, bytes: Int, refused: Int) { (engine.entityCount, engine.bytes, engine.refusedCount) }

@@ -6,7 +6,8 @@ import Records
 import StandardContracts
 
 extension FeatureStoreHandlers {
-    /// Of entities of any kind, in the order of the messages, from the replicas that keep them.
+    /// Of entities of any kind, in the order of the messages, from the replicas that keep them; those that cannot be answered now say why.
+    ///
     /// - Parameter onlyHere: refuse what another replica keeps.
     func features(of messages: [FeaturesV1.EntityKey], at time: Timestamp, onlyHere: Bool) async throws -> [FeaturesV1.EntityFeatures] {
         guard let replica else { return try await features(of: messages, at: time) }
@@ -23,8 +24,7 @@ extension FeatureStoreHandlers {
                 group.addTask {
                     let isHere = owner == replica.slice.name
                     return (
-                        places,
-                        isHere ? try await features(of: wanted, at: time) : try await replica.features(of: wanted, at: time, from: owner)
+                        places, isHere ? try await features(of: wanted, at: time) : await replica.features(of: wanted, at: time, from: owner)
                     )
                 }
             }
@@ -59,18 +59,21 @@ extension FeatureStoreHandlers {
             for (entity, features) in zip(observed, features) { tell(entity.place, features) }
         }
         if !behaving.isEmpty {
-            guard let values = await behaviour.values(of: behaving.map(\.key), at: time) else {
-                guard await behaviour.isWhole, let unknown = await behaviour.firstUnknown(of: behaving.map(\.key)) else {
-                    throw RPCError(.unavailable, "the behaviour of these entities is still being read from the log")
+            for (entity, behaviour) in zip(behaving, await behaviour.behaviour(of: behaving.map(\.key), at: time)) {
+                switch behaviour {
+                case .known(let values, let newest): tell(entity.place, (values, newest))
+                case .neverSeen: break
+                case .unread: answers[entity.place].unavailable = "behaviour is still being read from the log"
+                case .unkept: answers[entity.place].unavailable = Self.mayHaveFoundNoRoom(entity.key)
                 }
-                throw RPCError(
-                    .unavailable,
-                    "the \(unknown.entity.rawValue) \(unknown.id)\(unknown.counterparty.isEmpty ? "" : " paying \(unknown.counterparty)") is not here, "
-                        + "and may have found no room: see VIGIL_FEATURES_BEHAVIOUR_MAX_MEBIBYTES")
             }
-            for (entity, values) in zip(behaving, values) { tell(entity.place, values) }
         }
         return answers
+    }
+
+    private static func mayHaveFoundNoRoom(_ key: BehaviourKey) -> String {
+        let name = key.counterparty.isEmpty ? key.id : "\(key.id) paying \(key.counterparty)"
+        return "the \(key.entity.rawValue) \(name) is not here, and may have found no room: see VIGIL_FEATURES_BEHAVIOUR_MAX_MEBIBYTES"
     }
 
     /// That each names an entity that there may be.

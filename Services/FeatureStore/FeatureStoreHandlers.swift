@@ -101,10 +101,13 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
         try check(generation: request.ringGeneration)
         let keys = request.keys.map(TransactionKey.init)
         let found = try await answeringStoreErrors { try await database.observations(of: keys) }
+        let entities = try await features(
+            of: request.entities, at: Self.time(request.at, "at") ?? .now(), onlyHere: request.ringGeneration != 0)
+        if !request.eachAlone, let silent = entities.first(where: { !$0.unavailable.isEmpty }) {
+            throw RPCError(.unavailable, silent.unavailable)
+        }
         return FeaturesV1.GetFeaturesResponse(
-            observations: try keys.compactMap { found[$0] }.map { try FeaturesV1.Observation(entry: $0) },
-            entities: try await features(
-                of: request.entities, at: Self.time(request.at, "at") ?? .now(), onlyHere: request.ringGeneration != 0),
+            observations: try keys.compactMap { found[$0] }.map { try FeaturesV1.Observation(entry: $0) }, entities: entities,
             featureSetVersion: featureSet.version)
     }
 

@@ -118,13 +118,15 @@ struct Replica: Sendable {
         return try await terminals.submit(begun)
     }
 
-    /// The features of entities that another replica keeps.
-    func features(of entities: [FeaturesV1.EntityKey], at time: Timestamp, from name: String) async throws -> [FeaturesV1.EntityFeatures] {
-        let request = FeaturesV1.GetFeaturesRequest(entities: entities, at: .init(time), ringGeneration: slice.ring.generation)
+    /// The features of entities that another replica keeps; where it does not answer, each says so.
+    func features(of entities: [FeaturesV1.EntityKey], at time: Timestamp, from name: String) async -> [FeaturesV1.EntityFeatures] {
+        let request = FeaturesV1.GetFeaturesRequest(
+            entities: entities, at: .init(time), ringGeneration: slice.ring.generation, eachAlone: true)
         do {
             return try await peer(name).features(request)
         } catch {
-            throw unavailable(name, error)
+            let reason = unavailable(name, error).message
+            return entities.map { FeaturesV1.EntityFeatures(entity: $0, unavailable: reason) }
         }
     }
 

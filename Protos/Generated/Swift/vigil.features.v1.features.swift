@@ -748,6 +748,9 @@ extension FeaturesV1 {
         public var at: GoogleProtobuf.Timestamp?
         /// As of ObserveRequest. With 0 a replica asks the others for what they keep; else an entity of another replica is FAILED_PRECONDITION.
         public var ringGeneration: Int64 = 0
+        /// Answer of each entity what can be answered, and say of the others that they are unavailable. Without it one of them makes the whole call
+        /// UNAVAILABLE.
+        public var eachAlone: Bool = false
 
         public init() {}
 
@@ -755,12 +758,14 @@ extension FeaturesV1 {
             keys: [RecordsV1.TransactionKey] = [],
             entities: [FeaturesV1.EntityKey] = [],
             at: GoogleProtobuf.Timestamp? = nil,
-            ringGeneration: Int64 = 0
+            ringGeneration: Int64 = 0,
+            eachAlone: Bool = false
         ) {
             self.keys = keys
             self.entities = entities
             self.at = at
             self.ringGeneration = ringGeneration
+            self.eachAlone = eachAlone
         }
 
         public static let fullName = "vigil.features.v1.GetFeaturesRequest"
@@ -780,6 +785,7 @@ extension FeaturesV1 {
             self.entities = try Unpacked.list(unpacked.pointee.entities, unpacked.pointee.n_entities) { try FeaturesV1.EntityKey(unpacked: Unpacked.message($0)) }
             if let message = unpacked.pointee.at { self.at = try GoogleProtobuf.Timestamp(unpacked: message) }
             self.ringGeneration = unpacked.pointee.ring_generation
+            self.eachAlone = unpacked.pointee.each_alone != 0
         }
 
         public var protobufByteCount: Int {
@@ -796,6 +802,7 @@ extension FeaturesV1 {
             for value in self.entities { sink.message(2, value) }
             if let value = self.at { sink.message(3, value) }
             if self.ringGeneration != 0 { sink.int64(4, self.ringGeneration) }
+            if self.eachAlone { sink.bool(5, self.eachAlone) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -814,6 +821,7 @@ extension FeaturesV1 {
             }
             if let value = self.at { writer.field("at"); writer.write(value) }
             if self.ringGeneration != 0 { writer.field("ringGeneration"); writer.write(self.ringGeneration) }
+            if self.eachAlone { writer.field("eachAlone"); writer.write(self.eachAlone) }
             writer.endObject()
         }
 
@@ -839,6 +847,9 @@ extension FeaturesV1 {
                 case "ringGeneration", "ring_generation":
                     if try reader.readNullIfNext() { continue }
                     self.ringGeneration = try reader.readInt64()
+                case "eachAlone", "each_alone":
+                    if try reader.readNullIfNext() { continue }
+                    self.eachAlone = try reader.readBool()
                 default: try reader.skipUnknown()
                 }
             }
@@ -1169,6 +1180,8 @@ extension FeaturesV1 {
         public var values: [Double] = []
         /// Event time of the newest payment that the values rest on; absent without any.
         public var newestEventTime: GoogleProtobuf.Timestamp?
+        /// Why nothing can be said of the entity now: it may have been seen. Empty otherwise, and always unless each_alone was asked for.
+        public var unavailable: String = ""
 
         public init() {}
 
@@ -1176,12 +1189,14 @@ extension FeaturesV1 {
             entity: FeaturesV1.EntityKey? = nil,
             found: Bool = false,
             values: [Double] = [],
-            newestEventTime: GoogleProtobuf.Timestamp? = nil
+            newestEventTime: GoogleProtobuf.Timestamp? = nil,
+            unavailable: String = ""
         ) {
             self.entity = entity
             self.found = found
             self.values = values
             self.newestEventTime = newestEventTime
+            self.unavailable = unavailable
         }
 
         public static let fullName = "vigil.features.v1.EntityFeatures"
@@ -1201,6 +1216,7 @@ extension FeaturesV1 {
             self.found = unpacked.pointee.found != 0
             self.values = Unpacked.list(unpacked.pointee.values, unpacked.pointee.n_values)
             if let message = unpacked.pointee.newest_event_time { self.newestEventTime = try GoogleProtobuf.Timestamp(unpacked: message) }
+            self.unavailable = try Unpacked.string(unpacked.pointee.unavailable, "vigil.features.v1.EntityFeatures.unavailable")
         }
 
         public var protobufByteCount: Int {
@@ -1217,6 +1233,7 @@ extension FeaturesV1 {
             if self.found { sink.bool(2, self.found) }
             sink.packedFixed64(3, self.values) { $0.bitPattern }
             if let value = self.newestEventTime { sink.message(4, value) }
+            if !self.unavailable.isEmpty { sink.string(5, self.unavailable) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -1230,6 +1247,7 @@ extension FeaturesV1 {
                 writer.endArray()
             }
             if let value = self.newestEventTime { writer.field("newestEventTime"); writer.write(value) }
+            if !self.unavailable.isEmpty { writer.field("unavailable"); writer.write(self.unavailable) }
             writer.endObject()
         }
 
@@ -1252,6 +1270,9 @@ extension FeaturesV1 {
                 case "newestEventTime", "newest_event_time":
                     if try reader.readNullIfNext() { continue }
                     self.newestEventTime = try GoogleProtobuf.Timestamp(json: &reader)
+                case "unavailable":
+                    if try reader.readNullIfNext() { continue }
+                    self.unavailable = try reader.readString()
                 default: try reader.skipUnknown()
                 }
             }
@@ -2854,61 +2875,62 @@ extension FileDescriptor {
             aGFubmVsUgdjaGFubmVsEi4KE2ZlYXR1cmVfc2V0X3ZlcnNpb24YCCABKAlSEWZlYXR1cmVTZXRWZXJzaW9uEhYKBnZhbHVlcxgJIAMoAVIGdmFsdWVzEh0K\
             CmFjY291bnRfaWQYCiABKAlSCWFjY291bnRJZBIXCgdjYXJkX2lkGAsgASgJUgZjYXJkSWQSNgoXY291bnRlcnBhcnR5X2FjY291bnRfaWQYDCABKAlSFWNv\
             dW50ZXJwYXJ0eUFjY291bnRJZBIbCglkZXZpY2VfaWQYDSABKAlSCGRldmljZUlkEh8KC21lcmNoYW50X2lkGA4gASgJUgptZXJjaGFudElkEhsKCXRpbWVf\
-            em9uZRgPIAEoCVIIdGltZVpvbmUSIwoNcGFja2VkX3ZhbHVlcxgQIAEoDFIMcGFja2VkVmFsdWVzItkBChJHZXRGZWF0dXJlc1JlcXVlc3QSNAoEa2V5cxgB\
+            em9uZRgPIAEoCVIIdGltZVpvbmUSIwoNcGFja2VkX3ZhbHVlcxgQIAEoDFIMcGFja2VkVmFsdWVzIvgBChJHZXRGZWF0dXJlc1JlcXVlc3QSNAoEa2V5cxgB\
             IAMoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25LZXlSBGtleXMSOAoIZW50aXRpZXMYAiADKAsyHC52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlL\
             ZXlSCGVudGl0aWVzEioKAmF0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICYXQSJwoPcmluZ19nZW5lcmF0aW9uGAQgASgDUg5yaW5nR2Vu\
-            ZXJhdGlvbiKlAgoJRW50aXR5S2V5EiEKC2N1c3RvbWVyX2lkGAEgASgJSABSCmN1c3RvbWVySWQSIQoLdGVybWluYWxfaWQYAiABKAlIAFIKdGVybWluYWxJ\
-            ZBIfCgphY2NvdW50X2lkGAMgASgJSABSCWFjY291bnRJZBIZCgdjYXJkX2lkGAQgASgJSABSBmNhcmRJZBIdCglkZXZpY2VfaWQYBSABKAlIAFIIZGV2aWNl\
-            SWQSNAoEcGFpchgGIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLkFjY291bnRQYWlySABSBHBhaXISFAoEY2VsbBgHIAEoCUgAUgRjZWxsEiEKC21lcmNoYW50\
-            X2lkGAggASgJSABSCm1lcmNoYW50SWRCCAoGZW50aXR5ImQKC0FjY291bnRQYWlyEh0KCmFjY291bnRfaWQYASABKAlSCWFjY291bnRJZBI2Chdjb3VudGVy\
-            cGFydHlfYWNjb3VudF9pZBgCIAEoCVIVY291bnRlcnBhcnR5QWNjb3VudElkIsgBChNHZXRGZWF0dXJlc1Jlc3BvbnNlEkIKDG9ic2VydmF0aW9ucxgBIAMo\
-            CzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMSPQoIZW50aXRpZXMYAiADKAsyIS52aWdpbC5mZWF0dXJlcy52MS5FbnRp\
-            dHlGZWF0dXJlc1IIZW50aXRpZXMSLgoTZmVhdHVyZV9zZXRfdmVyc2lvbhgDIAEoCVIRZmVhdHVyZVNldFZlcnNpb24ivAEKDkVudGl0eUZlYXR1cmVzEjQK\
-            BmVudGl0eRgBIAEoCzIcLnZpZ2lsLmZlYXR1cmVzLnYxLkVudGl0eUtleVIGZW50aXR5EhQKBWZvdW5kGAIgASgIUgVmb3VuZBIWCgZ2YWx1ZXMYAyADKAFS\
-            BnZhbHVlcxJGChFuZXdlc3RfZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSD25ld2VzdEV2ZW50VGltZSIZChdHZXRGZWF0\
-            dXJlSGVhbHRoUmVxdWVzdCK4AwoYR2V0RmVhdHVyZUhlYWx0aFJlc3BvbnNlEi4KE2ZlYXR1cmVfc2V0X3ZlcnNpb24YASABKAlSEWZlYXR1cmVTZXRWZXJz\
-            aW9uEiIKDG9ic2VydmF0aW9ucxgCIAEoA1IMb2JzZXJ2YXRpb25zEkYKEW5ld2VzdF9ldmVudF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVz\
-            dGFtcFIPbmV3ZXN0RXZlbnRUaW1lEjwKCGZlYXR1cmVzGAQgAygLMiAudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVyZUhlYWx0aFIIZmVhdHVyZXMSQQoOcmVm\
-            ZXJlbmNlX2Zyb20YBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg1yZWZlcmVuY2VGcm9tEj0KDHJlZmVyZW5jZV90bxgGIAEoCzIaLmdvb2ds\
-            ZS5wcm90b2J1Zi5UaW1lc3RhbXBSC3JlZmVyZW5jZVRvEkAKCmJlaGF2aW91cnMYByADKAsyIC52aWdpbC5mZWF0dXJlcy52MS5GZWF0dXJlSGVhbHRoUgpi\
-            ZWhhdmlvdXJzIq4CCg1GZWF0dXJlSGVhbHRoEhIKBG5hbWUYASABKAlSBG5hbWUSGwoJbnVsbF9yYXRlGAIgASgBUghudWxsUmF0ZRIuChNyZWZlcmVuY2Vf\
-            bnVsbF9yYXRlGAMgASgBUhFyZWZlcmVuY2VOdWxsUmF0ZRI8Chpwb3B1bGF0aW9uX3N0YWJpbGl0eV9pbmRleBgEIAEoAVIYcG9wdWxhdGlvblN0YWJpbGl0\
-            eUluZGV4EhIKBG1lYW4YBSABKAFSBG1lYW4SIgoMb2JzZXJ2YXRpb25zGAYgASgDUgxvYnNlcnZhdGlvbnMSRgoRbmV3ZXN0X2V2ZW50X3RpbWUYByABKAsy\
-            Gi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg9uZXdlc3RFdmVudFRpbWUieAoaU2V0RmVhdHVyZVJlZmVyZW5jZVJlcXVlc3QSLgoEZnJvbRgBIAEoCzIa\
-            Lmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBGZyb20SKgoCdG8YAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJ0byJBChtTZXRGZWF0dXJl\
-            UmVmZXJlbmNlUmVzcG9uc2USIgoMb2JzZXJ2YXRpb25zGAEgASgDUgxvYnNlcnZhdGlvbnMiGwoZRGVzY3JpYmVGZWF0dXJlU2V0UmVxdWVzdCLXAQoaRGVz\
-            Y3JpYmVGZWF0dXJlU2V0UmVzcG9uc2USGAoHdmVyc2lvbhgBIAEoCVIHdmVyc2lvbhI2CghmZWF0dXJlcxgCIAMoCzIaLnZpZ2lsLmZlYXR1cmVzLnYxLkZl\
-            YXR1cmVSCGZlYXR1cmVzEisKEWJlaGF2aW91cl92ZXJzaW9uGAMgASgJUhBiZWhhdmlvdXJWZXJzaW9uEjoKCmJlaGF2aW91cnMYBCADKAsyGi52aWdpbC5m\
-            ZWF0dXJlcy52MS5GZWF0dXJlUgpiZWhhdmlvdXJzIu8BCgdGZWF0dXJlEhIKBG5hbWUYASABKAlSBG5hbWUSFgoGZW50aXR5GAIgASgJUgZlbnRpdHkSIAoL\
-            ZGVzY3JpcHRpb24YAyABKAlSC2Rlc2NyaXB0aW9uEiAKC2FnZ3JlZ2F0aW9uGAQgASgJUgthZ2dyZWdhdGlvbhIlCg53aW5kb3dfc2Vjb25kcxgFIAEoA1IN\
-            d2luZG93U2Vjb25kcxIjCg1kZWxheV9zZWNvbmRzGAYgASgDUgxkZWxheVNlY29uZHMSFAoFb3duZXIYByABKAlSBW93bmVyEhIKBHR5cGUYCCABKAlSBHR5\
-            cGUi2AEKHEdldEhpc3RvcmljYWxGZWF0dXJlc1JlcXVlc3QSLgoEZnJvbRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSBGZyb20SKgoCdG8Y\
-            AiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJ0bxI1Cghrbm93bl9ieRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSB2tub3du\
-            QnkSJQoOd2l0aF9iZWhhdmlvdXIYBCABKAhSDXdpdGhCZWhhdmlvdXIiVQodR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVzcG9uc2USNAoEcm93cxgBIAMoCzIg\
-            LnZpZ2lsLmZlYXR1cmVzLnYxLkhpc3RvcmljYWxSb3dSBHJvd3Mi1AEKDUhpc3RvcmljYWxSb3cSQAoLb2JzZXJ2YXRpb24YASABKAsyHi52aWdpbC5mZWF0\
-            dXJlcy52MS5PYnNlcnZhdGlvblILb2JzZXJ2YXRpb24SLwoFbGFiZWwYAiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSBWxhYmVsEkEKCmJlaGF2\
-            aW91cnMYAyADKAsyIS52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlGZWF0dXJlc1IKYmVoYXZpb3Vyc0INCgtrbm93bl9sYWJlbCKmAQoXVGFpbE9ic2VydmF0\
-            aW9uc1JlcXVlc3QSNAoFYWZ0ZXIYASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIFYWZ0ZXISGwoJbWF4X2JhdGNoGAIgASgNUghtYXhC\
-            YXRjaBIbCglrZXlzX29ubHkYAyABKAhSCGtleXNPbmx5EhsKCXJ1bnNfb25seRgEIAEoCFIIcnVuc09ubHkiZAoYVGFpbE9ic2VydmF0aW9uc1Jlc3BvbnNl\
-            EkgKDG9ic2VydmF0aW9ucxgBIAMoCzIkLnZpZ2lsLmZlYXR1cmVzLnYxLkxvZ2dlZE9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMigQIKEUxvZ2dlZE9ic2Vy\
-            dmF0aW9uEjoKCHBvc2l0aW9uGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SCHBvc2l0aW9uEjsKC3JlY29yZGVkX2F0GAIgASgLMhou\
-            Z29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIKcmVjb3JkZWRBdBJACgtvYnNlcnZhdGlvbhgDIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9u\
-            UgtvYnNlcnZhdGlvbhIrCgNydW4YBSABKAsyGS52aWdpbC5ldmVudGxvZy52MS5Mb2dSdW5SA3J1bkoECAQQBSKrAwoMRmVhdHVyZUV2ZW50EjwKCG9ic2Vy\
-            dmVkGAEgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25IAFIIb2JzZXJ2ZWQSNQoIbGFiZWxsZWQYAiABKAsyFy52aWdpbC5yZWNvcmRzLnYx\
-            LkxhYmVsSABSCGxhYmVsbGVkEkUKD3Rlcm1pbmFsX3BsYWNlZBgDIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuVGVybWluYWxIAFIOdGVybWluYWxQbGFjZWQS\
-            RQoPY3VzdG9tZXJfcGxhY2VkGAQgASgLMhoudmlnaWwucmVjb3Jkcy52MS5DdXN0b21lckgAUg5jdXN0b21lclBsYWNlZBJNChFjdXN0b21lcl9vYnNlcnZl\
-            ZBgFIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uSABSEGN1c3RvbWVyT2JzZXJ2ZWQSQAoObGFiZWxsZWRfZWFybHkYBiABKAsyFy52aWdp\
-            bC5yZWNvcmRzLnYxLkxhYmVsSABSDWxhYmVsbGVkRWFybHlCBwoFZXZlbnQiKwoNT2JzZXJ2ZWRFbnRyeRIaCghvYnNlcnZlZBgBIAEoDFIIb2JzZXJ2ZWQy\
-            lAcKE0ZlYXR1cmVTdG9yZVNlcnZpY2USVQoHT2JzZXJ2ZRIhLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXF1ZXN0GiIudmlnaWwuZmVhdHVyZXMudjEu\
-            T2JzZXJ2ZVJlc3BvbnNlIgOQAgISdgoST2JzZXJ2ZUF0VGVybWluYWxzEiwudmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZUF0VGVybWluYWxzUmVxdWVzdBot\
-            LnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVBdFRlcm1pbmFsc1Jlc3BvbnNlIgOQAgISYQoLR2V0RmVhdHVyZXMSJS52aWdpbC5mZWF0dXJlcy52MS5HZXRG\
-            ZWF0dXJlc1JlcXVlc3QaJi52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlc1Jlc3BvbnNlIgOQAgESdgoSRGVzY3JpYmVGZWF0dXJlU2V0EiwudmlnaWwu\
-            ZmVhdHVyZXMudjEuRGVzY3JpYmVGZWF0dXJlU2V0UmVxdWVzdBotLnZpZ2lsLmZlYXR1cmVzLnYxLkRlc2NyaWJlRmVhdHVyZVNldFJlc3BvbnNlIgOQAgES\
-            fAoVR2V0SGlzdG9yaWNhbEZlYXR1cmVzEi8udmlnaWwuZmVhdHVyZXMudjEuR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVxdWVzdBowLnZpZ2lsLmZlYXR1cmVz\
-            LnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1Jlc3BvbnNlMAEScAoQR2V0RmVhdHVyZUhlYWx0aBIqLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1cmVIZWFs\
-            dGhSZXF1ZXN0GisudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZUhlYWx0aFJlc3BvbnNlIgOQAgESdAoTU2V0RmVhdHVyZVJlZmVyZW5jZRItLnZpZ2ls\
-            LmZlYXR1cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXF1ZXN0Gi4udmlnaWwuZmVhdHVyZXMudjEuU2V0RmVhdHVyZVJlZmVyZW5jZVJlc3BvbnNlEm0K\
-            EFRhaWxPYnNlcnZhdGlvbnMSKi52aWdpbC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVxdWVzdBorLnZpZ2lsLmZlYXR1cmVzLnYxLlRhaWxPYnNl\
-            cnZhdGlvbnNSZXNwb25zZTABYgZwcm90bzM=
+            ZXJhdGlvbhIdCgplYWNoX2Fsb25lGAUgASgIUgllYWNoQWxvbmUipQIKCUVudGl0eUtleRIhCgtjdXN0b21lcl9pZBgBIAEoCUgAUgpjdXN0b21lcklkEiEK\
+            C3Rlcm1pbmFsX2lkGAIgASgJSABSCnRlcm1pbmFsSWQSHwoKYWNjb3VudF9pZBgDIAEoCUgAUglhY2NvdW50SWQSGQoHY2FyZF9pZBgEIAEoCUgAUgZjYXJk\
+            SWQSHQoJZGV2aWNlX2lkGAUgASgJSABSCGRldmljZUlkEjQKBHBhaXIYBiABKAsyHi52aWdpbC5mZWF0dXJlcy52MS5BY2NvdW50UGFpckgAUgRwYWlyEhQK\
+            BGNlbGwYByABKAlIAFIEY2VsbBIhCgttZXJjaGFudF9pZBgIIAEoCUgAUgptZXJjaGFudElkQggKBmVudGl0eSJkCgtBY2NvdW50UGFpchIdCgphY2NvdW50\
+            X2lkGAEgASgJUglhY2NvdW50SWQSNgoXY291bnRlcnBhcnR5X2FjY291bnRfaWQYAiABKAlSFWNvdW50ZXJwYXJ0eUFjY291bnRJZCLIAQoTR2V0RmVhdHVy\
+            ZXNSZXNwb25zZRJCCgxvYnNlcnZhdGlvbnMYASADKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zEj0KCGVudGl0aWVz\
+            GAIgAygLMiEudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5RmVhdHVyZXNSCGVudGl0aWVzEi4KE2ZlYXR1cmVfc2V0X3ZlcnNpb24YAyABKAlSEWZlYXR1cmVT\
+            ZXRWZXJzaW9uIt4BCg5FbnRpdHlGZWF0dXJlcxI0CgZlbnRpdHkYASABKAsyHC52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlLZXlSBmVudGl0eRIUCgVmb3Vu\
+            ZBgCIAEoCFIFZm91bmQSFgoGdmFsdWVzGAMgAygBUgZ2YWx1ZXMSRgoRbmV3ZXN0X2V2ZW50X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0\
+            YW1wUg9uZXdlc3RFdmVudFRpbWUSIAoLdW5hdmFpbGFibGUYBSABKAlSC3VuYXZhaWxhYmxlIhkKF0dldEZlYXR1cmVIZWFsdGhSZXF1ZXN0IrgDChhHZXRG\
+            ZWF0dXJlSGVhbHRoUmVzcG9uc2USLgoTZmVhdHVyZV9zZXRfdmVyc2lvbhgBIAEoCVIRZmVhdHVyZVNldFZlcnNpb24SIgoMb2JzZXJ2YXRpb25zGAIgASgD\
+            UgxvYnNlcnZhdGlvbnMSRgoRbmV3ZXN0X2V2ZW50X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUg9uZXdlc3RFdmVudFRpbWUSPAoI\
+            ZmVhdHVyZXMYBCADKAsyIC52aWdpbC5mZWF0dXJlcy52MS5GZWF0dXJlSGVhbHRoUghmZWF0dXJlcxJBCg5yZWZlcmVuY2VfZnJvbRgFIAEoCzIaLmdvb2ds\
+            ZS5wcm90b2J1Zi5UaW1lc3RhbXBSDXJlZmVyZW5jZUZyb20SPQoMcmVmZXJlbmNlX3RvGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFILcmVm\
+            ZXJlbmNlVG8SQAoKYmVoYXZpb3VycxgHIAMoCzIgLnZpZ2lsLmZlYXR1cmVzLnYxLkZlYXR1cmVIZWFsdGhSCmJlaGF2aW91cnMirgIKDUZlYXR1cmVIZWFs\
+            dGgSEgoEbmFtZRgBIAEoCVIEbmFtZRIbCgludWxsX3JhdGUYAiABKAFSCG51bGxSYXRlEi4KE3JlZmVyZW5jZV9udWxsX3JhdGUYAyABKAFSEXJlZmVyZW5j\
+            ZU51bGxSYXRlEjwKGnBvcHVsYXRpb25fc3RhYmlsaXR5X2luZGV4GAQgASgBUhhwb3B1bGF0aW9uU3RhYmlsaXR5SW5kZXgSEgoEbWVhbhgFIAEoAVIEbWVh\
+            bhIiCgxvYnNlcnZhdGlvbnMYBiABKANSDG9ic2VydmF0aW9ucxJGChFuZXdlc3RfZXZlbnRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3Rh\
+            bXBSD25ld2VzdEV2ZW50VGltZSJ4ChpTZXRGZWF0dXJlUmVmZXJlbmNlUmVxdWVzdBIuCgRmcm9tGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFt\
+            cFIEZnJvbRIqCgJ0bxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAnRvIkEKG1NldEZlYXR1cmVSZWZlcmVuY2VSZXNwb25zZRIiCgxvYnNl\
+            cnZhdGlvbnMYASABKANSDG9ic2VydmF0aW9ucyIbChlEZXNjcmliZUZlYXR1cmVTZXRSZXF1ZXN0ItcBChpEZXNjcmliZUZlYXR1cmVTZXRSZXNwb25zZRIY\
+            Cgd2ZXJzaW9uGAEgASgJUgd2ZXJzaW9uEjYKCGZlYXR1cmVzGAIgAygLMhoudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVyZVIIZmVhdHVyZXMSKwoRYmVoYXZp\
+            b3VyX3ZlcnNpb24YAyABKAlSEGJlaGF2aW91clZlcnNpb24SOgoKYmVoYXZpb3VycxgEIAMoCzIaLnZpZ2lsLmZlYXR1cmVzLnYxLkZlYXR1cmVSCmJlaGF2\
+            aW91cnMi7wEKB0ZlYXR1cmUSEgoEbmFtZRgBIAEoCVIEbmFtZRIWCgZlbnRpdHkYAiABKAlSBmVudGl0eRIgCgtkZXNjcmlwdGlvbhgDIAEoCVILZGVzY3Jp\
+            cHRpb24SIAoLYWdncmVnYXRpb24YBCABKAlSC2FnZ3JlZ2F0aW9uEiUKDndpbmRvd19zZWNvbmRzGAUgASgDUg13aW5kb3dTZWNvbmRzEiMKDWRlbGF5X3Nl\
+            Y29uZHMYBiABKANSDGRlbGF5U2Vjb25kcxIUCgVvd25lchgHIAEoCVIFb3duZXISEgoEdHlwZRgIIAEoCVIEdHlwZSLYAQocR2V0SGlzdG9yaWNhbEZlYXR1\
+            cmVzUmVxdWVzdBIuCgRmcm9tGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEZnJvbRIqCgJ0bxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5U\
+            aW1lc3RhbXBSAnRvEjUKCGtub3duX2J5GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIHa25vd25CeRIlCg53aXRoX2JlaGF2aW91chgEIAEo\
+            CFINd2l0aEJlaGF2aW91ciJVCh1HZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXNwb25zZRI0CgRyb3dzGAEgAygLMiAudmlnaWwuZmVhdHVyZXMudjEuSGlzdG9y\
+            aWNhbFJvd1IEcm93cyLUAQoNSGlzdG9yaWNhbFJvdxJACgtvYnNlcnZhdGlvbhgBIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgtvYnNl\
+            cnZhdGlvbhIvCgVsYWJlbBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFIFbGFiZWwSQQoKYmVoYXZpb3VycxgDIAMoCzIhLnZpZ2lsLmZlYXR1\
+            cmVzLnYxLkVudGl0eUZlYXR1cmVzUgpiZWhhdmlvdXJzQg0KC2tub3duX2xhYmVsIqYBChdUYWlsT2JzZXJ2YXRpb25zUmVxdWVzdBI0CgVhZnRlchgBIAEo\
+            CzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUgVhZnRlchIbCgltYXhfYmF0Y2gYAiABKA1SCG1heEJhdGNoEhsKCWtleXNfb25seRgDIAEoCFII\
+            a2V5c09ubHkSGwoJcnVuc19vbmx5GAQgASgIUghydW5zT25seSJkChhUYWlsT2JzZXJ2YXRpb25zUmVzcG9uc2USSAoMb2JzZXJ2YXRpb25zGAEgAygLMiQu\
+            dmlnaWwuZmVhdHVyZXMudjEuTG9nZ2VkT2JzZXJ2YXRpb25SDG9ic2VydmF0aW9ucyKBAgoRTG9nZ2VkT2JzZXJ2YXRpb24SOgoIcG9zaXRpb24YASABKAsy\
+            Hi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIIcG9zaXRpb24SOwoLcmVjb3JkZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1w\
+            UgpyZWNvcmRlZEF0EkAKC29ic2VydmF0aW9uGAMgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SC29ic2VydmF0aW9uEisKA3J1bhgFIAEo\
+            CzIZLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1J1blIDcnVuSgQIBBAFIqsDCgxGZWF0dXJlRXZlbnQSPAoIb2JzZXJ2ZWQYASABKAsyHi52aWdpbC5mZWF0dXJl\
+            cy52MS5PYnNlcnZhdGlvbkgAUghvYnNlcnZlZBI1CghsYWJlbGxlZBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFIIbGFiZWxsZWQSRQoPdGVy\
+            bWluYWxfcGxhY2VkGAMgASgLMhoudmlnaWwucmVjb3Jkcy52MS5UZXJtaW5hbEgAUg50ZXJtaW5hbFBsYWNlZBJFCg9jdXN0b21lcl9wbGFjZWQYBCABKAsy\
+            Gi52aWdpbC5yZWNvcmRzLnYxLkN1c3RvbWVySABSDmN1c3RvbWVyUGxhY2VkEk0KEWN1c3RvbWVyX29ic2VydmVkGAUgASgLMh4udmlnaWwuZmVhdHVyZXMu\
+            djEuT2JzZXJ2YXRpb25IAFIQY3VzdG9tZXJPYnNlcnZlZBJACg5sYWJlbGxlZF9lYXJseRgGIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFINbGFi\
+            ZWxsZWRFYXJseUIHCgVldmVudCIrCg1PYnNlcnZlZEVudHJ5EhoKCG9ic2VydmVkGAEgASgMUghvYnNlcnZlZDKUBwoTRmVhdHVyZVN0b3JlU2VydmljZRJV\
+            CgdPYnNlcnZlEiEudmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZVJlcXVlc3QaIi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlUmVzcG9uc2UiA5ACAhJ2ChJP\
+            YnNlcnZlQXRUZXJtaW5hbHMSLC52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlQXRUZXJtaW5hbHNSZXF1ZXN0Gi0udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2\
+            ZUF0VGVybWluYWxzUmVzcG9uc2UiA5ACAhJhCgtHZXRGZWF0dXJlcxIlLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1cmVzUmVxdWVzdBomLnZpZ2lsLmZl\
+            YXR1cmVzLnYxLkdldEZlYXR1cmVzUmVzcG9uc2UiA5ACARJ2ChJEZXNjcmliZUZlYXR1cmVTZXQSLC52aWdpbC5mZWF0dXJlcy52MS5EZXNjcmliZUZlYXR1\
+            cmVTZXRSZXF1ZXN0Gi0udmlnaWwuZmVhdHVyZXMudjEuRGVzY3JpYmVGZWF0dXJlU2V0UmVzcG9uc2UiA5ACARJ8ChVHZXRIaXN0b3JpY2FsRmVhdHVyZXMS\
+            Ly52aWdpbC5mZWF0dXJlcy52MS5HZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXF1ZXN0GjAudmlnaWwuZmVhdHVyZXMudjEuR2V0SGlzdG9yaWNhbEZlYXR1cmVz\
+            UmVzcG9uc2UwARJwChBHZXRGZWF0dXJlSGVhbHRoEioudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZUhlYWx0aFJlcXVlc3QaKy52aWdpbC5mZWF0dXJl\
+            cy52MS5HZXRGZWF0dXJlSGVhbHRoUmVzcG9uc2UiA5ACARJ0ChNTZXRGZWF0dXJlUmVmZXJlbmNlEi0udmlnaWwuZmVhdHVyZXMudjEuU2V0RmVhdHVyZVJl\
+            ZmVyZW5jZVJlcXVlc3QaLi52aWdpbC5mZWF0dXJlcy52MS5TZXRGZWF0dXJlUmVmZXJlbmNlUmVzcG9uc2USbQoQVGFpbE9ic2VydmF0aW9ucxIqLnZpZ2ls\
+            LmZlYXR1cmVzLnYxLlRhaWxPYnNlcnZhdGlvbnNSZXF1ZXN0GisudmlnaWwuZmVhdHVyZXMudjEuVGFpbE9ic2VydmF0aW9uc1Jlc3BvbnNlMAFiBnByb3Rv\
+            Mw==
             """)
 }

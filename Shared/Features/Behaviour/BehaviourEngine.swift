@@ -106,9 +106,6 @@ public struct BehaviourEngine: Sendable {
         }
     }
 
-    /// Whether an entity is here: it was seen, and found room.
-    public func keeps(_ key: BehaviourKey) -> Bool { histories[key] != nil }
-
     /// The event time of an entity's newest payment at or before `time`; for freshness.
     public func newestEventTime(of key: BehaviourKey, at time: Timestamp) -> Timestamp? {
         histories[key]?.newest(notAfter: time.microseconds).map { Timestamp(microseconds: $0) }

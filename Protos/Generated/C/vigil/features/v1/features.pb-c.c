@@ -1802,7 +1802,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__observation__descriptor =
   (ProtobufCMessageInit) vigil__features__v1__observation__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__get_features_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor vigil__features__v1__get_features_request__field_descriptors[5] =
 {
   {
     "keys",
@@ -1852,9 +1852,22 @@ static const ProtobufCFieldDescriptor vigil__features__v1__get_features_request_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "each_alone",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__GetFeaturesRequest, each_alone),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__get_features_request__field_indices_by_name[] = {
   2,   /* field[2] = at */
+  4,   /* field[4] = each_alone */
   1,   /* field[1] = entities */
   0,   /* field[0] = keys */
   3,   /* field[3] = ring_generation */
@@ -1862,7 +1875,7 @@ static const unsigned vigil__features__v1__get_features_request__field_indices_b
 static const ProtobufCIntRange vigil__features__v1__get_features_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__get_features_request__descriptor =
 {
@@ -1872,7 +1885,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__get_features_request__desc
   "Vigil__Features__V1__GetFeaturesRequest",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__GetFeaturesRequest),
-  4,
+  5,
   vigil__features__v1__get_features_request__field_descriptors,
   vigil__features__v1__get_features_request__field_indices_by_name,
   1,  vigil__features__v1__get_features_request__number_ranges,
@@ -2123,7 +2136,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__get_features_response__des
   (ProtobufCMessageInit) vigil__features__v1__get_features_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__entity_features__field_descriptors[4] =
+static const ProtobufCFieldDescriptor vigil__features__v1__entity_features__field_descriptors[5] =
 {
   {
     "entity",
@@ -2173,17 +2186,30 @@ static const ProtobufCFieldDescriptor vigil__features__v1__entity_features__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "unavailable",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__EntityFeatures, unavailable),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__entity_features__field_indices_by_name[] = {
   0,   /* field[0] = entity */
   1,   /* field[1] = found */
   3,   /* field[3] = newest_event_time */
+  4,   /* field[4] = unavailable */
   2,   /* field[2] = values */
 };
 static const ProtobufCIntRange vigil__features__v1__entity_features__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__entity_features__descriptor =
 {
@@ -2193,7 +2219,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__entity_features__descripto
   "Vigil__Features__V1__EntityFeatures",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__EntityFeatures),
-  4,
+  5,
   vigil__features__v1__entity_features__field_descriptors,
   vigil__features__v1__entity_features__field_indices_by_name,
   1,  vigil__features__v1__entity_features__number_ranges,

@@ -159,10 +159,11 @@ struct  Vigil__Features__V1__GetFeaturesRequest
   Vigil__Features__V1__EntityKey **entities;
   Google__Protobuf__Timestamp *at;
   int64_t ring_generation;
+  protobuf_c_boolean each_alone;
 };
 #define VIGIL__FEATURES__V1__GET_FEATURES_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__get_features_request__descriptor) \
-    , 0,NULL, 0,NULL, NULL, 0 }
+    , 0,NULL, 0,NULL, NULL, 0, 0 }
 
 
 typedef enum {
@@ -231,10 +232,11 @@ struct  Vigil__Features__V1__EntityFeatures
   size_t n_values;
   double *values;
   Google__Protobuf__Timestamp *newest_event_time;
+  char *unavailable;
 };
 #define VIGIL__FEATURES__V1__ENTITY_FEATURES__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__entity_features__descriptor) \
-    , NULL, 0, 0,NULL, NULL }
+    , NULL, 0, 0,NULL, NULL, (char *)protobuf_c_empty_string }
 
 
 struct  Vigil__Features__V1__GetFeatureHealthRequest
