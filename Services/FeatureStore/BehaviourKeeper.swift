@@ -77,10 +77,23 @@ actor BehaviourKeeper: SnapshottedMemory {
                 try await database.forEachChunk(of: snapshot) { try reader.add($0) }
                 engine = try reader.finish()
                 position = snapshot.position
+                try await restoreSamples()
                 return
             } catch let error as SnapshotError {
                 logger.warning("a snapshot of behaviour cannot be read", metadata: ["snapshot": "\(snapshot.number)", "reason": "\(error)"])
             }
+        }
+    }
+
+    /// Health tells of the latest payments before the snapshot too: of each as it was just before it, and with what came late. No further
+    /// back than all that their windows reach is kept.
+    private func restoreSamples() async throws {
+        let entries = try await database.lastObservations(upTo: position, limit: FeatureWindow.capacity)
+        let payments = try entries.map { try Transaction(observation: try FeaturesV1.Observation(entry: $0)) }
+        guard let newest = payments.map(\.eventTime).max() else { return }
+        for (place, payment) in payments.enumerated() where place % Self.sampleStride == 0 && payment.namesBehaving {
+            guard newest - payment.eventTime <= BehaviourEngine.maxLateness else { continue }
+            sample(payment, at: payment.eventTime - TimeSpan(microseconds: 1))
         }
     }
 
@@ -134,13 +147,16 @@ actor BehaviourKeeper: SnapshottedMemory {
     private func take(_ payment: Transaction) {
         defer { paymentsTaken += 1 }
         guard payment.namesBehaving else { return }
-        if paymentsTaken % Self.sampleStride == 0 { sample(payment) }
+        if paymentsTaken % Self.sampleStride == 0 { sample(payment, at: payment.eventTime) }
         engine.remember(payment) { slice?.owns($0) ?? true }
     }
 
-    private func sample(_ transaction: Transaction) {
-        for (key, values) in engine.known(of: transaction) where slice?.owns(key) ?? true {
-            samples[key.entity]?.add(values, at: transaction.eventTime)
+    /// - Parameter time: as of which the values are.
+    private func sample(_ payment: Transaction, at time: Timestamp) {
+        var asked = payment
+        asked.eventTime = time
+        for (key, values) in engine.known(of: asked) where slice?.owns(key) ?? true {
+            samples[key.entity]?.add(values, at: payment.eventTime)
         }
     }
 

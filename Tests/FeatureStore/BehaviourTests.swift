@@ -151,6 +151,33 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(2))) func theHealthOfViewsIsToldAfterAStartAsBefore() async throws {
+        try await TemporaryPostgres.withPool { pool in
+            try await migrate(pool, migrations: FeatureStoreDatabase.migrations)
+            let database = FeatureStoreDatabase(pool: pool)
+            let writer = ObservationWriter(database: database, featureSet: .payments)
+            // None just as long before another as a window is.
+            let payments = (0..<300).map { Transaction.madeUp($0, each: .seconds(41), lateness: .seconds(0)) }
+            _ = try await writer.observe(payments)
+            let lived = BehaviourKeeper(database: database, set: .standard)
+            while await lived.entriesTaken < payments.count { try await lived.catchUp() }
+            try await SnapshotSchedule(memory: lived, database: database, intervalSeconds: 600).take()
+            let restored = BehaviourKeeper(database: database, set: .standard)
+            try await restored.catchUp()
+            #expect(await restored.entriesTaken == 0, "all comes out of the snapshot")
+
+            let before = try await BehaviourHealth(behaviour: lived, database: database).now()
+            let after = try await BehaviourHealth(behaviour: restored, database: database).now()
+            #expect(before.contains { $0.observations > 0 })
+            #expect(after.map(\.observations) == before.map(\.observations))
+            #expect(after.map(\.newest) == before.map(\.newest))
+            for (after, before) in zip(after, before) {
+                #expect(after.nullRate == before.nullRate || after.nullRate.isNaN && before.nullRate.isNaN, "\(after.name)")
+                #expect(abs(after.mean - before.mean) < 1e-3 || after.mean.isNaN && before.mean.isNaN, "\(after.name)")
+            }
+        }
+    }
+
     @Test func aKeyThatNamesNoEntityIsToldByItsField() {
         let good: [FeaturesV1.EntityKey.Entity] = [.customerID("C"), .cell("12302130213021"), .pair(.init(accountID: "A", counterpartyAccountID: "B"))]
         #expect(throws: Never.self) { try FeatureStoreHandlers.check(good.map { .init(entity: $0) }) }

@@ -164,11 +164,16 @@ struct FeatureStoreDatabase: Sendable {
         let rows = try await pool.query(
             """
             SELECT payload FROM (
-                SELECT * FROM event_log
-                WHERE first_event_time IS NOT NULL AND (transaction_id, sequence) <= (\(end), \(position.sequence))
-                ORDER BY transaction_id DESC, sequence DESC LIMIT \(limit)
+                SELECT *, sum(cardinality(array_remove(bank_ids, NULL))) OVER (
+                    ORDER BY transaction_id DESC, sequence DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS later
+                FROM (
+                    SELECT * FROM event_log
+                    WHERE first_event_time IS NOT NULL AND (transaction_id, sequence) <= (\(end), \(position.sequence))
+                    ORDER BY transaction_id DESC, sequence DESC LIMIT \(limit)
+                ) AS latest
             ) AS block CROSS JOIN LATERAL unnest(payloads, bank_ids) WITH ORDINALITY AS event (payload, bank_id, place)
-            WHERE event.bank_id IS NOT NULL AND (transaction_id, sequence + place - 1) <= (\(end), \(position.sequence))
+            WHERE coalesce(later, 0) < \(limit) AND event.bank_id IS NOT NULL
+                AND (transaction_id, sequence + place - 1) <= (\(end), \(position.sequence))
             ORDER BY transaction_id DESC, sequence DESC, place DESC LIMIT \(limit)
             """)
         return try rows.decode([UInt8].self).reversed()
