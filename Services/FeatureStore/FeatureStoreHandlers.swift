@@ -133,7 +133,10 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
                     aggregation: definition.aggregation.rawValue, windowSeconds: definition.window.microseconds / 1_000_000,
                     delaySeconds: definition.delay.microseconds / 1_000_000, owner: definition.owner, type: "double")
             },
-            behaviourVersion: BehaviourSet.standard.version, behaviours: Self.catalogue(of: .standard))
+            behaviourVersion: BehaviourSet.standard.version, behaviours: Self.catalogue(of: .standard),
+            computation: .init(
+                labelDelaySeconds: featureSet.labelDelay.microseconds / 1_000_000, utcOffsetSeconds: Int32(featureSet.utcOffsetSeconds),
+                engineRevision: Int32(FeatureSet.engineRevision)))
     }
 
     func getHistoricalFeatures(

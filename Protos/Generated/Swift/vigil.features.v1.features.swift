@@ -1772,6 +1772,8 @@ extension FeaturesV1 {
         /// What is kept of accounts, cards, devices, pairs and cells; of each kind in the order of its values.
         public var behaviourVersion: String = ""
         public var behaviours: [FeaturesV1.Feature] = []
+        /// By which all features are computed, beside what each declares.
+        public var computation: FeaturesV1.Computation?
 
         public init() {}
 
@@ -1779,12 +1781,14 @@ extension FeaturesV1 {
             version: String = "",
             features: [FeaturesV1.Feature] = [],
             behaviourVersion: String = "",
-            behaviours: [FeaturesV1.Feature] = []
+            behaviours: [FeaturesV1.Feature] = [],
+            computation: FeaturesV1.Computation? = nil
         ) {
             self.version = version
             self.features = features
             self.behaviourVersion = behaviourVersion
             self.behaviours = behaviours
+            self.computation = computation
         }
 
         public static let fullName = "vigil.features.v1.DescribeFeatureSetResponse"
@@ -1804,6 +1808,7 @@ extension FeaturesV1 {
             self.features = try Unpacked.list(unpacked.pointee.features, unpacked.pointee.n_features) { try FeaturesV1.Feature(unpacked: Unpacked.message($0)) }
             self.behaviourVersion = try Unpacked.string(unpacked.pointee.behaviour_version, "vigil.features.v1.DescribeFeatureSetResponse.behaviour_version")
             self.behaviours = try Unpacked.list(unpacked.pointee.behaviours, unpacked.pointee.n_behaviours) { try FeaturesV1.Feature(unpacked: Unpacked.message($0)) }
+            if let message = unpacked.pointee.computation { self.computation = try FeaturesV1.Computation(unpacked: message) }
         }
 
         public var protobufByteCount: Int {
@@ -1820,6 +1825,7 @@ extension FeaturesV1 {
             for value in self.features { sink.message(2, value) }
             if !self.behaviourVersion.isEmpty { sink.string(3, self.behaviourVersion) }
             for value in self.behaviours { sink.message(4, value) }
+            if let value = self.computation { sink.message(5, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -1838,6 +1844,7 @@ extension FeaturesV1 {
                 for value in self.behaviours { writer.write(value) }
                 writer.endArray()
             }
+            if let value = self.computation { writer.field("computation"); writer.write(value) }
             writer.endObject()
         }
 
@@ -1863,6 +1870,92 @@ extension FeaturesV1 {
                     while try reader.nextElement() {
                         self.behaviours.append(try FeaturesV1.Feature(json: &reader))
                     }
+                case "computation":
+                    if try reader.readNullIfNext() { continue }
+                    self.computation = try FeaturesV1.Computation(json: &reader)
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension FeaturesV1 {
+    /// `vigil.features.v1.Computation`
+    public struct Computation: Message {
+        /// How long until a payment without a fraud label is taken for genuine.
+        public var labelDelaySeconds: Int64 = 0
+        /// The clock by which night and weekend are told of payments that state no zone of their own, in seconds east of UTC.
+        public var utcOffsetSeconds: Int32 = 0
+        /// Raised whenever the same declaration gives another value.
+        public var engineRevision: Int32 = 0
+
+        public init() {}
+
+        public init(
+            labelDelaySeconds: Int64 = 0,
+            utcOffsetSeconds: Int32 = 0,
+            engineRevision: Int32 = 0
+        ) {
+            self.labelDelaySeconds = labelDelaySeconds
+            self.utcOffsetSeconds = utcOffsetSeconds
+            self.engineRevision = engineRevision
+        }
+
+        public static let fullName = "vigil.features.v1.Computation"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Features__V1__Computation(), { vigil__features__v1__computation__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Features__V1__Computation.self))
+            }
+        }
+
+        /// For generated code: a message out of protobuf-c's structure.
+        public init(unpacked: UnsafePointer<Vigil__Features__V1__Computation>) throws {
+            self.labelDelaySeconds = unpacked.pointee.label_delay_seconds
+            self.utcOffsetSeconds = unpacked.pointee.utc_offset_seconds
+            self.engineRevision = unpacked.pointee.engine_revision
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if self.labelDelaySeconds != 0 { sink.int64(1, self.labelDelaySeconds) }
+            if self.utcOffsetSeconds != 0 { sink.int32(2, self.utcOffsetSeconds) }
+            if self.engineRevision != 0 { sink.int32(3, self.engineRevision) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if self.labelDelaySeconds != 0 { writer.field("labelDelaySeconds"); writer.write(self.labelDelaySeconds) }
+            if self.utcOffsetSeconds != 0 { writer.field("utcOffsetSeconds"); writer.write(self.utcOffsetSeconds) }
+            if self.engineRevision != 0 { writer.field("engineRevision"); writer.write(self.engineRevision) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "labelDelaySeconds", "label_delay_seconds":
+                    if try reader.readNullIfNext() { continue }
+                    self.labelDelaySeconds = try reader.readInt64()
+                case "utcOffsetSeconds", "utc_offset_seconds":
+                    if try reader.readNullIfNext() { continue }
+                    self.utcOffsetSeconds = try reader.readInt32()
+                case "engineRevision", "engine_revision":
+                    if try reader.readNullIfNext() { continue }
+                    self.engineRevision = try reader.readInt32()
                 default: try reader.skipUnknown()
                 }
             }
@@ -2898,39 +2991,41 @@ extension FileDescriptor {
             bhIiCgxvYnNlcnZhdGlvbnMYBiABKANSDG9ic2VydmF0aW9ucxJGChFuZXdlc3RfZXZlbnRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3Rh\
             bXBSD25ld2VzdEV2ZW50VGltZSJ4ChpTZXRGZWF0dXJlUmVmZXJlbmNlUmVxdWVzdBIuCgRmcm9tGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFt\
             cFIEZnJvbRIqCgJ0bxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAnRvIkEKG1NldEZlYXR1cmVSZWZlcmVuY2VSZXNwb25zZRIiCgxvYnNl\
-            cnZhdGlvbnMYASABKANSDG9ic2VydmF0aW9ucyIbChlEZXNjcmliZUZlYXR1cmVTZXRSZXF1ZXN0ItcBChpEZXNjcmliZUZlYXR1cmVTZXRSZXNwb25zZRIY\
+            cnZhdGlvbnMYASABKANSDG9ic2VydmF0aW9ucyIbChlEZXNjcmliZUZlYXR1cmVTZXRSZXF1ZXN0IpkCChpEZXNjcmliZUZlYXR1cmVTZXRSZXNwb25zZRIY\
             Cgd2ZXJzaW9uGAEgASgJUgd2ZXJzaW9uEjYKCGZlYXR1cmVzGAIgAygLMhoudmlnaWwuZmVhdHVyZXMudjEuRmVhdHVyZVIIZmVhdHVyZXMSKwoRYmVoYXZp\
             b3VyX3ZlcnNpb24YAyABKAlSEGJlaGF2aW91clZlcnNpb24SOgoKYmVoYXZpb3VycxgEIAMoCzIaLnZpZ2lsLmZlYXR1cmVzLnYxLkZlYXR1cmVSCmJlaGF2\
-            aW91cnMi7wEKB0ZlYXR1cmUSEgoEbmFtZRgBIAEoCVIEbmFtZRIWCgZlbnRpdHkYAiABKAlSBmVudGl0eRIgCgtkZXNjcmlwdGlvbhgDIAEoCVILZGVzY3Jp\
-            cHRpb24SIAoLYWdncmVnYXRpb24YBCABKAlSC2FnZ3JlZ2F0aW9uEiUKDndpbmRvd19zZWNvbmRzGAUgASgDUg13aW5kb3dTZWNvbmRzEiMKDWRlbGF5X3Nl\
-            Y29uZHMYBiABKANSDGRlbGF5U2Vjb25kcxIUCgVvd25lchgHIAEoCVIFb3duZXISEgoEdHlwZRgIIAEoCVIEdHlwZSLYAQocR2V0SGlzdG9yaWNhbEZlYXR1\
-            cmVzUmVxdWVzdBIuCgRmcm9tGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIEZnJvbRIqCgJ0bxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5U\
-            aW1lc3RhbXBSAnRvEjUKCGtub3duX2J5GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIHa25vd25CeRIlCg53aXRoX2JlaGF2aW91chgEIAEo\
-            CFINd2l0aEJlaGF2aW91ciJVCh1HZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXNwb25zZRI0CgRyb3dzGAEgAygLMiAudmlnaWwuZmVhdHVyZXMudjEuSGlzdG9y\
-            aWNhbFJvd1IEcm93cyLUAQoNSGlzdG9yaWNhbFJvdxJACgtvYnNlcnZhdGlvbhgBIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uUgtvYnNl\
-            cnZhdGlvbhIvCgVsYWJlbBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFIFbGFiZWwSQQoKYmVoYXZpb3VycxgDIAMoCzIhLnZpZ2lsLmZlYXR1\
-            cmVzLnYxLkVudGl0eUZlYXR1cmVzUgpiZWhhdmlvdXJzQg0KC2tub3duX2xhYmVsIqYBChdUYWlsT2JzZXJ2YXRpb25zUmVxdWVzdBI0CgVhZnRlchgBIAEo\
-            CzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUgVhZnRlchIbCgltYXhfYmF0Y2gYAiABKA1SCG1heEJhdGNoEhsKCWtleXNfb25seRgDIAEoCFII\
-            a2V5c09ubHkSGwoJcnVuc19vbmx5GAQgASgIUghydW5zT25seSJkChhUYWlsT2JzZXJ2YXRpb25zUmVzcG9uc2USSAoMb2JzZXJ2YXRpb25zGAEgAygLMiQu\
-            dmlnaWwuZmVhdHVyZXMudjEuTG9nZ2VkT2JzZXJ2YXRpb25SDG9ic2VydmF0aW9ucyKBAgoRTG9nZ2VkT2JzZXJ2YXRpb24SOgoIcG9zaXRpb24YASABKAsy\
-            Hi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIIcG9zaXRpb24SOwoLcmVjb3JkZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1w\
-            UgpyZWNvcmRlZEF0EkAKC29ic2VydmF0aW9uGAMgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SC29ic2VydmF0aW9uEisKA3J1bhgFIAEo\
-            CzIZLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1J1blIDcnVuSgQIBBAFIqsDCgxGZWF0dXJlRXZlbnQSPAoIb2JzZXJ2ZWQYASABKAsyHi52aWdpbC5mZWF0dXJl\
-            cy52MS5PYnNlcnZhdGlvbkgAUghvYnNlcnZlZBI1CghsYWJlbGxlZBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFIIbGFiZWxsZWQSRQoPdGVy\
-            bWluYWxfcGxhY2VkGAMgASgLMhoudmlnaWwucmVjb3Jkcy52MS5UZXJtaW5hbEgAUg50ZXJtaW5hbFBsYWNlZBJFCg9jdXN0b21lcl9wbGFjZWQYBCABKAsy\
-            Gi52aWdpbC5yZWNvcmRzLnYxLkN1c3RvbWVySABSDmN1c3RvbWVyUGxhY2VkEk0KEWN1c3RvbWVyX29ic2VydmVkGAUgASgLMh4udmlnaWwuZmVhdHVyZXMu\
-            djEuT2JzZXJ2YXRpb25IAFIQY3VzdG9tZXJPYnNlcnZlZBJACg5sYWJlbGxlZF9lYXJseRgGIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFINbGFi\
-            ZWxsZWRFYXJseUIHCgVldmVudCIrCg1PYnNlcnZlZEVudHJ5EhoKCG9ic2VydmVkGAEgASgMUghvYnNlcnZlZDKUBwoTRmVhdHVyZVN0b3JlU2VydmljZRJV\
-            CgdPYnNlcnZlEiEudmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZVJlcXVlc3QaIi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlUmVzcG9uc2UiA5ACAhJ2ChJP\
-            YnNlcnZlQXRUZXJtaW5hbHMSLC52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlQXRUZXJtaW5hbHNSZXF1ZXN0Gi0udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2\
-            ZUF0VGVybWluYWxzUmVzcG9uc2UiA5ACAhJhCgtHZXRGZWF0dXJlcxIlLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1cmVzUmVxdWVzdBomLnZpZ2lsLmZl\
-            YXR1cmVzLnYxLkdldEZlYXR1cmVzUmVzcG9uc2UiA5ACARJ2ChJEZXNjcmliZUZlYXR1cmVTZXQSLC52aWdpbC5mZWF0dXJlcy52MS5EZXNjcmliZUZlYXR1\
-            cmVTZXRSZXF1ZXN0Gi0udmlnaWwuZmVhdHVyZXMudjEuRGVzY3JpYmVGZWF0dXJlU2V0UmVzcG9uc2UiA5ACARJ8ChVHZXRIaXN0b3JpY2FsRmVhdHVyZXMS\
-            Ly52aWdpbC5mZWF0dXJlcy52MS5HZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXF1ZXN0GjAudmlnaWwuZmVhdHVyZXMudjEuR2V0SGlzdG9yaWNhbEZlYXR1cmVz\
-            UmVzcG9uc2UwARJwChBHZXRGZWF0dXJlSGVhbHRoEioudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZUhlYWx0aFJlcXVlc3QaKy52aWdpbC5mZWF0dXJl\
-            cy52MS5HZXRGZWF0dXJlSGVhbHRoUmVzcG9uc2UiA5ACARJ0ChNTZXRGZWF0dXJlUmVmZXJlbmNlEi0udmlnaWwuZmVhdHVyZXMudjEuU2V0RmVhdHVyZVJl\
-            ZmVyZW5jZVJlcXVlc3QaLi52aWdpbC5mZWF0dXJlcy52MS5TZXRGZWF0dXJlUmVmZXJlbmNlUmVzcG9uc2USbQoQVGFpbE9ic2VydmF0aW9ucxIqLnZpZ2ls\
-            LmZlYXR1cmVzLnYxLlRhaWxPYnNlcnZhdGlvbnNSZXF1ZXN0GisudmlnaWwuZmVhdHVyZXMudjEuVGFpbE9ic2VydmF0aW9uc1Jlc3BvbnNlMAFiBnByb3Rv\
-            Mw==
+            aW91cnMSQAoLY29tcHV0YXRpb24YBSABKAsyHi52aWdpbC5mZWF0dXJlcy52MS5Db21wdXRhdGlvblILY29tcHV0YXRpb24ilAEKC0NvbXB1dGF0aW9uEi4K\
+            E2xhYmVsX2RlbGF5X3NlY29uZHMYASABKANSEWxhYmVsRGVsYXlTZWNvbmRzEiwKEnV0Y19vZmZzZXRfc2Vjb25kcxgCIAEoBVIQdXRjT2Zmc2V0U2Vjb25k\
+            cxInCg9lbmdpbmVfcmV2aXNpb24YAyABKAVSDmVuZ2luZVJldmlzaW9uIu8BCgdGZWF0dXJlEhIKBG5hbWUYASABKAlSBG5hbWUSFgoGZW50aXR5GAIgASgJ\
+            UgZlbnRpdHkSIAoLZGVzY3JpcHRpb24YAyABKAlSC2Rlc2NyaXB0aW9uEiAKC2FnZ3JlZ2F0aW9uGAQgASgJUgthZ2dyZWdhdGlvbhIlCg53aW5kb3dfc2Vj\
+            b25kcxgFIAEoA1INd2luZG93U2Vjb25kcxIjCg1kZWxheV9zZWNvbmRzGAYgASgDUgxkZWxheVNlY29uZHMSFAoFb3duZXIYByABKAlSBW93bmVyEhIKBHR5\
+            cGUYCCABKAlSBHR5cGUi2AEKHEdldEhpc3RvcmljYWxGZWF0dXJlc1JlcXVlc3QSLgoEZnJvbRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBS\
+            BGZyb20SKgoCdG8YAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJ0bxI1Cghrbm93bl9ieRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1l\
+            c3RhbXBSB2tub3duQnkSJQoOd2l0aF9iZWhhdmlvdXIYBCABKAhSDXdpdGhCZWhhdmlvdXIiVQodR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVzcG9uc2USNAoE\
+            cm93cxgBIAMoCzIgLnZpZ2lsLmZlYXR1cmVzLnYxLkhpc3RvcmljYWxSb3dSBHJvd3Mi1AEKDUhpc3RvcmljYWxSb3cSQAoLb2JzZXJ2YXRpb24YASABKAsy\
+            Hi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblILb2JzZXJ2YXRpb24SLwoFbGFiZWwYAiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSBWxh\
+            YmVsEkEKCmJlaGF2aW91cnMYAyADKAsyIS52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlGZWF0dXJlc1IKYmVoYXZpb3Vyc0INCgtrbm93bl9sYWJlbCKmAQoX\
+            VGFpbE9ic2VydmF0aW9uc1JlcXVlc3QSNAoFYWZ0ZXIYASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIFYWZ0ZXISGwoJbWF4X2JhdGNo\
+            GAIgASgNUghtYXhCYXRjaBIbCglrZXlzX29ubHkYAyABKAhSCGtleXNPbmx5EhsKCXJ1bnNfb25seRgEIAEoCFIIcnVuc09ubHkiZAoYVGFpbE9ic2VydmF0\
+            aW9uc1Jlc3BvbnNlEkgKDG9ic2VydmF0aW9ucxgBIAMoCzIkLnZpZ2lsLmZlYXR1cmVzLnYxLkxvZ2dlZE9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMigQIK\
+            EUxvZ2dlZE9ic2VydmF0aW9uEjoKCHBvc2l0aW9uGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SCHBvc2l0aW9uEjsKC3JlY29yZGVk\
+            X2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIKcmVjb3JkZWRBdBJACgtvYnNlcnZhdGlvbhgDIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYx\
+            Lk9ic2VydmF0aW9uUgtvYnNlcnZhdGlvbhIrCgNydW4YBSABKAsyGS52aWdpbC5ldmVudGxvZy52MS5Mb2dSdW5SA3J1bkoECAQQBSKrAwoMRmVhdHVyZUV2\
+            ZW50EjwKCG9ic2VydmVkGAEgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25IAFIIb2JzZXJ2ZWQSNQoIbGFiZWxsZWQYAiABKAsyFy52aWdp\
+            bC5yZWNvcmRzLnYxLkxhYmVsSABSCGxhYmVsbGVkEkUKD3Rlcm1pbmFsX3BsYWNlZBgDIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuVGVybWluYWxIAFIOdGVy\
+            bWluYWxQbGFjZWQSRQoPY3VzdG9tZXJfcGxhY2VkGAQgASgLMhoudmlnaWwucmVjb3Jkcy52MS5DdXN0b21lckgAUg5jdXN0b21lclBsYWNlZBJNChFjdXN0\
+            b21lcl9vYnNlcnZlZBgFIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uSABSEGN1c3RvbWVyT2JzZXJ2ZWQSQAoObGFiZWxsZWRfZWFybHkY\
+            BiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSDWxhYmVsbGVkRWFybHlCBwoFZXZlbnQiKwoNT2JzZXJ2ZWRFbnRyeRIaCghvYnNlcnZlZBgBIAEo\
+            DFIIb2JzZXJ2ZWQylAcKE0ZlYXR1cmVTdG9yZVNlcnZpY2USVQoHT2JzZXJ2ZRIhLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXF1ZXN0GiIudmlnaWwu\
+            ZmVhdHVyZXMudjEuT2JzZXJ2ZVJlc3BvbnNlIgOQAgISdgoST2JzZXJ2ZUF0VGVybWluYWxzEiwudmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZUF0VGVybWlu\
+            YWxzUmVxdWVzdBotLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVBdFRlcm1pbmFsc1Jlc3BvbnNlIgOQAgISYQoLR2V0RmVhdHVyZXMSJS52aWdpbC5mZWF0\
+            dXJlcy52MS5HZXRGZWF0dXJlc1JlcXVlc3QaJi52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlc1Jlc3BvbnNlIgOQAgESdgoSRGVzY3JpYmVGZWF0dXJl\
+            U2V0EiwudmlnaWwuZmVhdHVyZXMudjEuRGVzY3JpYmVGZWF0dXJlU2V0UmVxdWVzdBotLnZpZ2lsLmZlYXR1cmVzLnYxLkRlc2NyaWJlRmVhdHVyZVNldFJl\
+            c3BvbnNlIgOQAgESfAoVR2V0SGlzdG9yaWNhbEZlYXR1cmVzEi8udmlnaWwuZmVhdHVyZXMudjEuR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVxdWVzdBowLnZp\
+            Z2lsLmZlYXR1cmVzLnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1Jlc3BvbnNlMAEScAoQR2V0RmVhdHVyZUhlYWx0aBIqLnZpZ2lsLmZlYXR1cmVzLnYxLkdl\
+            dEZlYXR1cmVIZWFsdGhSZXF1ZXN0GisudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZUhlYWx0aFJlc3BvbnNlIgOQAgESdAoTU2V0RmVhdHVyZVJlZmVy\
+            ZW5jZRItLnZpZ2lsLmZlYXR1cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXF1ZXN0Gi4udmlnaWwuZmVhdHVyZXMudjEuU2V0RmVhdHVyZVJlZmVyZW5j\
+            ZVJlc3BvbnNlEm0KEFRhaWxPYnNlcnZhdGlvbnMSKi52aWdpbC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVxdWVzdBorLnZpZ2lsLmZlYXR1cmVz\
+            LnYxLlRhaWxPYnNlcnZhdGlvbnNSZXNwb25zZTABYgZwcm90bzM=
             """)
 }

@@ -22,7 +22,7 @@ struct Catalogue: Codable, Hashable {
             ]
         }
 
-        private static func span(_ seconds: Int64) -> String {
+        fileprivate static func span(_ seconds: Int64) -> String {
             if seconds == 0 { return "none" }
             return seconds % 86_400 == 0 ? "\(seconds / 86_400) d" : "\(seconds) s"
         }
@@ -37,26 +37,54 @@ struct Catalogue: Codable, Hashable {
         var line: String { feature.isEmpty ? what : "\(kind)  \(feature)\(what.isEmpty ? "" : "  \(what)")" }
     }
 
+    /// By which all features are computed.
+    struct Computation: Codable, Hashable {
+        var labelDelaySeconds: Int64
+        /// East of UTC.
+        var utcOffsetSeconds: Int
+        var engineRevision: Int
+
+        fileprivate func changes(since old: Computation) -> [Change] {
+            let facts = [
+                ("what rests on labels", "their delay", Feature.span(old.labelDelaySeconds), Feature.span(labelDelaySeconds)),
+                ("night and weekend of payments without a zone", "clock", Self.clock(old.utcOffsetSeconds), Self.clock(utcOffsetSeconds)),
+                ("the same views", "revision", "\(old.engineRevision)", "\(engineRevision)"),
+            ]
+            return facts.filter { $0.2 != $0.3 }.map { views, by, was, now in
+                Change(kind: "recomputed", feature: "", what: "\(views), computed otherwise: \(by) \(was) → \(now)")
+            }
+        }
+
+        private static func clock(_ offsetSeconds: Int) -> String {
+            let minutes = abs(offsetSeconds) / 60
+            return "UTC" + (minutes == 0 ? "" : String(format: "%@%02d:%02d", offsetSeconds < 0 ? "-" : "+", minutes / 60, minutes % 60))
+        }
+    }
+
     var version: String
     var features: [Feature]
+    /// Nil in older lists and of an older store.
+    var computation: Computation?
     /// Of accounts, cards, devices, pairs and cells; not part of the vectors that models are trained on. Nil in older lists.
     var behaviourVersion: String?
     var behaviours: [Feature]?
 
     var all: [Feature] { features + (behaviours ?? []) }
 
-    /// What is another feature or the same one otherwise; in the order of the names. Where all are declared the same and yet have another
-    /// version, as by another clock or delay of labels, one change says so.
+    /// By what all are computed otherwise; then what is another feature or the same one otherwise, in the order of the names. Where nothing
+    /// else says why the version is another, one change says that it is.
     func changes(since old: Catalogue) -> [Change] {
+        var computation: [Change] = []
+        if let was = old.computation, let now = self.computation { computation = now.changes(since: was) }
         let changes =
-            Self.changes(of: "feature set", from: (old.version, old.features), to: (version, features))
+            Self.changes(of: "feature set", from: (old.version, old.features), to: (version, features), beside: computation)
             + Self.changes(of: "behaviour", from: (old.behaviourVersion, old.behaviours ?? []), to: (behaviourVersion, behaviours ?? []))
-        return changes.sorted { $0.feature < $1.feature }
+        return computation + changes.sorted { $0.feature < $1.feature }
     }
 
     private typealias Part = (version: String?, features: [Feature])
 
-    private static func changes(of name: String, from old: Part, to new: Part) -> [Change] {
+    private static func changes(of name: String, from old: Part, to new: Part, beside others: [Change] = []) -> [Change] {
         let before = Dictionary(
             old.features.enumerated().map { ($1.name, (place: $0, feature: $1)) }, uniquingKeysWith: { first, _ in first })
         var changes: [Change] = []
@@ -73,7 +101,7 @@ struct Catalogue: Codable, Hashable {
         }
         let now = Set(new.features.map(\.name))
         changes += old.features.filter { !now.contains($0.name) }.map { Change(kind: "removed", feature: $0.name, what: "") }
-        if changes.isEmpty, let was = old.version, let version = new.version, was != version {
+        if changes.isEmpty, others.isEmpty, let was = old.version, let version = new.version, was != version {
             changes.append(
                 Change(kind: "recomputed", feature: "", what: "the same views, computed otherwise: \(name) version \(was) → \(version)"))
         }
@@ -93,8 +121,12 @@ extension Catalogue {
                 delaySeconds: message.delaySeconds, type: message.type, owner: message.owner, description: message.description)
         }
         self.init(
-            version: response.version, features: response.features.map(feature), behaviourVersion: response.behaviourVersion,
-            behaviours: response.behaviours.map(feature))
+            version: response.version, features: response.features.map(feature),
+            computation: response.computation.map {
+                Computation(
+                    labelDelaySeconds: $0.labelDelaySeconds, utcOffsetSeconds: Int($0.utcOffsetSeconds), engineRevision: Int($0.engineRevision))
+            },
+            behaviourVersion: response.behaviourVersion, behaviours: response.behaviours.map(feature))
     }
 }
 

@@ -18,6 +18,26 @@ import Testing
         #expect(old.changes(since: old) == [])
     }
 
+    @Test func aDifferenceNamesAllByWhichFeaturesAreComputedOtherwiseBesideThoseThatAreDeclaredSo() {
+        let old = Catalogue(
+            version: "1", features: [feature("a"), feature("b")],
+            computation: .init(labelDelaySeconds: 7 * 86_400, utcOffsetSeconds: 0, engineRevision: 3))
+        var new = old
+        new.version = "2"
+        new.features[1].delaySeconds = 86_400
+        new.computation = .init(labelDelaySeconds: 86_400, utcOffsetSeconds: 19_800, engineRevision: 4)
+        #expect(
+            new.changes(since: old).map(\.line) == [
+                "what rests on labels, computed otherwise: their delay 7 d → 1 d",
+                "night and weekend of payments without a zone, computed otherwise: clock UTC → UTC+05:30",
+                "the same views, computed otherwise: revision 3 → 4", "changed  b  delay        none → 1 d",
+            ])
+        // A list that an earlier release kept does not say by what.
+        var earlier = old
+        earlier.computation = nil
+        #expect(new.changes(since: earlier).map(\.kind) == ["changed"])
+    }
+
     @Test func theSameFeaturesOfAnotherVersionAreComputedOtherwise() {
         let views = [feature("x"), feature("y")]
         let old = Catalogue(version: "1", features: [feature("a")], behaviourVersion: "b", behaviours: views)

@@ -817,6 +817,51 @@ void   vigil__features__v1__describe_feature_set_response__free_unpacked
   assert(message->base.descriptor == &vigil__features__v1__describe_feature_set_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   vigil__features__v1__computation__init
+                     (Vigil__Features__V1__Computation         *message)
+{
+  static const Vigil__Features__V1__Computation init_value = VIGIL__FEATURES__V1__COMPUTATION__INIT;
+  *message = init_value;
+}
+size_t vigil__features__v1__computation__get_packed_size
+                     (const Vigil__Features__V1__Computation *message)
+{
+  assert(message->base.descriptor == &vigil__features__v1__computation__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__features__v1__computation__pack
+                     (const Vigil__Features__V1__Computation *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__features__v1__computation__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__features__v1__computation__pack_to_buffer
+                     (const Vigil__Features__V1__Computation *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__features__v1__computation__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Features__V1__Computation *
+       vigil__features__v1__computation__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Features__V1__Computation *)
+     protobuf_c_message_unpack (&vigil__features__v1__computation__descriptor,
+                                allocator, len, data);
+}
+void   vigil__features__v1__computation__free_unpacked
+                     (Vigil__Features__V1__Computation *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__features__v1__computation__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   vigil__features__v1__feature__init
                      (Vigil__Features__V1__Feature         *message)
 {
@@ -2583,7 +2628,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__describe_feature_set_reque
   (ProtobufCMessageInit) vigil__features__v1__describe_feature_set_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__describe_feature_set_response__field_descriptors[4] =
+static const ProtobufCFieldDescriptor vigil__features__v1__describe_feature_set_response__field_descriptors[5] =
 {
   {
     "version",
@@ -2633,17 +2678,30 @@ static const ProtobufCFieldDescriptor vigil__features__v1__describe_feature_set_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "computation",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__DescribeFeatureSetResponse, computation),
+    &vigil__features__v1__computation__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__describe_feature_set_response__field_indices_by_name[] = {
   2,   /* field[2] = behaviour_version */
   3,   /* field[3] = behaviours */
+  4,   /* field[4] = computation */
   1,   /* field[1] = features */
   0,   /* field[0] = version */
 };
 static const ProtobufCIntRange vigil__features__v1__describe_feature_set_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__describe_feature_set_response__descriptor =
 {
@@ -2653,11 +2711,75 @@ const ProtobufCMessageDescriptor vigil__features__v1__describe_feature_set_respo
   "Vigil__Features__V1__DescribeFeatureSetResponse",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__DescribeFeatureSetResponse),
-  4,
+  5,
   vigil__features__v1__describe_feature_set_response__field_descriptors,
   vigil__features__v1__describe_feature_set_response__field_indices_by_name,
   1,  vigil__features__v1__describe_feature_set_response__number_ranges,
   (ProtobufCMessageInit) vigil__features__v1__describe_feature_set_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__features__v1__computation__field_descriptors[3] =
+{
+  {
+    "label_delay_seconds",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__Computation, label_delay_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "utc_offset_seconds",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__Computation, utc_offset_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "engine_revision",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__Computation, engine_revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__features__v1__computation__field_indices_by_name[] = {
+  2,   /* field[2] = engine_revision */
+  0,   /* field[0] = label_delay_seconds */
+  1,   /* field[1] = utc_offset_seconds */
+};
+static const ProtobufCIntRange vigil__features__v1__computation__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor vigil__features__v1__computation__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.features.v1.Computation",
+  "Computation",
+  "Vigil__Features__V1__Computation",
+  "vigil.features.v1",
+  sizeof(Vigil__Features__V1__Computation),
+  3,
+  vigil__features__v1__computation__field_descriptors,
+  vigil__features__v1__computation__field_indices_by_name,
+  1,  vigil__features__v1__computation__number_ranges,
+  (ProtobufCMessageInit) vigil__features__v1__computation__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor vigil__features__v1__feature__field_descriptors[8] =

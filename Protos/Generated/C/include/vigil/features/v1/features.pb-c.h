@@ -36,6 +36,7 @@ typedef struct Vigil__Features__V1__SetFeatureReferenceRequest Vigil__Features__
 typedef struct Vigil__Features__V1__SetFeatureReferenceResponse Vigil__Features__V1__SetFeatureReferenceResponse;
 typedef struct Vigil__Features__V1__DescribeFeatureSetRequest Vigil__Features__V1__DescribeFeatureSetRequest;
 typedef struct Vigil__Features__V1__DescribeFeatureSetResponse Vigil__Features__V1__DescribeFeatureSetResponse;
+typedef struct Vigil__Features__V1__Computation Vigil__Features__V1__Computation;
 typedef struct Vigil__Features__V1__Feature Vigil__Features__V1__Feature;
 typedef struct Vigil__Features__V1__GetHistoricalFeaturesRequest Vigil__Features__V1__GetHistoricalFeaturesRequest;
 typedef struct Vigil__Features__V1__GetHistoricalFeaturesResponse Vigil__Features__V1__GetHistoricalFeaturesResponse;
@@ -321,10 +322,23 @@ struct  Vigil__Features__V1__DescribeFeatureSetResponse
   char *behaviour_version;
   size_t n_behaviours;
   Vigil__Features__V1__Feature **behaviours;
+  Vigil__Features__V1__Computation *computation;
 };
 #define VIGIL__FEATURES__V1__DESCRIBE_FEATURE_SET_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__describe_feature_set_response__descriptor) \
-    , (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL }
+    , (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL, NULL }
+
+
+struct  Vigil__Features__V1__Computation
+{
+  ProtobufCMessage base;
+  int64_t label_delay_seconds;
+  int32_t utc_offset_seconds;
+  int32_t engine_revision;
+};
+#define VIGIL__FEATURES__V1__COMPUTATION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__computation__descriptor) \
+    , 0, 0, 0 }
 
 
 struct  Vigil__Features__V1__Feature
@@ -808,6 +822,25 @@ Vigil__Features__V1__DescribeFeatureSetResponse *
 void   vigil__features__v1__describe_feature_set_response__free_unpacked
                      (Vigil__Features__V1__DescribeFeatureSetResponse *message,
                       ProtobufCAllocator *allocator);
+/* Vigil__Features__V1__Computation methods */
+void   vigil__features__v1__computation__init
+                     (Vigil__Features__V1__Computation         *message);
+size_t vigil__features__v1__computation__get_packed_size
+                     (const Vigil__Features__V1__Computation   *message);
+size_t vigil__features__v1__computation__pack
+                     (const Vigil__Features__V1__Computation   *message,
+                      uint8_t             *out);
+size_t vigil__features__v1__computation__pack_to_buffer
+                     (const Vigil__Features__V1__Computation   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Features__V1__Computation *
+       vigil__features__v1__computation__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__features__v1__computation__free_unpacked
+                     (Vigil__Features__V1__Computation *message,
+                      ProtobufCAllocator *allocator);
 /* Vigil__Features__V1__Feature methods */
 void   vigil__features__v1__feature__init
                      (Vigil__Features__V1__Feature         *message);
@@ -1035,6 +1068,9 @@ typedef void (*Vigil__Features__V1__DescribeFeatureSetRequest_Closure)
 typedef void (*Vigil__Features__V1__DescribeFeatureSetResponse_Closure)
                  (const Vigil__Features__V1__DescribeFeatureSetResponse *message,
                   void *closure_data);
+typedef void (*Vigil__Features__V1__Computation_Closure)
+                 (const Vigil__Features__V1__Computation *message,
+                  void *closure_data);
 typedef void (*Vigil__Features__V1__Feature_Closure)
                  (const Vigil__Features__V1__Feature *message,
                   void *closure_data);
@@ -1170,6 +1206,7 @@ extern const ProtobufCMessageDescriptor vigil__features__v1__set_feature_referen
 extern const ProtobufCMessageDescriptor vigil__features__v1__set_feature_reference_response__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__describe_feature_set_request__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__describe_feature_set_response__descriptor;
+extern const ProtobufCMessageDescriptor vigil__features__v1__computation__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__feature__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__get_historical_features_request__descriptor;
 extern const ProtobufCMessageDescriptor vigil__features__v1__get_historical_features_response__descriptor;
