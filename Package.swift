@@ -184,7 +184,7 @@ let package = Package(
             logging, serviceContext,
         ], exclude: ["Clients"]),
         tests("Notifier", ["Notifier", "TestSupport", "Contracts", "StandardContracts", "RecordCoding", "Records", "RPC", "Postgres", "EventLog", "ServiceRuntime", logging]),
-        tests("Vigil", ["Vigil", "TestSupport", "Contracts", "Postgres", "RPC", "Datasets", "Records", "Simulation", "Training", "Models", argumentParser, logging]),
+        tests("Vigil", ["Vigil", "TestSupport", "Contracts", "StandardContracts", "Postgres", "RPC", "Datasets", "Records", "Simulation", "Training", "Models", argumentParser, logging]),
         tests("Tidy", []),
         tests("Fuzz", ["SeededRandom", "RPC", "Protobuf", "RecordCoding", "Contracts", "StandardContracts", "Geo", "Datasets", "Models", "Records", nioCore], exclude: ["run.sh"]),
         tests("EndToEnd", [], exclude: ["Clients"]),

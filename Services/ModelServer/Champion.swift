@@ -6,10 +6,14 @@ import Synchronization
 /// The model that decides now, as the registry says it; every replica looks every so often, so a promotion anywhere
 /// reaches all without a restart.
 final class Champion: Sendable {
+    /// Models kept at hand, each for other features.
+    private static let maxDeciding = 3
+
     private let database: ModelServerDatabase
     private let alertThreshold: Double?
     private let logger: Logger
-    private let current = Mutex<Scorer?>(nil)
+    /// What the registry says, the champion first, and those of them that could be loaded.
+    private let deciding = Mutex((versions: [String](), scorers: [Scorer]()))
     private let alongside = Mutex<[Scorer]>([])
 
     /// - Parameter alertThreshold: in place of the bundle's own.
@@ -20,17 +24,38 @@ final class Champion: Sendable {
     }
 
     /// Nil until a model has been promoted.
-    var scorer: Scorer? { current.withLock { $0 } }
+    var scorer: Scorer? { deciding.withLock { $0.scorers.first } }
+
+    /// The model that decides on payments with the features of a set: the champion or, if it was trained on others, the one that was champion
+    /// last of those that were trained on these. Nil if none was. So what was observed before the features changed, or is until they do, is
+    /// decided on whichever side of the promotion it comes.
+    func scorer(ofFeatures version: String) -> Scorer? {
+        deciding.withLock { $0.scorers.first { $0.featureSetVersion == version } }
+    }
 
     /// Models that score along without deciding.
     var shadows: [Scorer] { alongside.withLock { $0 } }
 
     func refresh() async throws {
         try await refreshShadows()
-        guard let version = try await database.registry.championVersion(), version != scorer?.version else { return }
-        guard let scorer = try await scorer(ofModel: version) else { return }
-        current.withLock { $0 = scorer }
-        logger.info("champion", metadata: ["version": "\(version)", "alert_threshold": "\(scorer.alertThreshold)"])
+        let versions = try await database.registry.decidingVersions(limit: Self.maxDeciding)
+        guard let first = versions.first, versions != deciding.withLock({ $0.versions }) else { return }
+        guard let scorer = try await scorer(ofModel: first) else { return }
+        var scorers = [scorer]
+        for version in versions.dropFirst() {
+            do {
+                if let former = try await self.scorer(ofModel: version) { scorers.append(former) }
+            } catch let error as BundleError {
+                logger.warning("a former champion cannot be read", metadata: ["version": "\(version)", "reason": "\(error)"])
+            }
+        }
+        deciding.withLock { [scorers] in $0 = (versions, scorers) }
+        logger.info(
+            "champion",
+            metadata: [
+                "version": "\(scorer.version)", "features": "\(scorer.featureSetVersion)", "alert_threshold": "\(scorer.alertThreshold)",
+                "for_other_features": "\(scorers.dropFirst().map(\.version).joined(separator: ", "))",
+            ])
     }
 
     private func refreshShadows() async throws {
@@ -46,7 +71,7 @@ final class Champion: Sendable {
 
     /// A registered model, as it decides or decided; nil if there is none of that version.
     func scorer(ofModel version: String) async throws -> Scorer? {
-        if let scorer, scorer.version == version { return scorer }
+        if let scorer = deciding.withLock({ $0.scorers.first { $0.version == version } }) { return scorer }
         let files = try await database.registry.files(ofModel: version)
         guard !files.isEmpty else { return nil }
         return scorer(of: try ModelBundle(files: files))

@@ -39,7 +39,7 @@ struct DecisionWriter: Sendable {
     /// - Parameters:
     ///   - positions: of observations among these, in the feature store's log.
     ///   - isBrief: see `Scorer.decide`.
-    /// - Throws: FAILED_PRECONDITION when no model has been promoted, or the champion was trained on other features.
+    /// - Throws: FAILED_PRECONDITION when no model that was trained on their features has been promoted.
     func decide(
         _ observations: [Observed], positions: [LogRun] = [], at time: Timestamp, isBrief: Bool
     ) async throws -> [RecordsV1.Decision] {
@@ -95,8 +95,8 @@ struct DecisionWriter: Sendable {
     }
 
     private func decisions(on observations: [Observed], at time: Timestamp, isBrief: Bool) throws -> Batch {
-        guard !observations.isEmpty else { return Batch(stored: StoredDecisions(modelVersion: "", decidedAt: time)) }
-        guard let scorer = champion.scorer else { throw RPCError(.failedPrecondition, "no model has been promoted") }
+        guard let first = observations.first else { return Batch(stored: StoredDecisions(modelVersion: "", decidedAt: time)) }
+        let scorer = try scorer(ofFeatures: first.message.featureSetVersion)
         let shadows = champion.shadows
         var batch = Batch(stored: StoredDecisions(modelVersion: scorer.version, decidedAt: time))
         batch.order.reserveCapacity(observations.count)
@@ -114,7 +114,9 @@ struct DecisionWriter: Sendable {
             batch.order.append(place)
             guard place == wanted.count else { continue }
             batch.places[name] = place
-            guard observation.featureSetVersion == scorer.featureSetVersion else { throw Self.otherFeatures(observation, scorer) }
+            guard observation.featureSetVersion == scorer.featureSetVersion else {
+                throw RPCError(.failedPrecondition, "the observations are of several feature sets")
+            }
             let placeRisk = places.value(at: observation.location.flatMap(Coordinate.init))
             wanted.append((index, name, .init(key: key, id: name.text, values: observation.values, placeRisk: placeRisk)))
         }
@@ -143,10 +145,14 @@ struct DecisionWriter: Sendable {
         return batch
     }
 
-    static func otherFeatures(_ observation: FeaturesV1.Observation, _ scorer: Scorer) -> RPCError {
-        RPCError(
+    /// - Throws: FAILED_PRECONDITION where there is none.
+    func scorer(ofFeatures version: String) throws(RPCError) -> Scorer {
+        if let scorer = champion.scorer(ofFeatures: version) { return scorer }
+        guard let scorer = champion.scorer else { throw RPCError(.failedPrecondition, "no model has been promoted") }
+        throw RPCError(
             .failedPrecondition,
-            "model \(scorer.version) was trained on features \(scorer.featureSetVersion), these are \(observation.featureSetVersion)")
+            "the champion \(scorer.version) was trained on features \(scorer.featureSetVersion) and these are \(version), for which no model has "
+                + "been promoted: train one, upload and promote it")
     }
 
     private func retryingConflicts<R>(_ body: () async throws -> R) async throws -> R {

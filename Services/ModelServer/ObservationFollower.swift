@@ -31,12 +31,15 @@ struct ObservationFollower: Sendable {
         try await consumer.follow(
             from: { position, deliver in
                 try await follower.follow(after: position) { observations in
-                    let scorer = writer.champion.scorer
-                    let decidable = observations.prefix { $0.event.flatMap { refusal(of: $0, by: scorer) } == nil }
-                    if !decidable.isEmpty { try await deliver(Array(decidable)) }
-                    // Thrown here it makes the consumer come again later, when a fitting model may have been promoted.
-                    if let first = observations.dropFirst(decidable.count).first?.event, let refusal = refusal(of: first, by: scorer) {
-                        throw refusal
+                    var left = observations[...]
+                    while !left.isEmpty {
+                        // Of one model's features at a time. Thrown here, outside of what takes them in, a refusal makes the consumer come
+                        // again later, when a fitting model may have been promoted.
+                        let features = left.lazy.compactMap(\.event?.featureSetVersion).first
+                        if let features { _ = try writer.scorer(ofFeatures: features) }
+                        let part = left.prefix { $0.event == nil || $0.event?.featureSetVersion == features }
+                        try await deliver(Array(part))
+                        left = left.dropFirst(part.count)
                     }
                 }
             },
@@ -47,10 +50,5 @@ struct ObservationFollower: Sendable {
 
     private static func entry(_ logged: FeaturesV1.LoggedObservation) throws -> RunFollower<FeaturesV1.Observation>.Entry {
         try .init(position: logged.position, recordedAt: logged.recordedAt, event: logged.observation, run: logged.run)
-    }
-
-    private func refusal(of observation: FeaturesV1.Observation, by scorer: Scorer?) -> RPCError? {
-        guard let scorer else { return RPCError(.failedPrecondition, "no model has been promoted") }
-        return observation.featureSetVersion == scorer.featureSetVersion ? nil : DecisionWriter.otherFeatures(observation, scorer)
     }
 }

@@ -17,7 +17,7 @@ import Testing
     private static let features = FeatureSet.payments
 
     /// Takes a payment for fraud whose first feature is 10 or more; trained where that lay between 0 and 20.
-    static func bundle(seed: UInt64 = 1) throws -> ModelBundle {
+    static func bundle(seed: UInt64 = 1, of features: FeatureSet = features) throws -> ModelBundle {
         let tree = Forest.Tree(
             leftChildren: [1, -1, -1], rightChildren: [2, -1, -1], splitFeatures: [0, 0, 0], splitValues: [10, -3, 3],
             missingGoLeft: [true, false, false], covers: [2, 1, 1])

@@ -1,6 +1,7 @@
 import Contracts
 import EventLog
 import Features
+import Models
 import RPC
 import RecordCoding
 import Records
@@ -15,21 +16,56 @@ import Testing
 @Suite struct ObservationFollowerTests {
     @Test("What a follower is behind by is read a large batch at a time, up to what its model does not take")
     func behind() async throws {
-        let log = FakeLog(decidable: 1_400, others: 5)
+        let log = FakeLog([String](repeating: FeatureSet.payments.version, count: 1_400) + [String](repeating: "another", count: 5))
         try await withServer(
             ServerConfiguration(host: "127.0.0.1", port: 0), services: [log], health: HealthRegistry(), logger: testLogger
         ) { server in
             try await DecisionTests.withChampion(features: "http://127.0.0.1:\(server.port)") { service, client in
                 log.opening.notify()
-                func decisions() async throws -> Int64 { try await client.getStatistics(.init()).decisions }
-                let deadline = ContinuousClock.now + .seconds(60)
-                while try await decisions() < 1_400, .now < deadline { await Task.yield() }
-                #expect(try await decisions() == 1_400)
+                try await expectDecisions(1_400, client)
                 // Two batches, and the rest of the second looked at again for what is not taken.
                 #expect((2...4).contains(log.reads.withLock { $0 }))
                 #expect(service.runtime.metrics.prometheusText().contains(#"vigil_log_lag_seconds{log="features"}"#))
             }
         }
+    }
+
+    @Test("What has the features of a former champion is decided on by it, wherever it lies in the log, and by call")
+    func formerFeatures() async throws {
+        let (now, before) = (FeatureSet.payments, FeatureSet.payments(labelDelay: .days(3)))
+        let versions = [before, before, now, before, now, now].map(\.version)
+        let log = FakeLog(versions + ["another"])
+        try await withServer(
+            ServerConfiguration(host: "127.0.0.1", port: 0), services: [log], health: HealthRegistry(), logger: testLogger
+        ) { server in
+            try await DecisionTests.withChampion(features: "http://127.0.0.1:\(server.port)") { _, client in
+                let champion = try await client.getStatistics(.init()).championVersion
+                let former = try ModelHealthTests.bundle(of: before)
+                let files = former.files
+                _ = try await client.uploadModel { writer in
+                    for (name, content) in files { try await writer.write(.init(fileName: name, chunk: content)) }
+                }
+                for version in [former.version, champion] { _ = try await client.promoteModel(.init(version: version)) }
+                log.opening.notify()
+                try await expectDecisions(Int64(versions.count), client)
+                let keys = versions.indices.map { RecordsV1.TransactionKey(bankID: "bank", transactionID: "t\($0)") }
+                let decisions = try await client.getDecisions(.init(keys: keys)).decisions
+                #expect(decisions.map(\.modelVersion) == versions.map { $0 == now.version ? champion : former.version })
+
+                let late = FeaturesV1.Observation(
+                    key: .init(bankID: "bank", transactionID: "late"), featureSetVersion: before.version,
+                    values: [Double](repeating: 1, count: before.count))
+                #expect(try await client.score(.init(observations: [late])).decisions.map(\.modelVersion) == [former.version])
+            }
+        }
+    }
+
+    /// Waits for so many.
+    private func expectDecisions(_ count: Int64, _ client: ModelsV1.ModelService.Client) async throws {
+        func decisions() async throws -> Int64 { try await client.getStatistics(.init()).decisions }
+        let deadline = ContinuousClock.now + .seconds(60)
+        while try await decisions() < count, .now < deadline { await Task.yield() }
+        #expect(try await decisions() == count)
     }
 }
 
@@ -40,12 +76,11 @@ private final class FakeLog: RPCService {
     let opening = WakeSignal()
     /// There is none.
     private let news = WakeSignal()
-    private let decidable: Int
-    private let others: Int
+    /// Of each observation the version of its features.
+    private let versions: [String]
     private let recordedAt = GoogleProtobuf.Timestamp(Timestamp.now() - .minutes(1))
 
-    /// - Parameter others: observations of features that no model was trained on, behind the decidable ones.
-    init(decidable: Int, others: Int) { (self.decidable, self.others) = (decidable, others) }
+    init(_ versions: [String]) { self.versions = versions }
 
     var serviceName: String { FeaturesV1.FeatureStoreService.fullName }
     var fileDescriptors: [[UInt8]] { [] }
@@ -58,7 +93,7 @@ private final class FakeLog: RPCService {
         context: CallContext
     ) async throws {
         _ = await opening.wait(beyond: 0, atMost: .seconds(600))
-        let left = Int(LogPosition(request.after).sequence)..<decidable + others
+        let left = Int(LogPosition(request.after).sequence)..<versions.count
         if request.runsOnly {
             for number in left {
                 let run = LogRun(transactionID: 1, sequences: Int64(number + 1)...Int64(number + 1), count: 1)
@@ -77,7 +112,7 @@ private final class FakeLog: RPCService {
     private func observation(_ number: Int) -> FeaturesV1.Observation {
         FeaturesV1.Observation(
             key: .init(bankID: "bank", transactionID: "t\(number)"),
-            featureSetVersion: number < decidable ? FeatureSet.payments.version : "another",
+            featureSetVersion: versions[number],
             values: [Double](repeating: 1, count: FeatureSet.payments.count))
     }
 }

@@ -3487,7 +3487,7 @@ extension ModelsV1 {
             func replayDecision(_ request: ModelsV1.ReplayDecisionRequest, context: CallContext) async throws -> ModelsV1.ReplayDecisionResponse
             /// Adds a model bundle to the registry. Scope models:write.
             func uploadModel(_ requests: RequestStream<ModelsV1.UploadModelRequest>, context: CallContext) async throws -> ModelsV1.UploadModelResponse
-            /// Makes a registered model the champion; decisions after the answer are its. Scope models:write.
+            /// Makes a registered model the champion; decisions after the answer on the features that it was trained on are its. Scope models:write.
             func promoteModel(_ request: ModelsV1.PromoteModelRequest, context: CallContext) async throws -> ModelsV1.PromoteModelResponse
             /// Lets a registered model score along without deciding, or no longer: it is judged by GetModelHealth on what it would have said. At most
             /// two at a time. Scope models:write.
@@ -3540,7 +3540,7 @@ extension ModelsV1 {
                 try await channel.clientStreaming(Methods.uploadModel, options: options, write)
             }
 
-            /// Makes a registered model the champion; decisions after the answer are its. Scope models:write.
+            /// Makes a registered model the champion; decisions after the answer on the features that it was trained on are its. Scope models:write.
             public func promoteModel(_ request: ModelsV1.PromoteModelRequest, options: CallOptions = CallOptions()) async throws -> ModelsV1.PromoteModelResponse {
                 try await channel.unary(Methods.promoteModel, request, options: options)
             }

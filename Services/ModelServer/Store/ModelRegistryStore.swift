@@ -116,8 +116,16 @@ struct ModelRegistryStore: Sendable {
         try await pool.query("SELECT version FROM models WHERE stage = 'shadow' ORDER BY version").map { try $0.decode(String.self) }
     }
 
-    func championVersion() async throws -> String? {
-        try await pool.query("SELECT version FROM models WHERE stage = 'champion'").first.map { try $0.decode(String.self) }
+    /// The champion's version, and of each other set of features that of the model which was champion last; the latest sets first.
+    func decidingVersions(limit: Int) async throws -> [String] {
+        try await pool.query(
+            """
+            SELECT version FROM (
+                SELECT DISTINCT ON (feature_set_version) version, stage, promoted_at FROM models WHERE promoted_at IS NOT NULL
+                ORDER BY feature_set_version, stage = 'champion' DESC, promoted_at DESC
+            ) AS deciding ORDER BY stage = 'champion' DESC, promoted_at DESC LIMIT \(limit)
+            """
+        ).map { try $0.decode(String.self) }
     }
 
     /// The files of a model's bundle by name; empty if there is no such model.

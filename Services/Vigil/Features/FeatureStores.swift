@@ -20,18 +20,29 @@ struct FeatureStores: ParsableArguments {
     func call<R: Sendable>(
         _ store: String = ServiceIdentity.featureStore.name, _ body: (FeaturesV1.FeatureStoreService.Client) async throws -> R
     ) async throws -> R {
-        let configuration = try connection.connection().operatorConfiguration(store)
+        try await connection.connection().callFeatureStore(store, body)
+    }
+
+    func catalogue() async throws -> Catalogue { try await connection.connection().catalogue() }
+}
+
+extension SuiteConnection {
+    /// Calls a feature store as the operator.
+    func callFeatureStore<R: Sendable>(
+        _ store: String = ServiceIdentity.featureStore.name, _ body: (FeaturesV1.FeatureStoreService.Client) async throws -> R
+    ) async throws -> R {
         do {
-            return try await withChannel(configuration, logger: SuiteConnection.quiet) {
+            return try await withChannel(try operatorConfiguration(store), logger: Self.quiet) {
                 try await body(FeaturesV1.FeatureStoreService.Client($0))
             }
         } catch let error as RPCError {
-            throw SuiteConnection.Problem(description: "\(store) answered: \(error.message)")
+            throw Problem(description: "\(store) answered: \(error.message)")
         }
     }
 
+    /// What the feature store serves.
     func catalogue() async throws -> Catalogue {
-        Catalogue(try await call { try await $0.describeFeatureSet(.init(), options: CallOptions(timeout: .seconds(10))) })
+        Catalogue(try await callFeatureStore { try await $0.describeFeatureSet(.init(), options: CallOptions(timeout: .seconds(10))) })
     }
 }
 

@@ -10,8 +10,8 @@ import StandardContracts
 /// `vigil models …`
 struct ModelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "models", abstract: "The running model server's registry: list, upload, shadow, promote, rollback, health.",
-        subcommands: [List.self, Upload.self, Shadow.self, Promote.self, Rollback.self, Health.self, NewKey.self], defaultSubcommand: List.self)
+        commandName: "models", abstract: "The running model server's registry: list, check, upload, shadow, promote, rollback, health.",
+        subcommands: [List.self, Check.self, Upload.self, Shadow.self, Promote.self, Rollback.self, Health.self, NewKey.self], defaultSubcommand: List.self)
 
     struct Target: ParsableArguments {
         @Option(help: ArgumentHelp("Folder of the suite; VIGIL_HOME or .vigil unless given.", valueName: "dir"))
@@ -25,6 +25,21 @@ struct ModelsCommand: ParsableCommand {
             return ModelRegistry(
                 suite: try SuiteDescription.read(from: home), signingKey: Secrets(folder: home.secrets).existingModelSigningKey)
         }
+
+        func served() async throws -> ServedFeatures {
+            let connection = SuiteConnection(suite: try SuiteDescription.read(from: SuiteHome(explicit: home)))
+            return ServedFeatures(version: try await connection.catalogue().version)
+        }
+
+        /// Prints models; beside them, who decides where that is not the champion.
+        func show(_ models: [ModelsV1.Model]) async throws {
+            // A feature store that is away is no reason not to tell what the registry holds.
+            let served = try? await served()
+            try ModelsCommand.show(models, as: format, served: served?.version)
+            guard let caution = served?.caution(about: try await registry().models()) else { return }
+            var progress = ProgressLine()
+            progress.note(caution)
+        }
     }
 
     enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
@@ -36,7 +51,7 @@ struct ModelsCommand: ParsableCommand {
         @OptionGroup var target: Target
 
         func run() async throws {
-            try ModelsCommand.show(try await target.registry().models(), as: target.format)
+            try await target.show(try await target.registry().models())
         }
     }
 
@@ -66,7 +81,7 @@ struct ModelsCommand: ParsableCommand {
                 progress.note(caution)
             }
             if promote, let version = model?.version { model = try await registry.promote(version: version) }
-            try ModelsCommand.show([model].compactMap { $0 }, as: target.format)
+            try await target.show([model].compactMap { $0 })
         }
     }
 
@@ -78,7 +93,7 @@ struct ModelsCommand: ParsableCommand {
         @OptionGroup var target: Target
 
         func run() async throws {
-            try ModelsCommand.show([try await target.registry().promote(version: version)].compactMap { $0 }, as: target.format)
+            try await target.show([try await target.registry().promote(version: version)].compactMap { $0 })
         }
     }
 
@@ -98,7 +113,7 @@ struct ModelsCommand: ParsableCommand {
         @OptionGroup var target: Target
 
         func run() async throws {
-            try ModelsCommand.show([try await target.registry().shadow(version: version, stop: stop)].compactMap { $0 }, as: target.format)
+            try await target.show([try await target.registry().shadow(version: version, stop: stop)].compactMap { $0 })
         }
     }
 
@@ -107,7 +122,7 @@ struct ModelsCommand: ParsableCommand {
         @OptionGroup var target: Target
 
         func run() async throws {
-            try ModelsCommand.show([try await target.registry().rollBack()].compactMap { $0 }, as: target.format)
+            try await target.show([try await target.registry().rollBack()].compactMap { $0 })
         }
     }
 
@@ -140,6 +155,8 @@ struct ModelsCommand: ParsableCommand {
         let version: String
         let stage: String
         let featureSetVersion: String
+        /// Nil where the feature store does not answer.
+        let featuresAreServed: Bool?
         let trainedAt: String?
         let promotedAt: String?
         let alertThreshold: Double
@@ -148,7 +165,7 @@ struct ModelsCommand: ParsableCommand {
         /// Nil where it is signed with none of the server's trusted keys.
         let signingKeySHA256: String?
 
-        init(_ model: ModelsV1.Model) {
+        init(_ model: ModelsV1.Model, served: String?) {
             version = model.version
             stage =
                 switch model.stage {
@@ -159,6 +176,7 @@ struct ModelsCommand: ParsableCommand {
                 case .unspecified, .unrecognized: "unknown"
                 }
             featureSetVersion = model.featureSetVersion
+            featuresAreServed = served.map { $0 == model.featureSetVersion }
             trainedAt = model.trainedAt.flatMap(Timestamp.init)?.iso8601
             promotedAt = model.promotedAt.flatMap(Timestamp.init)?.iso8601
             alertThreshold = model.alertThreshold
@@ -177,8 +195,8 @@ struct ModelsCommand: ParsableCommand {
         }
     }
 
-    private static func show(_ models: [ModelsV1.Model], as format: OutputFormat) throws {
-        let rows = models.map(Row.init)
+    private static func show(_ models: [ModelsV1.Model], as format: OutputFormat, served: String?) throws {
+        let rows = models.map { Row($0, served: served) }
         switch format {
         case .json:
             let encoder = JSONEncoder()
@@ -190,6 +208,7 @@ struct ModelsCommand: ParsableCommand {
                 let trained = row.trainedAt.map { "  trained \($0.prefix(16).replacing("T", with: " "))" } ?? ""
                 let metrics = row.metrics.sorted { $0.key < $1.key }.map { "\($0.key.replacing("_", with: " ")) \(Figure.text($0.value))" }
                 print("\(row.version)  \(row.stage)\(trained)  alerts from \(Figure.text(row.alertThreshold))  \(row.signature)")
+                print("    features \(row.featureSetVersion)" + (row.featuresAreServed.map { $0 ? ", which are served" : ", which are not served" } ?? ""))
                 if !metrics.isEmpty { print("    " + metrics.joined(separator: ", ")) }
             }
         }

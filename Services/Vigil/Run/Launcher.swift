@@ -35,6 +35,7 @@ struct Launcher {
         do {
             let environment = try bringUp(supervisor, ports: ports, replicas: replicas, mailPort: mailPort)
             try Welcome(environment: environment).print(after: progress.total)
+            try warnIfNothingDecides(supervisor)
             supervisor.runUntilStopRequested()
         } catch is StopRequested {
         } catch {
@@ -129,6 +130,12 @@ struct Launcher {
         command.input = .lifeline
         command.ownGroup = true
         return Supervisor.ChildSpecification(name: "mail-catcher", command: command, stopLimit: .seconds(3), stopStage: 1)
+    }
+
+    /// Another release may serve features that no model here was trained on.
+    private func warnIfNothingDecides(_ supervisor: Supervisor) throws {
+        let end = try supervisor.run(selfCommand(["models", "check"], output: .file(home.log("launcher"))), limit: .seconds(30))
+        if end == .exited(1) { progress.line("No decisions are made yet: see `vigil models check`.") }
     }
 
     // MARK: Programs

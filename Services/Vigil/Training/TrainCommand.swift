@@ -1,4 +1,5 @@
 import ArgumentParser
+import Features
 import Foundation
 import Models
 import Records
@@ -34,6 +35,18 @@ struct TrainCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var tuning: TrainingTuning
 
+    @Option(
+        help: ArgumentHelp(
+            "How long until a payment without a fraud label is taken for genuine; unless given as the suite's feature store has it, or 7.",
+            valueName: "days"))
+    var labelDelayDays: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Clock by which night and weekend are told of payments without a zone, east of UTC; unless given the suite's, or 0.",
+            valueName: "minutes"))
+    var utcOffsetMinutes: Int?
+
     @Option(help: ArgumentHelp("Learn only what was known by then; the newest payment's time unless given.", valueName: "time"))
     var asOf: Moment?
 
@@ -59,6 +72,8 @@ struct TrainCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard fromSuite != (transactions != nil) else { throw ValidationError("Give either --transactions or --from-suite.") }
+        guard (0...90).contains(labelDelayDays ?? 0) else { throw ValidationError("--label-delay-days must be 0 to 90.") }
+        guard (-720...840).contains(utcOffsetMinutes ?? 0) else { throw ValidationError("--utc-offset-minutes must be -720 to 840.") }
     }
 
     func run() async throws {
@@ -77,7 +92,7 @@ struct TrainCommand: AsyncParsableCommand {
         guard asOf >= first else { throw ValidationError("--as-of \(asOf) is before the oldest payment, \(first).") }
         let period = try Self.period(from: from?.time, asOf: asOf, last: last)
         let source = transactions.map { URL(fileURLWithPath: $0).lastPathComponent } ?? "suite"
-        let model = try FraudTraining(options: tuning.options()).fit(
+        let model = try FraudTraining(options: tuning.options(), set: try await featureSet()).fit(
             on: history, period: period, asOf: asOf, source: source, createdAt: .now(),
             progress: { progress.show($0) })
         let bundle = try signingKey.map { try model.bundle.signed(withKey: $0) } ?? model.bundle
@@ -108,6 +123,14 @@ struct TrainCommand: AsyncParsableCommand {
         guard from <= last else { throw ValidationError("--from \(from) is after the newest payment, \(last).") }
         guard from <= asOf else { throw ValidationError("--from \(from) is after --as-of \(asOf).") }
         return from..<(asOf + TimeSpan(microseconds: 1))
+    }
+
+    /// As the suite's feature store would compute it by this release.
+    private func featureSet() async throws -> FeatureSet {
+        let computation = fromSuite ? try await connection.connection().catalogue().computation : nil
+        return .payments(
+            labelDelay: labelDelayDays.map { .days($0) } ?? .seconds(Int(computation?.labelDelaySeconds ?? 7 * 86_400)),
+            utcOffsetSeconds: utcOffsetMinutes.map { $0 * 60 } ?? computation?.utcOffsetSeconds ?? 0)
     }
 
     private func history(_ files: DatasetFiles, _ progress: inout ProgressLine) async throws -> PaymentHistory {
