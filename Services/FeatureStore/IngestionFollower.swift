@@ -56,10 +56,13 @@ struct IngestionFollower: Sendable {
     }
 
     /// The first of these, once calls have had the time to bring them: all where that is so already, and of young ones about a second's, so
-    /// that none waits for long and there are many in a batch.
+    /// that none waits for long and there are many in a batch. What no call brings, such as where a terminal stands, is not waited with: the
+    /// payments that come next are to know it.
     private func leftByCalls(of entries: [Entry]) async throws -> ArraySlice<Entry> {
         guard let first = entries.first, let youngest = entries.map(\.age).min() else { return [] }
         lag.set(first.age / .seconds(1))
+        let isPayment = { (entry: Entry) in if case .transaction = entry.event { true } else { false } }
+        if !isPayment(first) { return entries.prefix { !isPayment($0) } }
         let wait = min(Replica.callLead - youngest, Replica.callLead + .seconds(1) - first.age)
         if wait > .zero { try await Task.sleep(for: wait) }
         return entries.prefix { $0.age >= Replica.callLead }
