@@ -31,7 +31,7 @@ import Testing
                 "vigil_ingestion_records_total{kind=\"transaction\",outcome=\"conflict\"} 1",
                 "vigil_ingestion_records_total{kind=\"transaction\",outcome=\"invalid\"} 1",
                 "vigil_ingestion_records_total{kind=\"label\",outcome=\"accepted\"} 1",
-                "vigil_ingestion_records_total{kind=\"unknown\",outcome=\"invalid\"} 1",
+                "vigil_ingestion_records_total{kind=\"complaint\",outcome=\"invalid\"} 1",
                 "vigil_ingestion_records_total{kind=\"complaint\",outcome=\"overloaded\"} 0",
                 "vigil_ingestion_decisions_total{state=\"pending\"} 6",
                 "vigil_ingestion_decisions_total{state=\"decided\"} 0",
