@@ -343,11 +343,12 @@ import Testing
 
     @Test func retentionLeavesAsManyDaysAsNamesAreLookedUpAndSaysWhy() async throws {
         try await ScoringPath.run { path in
-            try await path.asBank { client, options in
-                let refused = await #expect(throws: RPCError.self) { try await client.applyRetention(.init(keepDays: 61), options: options) }
+            try await path.gateway.withChannel(as: .peer(ServiceName.operator)) { channel in
+                let client = IngestionV1.IngestionService.Client(channel)
+                let refused = await #expect(throws: RPCError.self) { try await client.applyRetention(.init(keepDays: 61)) }
                 #expect(refused?.code == .invalidArgument)
                 #expect(refused?.message.contains("62 to 36500: names of transactions") == true)
-                let applied = try await client.applyRetention(.init(keepDays: 62), options: options)
+                let applied = try await client.applyRetention(.init(keepDays: 62))
                 #expect(applied.dropped.isEmpty && applied.identifiers == 0)
             }
         }

@@ -1,4 +1,5 @@
 import Contracts
+import Identity
 import Postgres
 import RPC
 import RecordCoding
@@ -185,15 +186,18 @@ import Testing
                 }
                 #expect(answers == [.accepted])
                 _ = try await client.submitTransaction(.init(transaction: payment("t-3", customer: "Asha")), options: options)
-                // Two years later.
-                try await withPostgresPool(path.gateway.runtime.configuration.database, logger: testLogger) { pool in
-                    try await pool.execute("UPDATE identifiers SET seen_at = seen_at - interval '2 years'")
-                    let kept = Kept(pool: pool)
-                    #expect(try await kept.tokens().count == 6)
-                    #expect(try await client.applyRetention(.init(keepDays: 100), options: options).identifiers == 4)
-                    let kinds = try await pool.query("SELECT kind FROM identifiers ORDER BY kind").decode(String.self)
-                    #expect(kinds == ["account", "customer"])
+            }
+            // Two years later.
+            try await withPostgresPool(path.gateway.runtime.configuration.database, logger: testLogger) { pool in
+                try await pool.execute("UPDATE identifiers SET seen_at = seen_at - interval '2 years'")
+                let kept = Kept(pool: pool)
+                #expect(try await kept.tokens().count == 6)
+                try await path.gateway.withChannel(as: .peer(ServiceName.operator)) { channel in
+                    let client = IngestionV1.IngestionService.Client(channel)
+                    #expect(try await client.applyRetention(.init(keepDays: 100)).identifiers == 4)
                 }
+                let kinds = try await pool.query("SELECT kind FROM identifiers ORDER BY kind").decode(String.self)
+                #expect(kinds == ["account", "customer"])
             }
         }
     }
