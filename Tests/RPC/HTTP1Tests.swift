@@ -160,8 +160,9 @@ import Testing
                 let output = try await curl(["-w", "[%{num_connects}]", "--data-binary", "@\(file.path)", address, address])
                 #expect(output == "\(size) application/x-www-form-urlencoded[1]\(size) application/x-www-form-urlencoded[0]")
             }
-            let json = try await curl(["-H", "content-type: application/json", "-d", #"{"payload":{"body":"aGVsbG8="}}"#, "http://\(server.address)/test.Test/Echo"])
-            #expect(json == #"{"payload":{"body":"aGVsbG8="}}"#)
+            let message = #"{"payload":{"body":"aGVsbG8="}}"#
+            let json = try await curl(["-H", "content-type: application/json", "-d", message, "http://\(server.address)/test.Test/Echo"])
+            #expect(json == message)
             let ahead = "POST /form HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nabcGET /hello/b HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n"
             let output = try await answer(server, to: ahead)
             #expect(output.contains("\r\n\r\n3 ") && output.hasSuffix("b  "), "\(output)")
