@@ -33,7 +33,7 @@ public struct UnknownPosition: Error, Hashable, CustomStringConvertible {
 }
 
 extension EventLog {
-    /// Up to so many are assigned in vain, 100,000 a second or more: far from what makes PostgreSQL freeze rows early (200 million).
+    /// Up to so many are assigned in vain, about 100,000 a second: far from what makes PostgreSQL freeze rows early (200 million).
     public static let maxNumbersInVain: UInt64 = 10_000_000
 
     /// Moves the cluster's transaction numbers beyond the log's, where a dump has been restored into a new cluster: else new entries would
