@@ -280,7 +280,7 @@ class HTTP2Connection: ChannelInboundHandler, TurnEnding, @unchecked Sendable {
 
     /// What a caller gets to read that begins with neither HTTP/2 nor a request that is answered over HTTP/1.1.
     private static let http1Refusal: String = {
-        let body = "This port speaks HTTP/2, and over HTTP/1.1 GET and HEAD only.\n"
+        let body = "This port speaks HTTP/2, and over HTTP/1.1 GET, HEAD and POST only.\n"
         return "HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain\r\nconnection: close\r\n"
             + "content-length: \(body.utf8.count)\r\n\r\n" + body
     }()
