@@ -6,6 +6,8 @@ import Records
 /// - Parameter target: nil for a column that is no field.
 func shown(_ value: String, of target: Target?) -> String {
     let value = value.utf8.contains(0) ? String(String.UnicodeScalarView(value.unicodeScalars.map { $0.value == 0 ? "\u{2400}" : $0 })) : value
+    // A word of a closed list names nobody.
+    if let target, !target.isPersonal, case .choice(let words) = target.form, words.contains(value) { return value }
     guard let target, !target.isPersonal, target.form.isFree ? !MaskedValue.isIn(value) : MaskedValue.isNone(value) else {
         return value.isEmpty ? "" : "****" + (value.count >= 8 ? value.suffix(2) : "")
     }
