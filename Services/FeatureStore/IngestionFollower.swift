@@ -13,7 +13,7 @@ struct IngestionFollower: Sendable {
     let writer: ObservationWriter
     /// Nil where this store keeps everything.
     let replica: Replica?
-    let lag: MetricGauge
+    let lag: LogLag
 
     private typealias Entry = RunFollower<FeatureChange>.Entry
 
@@ -33,7 +33,7 @@ struct IngestionFollower: Sendable {
                 }
             },
             batch: { try await batch(after: $0) },
-            lag: { lag.set($0 / .seconds(1)) })
+            behind: { lag.set(behindSince: $0) })
         try await consumer.follow(
             from: { try await follower.follow(after: $0, deliver: $1) },
             handle: { (batch: LogConsumer.Batch<FeatureChange?>) in
@@ -48,7 +48,7 @@ struct IngestionFollower: Sendable {
                 var position = start
                 while case let entries = try await leftByCalls(of: try await batch(after: position)), let last = entries.last {
                     try await deliver(entries.map { (position: $0.position, event: $0.event) })
-                    lag.set(last.age / .seconds(1))
+                    lag.set(behindSince: nil)
                     position = last.position
                 }
             },
@@ -60,7 +60,7 @@ struct IngestionFollower: Sendable {
     /// payments that come next are to know it.
     private func leftByCalls(of entries: [Entry]) async throws -> ArraySlice<Entry> {
         guard let first = entries.first, let youngest = entries.map(\.age).min() else { return [] }
-        lag.set(first.age / .seconds(1))
+        lag.set(behindSince: first.recordedAt)
         let isPayment = { (entry: Entry) in if case .transaction = entry.event { true } else { false } }
         if !isPayment(first) { return entries.prefix { !isPayment($0) } }
         let wait = min(Replica.callLead - youngest, Replica.callLead + .seconds(1) - first.age)

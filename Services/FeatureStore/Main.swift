@@ -74,7 +74,7 @@ enum FeatureStore {
             let lag = runtime.metrics.logLag("ingestion")
             let consumer = LogConsumer(
                 name: replica.map { Slice.consumerName($0.slice.name) } ?? Slice.wholeConsumerName, pool: database.pool,
-                logger: runtime.logger, isRefusal: RPCError.isUnknownPosition, refused: { lag.set(.infinity) })
+                logger: runtime.logger, isRefusal: RPCError.isUnknownPosition, refused: { lag.refuse() })
             let follower = IngestionFollower(
                 gateway: gateway, consumer: consumer, database: database, writer: writer, replica: replica,
                 lag: lag)

@@ -35,7 +35,7 @@ enum ModelServer {
                     store: FeaturesV1.FeatureStoreService.Client(features), writer: writer,
                     consumer: LogConsumer(
                         name: "features", pool: pool, logger: runtime.logger, isRefusal: RPCError.isUnknownPosition,
-                        refused: { lag.set(.infinity) }),
+                        refused: { lag.refuse() }),
                     lag: lag)
                 let recordFollower = RecordFollower(
                     ingestion: IngestionV1.IngestionService.Client(ingestion), store: records,

@@ -10,7 +10,7 @@ struct ObservationFollower: Sendable {
     let store: FeaturesV1.FeatureStoreService.Client
     let writer: DecisionWriter
     let consumer: LogConsumer
-    let lag: MetricGauge
+    let lag: LogLag
 
     private static let maxBatch: UInt32 = 1_000
 
@@ -27,7 +27,7 @@ struct ObservationFollower: Sendable {
                     try await responses.first { _ in true }?.observations.map(Self.entry) ?? []
                 }
             },
-            lag: { lag.set($0 / .seconds(1)) })
+            behind: { lag.set(behindSince: $0) })
         try await consumer.follow(
             from: { position, deliver in
                 try await follower.follow(after: position) { observations in

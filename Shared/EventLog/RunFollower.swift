@@ -14,7 +14,7 @@ public struct RunFollower<Event: Sendable>: Sendable {
         public let position: LogPosition
         public let event: Event?
         public let run: LogRun?
-        private let recordedAt: ContinuousClock.Instant
+        public let recordedAt: ContinuousClock.Instant
 
         /// - Parameter age: by two clocks, so what is negative counts as none.
         public init(position: LogPosition, age: Duration, event: Event? = nil, run: LogRun? = nil) {
@@ -41,16 +41,18 @@ public struct RunFollower<Event: Sendable>: Sendable {
     let brought: KnownRuns
     let runs: Runs
     let batch: Batch
-    let lag: @Sendable (Duration) -> Void
+    let behind: @Sendable (ContinuousClock.Instant?) -> Void
 
     /// - Parameters:
     ///   - brought: what calls have.
-    ///   - lag: is told the age of what is to be taken in next, or was taken in last.
-    public init(brought: KnownRuns, runs: @escaping Runs, batch: @escaping Batch, lag: @escaping @Sendable (Duration) -> Void) {
+    ///   - behind: is told when what is to be taken in next was written, and nil once all that the log has told of is.
+    public init(
+        brought: KnownRuns, runs: @escaping Runs, batch: @escaping Batch, behind: @escaping @Sendable (ContinuousClock.Instant?) -> Void
+    ) {
         self.brought = brought
         self.runs = runs
         self.batch = batch
-        self.lag = lag
+        self.behind = behind
     }
 
     /// Delivers what the log tells after a position, with nil for what calls have brought. A position alone, without an event, is
@@ -60,18 +62,19 @@ public struct RunFollower<Event: Sendable>: Sendable {
         var deliveredAt = ContinuousClock.now
         try await runs(start) { told in
             // Often there already: these runs were on their way while the log was read whole.
+            if let first = told.first(where: { $0.position > position }) { behind(first.recordedAt) }
             while let end = told.last, position < end.position {
                 let entries = try await next(told.drop { $0.position <= position }, to: end, after: position)
                 guard let first = entries.first, let last = entries.last else { throw Ended() }
-                lag(first.age)
+                behind(first.recordedAt)
                 position = last.position
                 let events = entries.map { (position: $0.position, event: $0.event == nil || brought.holds($0.position) ? nil : $0.event) }
                 if events.contains(where: { $0.event != nil }) || deliveredAt.duration(to: .now) > Self.positionAge {
                     try await deliver(events)
                     deliveredAt = .now
                 }
-                lag(last.age)
             }
+            behind(nil)
         }
     }
 

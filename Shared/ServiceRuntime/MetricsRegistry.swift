@@ -57,11 +57,14 @@ public final class MetricsRegistry: Sendable {
     }
 
     /// How far a follower of another service's log is behind.
-    public func logLag(_ log: String) -> MetricGauge {
+    public func logLag(_ log: String) -> LogLag {
+        let lag = LogLag()
         gauge(
             "vigil_log_lag_seconds",
-            help: "age of the log's entries to be taken in next, or taken in last; inf where the log does not know the position",
-            labels: [("log", log)])
+            help: "age of the oldest entry that the log has told of and that is not taken in; inf where the log does not know the position",
+            labels: [("log", log)]
+        ) { lag.seconds }
+        return lag
     }
 
     /// Durations: name it `…_seconds`.

@@ -14,7 +14,7 @@ import Testing
         let readable: Int
         let reads = Mutex(0)
         let known = KnownRuns()
-        let lags = Mutex<[Duration]>([])
+        let behind = Mutex<[ContinuousClock.Instant?]>([])
 
         init(_ counts: [Int], readable: Int = .max) {
             runs = counts.enumerated().map { LogRun(transactionID: UInt64($0 + 1), sequences: 1...Int64($1), count: $1) }
@@ -47,7 +47,7 @@ import Testing
                     let left = positions.prefix(readable).filter { $0 > position }.prefix(Self.batchLimit)
                     return left.map { .init(position: $0, age: age($0), event: "\($0)") }
                 },
-                lag: { [self] lag in lags.withLock { $0.append(lag) } })
+                behind: { [self] since in behind.withLock { $0.append(since) } })
             try await follower.follow(after: start, deliver: deliver)
         }
 
@@ -114,10 +114,12 @@ import Testing
         #expect(taken == log.positions.prefix(7).map(\.description))
     }
 
-    @Test func theLagIsTheAgeOfWhatIsToBeTakenInAlsoWhileThatIsRefused() async throws {
+    @Test func whatIsToBeTakenInNextIsToldWhileItIsRefusedAndNothingOnceAllIs() async throws {
         struct Refusal: Error {}
         let log = Log([250])
         await #expect(throws: Refusal.self) { try await log.follow { _ in throw Refusal() } }
-        #expect(log.lags.withLock { $0.count == 1 && $0[0] >= Log.age })
+        #expect(log.behind.withLock { !$0.isEmpty && $0.allSatisfy { $0.map { $0 <= .now - Log.age } ?? false } })
+        _ = try await log.events()
+        #expect(log.behind.withLock { $0.last == .some(nil) })
     }
 }

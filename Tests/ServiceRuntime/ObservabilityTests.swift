@@ -73,6 +73,24 @@ import Testing
         #expect(text.split(separator: "\n").filter { $0.hasPrefix("vigil_n_total{") }.count == 10)
     }
 
+    @Test func theLagOfALogGrowsWhileItsFollowerStandsStill() throws {
+        let registry = MetricsRegistry()
+        let lag = registry.logLag("features")
+        func told() -> Double? {
+            registry.prometheusText().split(separator: "\n").first { $0.hasPrefix("vigil_log_lag_seconds{") }
+                .flatMap { $0.split(separator: " ").last }.flatMap { Double($0) }
+        }
+        #expect(told() == 0)
+        lag.set(behindSince: .now - .seconds(5))
+        let first = try #require(told())
+        let second = try #require(told())
+        #expect(first >= 5 && second > first)
+        lag.set(behindSince: nil)
+        #expect(told() == 0)
+        lag.refuse()
+        #expect(told() == .infinity)
+    }
+
     @Test func callsAreCountedByMethodAndStatus() async throws {
         struct Greeter: RPCService {
             let serviceName = "test.Greeter"

@@ -94,7 +94,8 @@ struct Launcher {
     }
 
     private func startServices(_ environment: ServiceEnvironment, _ supervisor: Supervisor) throws {
-        try progress.step("six services, serving") {
+        let stores = environment.replicas?.names.count ?? 1
+        try progress.step(stores > 1 ? "six services, the feature store as \(stores) replicas, serving" : "six services, serving") {
             try SuiteDescription(environment: environment).write(to: home.suiteFile)
             supervisor.start(mailCatcher(environment))
             for service in Suite.services { supervisor.start(specification(of: service, environment)) }

@@ -97,21 +97,23 @@ import Synchronization
         _ suite: SuiteProcesses, rows: Int, prefix: String, decided: Bool
     ) async throws -> (perSecond: Double, cpuSeconds: Double) {
         let share = rows / clients
-        let cpu = processorSeconds()
         let before = (gateway: suite.cpuSeconds(.ingestionGateway), server: suite.server.cpuSeconds)
         let first = sent.withLock { sent in
             defer { sent += rows }
             return sent
         }
+        // Made beforehand, as COPY's file is.
+        let payments = (0..<clients).map { client in
+            let payments = Payments(prefix: "\(prefix)-\(client)", first: first + client, stride: clients)
+            return (0..<share).map(payments.message)
+        }
+        let cpu = processorSeconds()
         let started = ContinuousClock.now
         let caller = suite.caller
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for client in 0..<clients {
+            for payments in payments {
                 group.addTask {
-                    try await caller.withChannel(to: .ingestionGateway) { channel in
-                        let payments = Payments(prefix: "\(prefix)-\(client)", first: first + client, stride: clients)
-                        try await stream(channel, payments, count: share, decided: decided)
-                    }
+                    try await caller.withChannel(to: .ingestionGateway) { try await stream($0, payments, decided: decided) }
                 }
             }
             try await group.waitForAll()
@@ -126,11 +128,11 @@ import Synchronization
         return (Double(share * clients) / seconds, processorSeconds() - cpu)
     }
 
-    private static func stream(_ channel: RPCChannel, _ payments: Payments, count: Int, decided: Bool) async throws {
+    private static func stream(_ channel: RPCChannel, _ payments: [RecordsV1.Transaction], decided: Bool) async throws {
         let client = IngestionV1.IngestionService.Client(channel)
         let answered = try await client.streamTransactions(options: CallOptions(timeout: .seconds(600), waitForReady: true)) { writer in
-            for number in 0..<count {
-                try await writer.write(.init(sequence: UInt64(number), transaction: payments.message(number), brief: true))
+            for (number, payment) in payments.enumerated() {
+                try await writer.write(.init(sequence: UInt64(number), transaction: payment, brief: true))
             }
         } read: { answers in
             var accepted = 0
@@ -141,6 +143,7 @@ import Synchronization
             }
             return (accepted, states)
         }
+        let count = payments.count
         guard answered.0 == count else { throw BenchmarkProblem("\(count - answered.0) of \(count) rows were not accepted") }
         guard !decided || answered.1 == count else { throw BenchmarkProblem("\(count - answered.1) of \(count) rows were not decided on") }
     }
