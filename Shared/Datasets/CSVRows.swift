@@ -25,7 +25,12 @@ final class CSVRows {
         while window.count < 3, try window.fill() {}
         if window.count >= 3, window.bytes[0] == 0xEF, window.bytes[1] == 0xBB, window.bytes[2] == 0xBF { window.consume(3) }
         while window.count < DatasetLimits.chunkBytes / 4, try window.fill() {}
-        delimiter = format.delimiter ?? CSVRows.likelyDelimiter(UnsafeBufferPointer(start: window.bytes, count: window.count))
+        let start = UnsafeBufferPointer(start: window.bytes, count: window.count)
+        guard start.contains(UInt8(ascii: "\n")) || !start.dropLast().contains(UInt8(ascii: "\r")) else {
+            throw DatasetError(
+                .unsupported, "the lines of \(name) end in carriage returns alone, as on old Macs; make them line feeds: tr '\\r' '\\n'")
+        }
+        delimiter = format.delimiter ?? CSVRows.likelyDelimiter(start)
         scratch = RowBuffer(cellCount: 64)
         header = []
         self.header = try readHeader(format, name: name)
@@ -60,11 +65,14 @@ final class CSVRows {
                     let reason = "has \(fields) \(fields == 1 ? "value" : "values") where the header has \(header.count) columns"
                     return try refuseLine(reason, column: fields < header.count ? header[fields] : "column \(header.count + 1)")
                 }
+                buffer.bytes = window.bytes
+                if spansLines, let column = (0..<fields).first(where: { holdsRows(buffer.slice(buffer.cells[$0])) }) {
+                    return try refuseLine("has a quote that is closed only after whole rows", column: header[column])
+                }
                 let position = RowPosition(row: row + 1, line: line, byteOffset: window.offset)
                 row += 1
                 line += spansLines ? lineFeeds(length) : 1
                 pendingLength = length
-                buffer.bytes = window.bytes
                 let bytes = UnsafeBufferPointer<UInt8>(start: window.bytes, count: length)
                 if let fault = textFault(bytes, checksUTF8: checksUTF8) {
                     let column = header.indices.first { textFault(buffer.slice(buffer.cells[$0]), checksUTF8: checksUTF8) != nil }
@@ -85,6 +93,15 @@ final class CSVRows {
         line += 1
         try window.skipLine(from: 0)
         return .refused(position, column: column, reason: reason)
+    }
+
+    /// Whether most lines within a value have as many columns as the file: then a quote that begins nothing has met one further on, and all
+    /// rows between would be lost. A text of several lines is not like that, but where columns are few, its commas may be as many.
+    private func holdsRows(_ value: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard header.count > 4 else { return false }
+        let lines = value.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropFirst().dropLast()
+        let alike = lines.count { line in line.count { $0 == delimiter } == header.count - 1 }
+        return lines.count > 1 && 2 * alike > lines.count
     }
 
     private func lineFeeds(_ length: Int) -> Int {

@@ -218,12 +218,13 @@ final class FieldReader {
                 if rejections.count == before { missing(currencyPlan) }
                 return nil
             }
-            do throws(Money.DecimalError) {
-                var money = try amount(bytes, plan.mapping, currency)
+            do throws(AmountFault) {
+                if let cell = plan.cells.first, case .text = buffer.cells[cell].kind { try AmountText.checkPoint(bytes, plan.mapping, currency) }
+                var money = try AmountText.read(bytes, plan.mapping, currency)
                 if plan.mapping.isNegated { money.minorUnits = -money.minorUnits }
                 return money
             } catch {
-                reject(plan, bytes, error.description + (error == .notANumber ? commaHint(plan, bytes) : ""))
+                reject(plan, bytes, error.reason + (error.isNoNumber ? commaHint(plan, bytes) : ""))
                 return nil
             }
         }
@@ -236,20 +237,6 @@ final class FieldReader {
         let pointed = bytes.map { $0 == comma ? UInt8(ascii: ".") : $0 }
         guard pointed.withUnsafeBufferPointer({ readDouble($0) }) != nil else { return "" }
         return "; a mapping reads a decimal comma with {decimal: \",\"}"
-    }
-
-    private func amount(
-        _ bytes: UnsafeBufferPointer<UInt8>, _ mapping: FieldMapping, _ currency: Currency
-    ) throws(Money.DecimalError) -> Money {
-        if mapping.isMinorUnits {
-            guard let units = Int64(String(decoding: bytes, as: UTF8.self)) else { throw .notANumber }
-            return Money(minorUnits: units, currency: currency)
-        }
-        guard let group = mapping.groupSeparator, bytes.contains(group) else {
-            return try Money(decimal: bytes, decimalPoint: mapping.decimalPoint, currency: currency)
-        }
-        let plain = bytes.filter { $0 != group }.map { $0 == mapping.decimalPoint ? UInt8(ascii: ".") : $0 }
-        return try Money(decimal: String(decoding: plain, as: UTF8.self), currency: currency)
     }
 
     /// What a field's cells hold, joined and not translated; nil where they hold nothing that can be shown.
@@ -373,7 +360,10 @@ extension FieldMapping.Check {
     func fault(_ text: String) -> String? {
         switch self {
         case .iban: IBAN(text) == nil ? "is not an IBAN, or its check digits are wrong" : nil
-        case .account: IBAN.hasForm(text) && IBAN(text) == nil ? "is an IBAN with wrong check digits" : nil
+        case .account:
+            IBAN.hasAlmostForm(text)
+                ? "begins as an IBAN does and is not as long as one of its country"
+                : IBAN.hasForm(text) && IBAN(text) == nil ? "is an IBAN with wrong check digits" : nil
         case .bic: BIC(text) == nil ? "is not a BIC of ISO 9362" : nil
         }
     }

@@ -123,6 +123,8 @@ public struct FieldMapping: Sendable, Hashable {
     /// Added to a time, in microseconds.
     public var plusMicroseconds: Int64 = 0
     public var decimalPoint: UInt8 = UInt8(ascii: ".")
+    /// Whether the mapping says which it is.
+    public var statesDecimalPoint = false
     public var groupSeparator: UInt8?
     /// The amount is a whole number of minor units.
     public var isMinorUnits = false

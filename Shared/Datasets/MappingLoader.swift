@@ -137,6 +137,7 @@ private struct MappingLoader {
         }
         guard !mapping.fields.isEmpty else { throw fail(root, "`fields` is missing: it says which column is which field") }
         try checkRequired(mapping, root)
+        guard !mapping.columnNames.isEmpty else { throw fail(root, "no field is read from a column, so that all rows would say the same") }
         return mapping
     }
 
@@ -259,7 +260,7 @@ private struct MappingLoader {
         case "format": field.timeFormat = try timeFormat(node)
         case "zone": field.zone = try text(node, key)
         case "plus": field.plusMicroseconds = try span(node)
-        case "decimal": field.decimalPoint = try byte(node, key)
+        case "decimal": (field.decimalPoint, field.statesDecimalPoint) = (try byte(node, key), true)
         case "group": field.groupSeparator = try byte(node, key)
         case "unit":
             switch try text(node, key) {

@@ -14,6 +14,7 @@ struct PlainPayments {
     private let time: Int
     private let amount: Int
     private let decimalPoint: UInt8
+    private let mayBeThousands: Bool
     private let currency: Currency
     private let isFraud: Int?
     /// From a payment until its label was known.
@@ -85,6 +86,7 @@ struct PlainPayments {
         self.time = time
         self.amount = amount
         decimalPoint = mapping.decimalPoint
+        mayBeThousands = AmountText.mayBeThousands(mapping, currency)
         self.currency = currency
         isFraud = cells["label.is_fraud"]
         offsetSeconds = offset
@@ -144,7 +146,7 @@ struct PlainPayments {
     @inline(__always)
     private func money(_ bytes: UnsafeBufferPointer<UInt8>) -> Money? {
         guard let money = try? Money(decimal: bytes, decimalPoint: decimalPoint, currency: currency), money.minorUnits >= 0,
-            !RecordLimits.isTooLarge(money)
+            !RecordLimits.isTooLarge(money), !mayBeThousands || !AmountText.hasThreeDecimals(bytes, decimalPoint)
         else { return nil }
         return money
     }

@@ -102,13 +102,13 @@ struct TimePattern {
     init(_ text: String) throws(TimeReaderFault) {
         self.text = text
         var characters = Array(text)[...]
-        var hasYear = false
+        var letters: [Character] = []
         while let letter = characters.first {
             let run = characters.prefix { $0 == letter }.count
             if letter == "'" {
                 let rest = characters.dropFirst()
                 guard let close = rest.firstIndex(of: "'") else {
-                    throw TimeReaderFault(reason: "the time format `\(text)` has a quote that is not closed")
+                    throw Self.fault(text, "has a quote that is not closed")
                 }
                 let word = String(rest[..<close])
                 tokens.append(.literal(Array((word.isEmpty ? "'" : word).utf8)))
@@ -131,14 +131,33 @@ struct TimePattern {
             case ("X", _), ("x", _), ("Z", _): tokens.append(.offset)
             default:
                 guard !letter.isLetter else {
-                    let letters = String(repeating: letter, count: run)
-                    throw TimeReaderFault(reason: "the time format `\(text)` has the letters `\(letters)`, which mean nothing here")
+                    throw Self.fault(text, "has the letters `\(String(repeating: letter, count: run))`, which mean nothing here")
                 }
                 tokens.append(.literal(Array(String(repeating: letter, count: run).utf8)))
             }
-            if letter == "y" { hasYear = true }
+            if letter.isLetter { letters.append(letter) }
         }
-        guard hasYear else { throw TimeReaderFault(reason: "the time format `\(text)` has no year") }
+        try Self.check(letters, of: text)
+    }
+
+    private static func fault(_ text: String, _ reason: String) -> TimeReaderFault {
+        TimeReaderFault(reason: "the time format `\(text)` \(reason)")
+    }
+
+    /// A format that leaves something out would read one time for another: `dd/mm/yyyy`, every date as one in January.
+    private static func check(_ letters: [Character], of text: String) throws(TimeReaderFault) {
+        if let twice = letters.first(where: { letter in letters.count { $0 == letter } > 1 }) {
+            throw fault(text, "has `\(twice)` twice" + (twice == "m" || twice == "M" ? ": months are `M`, minutes `m`" : ""))
+        }
+        let hasHour = letters.contains("H") || letters.contains("h")
+        if !letters.contains("y") { throw fault(text, "has no year, `yyyy`") }
+        if !letters.contains("M") { throw fault(text, "has no month" + (letters.contains("m") ? ": that is `M`, and `m` are minutes" : ", `MM`")) }
+        if !letters.contains("d") { throw fault(text, "has no day, `dd`" + (letters.contains("D") ? ": `D` is the day of the year" : "")) }
+        if letters.contains("m"), !hasHour { throw fault(text, "has minutes and no hour, `HH`") }
+        if letters.contains("s"), !letters.contains("m") {
+            throw fault(text, "has seconds and no minutes" + (letters.contains("M") ? ": months are `M`, minutes `m`" : ""))
+        }
+        if letters.contains("h"), !letters.contains("a") { throw fault(text, "has `h`, the hours of half a day, without `a`: of a whole day they are `H`") }
     }
 
     var statesOffset: Bool { tokens.contains { if case .offset = $0 { true } else { false } } }

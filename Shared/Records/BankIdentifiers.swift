@@ -13,7 +13,17 @@ public struct IBAN: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Whether a text is written as an IBAN of its country is, whatever its check digits.
-    public static func hasForm(_ text: String) -> Bool {
+    public static func hasForm(_ text: String) -> Bool { characters(text).map { $0.expected == $0.count } ?? false }
+
+    /// Whether a text begins as an IBAN does and is one or two characters short of its country's, or beyond.
+    public static func hasAlmostForm(_ text: String) -> Bool {
+        guard let (count, expected) = characters(text), let expected else { return false }
+        return count != expected && abs(count - expected) <= 2
+    }
+
+    /// How many characters a text has that is made as an IBAN is, and how many its country's have; nil for any other.
+    @inline(__always)
+    private static func characters(_ text: String) -> (count: Int, expected: Int?)? {
         var country: UInt16 = 0
         var length = 0
         // Most account numbers are none, and end this at their first bytes.
@@ -21,14 +31,14 @@ public struct IBAN: Sendable, Hashable, CustomStringConvertible {
             let character = byte.capital
             switch length {
             case 0, 1:
-                guard character.isCapital else { return false }
+                guard character.isCapital else { return nil }
                 country = country << 8 | UInt16(character)
-            case 2, 3: guard character.isDigit else { return false }
-            default: guard character.isCapital || character.isDigit else { return false }
+            case 2, 3: guard character.isDigit else { return nil }
+            default: guard character.isCapital || character.isDigit else { return nil }
             }
             length += 1
         }
-        return lengths[country] == length
+        return (length, lengths[country])
     }
 
     /// An account number in the one form that stands for it, however it is written: an IBAN as `description` says, any other as it is.

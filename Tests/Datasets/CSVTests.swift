@@ -67,6 +67,22 @@ import Testing
         #expect(text[0].rejections[0].reason == "has text after a closing quote")
     }
 
+    @Test func aQuoteThatMeetsAnotherRowsAfterwardsCostsOneLine() throws {
+        let rows = ["a,,1,2,3", "b,\"3/4 inch pipe,1,2,3", "c,,1,2,3", "d,,1,2,3", "e,,1,2,3", "f,5\",1,2,3", "g,h\",1,2,3", "h,,1,2,3"]
+        let items = try readAll(folder.file("a.csv", "id,note,x,y,z\n" + rows.joined(separator: "\n")), customers())
+        #expect(items.map(\.customerID) == ["a", nil, "c", "d", "e", "f", "g", "h"])
+        #expect(items[1].rejections.first?.reason == "has a quote that is closed only after whole rows")
+        #expect(items[1].rejections.first?.column == "note" && items.map(\.position.line) == Array(2...9))
+        let letter = "\"Dear Sir,\nI paid, twice,\nand was not told, ever,\nwhere, when, and to whom it went.\n\""
+        #expect(try ids("id,note,x\na,\(letter),1\nb,,2\n") == ["a", "b"], "a text of several lines")
+    }
+
+    @Test func linesThatEndInCarriageReturnsAloneAreSaidToBeSo() throws {
+        let error = #expect(throws: DatasetError.self) { try ids("id,x\ra,1\rb,2\r") }
+        #expect(error?.message.contains("carriage returns alone") == true)
+        #expect(try ids("id,x\r\na,1\r\n") == ["a"])
+    }
+
     @Test func aRaggedRowOverSeveralLinesCostsItsFirstLineOnly() throws {
         let items = try readAll(folder.file("a.csv", "id,x\na,\"1\nb,2\nc,3\n\",9\nd,4\n"), customers())
         #expect(items.map(\.customerID) == [nil, "b", "c", nil, "d"])

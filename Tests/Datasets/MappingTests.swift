@@ -86,6 +86,13 @@ import Testing
         ("record: labels\nfields: {transaction_id: a, is_fraud: b, known_at: {column: c, plus: 7}}", "`plus: 7` is no length of time"),
         ("record: labels\nfields: {transaction_id: a, is_fraud: b, known_at: {column: c, zone: Asia/Kolkatta}}", "no time zone"),
         ("record: labels\nfields: {transaction_id: a, is_fraud: b, known_at: {column: c, format: dd/MM/qqqq}}", "mean nothing"),
+        ("record: labels\nfields: {transaction_id: a, is_fraud: b, known_at: {column: c, format: dd/mm/yyyy}}", "has no month: that is `M`"),
+        ("record: labels\nfields: {transaction_id: a, is_fraud: b, known_at: {column: c, format: \"dd/MM/yyyy HH:MM\"}}", "has `M` twice"),
+        ("record: labels\nfields: {transaction_id: a, is_fraud: b, known_at: {column: c, format: yyyy}}", "has no month"),
+        ("record: labels\nfields: {transaction_id: a, is_fraud: b, known_at: {column: c, format: \"MM/yyyy\"}}", "has no day"),
+        ("record: labels\nfields: {transaction_id: a, is_fraud: b, known_at: {column: c, format: \"dd.MM.yyyy mm:ss\"}}", "no hour"),
+        ("record: labels\nfields: {transaction_id: a, is_fraud: b, known_at: {column: c, format: \"dd.MM.yyyy hh:mm\"}}", "without `a`"),
+        ("record: terminals\nfields: {terminal_id: {constant: a}, kind: {constant: pos}}", "no field is read from a column"),
         ("record: terminals\nfields: {terminal_id: a, kind: {constant: till}}", "`till` is no kind"),
         ("record: customers\nformat: {header: false}\nfields: {customer_id: a}", "`columns`"),
         ("record: customers\nformat: {type: parquet}\nfields: {customer_id: a}", "none of csv, ndjson, json, xml"),
@@ -113,6 +120,35 @@ import Testing
         let file = try folder.file("m.json", #"{"record": "customers", "fields": {"customer_id": {"column": "id", "prefix": "b7-"}}}"#)
         let mapping = try Mapping.load(file)
         #expect(try readAll(folder.file("a.csv", "id\n5\n"), mapping).map(\.customerID) == ["b7-5"])
+    }
+
+    func amounts(_ texts: [String], _ keys: String, currency: String = "EUR", file name: String = "a.csv") throws -> [Int64?] {
+        let mapping = try Mapping(
+            parsing: """
+                record: transactions
+                fields:
+                  {transaction_id: i, event_time: t, customer_id: i, amount: {column: a\(keys)}, currency: {constant: \(currency)}}
+                """, name: "test")
+        let text =
+            name.hasSuffix(".csv")
+            ? "i;t;a\n" + texts.map { "1;2018-04-01;\($0)\n" }.joined() : texts.map { "{\"i\":1,\"t\":\"2018-04-01\",\"a\":\($0)}\n" }.joined()
+        return try readAll(folder.file(name, text), mapping).map { $0.transaction?.amount.minorUnits }
+    }
+
+    @Test func groupsAreOfThreeDigitsOrAsInIndia() throws {
+        let continental = ", decimal: \",\", group: \".\""
+        #expect(try amounts(["1.234,50", "12.345.678", "999,9", "+1.000"], continental) == [123_450, 1_234_567_800, 99_990, 100_000])
+        #expect(try amounts(["12.50", "99.95", ".5", "1.23.4567", "1234.567", "1.2345", "1,5.000", "1..000"], continental).allSatisfy { $0 == nil })
+        #expect(try amounts(["12,34,567.50", "1,00,000", "1,234"], ", group: \",\"", currency: "INR") == [123_456_750, 10_000_000, 123_400])
+        #expect(try amounts(["12,50", "1,2,3", ",5", "1,234,56", "1.5,0"], ", group: \",\"").allSatisfy { $0 == nil })
+    }
+
+    @Test func threeDecimalsWhereTheCurrencyHasFewerAreNotGuessed() throws {
+        #expect(try amounts(["1.500", "12.000", "1.50", "1.5000", "1500"], "") == [nil, nil, 150, 150, 150_000])
+        #expect(try amounts(["1.500", "1.501"], ", decimal: \".\"") == [150, nil])
+        #expect(try amounts(["1.500"], ", decimal: \",\", group: \".\"") == [150_000])
+        #expect(try amounts(["1.500"], "", currency: "KWD") == [1_500])
+        #expect(try amounts(["1.500", "\"1.500\""], "", file: "a.ndjson") == [150, nil], "a number is a number")
     }
 
     static let bank = """

@@ -89,7 +89,7 @@ import Testing
         }
         let items = try read(
             """
-            <Document><CstmrCdtTrfInitn><GrpHdr><CreDtTm>2026-03-02T10:15:30Z</CreDtTm></GrpHdr>
+            <Document><CstmrCdtTrfInitn><GrpHdr><MsgId>M</MsgId><CreDtTm>2026-03-02T10:15:30Z</CreDtTm></GrpHdr>
             \(batch("A", ["1", "2"]))\(batch("B", ["3"]))<PmtInf>\(batch("", ["4"]).dropFirst(8))</CstmrCdtTrfInitn></Document>
             """, mapping: "iso20022-pain001")
         #expect(try items.prefix(3).map { try transaction($0).customerID } == ["A", "A", "B"])
@@ -149,6 +149,20 @@ import Testing
             let ids = try read(text, mapping: "iso20022-pacs008").map { try transaction($0).key.transactionID }
             #expect(ids == ["M-1-1", "M-1-2", "I-1", "M-2-1", "M-2-2", "I-1"])
         }
+    }
+
+    @Test func oneReferenceForManyOrdersMakesManyPayments() throws {
+        let salary = """
+            <CdtTrfTxInf><PmtId><InstrId>1</InstrId><EndToEndId>SALARY</EndToEndId></PmtId><Amt><InstdAmt Ccy="EUR">2000</InstdAmt></Amt></CdtTrfTxInf>
+            """
+        func message(_ id: String) -> String {
+            """
+            <Document><CstmrCdtTrfInitn><GrpHdr><MsgId>\(id)</MsgId><CreDtTm>2026-03-02T10:15:30Z</CreDtTm></GrpHdr><PmtInf><PmtInfId>B</PmtInfId>
+            <DbtrAcct><Id><Othr><Id>7</Id></Othr></Id></DbtrAcct>\(salary)\(salary)</PmtInf></CstmrCdtTrfInitn></Document>
+            """
+        }
+        let ids = try ["M-1", "M-2"].flatMap { try read(message($0), mapping: "iso20022-pain001").map { try transaction($0).key.transactionID } }
+        #expect(ids == ["M-1-B-1", "M-1-B-2", "M-2-B-1", "M-2-B-2"])
     }
 
     @Test func aStatusOfTheWholeGroupHasNoRows() throws {

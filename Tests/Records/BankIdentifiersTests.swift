@@ -23,5 +23,9 @@ import Testing
         #expect(IBAN("NO93 8601 1117 947") != nil && IBAN("MT84MALT011000012345MTLCAST001S") != nil)
         // Too short for Britain, no country's, and a bank's own: numbers of another kind.
         for plain in ["GB82WEST1234569876543", "ZZ82WEST12345698765432", "AC12345678901234567890", "1234567890123456"] { #expect(!IBAN.hasForm(plain)) }
+        for near in ["GB82WEST1234569876543", "DE8937040044053201300", "DE 8937 0400 4405 3201 3000 1"] { #expect(IBAN.hasAlmostForm(near)) }
+        for plain in ["GB82WEST12345698765432", "DE12", "ZZ82WEST1234569876543", "1234567890123456", "DE893704004405320130001234"] {
+            #expect(!IBAN.hasAlmostForm(plain))
+        }
     }
 }

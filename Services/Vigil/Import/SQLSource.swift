@@ -24,6 +24,11 @@ struct SQLSource: RowSource {
         self.configuration = configuration
         var select = query.trimmingCharacters(in: .whitespacesAndNewlines)
         while select.hasSuffix(";") { select = String(select.dropLast()) }
+        if watermark != nil, let word = Self.limit(of: select) {
+            throw ImportMistake(
+                description: "the query has \(word) of its own: with --watermark, what lies beyond it would never be taken. Leave it out; the rows "
+                    + "come through a cursor, however many they are")
+        }
         self.select = select
         self.watermark = watermark.map { Watermark(column: $0) }
         self.columns = columns
@@ -34,6 +39,24 @@ struct SQLSource: RowSource {
         let server = "\(configuration.user)@\(configuration.host):\(configuration.port)/\(configuration.database)"
         key = "sql \(server) \(watermark ?? "") \(query)"
         formerKey = "sql \(place.0)\(place.1) \(watermark ?? "") \(query)"
+    }
+
+    /// LIMIT, OFFSET or FETCH that cut the result itself: not within parentheses, quotes or comments.
+    private static func limit(of query: String) -> String? {
+        let quoted = /'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$|--[^\n]*|\/\*.*?\*\//.dotMatchesNewlines()
+        var depth = 0
+        var word = ""
+        for character in query.replacing(quoted, with: " ") + " " {
+            if character == "(" { depth += 1 }
+            if character == ")" { depth -= 1 }
+            if character.isLetter || character.isNumber || character == "_" {
+                word.append(character)
+                continue
+            }
+            if depth == 0, ["LIMIT", "OFFSET", "FETCH"].contains(word.uppercased()) { return word.uppercased() }
+            word = ""
+        }
+        return nil
     }
 
     /// Takes what lies above the watermark.

@@ -52,6 +52,21 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("SELECT * FROM p ORDER BY id LIMIT 500", true), ("SELECT * FROM p fetch first 5 rows only", true), ("SELECT * FROM p OFFSET 1", true),
+        ("SELECT * FROM (SELECT * FROM p LIMIT 5) q", false), ("SELECT 'no limit' AS \"limit\", credit_limit FROM p -- limit", false),
+        ("SELECT $$limit$$ AS a FROM p /* offset */", false),
+    ])
+    func aQueryThatCutsItsResultHasNoWatermark(query: String, isRefused: Bool) throws {
+        let url = "postgresql://localhost/db"
+        _ = try SQLSource(url: url, query: query, watermark: nil)
+        let error = Result { try SQLSource(url: url, query: query, watermark: "id") }
+        switch error {
+        case .success: #expect(!isRefused)
+        case .failure(let error): #expect(isRefused && error is ImportMistake)
+        }
+    }
+
     private struct Unexpected: Error {}
 
     @Test func rowsOfOtherTypesAreRefusedOneByOne() async throws {

@@ -1,0 +1,65 @@
+import Records
+
+/// Why a text is no amount, for the reason of a refusal.
+struct AmountFault: Error {
+    let reason: String
+    /// It is none in any currency.
+    var isNoNumber = false
+}
+
+/// Reads amounts as a mapping says they are written.
+enum AmountText {
+    static func read(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ mapping: FieldMapping, _ currency: Currency
+    ) throws(AmountFault) -> Money {
+        do throws(Money.DecimalError) {
+            if mapping.isMinorUnits {
+                guard let units = Int64(String(decoding: bytes, as: UTF8.self)) else { throw .notANumber }
+                return Money(minorUnits: units, currency: currency)
+            }
+            guard let group = mapping.groupSeparator, bytes.contains(group) else {
+                return try Money(decimal: bytes, decimalPoint: mapping.decimalPoint, currency: currency)
+            }
+            if areGroups(bytes, group, mapping.decimalPoint) {
+                let plain = bytes.filter { $0 != group }.map { $0 == mapping.decimalPoint ? UInt8(ascii: ".") : $0 }
+                return try Money(decimal: String(decoding: plain, as: UTF8.self), currency: currency)
+            }
+        } catch {
+            throw AmountFault(reason: error.description, isNoNumber: error == .notANumber)
+        }
+        throw AmountFault(reason: "has a group mark where no groups are: the last before the decimals is of three digits, others of two or three")
+    }
+
+    /// Thousands as most write them, or two digits to a group before the last three, as in India.
+    private static func areGroups(_ bytes: UnsafeBufferPointer<UInt8>, _ group: UInt8, _ decimalPoint: UInt8) -> Bool {
+        var whole = bytes.prefix { $0 != decimalPoint }
+        guard !bytes[whole.endIndex...].contains(group) else { return false }
+        if let sign = whole.first, sign == UInt8(ascii: "-") || sign == UInt8(ascii: "+") { whole = whole.dropFirst() }
+        let groups = whole.split(separator: group, omittingEmptySubsequences: false).map(\.count)
+        guard let first = groups.first, let last = groups.last, groups.count > 1, last == 3 else { return false }
+        let width = groups.count > 2 ? groups[1] : 3
+        return (1...width).contains(first) && (2...3).contains(width) && groups.dropFirst().dropLast().allSatisfy { $0 == width }
+    }
+
+    /// `1.500` euros may be one and a half, or the thousand and five hundred of who marks groups so. Where the mapping does not say, that must
+    /// not be guessed.
+    static func checkPoint(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ mapping: FieldMapping, _ currency: Currency
+    ) throws(AmountFault) {
+        guard mayBeThousands(mapping, currency), hasThreeDecimals(bytes, mapping.decimalPoint) else { return }
+        let point = String(decoding: [mapping.decimalPoint], as: UTF8.self), other = mapping.decimalPoint == UInt8(ascii: ",") ? "." : ","
+        throw AmountFault(
+            reason: "has three decimals, and \(currency) has \(currency.exponent): the mapping is to say whether these are thousands "
+                + "({group: \"\(point)\", decimal: \"\(other)\"}) or not ({decimal: \"\(point)\"})")
+    }
+
+    /// Whether a point before three digits may be either in a column.
+    static func mayBeThousands(_ mapping: FieldMapping, _ currency: Currency) -> Bool {
+        currency.exponent < 3 && !mapping.statesDecimalPoint && !mapping.isMinorUnits
+    }
+
+    @inline(__always)
+    static func hasThreeDecimals(_ bytes: UnsafeBufferPointer<UInt8>, _ decimalPoint: UInt8) -> Bool {
+        bytes.count > 4 && bytes[bytes.count - 4] == decimalPoint
+    }
+}
