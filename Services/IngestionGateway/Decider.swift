@@ -31,7 +31,9 @@ struct Decider: Sendable {
     let models: ModelsV1.ModelService.Client
     /// Zero where nobody is to be asked: all decisions then come by the logs.
     let timeout: Duration
-    private let deciding = Patience()
+    // Of each its own: one that answers says nothing about another that does not.
+    private let observing = Patience()
+    private let scoring = Patience()
     private let recalling = Patience()
     private let storeOutage, scoringOutage, recallOutage: Outage
 
@@ -52,7 +54,7 @@ struct Decider: Sendable {
     func observe(_ transactions: [RecordsV1.Transaction], at positions: [LogRun]) async -> Observations {
         switch stores {
         case .one(let store):
-            await ask(about: transactions.count, with: deciding, storeOutage) {
+            await ask(about: transactions.count, with: observing, storeOutage) {
                 let request = FeaturesV1.ObserveRequest(transactions: transactions, encoded: true, positions: positions.map { .init($0) })
                 let answer = try await store.observe(request, options: CallOptions(timeout: timeout))
                 return Observations(encoded: answer.encodedObservations, positions: answer.positions)
@@ -102,7 +104,7 @@ struct Decider: Sendable {
 
     /// Decisions in the order of the observations; those that could not be made in time are missing and follow from the logs.
     func score(_ observations: Observations, isBrief: Bool, within left: Duration) async -> [RecordsV1.Decision] {
-        await ask(about: observations.encoded.count, with: deciding, scoringOutage) {
+        await ask(about: observations.encoded.count, with: scoring, scoringOutage) {
             let request = ModelsV1.ScoreRequest(
                 brief: isBrief, encodedObservations: observations.encoded, positions: observations.positions)
             return try await models.score(request, options: CallOptions(timeout: max(.milliseconds(1), left))).decisions

@@ -9,10 +9,8 @@ final class IdentifierKeeper: Sendable {
     private struct Memory {
         /// When it began. With a new day all is forgotten, so that what is still in use is marked as seen again in each partition of the log.
         var day = Int.min
-        /// Two generations of the numbers of what is kept, a token with whom it was seen with: when the young one is full it becomes the
-        /// old one.
-        var young: Set<UInt64> = []
-        var old: Set<UInt64> = []
+        /// Of what is kept, a token with whom it was seen with.
+        var kept = RecentNumbers(log2Sets: IdentifierKeeper.log2RememberedSets)
 
         mutating func begin(_ now: Timestamp) {
             guard now.dayNumber() != day else { return }
@@ -21,15 +19,13 @@ final class IdentifierKeeper: Sendable {
 
         func knows(_ token: String?, of owner: UInt64 = 0) -> Bool {
             guard let token else { return true }
-            return knows(Self.number(of: token, of: owner))
+            return kept.contains(Self.number(of: token, of: owner))
         }
 
         func knows(_ details: TransactionDetails?, of owner: UInt64) -> Bool {
             guard let details else { return true }
             return knows(details.ipAddress, of: owner) && knows(details.email, of: owner) && knows(details.phone, of: owner)
         }
-
-        func knows(_ number: UInt64) -> Bool { young.contains(number) || old.contains(number) }
 
         /// - Parameter owner: the number of the customer's token that it was seen with; 0 where there is none.
         static func number(of token: String, of owner: UInt64) -> UInt64 { number(of: token) ^ owner &* 0xD6E8_FEB8_6659_FD93 }
@@ -48,7 +44,8 @@ final class IdentifierKeeper: Sendable {
         }
     }
 
-    private static let maxRemembered = 200_000
+    /// Half a million numbers, in four megabytes.
+    private static let log2RememberedSets = 17
 
     let vault: Vault
     private let memory = Mutex(Memory())
@@ -62,13 +59,13 @@ final class IdentifierKeeper: Sendable {
         let knowsAll = memory.withLock { memory in
             memory.begin(now)
             let owner = Memory.number(of: tokenised.customerID)
-            return memory.knows(owner) && memory.knows(tokenised.accountID, of: owner)
+            return memory.kept.contains(owner) && memory.knows(tokenised.accountID, of: owner)
                 && memory.knows(tokenised.cardID, of: owner) && memory.knows(tokenised.deviceID, of: owner)
                 && memory.knows(tokenised.counterpartyAccountID) && memory.knows(tokenised.details, of: owner)
         }
         if knowsAll { return [] }
         let identifiers = Tokeniser.identifiers(raw: raw, tokenised: tokenised)
-        return memory.withLock { memory in identifiers.filter { !memory.knows(Memory.number(of: $0.token, of: $0.owner)) } }
+        return memory.withLock { memory in identifiers.filter { !memory.kept.contains(Memory.number(of: $0.token, of: $0.owner)) } }
     }
 
     /// The identifiers sealed, each once for each customer that it was seen with.
@@ -78,11 +75,7 @@ final class IdentifierKeeper: Sendable {
     func remember(_ sealed: [SealedIdentifier]) {
         guard !sealed.isEmpty else { return }
         memory.withLock { memory in
-            for identifier in sealed { memory.young.insert(Memory.number(of: identifier.token, of: identifier.owner)) }
-            if memory.young.count >= Self.maxRemembered {
-                memory.old = memory.young
-                memory.young = []
-            }
+            for identifier in sealed { memory.kept.insert(Memory.number(of: identifier.token, of: identifier.owner)) }
         }
     }
 

@@ -102,7 +102,7 @@ private final class Deciding: Sendable {
     }
 }
 
-private struct FakeService: RPCService {
+struct FakeService: RPCService {
     let serviceName: String
     let methods: [RPCMethod]
     var fileDescriptors: [[UInt8]] { [] }

@@ -1,6 +1,9 @@
 import Contracts
 import EventLog
 import RPC
+import RecordCoding
+import ServiceRuntime
+import Synchronization
 import TestPrograms
 import TestSupport
 import Testing
@@ -30,6 +33,41 @@ import Testing
         #expect(log.lines.count == 5)
         outage.answered(now: start + .seconds(210))
         #expect(log.lines.last?.metadata["count"] == "31")
+    }
+
+    @Test func aModelServerThatHangsIsNotAskedForAWhileThoughTheStoreAnswers() async throws {
+        let asked = Mutex(0), mayAnswer = Gate()
+        let store = FakeService(
+            (
+                FeaturesV1.FeatureStoreService.fullName,
+                .unary(FeaturesV1.FeatureStoreService.Methods.observe) { (request: FeaturesV1.ObserveRequest, _) in
+                    FeaturesV1.ObserveResponse(encodedObservations: request.transactions.map { Payload.encode(FeaturesV1.Observation(key: $0.key)) })
+                }
+            ))
+        let models = FakeService(
+            (
+                ModelsV1.ModelService.fullName,
+                .unary(ModelsV1.ModelService.Methods.score) { (_: ModelsV1.ScoreRequest, _) in
+                    asked.withLock { $0 += 1 }
+                    await mayAnswer.pass()
+                    return ModelsV1.ScoreResponse()
+                }
+            ))
+        try await withServer(
+            ServerConfiguration(host: "127.0.0.1", port: 0), services: [store, models], health: HealthRegistry(), logger: testLogger
+        ) { server in
+            try await withChannel(ChannelConfiguration(target: "http://127.0.0.1:\(server.port)"), logger: testLogger) { channel in
+                let decider = Decider(stores: .one(.init(channel)), models: .init(channel), timeout: .seconds(600), logger: testLogger)
+                for number in 1...8 {
+                    let run = LogRun(transactionID: UInt64(number), sequences: 1...1, count: 1)
+                    let observed = await decider.observe([payment("t\(number)")], at: [run])
+                    #expect(observed.encoded.count == 1)
+                    #expect(await decider.score(observed, isBrief: true, within: .milliseconds(50)).isEmpty)
+                }
+            }
+            mayAnswer.open()
+        }
+        #expect(asked.withLock { $0 } <= 3)
     }
 
     @Test func aStoreThatRefusesConnectionsIsNoNewsForEachBatch() async throws {
