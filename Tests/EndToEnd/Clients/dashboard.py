@@ -24,6 +24,8 @@ suite = json.loads((home / "suite.json").read_text())
 address = suite["services"]["heatmap-tiles"]["url"]
 axe = (pathlib.Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 PATIENCE = 60_000
+# Without a graphics card most of the time goes into drawing, so it is drawn coarsely; DASHBOARD_SCALE=1 makes pictures to look at.
+SCALE = float(os.environ.get("DASHBOARD_SCALE", "0.5"))
 FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 # What the page keeps open or asks again and again on its own, and is not waited for.
 ENDLESS = "/live"
@@ -72,7 +74,7 @@ class Viewer:
     def __init__(self, browser, scheme="dark", viewport=(1280, 720)):
         self.context = browser.new_context(
             viewport={"width": viewport[0], "height": viewport[1]}, color_scheme=scheme, ignore_https_errors=True,
-            timezone_id="Asia/Kolkata", reduced_motion="reduce")
+            timezone_id="Asia/Kolkata", reduced_motion="reduce", device_scale_factor=SCALE)
         self.context.add_init_script(KEEP_MAP)
         # The context hears also what the map's workers ask for, which the page does not.
         self.faults, self.addresses, self.under_way, self.last_asked = [], [], set(), time.monotonic()
