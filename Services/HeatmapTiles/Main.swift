@@ -18,9 +18,12 @@ import ServiceRuntime
     static func run(_ configuration: HeatmapTilesConfiguration, _ runtime: ServiceRuntime) async throws {
         try await runtime.withDatabase(migrations: MapStore.migrations) { pool in
             let store = MapStore(pool: pool)
-            let decisions = LogConsumer(
-                name: "decisions", pool: pool, logger: runtime.logger, isRefusal: RPCError.isUnknownPosition)
-            let records = LogConsumer(name: "records", pool: pool, logger: runtime.logger, isRefusal: RPCError.isUnknownPosition)
+            let decisionLag = runtime.metrics.logLag("models"), recordLag = runtime.metrics.logLag("ingestion")
+            func consumer(_ name: String, _ lag: LogLag) -> LogConsumer {
+                LogConsumer(
+                    name: name, pool: pool, logger: runtime.logger, isRefusal: RPCError.isUnknownPosition, refused: { lag.refuse() })
+            }
+            let decisions = consumer("decisions", decisionLag), records = consumer("records", recordLag)
             // The wall clock makes revisions of this start higher than those of the one before.
             let revision = UInt64(max(1, Timestamp.now().microseconds))
             let (state, positions) = try await store.load(revision: revision, consumers: [decisions, records])
@@ -54,8 +57,8 @@ import ServiceRuntime
                 try await runtime.serve(
                     services: [HeatmapTilesHandlers(map: map, renderer: renderer)], routes: routes.all, rules: Routes.rules,
                     background: [
-                        .init("the decisions' log") { try await follow(modelClient, with: decisionFollower) },
-                        .init("the records' log") { try await follow(ingestionClient, with: recordFollower) },
+                        .init("the decisions' log") { try await follow(modelClient, with: decisionFollower, decisionLag) },
+                        .init("the records' log") { try await follow(ingestionClient, with: recordFollower, recordLag) },
                         .init("the forecast") { try await ForecastFollower(models: modelClient, map: map, logger: runtime.logger).run() },
                         .init("the colours' scales") { try await cache.followScales(of: map, renderer) },
                     ])
@@ -67,24 +70,28 @@ import ServiceRuntime
     /// A stream goes on for as long as this and is then begun anew.
     private static let tailOptions = CallOptions(timeout: .seconds(3600))
 
-    static func follow(_ models: ModelsV1.ModelService.Client, with follower: LogFollower) async throws {
+    static func follow(_ models: ModelsV1.ModelService.Client, with follower: LogFollower, _ lag: LogLag) async throws {
         try await follower.run { position, deliver in
             try await models.tailDecisions(.init(after: .init(position), maxBatch: maxBatch), options: tailOptions) { responses in
                 for try await response in responses {
-                    try await deliver(response.decisions.map { (position: LogPosition($0.position), event: MapEvent($0)) })
+                    try await lag.whileTaking(since: .init(written: response.decisions.first?.recordedAt)) {
+                        try await deliver(response.decisions.map { (position: LogPosition($0.position), event: MapEvent($0)) })
+                    }
                 }
             }
         }
     }
 
-    static func follow(_ ingestion: IngestionV1.IngestionService.Client, with follower: LogFollower) async throws {
+    static func follow(_ ingestion: IngestionV1.IngestionService.Client, with follower: LogFollower, _ lag: LogLag) async throws {
         try await follower.run { position, deliver in
             try await ingestion.tailEvents(.init(after: .init(position), maxBatch: maxBatch), options: tailOptions) { responses in
                 for try await response in responses {
-                    try await deliver(response.events.map { logged in
-                        let recordedAt = logged.recordedAt.flatMap { Timestamp($0) }
-                        return (position: LogPosition(logged.position), event: logged.event.flatMap { MapEvent($0, recordedAt: recordedAt) })
-                    })
+                    try await lag.whileTaking(since: .init(written: response.events.first?.recordedAt)) {
+                        try await deliver(response.events.map { logged in
+                            let recordedAt = logged.recordedAt.flatMap { Timestamp($0) }
+                            return (position: LogPosition(logged.position), event: logged.event.flatMap { MapEvent($0, recordedAt: recordedAt) })
+                        })
+                    }
                 }
             }
         }

@@ -10,6 +10,7 @@ import ServiceRuntime
 struct DecisionFollower: Sendable {
     let models: ModelsV1.ModelService.Client
     let consumer: LogConsumer
+    let lag: LogLag
     let database: NotifierDatabase
     let signal: WakeSignal
     let metrics: MetricsRegistry
@@ -31,7 +32,9 @@ struct DecisionFollower: Sendable {
                 let request = ModelsV1.TailDecisionsRequest(after: .init(position), maxBatch: Self.maxBatch)
                 try await models.tailDecisions(request) { responses in
                     for try await response in responses {
-                        try await deliver(response.decisions.map { (position: LogPosition($0.position), event: DecisionAlert($0)) })
+                        try await lag.whileTaking(since: .init(written: response.decisions.first?.recordedAt)) {
+                            try await deliver(response.decisions.map { (position: LogPosition($0.position), event: DecisionAlert($0)) })
+                        }
                     }
                 }
             },

@@ -22,10 +22,13 @@ enum Notifier {
             let signal = WakeSignal()
             let recipients = configuration.recipients.map(\.description)
             try await runtime.withChannel(to: .modelServer) { channel in
+                let lag = runtime.metrics.logLag("models")
                 let follower = DecisionFollower(
                     models: ModelsV1.ModelService.Client(channel),
                     consumer: LogConsumer(
-                        name: "decisions", pool: pool, logger: runtime.logger, isRefusal: RPCError.isUnknownPosition),
+                        name: "decisions", pool: pool, logger: runtime.logger, isRefusal: RPCError.isUnknownPosition,
+                        refused: { lag.refuse() }),
+                    lag: lag,
                     database: database, signal: signal, metrics: runtime.metrics, recipients: recipients, dashboard: configuration.dashboard,
                     maxAge: .hours(configuration.maxAgeHours), maxPaymentAge: .hours(configuration.maxPaymentAgeHours), now: { .now() })
                 var background: [ServiceRuntime.BackgroundTask] = [.init("model server's log") { try await follower.run() }]

@@ -103,4 +103,7 @@ public struct RunningServer: Sendable {
     public func reloadCertificates() throws {
         try core.reloadCertificates()
     }
+
+    /// When the certificate that new connections are shown ends, in seconds since 1970; nil without TLS.
+    public var certificateEnd: Int64? { core.certificateEnd }
 }

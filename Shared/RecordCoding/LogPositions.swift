@@ -79,9 +79,20 @@ extension RunFollower.Entry {
     public init(
         position: EventLogV1.LogPosition?, recordedAt: GoogleProtobuf.Timestamp?, event: Event?, run: EventLogV1.LogRun?
     ) throws(InvalidRecord) {
-        let written = recordedAt.flatMap { Timestamp($0) } ?? .epoch
         self.init(
-            position: LogPosition(position), age: .microseconds((Timestamp.now() - written).microseconds), event: event,
+            position: LogPosition(position), age: Duration(sinceWritten: recordedAt), event: event,
             run: try run.map(LogRun.init))
     }
+}
+
+extension Duration {
+    /// How long ago something was written, by two clocks; since 1970 where that is not said.
+    fileprivate init(sinceWritten time: GoogleProtobuf.Timestamp?) {
+        self = .microseconds((Timestamp.now() - (time.flatMap { Timestamp($0) } ?? .epoch)).microseconds)
+    }
+}
+
+extension ContinuousClock.Instant {
+    /// When something was written, by our clock.
+    public init(written time: GoogleProtobuf.Timestamp?) { self = .now - max(Duration(sinceWritten: time), .zero) }
 }

@@ -43,9 +43,11 @@ public final class ConfigurationReader {
     public private(set) var problems: [Problem] = []
 
     private let reader: ConfigReader
+    private let setNames: [String]
 
     /// - Parameter environment: names and values; an empty value counts as not set.
     public init(environment: [String: String]) {
+        setNames = environment.keys.sorted()
         reader = ConfigReader(provider: EnvironmentVariablesProvider(environmentVariables: environment.filter { !$0.value.isEmpty }))
     }
 
@@ -178,6 +180,11 @@ public final class ConfigurationReader {
     /// Notes a problem that a service found itself, such as two values that do not fit together.
     public func fail(_ name: String, _ reason: String) {
         problems.append(Problem(variable: name, reason: reason))
+    }
+
+    /// Variables that are set and begin so, but that nobody has declared: mostly misspelt ones.
+    public func undeclared(beginningWith prefixes: [String]) -> [String] {
+        setNames.filter { name in prefixes.contains { name.hasPrefix($0) } && !variables.contains { $0.name == name } }
     }
 
     /// The list that `--help` prints.

@@ -17,6 +17,13 @@ public final class LogLag: Sendable {
         state.withLock { $0 = recordedAt.map { .behind(since: $0) } ?? .caughtUp }
     }
 
+    /// While an entry is taken in that was written then; where that fails, it stays to be taken in.
+    public func whileTaking(since recordedAt: ContinuousClock.Instant, _ body: () async throws -> Void) async rethrows {
+        set(behindSince: recordedAt)
+        try await body()
+        set(behindSince: nil)
+    }
+
     /// The log does not know the position, which only an operator can mend.
     public func refuse() { state.withLock { $0 = .refused } }
 

@@ -42,6 +42,9 @@ public enum Service {
         }
         LoggingSystem.bootstrap { _ in JSONLogHandler(service: service.name, level: shared.logLevel) }
         let logger = Logger(label: service.name)
+        for name in reader.undeclared(beginningWith: [service.variablePrefix, "VIGIL_DATABASE_", "VIGIL_TLS_"]) where name != service.addressVariable {
+            logger.warning("a variable is set that this service does not read; see --help", metadata: ["variable": "\(name)"])
+        }
         let runtime = ServiceRuntime(service: service, configuration: shared, logger: logger)
         do {
             try await runUntilStopped(runtime) { try await body(own, runtime) }

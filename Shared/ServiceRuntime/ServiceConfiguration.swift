@@ -78,7 +78,8 @@ public struct ServiceConfiguration: Sendable {
     }
 
     private static func tlsFiles(from reader: ConfigurationReader, listenHost: String) -> TLSFiles? {
-        let certificate = reader.optionalFile("VIGIL_TLS_CERTIFICATE_FILE", "own certificate with its chain, PEM")
+        let certificate = reader.optionalFile(
+            "VIGIL_TLS_CERTIFICATE_FILE", "own certificate with its chain, PEM; read anew when it changes, as the other two are")
         let key = reader.optionalFile("VIGIL_TLS_KEY_FILE", "own private key, PEM")
         let trust = reader.optionalFile("VIGIL_TLS_TRUST_FILE", "roots that vouch for the other services' certificates, PEM")
         if let certificate, let key, let trust { return TLSFiles(certificateFile: certificate, keyFile: key, trustFile: trust) }

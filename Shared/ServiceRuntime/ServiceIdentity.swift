@@ -25,6 +25,9 @@ public struct ServiceIdentity: Sendable, Hashable {
 
     public static let all = [ingestionGateway, featureStore, modelServer, authGateway, heatmapTiles, notifier]
 
+    /// What the names of its own variables begin with.
+    var variablePrefix: String { String(addressVariable.dropLast("URL".count)) }
+
     /// Where the service listens on a development machine.
     public var defaultAddress: String { "https://127.0.0.1:\(defaultPort)" }
 }

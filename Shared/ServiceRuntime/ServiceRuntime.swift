@@ -230,7 +230,7 @@ public final class ServiceRuntime: Sendable {
                 ) { server in
                     logger.info("listening", metadata: ["host": "\(configuration.listenHost)", "port": "\(server.port)"])
                     listening.fulfil(server.port)
-                    await waitForStop()
+                    await whileKeepingCertificates(of: server) { await waitForStop() }
                     health.stop()
                     logger.info("draining")
                     await server.drain(timeout: .seconds(configuration.drainSeconds))
@@ -242,6 +242,20 @@ public final class ServiceRuntime: Sendable {
             guard let ended = try await group.next() else { return }
             group.cancelAll()
             guard ended == Self.serverTask else { throw ServiceError("\(ended) ended while the service was running") }
+        }
+    }
+
+    private func whileKeepingCertificates(of server: RunningServer, _ body: () async -> Void) async {
+        guard let files = configuration.tls else { return await body() }
+        metrics.gauge("vigil_tls_certificate_end_seconds", help: "When the certificate that callers are shown ends, in seconds since 1970.") {
+            Double(server.certificateEnd ?? 0)
+        }
+        let keeper = CertificateKeeper(
+            files: files, logger: logger, reload: { try server.reloadCertificates() }, certificateEnd: { server.certificateEnd })
+        await withDiscardingTaskGroup { group in
+            group.addTask { await keeper.run() }
+            await body()
+            group.cancelAll()
         }
     }
 

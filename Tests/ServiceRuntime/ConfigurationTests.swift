@@ -52,6 +52,12 @@ import Testing
         ])
     }
 
+    @Test func aMisspeltVariableIsFound() {
+        let reader = ConfigurationReader(environment: ["VIGIL_A_RATE": "7", "VIGIL_A_RAET": "8", "VIGIL_B_RATE": "another service's", "HOME": "/"])
+        _ = reader.int("VIGIL_A_RATE", default: 1, in: 0...10, "a")
+        #expect(reader.undeclared(beginningWith: ["VIGIL_A_"]) == ["VIGIL_A_RAET"])
+    }
+
     @Test func helpListsEveryVariableWithItsDefault() {
         let reader = ConfigurationReader(environment: [:])
         _ = ServiceConfiguration(for: .notifier, from: reader)

@@ -53,6 +53,8 @@ final class ServerCore: Sendable {
         withState { $0.tls = context }
     }
 
+    var certificateEnd: Int64? { withState { $0.tls }?.certificateEnd }
+
     private func withState<R: Sendable>(_ body: (inout State) -> R) -> R {
         state.withLock(of: self, body)
     }

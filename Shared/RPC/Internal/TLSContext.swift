@@ -1,4 +1,5 @@
 internal import COpenSSL
+internal import Glibc
 
 /// What many TLS sessions share: certificates, roots, options.
 ///
@@ -53,6 +54,14 @@ final class TLSContext: @unchecked Sendable {
 
     deinit {
         SSL_CTX_free(handle)
+    }
+
+    /// When its own certificate ends, in seconds since 1970; nil without one.
+    var certificateEnd: Int64? {
+        guard let certificate = SSL_CTX_get0_certificate(handle), let end = X509_get0_notAfter(certificate) else { return nil }
+        var time = tm()
+        guard ASN1_TIME_to_tm(end, &time) == 1 else { return nil }
+        return Int64(timegm(&time))
     }
 
     private func configure(minimumVersion: TLSVersion) throws {
