@@ -38,7 +38,8 @@ enum AmountText {
         let groups = whole.split(separator: group, omittingEmptySubsequences: false).map(\.count)
         guard let first = groups.first, let last = groups.last, groups.count > 1, last == 3 else { return false }
         let width = groups.count > 2 ? groups[1] : 3
-        return (1...width).contains(first) && (2...3).contains(width) && groups.dropFirst().dropLast().allSatisfy { $0 == width }
+        guard width == 2 || width == 3 else { return false }
+        return (1...width).contains(first) && groups.dropFirst().dropLast().allSatisfy { $0 == width }
     }
 
     /// `1.500` euros may be one and a half, or the thousand and five hundred of who marks groups so. Where the mapping does not say, that must
