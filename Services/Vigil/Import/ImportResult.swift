@@ -67,6 +67,8 @@ struct ImportResult: Encodable {
         case .text:
             for line in lines { print(line) }
         }
+        // A schedule's rounds are read as they end, from a file or a pipe too.
+        fflush(nil)
     }
 
     private var lines: [String] {
