@@ -150,10 +150,21 @@ public final class DatasetReader {
     public func next() throws(DatasetError) -> DatasetItem? {
         switch try table.nextEvent() {
         case nil: nil
-        case .refused(let position, let column, let reason): builder.refusal(position, column: column, reason, showsCells: false)
-        case .refusedCells(let position, let column, let reason): builder.refusal(position, column: column, reason, showsCells: true)
-        case .row(let position): builder.item(position)
+        case .refused(let position, let column, let reason): hinted(builder.refusal(position, column: column, reason, showsCells: false))
+        case .refusedCells(let position, let column, let reason):
+            hinted(builder.refusal(position, column: column, reason, showsCells: true))
+        case .row(let position): hinted(builder.item(position))
         }
+    }
+
+    /// Says of a first row that is refused where the rows seem to be.
+    private func hinted(_ item: DatasetItem) -> DatasetItem {
+        guard item.position.row == 1, let list = table.unreadList, case .rejected(var rejections) = item.outcome, !rejections.isEmpty
+        else { return item }
+        rejections[0].reason += "; the file has a list at `\(JSONEnvelope.text(list))`: name it with `records:` in the mapping's format"
+        var item = item
+        item.outcome = .rejected(rejections)
+        return item
     }
 
     /// Reads all rows that are left of a file of transactions into columns, many times faster than record by record.
@@ -171,11 +182,11 @@ public final class DatasetReader {
             if rows % 8_192 == 0 { try progress(rows) }
             switch event {
             case .refused(let position, let column, let reason):
-                try refused(builder.refusal(position, column: column, reason, showsCells: false))
+                try refused(hinted(builder.refusal(position, column: column, reason, showsCells: false)))
             case .refusedCells(let position, let column, let reason):
-                try refused(builder.refusal(position, column: column, reason, showsCells: true))
+                try refused(hinted(builder.refusal(position, column: column, reason, showsCells: true)))
             case .row(let position):
-                if let item = builder.append(position, to: &payments) { try refused(item) }
+                if let item = builder.append(position, to: &payments) { try refused(hinted(item)) }
             }
         }
         try progress(rows)

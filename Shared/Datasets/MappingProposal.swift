@@ -236,28 +236,23 @@ struct FileSample {
     }
 
     private mutating func readJSON(_ file: String, _ start: [UInt8], _ maxRows: Int) throws(DatasetError) {
-        let isList = start.first { !isJSONSpace($0) } == UInt8(ascii: "[")
-        var format = FileFormat(kind: isList ? .json : .ndjson)
+        var format = FileFormat(kind: start.first { !isJSONSpace($0) } == UInt8(ascii: "[") ? .json : .ndjson)
+        if let records = start.withUnsafeBufferPointer({ JSONEnvelope.records(in: $0) }) {
+            format = FileFormat(kind: .json, records: records)
+            formatLine = "{records: \(MappingProposal.quoted(JSONEnvelope.text(records)))}"
+        }
         var first: Any?
-        if isList {
-            let rows = try JSONListRows(ByteWindow(try ByteSource(path: file)), paths: [], records: [], name: file)
+        if format.kind == .json {
+            let rows = try JSONListRows(ByteWindow(try ByteSource(path: file)), paths: [], records: format.records, name: file)
             if try rows.next(into: RowBuffer(cellCount: 0)) != nil { first = Self.object(Array(rows.currentBytes)) }
-        } else if let line = start.split(separator: UInt8(ascii: "\n")).first, let object = Self.object(Array(line)) {
-            first = object
-        } else if let key = Self.listKeys.first(where: { key in String(decoding: start, as: UTF8.self).contains("\"\(key)\"") }) {
-            format = FileFormat(kind: .json, records: [key])
-            formatLine = "{records: \(key)}"
-            let rows = try JSONListRows(ByteWindow(try ByteSource(path: file)), paths: [], records: [key], name: file)
-            if try rows.next(into: RowBuffer(cellCount: 0)) != nil { first = Self.object(Array(rows.currentBytes)) }
+        } else if let line = start.split(separator: UInt8(ascii: "\n")).first {
+            first = Self.object(Array(line))
         }
         guard let first else { throw DatasetError(.unsupported, "\(file) has no JSON objects to look at") }
         let paths = Self.paths(first, "")
         try readRows(file, paths.filter { !$0.isArea }.map(\.name).sorted(), format, maxRows)
         columns += paths.filter(\.isArea).map { Column(name: $0.name, isArea: true) }
     }
-
-    /// Where APIs keep their lists.
-    private static let listKeys = ["features", "data", "results", "records", "items", "transactions"]
 
     private static func object(_ bytes: [UInt8]) -> [String: Any]? {
         (try? JSONSerialization.jsonObject(with: Data(bytes))) as? [String: Any]

@@ -25,6 +25,8 @@ public final class TableReader {
     /// The cell of each column.
     private let cells: [Int]
     let buffer: RowBuffer
+    /// Where a file that is read line by line seems to have a list of rows instead.
+    let unreadList: [String]?
     /// Rows that broke the format's rules and were passed over by `next`.
     public private(set) var refusedRows = 0
     /// Told of each such row: where it is, the column at fault where one is, and why.
@@ -47,7 +49,10 @@ public final class TableReader {
         self.columns = columns
         encoding = format.encoding
         let name = file == "-" ? "the standard input" : file
-        switch try TableReader.kind(format, window) {
+        let kind = try TableReader.kind(format, window)
+        if kind == .ndjson, window.count == 0 { _ = try window.fill() }
+        unreadList = kind == .ndjson ? JSONEnvelope.records(in: UnsafeBufferPointer(start: window.bytes, count: window.count)) : nil
+        switch kind {
         case .csv:
             let csv = try CSVRows(window, format: format, name: name)
             cells = try TableReader.find(columns, optional: optional, in: csv.header, name: name, mappingName: mappingName)
