@@ -30,20 +30,20 @@ enum ColumnNames {
     private static let english: [String: [String]] = [
         "bank_id": ["bankid", "bankcode"],
         "transaction_id": [
-            "transactionid", "txid", "txnid", "transid", "transnum", "transactionreference", "txnref", "txref", "reference", "utr", "uetr",
-            "id",
+            "transactionid", "txid", "txnid", "transid", "transnum", "transactionreference", "txnref", "txref", "paymentid", "paymentreference",
+            "paymentref", "reference", "utr", "uetr", "id",
         ],
         "event_time": [
             "eventtime", "txdatetime", "transactiontime", "transactiondate", "transdatetranstime", "timestamp", "datetime", "transdate",
             "createdat", "bookedat", "bookingdate", "valuedate", "time", "date",
         ],
         "time_zone": ["timezone", "tz"],
-        "customer_id": ["customerid", "custid", "clientid", "nameorig", "userid", "customer", "client", "cardholder"],
+        "customer_id": ["customerid", "custid", "clientid", "nameorig", "userid", "customer", "client", "cardholder", "payerid", "payer"],
         "account_id": ["accountid", "accountnumber", "debtoraccount", "debitaccount", "accountiban", "iban", "account", "fromaccount", "sender"],
         "card_id": ["cardid", "cardnumber", "ccnum", "pan", "card1", "card"],
         "terminal_id": ["terminalid", "atmid", "posid", "terminal", "merchantid", "merchant", "objectid"],
         "merchant_id": ["merchantid", "merchant", "cardacceptorid", "acceptorid", "merchantname", "shopid", "shop", "payee"],
-        "merchant_category_code": ["merchantcategorycode", "mcc"],
+        "merchant_category_code": ["merchantcategorycode", "mcc", "merchantcategory", "mcccode", "categorycode"],
         "counterparty_account_id": [
             "counterpartyaccountid", "counterpartyaccount", "creditoraccount", "beneficiaryaccount", "namedest", "toaccount", "payeeaccount",
             "receiver",
@@ -55,7 +55,7 @@ enum ColumnNames {
         "details.debtor_agent_bic": ["debtoragentbic", "debtorbic", "senderbic", "bic"],
         "details.creditor_agent_bic": ["creditoragentbic", "creditorbic", "receiverbic", "beneficiarybic", "counterpartybic"],
         "channel": ["channel", "type", "paymentchannel"],
-        "amount": ["amount", "txamount", "transactionamount", "transactionamt", "amt", "sum", "value", "loss"],
+        "amount": ["amount", "txamount", "transactionamount", "transactionamt", "amt", "sum", "value", "loss", "minorunits", "cents"],
         "currency": ["currency", "currencycode", "ccy", "curr"],
         "is_fraud": ["isfraud", "txfraud", "fraud", "label", "class"],
         "known_at": ["knownat", "reportedat", "chargebackdate"],

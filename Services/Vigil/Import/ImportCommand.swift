@@ -144,7 +144,9 @@ struct ImportCommand: AsyncParsableCommand {
         print(proposal.yaml, terminator: "")
         fflush(nil)
         guard !proposal.open.isEmpty else { return }
-        let reason = proposal.rowCount == 0 ? "has no rows to tell columns by" : "has no column that fits"
+        let reason =
+            !proposal.hasNames ? "begins with data and names no columns"
+            : proposal.rowCount == 0 ? "has no rows to tell columns by" : "has no column that fits"
         Self.tell("\(file) \(reason) for what is required: \(proposal.open.joined(separator: ", "))")
         throw ExitCode(3)
     }
