@@ -16,7 +16,7 @@ struct ImportSourceOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "With a URL: how pages follow one another: link (RFC 8288), page:NAME, or offset:NAME. One page unless given.",
+            "With a URL: how pages follow one another: link (RFC 8288), page:NAME, or offset:NAME; 10000 pages at most. One page unless given.",
             valueName: "paging"))
     var paging: WebSource.Paging?
 

@@ -23,7 +23,11 @@ struct ImportState: Codable {
     static func read(from path: String) throws -> ImportState {
         guard let data = FileManager.default.contents(atPath: path) else { return ImportState() }
         do {
-            return try JSONDecoder().decode(ImportState.self, from: data)
+            var state = try JSONDecoder().decode(ImportState.self, from: data)
+            // Earlier versions kept an address with its password.
+            let named = state.sources.map { ($0.key.hasPrefix("http ") ? withoutPassword($0.key) : $0.key, $0.value) }
+            state.sources = Dictionary(named) { first, _ in first }
+            return state
         } catch {
             throw ImportMistake(description: "\(path) is not what an import wrote; move it away to begin anew")
         }

@@ -6,6 +6,9 @@ import FoundationNetworking
 
 /// Says what went wrong in words, where Foundation's errors would print their domains and codes.
 func plainly(_ error: any Error) -> String {
+    let system = error as NSError
+    // Of this one Foundation has a number and no words.
+    if system.domain == NSURLErrorDomain, system.code == NSURLErrorTimedOut { return "no answer in time" }
     switch error {
     case let error as URLError: return error.localizedDescription
     case let error as CocoaError: return reason(of: error as NSError) ?? error.localizedDescription
@@ -16,6 +19,9 @@ func plainly(_ error: any Error) -> String {
         return reason(of: error) ?? error.localizedDescription
     }
 }
+
+/// An address, or a text with addresses, in which no password stands.
+func withoutPassword(_ text: String) -> String { text.replacing(#/:\/\/([^:\/@\s]*):[^@\/\s]*@/#) { "://\($0.1)@" } }
 
 /// What Foundation says of a file, in words and with the file's name; nil for errors that speak for themselves.
 func plainFault(_ error: any Error) -> String? {

@@ -41,12 +41,12 @@ struct WebSource: RowSource {
     let records: [String]
 
     var label: String { url.host ?? "" }
-    var key: String { "http \(url.absoluteString) paging \(paging.map { "\($0)" } ?? "none")" }
+    var key: String { "http \(withoutPassword(url.absoluteString)) paging \(paging.map { "\($0)" } ?? "none")" }
     var formerKey: String { "http \(url.absoluteString)" }
 
     /// Takes what the API has, unless it says that nothing has changed.
     func spool(since entry: ImportState.Entry?) async throws -> Spooling {
-        guard var page = try await get(try address(page: 0, rows: 0), etag: entry?.etag) else { return .nothing("\(label): nothing has changed") }
+        guard var page = try await get(try address(page: 0, rows: 0), number: 1, etag: entry?.etag) else { return .nothing("\(label): nothing has changed") }
         let file = try SpoolFile()
         guard let paging else {
             try file.write(page.body)
@@ -58,18 +58,30 @@ struct WebSource: RowSource {
         var count = 0
         var number = 0
         var seen: Set<URL> = []
+        var rowsBefore: SHA256Digest?
         while true {
             let before = count
+            var pageDigest = SHA256()
             let pageFile = try SpoolFile()
             try pageFile.write(page.body)
             try pageFile.finish()
             try JSONPage.forEachRecord(in: pageFile.path, records: records, name: "page \(number + 1) of \(label)") { bytes in
                 try file.write(line: bytes)
-                digest.update(data: bytes + [UInt8(ascii: "\n")])
+                let line = bytes + [UInt8(ascii: "\n")]
+                digest.update(data: line)
+                pageDigest.update(data: line)
                 count += 1
             }
             number += 1
-            guard number < Self.maxPages else { throw SuiteConnection.Problem(description: "there are more than \(Self.maxPages) pages") }
+            let pageRows = pageDigest.finalize()
+            guard count == before || pageRows != rowsBefore else {
+                throw SuiteConnection.Problem(
+                    description: "\(name(of: page.address, number: number)): has the same rows as page \(number - 1); does the server know this paging?")
+            }
+            rowsBefore = pageRows
+            guard number < Self.maxPages else {
+                throw SuiteConnection.Problem(description: "\(label) has more than \(Self.maxPages) pages, which is the most that are taken")
+            }
             let next: URL?
             switch paging {
             case .link: next = page.next
@@ -77,9 +89,9 @@ struct WebSource: RowSource {
             }
             guard let next else { break }
             guard seen.insert(next).inserted else {
-                throw SuiteConnection.Problem(description: "page \(number) of \(label) leads back to a page before it: \(next)")
+                throw SuiteConnection.Problem(description: "page \(number) of \(label) leads back to a page before it: \(withoutPassword("\(next)"))")
             }
-            guard let following = try await get(next, etag: nil) else { break }
+            guard let following = try await get(next, number: number + 1, etag: nil) else { break }
             page = following
         }
         guard count > 0 else { return .nothing("\(label) has no rows") }
@@ -105,14 +117,22 @@ struct WebSource: RowSource {
         return address
     }
 
+    /// What to call a page in an error: without its parameters, which may hold a key.
+    private func name(of address: URL, number: Int) -> String {
+        let place = (address.host ?? "") + (address.port.map { ":\($0)" } ?? "") + address.path
+        return paging == nil ? place : "\(place), page \(number)"
+    }
+
     private struct Page {
+        let address: URL
         let body: Data
         let etag: String?
         let next: URL?
     }
 
     /// Nil for 304.
-    private func get(_ address: URL, etag: String?) async throws -> Page? {
+    private func get(_ address: URL, number: Int, etag: String?) async throws -> Page? {
+        let name = name(of: address, number: number)
         var request = URLRequest(url: address, cachePolicy: .reloadIgnoringLocalCacheData, timeoutInterval: Self.timeoutSeconds)
         request.setValue("application/geo+json, application/json, text/csv;q=0.8", forHTTPHeaderField: "Accept")
         if let etag { request.setValue(etag, forHTTPHeaderField: "If-None-Match") }
@@ -122,21 +142,21 @@ struct WebSource: RowSource {
             (body, response) = try await URLSession.shared.data(for: request)
         } catch {
             // What Foundation throws names the address with all its parameters.
-            throw SuiteConnection.Problem(description: "\(address.host ?? ""): \(plainly(error))")
+            throw SuiteConnection.Problem(description: "\(name): \(plainly(error))")
         }
-        guard let answer = response as? HTTPURLResponse else { throw SuiteConnection.Problem(description: "\(address) did not answer") }
+        guard let answer = response as? HTTPURLResponse else { throw SuiteConnection.Problem(description: "\(name): no answer in HTTP") }
         if answer.statusCode == 304 { return nil }
         guard answer.statusCode == 200 else {
             throw Refusal(
-                description: "\(address.host ?? "") answered with status \(answer.statusCode)",
+                description: "\(name): the answer has the status \(answer.statusCode)",
                 retryAfter: answer.value(forHTTPHeaderField: "Retry-After").flatMap { Self.wait(in: $0, now: .now) })
         }
         guard body.count <= Self.maxPageBytes else {
-            throw SuiteConnection.Problem(description: "\(address.host ?? "") answered with more than \(Self.maxPageBytes) bytes")
+            throw SuiteConnection.Problem(description: "\(name): the answer has more than \(Self.maxPageBytes) bytes")
         }
         let link = answer.value(forHTTPHeaderField: "Link").flatMap { Self.next(in: $0) }
         return Page(
-            body: body, etag: answer.value(forHTTPHeaderField: "ETag"),
+            address: address, body: body, etag: answer.value(forHTTPHeaderField: "ETag"),
             next: link.flatMap { URL(string: $0, relativeTo: address)?.absoluteURL })
     }
 

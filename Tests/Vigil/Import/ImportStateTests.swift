@@ -28,6 +28,19 @@ import Testing
         #expect(WebSource(url: url, paging: nil, records: []).key != WebSource(url: url, paging: .link, records: []).key)
     }
 
+    @Test func noPasswordIsKept() throws {
+        let url = try #require(URL(string: "http://user:se%40cret@a.example/x?at=7:@"))
+        let source = WebSource(url: url, paging: nil, records: [])
+        #expect(source.key == "http http://user@a.example/x?at=7:@ paging none")
+        let path = FileManager.default.temporaryDirectory.appending(path: "vigil-state-\(UUID().uuidString).json").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let earlier = #"{"sources": {"http http://user:secret@a.example/x paging none as labels": {"etag": "1"}}}"#
+        try earlier.write(toFile: path, atomically: true, encoding: .utf8)
+        #expect(try ImportState.read(from: path).sources == ["http http://user@a.example/x paging none as labels": .init(etag: "1")])
+        try ImportState.keep(.init(etag: "2"), of: "other", in: path)
+        #expect(try !String(contentsOfFile: path, encoding: .utf8).contains("secret"))
+    }
+
     @Test func importsAtTheSameTimeKeepEachTheirs() async throws {
         let path = FileManager.default.temporaryDirectory.appending(path: "vigil-state-\(UUID().uuidString).json").path
         defer { try? FileManager.default.removeItem(atPath: path) }

@@ -2,6 +2,10 @@ import Foundation
 import Synchronization
 import Testing
 
+#if canImport(FoundationNetworking)
+import FoundationNetworking
+#endif
+
 @testable import Vigil
 
 /// Rows of HTTP APIs that come in pages.
@@ -24,6 +28,33 @@ import Testing
         let paging = try #require(WebSource.Paging(argument: "offset:start:5"))
         #expect(try await take(source(api, paging))?.rows == 7)
         #expect(api.requests.map(\.path) == [0, 2, 4, 6, 7].map { "/rows?start=\($0)" })
+    }
+
+    @Test(arguments: ["page:p", "offset:start", "link"]) func aServerThatKnowsNoPagesIsNotAskedForever(word: String) async throws {
+        let api = try FakeAPI { request in
+            .init(headers: ["Link": "<\(request.path)x>; rel=\"next\""], body: "[{\"id\":1},{\"id\":2}]")
+        }
+        let paging: WebSource.Paging = try #require(.init(argument: word))
+        let source = try source(api, paging)
+        let problem = await #expect(throws: SuiteConnection.Problem.self) { try await source.spool(since: nil) }
+        let path = word == "link" ? "/rowsx" : "/rows"
+        #expect(problem?.description == "127.0.0.1:\(api.port)\(path), page 2: has the same rows as page 1; does the server know this paging?")
+        #expect(api.requests.count == 2)
+    }
+
+    @Test func whatFailsIsNamedByItsPathAndPageWithoutItsParameters() async throws {
+        let api = try FakeAPI { request in
+            request.path.contains("=2") ? .init(status: 500) : .init(body: "[{\"id\":1}]")
+        }
+        let url = try #require(URL(string: "http://127.0.0.1:\(api.port)/rows?key=secret"))
+        let source = WebSource(url: url, paging: .page(parameter: "p"), records: [])
+        let refusal = await #expect(throws: WebSource.Refusal.self) { try await source.spool(since: nil) }
+        #expect(refusal?.description == "127.0.0.1:\(api.port)/rows, page 2: the answer has the status 500")
+    }
+
+    @Test func aTimeOutIsSaidInWords() {
+        #expect(plainly(URLError(.timedOut)) == "no answer in time")
+        #expect(plainly(NSError(domain: NSURLErrorDomain, code: NSURLErrorTimedOut)) == "no answer in time")
     }
 
     @Test func aChangeOnALaterPageIsAChange() async throws {
