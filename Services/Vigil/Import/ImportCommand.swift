@@ -133,9 +133,18 @@ struct ImportCommand: AsyncParsableCommand {
         } catch let error as ValidationError {
             throw error
         } catch {
-            Self.tell(plainly(error))
+            fail(plainly(error))
             throw ExitCode(1)
         }
+    }
+
+    /// Tells what went wrong before there was a result; to programs as the result is told.
+    private func fail(_ words: String) {
+        guard format == .json, !proposeMapping else { return Self.tell(words) }
+        let name = webURL?.host ?? file ?? URLComponents(string: source.sql ?? "")?.host ?? ""
+        var result = ImportResult(kind: kind.rawValue, file: name, mapping: mapping ?? "", dryRun: dryRun, rowsBefore: 0)
+        result.error = words
+        try? result.show(as: format)
     }
 
     /// Prints the mapping; what a person must still find is told beside it, by the exit status too.
@@ -180,7 +189,7 @@ struct ImportCommand: AsyncParsableCommand {
             } catch {
                 try Task.checkCancellation()
                 if let wait = (error as? WebSource.Refusal)?.retryAfter { pause = max(pause, wait) }
-                Self.tell("\(plainly(error)); the next try is in \(ImportProgress.span(seconds: Double(pause.components.seconds)))")
+                fail("\(plainly(error)); the next try is in \(ImportProgress.span(seconds: Double(pause.components.seconds)))")
             }
             try await Task.sleep(for: pause)
         }

@@ -22,14 +22,12 @@ struct SQLSource: RowSource {
         configuration.maxConnections = 1
         configuration.applicationName = "vigil import"
         self.configuration = configuration
-        var select = query.trimmingCharacters(in: .whitespacesAndNewlines)
-        while select.hasSuffix(";") { select = String(select.dropLast()) }
+        select = query.trimmingCharacters(in: .whitespacesAndNewlines.union(CharacterSet(charactersIn: ";")))
         if watermark != nil, let word = Self.limit(of: select) {
             throw ImportMistake(
                 description: "the query has \(word) of its own: with --watermark, what lies beyond it would never be taken. Leave it out; the rows "
                     + "come through a cursor, however many they are")
         }
-        self.select = select
         self.watermark = watermark.map { Watermark(column: $0) }
         self.columns = columns
         self.idColumn = idColumn

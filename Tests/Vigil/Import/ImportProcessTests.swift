@@ -32,6 +32,16 @@ struct ImportProcessTests {
         #expect(output.contains("2 would be sent"), "\(output)")
     }
 
+    @Test func whatFailsAtOpeningIsAnObjectToo() async throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "vigil-failure-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: file) }
+        let arguments = ["customers", "/no/such/file", "--mapping", "handbook-customers", "--dry-run", "--format", "json"]
+        #expect(try await run(arguments, output: file) == 1)
+        let result = try #require(try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+        #expect(result["error"] as? String == "cannot open /no/such/file: no such file or directory")
+        #expect(result["file"] as? String == "/no/such/file" && result["rows"] as? Int == 0)
+    }
+
     /// Its exit status, or the signal that ended it.
     @discardableResult
     private func run(_ arguments: [String], output: URL, started: (pid_t) -> Void = { _ in }) async throws -> Int32 {

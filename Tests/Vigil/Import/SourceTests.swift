@@ -35,7 +35,7 @@ import Testing
                     INSERT INTO payments SELECT g, timestamptz '2026-01-01 10:00:00+05:30' + g * interval '1 minute', 'O''Hara "' || g, 1.10 * g, 'INR'
                     FROM generate_series(1, 12000) g
                     """)
-                let source = try SQLSource(url: configuration.url, query: "SELECT * FROM payments;", watermark: "id")
+                let source = try SQLSource(url: configuration.url, query: "SELECT * FROM payments; \n;", watermark: "id")
                 let first = try #require(try await self.rows(source))
                 #expect(first.entry?.watermark == "12000")
                 let rows = try Dataset.transactions(file: first.file.path, mapping: Mapping(parsing: Self.mapping, name: "test"))
