@@ -56,6 +56,9 @@ final class ByteSource {
     /// Puts at least one byte at the start of `target`, or returns 0 at the end of the data.
     func read(into target: UnsafeMutableRawBufferPointer) throws(DatasetError) -> Int {
         let count = try readUncompressed(into: target)
+        if inflater != nil, bytesProduced == 0, count >= 2, target[0] == 0x1F, target[1] == 0x8B {
+            throw DatasetError(.unsupported, "\(name) is compressed with gzip twice; uncompress it once first (gunzip)")
+        }
         bytesProduced += Int64(count)
         return count
     }

@@ -98,10 +98,14 @@ extension DecodingError {
         switch self {
         case .dataCorrupted(let found): (context, what) = (found, found.debugDescription)
         case .keyNotFound(let key, let found): (context, what) = (found, "\"\(key.stringValue)\" is missing")
-        case .typeMismatch(_, let found), .valueNotFound(_, let found): (context, what) = (found, found.debugDescription)
+        case .typeMismatch(_, let found): (context, what) = (found, "holds a value of a kind that GeoJSON has not there")
+        case .valueNotFound(_, let found): (context, what) = (found, "holds null, which GeoJSON has not there")
         @unknown default: return "not GeoJSON"
         }
-        let path = context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? ".\($0.stringValue)" }.joined()
-        return path.isEmpty ? what : "\(path): \(what)"
+        // What lies within coordinates depends on the geometry, which a path does not say.
+        let path = context.codingPath
+        let end = path.firstIndex { $0.stringValue == "coordinates" }.map { $0 + 1 } ?? path.count
+        let place = path[..<end].map { $0.intValue.map { "\($0 + 1)" } ?? $0.stringValue }.joined(separator: " ")
+        return place.isEmpty ? what : "\(place): \(what)"
     }
 }

@@ -56,13 +56,33 @@ private struct CodedPosition: Codable {
     }
 
     init(from decoder: any Decoder) throws {
-        var container = try decoder.unkeyedContainer()
-        let longitude = try container.decode(Double.self)
-        position = Position(latitude: try container.decode(Double.self), longitude: longitude)
-        guard position.isOnGlobe else {
-            throw DecodingError.dataCorruptedError(
-                in: container, debugDescription: "[\(longitude), \(position.latitude)] is not a longitude and latitude on the globe")
+        do {
+            var container = try decoder.unkeyedContainer()
+            let longitude = try container.decode(Double.self)
+            position = Position(latitude: try container.decode(Double.self), longitude: longitude)
+        } catch is DecodingError {
+            throw GeometryError(reason: Self.place(decoder.codingPath) + "is not a longitude and a latitude in numbers")
         }
+        guard position.isOnGlobe else {
+            let (first, second) = (position.longitude, position.latitude)
+            let isSwapped = Position(latitude: first, longitude: second).isOnGlobe
+            let hint = isSwapped ? "; they look swapped, the longitude comes first" : ""
+            throw GeometryError(
+                reason: Self.place(decoder.codingPath) + "[\(first), \(second)] is not a longitude and latitude on the globe" + hint)
+        }
+    }
+
+    /// Where a position is, in words: `feature 2, ring 1, position 3: `.
+    private static func place(_ path: [any CodingKey]) -> String {
+        var words: [String] = []
+        if let features = path.firstIndex(where: { $0.stringValue == "features" }), path.indices.contains(features + 1),
+            let feature = path[features + 1].intValue
+        {
+            words.append("feature \(feature + 1)")
+        }
+        let numbers = path.reversed().prefix { $0.intValue != nil }.compactMap(\.intValue)
+        words += zip(["position", "ring", "polygon"], numbers).map { "\($0) \($1 + 1)" }.reversed()
+        return words.isEmpty ? "" : words.joined(separator: ", ") + ": "
     }
 
     func encode(to encoder: any Encoder) throws {

@@ -18,7 +18,7 @@ public struct Polygon: Sendable, Hashable {
         }
         for (index, ring) in rings.enumerated() {
             if let reason = Self.fault(in: ring) {
-                throw GeometryError(reason: "ring \(index): \(reason)")
+                throw GeometryError(reason: "ring \(index + 1): \(reason)")
             }
         }
         self.rings = rings
@@ -76,16 +76,16 @@ public struct Polygon: Sendable, Hashable {
         return Position(latitude: reference.latitude + y / (3 * doubleArea), longitude: reference.longitude + x / (3 * doubleArea))
     }
 
-    /// What is wrong with a ring; nil when nothing is.
+    /// What is wrong with a ring, whose positions and edges are counted from 1; nil when nothing is.
     static func fault(in ring: [Position]) -> String? {
         guard ring.count >= 4 else { return "has \(ring.count) positions; a ring needs at least 4" }
         guard ring.count <= maxPositionsPerRing else { return "has \(ring.count) positions; the most is \(maxPositionsPerRing)" }
         guard ring.first == ring.last else { return "is not closed: its first and last positions differ" }
-        if let index = ring.firstIndex(where: { !$0.isOnGlobe }) { return "position \(index) is off the globe" }
+        if let index = ring.firstIndex(where: { !$0.isOnGlobe }) { return "position \(index + 1) is off the globe" }
         for index in ring.indices.dropFirst() where ring[index] == ring[index - 1] {
-            return "position \(index) repeats the one before it"
+            return "position \(index + 1) repeats the one before it"
         }
-        if let (first, second) = RingIntersections.first(in: ring) { return "edges \(first) and \(second) touch or cross" }
+        if let (first, second) = RingIntersections.first(in: ring) { return "edges \(first + 1) and \(second + 1) touch or cross" }
         return nil
     }
 }

@@ -26,6 +26,13 @@ import Testing
         #expect(try readAll(folder.file("d.gz", Array(one + two) + [0, 0, 0]), customers()).map(\.customerID) == ["a", "b"])
     }
 
+    @Test func aFileCompressedTwiceIsSaidToBe() throws {
+        let once = try Data(contentsOf: URL(fileURLWithPath: folder.gzip(folder.file("a.csv", "id,x\na,1\n"))))
+        let twice = try folder.gzip(folder.file("twice", Array(once)))
+        let error = #expect(throws: DatasetError.self) { try readAll(twice, customers()) }
+        #expect(error?.message == "\(twice) is compressed with gzip twice; uncompress it once first (gunzip)")
+    }
+
     @Test func truncatedGzipIsAClearErrorAfterTheRowsBeforeIt() throws {
         let whole = try Data(contentsOf: URL(fileURLWithPath: folder.gzip(folder.file("a.csv", sample()))))
         let path = try folder.file("cut.gz", Array(whole.prefix(whole.count / 2)))

@@ -29,8 +29,19 @@ import Testing
     @Test("A document at fault is refused with the place and the reason", arguments: [
         (#"{"type":"Feature"}"#, nil),
         (#"{"type":"Topology"}"#, #""Topology" is not a geometry read here"#),
-        (#"{"type":"Point","coordinates":[0,91]}"#, "[0.0, 91.0] is not a longitude and latitude on the globe"),
-        (#"{"type":"Polygon","coordinates":[[[0,0],[1,0],[1,1],[0,1]]]}"#, "ring 0: is not closed: its first and last positions differ"),
+        (#"{"type":"Point","coordinates":[0,91]}"#, "[0.0, 91.0] is not a longitude and latitude on the globe; they look swapped, the longitude comes first"),
+        (#"{"type":"Point","coordinates":[200,91]}"#, "[200.0, 91.0] is not a longitude and latitude on the globe"),
+        (
+            #"{"type":"FeatureCollection","features":[{"type":"Feature","geometry":null},"#
+                + #"{"type":"Feature","geometry":{"type":"Polygon","coordinates":[[[0,0],[1,"0"]]]}}]}"#,
+            "feature 2, ring 1, position 2: is not a longitude and a latitude in numbers"
+        ),
+        (
+            #"{"type":"MultiPolygon","coordinates":[[[[40.7,-120]]]]}"#,
+            "polygon 1, ring 1, position 1: [40.7, -120.0] is not a longitude and latitude on the globe; they look swapped, the longitude comes first"
+        ),
+        (#"{"type":"Polygon","coordinates":"[]"}"#, "coordinates: holds a value of a kind that GeoJSON has not there"),
+        (#"{"type":"Polygon","coordinates":[[[0,0],[1,0],[1,1],[0,1]]]}"#, "ring 1: is not closed: its first and last positions differ"),
         ("{", ""), ("", ""), ("[]", ""),
     ] as [(String, String?)])
     func faults(document: String, reason: String?) {

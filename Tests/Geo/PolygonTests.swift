@@ -32,12 +32,12 @@ import Testing
     }
 
     @Test("A ring at fault is refused with its number and the reason", arguments: [
-        ([(0, 0), (1, 0), (0, 0)], "ring 0: has 3 positions; a ring needs at least 4"),
-        ([(0, 0), (1, 0), (1, 1), (0, 1)], "ring 0: is not closed: its first and last positions differ"),
-        ([(0, 0), (181, 0), (1, 1), (0, 0)], "ring 0: position 1 is off the globe"),
-        ([(0, 0), (2, 2), (2, 0), (0, 2), (0, 0)], "ring 0: edges 0 and 2 touch or cross"),
-        ([(0, 0), (4, 0), (2, 0), (2, 2), (0, 0)], "ring 0: edges 0 and 1 touch or cross"),
-        ([(0, 0), (0, 0), (1, 1), (0, 1), (0, 0)], "ring 0: position 1 repeats the one before it"),
+        ([(0, 0), (1, 0), (0, 0)], "ring 1: has 3 positions; a ring needs at least 4"),
+        ([(0, 0), (1, 0), (1, 1), (0, 1)], "ring 1: is not closed: its first and last positions differ"),
+        ([(0, 0), (181, 0), (1, 1), (0, 0)], "ring 1: position 2 is off the globe"),
+        ([(0, 0), (2, 2), (2, 0), (0, 2), (0, 0)], "ring 1: edges 1 and 3 touch or cross"),
+        ([(0, 0), (4, 0), (2, 0), (2, 2), (0, 0)], "ring 1: edges 1 and 2 touch or cross"),
+        ([(0, 0), (0, 0), (1, 1), (0, 1), (0, 0)], "ring 1: position 2 repeats the one before it"),
     ] as [([(Double, Double)], String)])
     func faults(points: [(Double, Double)], reason: String) {
         #expect(throws: GeometryError(reason: reason)) { try Polygon(rings: [Self.ring(points)]) }
