@@ -33,7 +33,13 @@ struct AuthGatewayHandlers: AuthV1.AuthService.Handlers {
     }
 
     func getKeySet(_ request: AuthV1.GetKeySetRequest, context: CallContext) async throws -> AuthV1.GetKeySetResponse {
-        AuthV1.GetKeySetResponse(jwksJSON: String(decoding: try keys.published.json(), as: UTF8.self))
+        let published = keys.published
+        var response = AuthV1.GetKeySetResponse(jwksJSON: String(decoding: try published.json(), as: UTF8.self))
+        // Who has lost rights is nobody else's business.
+        if let name = context.peer.certificate?.commonName, ServiceName.all.contains(name) {
+            response.rightsChanges = published.rightsChanges.map { .init(subject: $0.key, changedAtMicroseconds: $0.value) }
+        }
+        return response
     }
 
     func listAccessRecords(

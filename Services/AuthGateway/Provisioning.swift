@@ -78,9 +78,12 @@ struct PrincipalsFile: Sendable {
             throw FileError(description: "principal \(name): a secret has at most \(SecretHash.maxSecretBytes) bytes")
         }
         return Entry(
-            subject: name, kind: entry.kind, secret: secret, bankID: entry.bankID, roles: entry.roles ?? [], scopes: entry.scopes ?? [],
-            jurisdictions: entry.jurisdictions ?? [])
+            subject: name, kind: entry.kind, secret: secret, bankID: entry.bankID, roles: Self.set(entry.roles), scopes: Self.set(entry.scopes),
+            jurisdictions: Self.set(entry.jurisdictions))
     }
+
+    /// In one order, so that writing the same otherwise changes nobody's rights.
+    private static func set(_ names: [String]?) -> [String] { Set(names ?? []).sorted() }
 
     private static func secret(of entry: Document.Entry, folder: URL) throws -> String {
         switch (entry.secret, entry.secretFile) {
@@ -116,26 +119,27 @@ struct Provisioning: Sendable {
     let store: AuthStore
     let hasher: SecretHasher
 
-    /// A secret that has not changed keeps its hash.
+    /// A secret that has not changed keeps its hash. Who is left out, may something else or has another secret: their tokens are void.
     func apply(_ file: PrincipalsFile) async throws {
         let present = Dictionary(uniqueKeysWithValues: try await store.principals().map { ($0.subject, $0) })
         var principals: [StoredPrincipal] = []
+        var newSecrets: Set<String> = []
         for entry in file.entries {
             let isPassword = entry.kind == .user
             let known = present[entry.subject].flatMap { SecretHash(phc: $0.secretHash) }
             let hash: SecretHash
-            if let known, known.cost == hasher.cost(isPassword: isPassword),
-                try await hasher.matches(entry.secret, known, isPassword: isPassword)
-            {
-                hash = known
+            if let known, try await hasher.matches(entry.secret, known, isPassword: isPassword) {
+                let isCurrent = known.cost == hasher.cost(isPassword: isPassword)
+                hash = isCurrent ? known : try await hasher.hash(entry.secret, isPassword: isPassword)
             } else {
                 hash = try await hasher.hash(entry.secret, isPassword: isPassword)
+                newSecrets.insert(entry.subject)
             }
             principals.append(
                 StoredPrincipal(
                     subject: entry.subject, kind: entry.kind.rawValue, secretHash: hash.phc, bankID: entry.bankID, roles: entry.roles,
                     scopes: entry.scopes, jurisdictions: entry.jurisdictions))
         }
-        try await store.replacePrincipals(principals)
+        try await store.replacePrincipals(principals, newSecrets: newSecrets)
     }
 }

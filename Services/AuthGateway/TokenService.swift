@@ -98,7 +98,7 @@ final class TokenService: Sendable {
         let claims = TokenClaims(
             issuer: issuer, subject: principal.subject, kind: kind, issuedAtSeconds: now, expiresAtSeconds: now + lifetime,
             tokenID: UUID().uuidString.lowercased(), scopes: scopes, roles: Set(principal.roles), bankID: principal.bankID,
-            jurisdictions: Set(principal.jurisdictions))
+            jurisdictions: Set(principal.jurisdictions), rightsSince: principal.rightsSince)
         let token = try await keys.sign(claims)
         logger.info(
             "token issued", metadata: ["subject": "\(principal.subject)", "jti": "\(claims.tokenID)", "scopes": "\(scopes.count)"])

@@ -51,15 +51,18 @@ public struct PublicTokenKey: Sendable, Hashable {
     }
 }
 
-/// Public keys in the form in which they are published: a JSON Web Key Set (RFC 7517).
+/// What tokens are verified by: the public keys, which are published as a JSON Web Key Set (RFC 7517), and whose rights have changed.
 public struct KeySet: Sendable, Hashable {
     /// More keys than this are refused.
     public static let maxKeys = 32
 
     public let keys: [String: PublicTokenKey]
+    /// When the rights of a subject changed last, in microseconds since 1970, for those of whom a token from before may still live.
+    public var rightsChanges: [String: Int64]
 
-    public init(_ keys: [PublicTokenKey]) {
+    public init(_ keys: [PublicTokenKey], rightsChanges: [String: Int64] = [:]) {
         self.keys = Dictionary(keys.map { ($0.id, $0) }) { first, _ in first }
+        self.rightsChanges = rightsChanges
     }
 
     /// Reads a key set; keys of another type than P-256 are skipped, as RFC 7517 asks.
@@ -81,7 +84,7 @@ public struct KeySet: Sendable, Hashable {
             })
     }
 
-    /// The key set as JSON, keys sorted by id.
+    /// The keys as JSON, sorted by id. Who has lost rights is no part of it, for everybody may read it.
     public func json() throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
@@ -113,10 +116,13 @@ public protocol TokenKeySource: Sendable {
     /// The key, asked for where it is not known yet; `nil` when there is none of this id.
     /// - Throws: when the keys cannot be had at present.
     func key(_ id: String) async throws -> PublicTokenKey?
+    /// When the subject's rights changed last, in microseconds since 1970: an older token is void. `nil` where no such token lives.
+    func rightsChange(of subject: String) -> Int64?
 }
 
 /// Keys that never change: for tests, and for an issuer that verifies its own tokens.
 extension KeySet: TokenKeySource {
     public func knownKey(_ id: String) -> PublicTokenKey? { keys[id] }
     public func key(_ id: String) async throws -> PublicTokenKey? { keys[id] }
+    public func rightsChange(of subject: String) -> Int64? { rightsChanges[subject] }
 }

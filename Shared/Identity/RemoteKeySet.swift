@@ -1,22 +1,23 @@
 public import Logging
 internal import Synchronization
 
-/// The key set of the auth gateway, fetched by a closure, kept, and fetched anew when it grows old or a token names an unknown key.
+/// The key set of the auth gateway, fetched by a closure, kept, and fetched anew every few seconds, so that who loses rights loses them
+/// everywhere, and when a token names an unknown key. While it cannot be fetched, what was fetched last stays in force.
 ///
 /// Fetching happens in ``run()`` only, so that no caller's deadline or cancellation ends it. It is asked for at most once in
 /// ``Limits/minimumIntervalSeconds``, however many tokens with made-up key ids arrive.
 ///
 /// ```swift
-/// let keys = RemoteKeySet(logger: logger) { try await fetchKeySetJSON() }
+/// let keys = RemoteKeySet(logger: logger) { try await fetchKeySet() }
 /// group.addTask { try await keys.run() }
 /// let verifier = TokenVerifier(keys: keys)
 /// ```
 public final class RemoteKeySet: TokenKeySource {
     public struct Limits: Sendable {
         /// Keys are fetched anew after this time.
-        public var refreshIntervalSeconds: Int = 300
+        public var refreshIntervalSeconds: Int = 3
         /// No two fetches begin within this time, unless there are no keys at all.
-        public var minimumIntervalSeconds: Int = 10
+        public var minimumIntervalSeconds: Int = 2
         /// While there are no keys at all, a failed fetch is tried again after this time.
         public var firstFetchRetryMilliseconds: Int = 250
         /// Keys fetched longer ago than this do not count any more.
@@ -38,14 +39,14 @@ public final class RemoteKeySet: TokenKeySource {
 
     private let limits: Limits
     private let logger: Logger
-    private let fetch: @Sendable () async throws -> [UInt8]
+    private let fetch: @Sendable () async throws -> KeySet
     private let state = Mutex(State())
     private let requests: AsyncStream<Void>
     private let requestFetch: AsyncStream<Void>.Continuation
     private let clock = ContinuousClock()
 
-    /// - Parameter fetch: returns the key set as JSON; it must bound its own time.
-    public init(limits: Limits = Limits(), logger: Logger, fetch: @escaping @Sendable () async throws -> [UInt8]) {
+    /// - Parameter fetch: it must bound its own time.
+    public init(limits: Limits = Limits(), logger: Logger, fetch: @escaping @Sendable () async throws -> KeySet) {
         self.limits = limits
         self.logger = logger
         self.fetch = fetch
@@ -57,6 +58,10 @@ public final class RemoteKeySet: TokenKeySource {
             guard let fetchedAt = state.fetchedAt, clock.now - fetchedAt < .seconds(limits.maxAgeSeconds) else { return nil }
             return state.keys?.keys[id]
         }
+    }
+
+    public func rightsChange(of subject: String) -> Int64? {
+        state.withLock { $0.keys?.rightsChanges[subject] }
     }
 
     public func key(_ id: String) async throws -> PublicTokenKey? {
@@ -114,7 +119,7 @@ public final class RemoteKeySet: TokenKeySource {
         }
         defer { state.withLock { $0.isFetching = false } }
         do {
-            let fetched = try KeySet(json: try await fetch())
+            let fetched = try await fetch()
             let isFirst = state.withLock { state in
                 defer {
                     state.keys = fetched

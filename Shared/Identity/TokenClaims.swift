@@ -21,13 +21,15 @@ public struct TokenClaims: Sendable, Hashable {
     /// `bank`
     public var bankID: String?
     public var jurisdictions: Set<String>
+    /// `rights_since`: when the rights that the token states came into force, in microseconds since 1970; 0 where they have never changed.
+    public var rightsSince: Int64
     /// `aud`
     public var audiences: [String]
 
     public init(
         issuer: String, subject: String, kind: Principal.Kind, issuedAtSeconds: Int64, expiresAtSeconds: Int64, tokenID: String,
         scopes: Set<String> = [], roles: Set<String> = [], bankID: String? = nil, jurisdictions: Set<String> = [],
-        audiences: [String] = [TokenClaims.audience]
+        rightsSince: Int64 = 0, audiences: [String] = [TokenClaims.audience]
     ) {
         self.issuer = issuer
         self.subject = subject
@@ -39,6 +41,7 @@ public struct TokenClaims: Sendable, Hashable {
         self.roles = roles
         self.bankID = bankID
         self.jurisdictions = jurisdictions
+        self.rightsSince = rightsSince
         self.audiences = audiences
     }
 
@@ -62,6 +65,7 @@ struct TokenPayload: JWTPayload {
     var kind: Principal.Kind
     var bank: String?
     var jurisdictions: [String]?
+    var rights_since: Int64?
 
     func verify(using algorithm: some JWTAlgorithm) async throws {}
 
@@ -77,12 +81,13 @@ struct TokenPayload: JWTPayload {
         kind = claims.kind
         bank = claims.bankID
         jurisdictions = claims.jurisdictions.isEmpty ? nil : claims.jurisdictions.sorted()
+        rights_since = claims.rightsSince == 0 ? nil : claims.rightsSince
     }
 
     var claims: TokenClaims {
         TokenClaims(
             issuer: iss, subject: sub, kind: kind, issuedAtSeconds: iat, expiresAtSeconds: exp, tokenID: jti,
             scopes: Set(scope.split(separator: " ").map(String.init)), roles: Set(roles ?? []), bankID: bank,
-            jurisdictions: Set(jurisdictions ?? []), audiences: aud.value)
+            jurisdictions: Set(jurisdictions ?? []), rightsSince: rights_since ?? 0, audiences: aud.value)
     }
 }

@@ -14,6 +14,8 @@ public enum TokenRejection: Error, Sendable, Hashable {
     case notYetValid
     case wrongAudience
     case wrongIssuer
+    /// The subject's rights are others than when it was issued.
+    case rightsChanged
     /// The keys could not be fetched: says nothing about the token.
     case keysUnavailable
 
@@ -28,6 +30,7 @@ public enum TokenRejection: Error, Sendable, Hashable {
         case .expired: "the token has expired"
         case .notYetValid: "the token is issued in the future"
         case .wrongAudience: "the token is meant for another audience"
+        case .rightsChanged: "the rights of the token's bearer have changed since it was issued"
         case .wrongIssuer: "the token comes from another issuer"
         case .keysUnavailable: "the keys to verify tokens are not available yet"
         }
@@ -44,6 +47,7 @@ public final class TokenVerifier: Sendable {
     private struct Verified: Sendable {
         var principal: Principal
         var expiresAtSeconds: Int64
+        var rightsSince: Int64
         var key: PublicTokenKey
     }
 
@@ -70,7 +74,8 @@ public final class TokenVerifier: Sendable {
     public func remembered(_ token: BearerToken) -> Principal? {
         guard let verified = cache.withLock({ $0[token.value] }),
             verified.expiresAtSeconds > secondsSince1970(),
-            keys.knownKey(verified.key.id) == verified.key
+            keys.knownKey(verified.key.id) == verified.key,
+            isInForce(verified.principal.subject, since: verified.rightsSince)
         else { return nil }
         return verified.principal
     }
@@ -81,8 +86,14 @@ public final class TokenVerifier: Sendable {
         if let principal = remembered(token) { return principal }
         let (claims, key) = try await verifiedClaims(token)
         let principal = claims.principal
-        cache.withLock { $0[token.value] = Verified(principal: principal, expiresAtSeconds: claims.expiresAtSeconds, key: key) }
+        let verified = Verified(
+            principal: principal, expiresAtSeconds: claims.expiresAtSeconds, rightsSince: claims.rightsSince, key: key)
+        cache.withLock { $0[token.value] = verified }
         return principal
+    }
+
+    private func isInForce(_ subject: String, since: Int64) -> Bool {
+        keys.rightsChange(of: subject).map { since >= $0 } ?? true
     }
 
     private func verifiedClaims(_ token: BearerToken) async throws(TokenRejection) -> (TokenClaims, PublicTokenKey) {
@@ -108,6 +119,7 @@ public final class TokenVerifier: Sendable {
         guard claims.issuedAtSeconds <= now + Self.clockSkewSeconds else { throw .notYetValid }
         guard claims.audiences.contains(TokenClaims.audience) else { throw .wrongAudience }
         if let issuer, claims.issuer != issuer { throw .wrongIssuer }
+        guard isInForce(claims.subject, since: claims.rightsSince) else { throw .rightsChanged }
     }
 
     private struct Header: Decodable {

@@ -189,7 +189,9 @@ public final class ServiceRuntime: Sendable {
             let client = AuthV1.AuthService.Client(channel)
             let keys = RemoteKeySet(logger: logger) {
                 let response = try await client.getKeySet(AuthV1.GetKeySetRequest(), options: CallOptions(timeout: .seconds(5), waitForReady: true))
-                return Array(response.jwksJSON.utf8)
+                var keys = try KeySet(json: Array(response.jwksJSON.utf8))
+                for change in response.rightsChanges { keys.rightsChanges[change.subject] = change.changedAtMicroseconds }
+                return keys
             }
             let keyTask = BackgroundTask("token keys") { try await keys.run() }
             try await serve(services, routes, rules, keys, rawFallback, background + [keyTask])

@@ -8,6 +8,7 @@ final class LateKeys: TokenKeySource {
     func set(_ keys: KeySet) { self.keys.withLock { $0 = keys } }
     func knownKey(_ id: String) -> PublicTokenKey? { keys.withLock { $0.keys[id] } }
     func key(_ id: String) async throws -> PublicTokenKey? { knownKey(id) }
+    func rightsChange(of subject: String) -> Int64? { nil }
 }
 
 /// Text that grows while a test reads it.

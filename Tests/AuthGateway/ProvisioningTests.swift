@@ -83,4 +83,37 @@ import Testing
             #expect(b != nil && b?.secretHash != first[1].secretHash)
         }
     }
+
+    @Test func rightsBeginAnewWithEachChangeOfThemAndWithNothingElse() async throws {
+        func file(_ entry: String) throws -> PrincipalsFile {
+            try read(#"{"principals": [{"subject": "a", "kind": "user", \#(entry)}, {"subject": "b", "kind": "agency", "secret": "the-secret-of-b"}]}"#)
+        }
+        let secret = #""secret": "the-secret-of-a""#
+        try await TemporaryPostgres.withPool(schema: "auth") { pool in
+            let store = try await AuthStore.migrated(pool)
+            func apply(_ entry: String, _ costs: SecretHash.Costs = SecretTests.cheapCosts) async throws -> [Int64] {
+                try await Provisioning(store: store, hasher: SecretHasher(costs: costs)).apply(try file(entry))
+                return try await store.principals().map(\.rightsSince)
+            }
+            #expect(try await apply("\(secret), \"jurisdictions\": [\"x\", \"y\"]") == [0, 0])
+            #expect(try await apply("\(secret), \"jurisdictions\": [\"y\", \"x\"]") == [0, 0])
+            var dearer = SecretTests.cheapCosts
+            dearer.password.logRounds += 1
+            #expect(try await apply("\(secret), \"jurisdictions\": [\"y\", \"x\"]", dearer) == [0, 0])
+            var before: Int64 = 0
+            for entry in [
+                "\(secret), \"jurisdictions\": [\"y\"]", "\(secret), \"jurisdictions\": [\"y\"], \"roles\": [\"analyst\"]",
+                "\(secret), \"scopes\": [\"audit:read\"]", secret, #""secret": "another-secret-of-a""#, "\(secret), \"bankID\": \"FIRST\"",
+            ] {
+                let times = try await apply(entry)
+                #expect(times[0] > before && times[1] == 0, "\(entry)")
+                before = times[0]
+            }
+            try await Provisioning(store: store, hasher: SecretHasher(costs: SecretTests.cheapCosts)).apply(
+                try read(#"{"principals": [{"subject": "b", "kind": "agency", "secret": "the-secret-of-b"}]}"#))
+            let changes = try await store.rightsChanges(withinSeconds: 60)
+            #expect(Array(changes.keys) == ["a"])
+            #expect(changes["a"].map { $0 > before } == true)
+        }
+    }
 }

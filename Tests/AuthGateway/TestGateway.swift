@@ -1,5 +1,6 @@
 import Foundation
 import Identity
+import Postgres
 import RPC
 import ServiceRuntime
 import TestSupport
@@ -16,7 +17,7 @@ struct TestGateway {
     static let auditor = (id: "audit-office", secret: "secret of audit: 50% + ü&=")
     static let analyst = (name: "analyst", password: "password-of-analyst")
 
-    private static let principals = """
+    static let principals = """
         {"principals": [
             {"subject": "first-bank", "kind": "bank", "secret": "secret-of-first-bank", "roles": ["bank"], "bankID": "FIRST"},
             {"subject": "city-police", "kind": "agency", "secret": "secret-of-city-police", "roles": ["agency"]},
@@ -27,7 +28,11 @@ struct TestGateway {
         ]}
         """
 
-    static func run<R>(environment: [String: String] = [:], _ body: (TestGateway) async throws -> R) async throws -> R {
+    /// - Parameter database: where the gateway of before has left its schema; a new one where `nil`.
+    static func run<R>(
+        principals: String = Self.principals, environment: [String: String] = [:], database: PostgresConfiguration? = nil,
+        _ body: (TestGateway) async throws -> R
+    ) async throws -> R {
         let folder = FileManager.default.temporaryDirectory.appending(path: "auth-gateway-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
@@ -40,7 +45,7 @@ struct TestGateway {
             "VIGIL_AUTH_ISSUER": "https://auth.test/",
         ]
         return try await withTestService(
-            .authGateway, environment: variables.merging(environment) { _, own in own }, tokenKeys: nil,
+            .authGateway, environment: variables.merging(environment) { _, own in own }, database: database, tokenKeys: nil,
             configuration: { reader in
                 var configuration = AuthGatewayConfiguration(from: reader)
                 configuration.hashCosts = SecretTests.cheapCosts

@@ -16,11 +16,11 @@ import Testing
     }
 
     @Test func callersAtTheSameTimeShareOneFetch() async throws {
-        let json = try KeySet([key.publicKey]).json()
+        let published = KeySet([try key.publicKey])
         let fetches = Protected(0)
         let keys = RemoteKeySet(logger: logger) {
             fetches.change { $0 += 1 }
-            return json
+            return published
         }
         try await withRunning(keys) {
             try await withThrowingTaskGroup(of: PublicTokenKey?.self) { group in
@@ -32,11 +32,11 @@ import Testing
     }
 
     @Test func unknownKeyIDsDoNotCauseAFetchEach() async throws {
-        let json = try KeySet([key.publicKey]).json()
+        let published = KeySet([try key.publicKey])
         let fetches = Protected(0)
         let keys = RemoteKeySet(logger: logger) {
             fetches.change { $0 += 1 }
-            return json
+            return published
         }
         try await withRunning(keys) {
             _ = try await keys.key("key-1")
@@ -53,7 +53,7 @@ import Testing
         let published = Protected([try key.publicKey])
         var limits = RemoteKeySet.Limits()
         limits.minimumIntervalSeconds = 0
-        let keys = RemoteKeySet(limits: limits, logger: logger) { try KeySet(published.value).json() }
+        let keys = RemoteKeySet(limits: limits, logger: logger) { KeySet(published.value) }
         let newKey = try second.publicKey
         try await withRunning(keys) {
             _ = try await keys.key("key-1")
@@ -63,15 +63,15 @@ import Testing
         }
     }
 
-    @Test func failedFetchKeepsTheKeysThatAreThere() async throws {
+    @Test func failedFetchKeepsTheKeysAndTheLostRightsThatAreThere() async throws {
         struct Unreachable: Error {}
-        let json = try KeySet([key.publicKey]).json()
+        let published = KeySet([try key.publicKey], rightsChanges: ["asha": 5])
         let reachable = Protected(true)
         var limits = RemoteKeySet.Limits()
         limits.minimumIntervalSeconds = 0
         let keys = RemoteKeySet(limits: limits, logger: logger) {
             guard reachable.value else { throw Unreachable() }
-            return json
+            return published
         }
         try await withRunning(keys) {
             _ = try await keys.key("key-1")
@@ -80,6 +80,7 @@ import Testing
             let known = try await keys.key("key-1")
             #expect(unknown == nil)
             #expect(known != nil)
+            #expect(keys.rightsChange(of: "asha") == 5)
         }
     }
 

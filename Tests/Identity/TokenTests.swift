@@ -117,6 +117,19 @@ final class ManualClock: Sendable {
         await #expect(throws: TokenRejection.unknownKey) { try await verifier.verify(token) }
     }
 
+    @Test func tokenIsVoidOnceItsBearersRightsHaveChangedAndNobodyElsesIs() async throws {
+        let keys = ChangingKeys([try key.publicKey])
+        let verifier = TokenVerifier(keys: keys, secondsSince1970: clock.read)
+        let old = try await key.sign(claims { $0.subject = "asha" })
+        let another = try await key.sign(claims())
+        let new = try await key.sign(claims { ($0.subject, $0.rightsSince) = ("asha", 1_800_000_000_000_001) })
+        for token in [old, another, new] { _ = try await verifier.verify(token) }
+        keys.rightsChanges.change { $0 = ["asha": 1_800_000_000_000_001] }
+        #expect(verifier.remembered(old) == nil)
+        await #expect(throws: TokenRejection.rightsChanged) { try await verifier.verify(old) }
+        #expect(verifier.remembered(another) != nil && verifier.remembered(new) != nil)
+    }
+
     @Test func tokenNeverShowsInText() async throws {
         let token = try await key.sign(claims())
         var dumped = ""
@@ -146,9 +159,11 @@ final class ManualClock: Sendable {
 /// Keys that a test takes away.
 final class ChangingKeys: TokenKeySource {
     let current: Protected<[PublicTokenKey]>
+    let rightsChanges = Protected<[String: Int64]>([:])
 
     init(_ keys: [PublicTokenKey]) { current = Protected(keys) }
 
     func knownKey(_ id: String) -> PublicTokenKey? { current.value.first { $0.id == id } }
     func key(_ id: String) async throws -> PublicTokenKey? { knownKey(id) }
+    func rightsChange(of subject: String) -> Int64? { rightsChanges.value[subject] }
 }

@@ -392,13 +392,17 @@ extension AuthV1 {
     public struct GetKeySetResponse: Message {
         /// A JSON Web Key Set (RFC 7517).
         public var jwksJSON: String = ""
+        /// Told to Vigil's own services alone.
+        public var rightsChanges: [AuthV1.RightsChange] = []
 
         public init() {}
 
         public init(
-            jwksJSON: String = ""
+            jwksJSON: String = "",
+            rightsChanges: [AuthV1.RightsChange] = []
         ) {
             self.jwksJSON = jwksJSON
+            self.rightsChanges = rightsChanges
         }
 
         public static let fullName = "vigil.auth.v1.GetKeySetResponse"
@@ -415,6 +419,7 @@ extension AuthV1 {
         /// For generated code: a message out of protobuf-c's structure.
         public init(unpacked: UnsafePointer<Vigil__Auth__V1__GetKeySetResponse>) throws {
             self.jwksJSON = try Unpacked.string(unpacked.pointee.jwks_json, "vigil.auth.v1.GetKeySetResponse.jwks_json")
+            self.rightsChanges = try Unpacked.list(unpacked.pointee.rights_changes, unpacked.pointee.n_rights_changes) { try AuthV1.RightsChange(unpacked: Unpacked.message($0)) }
         }
 
         public var protobufByteCount: Int {
@@ -428,11 +433,18 @@ extension AuthV1 {
         @inline(__always)
         private func send(to sink: inout some ProtobufSink) {
             if !self.jwksJSON.isEmpty { sink.string(1, self.jwksJSON) }
+            for value in self.rightsChanges { sink.message(2, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
             writer.beginObject()
             if !self.jwksJSON.isEmpty { writer.field("jwksJson"); writer.write(self.jwksJSON) }
+            if !self.rightsChanges.isEmpty {
+                writer.field("rightsChanges")
+                writer.beginArray()
+                for value in self.rightsChanges { writer.write(value) }
+                writer.endArray()
+            }
             writer.endObject()
         }
 
@@ -443,6 +455,84 @@ extension AuthV1 {
                 case "jwksJson", "jwks_json":
                     if try reader.readNullIfNext() { continue }
                     self.jwksJSON = try reader.readString()
+                case "rightsChanges", "rights_changes":
+                    if try reader.readNullIfNext() { continue }
+                    try reader.beginArray()
+                    while try reader.nextElement() {
+                        self.rightsChanges.append(try AuthV1.RightsChange(json: &reader))
+                    }
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension AuthV1 {
+    /// Somebody's rights are others than before, or gone. A token of that subject whose claim `rights_since` is less is void.
+    public struct RightsChange: Message {
+        public var subject: String = ""
+        /// Microseconds since 1970. Changes older than the longest life of a token, a day, are not told.
+        public var changedAtMicroseconds: Int64 = 0
+
+        public init() {}
+
+        public init(
+            subject: String = "",
+            changedAtMicroseconds: Int64 = 0
+        ) {
+            self.subject = subject
+            self.changedAtMicroseconds = changedAtMicroseconds
+        }
+
+        public static let fullName = "vigil.auth.v1.RightsChange"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Auth__V1__RightsChange(), { vigil__auth__v1__rights_change__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Auth__V1__RightsChange.self))
+            }
+        }
+
+        /// For generated code: a message out of protobuf-c's structure.
+        public init(unpacked: UnsafePointer<Vigil__Auth__V1__RightsChange>) throws {
+            self.subject = try Unpacked.string(unpacked.pointee.subject, "vigil.auth.v1.RightsChange.subject")
+            self.changedAtMicroseconds = unpacked.pointee.changed_at_microseconds
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.subject.isEmpty { sink.string(1, self.subject) }
+            if self.changedAtMicroseconds != 0 { sink.int64(2, self.changedAtMicroseconds) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.subject.isEmpty { writer.field("subject"); writer.write(self.subject) }
+            if self.changedAtMicroseconds != 0 { writer.field("changedAtMicroseconds"); writer.write(self.changedAtMicroseconds) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "subject":
+                    if try reader.readNullIfNext() { continue }
+                    self.subject = try reader.readString()
+                case "changedAtMicroseconds", "changed_at_microseconds":
+                    if try reader.readNullIfNext() { continue }
+                    self.changedAtMicroseconds = try reader.readInt64()
                 default: try reader.skipUnknown()
                 }
             }
@@ -457,15 +547,19 @@ extension AuthV1 {
         public var subject: String = ""
         /// 1 to 1,000; 0 for 100.
         public var limit: UInt32 = 0
+        /// Only records older than this one, to read on after an answer's last; 0 begins with the newest.
+        public var beforeRecordID: Int64 = 0
 
         public init() {}
 
         public init(
             subject: String = "",
-            limit: UInt32 = 0
+            limit: UInt32 = 0,
+            beforeRecordID: Int64 = 0
         ) {
             self.subject = subject
             self.limit = limit
+            self.beforeRecordID = beforeRecordID
         }
 
         public static let fullName = "vigil.auth.v1.ListAccessRecordsRequest"
@@ -483,6 +577,7 @@ extension AuthV1 {
         public init(unpacked: UnsafePointer<Vigil__Auth__V1__ListAccessRecordsRequest>) throws {
             self.subject = try Unpacked.string(unpacked.pointee.subject, "vigil.auth.v1.ListAccessRecordsRequest.subject")
             self.limit = unpacked.pointee.limit
+            self.beforeRecordID = unpacked.pointee.before_record_id
         }
 
         public var protobufByteCount: Int {
@@ -497,12 +592,14 @@ extension AuthV1 {
         private func send(to sink: inout some ProtobufSink) {
             if !self.subject.isEmpty { sink.string(1, self.subject) }
             if self.limit != 0 { sink.uint32(2, self.limit) }
+            if self.beforeRecordID != 0 { sink.int64(3, self.beforeRecordID) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
             writer.beginObject()
             if !self.subject.isEmpty { writer.field("subject"); writer.write(self.subject) }
             if self.limit != 0 { writer.field("limit"); writer.write(self.limit) }
+            if self.beforeRecordID != 0 { writer.field("beforeRecordId"); writer.write(self.beforeRecordID) }
             writer.endObject()
         }
 
@@ -516,6 +613,9 @@ extension AuthV1 {
                 case "limit":
                     if try reader.readNullIfNext() { continue }
                     self.limit = try reader.readUInt32()
+                case "beforeRecordId", "before_record_id":
+                    if try reader.readNullIfNext() { continue }
+                    self.beforeRecordID = try reader.readInt64()
                 default: try reader.skipUnknown()
                 }
             }
@@ -788,14 +888,16 @@ extension FileDescriptor {
             bGllbnRDcmVkZW50aWFscxIbCgljbGllbnRfaWQYASABKAlSCGNsaWVudElkEiMKDWNsaWVudF9zZWNyZXQYAiABKAlSDGNsaWVudFNlY3JldCJCCghQYXNz\
             d29yZBIaCgh1c2VybmFtZRgBIAEoCVIIdXNlcm5hbWUSGgoIcGFzc3dvcmQYAiABKAlSCHBhc3N3b3JkIosBChJJc3N1ZVRva2VuUmVzcG9uc2USIQoMYWNj\
             ZXNzX3Rva2VuGAEgASgJUgthY2Nlc3NUb2tlbhIdCgp0b2tlbl90eXBlGAIgASgJUgl0b2tlblR5cGUSHQoKZXhwaXJlc19pbhgDIAEoA1IJZXhwaXJlc0lu\
-            EhQKBXNjb3BlGAQgASgJUgVzY29wZSISChBHZXRLZXlTZXRSZXF1ZXN0IjAKEUdldEtleVNldFJlc3BvbnNlEhsKCWp3a3NfanNvbhgBIAEoCVIIandrc0pz\
-            b24iSgoYTGlzdEFjY2Vzc1JlY29yZHNSZXF1ZXN0EhgKB3N1YmplY3QYASABKAlSB3N1YmplY3QSFAoFbGltaXQYAiABKA1SBWxpbWl0IlIKGUxpc3RBY2Nl\
-            c3NSZWNvcmRzUmVzcG9uc2USNQoHcmVjb3JkcxgBIAMoCzIbLnZpZ2lsLmF1dGgudjEuQWNjZXNzUmVjb3JkUgdyZWNvcmRzIs4BCgxBY2Nlc3NSZWNvcmQS\
-            GwoJcmVjb3JkX2lkGAEgASgDUghyZWNvcmRJZBI7CgthY2Nlc3NlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCmFjY2Vzc2VkQXQS\
-            GAoHc3ViamVjdBgDIAEoCVIHc3ViamVjdBIWCgZtZXRob2QYBCABKAlSBm1ldGhvZBIYCgdwdXJwb3NlGAUgASgJUgdwdXJwb3NlEhgKB291dGNvbWUYBiAB\
-            KAlSB291dGNvbWUyogIKC0F1dGhTZXJ2aWNlElEKCklzc3VlVG9rZW4SIC52aWdpbC5hdXRoLnYxLklzc3VlVG9rZW5SZXF1ZXN0GiEudmlnaWwuYXV0aC52\
-            MS5Jc3N1ZVRva2VuUmVzcG9uc2USUwoJR2V0S2V5U2V0Eh8udmlnaWwuYXV0aC52MS5HZXRLZXlTZXRSZXF1ZXN0GiAudmlnaWwuYXV0aC52MS5HZXRLZXlT\
-            ZXRSZXNwb25zZSIDkAIBEmsKEUxpc3RBY2Nlc3NSZWNvcmRzEicudmlnaWwuYXV0aC52MS5MaXN0QWNjZXNzUmVjb3Jkc1JlcXVlc3QaKC52aWdpbC5hdXRo\
-            LnYxLkxpc3RBY2Nlc3NSZWNvcmRzUmVzcG9uc2UiA5ACAWIGcHJvdG8z
+            EhQKBXNjb3BlGAQgASgJUgVzY29wZSISChBHZXRLZXlTZXRSZXF1ZXN0InQKEUdldEtleVNldFJlc3BvbnNlEhsKCWp3a3NfanNvbhgBIAEoCVIIandrc0pz\
+            b24SQgoOcmlnaHRzX2NoYW5nZXMYAiADKAsyGy52aWdpbC5hdXRoLnYxLlJpZ2h0c0NoYW5nZVINcmlnaHRzQ2hhbmdlcyJgCgxSaWdodHNDaGFuZ2USGAoH\
+            c3ViamVjdBgBIAEoCVIHc3ViamVjdBI2ChdjaGFuZ2VkX2F0X21pY3Jvc2Vjb25kcxgCIAEoA1IVY2hhbmdlZEF0TWljcm9zZWNvbmRzInQKGExpc3RBY2Nl\
+            c3NSZWNvcmRzUmVxdWVzdBIYCgdzdWJqZWN0GAEgASgJUgdzdWJqZWN0EhQKBWxpbWl0GAIgASgNUgVsaW1pdBIoChBiZWZvcmVfcmVjb3JkX2lkGAMgASgD\
+            Ug5iZWZvcmVSZWNvcmRJZCJSChlMaXN0QWNjZXNzUmVjb3Jkc1Jlc3BvbnNlEjUKB3JlY29yZHMYASADKAsyGy52aWdpbC5hdXRoLnYxLkFjY2Vzc1JlY29y\
+            ZFIHcmVjb3JkcyLOAQoMQWNjZXNzUmVjb3JkEhsKCXJlY29yZF9pZBgBIAEoA1IIcmVjb3JkSWQSOwoLYWNjZXNzZWRfYXQYAiABKAsyGi5nb29nbGUucHJv\
+            dG9idWYuVGltZXN0YW1wUgphY2Nlc3NlZEF0EhgKB3N1YmplY3QYAyABKAlSB3N1YmplY3QSFgoGbWV0aG9kGAQgASgJUgZtZXRob2QSGAoHcHVycG9zZRgF\
+            IAEoCVIHcHVycG9zZRIYCgdvdXRjb21lGAYgASgJUgdvdXRjb21lMqICCgtBdXRoU2VydmljZRJRCgpJc3N1ZVRva2VuEiAudmlnaWwuYXV0aC52MS5Jc3N1\
+            ZVRva2VuUmVxdWVzdBohLnZpZ2lsLmF1dGgudjEuSXNzdWVUb2tlblJlc3BvbnNlElMKCUdldEtleVNldBIfLnZpZ2lsLmF1dGgudjEuR2V0S2V5U2V0UmVx\
+            dWVzdBogLnZpZ2lsLmF1dGgudjEuR2V0S2V5U2V0UmVzcG9uc2UiA5ACARJrChFMaXN0QWNjZXNzUmVjb3JkcxInLnZpZ2lsLmF1dGgudjEuTGlzdEFjY2Vz\
+            c1JlY29yZHNSZXF1ZXN0GigudmlnaWwuYXV0aC52MS5MaXN0QWNjZXNzUmVjb3Jkc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw==
             """)
 }

@@ -3,7 +3,7 @@ import Identity
 import Logging
 import Synchronization
 
-/// The keys that sign tokens: made, kept encrypted in the store, replaced in time, published.
+/// The keys that sign tokens: made, kept encrypted in the store, replaced in time, published. Beside them, whose rights have changed.
 ///
 /// The newest key signs. One that a newer key has replaced stays published until the last token that it signed has expired.
 final class KeyRing: Sendable {
@@ -11,9 +11,14 @@ final class KeyRing: Sendable {
         /// After this a new key takes over.
         var rotationSeconds: Int64 = 90 * 86_400
         /// No token lives longer.
-        var maxTokenSeconds: Int64 = 86_400
+        var maxTokenSeconds: Int64 = longestTokenSeconds
         /// How often the store is looked at, for keys that another replica made.
         var reloadSeconds = 60
+        /// How often the store is looked at, for rights that another replica has changed.
+        var rightsReloadSeconds = 2
+
+        /// The longest life that a token can be given, which may have been given before the last start.
+        static let longestTokenSeconds: Int64 = 86_400
     }
 
     private struct State {
@@ -68,17 +73,24 @@ final class KeyRing: Sendable {
             return (add: new, retire: retired.map(\.0.id))
         }
         let keys = try stored.map { try SigningKey(id: $0.id, pem: vault.open($0.encryptedPrivateKey, name: $0.id)) }
-        let published = KeySet(try keys.map { try $0.publicKey })
+        let published = KeySet(
+            try keys.map { try $0.publicKey }, rightsChanges: try await store.rightsChanges(withinSeconds: Limits.longestTokenSeconds))
         state.withLock { $0 = State(signing: keys.first, published: published) }
         if let id = madeKey.withLock({ $0 }) { logger.info("made a signing key", metadata: ["key": "\(id)"]) }
     }
 
-    /// Keeps the keys in step with the store until the task is cancelled. While the database is away, the present keys go on.
+    private func reloadRights() async throws {
+        let changes = try await store.rightsChanges(withinSeconds: Limits.longestTokenSeconds)
+        state.withLock { $0.published.rightsChanges = changes }
+    }
+
+    /// Keeps keys and rights in step with the store until the task is cancelled. While the database is away, the present ones go on.
     func run() async throws {
-        while true {
-            try await Task.sleep(for: .seconds(limits.reloadSeconds))
+        for turn in 1... {
+            try await Task.sleep(for: .seconds(limits.rightsReloadSeconds))
             do {
-                try await reload()
+                let isDue = turn * limits.rightsReloadSeconds % limits.reloadSeconds < limits.rightsReloadSeconds
+                try await isDue ? reload() : reloadRights()
             } catch is CancellationError {
                 throw CancellationError()
             } catch {
@@ -92,4 +104,6 @@ extension KeyRing: TokenKeySource {
     func knownKey(_ id: String) -> PublicTokenKey? { published.keys[id] }
 
     func key(_ id: String) async throws -> PublicTokenKey? { knownKey(id) }
+
+    func rightsChange(of subject: String) -> Int64? { state.withLock { $0.published.rightsChanges[subject] } }
 }

@@ -10,6 +10,8 @@ struct StoredPrincipal: Sendable, Hashable {
     var roles: [String]
     var scopes: [String]
     var jurisdictions: [String]
+    /// When these rights came into force, in microseconds since 1970; the database sets it. 0 where they have never changed.
+    var rightsSince: Int64 = 0
 }
 
 /// A signing key as the store keeps it.
@@ -39,7 +41,8 @@ struct AuthStore: Sendable {
     let pool: PostgresPool
 
     static let migrations = [
-        Migration(name: "0001_create", sql: String(decoding: PackageResources.V0001_create_sql, as: UTF8.self))
+        Migration(name: "0001_create", sql: String(decoding: PackageResources.V0001_create_sql, as: UTF8.self)),
+        Migration(name: "0002_rights", sql: String(decoding: PackageResources.V0002_rights_sql, as: UTF8.self)),
     ]
 
     // MARK: Principals
@@ -55,18 +58,32 @@ struct AuthStore: Sendable {
     }
 
     private func principals(_ condition: SQL) async throws -> [StoredPrincipal] {
-        let rows = try await pool.query(
-            "SELECT subject, kind, secret_hash, bank_id, roles, scopes, jurisdictions FROM principals WHERE \(condition) ORDER BY subject")
-        return try rows.decode(String.self, String.self, String.self, String?.self, [String].self, [String].self, [String].self)
-            .map { subject, kind, hash, bank, roles, scopes, jurisdictions in
-                StoredPrincipal(
-                    subject: subject, kind: kind, secretHash: hash, bankID: bank, roles: roles, scopes: scopes,
-                    jurisdictions: jurisdictions)
-            }
+        let rows = try await pool.query("""
+            SELECT subject, kind, secret_hash, bank_id, roles, scopes, jurisdictions, rights_since
+            FROM principals WHERE \(condition) ORDER BY subject
+            """)
+        return try rows.decode(
+            String.self, String.self, String.self, String?.self, [String].self, [String].self, [String].self, PostgresTimestamp.self
+        ).map { subject, kind, hash, bank, roles, scopes, jurisdictions, rightsSince in
+            StoredPrincipal(
+                subject: subject, kind: kind, secretHash: hash, bankID: bank, roles: roles, scopes: scopes, jurisdictions: jurisdictions,
+                rightsSince: rightsSince.microsecondsSince1970)
+        }
     }
 
-    /// Makes these the only principals that get tokens.
-    func replacePrincipals(_ principals: [StoredPrincipal]) async throws {
+    /// When whose rights changed, in microseconds since 1970, within the longest life of a token.
+    func rightsChanges(withinSeconds seconds: Int64) async throws -> [String: Int64] {
+        let rows = try await pool.query("""
+            SELECT subject, rights_since FROM principals WHERE rights_since > clock_timestamp() - \(seconds) * interval '1 second'
+            """)
+        return Dictionary(uniqueKeysWithValues: try rows.decode(String.self, PostgresTimestamp.self).map { subject, time in
+            (subject, time.microsecondsSince1970)
+        })
+    }
+
+    /// Makes these the only principals that get tokens. What was issued before to those whose rights are others now is void.
+    /// - Parameter newSecrets: the subjects whose secret is another than before.
+    func replacePrincipals(_ principals: [StoredPrincipal], newSecrets: Set<String>) async throws {
         try await pool.withTransaction { transaction in
             for principal in principals {
                 try await transaction.execute("""
@@ -75,15 +92,24 @@ struct AuthStore: Sendable {
                         \(principal.scopes), \(principal.jurisdictions))
                     ON CONFLICT (subject) DO UPDATE SET kind = excluded.kind, secret_hash = excluded.secret_hash,
                         bank_id = excluded.bank_id, roles = excluded.roles, scopes = excluded.scopes,
-                        jurisdictions = excluded.jurisdictions, disabled_at = NULL, updated_at = now()
+                        jurisdictions = excluded.jurisdictions, disabled_at = NULL, updated_at = now(),
+                        rights_since = CASE
+                            WHEN NOT \(newSecrets.contains(principal.subject)) AND
+                                (principals.kind, principals.bank_id, principals.roles, principals.scopes, principals.jurisdictions)
+                                IS NOT DISTINCT FROM
+                                (excluded.kind, excluded.bank_id, excluded.roles, excluded.scopes, excluded.jurisdictions)
+                            THEN principals.rights_since ELSE \(Self.later) END
                     """)
             }
             try await transaction.execute("""
-                UPDATE principals SET disabled_at = now(), updated_at = now()
+                UPDATE principals SET disabled_at = now(), updated_at = now(), rights_since = \(Self.later)
                 WHERE disabled_at IS NULL AND NOT subject = ANY (\(principals.map(\.subject)))
                 """)
         }
     }
+
+    /// Now, and in any case after the change before, wherever the clock has been put.
+    private static let later: SQL = "greatest(clock_timestamp(), principals.rights_since + interval '1 microsecond')"
 
     // MARK: Signing keys
 

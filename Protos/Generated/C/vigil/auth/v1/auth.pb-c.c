@@ -277,6 +277,51 @@ void   vigil__auth__v1__get_key_set_response__free_unpacked
   assert(message->base.descriptor == &vigil__auth__v1__get_key_set_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   vigil__auth__v1__rights_change__init
+                     (Vigil__Auth__V1__RightsChange         *message)
+{
+  static const Vigil__Auth__V1__RightsChange init_value = VIGIL__AUTH__V1__RIGHTS_CHANGE__INIT;
+  *message = init_value;
+}
+size_t vigil__auth__v1__rights_change__get_packed_size
+                     (const Vigil__Auth__V1__RightsChange *message)
+{
+  assert(message->base.descriptor == &vigil__auth__v1__rights_change__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__auth__v1__rights_change__pack
+                     (const Vigil__Auth__V1__RightsChange *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__auth__v1__rights_change__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__auth__v1__rights_change__pack_to_buffer
+                     (const Vigil__Auth__V1__RightsChange *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__auth__v1__rights_change__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Auth__V1__RightsChange *
+       vigil__auth__v1__rights_change__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Auth__V1__RightsChange *)
+     protobuf_c_message_unpack (&vigil__auth__v1__rights_change__descriptor,
+                                allocator, len, data);
+}
+void   vigil__auth__v1__rights_change__free_unpacked
+                     (Vigil__Auth__V1__RightsChange *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__auth__v1__rights_change__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   vigil__auth__v1__list_access_records_request__init
                      (Vigil__Auth__V1__ListAccessRecordsRequest         *message)
 {
@@ -673,7 +718,7 @@ const ProtobufCMessageDescriptor vigil__auth__v1__get_key_set_request__descripto
   (ProtobufCMessageInit) vigil__auth__v1__get_key_set_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__auth__v1__get_key_set_response__field_descriptors[1] =
+static const ProtobufCFieldDescriptor vigil__auth__v1__get_key_set_response__field_descriptors[2] =
 {
   {
     "jwks_json",
@@ -687,14 +732,27 @@ static const ProtobufCFieldDescriptor vigil__auth__v1__get_key_set_response__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "rights_changes",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Vigil__Auth__V1__GetKeySetResponse, n_rights_changes),
+    offsetof(Vigil__Auth__V1__GetKeySetResponse, rights_changes),
+    &vigil__auth__v1__rights_change__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__auth__v1__get_key_set_response__field_indices_by_name[] = {
   0,   /* field[0] = jwks_json */
+  1,   /* field[1] = rights_changes */
 };
 static const ProtobufCIntRange vigil__auth__v1__get_key_set_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor vigil__auth__v1__get_key_set_response__descriptor =
 {
@@ -704,14 +762,65 @@ const ProtobufCMessageDescriptor vigil__auth__v1__get_key_set_response__descript
   "Vigil__Auth__V1__GetKeySetResponse",
   "vigil.auth.v1",
   sizeof(Vigil__Auth__V1__GetKeySetResponse),
-  1,
+  2,
   vigil__auth__v1__get_key_set_response__field_descriptors,
   vigil__auth__v1__get_key_set_response__field_indices_by_name,
   1,  vigil__auth__v1__get_key_set_response__number_ranges,
   (ProtobufCMessageInit) vigil__auth__v1__get_key_set_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__auth__v1__list_access_records_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor vigil__auth__v1__rights_change__field_descriptors[2] =
+{
+  {
+    "subject",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Auth__V1__RightsChange, subject),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "changed_at_microseconds",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Auth__V1__RightsChange, changed_at_microseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__auth__v1__rights_change__field_indices_by_name[] = {
+  1,   /* field[1] = changed_at_microseconds */
+  0,   /* field[0] = subject */
+};
+static const ProtobufCIntRange vigil__auth__v1__rights_change__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor vigil__auth__v1__rights_change__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.auth.v1.RightsChange",
+  "RightsChange",
+  "Vigil__Auth__V1__RightsChange",
+  "vigil.auth.v1",
+  sizeof(Vigil__Auth__V1__RightsChange),
+  2,
+  vigil__auth__v1__rights_change__field_descriptors,
+  vigil__auth__v1__rights_change__field_indices_by_name,
+  1,  vigil__auth__v1__rights_change__number_ranges,
+  (ProtobufCMessageInit) vigil__auth__v1__rights_change__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__auth__v1__list_access_records_request__field_descriptors[3] =
 {
   {
     "subject",
@@ -737,15 +846,28 @@ static const ProtobufCFieldDescriptor vigil__auth__v1__list_access_records_reque
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "before_record_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Auth__V1__ListAccessRecordsRequest, before_record_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__auth__v1__list_access_records_request__field_indices_by_name[] = {
+  2,   /* field[2] = before_record_id */
   1,   /* field[1] = limit */
   0,   /* field[0] = subject */
 };
 static const ProtobufCIntRange vigil__auth__v1__list_access_records_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor vigil__auth__v1__list_access_records_request__descriptor =
 {
@@ -755,7 +877,7 @@ const ProtobufCMessageDescriptor vigil__auth__v1__list_access_records_request__d
   "Vigil__Auth__V1__ListAccessRecordsRequest",
   "vigil.auth.v1",
   sizeof(Vigil__Auth__V1__ListAccessRecordsRequest),
-  2,
+  3,
   vigil__auth__v1__list_access_records_request__field_descriptors,
   vigil__auth__v1__list_access_records_request__field_indices_by_name,
   1,  vigil__auth__v1__list_access_records_request__number_ranges,

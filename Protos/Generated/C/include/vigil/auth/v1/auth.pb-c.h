@@ -22,6 +22,7 @@ typedef struct Vigil__Auth__V1__Password Vigil__Auth__V1__Password;
 typedef struct Vigil__Auth__V1__IssueTokenResponse Vigil__Auth__V1__IssueTokenResponse;
 typedef struct Vigil__Auth__V1__GetKeySetRequest Vigil__Auth__V1__GetKeySetRequest;
 typedef struct Vigil__Auth__V1__GetKeySetResponse Vigil__Auth__V1__GetKeySetResponse;
+typedef struct Vigil__Auth__V1__RightsChange Vigil__Auth__V1__RightsChange;
 typedef struct Vigil__Auth__V1__ListAccessRecordsRequest Vigil__Auth__V1__ListAccessRecordsRequest;
 typedef struct Vigil__Auth__V1__ListAccessRecordsResponse Vigil__Auth__V1__ListAccessRecordsResponse;
 typedef struct Vigil__Auth__V1__AccessRecord Vigil__Auth__V1__AccessRecord;
@@ -102,10 +103,23 @@ struct  Vigil__Auth__V1__GetKeySetResponse
 {
   ProtobufCMessage base;
   char *jwks_json;
+  size_t n_rights_changes;
+  Vigil__Auth__V1__RightsChange **rights_changes;
 };
 #define VIGIL__AUTH__V1__GET_KEY_SET_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__auth__v1__get_key_set_response__descriptor) \
-    , (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, 0,NULL }
+
+
+struct  Vigil__Auth__V1__RightsChange
+{
+  ProtobufCMessage base;
+  char *subject;
+  int64_t changed_at_microseconds;
+};
+#define VIGIL__AUTH__V1__RIGHTS_CHANGE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__auth__v1__rights_change__descriptor) \
+    , (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Vigil__Auth__V1__ListAccessRecordsRequest
@@ -113,10 +127,11 @@ struct  Vigil__Auth__V1__ListAccessRecordsRequest
   ProtobufCMessage base;
   char *subject;
   uint32_t limit;
+  int64_t before_record_id;
 };
 #define VIGIL__AUTH__V1__LIST_ACCESS_RECORDS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__auth__v1__list_access_records_request__descriptor) \
-    , (char *)protobuf_c_empty_string, 0 }
+    , (char *)protobuf_c_empty_string, 0, 0 }
 
 
 struct  Vigil__Auth__V1__ListAccessRecordsResponse
@@ -259,6 +274,25 @@ Vigil__Auth__V1__GetKeySetResponse *
 void   vigil__auth__v1__get_key_set_response__free_unpacked
                      (Vigil__Auth__V1__GetKeySetResponse *message,
                       ProtobufCAllocator *allocator);
+/* Vigil__Auth__V1__RightsChange methods */
+void   vigil__auth__v1__rights_change__init
+                     (Vigil__Auth__V1__RightsChange         *message);
+size_t vigil__auth__v1__rights_change__get_packed_size
+                     (const Vigil__Auth__V1__RightsChange   *message);
+size_t vigil__auth__v1__rights_change__pack
+                     (const Vigil__Auth__V1__RightsChange   *message,
+                      uint8_t             *out);
+size_t vigil__auth__v1__rights_change__pack_to_buffer
+                     (const Vigil__Auth__V1__RightsChange   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Auth__V1__RightsChange *
+       vigil__auth__v1__rights_change__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__auth__v1__rights_change__free_unpacked
+                     (Vigil__Auth__V1__RightsChange *message,
+                      ProtobufCAllocator *allocator);
 /* Vigil__Auth__V1__ListAccessRecordsRequest methods */
 void   vigil__auth__v1__list_access_records_request__init
                      (Vigil__Auth__V1__ListAccessRecordsRequest         *message);
@@ -336,6 +370,9 @@ typedef void (*Vigil__Auth__V1__GetKeySetRequest_Closure)
 typedef void (*Vigil__Auth__V1__GetKeySetResponse_Closure)
                  (const Vigil__Auth__V1__GetKeySetResponse *message,
                   void *closure_data);
+typedef void (*Vigil__Auth__V1__RightsChange_Closure)
+                 (const Vigil__Auth__V1__RightsChange *message,
+                  void *closure_data);
 typedef void (*Vigil__Auth__V1__ListAccessRecordsRequest_Closure)
                  (const Vigil__Auth__V1__ListAccessRecordsRequest *message,
                   void *closure_data);
@@ -396,6 +433,7 @@ extern const ProtobufCMessageDescriptor vigil__auth__v1__password__descriptor;
 extern const ProtobufCMessageDescriptor vigil__auth__v1__issue_token_response__descriptor;
 extern const ProtobufCMessageDescriptor vigil__auth__v1__get_key_set_request__descriptor;
 extern const ProtobufCMessageDescriptor vigil__auth__v1__get_key_set_response__descriptor;
+extern const ProtobufCMessageDescriptor vigil__auth__v1__rights_change__descriptor;
 extern const ProtobufCMessageDescriptor vigil__auth__v1__list_access_records_request__descriptor;
 extern const ProtobufCMessageDescriptor vigil__auth__v1__list_access_records_response__descriptor;
 extern const ProtobufCMessageDescriptor vigil__auth__v1__access_record__descriptor;
