@@ -9,6 +9,7 @@ import Identity
 ///     {"subject": "analyst", "kind": "user", "secretFile": "analyst.password", "roles": ["analyst"], "jurisdictions": ["north"]}
 /// ]}
 /// ```
+/// A key that is not known is refused.
 /// `secretFile` is relative to the file's own folder; `secret` holds the secret itself, for a file that only its owner can read.
 struct PrincipalsFile: Sendable {
     struct FileError: Error, CustomStringConvertible {
@@ -29,6 +30,10 @@ struct PrincipalsFile: Sendable {
 
     private struct Document: Decodable {
         struct Entry: Decodable {
+            enum CodingKeys: String, CodingKey, CaseIterable {
+                case subject, kind, secret, secretFile, bankID, roles, scopes, jurisdictions
+            }
+
             var subject: String
             var kind: Principal.Kind
             var secret: String?
@@ -46,7 +51,11 @@ struct PrincipalsFile: Sendable {
     init(path: String) throws {
         let document: Document
         do {
-            document = try JSONDecoder().decode(Document.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+            let json = try Data(contentsOf: URL(fileURLWithPath: path))
+            document = try JSONDecoder().decode(Document.self, from: json)
+            try Self.refuseUnknownKeys(json)
+        } catch let error as FileError {
+            throw FileError(description: "\(path): \(error)")
         } catch let error as DecodingError {
             throw FileError(description: "\(path): \(Self.describe(error))")
         } catch {
@@ -57,6 +66,20 @@ struct PrincipalsFile: Sendable {
         var seen: Set<String> = []
         for entry in entries where !seen.insert(entry.subject).inserted {
             throw FileError(description: "principal \(entry.subject) is named twice")
+        }
+    }
+
+    /// A limit that is misspelt would be none.
+    private static func refuseUnknownKeys(_ json: Data) throws {
+        guard let document = try JSONSerialization.jsonObject(with: json) as? [String: Any] else { return }
+        if let key = document.keys.filter({ $0 != "principals" }).min() { throw FileError(description: "there is no key \(key), only principals") }
+        let known = Document.Entry.CodingKeys.allCases.map(\.rawValue)
+        for entry in document["principals"] as? [[String: Any]] ?? [] {
+            guard let key = entry.keys.filter({ !known.contains($0) }).min() else { continue }
+            func likeness(_ other: String) -> Int { key.lowercased().commonPrefix(with: other.lowercased()).count }
+            let near = known.max { likeness($0) < likeness($1) }.flatMap { likeness($0) >= 3 ? $0 : nil }
+            let hint = near.map { "did you mean \($0)?" } ?? "there are \(known.joined(separator: ", "))"
+            throw FileError(description: "principal \(entry["subject"] as? String ?? ""): there is no key \(key); \(hint)")
         }
     }
 

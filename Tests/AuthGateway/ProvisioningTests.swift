@@ -48,6 +48,19 @@ import Testing
         #expect(error?.description == "principal a is named twice")
     }
 
+    @Test func misspeltKeyIsRefusedByNameInsteadOfOpeningAll() {
+        let user = #""subject":"a","kind":"user","secret":"long-enough-secret""#
+        for (json, expected) in [
+            ("{\"principals\":[{\(user),\"jurisdiction\":[\"north\"]}]}", "principal a: there is no key jurisdiction; did you mean jurisdictions?"),
+            ("{\"principals\":[{\(user),\"bank_id\":\"B\"}]}", "principal a: there is no key bank_id; did you mean bankID?"),
+            ("{\"principals\":[{\(user),\"note\":\"n\"}]}", "there are subject, kind, secret, secretFile, bankID, roles, scopes, jurisdictions"),
+            ("{\"principals\":[],\"agencies\":[]}", "there is no key agencies, only principals"),
+        ] {
+            let error = #expect(throws: PrincipalsFile.FileError.self) { try read(json) }
+            #expect(error?.description.hasSuffix(expected) == true, "\(error?.description ?? "")")
+        }
+    }
+
     @Test func brokenFileSaysWhere() {
         for (json, expected) in [
             ("[]", "has another type than expected"), ("{", "is not JSON"),
