@@ -91,7 +91,7 @@ struct ColumnChoice {
         }
     }
 
-    private static let endings: Set = ["id", "ref", "reference", "number", "uuid", "nummer", "nr", "referenz"]
+    private static let endings: Set = ["id", "ref", "reference", "number", "no", "uuid", "nummer", "nr", "referenz"]
     /// What counts a file's rows begins anew in the next.
     private static let counting: Set = ["row", "line", "seq", "sequence", "zeile", "zeilen"]
 

@@ -26,7 +26,7 @@ import Testing
         let nested = try proposal(rows.joined())
         #expect(nested.open == [])
         #expect(nested.yaml.contains("transaction_id: payment.id\n") && nested.yaml.contains("customer_id: payer.id\n"))
-        for name in ["payment_id", "txn_ref", "OrderReference", "Beleg-Nr", "entry number"] {
+        for name in ["payment_id", "txn_ref", "OrderReference", "Beleg-Nr", "entry number", "order no"] {
             let text = "customer_id,\(name),time,amount,currency\nC1,A,2026-03-01,5,EUR\nC1,B,2026-03-01,5,EUR\n"
             let proposal = try proposal(text)
             #expect(proposal.open == [] && proposal.yaml.contains("transaction_id: \(MappingProposal.quoted(name))\n"), "\(proposal.yaml)")
