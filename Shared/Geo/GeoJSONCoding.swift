@@ -115,7 +115,9 @@ extension GeoJSON.Geometry {
         case "LineString": self = .lineString(try line())
         case "MultiLineString": self = .multiLineString(try lines())
         case "Polygon":
-            self = .polygon(try checked { try Polygon(rings: try lines()) })
+            // Outside of `checked`: a position says itself where it is.
+            let rings = try lines()
+            self = .polygon(try checked { try Polygon(rings: rings) })
         case "MultiPolygon":
             let coded = try container.decode([[[CodedPosition]]].self, forKey: .coordinates)
             self = .multiPolygon(try checked {

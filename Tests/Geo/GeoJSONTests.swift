@@ -51,6 +51,13 @@ import Testing
         #expect(error.reason.hasSuffix(reason))
     }
 
+    @Test("A position at fault is named once")
+    func positionAtFault() {
+        let document = #"{"type":"Polygon","coordinates":[[[0,0],[1,91]]]}"#
+        let error = #expect(throws: GeometryError.self) { try GeoJSON.read(Array(document.utf8)) }
+        #expect(error?.reason.hasPrefix("ring 1, position 2: [1.0, 91.0] is not") == true)
+    }
+
     @Test("A document nested ten thousand deep is refused, not followed")
     func depth() {
         #expect(throws: GeometryError.self) { try GeoJSON.read(Array(String(repeating: "[", count: 10_000).utf8)) }
