@@ -48,9 +48,13 @@ struct AuthGatewayHandlers: AuthV1.AuthService.Handlers {
         guard request.limit <= Self.maxAccessRecords else {
             throw RPCError.invalidArgument([FieldViolation(field: "limit", description: "is at most \(Self.maxAccessRecords)")])
         }
+        guard request.beforeRecordID >= 0 else {
+            throw RPCError.invalidArgument([FieldViolation(field: "before_record_id", description: "is not negative")])
+        }
         let records = try await answeringStoreErrors {
             try await store.accessRecords(
-                subject: request.subject.isEmpty ? nil : request.subject, limit: request.limit == 0 ? 100 : Int(request.limit))
+                subject: request.subject.isEmpty ? nil : request.subject,
+                before: request.beforeRecordID == 0 ? .max : request.beforeRecordID, limit: request.limit == 0 ? 100 : Int(request.limit))
         }
         return AuthV1.ListAccessRecordsResponse(records: records.map(Self.message))
     }

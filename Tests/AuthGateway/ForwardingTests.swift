@@ -69,6 +69,25 @@ private struct FakeModels: RPCService {
         }
     }
 
+    @Test func auditorReadsOnBeyondTheNewestRecords() async throws {
+        try await withSuite { gateway, _, channel in
+            let options = TestService.options(try await gateway.token(TestGateway.agency, on: channel))
+            for _ in 0..<5 { _ = try await ModelsV1.ModelService.Client(channel).getDecisions(.init(), options: options) }
+            let auditor = TestService.options(try await gateway.token(TestGateway.auditor, on: channel))
+            let client = AuthV1.AuthService.Client(channel)
+            var found: [Int64] = [], pages = 0
+            repeat {
+                let request = AuthV1.ListAccessRecordsRequest(limit: 2, beforeRecordID: found.last ?? 0)
+                let page = try await client.listAccessRecords(request, options: auditor).records.map(\.recordID)
+                found += page
+                pages += 1
+                if page.isEmpty { break }
+            } while true
+            #expect(found.count == 5 && pages == 4)
+            #expect(found == Set(found).sorted(by: >))
+        }
+    }
+
     @Test func callOfWhoIsLimitedToJurisdictionsIsNotForwardedToWhatIsNotToldByThem() async throws {
         try await withSuite { gateway, _, channel in
             let options = TestService.options(try await gateway.token(TestGateway.limitedAgency, on: channel))

@@ -163,11 +163,12 @@ struct AuthStore: Sendable {
     }
 
     /// The newest records first, of one subject or of all.
-    func accessRecords(subject: String?, limit: Int) async throws -> [AccessRecord] {
+    /// - Parameter before: only those older than the record of this id.
+    func accessRecords(subject: String?, before: Int64 = .max, limit: Int) async throws -> [AccessRecord] {
         let condition: SQL = if let subject { "subject = \(subject)" } else { "true" }
         let rows = try await pool.query("""
             SELECT record_id, accessed_at, subject, kind, token_id, method, purpose, peer_address, outcome
-            FROM access_records WHERE \(condition) ORDER BY record_id DESC LIMIT \(limit)
+            FROM access_records WHERE \(condition) AND record_id < \(before) ORDER BY record_id DESC LIMIT \(limit)
             """)
         return try rows.decode(
             Int64.self, PostgresTimestamp.self, String.self, String.self, String?.self, String.self, String.self, String.self, String.self
