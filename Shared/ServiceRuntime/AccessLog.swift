@@ -1,6 +1,6 @@
 public import Logging
 public import RPC
-internal import Identity
+public import Identity
 internal import ServiceContextModule
 
 /// Logs each call when it is over: at debug level what went well, at warning what failed within the service itself.
@@ -32,5 +32,19 @@ public struct AccessLogInterceptor: PromptServerInterceptor {
         case .unknown, .internal, .dataLoss: true
         default: false
         }
+    }
+}
+
+extension Logger {
+    /// One line, at level info, of who looked at what: a person, an agency, or nobody known.
+    public func log(_ look: AuthenticationInterceptor.Look) {
+        guard logLevel <= .info else { return }
+        var metadata: Logger.Metadata = ["path": "\(look.path)", "status": "\(look.status)", "peer": "\(look.peerAddress)"]
+        if let principal = look.principal {
+            metadata["subject"] = "\(principal.subject)"
+            metadata["kind"] = "\(principal.kind.rawValue)"
+            if let id = principal.tokenID { metadata["jti"] = "\(id)" }
+        }
+        info("look", metadata: metadata)
     }
 }

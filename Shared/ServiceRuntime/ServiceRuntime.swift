@@ -210,7 +210,7 @@ public final class ServiceRuntime: Sendable {
         let verifier = TokenVerifier(keys: tokenKeys, issuer: configuration.tokenIssuer)
         let interceptors: [any ServerInterceptor] = [
             TracingInterceptor(), CallMetricsInterceptor(services: services, registry: metrics), AccessLogInterceptor(logger: logger),
-            AuthenticationInterceptor(policy: policy, verifier: verifier),
+            AuthenticationInterceptor(policy: policy, verifier: verifier) { [logger] in logger.log($0) },
         ]
         let health = HealthMonitor(services: services.map(\.serviceName), pool: pool.withLock { $0 }, logger: logger)
         try await withThrowingTaskGroup(of: String.self) { group in

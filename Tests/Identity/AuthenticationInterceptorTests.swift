@@ -7,20 +7,23 @@ import Testing
     let key = SigningKey(id: "key-1")
     let clock = ManualClock(1_800_000_000)
 
+    private let looks = Protected<[AuthenticationInterceptor.Look]>([])
+
     private func interceptor() throws -> AuthenticationInterceptor {
         let policy = AccessPolicy([
             "/a.A/Open": .open, "/a.A/Scoped": .scope("tiles:read"), "/a.A/Peers": .peers(["notifier"]),
             "/tiles/{z}": .scope("tiles:read"), "/page": .open,
         ])
         return AuthenticationInterceptor(
-            policy: policy, verifier: TokenVerifier(keys: KeySet([try key.publicKey]), secondsSince1970: clock.read))
+            policy: policy, verifier: TokenVerifier(keys: KeySet([try key.publicKey]), secondsSince1970: clock.read)
+        ) { [looks] look in looks.change { $0.append(look) } }
     }
 
-    private func token(scopes: Set<String>, expired: Bool = false) async throws -> String {
+    private func token(scopes: Set<String>, expired: Bool = false, kind: Principal.Kind = .user) async throws -> String {
         let now = clock.read()
         return try await key.sign(
             TokenClaims(
-                issuer: "i", subject: "ann", kind: .user, issuedAtSeconds: now - 1_000, expiresAtSeconds: expired ? now - 1 : now + 900,
+                issuer: "i", subject: "ann", kind: kind, issuedAtSeconds: now - 1_000, expiresAtSeconds: expired ? now - 1 : now + 900,
                 tokenID: "t", scopes: scopes)
         ).value
     }
@@ -33,7 +36,8 @@ import Testing
     ) async throws -> Result<String?, RPCError> {
         var call = IncomingCall(path: path, route: route, isRPC: isRPC, metadata: metadata, peer: peer)
         do {
-            _ = try await interceptor().begin(&call)
+            let end = try await interceptor().begin(&call)
+            end?(CallOutcome(status: .notFound, httpStatus: 404, duration: .zero))
             return .success(call.serviceContext.principal?.subject)
         } catch let error as RPCError {
             return .failure(error)
@@ -92,6 +96,25 @@ import Testing
         }
         let other = try await admit("/a.A/Open", metadata: ["authorization": "Basic YTpi"])
         #expect(other == .success(nil))
+    }
+
+    @Test func looksOfPeopleAndAgenciesAreToldRefusedOnesTooAndBanksAndServicesAreNot() async throws {
+        func headers(_ scopes: Set<String>, _ kind: Principal.Kind = .user) async throws -> Metadata {
+            ["authorization": "Bearer \(try await token(scopes: scopes, kind: kind))"]
+        }
+        _ = try await admit("/a.A/Scoped", metadata: headers(["tiles:read"]))
+        _ = try await admit("/tiles/7", route: "/tiles/{z}", isRPC: false, metadata: headers(["tiles:read"], .agency))
+        _ = try await admit("/tiles/7", route: "/tiles/{z}", isRPC: false, metadata: headers([]))
+        _ = try await admit("/a.A/Scoped")
+        #expect(looks.value.map(\.path) == ["/a.A/Scoped", "/tiles/7", "/tiles/7", "/a.A/Scoped"])
+        #expect(looks.value.map(\.status) == [StatusCode.notFound.name, "404", "403", StatusCode.unauthenticated.name])
+        #expect(looks.value.map { $0.principal?.subject } == ["ann", "ann", "ann", nil])
+        looks.change { $0 = [] }
+        _ = try await admit("/a.A/Scoped", metadata: headers(["tiles:read"], .bank))
+        _ = try await admit("/a.A/Scoped", metadata: headers([], .bank))
+        _ = try await admit("/a.A/Peers", peer: notifier)
+        _ = try await admit("/page", isRPC: false, metadata: headers([]))
+        #expect(looks.value.isEmpty)
     }
 
     @Test func twoTokensAreOneTooMany() async throws {
