@@ -6,17 +6,6 @@ import Testing
 
 /// JSON objects that only wrap a list of rows.
 @Suite struct JSONEnvelopeTests {
-    private func withFile<R>(_ text: String, _ body: (String) throws -> R) throws -> R {
-        let file = FileManager.default.temporaryDirectory.appending(path: "vigil-proposal-\(UUID().uuidString)")
-        try Data(text.utf8).write(to: file)
-        defer { try? FileManager.default.removeItem(at: file) }
-        return try body(file.path)
-    }
-
-    private func proposal(_ text: String, _ kind: RecordKind = .transactions) throws -> MappingProposal {
-        try withFile(text) { try MappingProposal(file: $0, kind: kind) }
-    }
-
     private func payment(_ number: Int) -> String {
         "{\"id\":\"P\(number)\",\"time\":\"2026-03-01T10:00:00Z\",\"customer\":\"C1\",\"amount\":\"\(number).50\",\"currency\":\"EUR\"}"
     }
@@ -32,6 +21,20 @@ import Testing
             #expect(proposal.open == [] && proposal.yaml.contains("format: {records: \(records)}\n"), "\(proposal.yaml)")
             let read = try Dataset.transactions(file: path, mapping: Mapping(parsing: proposal.yaml, name: "proposed"))
             #expect(read.map(\.transaction.key.transactionID) == ["P1", "P2", "P3"])
+        }
+    }
+
+    @Test func whatIsCutOffOrSpoiltAnywhereIsReadToItsEnd() {
+        let whole = Array("{\"a\\\"b\":{\"c\":[1,{}],\"d\":[{\"e\":\"\\\\\"},{\"f\":null},{\"name\":\"a row that is long enough\"}]},\"g\":-1.5e3}\n".utf8)
+        func records(_ bytes: [UInt8]) -> [String]? { bytes.withUnsafeBufferPointer { JSONEnvelope.records(in: $0) } }
+        #expect(records(whole) == ["a\\\"b", "d"])
+        for end in whole.indices {
+            _ = records(Array(whole[..<end]))
+            for byte in Array("{}[]\":,\\ ".utf8) + [0, 0xFF] {
+                var spoilt = whole
+                spoilt[end] = byte
+                _ = records(spoilt)
+            }
         }
     }
 

@@ -6,17 +6,6 @@ import Testing
 
 /// What a proposal must not get wrong without a word.
 @Suite struct ProposalDoubtTests {
-    private func withFile<R>(_ text: String, _ body: (String) throws -> R) throws -> R {
-        let file = FileManager.default.temporaryDirectory.appending(path: "vigil-proposal-\(UUID().uuidString)")
-        try Data(text.utf8).write(to: file)
-        defer { try? FileManager.default.removeItem(at: file) }
-        return try body(file.path)
-    }
-
-    private func proposal(_ text: String, _ kind: RecordKind = .transactions) throws -> MappingProposal {
-        try withFile(text) { try MappingProposal(file: $0, kind: kind) }
-    }
-
     // MARK: Names of rows
 
     @Test func whatNamesARowIsInNoOtherRow() throws {

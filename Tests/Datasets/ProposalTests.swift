@@ -5,13 +5,6 @@ import Testing
 @testable import Datasets
 
 @Suite struct ProposalTests {
-    private func withFile<R>(_ text: String, _ body: (String) throws -> R) throws -> R {
-        let file = FileManager.default.temporaryDirectory.appending(path: "vigil-proposal-\(UUID().uuidString)")
-        try Data(text.utf8).write(to: file)
-        defer { try? FileManager.default.removeItem(at: file) }
-        return try body(file.path)
-    }
-
     @Test func aProposedMappingReadsTheFileItWasMadeFor() throws {
         let text = """
             txn_id;Booking Date;cust_id;Amount;Currency;MCC;Remark;Merchant;Terminal

@@ -32,6 +32,16 @@ final class TemporaryFolder {
     }
 }
 
+/// A file of its own for as long as the body runs.
+func withFile<R>(_ text: String, _ body: (String) throws -> R) throws -> R {
+    let folder = try TemporaryFolder()
+    return try withExtendedLifetime(folder) { try body(folder.file("proposal", text)) }
+}
+
+func proposal(_ text: String, _ kind: RecordKind = .transactions) throws -> MappingProposal {
+    try withFile(text) { try MappingProposal(file: $0, kind: kind) }
+}
+
 /// Public data beside the repository; nil where it is absent.
 func publicData(_ name: String) -> String? {
     let root = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent().deletingLastPathComponent()
