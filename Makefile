@@ -5,10 +5,6 @@
 # Started through setpriv, the suite also ends in order when make itself is killed.
 LAUNCH := $(if $(wildcard /usr/bin/setpriv),setpriv --pdeathsig TERM)
 
-# A test that hangs is ended, and the last line printed before names it: lines are not kept back in a buffer.
-MAX_TEST_SECONDS := 1500
-BOUNDED := $(if $(wildcard /usr/bin/stdbuf),timeout --foreground --signal=INT --kill-after=20 $(MAX_TEST_SECONDS) stdbuf -oL)
-
 run:
 	Support/setup.sh run
 	$(MAKE) --no-print-directory compile
@@ -25,8 +21,7 @@ compile:
 test:
 	Support/setup.sh test
 	swift build --build-tests
-	$(BOUNDED) swift test --skip-build --no-parallel || { status=$$?; \
-	  [ $$status != 124 ] || echo "make test: no end after $(MAX_TEST_SECONDS) s: the last test started above hangs" >&2; exit $$status; }
+	Support/test.sh
 
 # Our figures beside the peers' in the same run; AREA=rpc runs one area. See Tests/Benchmarks.
 .PHONY: bench
