@@ -104,12 +104,12 @@ public struct MappingProposal: Sendable {
         case "transaction_id", "complaint_id", "signal_id":
             Line(text: "which column? It must be another in each row of all files.", isOpen: true)
         case "currency": Line(text: "{constant: EUR}   # which currency is it?", isOpen: true)
-        case "crime_type": Line(text: "{constant: unknown}   # what kind of crime?")
+        case "crime_type": Line(text: "{constant: unknown}   # what kind of crime?", isOpen: true)
         case "kind" where target.isRequired:
             if case .choice = target.form {
-                Line(text: "{constant: pos}   # pos, atm or online?")
+                Line(text: "{constant: pos}   # pos, atm or online?", isOpen: true)
             } else {
-                Line(text: "{constant: unknown}   # what kind of signal?")
+                Line(text: "{constant: unknown}   # what kind of signal?", isOpen: true)
             }
         default: nil
         }

@@ -59,6 +59,8 @@ import Testing
         #expect(payments.open == ["currency"])
         #expect(payments.yaml.contains("  # currency: {constant: EUR}   # which currency is it? It is required.\n"))
         #expect(try proposal("id,date,crime_type\nA,2026-03-01,fraud\n", .complaints).open == [])
+        #expect(try proposal("id,date\nA,2026-03-01\n", .complaints).open == ["crime_type"])
+        #expect(try proposal("atm_id,latitude,longitude\nA,17.2,75.3\n", .terminals).open == ["kind"])
         #expect(try proposal("id,date,crime_type,loss\nA,2026-03-01,fraud,5\n", .complaints).open == ["currency"])
     }
 
