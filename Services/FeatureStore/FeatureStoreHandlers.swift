@@ -58,7 +58,7 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
         transactions.reserveCapacity(messages.count)
         for (index, message) in messages.enumerated() {
             do throws(InvalidRecord) {
-                var transaction = try Transaction(message)
+                var transaction = try Transaction(message, isIncoming: true)
                 // No feature rests on them, and the gateway's are tokens, which nobody can check.
                 transaction.details = nil
                 let violations = transaction.validate(now: now)

@@ -219,8 +219,9 @@ struct CaseRoutes: Sendable {
             laterProbability: answer.laterProbability, elsewhereProbability: answer.elsewhereProbability,
             atms: answer.atms.map { atm in
                 .init(
-                    terminal: atm.terminalID, institution: sites[atm.terminalID]?.institution ?? "", latitude: atm.location?.latitude,
-                    longitude: atm.location?.longitude, probability: atm.probability, windows: atm.windowProbabilities)
+                    terminal: atm.terminalID, institution: sites[atm.terminalID]?.institution ?? "",
+                    latitude: atm.location.map(Coordinate.init)?.latitude, longitude: atm.location.map(Coordinate.init)?.longitude,
+                    probability: atm.probability, windows: atm.windowProbabilities)
             },
             isTraced: answer.traced, asOf: time(answer.asOf)))
     }

@@ -61,8 +61,9 @@ struct ForecastFollower: Sendable {
         let most = answer.cells.max { $0.expected < $1.expected }
         let dispersion = most.map { Forecast.dispersion(mean: $0.expected, upper: Int($0.wide?.upper ?? 0)) } ?? 0
         let squares = answer.cells.compactMap { cell in
-            cell.centre.map { centre in
-                Forecast.Square(
+            cell.centre.map { message in
+                let centre = Coordinate(message)
+                return Forecast.Square(
                     centre: Position(latitude: centre.latitude, longitude: centre.longitude), expected: cell.hours.map(\.expected))
             }
         }

@@ -18,7 +18,7 @@ extension MapEvent {
                 knownMicroseconds: recordedAt?.microseconds, reporterID: Self.identifier(event.senderID),
                 complaintID: Self.identifier(complaint.complaintID),
                 reportedMicroseconds: (complaint.reportedAt.flatMap { Timestamp($0) } ?? time).microseconds,
-                amountMinorUnits: complaint.amount?.minorUnits, currency: complaint.amount?.currency ?? "",
+                amountMinorUnits: complaint.amount.map { $0.minorUnits ?? 0 }, currency: complaint.amount?.currency ?? "",
                 district: Self.identifier(complaint.district)))
         case .terminalRegistered(let terminal):
             guard let position = Position(terminal.location), (1...MapState.maxTerminalBytes).contains(terminal.terminalID.utf8.count) else {
@@ -31,7 +31,7 @@ extension MapEvent {
             }
             self = .site(Site(terminalID: terminal.terminalID, sort: sort, position: position, institution: terminal.institution))
         case .jurisdictionRegistered(let jurisdiction):
-            self = .area(Area(id: jurisdiction.jurisdictionID, name: jurisdiction.name, outline: MultiPolygon(jurisdiction.rings)))
+            self = .area(Area(id: jurisdiction.jurisdictionID, name: jurisdiction.name, outline: try? Jurisdiction(jurisdiction).area()))
         case .transactionAccepted, .labelAccepted, .customerRegistered, .merchantRegistered, .contextSignalAccepted, nil: return nil
         }
     }
@@ -45,7 +45,7 @@ extension MapEvent {
             alert = AlertNote(
                 decisionID: decision.decisionID, eventMicroseconds: time.microseconds,
                 decidedMicroseconds: (decision.decidedAt.flatMap { Timestamp($0) } ?? time).microseconds, position: position,
-                terminalID: logged.terminalID, channel: channel, amountMinorUnits: logged.amount?.minorUnits,
+                terminalID: logged.terminalID, channel: channel, amountMinorUnits: logged.amount.map { $0.minorUnits ?? 0 },
                 currency: logged.amount?.currency ?? "", risk: decision.riskScore,
                 reasons: decision.reasons.prefix(3).filter { !$0.text.isEmpty }.map {
                     .init(feature: $0.feature, value: $0.value.isFinite ? $0.value : nil, text: $0.text)
@@ -64,19 +64,8 @@ extension MapEvent {
 extension Position {
     fileprivate init?(_ message: RecordsV1.Location?) {
         guard let message else { return nil }
-        self.init(latitude: message.latitude, longitude: message.longitude)
+        let place = Coordinate(message)
+        self.init(latitude: place.latitude, longitude: place.longitude)
         guard isOnGlobe else { return nil }
-    }
-}
-
-extension MultiPolygon {
-    /// Nil when the rings are no polygon.
-    fileprivate init?(_ rings: [RecordsV1.Jurisdiction.Ring]) {
-        let closed = rings.map { ring -> [Position] in
-            let positions = ring.points.map { Position(latitude: $0.latitude, longitude: $0.longitude) }
-            return positions.first == positions.last ? positions : positions + positions.prefix(1)
-        }
-        guard let polygon = try? Polygon(rings: closed), let area = try? MultiPolygon([polygon]) else { return nil }
-        self = area
     }
 }

@@ -203,18 +203,20 @@ extension [IngestionV1.Violation] {
 }
 
 extension IngestionV1.ImportRecordsRequest.Record {
-    /// Its name in the request, which begins the names of its fields.
-    var fieldName: String {
+    var kind: IncomingRecord.Kind {
         switch self {
-        case .terminal: "terminal"
-        case .customer: "customer"
-        case .merchant: "merchant"
-        case .label: "label"
-        case .complaint: "complaint"
-        case .contextSignal: "context_signal"
-        case .jurisdiction: "jurisdiction"
+        case .terminal: .terminal
+        case .customer: .customer
+        case .merchant: .merchant
+        case .label: .label
+        case .complaint: .complaint
+        case .contextSignal: .contextSignal
+        case .jurisdiction: .jurisdiction
         }
     }
+
+    /// Its name in the request, which begins the names of its fields.
+    var fieldName: String { kind.rawValue }
 }
 
 extension RPCError {

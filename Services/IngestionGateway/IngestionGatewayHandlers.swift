@@ -81,7 +81,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
     private func accept(_ message: RecordsV1.Transaction?, from sender: Sender) throws(InvalidRecord) -> Transaction {
         do throws(InvalidRecord) {
             guard let message else { throw InvalidRecord([Violation(field: "", reason: "is missing")]) }
-            let transaction = try Transaction(message, sender: sender.bankID)
+            let transaction = try Transaction(message, sender: sender.bankID, isIncoming: true)
             let violations = transaction.validate(now: .now())
             guard violations.isEmpty else { throw InvalidRecord(violations) }
             return transaction
@@ -127,8 +127,9 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
             requests, to: responses, admit: { wait(forQuotaOf: sender, for: $0.record?.fieldName ?? IntakeMetrics.unknown) },
             handle: { (request, answers: Answers<IngestionV1.ImportRecordsResponse>) -> Held? in
                 do {
+                    // What its sender may not write is not looked into.
+                    if let kind = request.record?.kind { try sender.check(mayWrite: kind) }
                     let storable = try accept(request.record, from: sender)
-                    try sender.check(mayWrite: storable.record.kind)
                     return {
                         await records.enqueueInTurn(storable) { result in
                             switch result {
@@ -182,13 +183,13 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
     private static func checked(_ record: IngestionV1.ImportRecordsRequest.Record?, from sender: Sender) throws(InvalidRecord) -> IncomingRecord {
         let incoming: IncomingRecord
         switch record {
-        case .label(let message): incoming = .label(try Label(message, sender: sender.bankID))
-        case .complaint(let message): incoming = .complaint(try Complaint(message, reporter: sender.reporter))
-        case .terminal(let message): incoming = .terminal(try Terminal(message))
-        case .customer(let message): incoming = .customer(try Customer(message))
-        case .merchant(let message): incoming = .merchant(try Merchant(message))
-        case .jurisdiction(let message): incoming = .jurisdiction(try Jurisdiction(message))
-        case .contextSignal(let message): incoming = .contextSignal(try ContextSignal(message))
+        case .label(let message): incoming = .label(try Label(message, sender: sender.bankID, isIncoming: true))
+        case .complaint(let message): incoming = .complaint(try Complaint(message, reporter: sender.reporter, isIncoming: true))
+        case .terminal(let message): incoming = .terminal(try Terminal(message, isIncoming: true))
+        case .customer(let message): incoming = .customer(try Customer(message, isIncoming: true))
+        case .merchant(let message): incoming = .merchant(try Merchant(message, isIncoming: true))
+        case .jurisdiction(let message): incoming = .jurisdiction(try Jurisdiction(message, isIncoming: true))
+        case .contextSignal(let message): incoming = .contextSignal(try ContextSignal(message, isIncoming: true))
         case nil: throw InvalidRecord([Violation(field: "record", reason: "is missing")])
         }
         let violations = incoming.validate(now: .now())

@@ -368,6 +368,10 @@ extension RecordsV1.Transaction {
         var common = self
         if stored.timeZone.isEmpty { common.timeZone = "" }
         common.details = stored.details.flatMap { details?.common(with: $0) }
+        // Earlier versions left zeros out.
+        if stored.amount?.minorUnits == nil, amount?.minorUnits == 0 { common.amount?.minorUnits = nil }
+        if stored.location?.latitude == nil, location?.latitude == 0 { common.location?.latitude = nil }
+        if stored.location?.longitude == nil, location?.longitude == 0 { common.location?.longitude = nil }
         return common == stored
     }
 }

@@ -61,14 +61,14 @@ extension ModelServerHandlers {
 
     /// The complaint that is asked about, if the caller may know of it: one's own or, for who is no bank, one in one's jurisdictions.
     private func complaint(
-        _ request: ModelsV1.PredictCashOutRequest, _ principal: Principal?, _ areas: [Geo.Polygon]?
+        _ request: ModelsV1.PredictCashOutRequest, _ principal: Principal?, _ areas: [MultiPolygon]?
     ) async throws -> Complaint {
         let caller = principal?.bankID ?? principal?.subject ?? ""
         let isBank = principal?.isOfOneBank ?? true
         do {
             switch request.subject {
             case .complaint(let message):
-                let complaint = try Complaint(message, reporter: .init(kind: .agency, id: caller))
+                let complaint = try Complaint(message, reporter: .init(kind: .agency, id: caller), isIncoming: true)
                 let violations = complaint.validate(now: .now())
                 guard violations.isEmpty else { throw InvalidRecord(violations) }
                 return complaint
@@ -90,19 +90,15 @@ extension ModelServerHandlers {
     }
 
     /// The areas that the caller is limited to; nil for one who is not.
-    func areas(of principal: Principal?) async throws -> [Geo.Polygon]? {
+    func areas(of principal: Principal?) async throws -> [MultiPolygon]? {
         guard let ids = principal?.permittedJurisdictions else { return nil }
         return try await records.jurisdictions(ids).map { encoded in
-            let jurisdiction = try Jurisdiction(try Payload.decode(RecordsV1.Jurisdiction.self, encoded))
-            return try Geo.Polygon(rings: jurisdiction.rings.map { ring in
-                let closed = ring.first == ring.last ? ring : ring + ring.prefix(1)
-                return closed.map { Position(latitude: $0.latitude, longitude: $0.longitude) }
-            })
+            try Jurisdiction(try Payload.decode(RecordsV1.Jurisdiction.self, encoded)).area()
         }
     }
 
     /// Whether a place lies in one of the areas; anywhere counts for one who is not limited to areas, and no place for one who is.
-    static func contains(_ areas: [Geo.Polygon]?, _ place: Coordinate?) -> Bool {
+    static func contains(_ areas: [MultiPolygon]?, _ place: Coordinate?) -> Bool {
         guard let areas else { return true }
         guard let place else { return false }
         return areas.contains { $0.contains(Position(latitude: place.latitude, longitude: place.longitude)) }

@@ -30,19 +30,19 @@ extension ModelServerHandlers {
     }
 
     /// Who is limited to areas is not to learn by trying which types there are in others: only those of its own are known.
-    private func requireType(_ name: String, _ asked: ForecastQuestion, in areas: [Geo.Polygon]?) async throws {
+    private func requireType(_ name: String, _ asked: ForecastQuestion, in areas: [MultiPolygon]?) async throws {
         let all = try await cells.forecast(.all, cellMetres: asked.cellMetres, at: asked.moment)
         let known = all.learned(in: Self.cells(of: all, in: areas)).types
         guard known.contains(where: { $0.lowercased() == name.lowercased() }) else { throw SpatialError.unknownType(name, known: known) }
     }
 
     /// The cells whose middles lie in areas; nil for everywhere.
-    private static func cells(of forecast: CellForecasts.Forecast, in areas: [Geo.Polygon]?) -> [Int] {
+    private static func cells(of forecast: CellForecasts.Forecast, in areas: [MultiPolygon]?) -> [Int] {
         forecast.centres.indices.filter { contains(areas, forecast.centres[$0]) }
     }
 
     private static func answer(
-        _ forecast: CellForecasts.Forecast, _ asked: ForecastQuestion, areas: [Geo.Polygon]?
+        _ forecast: CellForecasts.Forecast, _ asked: ForecastQuestion, areas: [MultiPolygon]?
     ) -> ModelsV1.ForecastCellsResponse {
         let timeline = forecast.timeline
         let weight = timeline.factors.prefix(asked.hours).reduce(0, +)

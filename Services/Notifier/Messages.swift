@@ -23,14 +23,9 @@ extension DecisionAlert {
             riskScore: decision.riskScore.isFinite ? min(max(decision.riskScore, 0), 1) : 1,
             reasons: decision.reasons.map { $0.text.isEmpty ? $0.feature : $0.text }, modelVersion: decision.modelVersion,
             decidedAt: decision.decidedAt.flatMap(Timestamp.init) ?? message.recordedAt.flatMap(Timestamp.init) ?? .now(),
-            eventTime: message.eventTime.flatMap(Timestamp.init), amount: Self.money(message.amount),
+            eventTime: message.eventTime.flatMap(Timestamp.init), amount: message.amount.flatMap(Money.init),
             location: message.location.map(Coordinate.init).flatMap { $0.isOnGlobe ? $0 : nil }, terminalID: message.terminalID,
             channel: Channel(message.channel))
-    }
-
-    private static func money(_ message: RecordsV1.Money?) -> Money? {
-        guard let message, let currency = Currency(message.currency) else { return nil }
-        return Money(minorUnits: message.minorUnits, currency: currency)
     }
 }
 
@@ -43,6 +38,10 @@ extension Alert.Content {
         var violations = self.violations()
         if request.eventTime != nil, eventTime == nil {
             violations.append(Violation(field: "event_time", reason: "is not a time between the years 1 and 9999"))
+        }
+        if let place = request.location {
+            if place.latitude == nil { violations.append(Violation(field: "location.latitude", reason: "is missing")) }
+            if place.longitude == nil { violations.append(Violation(field: "location.longitude", reason: "is missing")) }
         }
         guard violations.isEmpty else {
             throw RPCError.invalidArgument(violations.map { FieldViolation(field: $0.field, description: $0.reason) })

@@ -14,6 +14,7 @@ extension FieldReader {
                 reject(plan, value: "", "is no Polygon or MultiPolygon of GeoJSON (RFC 7946)")
                 return []
             }
+            try area.checkRings()
             return area.polygons.flatMap(\.rings).map { ring in
                 ring.map { Coordinate(latitude: $0.latitude, longitude: $0.longitude) }
             }

@@ -37,19 +37,26 @@ public struct Polygon: Sendable, Hashable {
     /// Whether the position is inside, by the even-odd rule over all rings. A position exactly on an edge belongs to the area on one
     /// side of it only, so that areas that share an edge share no position.
     public func contains(_ position: Position) -> Bool {
-        guard bounds.contains(position) else { return false }
+        bounds.contains(position) && rings.reduce(false) { $0 != Self.isInside(position, of: $1) }
+    }
+
+    private static func isInside(_ position: Position, of ring: [Position]) -> Bool {
         var inside = false
-        for ring in rings {
-            var previous = ring[ring.count - 1]
-            for vertex in ring {
-                if (vertex.latitude > position.latitude) != (previous.latitude > position.latitude) {
-                    let along = (position.latitude - vertex.latitude) / (previous.latitude - vertex.latitude)
-                    if position.longitude < vertex.longitude + along * (previous.longitude - vertex.longitude) { inside.toggle() }
-                }
-                previous = vertex
+        var previous = ring[ring.count - 1]
+        for vertex in ring {
+            if (vertex.latitude > position.latitude) != (previous.latitude > position.latitude) {
+                let along = (position.latitude - vertex.latitude) / (previous.latitude - vertex.latitude)
+                if position.longitude < vertex.longitude + along * (previous.longitude - vertex.longitude) { inside.toggle() }
             }
+            previous = vertex
         }
         return inside
+    }
+
+    /// Of two rings that do not cross: whether one lies inside of the other, which it may touch.
+    static func isInside(_ inner: [Position], of outer: [Position]) -> Bool {
+        guard let place = inner.first(where: { !RingIntersections.isOnEdge($0, of: outer) }) else { return false }
+        return isInside(place, of: outer)
     }
 
     /// The area's centroid in the plane of longitude and latitude, holes taken out.
@@ -100,6 +107,37 @@ public struct MultiPolygon: Sendable, Hashable {
         guard let first = polygons.first else { throw GeometryError(reason: "an area needs at least one polygon") }
         self.polygons = polygons
         bounds = polygons.dropFirst().reduce(first.bounds) { $0.union($1.bounds) }
+    }
+
+    /// Sorts out rings that bound an area by the even-odd rule: one inside of another is a hole in it, one inside of that an island, rings
+    /// apart are parts.
+    ///
+    /// - Parameter rings: each closed or left open.
+    /// - Throws: ``GeometryError`` as ``Polygon/init(rings:)`` does.
+    public init(evenOdd rings: [[Position]]) throws {
+        let rings = try Polygon(rings: rings.map { $0.first == $0.last ? $0 : $0 + $0.prefix(1) }).rings
+        let around = rings.indices.map { inner in
+            rings.indices.filter { $0 != inner && Polygon.isInside(rings[inner], of: rings[$0]) }
+        }
+        let outer = rings.indices.filter { around[$0].count.isMultiple(of: 2) }
+        try self.init(outer.map { outer in
+            let holes = rings.indices.filter { around[$0].contains(outer) && around[$0].count == around[outer].count + 1 }
+            return try Polygon(rings: [rings[outer]] + holes.map { rings[$0] })
+        })
+    }
+
+    /// Rings may touch each other, along edges too, as areas that share a border do.
+    ///
+    /// - Throws: ``GeometryError`` where two rings cross or are the same, or a hole is outside of its polygon; rings are counted from 1.
+    public func checkRings() throws {
+        try RingIntersections.refuseCrossings(of: polygons.flatMap(\.rings))
+        var count = 0
+        for polygon in polygons {
+            if let hole = polygon.rings.indices.dropFirst().first(where: { !Polygon.isInside(polygon.rings[$0], of: polygon.rings[0]) }) {
+                throw GeometryError(reason: "ring \(count + hole + 1), a hole, is outside of ring \(count + 1)")
+            }
+            count += polygon.rings.count
+        }
     }
 
     public func contains(_ position: Position) -> Bool {

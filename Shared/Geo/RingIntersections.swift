@@ -1,4 +1,4 @@
-/// Finds where a ring touches or crosses itself.
+/// Finds where a ring touches or crosses itself, and where rings cross each other.
 ///
 /// Edges are sorted by their western end and compared only with those whose span of longitude they meet, so that an
 /// ordinary outline of n positions costs about n log n and a hostile one no more than n².
@@ -17,6 +17,45 @@ enum RingIntersections {
             open.append(edge)
         }
         return nil
+    }
+
+    /// - Throws: ``GeometryError`` that names, counted from 1, two rings that cross or are the same.
+    static func refuseCrossings(of rings: [[Position]]) throws(GeometryError) {
+        guard rings.count > 1 else { return }
+        // By the even-odd rule the same ring twice is none.
+        var known: [Set<Position>: Int] = [:]
+        for (index, ring) in rings.enumerated() {
+            if let first = known.updateValue(index, forKey: Set(ring)) {
+                throw GeometryError(reason: "rings \(first + 1) and \(index + 1) are the same")
+            }
+        }
+        if let (first, second) = firstCrossing(of: rings) { throw GeometryError(reason: "rings \(first + 1) and \(second + 1) cross") }
+    }
+
+    private static func firstCrossing(of rings: [[Position]]) -> (Int, Int)? {
+        var edges: [(ring: Int, west: Double, east: Double, from: Position, to: Position)] = []
+        for (index, ring) in rings.enumerated() {
+            for (from, to) in zip(ring, ring.dropFirst()) {
+                edges.append((index, min(from.longitude, to.longitude), max(from.longitude, to.longitude), from, to))
+            }
+        }
+        edges.sort { $0.west < $1.west }
+        var open: [Int] = []
+        for (place, edge) in edges.enumerated() {
+            open.removeAll { edges[$0].east < edge.west }
+            for other in open where edges[other].ring != edge.ring {
+                let (a, b, c, d) = (edge.from, edge.to, edges[other].from, edges[other].to)
+                if side(a, b, c) * side(a, b, d) < 0, side(c, d, a) * side(c, d, b) < 0 {
+                    return (min(edge.ring, edges[other].ring), max(edge.ring, edges[other].ring))
+                }
+            }
+            open.append(place)
+        }
+        return nil
+    }
+
+    static func isOnEdge(_ position: Position, of ring: [Position]) -> Bool {
+        zip(ring, ring.dropFirst()).contains { side($0, $1, position) == 0 && within($0, $1, position) }
     }
 
     private static func west(_ ring: [Position], _ edge: Int) -> Double {

@@ -24,10 +24,20 @@ public struct InvalidRecord: Error, Sendable, Hashable, CustomStringConvertible 
 
 /// Reads the fields of one message, and collects what is wrong instead of stopping at the first fault.
 struct FieldReader {
+    /// Whether a sender is to be asked for what he leaves out of an amount, a place or a label. What was stored before is taken as it was then:
+    /// zero, and no fraud.
+    let isIncoming: Bool
     private(set) var violations: [Violation] = []
+
+    init(isIncoming: Bool = false) { self.isIncoming = isIncoming }
 
     mutating func fail(_ field: String, _ reason: String) {
         violations.append(Violation(field: field, reason: reason))
+    }
+
+    mutating func said<Value>(_ field: String, _ value: Value?, orElse unsaid: Value) -> Value {
+        if value == nil, isIncoming { fail(field, "is missing") }
+        return value ?? unsaid
     }
 
     mutating func required<Message, Value>(_ field: String, _ message: Message?, _ read: (Message, inout FieldReader) -> Value?) -> Value? {
@@ -41,7 +51,7 @@ struct FieldReader {
     /// Reads a message inside this one; what is wrong with it is told under its name.
     mutating func optional<Message, Value>(_ field: String, _ message: Message?, _ read: (Message, inout FieldReader) -> Value?) -> Value? {
         guard let message else { return nil }
-        var inner = FieldReader()
+        var inner = FieldReader(isIncoming: isIncoming)
         let value = read(message, &inner)
         violations += inner.violations.map { $0.within(field) }
         return value

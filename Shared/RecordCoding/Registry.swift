@@ -18,8 +18,8 @@ extension RecordsV1.Terminal {
 
 extension Terminal {
     /// - Throws: ``InvalidRecord`` with all fields that are missing or cannot be read.
-    public init(_ message: RecordsV1.Terminal) throws(InvalidRecord) {
-        var reader = FieldReader()
+    public init(_ message: RecordsV1.Terminal, isIncoming: Bool = false) throws(InvalidRecord) {
+        var reader = FieldReader(isIncoming: isIncoming)
         let terminalID = reader.present("terminal_id", message.terminalID)
         let kind: Kind? =
             switch message.kind {
@@ -28,10 +28,11 @@ extension Terminal {
             case .online: .online
             case .unspecified, .unrecognized: nil
             }
+        let location = reader.optional("location", message.location, Coordinate.read)
         if kind == nil { reader.fail("kind", message.kind == .unspecified ? "is missing" : "is no kind of terminal") }
         guard reader.violations.isEmpty, let kind else { throw InvalidRecord(reader.violations) }
         self.init(
-            terminalID: terminalID, kind: kind, location: message.location.map(Coordinate.init), institution: nonEmpty(message.institution),
+            terminalID: terminalID, kind: kind, location: location, institution: nonEmpty(message.institution),
             address: nonEmpty(message.address), city: nonEmpty(message.city))
     }
 }
@@ -46,14 +47,15 @@ extension RecordsV1.Merchant {
 
 extension Merchant {
     /// - Throws: ``InvalidRecord`` with all fields that are missing or cannot be read.
-    public init(_ message: RecordsV1.Merchant) throws(InvalidRecord) {
-        var reader = FieldReader()
+    public init(_ message: RecordsV1.Merchant, isIncoming: Bool = false) throws(InvalidRecord) {
+        var reader = FieldReader(isIncoming: isIncoming)
         let merchantID = reader.present("merchant_id", message.merchantID)
         let category = reader.merchantCategoryCode(message.merchantCategoryCode)
+        let location = reader.optional("location", message.location, Coordinate.read)
         guard reader.violations.isEmpty else { throw InvalidRecord(reader.violations) }
         self.init(
             merchantID: merchantID, name: nonEmpty(message.name), merchantCategoryCode: category,
-            location: message.location.map(Coordinate.init), city: nonEmpty(message.city))
+            location: location, city: nonEmpty(message.city))
     }
 }
 
@@ -65,11 +67,12 @@ extension RecordsV1.Customer {
 
 extension Customer {
     /// - Throws: ``InvalidRecord`` with all fields that are missing or cannot be read.
-    public init(_ message: RecordsV1.Customer) throws(InvalidRecord) {
-        var reader = FieldReader()
+    public init(_ message: RecordsV1.Customer, isIncoming: Bool = false) throws(InvalidRecord) {
+        var reader = FieldReader(isIncoming: isIncoming)
         let customerID = reader.present("customer_id", message.customerID)
+        let home = reader.optional("home", message.home, Coordinate.read)
         guard reader.violations.isEmpty else { throw InvalidRecord(reader.violations) }
-        self.init(customerID: customerID, home: message.home.map(Coordinate.init))
+        self.init(customerID: customerID, home: home)
     }
 }
 
@@ -83,11 +86,15 @@ extension RecordsV1.Jurisdiction {
 
 extension Jurisdiction {
     /// - Throws: ``InvalidRecord`` with all fields that are missing or cannot be read.
-    public init(_ message: RecordsV1.Jurisdiction) throws(InvalidRecord) {
-        var reader = FieldReader()
+    public init(_ message: RecordsV1.Jurisdiction, isIncoming: Bool = false) throws(InvalidRecord) {
+        var reader = FieldReader(isIncoming: isIncoming)
         let id = reader.present("jurisdiction_id", message.jurisdictionID)
+        var rings: [[Coordinate]] = []
+        for (index, ring) in message.rings.enumerated() {
+            rings.append(ring.points.enumerated().compactMap { reader.optional("rings[\(index)].points[\($0)]", $1, Coordinate.read) })
+        }
         guard reader.violations.isEmpty else { throw InvalidRecord(reader.violations) }
-        self.init(id: id, name: message.name, rings: message.rings.map { $0.points.map(Coordinate.init) })
+        self.init(id: id, name: message.name, rings: rings)
     }
 }
 
@@ -101,15 +108,16 @@ extension RecordsV1.ContextSignal {
 
 extension ContextSignal {
     /// - Throws: ``InvalidRecord`` with all fields that are missing or cannot be read.
-    public init(_ message: RecordsV1.ContextSignal) throws(InvalidRecord) {
-        var reader = FieldReader()
+    public init(_ message: RecordsV1.ContextSignal, isIncoming: Bool = false) throws(InvalidRecord) {
+        var reader = FieldReader(isIncoming: isIncoming)
         let signalID = reader.present("signal_id", message.signalID)
         let kind = reader.present("kind", message.kind)
         let start = reader.required("starts_at", message.startsAt, Timestamp.read)
         let end = reader.optional("ends_at", message.endsAt, Timestamp.read)
+        let location = reader.optional("location", message.location, Coordinate.read)
         guard reader.violations.isEmpty, let start else { throw InvalidRecord(reader.violations) }
         self.init(
-            signalID: signalID, kind: kind, start: start, end: end, location: message.location.map(Coordinate.init), value: message.value,
+            signalID: signalID, kind: kind, start: start, end: end, location: location, value: message.value,
             attributes: message.attributes)
     }
 }

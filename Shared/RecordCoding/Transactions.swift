@@ -37,24 +37,26 @@ extension TransactionDetails {
 extension Transaction {
     /// Reads a message from outside. Whether the values make sense is ``validate(now:)``'s to say.
     ///
-    /// - Parameter sender: the bank that the caller is, nil where services speak to each other.
+    /// - Parameters:
+    ///   - sender: the bank that the caller is, nil where services speak to each other.
+    ///   - isIncoming: whether the sender is to be asked for what he leaves out of an amount or a place.
     /// - Throws: ``InvalidRecord`` with all fields that are missing or cannot be read.
-    public init(_ message: RecordsV1.Transaction, sender: String? = nil) throws(InvalidRecord) {
-        var reader = FieldReader()
+    public init(_ message: RecordsV1.Transaction, sender: String? = nil, isIncoming: Bool = false) throws(InvalidRecord) {
+        var reader = FieldReader(isIncoming: isIncoming)
         let key = reader.required("key", message.key) { TransactionKey.read($0, sender: sender, &$1) }
         let eventTime = reader.required("event_time", message.eventTime, Timestamp.read)
         let amount = reader.required("amount", message.amount, Money.read)
         let customerID = reader.present("customer_id", message.customerID)
         let channel = Channel.read(message.channel, &reader) ?? .other
         let category = reader.merchantCategoryCode(message.merchantCategoryCode)
+        let location = reader.optional("location", message.location, Coordinate.read)
         let details = TransactionDetails.read(message.details, &reader)
         guard reader.violations.isEmpty, let key, let eventTime, let amount else { throw InvalidRecord(reader.violations) }
         self.init(
             key: key, eventTime: eventTime, timeZone: nonEmpty(message.timeZone), customerID: customerID,
             accountID: nonEmpty(message.accountID), cardID: nonEmpty(message.cardID), terminalID: nonEmpty(message.terminalID),
             merchantID: nonEmpty(message.merchantID), merchantCategoryCode: category, counterpartyAccountID: nonEmpty(message.counterpartyAccountID),
-            deviceID: nonEmpty(message.deviceID), channel: channel, amount: amount, location: message.location.map(Coordinate.init),
-            details: details)
+            deviceID: nonEmpty(message.deviceID), channel: channel, amount: amount, location: location, details: details)
     }
 }
 
@@ -66,13 +68,14 @@ extension RecordsV1.Label {
 
 extension Label {
     /// - Throws: ``InvalidRecord`` with all fields that are missing or cannot be read.
-    public init(_ message: RecordsV1.Label, sender: String? = nil) throws(InvalidRecord) {
-        var reader = FieldReader()
+    public init(_ message: RecordsV1.Label, sender: String? = nil, isIncoming: Bool = false) throws(InvalidRecord) {
+        var reader = FieldReader(isIncoming: isIncoming)
         let key = reader.required("key", message.key) { TransactionKey.read($0, sender: sender, &$1) }
         let knownAt = reader.required("known_at", message.knownAt, Timestamp.read)
+        let isFraud = reader.said("is_fraud", message.isFraud, orElse: false)
         let source = reader.present("source", message.source)
         guard reader.violations.isEmpty, let key, let knownAt else { throw InvalidRecord(reader.violations) }
-        self.init(key: key, isFraud: message.isFraud, knownAt: knownAt, source: source)
+        self.init(key: key, isFraud: isFraud, knownAt: knownAt, source: source)
     }
 }
 
@@ -89,18 +92,19 @@ extension RecordsV1.Complaint {
 
 extension Complaint {
     /// - Throws: ``InvalidRecord`` with all fields that are missing or cannot be read.
-    public init(_ message: RecordsV1.Complaint, reporter: Reporter) throws(InvalidRecord) {
-        var reader = FieldReader()
+    public init(_ message: RecordsV1.Complaint, reporter: Reporter, isIncoming: Bool = false) throws(InvalidRecord) {
+        var reader = FieldReader(isIncoming: isIncoming)
         let complaintID = reader.present("complaint_id", message.complaintID)
         let crimeType = reader.present("crime_type", message.crimeType)
         let occurredAt = reader.required("occurred_at", message.occurredAt, Timestamp.read)
         let reportedAt = reader.required("reported_at", message.reportedAt, Timestamp.read)
         let amount = reader.optional("amount", message.amount, Money.read)
+        let location = reader.optional("location", message.location, Coordinate.read)
         let channel = Channel.read(message.channel, &reader)
         guard reader.violations.isEmpty, let occurredAt, let reportedAt else { throw InvalidRecord(reader.violations) }
         self.init(
             reporter: reporter, complaintID: complaintID, crimeType: crimeType, occurredAt: occurredAt, reportedAt: reportedAt,
-            location: message.location.map(Coordinate.init), amount: amount, suspectAccountIDs: message.suspectAccountIDs, channel: channel,
+            location: location, amount: amount, suspectAccountIDs: message.suspectAccountIDs, channel: channel,
             district: nonEmpty(message.district))
     }
 }

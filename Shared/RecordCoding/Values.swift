@@ -30,12 +30,19 @@ extension RecordsV1.Money {
 }
 
 extension Money {
+    /// Nil in a currency that nobody knows. What is not said is zero, as it was in what earlier versions stored.
+    public init?(_ message: RecordsV1.Money) {
+        guard let currency = Currency(message.currency) else { return nil }
+        self.init(minorUnits: message.minorUnits ?? 0, currency: currency)
+    }
+
     static func read(_ message: RecordsV1.Money, _ reader: inout FieldReader) -> Money? {
+        let minorUnits = reader.said("minor_units", message.minorUnits, orElse: 0)
         guard let currency = Currency(message.currency) else {
             reader.fail("currency", message.currency.isEmpty ? "is missing" : "is not an ISO 4217 code")
             return nil
         }
-        return Money(minorUnits: message.minorUnits, currency: currency)
+        return Money(minorUnits: minorUnits, currency: currency)
     }
 }
 
@@ -46,11 +53,15 @@ extension RecordsV1.Location {
 }
 
 extension Coordinate {
+    /// What is not said is zero, as it was in what earlier versions stored.
     public init(_ message: RecordsV1.Location) {
-        self.init(latitude: message.latitude, longitude: message.longitude)
+        self.init(latitude: message.latitude ?? 0, longitude: message.longitude ?? 0)
     }
 
-    static func read(_ message: RecordsV1.Location, _ reader: inout FieldReader) -> Coordinate? { Coordinate(message) }
+    static func read(_ message: RecordsV1.Location, _ reader: inout FieldReader) -> Coordinate? {
+        Coordinate(
+            latitude: reader.said("latitude", message.latitude, orElse: 0), longitude: reader.said("longitude", message.longitude, orElse: 0))
+    }
 }
 
 extension RecordsV1.TransactionKey {

@@ -1,3 +1,5 @@
+public import Geo
+
 /// Where a payment is made: a till, a cash machine, a web shop.
 public struct Terminal: Sendable, Hashable {
     public enum Kind: String, Sendable, Hashable, CaseIterable {
@@ -88,7 +90,7 @@ public struct Customer: Sendable, Hashable {
 public struct Jurisdiction: Sendable, Hashable {
     public var id: String
     public var name: String
-    /// Outer rings and holes by the even-odd rule, each closed or left open; at least three different vertices a ring.
+    /// Outer rings and holes by the even-odd rule, each closed or left open; none crosses another or itself.
     public var rings: [[Coordinate]]
 
     public init(id: String, name: String, rings: [[Coordinate]]) {
@@ -116,7 +118,15 @@ public struct Jurisdiction: Sendable, Hashable {
             if Set(ring).count < 3 { checker.fail("rings[\(index)]", "has fewer than three vertices") }
             if let off = ring.firstIndex(where: { !$0.isOnGlobe }) { checker.place("rings[\(index)][\(off)]", ring[off]) }
         }
+        if checker.violations.isEmpty {
+            do { try area().checkRings() } catch { checker.fail("rings", "bound no area: \(error)") }
+        }
         return checker.violations
+    }
+
+    /// - Throws: `GeometryError` where the rings bound none.
+    public func area() throws -> MultiPolygon {
+        try MultiPolygon(evenOdd: rings.map { $0.map { Position(latitude: $0.latitude, longitude: $0.longitude) } })
     }
 }
 

@@ -4,7 +4,7 @@ import Testing
 @Suite struct GeoJSONTests {
     @Test("What is written is read again, properties included")
     func roundTrip() throws {
-        let polygon = try Polygon(rings: [PolygonTests.square, PolygonTests.hole])
+        let polygon = try Polygon(rings: [Rings.square, Rings.hole])
         let collection = GeoJSON.FeatureCollection(features: [
             .init(
                 id: "north", geometry: .polygon(polygon), properties: ["name": .string("North"), "level": .number(2), "open": .bool(true)]),

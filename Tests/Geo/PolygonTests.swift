@@ -2,17 +2,23 @@ import Geo
 import SeededRandom
 import Testing
 
-@Suite struct PolygonTests {
-    static func ring(_ points: [(Double, Double)]) -> [Position] {
-        points.map { Position(latitude: $0.1, longitude: $0.0) }
-    }
+/// Rings by longitude and latitude.
+enum Rings {
+    static func ring(_ points: [(Double, Double)]) -> [Position] { points.map { Position(latitude: $0.1, longitude: $0.0) } }
 
     static let square = ring([(0, 0), (10, 0), (10, 10), (0, 10), (0, 0)])
     static let hole = ring([(4, 4), (6, 4), (6, 6), (4, 6), (4, 4)])
+    static let island = ring([(4.5, 4.5), (5.5, 4.5), (5, 5.5), (4.5, 4.5)])
+    static let notch = ring([(0, 4), (2, 4), (2, 6), (0, 6), (0, 4)])
+    static let neighbour = ring([(10, 0), (20, 0), (20, 10), (10, 10), (10, 0)])
+    static let apart = ring([(20, 0), (30, 0), (30, 10), (20, 10), (20, 0)])
+    static let across = ring([(5, 5), (15, 5), (15, 7), (5, 7), (5, 5)])
+}
 
+@Suite struct PolygonTests {
     @Test("A hole is outside, the rest inside")
     func hole() throws {
-        let polygon = try Polygon(rings: [Self.square, Self.hole])
+        let polygon = try Polygon(rings: [Rings.square, Rings.hole])
         #expect(polygon.contains(Position(latitude: 2, longitude: 2)))
         #expect(!polygon.contains(Position(latitude: 5, longitude: 5)))
         #expect(!polygon.contains(Position(latitude: 5, longitude: 11)))
@@ -40,7 +46,7 @@ import Testing
         ([(0, 0), (0, 0), (1, 1), (0, 1), (0, 0)], "ring 1: position 2 repeats the one before it"),
     ] as [([(Double, Double)], String)])
     func faults(points: [(Double, Double)], reason: String) {
-        #expect(throws: GeometryError(reason: reason)) { try Polygon(rings: [Self.ring(points)]) }
+        #expect(throws: GeometryError(reason: reason)) { try Polygon(rings: [Rings.ring(points)]) }
     }
 
     @Test("A round outline of many positions is accepted, and holds what brute force says it holds")
@@ -55,5 +61,35 @@ import Testing
             let place = centre.moved(metres: metres, bearingDegrees: .random(in: 0..<360, using: &generator))
             if abs(metres - 40_000) > 50 { #expect(polygon.contains(place) == (metres < 40_000)) }
         }
+    }
+
+    @Test("Rings in any order, closed or open, become parts with holes, and islands in those")
+    func evenOdd() throws {
+        let area = try MultiPolygon(evenOdd: [Rings.island, Rings.hole.dropLast(), Rings.apart, Rings.square])
+        #expect(area.polygons.map(\.rings) == [[Rings.island], [Rings.apart], [Rings.square, Rings.hole]])
+        let inside = [(5.0, 5.0), (25, 5), (2, 2)], outside = [(4.2, 4.2), (15, 5)]
+        #expect(inside.allSatisfy { area.contains(Position(latitude: $0.1, longitude: $0.0)) })
+        #expect(!outside.contains { area.contains(Position(latitude: $0.1, longitude: $0.0)) })
+        try area.checkRings()
+    }
+
+    @Test("Parts that share a border are two parts, and a hole may touch what it is in")
+    func touchingRings() throws {
+        let neighbours = try MultiPolygon(evenOdd: [Rings.square, Rings.neighbour])
+        #expect(neighbours.polygons.count == 2)
+        try neighbours.checkRings()
+        let notched = try MultiPolygon(evenOdd: [Rings.square, Rings.notch])
+        #expect(notched.polygons.map(\.rings.count) == [2])
+        try notched.checkRings()
+    }
+
+    @Test("Rings that cross or come twice and holes that are none in their polygon are named", arguments: [
+        ([[Rings.square, Rings.across]], "rings 1 and 2 cross"), ([[Rings.square, Rings.hole], [Rings.across]], "rings 2 and 3 cross"),
+        ([[Rings.square], [Rings.apart], [Rings.square]], "rings 1 and 3 are the same"),
+        ([[Rings.apart], [Rings.square, Rings.hole, Rings.neighbour]], "ring 4, a hole, is outside of ring 2"),
+    ])
+    func ringsAtFault(polygons: [[[Position]]], reason: String) throws {
+        let area = try MultiPolygon(polygons.map { try Polygon(rings: $0) })
+        #expect(throws: GeometryError(reason: reason)) { try area.checkRings() }
     }
 }

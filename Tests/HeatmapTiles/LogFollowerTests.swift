@@ -71,7 +71,8 @@ import Testing
             let (map, follower, records) = try await Self.load(store)
             let events = Self.events(1200, seed: 51)
             try await follower.take(Self.batch(Array(events[..<500]), from: 1))
-            let outline = try MultiPolygon([Polygon(box: BoundingBox(west: 70, south: 20, east: 80, north: 30))])
+            let parts = [70.0, 90].map { BoundingBox(west: $0, south: 20, east: $0 + 10, north: 30) }
+            let outline = try MultiPolygon(parts.map { try Polygon(box: $0) })
             let sites = (0..<5).map { index in
                 let position = Sample.centre.moved(metres: Double(index) * 900, bearingDegrees: 40)
                 return MapEvent.site(Site(terminalID: "T\(index)", sort: .atm, position: position, institution: ""))

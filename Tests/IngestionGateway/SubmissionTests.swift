@@ -82,7 +82,7 @@ import Testing
                 }
                 #expect(await outcome(plain) == "accepted")
                 #expect(await outcome(full) == "duplicate")
-                #expect(await outcome(full) { $0.amount?.minorUnits += 1 } == "alreadyExists")
+                #expect(await outcome(full) { $0.amount?.minorUnits? += 1 } == "alreadyExists")
                 #expect(await outcome(full) { $0.deviceID = "D" } == "alreadyExists", "only zone and details came later")
                 #expect(await outcome(partial) == "accepted")
                 #expect(await outcome(partial) { $0.details?.phone = "+919876543210" } == "duplicate")
@@ -152,6 +152,8 @@ import Testing
                 add("transaction.event_time") { $0.eventTime = .init(Timestamp.now() + .days(2)) }
                 add("transaction.amount") { $0.amount?.minorUnits = -1 }
                 add("transaction.amount.currency") { $0.amount?.currency = "ABC" }
+                add("transaction.amount.minor_units") { $0.amount?.minorUnits = nil }
+                add("transaction.location.longitude") { $0.location = .init(latitude: 17.2) }
                 add("transaction.location.latitude") { $0.location?.latitude = 91 }
                 add("transaction.location.longitude") { $0.location?.longitude = .nan }
                 add("transaction.customer_id") { $0.customerID = "" }

@@ -1,6 +1,7 @@
 import Contracts
 import RecordCoding
 import Records
+import StandardContracts
 import Testing
 
 @Suite struct TransactionCodingTests {
@@ -39,6 +40,33 @@ import Testing
         let error = #expect(throws: InvalidRecord.self) { try Transaction(message, sender: "other") }
         let fields = error?.violations.map(\.field) ?? []
         #expect(Set(fields) == ["key.bank_id", "key.transaction_id", "amount.currency", "customer_id", "details.creditor_agent_bic"])
+    }
+
+    @Test func aSenderIsAskedForAmountAndPlaceAndAnEarlierVersionsZeroIsZero() throws {
+        var message = RecordsV1.Transaction(transaction)
+        message.amount?.minorUnits = nil
+        message.location = .init(latitude: 17.2)
+        let error = #expect(throws: InvalidRecord.self) { try Transaction(message, isIncoming: true) }
+        #expect(error?.violations.map(\.description) == ["amount.minor_units is missing", "location.longitude is missing"])
+        let stored = try Transaction(message)
+        #expect(stored.amount.minorUnits == 0 && stored.location == Coordinate(latitude: 17.2, longitude: 0))
+        #expect(try Transaction(RecordsV1.Transaction(stored), isIncoming: true) == stored)
+        let decoded = try Payload.decode(RecordsV1.Transaction.self, Payload.encode(RecordsV1.Transaction(stored)))
+        #expect(try Transaction(decoded, isIncoming: true) == stored, "zeros that are said are written")
+    }
+
+    @Test func whatIsNotSaidInOtherRecordsIsNamedByItsPath() throws {
+        func faults(_ read: () throws -> Void) -> [String] { (#expect(throws: InvalidRecord.self) { try read() })?.violations.map(\.field) ?? [] }
+        let half = RecordsV1.Location(longitude: 75)
+        let label = RecordsV1.Label(key: .init(bankID: "b", transactionID: "t"), knownAt: .init(seconds: 1), source: "chargeback")
+        #expect(faults { _ = try Label(label, isIncoming: true) } == ["is_fraud"])
+        #expect(try !Label(label).isFraud)
+        #expect(faults { _ = try Terminal(.init(terminalID: "T", kind: .atm, location: half), isIncoming: true) } == ["location.latitude"])
+        #expect(faults { _ = try Customer(.init(customerID: "C", home: half), isIncoming: true) } == ["home.latitude"])
+        #expect(faults { _ = try Merchant(.init(merchantID: "M", location: half), isIncoming: true) } == ["location.latitude"])
+        let ring = RecordsV1.Jurisdiction.Ring(points: [.init(latitude: 1, longitude: 1), half])
+        let area = RecordsV1.Jurisdiction(jurisdictionID: "J", name: "J", rings: [ring])
+        #expect(faults { _ = try Jurisdiction(area, isIncoming: true) } == ["rings[0].points[1].latitude"])
     }
 
     @Test func aKeyWithoutABankIsTheSenders() throws {

@@ -89,6 +89,9 @@ import Testing
         let off = [corner, Coordinate(latitude: 2, longitude: 1), Coordinate(latitude: 2, longitude: 181)]
         #expect(Jurisdiction(id: "j", name: "J", rings: [off]).validate(now: now).map(\.field) == ["rings[0][2].longitude"])
         #expect(Jurisdiction(id: "j", name: "", rings: []).validate(now: now).map(\.field) == ["name", "rings"])
+        let bow = [(0, 0), (1, 1), (0, 1), (1, 0)].map { Coordinate(latitude: $0.0, longitude: $0.1) }
+        let crossed = Violation(field: "rings", reason: "bound no area: ring 1: edges 1 and 3 touch or cross")
+        #expect(Jurisdiction(id: "j", name: "J", rings: [bow]).validate(now: now) == [crossed])
     }
 
     @Test func aContextSignalMayLieAheadButNotEndBeforeItBegins() {

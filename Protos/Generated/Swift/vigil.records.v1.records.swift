@@ -262,15 +262,15 @@ extension RecordsV1 {
 extension RecordsV1 {
     /// An amount in minor units (cents, paise) of an ISO 4217 currency.
     public struct Money: Message {
-        /// In the currency's minor unit; the number of decimals is ISO 4217's.
-        public var minorUnits: Int64 = 0
+        /// In the currency's minor unit; the number of decimals is ISO 4217's. To be said where it is zero too.
+        public var minorUnits: Int64?
         /// ISO 4217 alphabetic code, for example "INR".
         public var currency: String = ""
 
         public init() {}
 
         public init(
-            minorUnits: Int64 = 0,
+            minorUnits: Int64? = nil,
             currency: String = ""
         ) {
             self.minorUnits = minorUnits
@@ -290,7 +290,9 @@ extension RecordsV1 {
 
         /// For generated code: a message out of protobuf-c's structure.
         public init(unpacked: UnsafePointer<Vigil__Records__V1__Money>) throws {
-            self.minorUnits = unpacked.pointee.minor_units
+            if unpacked.pointee.said_minor_units_case.rawValue == 1 {
+                self.minorUnits = unpacked.pointee.minor_units
+            }
             self.currency = try Unpacked.string(unpacked.pointee.currency, "vigil.records.v1.Money.currency")
         }
 
@@ -304,13 +306,13 @@ extension RecordsV1 {
 
         @inline(__always)
         private func send(to sink: inout some ProtobufSink) {
-            if self.minorUnits != 0 { sink.int64(1, self.minorUnits) }
+            if let value = self.minorUnits { sink.int64(1, value) }
             if !self.currency.isEmpty { sink.string(2, self.currency) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
             writer.beginObject()
-            if self.minorUnits != 0 { writer.field("minorUnits"); writer.write(self.minorUnits) }
+            if let value = self.minorUnits { writer.field("minorUnits"); writer.write(value) }
             if !self.currency.isEmpty { writer.field("currency"); writer.write(self.currency) }
             writer.endObject()
         }
@@ -333,18 +335,18 @@ extension RecordsV1 {
 }
 
 extension RecordsV1 {
-    /// A place in WGS 84.
+    /// A place in WGS 84. Both are to be said where they are zero too.
     public struct Location: Message {
         /// Degrees, -90 to 90.
-        public var latitude: Double = 0
+        public var latitude: Double?
         /// Degrees, -180 to 180.
-        public var longitude: Double = 0
+        public var longitude: Double?
 
         public init() {}
 
         public init(
-            latitude: Double = 0,
-            longitude: Double = 0
+            latitude: Double? = nil,
+            longitude: Double? = nil
         ) {
             self.latitude = latitude
             self.longitude = longitude
@@ -363,8 +365,12 @@ extension RecordsV1 {
 
         /// For generated code: a message out of protobuf-c's structure.
         public init(unpacked: UnsafePointer<Vigil__Records__V1__Location>) throws {
-            self.latitude = unpacked.pointee.latitude
-            self.longitude = unpacked.pointee.longitude
+            if unpacked.pointee.said_latitude_case.rawValue == 1 {
+                self.latitude = unpacked.pointee.latitude
+            }
+            if unpacked.pointee.said_longitude_case.rawValue == 2 {
+                self.longitude = unpacked.pointee.longitude
+            }
         }
 
         public var protobufByteCount: Int {
@@ -377,14 +383,14 @@ extension RecordsV1 {
 
         @inline(__always)
         private func send(to sink: inout some ProtobufSink) {
-            if self.latitude.bitPattern != 0 { sink.double(1, self.latitude) }
-            if self.longitude.bitPattern != 0 { sink.double(2, self.longitude) }
+            if let value = self.latitude { sink.double(1, value) }
+            if let value = self.longitude { sink.double(2, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
             writer.beginObject()
-            if self.latitude.bitPattern != 0 { writer.field("latitude"); writer.write(self.latitude) }
-            if self.longitude.bitPattern != 0 { writer.field("longitude"); writer.write(self.longitude) }
+            if let value = self.latitude { writer.field("latitude"); writer.write(value) }
+            if let value = self.longitude { writer.field("longitude"); writer.write(value) }
             writer.endObject()
         }
 
@@ -781,7 +787,8 @@ extension RecordsV1 {
     /// What became known about a transaction later.
     public struct Label: Message {
         public var key: RecordsV1.TransactionKey?
-        public var isFraud: Bool = false
+        /// To be said where it is false too.
+        public var isFraud: Bool?
         /// When it became known: not a day or more before the transaction's event_time, where that is known already. Features never use a label before this time.
         public var knownAt: GoogleProtobuf.Timestamp?
         /// Who says so, for example "chargeback" or "investigation".
@@ -791,7 +798,7 @@ extension RecordsV1 {
 
         public init(
             key: RecordsV1.TransactionKey? = nil,
-            isFraud: Bool = false,
+            isFraud: Bool? = nil,
             knownAt: GoogleProtobuf.Timestamp? = nil,
             source: String = ""
         ) {
@@ -815,7 +822,9 @@ extension RecordsV1 {
         /// For generated code: a message out of protobuf-c's structure.
         public init(unpacked: UnsafePointer<Vigil__Records__V1__Label>) throws {
             if let message = unpacked.pointee.key { self.key = try RecordsV1.TransactionKey(unpacked: message) }
-            self.isFraud = unpacked.pointee.is_fraud != 0
+            if unpacked.pointee.said_is_fraud_case.rawValue == 2 {
+                self.isFraud = unpacked.pointee.is_fraud != 0
+            }
             if let message = unpacked.pointee.known_at { self.knownAt = try GoogleProtobuf.Timestamp(unpacked: message) }
             self.source = try Unpacked.string(unpacked.pointee.source, "vigil.records.v1.Label.source")
         }
@@ -831,7 +840,7 @@ extension RecordsV1 {
         @inline(__always)
         private func send(to sink: inout some ProtobufSink) {
             if let value = self.key { sink.message(1, value) }
-            if self.isFraud { sink.bool(2, self.isFraud) }
+            if let value = self.isFraud { sink.bool(2, value) }
             if let value = self.knownAt { sink.message(3, value) }
             if !self.source.isEmpty { sink.string(4, self.source) }
         }
@@ -839,7 +848,7 @@ extension RecordsV1 {
         public func writeJSON(to writer: inout JSONWriter) {
             writer.beginObject()
             if let value = self.key { writer.field("key"); writer.write(value) }
-            if self.isFraud { writer.field("isFraud"); writer.write(self.isFraud) }
+            if let value = self.isFraud { writer.field("isFraud"); writer.write(value) }
             if let value = self.knownAt { writer.field("knownAt"); writer.write(value) }
             if !self.source.isEmpty { writer.field("source"); writer.write(self.source) }
             writer.endObject()
@@ -2025,53 +2034,54 @@ extension FileDescriptor {
         name: "vigil/records/v1/records.proto",
         dependencies: [.googleProtobufTimestamp],
         base64: """
-            Ch52aWdpbC9yZWNvcmRzL3YxL3JlY29yZHMucHJvdG8SEHZpZ2lsLnJlY29yZHMudjEaH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8iRAoFTW9u\
-            ZXkSHwoLbWlub3JfdW5pdHMYASABKANSCm1pbm9yVW5pdHMSGgoIY3VycmVuY3kYAiABKAlSCGN1cnJlbmN5IkQKCExvY2F0aW9uEhoKCGxhdGl0dWRlGAEg\
-            ASgBUghsYXRpdHVkZRIcCglsb25naXR1ZGUYAiABKAFSCWxvbmdpdHVkZSJQCg5UcmFuc2FjdGlvbktleRIXCgdiYW5rX2lkGAEgASgJUgZiYW5rSWQSJQoO\
-            dHJhbnNhY3Rpb25faWQYAiABKAlSDXRyYW5zYWN0aW9uSWQinQUKC1RyYW5zYWN0aW9uEjIKA2tleRgBIAEoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNh\
-            Y3Rpb25LZXlSA2tleRI5CgpldmVudF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJZXZlbnRUaW1lEhsKCXRpbWVfem9uZRgDIAEo\
-            CVIIdGltZVpvbmUSHwoLY3VzdG9tZXJfaWQYBCABKAlSCmN1c3RvbWVySWQSHQoKYWNjb3VudF9pZBgFIAEoCVIJYWNjb3VudElkEhcKB2NhcmRfaWQYBiAB\
-            KAlSBmNhcmRJZBIfCgt0ZXJtaW5hbF9pZBgHIAEoCVIKdGVybWluYWxJZBI0ChZtZXJjaGFudF9jYXRlZ29yeV9jb2RlGAggASgJUhRtZXJjaGFudENhdGVn\
-            b3J5Q29kZRI2Chdjb3VudGVycGFydHlfYWNjb3VudF9pZBgJIAEoCVIVY291bnRlcnBhcnR5QWNjb3VudElkEhsKCWRldmljZV9pZBgKIAEoCVIIZGV2aWNl\
-            SWQSMwoHY2hhbm5lbBgLIAEoDjIZLnZpZ2lsLnJlY29yZHMudjEuQ2hhbm5lbFIHY2hhbm5lbBIvCgZhbW91bnQYDCABKAsyFy52aWdpbC5yZWNvcmRzLnYx\
-            Lk1vbmV5UgZhbW91bnQSNgoIbG9jYXRpb24YDSABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIfCgttZXJjaGFudF9pZBgOIAEo\
-            CVIKbWVyY2hhbnRJZBI+CgdkZXRhaWxzGA8gASgLMiQudmlnaWwucmVjb3Jkcy52MS5UcmFuc2FjdGlvbkRldGFpbHNSB2RldGFpbHMitwEKElRyYW5zYWN0\
-            aW9uRGV0YWlscxIdCgppcF9hZGRyZXNzGAEgASgJUglpcEFkZHJlc3MSFAoFZW1haWwYAiABKAlSBWVtYWlsEhQKBXBob25lGAMgASgJUgVwaG9uZRIoChBk\
-            ZWJ0b3JfYWdlbnRfYmljGAQgASgJUg5kZWJ0b3JBZ2VudEJpYxIsChJjcmVkaXRvcl9hZ2VudF9iaWMYBSABKAlSEGNyZWRpdG9yQWdlbnRCaWMipQEKBUxh\
-            YmVsEjIKA2tleRgBIAEoCzIgLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25LZXlSA2tleRIZCghpc19mcmF1ZBgCIAEoCFIHaXNGcmF1ZBI1Cghrbm93\
-            bl9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSB2tub3duQXQSFgoGc291cmNlGAQgASgJUgZzb3VyY2UisQMKCUNvbXBsYWludBIhCgxj\
-            b21wbGFpbnRfaWQYASABKAlSC2NvbXBsYWludElkEh0KCmNyaW1lX3R5cGUYAiABKAlSCWNyaW1lVHlwZRI7CgtvY2N1cnJlZF9hdBgDIAEoCzIaLmdvb2ds\
-            ZS5wcm90b2J1Zi5UaW1lc3RhbXBSCm9jY3VycmVkQXQSOwoLcmVwb3J0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgpyZXBvcnRl\
-            ZEF0EjYKCGxvY2F0aW9uGAUgASgLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIIbG9jYXRpb24SLwoGYW1vdW50GAYgASgLMhcudmlnaWwucmVjb3Jk\
-            cy52MS5Nb25leVIGYW1vdW50Ei4KE3N1c3BlY3RfYWNjb3VudF9pZHMYByADKAlSEXN1c3BlY3RBY2NvdW50SWRzEjMKB2NoYW5uZWwYCCABKA4yGS52aWdp\
-            bC5yZWNvcmRzLnYxLkNoYW5uZWxSB2NoYW5uZWwSGgoIZGlzdHJpY3QYCSABKAlSCGRpc3RyaWN0IucBCghUZXJtaW5hbBIfCgt0ZXJtaW5hbF9pZBgBIAEo\
-            CVIKdGVybWluYWxJZBIyCgRraW5kGAIgASgOMh4udmlnaWwucmVjb3Jkcy52MS5UZXJtaW5hbEtpbmRSBGtpbmQSNgoIbG9jYXRpb24YAyABKAsyGi52aWdp\
-            bC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIgCgtpbnN0aXR1dGlvbhgEIAEoCVILaW5zdGl0dXRpb24SGAoHYWRkcmVzcxgFIAEoCVIHYWRkcmVz\
-            cxISCgRjaXR5GAYgASgJUgRjaXR5IsEBCghNZXJjaGFudBIfCgttZXJjaGFudF9pZBgBIAEoCVIKbWVyY2hhbnRJZBISCgRuYW1lGAIgASgJUgRuYW1lEjQK\
-            Fm1lcmNoYW50X2NhdGVnb3J5X2NvZGUYAyABKAlSFG1lcmNoYW50Q2F0ZWdvcnlDb2RlEjYKCGxvY2F0aW9uGAQgASgLMhoudmlnaWwucmVjb3Jkcy52MS5M\
-            b2NhdGlvblIIbG9jYXRpb24SEgoEY2l0eRgFIAEoCVIEY2l0eSJbCghDdXN0b21lchIfCgtjdXN0b21lcl9pZBgBIAEoCVIKY3VzdG9tZXJJZBIuCgRob21l\
-            GAIgASgLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIEaG9tZSLCAQoMSnVyaXNkaWN0aW9uEicKD2p1cmlzZGljdGlvbl9pZBgBIAEoCVIOanVyaXNk\
-            aWN0aW9uSWQSEgoEbmFtZRgCIAEoCVIEbmFtZRI5CgVyaW5ncxgDIAMoCzIjLnZpZ2lsLnJlY29yZHMudjEuSnVyaXNkaWN0aW9uLlJpbmdSBXJpbmdzGjoK\
-            BFJpbmcSMgoGcG9pbnRzGAEgAygLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIGcG9pbnRzIowDCg1Db250ZXh0U2lnbmFsEhsKCXNpZ25hbF9pZBgB\
-            IAEoCVIIc2lnbmFsSWQSEgoEa2luZBgCIAEoCVIEa2luZBI3CglzdGFydHNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUghzdGFydHNB\
-            dBIzCgdlbmRzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIGZW5kc0F0EjYKCGxvY2F0aW9uGAUgASgLMhoudmlnaWwucmVjb3Jkcy52\
-            MS5Mb2NhdGlvblIIbG9jYXRpb24SFAoFdmFsdWUYBiABKAFSBXZhbHVlEk8KCmF0dHJpYnV0ZXMYByADKAsyLy52aWdpbC5yZWNvcmRzLnYxLkNvbnRleHRT\
-            aWduYWwuQXR0cmlidXRlc0VudHJ5UgphdHRyaWJ1dGVzGj0KD0F0dHJpYnV0ZXNFbnRyeRIQCgNrZXkYASABKAlSA2tleRIUCgV2YWx1ZRgCIAEoCVIFdmFs\
-            dWU6AjgBInAKBlJlYXNvbhIYCgdmZWF0dXJlGAEgASgJUgdmZWF0dXJlEhQKBXZhbHVlGAIgASgBUgV2YWx1ZRIiCgxjb250cmlidXRpb24YAyABKAFSDGNv\
-            bnRyaWJ1dGlvbhISCgR0ZXh0GAQgASgJUgR0ZXh0Il0KCVNjb3JlUGFydBIWCgZzaWduYWwYASABKAlSBnNpZ25hbBIUCgV2YWx1ZRgCIAEoAVIFdmFsdWUS\
-            IgoMY29udHJpYnV0aW9uGAMgASgBUgxjb250cmlidXRpb24iaQoNUHJlZGljdGlvblNldBIfCgtoYXNfZ2VudWluZRgBIAEoCFIKaGFzR2VudWluZRIbCglo\
-            YXNfZnJhdWQYAiABKAhSCGhhc0ZyYXVkEhoKCGNvdmVyYWdlGAMgASgBUghjb3ZlcmFnZSKNBAoIRGVjaXNpb24SMgoDa2V5GAEgASgLMiAudmlnaWwucmVj\
-            b3Jkcy52MS5UcmFuc2FjdGlvbktleVIDa2V5EjUKBXN0YXRlGAIgASgOMh8udmlnaWwucmVjb3Jkcy52MS5EZWNpc2lvblN0YXRlUgVzdGF0ZRIdCgpyaXNr\
-            X3Njb3JlGAMgASgBUglyaXNrU2NvcmUSMQoFbGFiZWwYBCABKA4yGy52aWdpbC5yZWNvcmRzLnYxLlJpc2tMYWJlbFIFbGFiZWwSMgoHcmVhc29ucxgFIAMo\
-            CzIYLnZpZ2lsLnJlY29yZHMudjEuUmVhc29uUgdyZWFzb25zEiMKDW1vZGVsX3ZlcnNpb24YBiABKAlSDG1vZGVsVmVyc2lvbhI5CgpkZWNpZGVkX2F0GAcg\
-            ASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIJZGVjaWRlZEF0EhQKBWFsZXJ0GAggASgIUgVhbGVydBIfCgtkZWNpc2lvbl9pZBgJIAEoCVIKZGVj\
-            aXNpb25JZBIxCgVwYXJ0cxgKIAMoCzIbLnZpZ2lsLnJlY29yZHMudjEuU2NvcmVQYXJ0UgVwYXJ0cxJGCg5wcmVkaWN0aW9uX3NldBgLIAEoCzIfLnZpZ2ls\
-            LnJlY29yZHMudjEuUHJlZGljdGlvblNldFINcHJlZGljdGlvblNldCqsAQoHQ2hhbm5lbBIXChNDSEFOTkVMX1VOU1BFQ0lGSUVEEAASDwoLQ0hBTk5FTF9Q\
-            T1MQARIPCgtDSEFOTkVMX0FUTRACEhUKEUNIQU5ORUxfRUNPTU1FUkNFEAMSEgoOQ0hBTk5FTF9NT0JJTEUQBBIUChBDSEFOTkVMX1RSQU5TRkVSEAUSEgoO\
-            Q0hBTk5FTF9CUkFOQ0gQBhIRCg1DSEFOTkVMX09USEVSEAcqdQoMVGVybWluYWxLaW5kEh0KGVRFUk1JTkFMX0tJTkRfVU5TUEVDSUZJRUQQABIVChFURVJN\
-            SU5BTF9LSU5EX1BPUxABEhUKEVRFUk1JTkFMX0tJTkRfQVRNEAISGAoUVEVSTUlOQUxfS0lORF9PTkxJTkUQAypvCglSaXNrTGFiZWwSGgoWUklTS19MQUJF\
-            TF9VTlNQRUNJRklFRBAAEhkKFVJJU0tfTEFCRUxfTEVHSVRJTUFURRABEhUKEVJJU0tfTEFCRUxfUkVWSUVXEAISFAoQUklTS19MQUJFTF9GUkFVRBADKmcK\
-            DURlY2lzaW9uU3RhdGUSHgoaREVDSVNJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIaChZERUNJU0lPTl9TVEFURV9QRU5ESU5HEAESGgoWREVDSVNJT05fU1RB\
-            VEVfREVDSURFRBACYgZwcm90bzM=
+            Ch52aWdpbC9yZWNvcmRzL3YxL3JlY29yZHMucHJvdG8SEHZpZ2lsLnJlY29yZHMudjEaH2dvb2dsZS9wcm90b2J1Zi90aW1lc3RhbXAucHJvdG8iWgoFTW9u\
+            ZXkSIQoLbWlub3JfdW5pdHMYASABKANIAFIKbWlub3JVbml0cxIaCghjdXJyZW5jeRgCIAEoCVIIY3VycmVuY3lCEgoQc2FpZF9taW5vcl91bml0cyJrCghM\
+            b2NhdGlvbhIcCghsYXRpdHVkZRgBIAEoAUgAUghsYXRpdHVkZRIeCglsb25naXR1ZGUYAiABKAFIAVIJbG9uZ2l0dWRlQg8KDXNhaWRfbGF0aXR1ZGVCEAoO\
+            c2FpZF9sb25naXR1ZGUiUAoOVHJhbnNhY3Rpb25LZXkSFwoHYmFua19pZBgBIAEoCVIGYmFua0lkEiUKDnRyYW5zYWN0aW9uX2lkGAIgASgJUg10cmFuc2Fj\
+            dGlvbklkIp0FCgtUcmFuc2FjdGlvbhIyCgNrZXkYASABKAsyIC52aWdpbC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uS2V5UgNrZXkSOQoKZXZlbnRfdGltZRgC\
+            IAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCWV2ZW50VGltZRIbCgl0aW1lX3pvbmUYAyABKAlSCHRpbWVab25lEh8KC2N1c3RvbWVyX2lkGAQg\
+            ASgJUgpjdXN0b21lcklkEh0KCmFjY291bnRfaWQYBSABKAlSCWFjY291bnRJZBIXCgdjYXJkX2lkGAYgASgJUgZjYXJkSWQSHwoLdGVybWluYWxfaWQYByAB\
+            KAlSCnRlcm1pbmFsSWQSNAoWbWVyY2hhbnRfY2F0ZWdvcnlfY29kZRgIIAEoCVIUbWVyY2hhbnRDYXRlZ29yeUNvZGUSNgoXY291bnRlcnBhcnR5X2FjY291\
+            bnRfaWQYCSABKAlSFWNvdW50ZXJwYXJ0eUFjY291bnRJZBIbCglkZXZpY2VfaWQYCiABKAlSCGRldmljZUlkEjMKB2NoYW5uZWwYCyABKA4yGS52aWdpbC5y\
+            ZWNvcmRzLnYxLkNoYW5uZWxSB2NoYW5uZWwSLwoGYW1vdW50GAwgASgLMhcudmlnaWwucmVjb3Jkcy52MS5Nb25leVIGYW1vdW50EjYKCGxvY2F0aW9uGA0g\
+            ASgLMhoudmlnaWwucmVjb3Jkcy52MS5Mb2NhdGlvblIIbG9jYXRpb24SHwoLbWVyY2hhbnRfaWQYDiABKAlSCm1lcmNoYW50SWQSPgoHZGV0YWlscxgPIAEo\
+            CzIkLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNhY3Rpb25EZXRhaWxzUgdkZXRhaWxzIrcBChJUcmFuc2FjdGlvbkRldGFpbHMSHQoKaXBfYWRkcmVzcxgBIAEo\
+            CVIJaXBBZGRyZXNzEhQKBWVtYWlsGAIgASgJUgVlbWFpbBIUCgVwaG9uZRgDIAEoCVIFcGhvbmUSKAoQZGVidG9yX2FnZW50X2JpYxgEIAEoCVIOZGVidG9y\
+            QWdlbnRCaWMSLAoSY3JlZGl0b3JfYWdlbnRfYmljGAUgASgJUhBjcmVkaXRvckFnZW50QmljIrgBCgVMYWJlbBIyCgNrZXkYASABKAsyIC52aWdpbC5yZWNv\
+            cmRzLnYxLlRyYW5zYWN0aW9uS2V5UgNrZXkSGwoIaXNfZnJhdWQYAiABKAhIAFIHaXNGcmF1ZBI1Cghrbm93bl9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1\
+            Zi5UaW1lc3RhbXBSB2tub3duQXQSFgoGc291cmNlGAQgASgJUgZzb3VyY2VCDwoNc2FpZF9pc19mcmF1ZCKxAwoJQ29tcGxhaW50EiEKDGNvbXBsYWludF9p\
+            ZBgBIAEoCVILY29tcGxhaW50SWQSHQoKY3JpbWVfdHlwZRgCIAEoCVIJY3JpbWVUeXBlEjsKC29jY3VycmVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVm\
+            LlRpbWVzdGFtcFIKb2NjdXJyZWRBdBI7CgtyZXBvcnRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCnJlcG9ydGVkQXQSNgoIbG9j\
+            YXRpb24YBSABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghsb2NhdGlvbhIvCgZhbW91bnQYBiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLk1vbmV5\
+            UgZhbW91bnQSLgoTc3VzcGVjdF9hY2NvdW50X2lkcxgHIAMoCVIRc3VzcGVjdEFjY291bnRJZHMSMwoHY2hhbm5lbBgIIAEoDjIZLnZpZ2lsLnJlY29yZHMu\
+            djEuQ2hhbm5lbFIHY2hhbm5lbBIaCghkaXN0cmljdBgJIAEoCVIIZGlzdHJpY3Qi5wEKCFRlcm1pbmFsEh8KC3Rlcm1pbmFsX2lkGAEgASgJUgp0ZXJtaW5h\
+            bElkEjIKBGtpbmQYAiABKA4yHi52aWdpbC5yZWNvcmRzLnYxLlRlcm1pbmFsS2luZFIEa2luZBI2Cghsb2NhdGlvbhgDIAEoCzIaLnZpZ2lsLnJlY29yZHMu\
+            djEuTG9jYXRpb25SCGxvY2F0aW9uEiAKC2luc3RpdHV0aW9uGAQgASgJUgtpbnN0aXR1dGlvbhIYCgdhZGRyZXNzGAUgASgJUgdhZGRyZXNzEhIKBGNpdHkY\
+            BiABKAlSBGNpdHkiwQEKCE1lcmNoYW50Eh8KC21lcmNoYW50X2lkGAEgASgJUgptZXJjaGFudElkEhIKBG5hbWUYAiABKAlSBG5hbWUSNAoWbWVyY2hhbnRf\
+            Y2F0ZWdvcnlfY29kZRgDIAEoCVIUbWVyY2hhbnRDYXRlZ29yeUNvZGUSNgoIbG9jYXRpb24YBCABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUghs\
+            b2NhdGlvbhISCgRjaXR5GAUgASgJUgRjaXR5IlsKCEN1c3RvbWVyEh8KC2N1c3RvbWVyX2lkGAEgASgJUgpjdXN0b21lcklkEi4KBGhvbWUYAiABKAsyGi52\
+            aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUgRob21lIsIBCgxKdXJpc2RpY3Rpb24SJwoPanVyaXNkaWN0aW9uX2lkGAEgASgJUg5qdXJpc2RpY3Rpb25JZBIS\
+            CgRuYW1lGAIgASgJUgRuYW1lEjkKBXJpbmdzGAMgAygLMiMudmlnaWwucmVjb3Jkcy52MS5KdXJpc2RpY3Rpb24uUmluZ1IFcmluZ3MaOgoEUmluZxIyCgZw\
+            b2ludHMYASADKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9uUgZwb2ludHMijAMKDUNvbnRleHRTaWduYWwSGwoJc2lnbmFsX2lkGAEgASgJUghzaWdu\
+            YWxJZBISCgRraW5kGAIgASgJUgRraW5kEjcKCXN0YXJ0c19hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCHN0YXJ0c0F0EjMKB2VuZHNf\
+            YXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgZlbmRzQXQSNgoIbG9jYXRpb24YBSABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkxvY2F0aW9u\
+            Ughsb2NhdGlvbhIUCgV2YWx1ZRgGIAEoAVIFdmFsdWUSTwoKYXR0cmlidXRlcxgHIAMoCzIvLnZpZ2lsLnJlY29yZHMudjEuQ29udGV4dFNpZ25hbC5BdHRy\
+            aWJ1dGVzRW50cnlSCmF0dHJpYnV0ZXMaPQoPQXR0cmlidXRlc0VudHJ5EhAKA2tleRgBIAEoCVIDa2V5EhQKBXZhbHVlGAIgASgJUgV2YWx1ZToCOAEicAoG\
+            UmVhc29uEhgKB2ZlYXR1cmUYASABKAlSB2ZlYXR1cmUSFAoFdmFsdWUYAiABKAFSBXZhbHVlEiIKDGNvbnRyaWJ1dGlvbhgDIAEoAVIMY29udHJpYnV0aW9u\
+            EhIKBHRleHQYBCABKAlSBHRleHQiXQoJU2NvcmVQYXJ0EhYKBnNpZ25hbBgBIAEoCVIGc2lnbmFsEhQKBXZhbHVlGAIgASgBUgV2YWx1ZRIiCgxjb250cmli\
+            dXRpb24YAyABKAFSDGNvbnRyaWJ1dGlvbiJpCg1QcmVkaWN0aW9uU2V0Eh8KC2hhc19nZW51aW5lGAEgASgIUgpoYXNHZW51aW5lEhsKCWhhc19mcmF1ZBgC\
+            IAEoCFIIaGFzRnJhdWQSGgoIY292ZXJhZ2UYAyABKAFSCGNvdmVyYWdlIo0ECghEZWNpc2lvbhIyCgNrZXkYASABKAsyIC52aWdpbC5yZWNvcmRzLnYxLlRy\
+            YW5zYWN0aW9uS2V5UgNrZXkSNQoFc3RhdGUYAiABKA4yHy52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9uU3RhdGVSBXN0YXRlEh0KCnJpc2tfc2NvcmUYAyAB\
+            KAFSCXJpc2tTY29yZRIxCgVsYWJlbBgEIAEoDjIbLnZpZ2lsLnJlY29yZHMudjEuUmlza0xhYmVsUgVsYWJlbBIyCgdyZWFzb25zGAUgAygLMhgudmlnaWwu\
+            cmVjb3Jkcy52MS5SZWFzb25SB3JlYXNvbnMSIwoNbW9kZWxfdmVyc2lvbhgGIAEoCVIMbW9kZWxWZXJzaW9uEjkKCmRlY2lkZWRfYXQYByABKAsyGi5nb29n\
+            bGUucHJvdG9idWYuVGltZXN0YW1wUglkZWNpZGVkQXQSFAoFYWxlcnQYCCABKAhSBWFsZXJ0Eh8KC2RlY2lzaW9uX2lkGAkgASgJUgpkZWNpc2lvbklkEjEK\
+            BXBhcnRzGAogAygLMhsudmlnaWwucmVjb3Jkcy52MS5TY29yZVBhcnRSBXBhcnRzEkYKDnByZWRpY3Rpb25fc2V0GAsgASgLMh8udmlnaWwucmVjb3Jkcy52\
+            MS5QcmVkaWN0aW9uU2V0Ug1wcmVkaWN0aW9uU2V0KqwBCgdDaGFubmVsEhcKE0NIQU5ORUxfVU5TUEVDSUZJRUQQABIPCgtDSEFOTkVMX1BPUxABEg8KC0NI\
+            QU5ORUxfQVRNEAISFQoRQ0hBTk5FTF9FQ09NTUVSQ0UQAxISCg5DSEFOTkVMX01PQklMRRAEEhQKEENIQU5ORUxfVFJBTlNGRVIQBRISCg5DSEFOTkVMX0JS\
+            QU5DSBAGEhEKDUNIQU5ORUxfT1RIRVIQByp1CgxUZXJtaW5hbEtpbmQSHQoZVEVSTUlOQUxfS0lORF9VTlNQRUNJRklFRBAAEhUKEVRFUk1JTkFMX0tJTkRf\
+            UE9TEAESFQoRVEVSTUlOQUxfS0lORF9BVE0QAhIYChRURVJNSU5BTF9LSU5EX09OTElORRADKm8KCVJpc2tMYWJlbBIaChZSSVNLX0xBQkVMX1VOU1BFQ0lG\
+            SUVEEAASGQoVUklTS19MQUJFTF9MRUdJVElNQVRFEAESFQoRUklTS19MQUJFTF9SRVZJRVcQAhIUChBSSVNLX0xBQkVMX0ZSQVVEEAMqZwoNRGVjaXNpb25T\
+            dGF0ZRIeChpERUNJU0lPTl9TVEFURV9VTlNQRUNJRklFRBAAEhoKFkRFQ0lTSU9OX1NUQVRFX1BFTkRJTkcQARIaChZERUNJU0lPTl9TVEFURV9ERUNJREVE\
+            EAJiBnByb3RvMw==
             """)
 }

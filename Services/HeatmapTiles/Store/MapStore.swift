@@ -236,8 +236,9 @@ struct MapStore: Sendable {
     private func loadAreas(_ transaction: PostgresTransaction) async throws -> [Area] {
         let rows = try await transaction.query("SELECT area_id, name, outline FROM areas")
         return try rows.decode(String.self, String.self, String?.self).map { id, name, outline in
+            // Earlier versions stored all rings as one polygon's.
             let area = try outline.flatMap { try GeoJSON.read(Array($0.utf8)).features.first?.geometry?.area }
-            return Area(id: id, name: name, outline: area)
+            return Area(id: id, name: name, outline: try area.map { try MultiPolygon(evenOdd: $0.polygons.flatMap(\.rings)) })
         }
     }
 

@@ -136,8 +136,7 @@ struct HistoryColumns: Sendable {
 
     /// An amount in major units, exactly; empty in a currency that nobody knows.
     private static func decimal(_ amount: RecordsV1.Money?) -> String {
-        guard let amount, let currency = Currency(amount.currency) else { return "" }
-        return String(Money(minorUnits: amount.minorUnits, currency: currency).description.prefix { $0 != " " })
+        amount.flatMap(Money.init).map { String($0.description.prefix { $0 != " " }) } ?? ""
     }
 
     private func values(of entities: [FeaturesV1.EntityFeatures], touchedBy payment: FeaturesV1.Observation) -> [Double] {

@@ -746,11 +746,11 @@ static const ProtobufCFieldDescriptor vigil__records__v1__money__field_descripto
     1,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_INT64,
-    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__Money, said_minor_units_case),
     offsetof(Vigil__Records__V1__Money, minor_units),
     NULL,
     NULL,
-    0,             /* flags */
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
@@ -797,11 +797,11 @@ static const ProtobufCFieldDescriptor vigil__records__v1__location__field_descri
     1,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_DOUBLE,
-    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__Location, said_latitude_case),
     offsetof(Vigil__Records__V1__Location, latitude),
     NULL,
     NULL,
-    0,             /* flags */
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
@@ -809,11 +809,11 @@ static const ProtobufCFieldDescriptor vigil__records__v1__location__field_descri
     2,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_DOUBLE,
-    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__Location, said_longitude_case),
     offsetof(Vigil__Records__V1__Location, longitude),
     NULL,
     NULL,
-    0,             /* flags */
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
@@ -1221,11 +1221,11 @@ static const ProtobufCFieldDescriptor vigil__records__v1__label__field_descripto
     2,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
+    offsetof(Vigil__Records__V1__Label, said_is_fraud_case),
     offsetof(Vigil__Records__V1__Label, is_fraud),
     NULL,
     NULL,
-    0,             /* flags */
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {

@@ -72,26 +72,53 @@ typedef enum _Vigil__Records__V1__DecisionState {
 
 /* --- messages --- */
 
+typedef enum {
+  VIGIL__RECORDS__V1__MONEY__SAID_MINOR_UNITS__NOT_SET = 0,
+  VIGIL__RECORDS__V1__MONEY__SAID_MINOR_UNITS_MINOR_UNITS = 1
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(VIGIL__RECORDS__V1__MONEY__SAID_MINOR_UNITS__CASE)
+} Vigil__Records__V1__Money__SaidMinorUnitsCase;
+
 struct  Vigil__Records__V1__Money
 {
   ProtobufCMessage base;
-  int64_t minor_units;
   char *currency;
+  Vigil__Records__V1__Money__SaidMinorUnitsCase said_minor_units_case;
+  union {
+    int64_t minor_units;
+  };
 };
 #define VIGIL__RECORDS__V1__MONEY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__records__v1__money__descriptor) \
-    , 0, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, VIGIL__RECORDS__V1__MONEY__SAID_MINOR_UNITS__NOT_SET, {0} }
 
+
+typedef enum {
+  VIGIL__RECORDS__V1__LOCATION__SAID_LATITUDE__NOT_SET = 0,
+  VIGIL__RECORDS__V1__LOCATION__SAID_LATITUDE_LATITUDE = 1
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(VIGIL__RECORDS__V1__LOCATION__SAID_LATITUDE__CASE)
+} Vigil__Records__V1__Location__SaidLatitudeCase;
+
+typedef enum {
+  VIGIL__RECORDS__V1__LOCATION__SAID_LONGITUDE__NOT_SET = 0,
+  VIGIL__RECORDS__V1__LOCATION__SAID_LONGITUDE_LONGITUDE = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(VIGIL__RECORDS__V1__LOCATION__SAID_LONGITUDE__CASE)
+} Vigil__Records__V1__Location__SaidLongitudeCase;
 
 struct  Vigil__Records__V1__Location
 {
   ProtobufCMessage base;
-  double latitude;
-  double longitude;
+  Vigil__Records__V1__Location__SaidLatitudeCase said_latitude_case;
+  union {
+    double latitude;
+  };
+  Vigil__Records__V1__Location__SaidLongitudeCase said_longitude_case;
+  union {
+    double longitude;
+  };
 };
 #define VIGIL__RECORDS__V1__LOCATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__records__v1__location__descriptor) \
-    , 0, 0 }
+    , VIGIL__RECORDS__V1__LOCATION__SAID_LATITUDE__NOT_SET, {0}, VIGIL__RECORDS__V1__LOCATION__SAID_LONGITUDE__NOT_SET, {0} }
 
 
 struct  Vigil__Records__V1__TransactionKey
@@ -143,17 +170,26 @@ struct  Vigil__Records__V1__TransactionDetails
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
+typedef enum {
+  VIGIL__RECORDS__V1__LABEL__SAID_IS_FRAUD__NOT_SET = 0,
+  VIGIL__RECORDS__V1__LABEL__SAID_IS_FRAUD_IS_FRAUD = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(VIGIL__RECORDS__V1__LABEL__SAID_IS_FRAUD__CASE)
+} Vigil__Records__V1__Label__SaidIsFraudCase;
+
 struct  Vigil__Records__V1__Label
 {
   ProtobufCMessage base;
   Vigil__Records__V1__TransactionKey *key;
-  protobuf_c_boolean is_fraud;
   Google__Protobuf__Timestamp *known_at;
   char *source;
+  Vigil__Records__V1__Label__SaidIsFraudCase said_is_fraud_case;
+  union {
+    protobuf_c_boolean is_fraud;
+  };
 };
 #define VIGIL__RECORDS__V1__LABEL__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__records__v1__label__descriptor) \
-    , NULL, 0, NULL, (char *)protobuf_c_empty_string }
+    , NULL, NULL, (char *)protobuf_c_empty_string, VIGIL__RECORDS__V1__LABEL__SAID_IS_FRAUD__NOT_SET, {0} }
 
 
 struct  Vigil__Records__V1__Complaint
