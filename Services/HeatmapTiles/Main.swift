@@ -51,7 +51,8 @@ import ServiceRuntime
                         notifier: NotificationsV1.NotifierService.Client(notifier), models: modelClient, map: map, renderer: renderer,
                         alertPages: alertPages
                     ) { try await store.alert($0) },
-                    alertPages: alertPages, publicURL: configuration.publicURL ?? runtime.configuration.addresses[runtime.service.name]
+                    alertPages: alertPages, complaintPages: ComplaintPages { try await store.complaints($0) },
+                    publicURL: configuration.publicURL ?? runtime.configuration.addresses[runtime.service.name]
                         ?? runtime.service.defaultAddress,
                     storedAlert: { try await store.alert($0) })
                 try await runtime.serve(

@@ -289,20 +289,6 @@ struct MapQueries {
         })
     }
 
-    func complaints(limit: Int) -> [Payload.Complaint] {
-        let visible = state.complaints.lazy.filter { complaint in
-            permitted.map { permitted in complaint.position.map { state.isPosition($0, inAnyOf: permitted) } ?? false } ?? true
-        }
-        return visible.prefix(limit).map { complaint in
-            Payload.Complaint(
-                reporterID: complaint.reporterID, complaintID: complaint.complaintID, crimeType: complaint.crimeType,
-                occurredAt: Timestamp(microseconds: complaint.eventMicroseconds).iso8601,
-                reportedAt: Timestamp(microseconds: complaint.reportedMicroseconds).iso8601, latitude: complaint.position?.latitude,
-                longitude: complaint.position?.longitude, jurisdiction: complaint.position.flatMap(jurisdiction),
-                amountMinorUnits: complaint.amountMinorUnits, currency: complaint.currency, district: complaint.district)
-        }
-    }
-
     /// When there are events, and the kinds of these, as far as the caller may know.
     private func extent(knownBefore: Int?) -> (extent: TimeExtent, kinds: [Kind]) {
         guard let permitted else {

@@ -16,6 +16,7 @@ struct Routes: Sendable {
     let live: LiveStream
     let cases: CaseRoutes
     var alertPages = AlertPages()
+    var complaintPages = ComplaintPages()
     /// Without a slash at its end.
     let publicURL: String
     /// Looks for an alert that is not among the newest.
@@ -51,7 +52,7 @@ struct Routes: Sendable {
             HTTPRoute("GET", "/api/areas") { request in try await answer(request, areas) },
             HTTPRoute("GET", "/api/alerts") { try await alerts($0) },
             HTTPRoute("GET", "/api/alerts/{id}") { try await alert($0) },
-            HTTPRoute("GET", "/api/complaints") { request in try await answer(request, complaints) },
+            HTTPRoute("GET", "/api/complaints") { try await complaints($0) },
         ] + cases.all
     }
 
@@ -208,14 +209,23 @@ struct Routes: Sendable {
         return (try GeoJSON.write(queries.areas()), Self.geoJSON)
     }
 
-    private static let defaultAlerts = 50
+    private static let defaultItems = 50
 
     private func alerts(_ request: HTTPRequest) async throws -> HTTPResponse {
+        try await list(request) { try await alertPages.page(request.query, $0, limit: Self.defaultItems).map($0.payload) }
+    }
+
+    private func complaints(_ request: HTTPRequest) async throws -> HTTPResponse {
+        try await list(request) { try await complaintPages.newest(request.query, $0, limit: Self.defaultItems).map($0.payload) }
+    }
+
+    private func list<Item: Encodable>(
+        _ request: HTTPRequest, _ items: (MapQueries) async throws -> [Item]
+    ) async throws -> HTTPResponse {
         try await Self.refusing {
             let permitted = request.serviceContext.principal?.permittedJurisdictions
             let queries = MapQueries(state: map.current, forecast: nil, renderer: renderer, permitted: permitted)
-            let alerts = try await alertPages.page(request.query, queries, limit: Self.defaultAlerts)
-            return try respond((try Payload.encode(alerts.map(queries.payload)), Self.json), to: request)
+            return try respond((try Payload.encode(try await items(queries)), Self.json), to: request)
         }
     }
 
@@ -231,12 +241,6 @@ struct Routes: Sendable {
 
     static func noAlert() throws -> HTTPResponse {
         try refusal(404, "not_found", "there is no such alert, or not any more, or it is not yours to see", field: "id")
-    }
-
-    private func complaints(_ request: HTTPRequest, _ queries: MapQueries) throws -> Content {
-        let parameters = try QueryParameters(request.query, allowed: ["limit"])
-        let limit = try parameters.integer("limit", in: 1...MapState.maxComplaints) ?? 50
-        return (try Payload.encode(queries.complaints(limit: limit)), Self.json)
     }
 
     private func filtered(

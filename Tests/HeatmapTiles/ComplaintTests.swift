@@ -94,16 +94,16 @@ import Testing
     }
 
     @Test("Without a place a complaint is listed for who may see everything, and for nobody else")
-    func listed() throws {
+    func listed() async throws {
         var state = MapState()
         state.apply(state.change(for: Self.first))
         let queries = MapQueries(state: state, forecast: nil, renderer: TileRenderer(), permitted: nil)
-        let listed = queries.complaints(limit: 10)
+        let listed = try await ComplaintPages().newest([], queries, limit: 10).map(queries.payload)
         #expect(listed.count == 3 && listed.contains { $0.complaintID == "c" && $0.latitude == nil && $0.jurisdiction == nil })
         let summary = try queries.summary(QueryParameters([], allowed: []))
         #expect(summary.layers.first { $0.name == "complaints" }.map { [$0.count, $0.withoutPlace] } == [2, 1])
         let limited = MapQueries(state: state, forecast: nil, renderer: TileRenderer(), permitted: ["nowhere"])
-        #expect(limited.complaints(limit: 10).isEmpty)
+        #expect(try await ComplaintPages().newest([], limited, limit: 10).isEmpty)
     }
 
     @Test("A store from before versions were kept counts complaints anew from the log, and keeps all else")

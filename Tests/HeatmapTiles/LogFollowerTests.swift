@@ -86,6 +86,31 @@ import Testing
         }
     }
 
+    @Test("The store has the complaints that memory has no room for, by time and place")
+    func storedComplaints() async throws {
+        try await Self.withStore { store in
+            let (map, _, records) = try await Self.load(store)
+            let complaints = (0..<700).map { number in
+                MapEvent.complaint(ComplaintNote(
+                    eventMicroseconds: Int64(Sample.firstHour + number % 2) * CubeHour.microsecondsPerHour,
+                    position: number % 3 == 0 ? nil : Position(latitude: 17, longitude: Double(number % 3)), crimeType: "robbery",
+                    reporterID: "police", complaintID: "c\(number)", reportedMicroseconds: Int64(number)))
+            }
+            try await records.take(Self.batch(complaints, from: 1))
+            let last = try #require(map.current.complaints.last)
+            #expect(map.current.complaints.count == MapState.maxComplaints && last.complaintID == "c200")
+            func found(_ hours: Range<Int>? = nil, _ box: BoundingBox? = nil) async throws -> [String] {
+                try await store.complaints(.init(hours: hours, box: box, after: last.place)).map(\.complaintID)
+            }
+            let rest = (0..<200).reversed()
+            #expect(try await found() == rest.map { "c\($0)" })
+            let first = Sample.firstHour..<Sample.firstHour + 1
+            #expect(try await found(first) == rest.filter { $0 % 2 == 0 }.map { "c\($0)" })
+            let box = BoundingBox(west: 1.5, south: 16, east: 2.5, north: 18)
+            #expect(try await found(first, box) == rest.filter { $0 % 2 == 0 && $0 % 3 == 2 }.map { "c\($0)" })
+        }
+    }
+
     @Test("A batch that comes again, whole or in part, counts once in memory and in the database")
     func again() async throws {
         try await Self.withStore { store in

@@ -226,6 +226,43 @@ import Testing
         }
     }
 
+    @Test("Complaints elsewhere, however many, do not push a district's own off the list")
+    func complaintsOfADistrict() async throws {
+        struct Complaint: Decodable { var complaintID: String }
+        let box = BoundingBox(west: 70, south: 10, east: 80, north: 20)
+        let all = (0..<1_200).map { number in
+            ComplaintNote(
+                eventMicroseconds: Int64(Sample.firstHour) * CubeHour.microsecondsPerHour,
+                position: Position(latitude: number < 20 ? 17 : 40, longitude: 75), crimeType: "robbery", reporterID: "police",
+                complaintID: "c\(number)", reportedMicroseconds: Int64(number), version: .init(transactionID: 1, sequence: Int64(number)))
+        }.sorted { $0.place < $1.place }
+        var state = MapState()
+        let areas = [Area(id: "south", name: "South", outline: try MultiPolygon([Polygon(box: box)])), Area(id: "void", name: "Void", outline: nil)]
+        state.apply(state.change(for: areas.map { .area($0) } + all.reversed().map { .complaint($0) }))
+        #expect(state.complaints == Array(all.prefix(MapState.maxComplaints)))
+        try await Self.withRoutes(LiveMap(state)) { routes in
+            var routes = routes
+            routes.complaintPages = ComplaintPages { search in
+                if search.hours == nil { #expect(search.box == box) }
+                return Array(all.filter { $0.place > search.after }.prefix(MapState.maxComplaints))
+            }
+            func listed(_ query: [(name: String, value: String)]) async throws -> [String] {
+                let response = try await Self.get(routes, "/api/complaints", query: query)
+                return try JSONDecoder().decode([Complaint].self, from: Data(response.bytes)).map(\.complaintID)
+            }
+            func at(_ hour: Int) -> String { Timestamp(microseconds: Int64(hour) * CubeHour.microsecondsPerHour).iso8601 }
+            let own = (0..<20).map { "c\(19 - $0)" }
+            let ofDistrict = try await listed([("jurisdiction", "south"), ("types", "robbery")])
+            #expect(ofDistrict == own)
+            let three = try await listed([("jurisdiction", "south"), ("limit", "3")])
+            #expect(three == Array(own.prefix(3)))
+            #expect(try await listed([("jurisdiction", "void")]) == [])
+            #expect(try await listed([("from", at(Sample.firstHour)), ("limit", "2")]) == ["c1199", "c1198"])
+            #expect(try await listed([("from", at(Sample.firstHour + 1))]) == [])
+            #expect(try await Self.get(routes, "/api/complaints", query: [("types", "nothing")]).status == 400)
+        }
+    }
+
     @Test("TileJSON names the tiles, keeps the filter in their address, and refuses a bad one")
     func tileJSON() async throws {
         try await Self.withRoutes { routes in

@@ -33,10 +33,30 @@ extension MapStore {
     func loadComplaints(_ transaction: PostgresTransaction) async throws -> [ComplaintNote] {
         try Self.complaints(in: try await transaction.query(
             """
-            \(Self.selectComplaints) WHERE c.is_newest
-            ORDER BY c.reported_at DESC, c.transaction_id DESC, c.sequence DESC LIMIT \(MapState.maxComplaints)
+            \(Self.selectComplaints) WHERE c.is_newest \(Self.inOrder)
             """))
     }
+
+    /// The newest versions behind a place in the list, in its order.
+    func complaints(_ search: ComplaintPages.Search) async throws -> [ComplaintNote] {
+        func start(_ hour: Int?) -> PostgresTimestamp? {
+            hour.map { PostgresTimestamp(microsecondsSince1970: Int64($0) * CubeHour.microsecondsPerHour) }
+        }
+        let (from, to, box) = (start(search.hours?.lowerBound), start(search.hours?.upperBound), search.box)
+        let reported = PostgresTimestamp(microsecondsSince1970: search.after.reportedMicroseconds)
+        let version = search.after.version
+        return try Self.complaints(in: try await pool.query(
+            """
+            \(Self.selectComplaints) WHERE c.is_newest
+                AND (c.reported_at, c.transaction_id, c.sequence) < (\(reported), \(PostgresTransactionID(version.transactionID)), \(version.sequence))
+                AND (\(from)::timestamptz IS NULL OR c.occurred_at >= \(from)) AND (\(to)::timestamptz IS NULL OR c.occurred_at < \(to))
+                AND (\(box?.west)::float8 IS NULL
+                    OR c.longitude BETWEEN \(box?.west) AND \(box?.east) AND c.latitude BETWEEN \(box?.south) AND \(box?.north))
+            \(Self.inOrder)
+            """))
+    }
+
+    private static let inOrder: SQL = "ORDER BY c.reported_at DESC, c.transaction_id DESC, c.sequence DESC LIMIT \(MapState.maxComplaints)"
 
     /// The last versions of complaints before a version of any: none of those that are new then.
     func complaints(

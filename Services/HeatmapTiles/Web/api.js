@@ -74,7 +74,7 @@ export const series = (parameters, signal) => request(`/api/series${query(parame
 export const hotspots = (parameters, signal) => request(`/api/hotspots${query(parameters)}`, { signal });
 export const alerts = (parameters) => request(`/api/alerts${query(parameters)}`);
 export const alert = (id) => request(`/api/alerts/${encodeURIComponent(id)}`);
-export const complaints = (limit) => request(`/api/complaints${query({ limit })}`);
+export const complaints = (parameters) => request(`/api/complaints${query(parameters)}`);
 export const cell = (quadkey, parameters, signal) => request(`/api/cells/${quadkey}${query(parameters)}`, { signal });
 export const alertStates = (parameters) => request(`/alerts/states${query(parameters)}`);
 export const acknowledge = (id) =>

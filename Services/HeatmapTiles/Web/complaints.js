@@ -18,25 +18,24 @@ export class ComplaintList extends EventTarget {
     this.#root = root;
   }
 
-  /** Asks for the newest complaints, shows those that are chosen, and gives these back. */
-  async load(isChosen) {
+  /** Asks for the newest complaints that a filter lets through, shows them, and gives them back. */
+  async load(filter) {
     try {
-      this.#known = await api.complaints(KNOWN);
+      this.#known = await api.complaints({ limit: KNOWN, ...filter });
       // The service tells the last reported first; what is shown is when it happened.
       this.#known.sort((one, other) => Date.parse(other.occurredAt) - Date.parse(one.occurredAt));
     } catch (error) {
-      showFailure(this.#root, error, () => this.load(isChosen));
+      showFailure(this.#root, error, () => this.load(filter));
       return [];
     }
-    const chosen = this.#known.filter(isChosen);
-    this.#show(chosen);
-    return chosen;
+    this.#show(this.#known);
+    return this.#known;
   }
 
-  /** A complaint among the newest, chosen or not; null when there is none of this key. */
+  /** A complaint among the newest, shown or not; null when there is none of this key. */
   async find(key) {
-    this.#known ??= await api.complaints(KNOWN);
-    return this.#known.find((complaint) => complaintKey(complaint) === key) ?? null;
+    const isIt = (complaint) => complaintKey(complaint) === key;
+    return this.#known?.find(isIt) ?? (await api.complaints({ limit: KNOWN })).find(isIt) ?? null;
   }
 
   #show(complaints) {

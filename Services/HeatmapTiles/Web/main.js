@@ -14,7 +14,7 @@ import { askAgain, withSession } from './login.js';
 import { RiskMap } from './map.js';
 import { ModelsPage } from './models.js';
 import { Notes, emptiness, strangeness } from './notes.js';
-import { alertFilter, chooseSpan, expectedTotal, isChosen, outlook, recordedFilter, unfiltered } from './outlook.js';
+import { alertFilter, chooseSpan, complaintFilter, expectedTotal, outlook, recordedFilter, unfiltered } from './outlook.js';
 import { Player } from './player.js';
 import { Counters, segments, showExpected, showFailure, showHotspots, showLeftOut, showLoading } from './panels.js';
 import { rove } from './rove.js';
@@ -364,7 +364,7 @@ class Dashboard {
   #loadAlerts = latest(() => this.#alerts.load(alertFilter(this.#state)));
 
   #loadComplaints = latest(async () => {
-    this.#map?.setComplaints(await this.#complaints.load(isChosen(this.#state, this.#controls.district)));
+    this.#map?.setComplaints(await this.#complaints.load(complaintFilter(this.#state)));
   });
 
   async #loadAreas() {

@@ -24,11 +24,10 @@ export async function chooseSpan(state) {
   }
 }
 
-/** Tells of a complaint whether it belongs to what is chosen, as the figures count it. `district` is the chosen one's name. */
-export function isChosen(state, district) {
-  const { from, to } = recordedFilter(state), isCrime = ['complaints', 'forecast'].includes(state.layer);
-  return ({ occurredAt, crimeType, jurisdiction }) => Date.parse(occurredAt) >= Date.parse(from) && Date.parse(occurredAt) < Date.parse(to)
-    && (!isCrime || !state.type || crimeType === state.type) && (!state.jurisdiction || jurisdiction === district);
+/** The filter of the view as the list of complaints takes it: those of payments have channels, not crimes. */
+export function complaintFilter(state) {
+  const { from, to, jurisdiction, types } = recordedFilter(state), isCrime = ['complaints', 'forecast'].includes(state.layer);
+  return { from, to, jurisdiction, types: isCrime ? types : undefined };
 }
 
 /** The filter of the view as the list of alerts takes it: those of payments have channels, not crimes. */
