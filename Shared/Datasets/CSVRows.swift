@@ -23,7 +23,12 @@ final class CSVRows {
         self.window = window
         checksUTF8 = format.encoding == .utf8
         while window.count < 3, try window.fill() {}
-        if window.count >= 3, window.bytes[0] == 0xEF, window.bytes[1] == 0xBB, window.bytes[2] == 0xBF { window.consume(3) }
+        if window.count >= 3, window.bytes[0] == 0xEF, window.bytes[1] == 0xBB, window.bytes[2] == 0xBF {
+            guard checksUTF8 else {
+                throw DatasetError(.unsupported, "\(name) begins with UTF-8's byte order mark, and the mapping says `encoding: \(format.encoding.rawValue)`")
+            }
+            window.consume(3)
+        }
         while window.count < DatasetLimits.chunkBytes / 4, try window.fill() {}
         let start = UnsafeBufferPointer(start: window.bytes, count: window.count)
         guard start.contains(UInt8(ascii: "\n")) || !start.dropLast().contains(UInt8(ascii: "\r")) else {

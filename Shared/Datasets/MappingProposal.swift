@@ -74,9 +74,15 @@ public struct MappingProposal: Sendable {
         case .choice(let words):
             let distinct = Set(column.values.map { $0.lowercased() }).sorted()
             if distinct.allSatisfy(words.contains) { return Line(text: name) }
-            let map = distinct.prefix(20).map { "\(quoted($0)): \(suggestion(for: $0, among: words) ?? words.last ?? "")" }
+            // A word that is none of them is `other`, where there is that; else only a person knows.
+            let other = words.contains("other") ? "other" : nil
+            let meanings = distinct.prefix(20).map { (word: $0, meaning: suggestion(for: $0, among: words) ?? other) }
+            let map = meanings.map { "\(quoted($0.word)): \($0.meaning ?? quoted("?"))" }
+            let rest = other.map { ", otherwise: \($0)" } ?? ""
+            let isOpen = distinct.count > meanings.count && other == nil || meanings.contains { $0.meaning == nil }
             return Line(
-                text: "{column: \(name), map: {\(map.joined(separator: ", "))}, otherwise: \(words.last ?? "")}" + note("say which is which"))
+                text: "{column: \(name), map: {\(map.joined(separator: ", "))}\(rest)}"
+                    + note("say which is which: \(words.joined(separator: ", "))"), isOpen: isOpen)
         default: return Line(text: name)
         }
     }

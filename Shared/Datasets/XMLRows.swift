@@ -6,7 +6,8 @@ import Foundation
 /// A column is a path of element names below the message, such as `CdtTrfTxInf/PmtId/EndToEndId`, an attribute at its end as
 /// `…/IntrBkSttlmAmt/@Ccy`; several, of which the first that is there counts, are joined by `|`. A path may be made of several joined by
 /// `+`, all of which must be there and get a hyphen between them; `#` is the row's number in its message. What stands before the row in
-/// the elements around it belongs to the row too: a group's header, a batch's debtor.
+/// the elements around it belongs to the row too: a group's header, a batch's debtor. Of an element that a row repeats the last one counts;
+/// a path that ends in `=FRAD` is there where any of them says so.
 ///
 /// The message is what a `Document` holds, wherever that lies: alone, or beside its business header in an envelope. Without one it is
 /// the root.
@@ -19,6 +20,8 @@ final class XMLRows {
     /// For each column its paths with their parts, the best first.
     private let columns: [[[String]]]
     private let wanted: Set<String>
+    /// Of paths the words that some columns ask for.
+    private let words: [String: Set<String>]
     private let recordPath: [String]
     private let messageName: String?
     /// Words that mean none, so that a path with one is not there.
@@ -46,6 +49,11 @@ final class XMLRows {
             column.split(separator: "|").map { path in path.split(separator: "+").map { $0.trimmingCharacters(in: .whitespaces) } }
         }
         wanted = Set(self.columns.joined().joined())
+        words = Dictionary(
+            wanted.filter { $0.contains("=") }.map { path in
+                let parts = path.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+                return (parts[0], [parts[1]])
+            }, uniquingKeysWith: { $0.union($1) })
         let input = XMLInput(window)
         self.input = input
         let made = xmlReaderForIO(
@@ -172,7 +180,7 @@ final class XMLRows {
         }
         // A new element of a name takes the place of the last one.
         let within = path + "/"
-        for key in values.keys where key == path || key.hasPrefix(within) { values[key] = nil }
+        for key in values.keys where (key == path || key.hasPrefix(within)) && !(isInRow && key.contains("=")) { values[key] = nil }
         for attribute in wanted where attribute.hasPrefix(within + "@") {
             let name = attribute.dropFirst(within.utf8.count + 1)
             guard let value = xmlTextReaderGetAttribute(reader, String(name)) else { continue }
@@ -197,6 +205,10 @@ final class XMLRows {
             text.removeAll(keepingCapacity: true)
         }
         guard let path = path() else { return false }
+        if let words = words[path] {
+            let word = String(decoding: trimmed(text), as: UTF8.self)
+            if words.contains(word) { values[path + "=" + word] = Array(word.utf8) }
+        }
         if wanted.contains(path), values[path] == nil {
             let value = trimmed(text)
             if value.count > DatasetLimits.maxFieldBytes {

@@ -21,6 +21,7 @@ import Testing
         #expect(try ids("id\tx\na\t1\n") == ["a"])
         #expect(try ids("x|id\n1|a\n") == ["a"])
         #expect(try ids("\u{FEFF}\"id\",x\r\n\"a\",\"1\"\r\n") == ["a"])
+        #expect(throws: DatasetError.self, "the file says UTF-8") { try ids("\u{FEFF}id\na\n", format: "format: {encoding: latin-1}") }
     }
 
     @Test func undoesQuotes() throws {

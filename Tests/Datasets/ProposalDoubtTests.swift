@@ -61,6 +61,9 @@ import Testing
         #expect(try proposal("id,date,crime_type\nA,2026-03-01,fraud\n", .complaints).open == [])
         #expect(try proposal("id,date\nA,2026-03-01\n", .complaints).open == ["crime_type"])
         #expect(try proposal("atm_id,latitude,longitude\nA,17.2,75.3\n", .terminals).open == ["kind"])
+        let kinds = try proposal("atm_id,kind,latitude,longitude\nA,ATM,17.2,75.3\nB,offsite,17.3,75.3\n", .terminals)
+        #expect(kinds.open == ["kind"])
+        #expect(kinds.yaml.contains("  # kind: {column: kind, map: {atm: atm, offsite: \"?\"}}   # say which is which: pos, atm, online"))
         #expect(try proposal("id,date,crime_type,loss\nA,2026-03-01,fraud,5\n", .complaints).open == ["currency"])
     }
 

@@ -119,17 +119,23 @@ import Testing
     }
 
     @Test func onlyStatusesOfFraudAreLabels() throws {
-        func status(_ id: String, _ code: String) -> String {
-            "<TxInfAndSts><OrgnlTxId>\(id)</OrgnlTxId><TxSts>RJCT</TxSts><StsRsnInf><Rsn><Cd>\(code)</Cd></Rsn></StsRsnInf></TxInfAndSts>"
+        func status(_ id: String, _ codes: String...) -> String {
+            let reasons = codes.map { "<StsRsnInf><Rsn><Cd>\($0)</Cd></Rsn></StsRsnInf>" }.joined()
+            return "<TxInfAndSts><OrgnlTxId>\(id)</OrgnlTxId><TxSts>RJCT</TxSts>\(reasons)</TxInfAndSts>"
         }
         let items = try read(
             """
             <Document><FIToFIPmtStsRpt><GrpHdr><CreDtTm>2026-03-02T10:15:30Z</CreDtTm></GrpHdr>
-            \(status("T-1", "FRAD"))\(status("T-2", "AC04"))</FIToFIPmtStsRpt></Document>
+            \(status("T-1", "FRAD"))\(status("T-2", "AC04"))\(status("T-3", "FRAD", "AM04"))\(status("T-4", "AM04", "FR01"))\(status("T-5"))
+            </FIToFIPmtStsRpt></Document>
             """, mapping: "iso20022-pacs002")
         guard case .record(.label(let label)) = items[0].outcome else { throw Mismatch(item: "\(items[0].outcome)") }
         #expect(label.isFraud && label.key.transactionID == "T-1" && label.source == "pacs.002")
-        #expect(items[1].outcome == .nothing)
+        #expect(items[1].outcome == .nothing && items[4].outcome == .nothing)
+        for (item, id) in zip(items[2...3], ["T-3", "T-4"]) {
+            guard case .record(.label(let label)) = item.outcome else { throw Mismatch(item: "\(item.outcome)") }
+            #expect(label.isFraud && label.key.transactionID == id, "of several reasons any counts")
+        }
     }
 
     @Test func whatIsNotProvidedNamesNoTransfer() throws {
