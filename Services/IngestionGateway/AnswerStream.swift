@@ -15,12 +15,13 @@ extension IngestionGatewayHandlers {
     /// - Parameters:
     ///   - admit: called before each request is handled: nil, or how long the client is to wait before this is called again.
     ///   - handle: adds one answer, now or later. Returns what is to be waited for before more is read: mostly nothing, and then no task
-    ///     is held up. A failure ends the whole stream: the client connects again and sends what has no answer.
+    ///     is held up. A failure ends the whole stream: the client connects again and sends what has no answer. One that is thrown, and a
+    ///     message that cannot be read, end it only after the answers to all that came before.
     ///   - response: what is written for an answer, made by the task that writes it: memory then goes back where it was taken from.
     func answerEach<Request: Sendable, Answer: Sendable, Response: Sendable>(
         _ requests: RequestStream<Request>, to responses: ResponseWriter<Response>,
         admit: @escaping @Sendable (Request) -> Duration?,
-        handle: @escaping @Sendable (Request, Answers<Answer>) -> Held?,
+        handle: @escaping @Sendable (Request, Answers<Answer>) throws -> Held?,
         response: @escaping @Sendable (Answer) throws -> Response
     ) async throws {
         let answers = Answers<Answer>(window: Window(size: limits.maxInFlightPerStream))
@@ -39,11 +40,22 @@ extension IngestionGatewayHandlers {
             }
             // A task of its own, so that a failed answer ends the reading too, even of a client that waits in silence for answers.
             group.addTask {
-                for try await request in requests {
-                    if !answers.window.acquireIfFree() { await answers.window.acquire() }
-                    while let wait = admit(request) { try await Task.sleep(for: wait) }
-                    if let held = handle(request, answers) { await held() }
-                    if answers.window.isOpen { break }
+                do {
+                    for try await request in requests {
+                        while let wait = admit(request) { try await Task.sleep(for: wait) }
+                        if !answers.window.acquireIfFree() { await answers.window.acquire() }
+                        do {
+                            if let held = try handle(request, answers) { await held() }
+                        } catch {
+                            // This one has no answer to wait for.
+                            answers.window.release()
+                            throw error
+                        }
+                        if answers.window.isOpen { break }
+                    }
+                } catch {
+                    await answers.window.waitUntilIdle()
+                    throw error
                 }
                 await answers.window.waitUntilIdle()
                 answers.end()

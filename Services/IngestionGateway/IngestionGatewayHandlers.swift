@@ -141,10 +141,8 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
                     }
                 } catch let error as InvalidRecord {
                     answers.add(.init(refusing: request, error))
-                } catch {
-                    answers.fail(error)
+                    return nil
                 }
-                return nil
             }, response: { $0 })
     }
 

@@ -6,13 +6,14 @@ public struct Polygon: Sendable, Hashable {
     /// The box around all rings.
     public let bounds: BoundingBox
 
-    /// The most positions a ring may have.
-    public static let maxPositionsPerRing = 20_000
+    /// The most positions a ring may have, its last included.
+    public static let maxPositionsPerRing = 20_001
 
-    /// Checks every ring: closed, at least four positions, on the globe, not touching itself.
+    /// Checks every ring: closed, at least four positions, on the globe, not touching itself. A position given twice in a row counts once.
     ///
     /// - Throws: ``GeometryError`` naming the ring and the reason.
     public init(rings: [[Position]]) throws {
+        let rings = rings.map(Self.withoutRepeats)
         guard let bounds = BoundingBox(around: rings.joined()) else {
             throw GeometryError(reason: "a polygon needs an outer ring")
         }
@@ -83,15 +84,17 @@ public struct Polygon: Sendable, Hashable {
         return Position(latitude: reference.latitude + y / (3 * doubleArea), longitude: reference.longitude + x / (3 * doubleArea))
     }
 
+    private static func withoutRepeats(_ ring: [Position]) -> [Position] {
+        guard zip(ring, ring.dropFirst()).contains(where: ==) else { return ring }
+        return ring.indices.filter { $0 == 0 || ring[$0] != ring[$0 - 1] }.map { ring[$0] }
+    }
+
     /// What is wrong with a ring, whose positions and edges are counted from 1; nil when nothing is.
     static func fault(in ring: [Position]) -> String? {
         guard ring.count >= 4 else { return "has \(ring.count) positions; a ring needs at least 4" }
         guard ring.count <= maxPositionsPerRing else { return "has \(ring.count) positions; the most is \(maxPositionsPerRing)" }
         guard ring.first == ring.last else { return "is not closed: its first and last positions differ" }
         if let index = ring.firstIndex(where: { !$0.isOnGlobe }) { return "position \(index + 1) is off the globe" }
-        for index in ring.indices.dropFirst() where ring[index] == ring[index - 1] {
-            return "position \(index + 1) repeats the one before it"
-        }
         if let (first, second) = RingIntersections.first(in: ring) { return "edges \(first + 1) and \(second + 1) touch or cross" }
         return nil
     }
@@ -128,13 +131,31 @@ public struct MultiPolygon: Sendable, Hashable {
 
     /// Rings may touch each other, along edges too, as areas that share a border do.
     ///
-    /// - Throws: ``GeometryError`` where two rings cross or are the same, or a hole is outside of its polygon; rings are counted from 1.
+    /// - Throws: ``GeometryError`` where two rings cross or are the same, a hole is outside of its polygon or in another hole, or an edge goes
+    ///   around half of the globe; rings are counted from 1.
     public func checkRings() throws {
-        try RingIntersections.refuseCrossings(of: polygons.flatMap(\.rings))
+        let rings = polygons.flatMap(\.rings)
+        for (index, ring) in rings.enumerated() {
+            // The world's own margins are as wide; any other edge is most likely meant the short way.
+            let isTooWide = zip(ring, ring.dropFirst()).contains { from, to in
+                abs(from.longitude - to.longitude) > 180 && (abs(from.longitude) < 180 || abs(to.longitude) < 180)
+            }
+            if isTooWide {
+                throw GeometryError(
+                    reason: "ring \(index + 1): an edge spans more than 180 degrees; cut the area in two where it crosses the antimeridian")
+            }
+        }
+        try RingIntersections.refuseCrossings(of: rings)
         var count = 0
         for polygon in polygons {
-            if let hole = polygon.rings.indices.dropFirst().first(where: { !Polygon.isInside(polygon.rings[$0], of: polygon.rings[0]) }) {
+            let holes = polygon.rings.indices.dropFirst()
+            if let hole = holes.first(where: { !Polygon.isInside(polygon.rings[$0], of: polygon.rings[0]) }) {
                 throw GeometryError(reason: "ring \(count + hole + 1), a hole, is outside of ring \(count + 1)")
+            }
+            for inner in holes {
+                if let outer = holes.first(where: { $0 != inner && Polygon.isInside(polygon.rings[inner], of: polygon.rings[$0]) }) {
+                    throw GeometryError(reason: "ring \(count + inner + 1), a hole, is inside of another, ring \(count + outer + 1)")
+                }
             }
             count += polygon.rings.count
         }

@@ -71,7 +71,8 @@ struct FieldReader {
     }
 
     mutating func present(_ field: String, _ text: String) -> String {
-        if text.isEmpty { fail(field, "is missing") }
+        // Spaces alone name nothing; an earlier version stored them.
+        if text.isEmpty || isIncoming && text.utf8.allSatisfy({ $0 == 0x20 }) { fail(field, "is missing") }
         return text
     }
 }

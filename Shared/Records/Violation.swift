@@ -23,7 +23,7 @@ public enum RecordLimits {
     public static let maxTextBytes = 1_024
     public static let maxSuspectAccounts = 64
     public static let maxAttributes = 32
-    public static let maxPolygonRings = 256
+    public static let maxPolygonRings = 1_000
     public static let maxPolygonVertices = 20_000
     public static let maxReasons = 32
     /// 10^15 minor units, and in no currency more than 10^13 major ones: ten trillion euros or yen. More is a fault in the data.

@@ -5,6 +5,7 @@ import RecordCoding
 import Records
 import ServiceRuntime
 import StandardContracts
+import Synchronization
 import TestSupport
 import Testing
 
@@ -140,6 +141,28 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(1))) func whatEndsAStreamComesAfterTheAnswersToAllBeforeIt() async throws {
+        try await ScoringPath.run { path in
+            try await path.asBank { client, options in
+                let answered = Mutex<[UInt64]>([])
+                let error = await #expect(throws: RPCError.self) {
+                    try await client.importRecords(options: options) { writer in
+                        for number in 1...20 {
+                            let place = RecordsV1.Location(latitude: 17, longitude: 75)
+                            try await writer.write(
+                                .init(sequence: UInt64(number), record: .terminal(.init(terminalID: "T\(number)", kind: .atm, location: place))))
+                        }
+                        try await writer.write(.init(sequence: 21, record: .jurisdiction(.init(jurisdictionID: "J", name: "J"))))
+                    } read: { responses in
+                        for try await response in responses { answered.withLock { $0.append(response.sequence) } }
+                    }
+                }
+                #expect(error?.code == .permissionDenied)
+                #expect(answered.withLock { $0 } == Array(1...20))
+            }
+        }
+    }
+
     @Test func whatIsWrongIsToldByFieldAndNothingIsStored() async throws {
         try await ScoringPath.run { path in
             try await path.asBank { client, options in
@@ -157,6 +180,7 @@ import Testing
                 add("transaction.location.latitude") { $0.location?.latitude = 91 }
                 add("transaction.location.longitude") { $0.location?.longitude = .nan }
                 add("transaction.customer_id") { $0.customerID = "" }
+                add("transaction.customer_id") { $0.customerID = "  " }
                 add("transaction.customer_id") { $0.customerID = String(repeating: "x", count: 1_000) }
                 add("transaction.key.bank_id") { $0.key?.bankID = "another-bank" }
                 add("transaction.key") { $0.key = nil }

@@ -791,7 +791,7 @@ extension RecordsV1 {
         public var isFraud: Bool?
         /// When it became known: not a day or more before the transaction's event_time, where that is known already. Features never use a label before this time.
         public var knownAt: GoogleProtobuf.Timestamp?
-        /// Who says so, for example "chargeback" or "investigation".
+        /// Who says so, for example "chargeback" or "investigation"; required. Of several labels the one known last stands.
         public var source: String = ""
 
         public init() {}
@@ -1374,7 +1374,8 @@ extension RecordsV1 {
 
         public var jurisdictionID: String = ""
         public var name: String = ""
-        /// The rings of a polygon: the first is the outer one, others are holes. Each closes itself.
+        /// By the even-odd rule: a ring inside of another is a hole in it, one inside of that an island, rings apart are parts. Each closes itself;
+        /// none crosses another or itself. At most 1,000, with 20,000 points in all.
         public var rings: [RecordsV1.Jurisdiction.Ring] = []
 
         public init() {}
