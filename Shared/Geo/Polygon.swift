@@ -131,8 +131,8 @@ public struct MultiPolygon: Sendable, Hashable {
 
     /// Rings may touch each other, along edges too, as areas that share a border do.
     ///
-    /// - Throws: ``GeometryError`` where two rings cross or are the same, a hole is outside of its polygon or in another hole, or an edge goes
-    ///   around half of the globe; rings are counted from 1.
+    /// - Throws: ``GeometryError`` where two rings cross or are the same, a hole is outside of its polygon or in another hole, a polygon lies in
+    ///   another, or an edge goes around half of the globe; rings are counted from 1.
     public func checkRings() throws {
         let rings = polygons.flatMap(\.rings)
         for (index, ring) in rings.enumerated() {
@@ -148,6 +148,10 @@ public struct MultiPolygon: Sendable, Hashable {
         try RingIntersections.refuseCrossings(of: rings)
         var count = 0
         for polygon in polygons {
+            // By the even-odd rule it would be a hole in that part.
+            if rings.indices.count(where: { $0 != count && Polygon.isInside(polygon.rings[0], of: rings[$0]) }) % 2 == 1 {
+                throw GeometryError(reason: "ring \(count + 1) is inside of another part")
+            }
             let holes = polygon.rings.indices.dropFirst()
             if let hole = holes.first(where: { !Polygon.isInside(polygon.rings[$0], of: polygon.rings[0]) }) {
                 throw GeometryError(reason: "ring \(count + hole + 1), a hole, is outside of ring \(count + 1)")

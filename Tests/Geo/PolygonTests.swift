@@ -83,6 +83,7 @@ enum Rings {
         #expect(notched.polygons.map(\.rings.count) == [2])
         try notched.checkRings()
         try MultiPolygon(evenOdd: [Rings.world]).checkRings()
+        try MultiPolygon([Polygon(rings: [Rings.square, Rings.hole]), Polygon(rings: [Rings.island])]).checkRings()
     }
 
     @Test("A position given twice in a row counts once")
@@ -95,6 +96,7 @@ enum Rings {
         ([[Rings.square, Rings.across]], "rings 1 and 2 cross"), ([[Rings.square, Rings.hole], [Rings.across]], "rings 2 and 3 cross"),
         ([[Rings.square], [Rings.apart], [Rings.square]], "rings 1 and 3 are the same"),
         ([[Rings.apart], [Rings.square, Rings.hole, Rings.neighbour]], "ring 4, a hole, is outside of ring 2"),
+        ([[Rings.square], [Rings.hole]], "ring 2 is inside of another part"),
         ([[Rings.square, Rings.island, Rings.hole]], "ring 2, a hole, is inside of another, ring 3"),
         ([[Rings.acrossTheAntimeridian]], "ring 1: an edge spans more than 180 degrees; cut the area in two where it crosses the antimeridian"),
     ])
