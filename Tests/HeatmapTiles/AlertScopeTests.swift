@@ -17,7 +17,7 @@ import Testing
             try await withChannel(ChannelConfiguration(target: "http://127.0.0.1:\(server.port)"), logger: testLogger) { channel in
                 try await body(
                     CaseRoutes(
-                        notifier: .init(channel), models: .init(channel), map: LiveMap(JurisdictionTests.state()), renderer: TileRenderer()),
+                        notifier: .init(channel), models: .init(channel), map: LiveMap(JurisdictionTests.everywhere), renderer: TileRenderer()),
                     notifier)
             }
         }
@@ -40,7 +40,7 @@ import Testing
 
     /// Ids by district, of the alerts of the map.
     private func ids(_ area: String) -> Set<String> {
-        Set(JurisdictionTests.state().alerts.filter { JurisdictionTests.state().shows($0, to: [area]) }.map(\.decisionID))
+        Set(JurisdictionTests.everywhere.alerts.filter { JurisdictionTests.everywhere.shows($0, to: [area]) }.map(\.decisionID))
     }
 
     @Test func whatTakesNoParametersRefusesAny() async throws {
@@ -66,7 +66,7 @@ import Testing
             #expect((page.json as? [Any])?.count == 2)
             #expect(try await call(cases, "/alerts/states", query: [("after", "nothing")], jurisdictions: ["north"]).status == 400)
             let all = try await call(cases, "/alerts/states", jurisdictions: [])
-            #expect((all.json as? [Any])?.count == JurisdictionTests.state().alerts.count)
+            #expect((all.json as? [Any])?.count == JurisdictionTests.everywhere.alerts.count)
         }
     }
 

@@ -8,6 +8,9 @@ import Testing
 
 /// What a caller of one jurisdiction is told must be what a map that holds nothing but that jurisdiction would tell everybody.
 @Suite struct JurisdictionTests {
+    /// Made once: a debug build takes its time.
+    static let everywhere = state()
+
     /// Events, alerts, complaints and terminals in `north` and `south`, or in one of them alone.
     static func state(only area: String? = nil) -> MapState {
         func isIn(_ position: Position) -> Bool { area == nil || (position.latitude >= Sample.centre.latitude) == (area == "north") }
@@ -47,7 +50,7 @@ import Testing
 
     @Test("Every layer, tile, list and sum tells a limited caller what there is in its jurisdiction, and nothing of the rest")
     func nothingElse() async throws {
-        let whole = LiveMap(Self.state()), alone = LiveMap(Self.state(only: "north"))
+        let whole = LiveMap(Self.everywhere), alone = LiveMap(Self.state(only: "north"))
         // Far enough from the border that no square lies on both sides.
         func squares(_ bearings: [Double]) -> [Forecast.Square] {
             bearings.enumerated().map { index, bearing in

@@ -6,7 +6,7 @@ import Testing
 
 /// The least risk leaves out the same cells in all layers of payments: by their payments, whatever a layer shows of these.
 @Suite struct LeastRiskTests {
-    private static let state = JurisdictionTests.state()
+    private static let state = JurisdictionTests.everywhere
 
     /// What a layer counts in each cell of the finest zoom.
     private static func counts(_ filter: CubeFilter) -> [UInt64: Int] {

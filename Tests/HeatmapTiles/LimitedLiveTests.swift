@@ -12,7 +12,7 @@ import Testing
     private static let north = Sample.centre.moved(metres: 5_000, bearingDegrees: 0)
     private static let south = Sample.centre.moved(metres: 5_000, bearingDegrees: 180)
 
-    private let map = LiveMap(JurisdictionTests.state())
+    private let map = LiveMap(JurisdictionTests.everywhere)
 
     private var live: LiveStream {
         var live = LiveStream(map: map, maxListeners: 2)

@@ -148,7 +148,7 @@ import Testing
 
     @Test("What has no place is told to callers of everywhere alone, and to them only where no district is asked for")
     func withoutPlace() async throws {
-        var state = JurisdictionTests.state()
+        var state = JurisdictionTests.everywhere
         state.apply(state.change(for: [MapStateTests.decision(1, position: nil, risk: 0.95)]))
         try await Self.withRoutes(LiveMap(state)) { routes in
             func summary(_ query: [(name: String, value: String)] = [], _ jurisdictions: Set<String> = []) async throws -> String {
