@@ -4,18 +4,8 @@ import Records
 /// The newest complaints that a caller may see: from memory as far as it reaches, then from the store. Many that came in elsewhere since are
 /// not to make a district look quiet.
 struct ComplaintPages: Sendable {
-    /// What of the store is looked through.
-    struct Search: Sendable {
-        /// When they happened; nil for any time.
-        var hours: Range<Int>?
-        /// Where; nil for anywhere, and for those without a place.
-        var box: BoundingBox?
-        /// Behind which in the list.
-        var after: ComplaintNote.Place
-    }
-
     /// Complaints in the order of the list, at most ``MapState/maxComplaints``.
-    var stored: @Sendable (Search) async throws -> [ComplaintNote] = { _ in [] }
+    var stored: @Sendable (ComplaintNote.Search) async throws -> [ComplaintNote] = { _ in [] }
 
     static let parameterNames: Set<String> = ["limit", "from", "to", "types", "jurisdiction"]
 
@@ -36,7 +26,7 @@ struct ComplaintPages: Sendable {
             let areas = filter.jurisdictions.map { $0.compactMap { state.areas[$0]?.outline?.bounds } }
             if areas?.isEmpty == true { return found }
             let box = areas.flatMap { areas in areas.dropFirst().reduce(areas.first) { $0?.union($1) } }
-            batch = try await stored(Search(hours: hours, box: box, after: last.place))
+            batch = try await stored(ComplaintNote.Search(hours: hours, box: box, after: last.place))
             isLast = batch.count < MapState.maxComplaints
         }
     }

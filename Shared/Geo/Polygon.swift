@@ -113,12 +113,17 @@ public struct MultiPolygon: Sendable, Hashable {
     }
 
     /// Sorts out rings that bound an area by the even-odd rule: one inside of another is a hole in it, one inside of that an island, rings
-    /// apart are parts.
+    /// apart are parts. Those that cross, which earlier versions took in, stay together as they are.
     ///
     /// - Parameter rings: each closed or left open.
     /// - Throws: ``GeometryError`` as ``Polygon/init(rings:)`` does.
     public init(evenOdd rings: [[Position]]) throws {
-        let rings = try Polygon(rings: rings.map { $0.first == $0.last ? $0 : $0 + $0.prefix(1) }).rings
+        let whole = try Polygon(rings: rings.map { $0.first == $0.last ? $0 : $0 + $0.prefix(1) })
+        let rings = whole.rings
+        guard (try? RingIntersections.refuseCrossings(of: rings)) != nil else {
+            try self.init([whole])
+            return
+        }
         let around = rings.indices.map { inner in
             rings.indices.filter { $0 != inner && Polygon.isInside(rings[inner], of: rings[$0]) }
         }

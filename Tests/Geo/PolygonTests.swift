@@ -86,6 +86,15 @@ enum Rings {
         try MultiPolygon([Polygon(rings: [Rings.square, Rings.hole]), Polygon(rings: [Rings.island])]).checkRings()
     }
 
+    @Test("Rings that cross are kept by the even-odd rule, also where each begins in the other, and are still refused of senders")
+    func crossingRings() throws {
+        let one = Rings.ring([(10, 10), (0, 10), (0, 0), (10, 0), (10, 10)]), other = Rings.ring([(5, 5), (15, 5), (15, 15), (5, 15), (5, 5)])
+        let area = try MultiPolygon(evenOdd: [one, other])
+        #expect(area.polygons.map(\.rings) == [[one, other]])
+        #expect(area.contains(Position(latitude: 2, longitude: 2)) && !area.contains(Position(latitude: 7, longitude: 7)))
+        #expect(throws: GeometryError(reason: "rings 1 and 2 cross")) { try area.checkRings() }
+    }
+
     @Test("A position given twice in a row counts once")
     func repeatedPositions() throws {
         let ring = Rings.ring([(0, 0), (0, 0), (10, 0), (10, 10), (10, 10), (0, 10), (0, 0), (0, 0)])

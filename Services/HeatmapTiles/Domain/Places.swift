@@ -72,6 +72,16 @@ extension ComplaintNote {
     }
 
     var place: Place { Place(reportedMicroseconds: reportedMicroseconds, version: version) }
+
+    /// What of the stored ones is looked through.
+    struct Search: Sendable {
+        /// When they happened; nil for any time.
+        var hours: Range<Int>?
+        /// Where; nil for anywhere, and for those without a place.
+        var box: BoundingBox?
+        /// Behind which in the list.
+        var after: Place
+    }
 }
 
 /// A decision above the alert threshold, as the dashboard lists it. No customer, account or card is named.

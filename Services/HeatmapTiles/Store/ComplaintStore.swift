@@ -38,7 +38,7 @@ extension MapStore {
     }
 
     /// The newest versions behind a place in the list, in its order.
-    func complaints(_ search: ComplaintPages.Search) async throws -> [ComplaintNote] {
+    func complaints(_ search: ComplaintNote.Search) async throws -> [ComplaintNote] {
         func start(_ hour: Int?) -> PostgresTimestamp? {
             hour.map { PostgresTimestamp(microsecondsSince1970: Int64($0) * CubeHour.microsecondsPerHour) }
         }
