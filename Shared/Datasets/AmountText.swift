@@ -12,11 +12,11 @@ enum AmountText {
     static func read(
         _ bytes: UnsafeBufferPointer<UInt8>, _ mapping: FieldMapping, _ currency: Currency
     ) throws(AmountFault) -> Money {
+        if mapping.isMinorUnits {
+            guard let units = Int64(String(decoding: bytes, as: UTF8.self)) else { throw AmountFault(reason: "is not a whole number of minor units") }
+            return Money(minorUnits: units, currency: currency)
+        }
         do throws(Money.DecimalError) {
-            if mapping.isMinorUnits {
-                guard let units = Int64(String(decoding: bytes, as: UTF8.self)) else { throw .notANumber }
-                return Money(minorUnits: units, currency: currency)
-            }
             guard let group = mapping.groupSeparator, bytes.contains(group) else {
                 return try Money(decimal: bytes, decimalPoint: mapping.decimalPoint, currency: currency)
             }
@@ -28,6 +28,33 @@ enum AmountText {
             throw AmountFault(reason: error.description, isNoNumber: error == .notANumber)
         }
         throw AmountFault(reason: "has a group mark where no groups are: the last before the decimals is of three digits, others of two or three")
+    }
+
+    /// Groups as they are set so that a line keeps them together, by a plain space and a plain apostrophe.
+    static func plainGroups(_ text: String) -> String {
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.map { scalar in
+                    switch scalar {
+                    case "\u{A0}", "\u{2009}", "\u{202F}": " "
+                    case "\u{2019}", "\u{2BC}": "'"
+                    default: scalar
+                    }
+                }))
+    }
+
+    /// What a number would be one by, whose marks a mapping does not read.
+    static func hint(_ bytes: UnsafeBufferPointer<UInt8>, _ mapping: FieldMapping) -> String {
+        let comma = UInt8(ascii: ","), point = UInt8(ascii: ".")
+        guard mapping.decimalPoint == point, mapping.groupSeparator == nil, let lastComma = bytes.lastIndex(of: comma) else { return "" }
+        func reads(_ group: UInt8, _ decimal: UInt8) -> Bool {
+            guard areGroups(bytes, group, decimal) else { return false }
+            let plain = bytes.filter { $0 != group }.map { $0 == decimal ? point : $0 }
+            return plain.withUnsafeBufferPointer { readDouble($0) } != nil
+        }
+        guard let lastPoint = bytes.lastIndex(of: point) else { return "" }
+        if lastPoint > lastComma { return reads(comma, point) ? "; a mapping reads groups with {group: \",\"}" : "" }
+        return reads(point, comma) ? "; a mapping reads it with {group: \".\", decimal: \",\"}" : ""
     }
 
     /// Thousands as most write them, or two digits to a group before the last three, as in India.
@@ -61,6 +88,6 @@ enum AmountText {
 
     @inline(__always)
     static func hasThreeDecimals(_ bytes: UnsafeBufferPointer<UInt8>, _ decimalPoint: UInt8) -> Bool {
-        bytes.count > 4 && bytes[bytes.count - 4] == decimalPoint
+        bytes.count > 4 && bytes[bytes.count - 4] == decimalPoint && bytes[(bytes.count - 3)...].allSatisfy { $0 &- UInt8(ascii: "0") < 10 }
     }
 }

@@ -35,10 +35,23 @@ final class CSVRows {
             throw DatasetError(
                 .unsupported, "the lines of \(name) end in carriage returns alone, as on old Macs; make them line feeds: tr '\\r' '\\n'")
         }
-        delimiter = format.delimiter ?? CSVRows.likelyDelimiter(start)
+        let named = CSVRows.namedDelimiter(start)
+        delimiter = format.delimiter ?? named?.delimiter ?? CSVRows.likelyDelimiter(start)
+        if let named {
+            window.consume(named.length)
+            line = 2
+        }
         scratch = RowBuffer(cellCount: 64)
         header = []
         self.header = try readHeader(format, name: name)
+    }
+
+    /// What a first line `sep=;` says, by which Excel knows the delimiter.
+    private static func namedDelimiter(_ start: UnsafeBufferPointer<UInt8>) -> (delimiter: UInt8, length: Int)? {
+        guard let end = start.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+        let line = start[..<end].last == UInt8(ascii: "\r") ? start[..<(end - 1)] : start[..<end]
+        guard line.count == 5, line.prefix(4).elementsEqual("sep=".utf8, by: { $0 | 0x20 == $1 | 0x20 }), let delimiter = line.last else { return nil }
+        return (delimiter, end + 1)
     }
 
     /// The number of rows read so far.

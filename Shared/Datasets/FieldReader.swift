@@ -19,6 +19,8 @@ final class FieldPlan {
     let time: TimeReader?
     let constant: String?
     let constantCurrency: Currency?
+    /// What is there goes by the value, so that one word for nothing would make all of them the same.
+    let isIdentifier: Bool
 
     init(target: Target, path: String, mapping: FieldMapping, cells: [Int]) throws(TimeReaderFault) {
         self.target = target
@@ -28,6 +30,7 @@ final class FieldPlan {
         let hasAffixes = !mapping.prefix.isEmpty || !mapping.suffix.isEmpty
         fallback = mapping.fallback
         usesPoint = mapping.decimalPoint == UInt8(ascii: ".")
+        if case .text = target.form { isIdentifier = target.isPersonal || target.name.hasSuffix("_id") } else { isIdentifier = false }
         usesDigits = mapping.falseWords.first == "0" && mapping.trueWords.first == "1"
         isPlain = cells.count == 1 && !hasAffixes && mapping.words.isEmpty
         if case .time = target.form { time = try TimeReader(mapping) } else { time = nil }
@@ -69,7 +72,11 @@ final class FieldReader {
 
     private func unchecked(_ plan: FieldPlan) -> String? {
         if let constant = plan.constant { return constant }
-        if plan.isPlain { return plain(plan).map { encoding.decode($0) } ?? plan.fallback }
+        if plan.isPlain {
+            guard let bytes = plain(plan) else { return plan.fallback }
+            if plan.isIdentifier, let reason = LostIdentifier.fault(bytes) { reject(plan, bytes, reason) }
+            return encoding.decode(bytes)
+        }
         return composed(plan)
     }
 
@@ -213,20 +220,28 @@ final class FieldReader {
         guard let plan, let currencyPlan else { return nil }
         return withBytes(plan) { bytes -> Money? in
             guard let bytes else { return nil }
-            let before = rejections.count
-            guard let currency = currency(currencyPlan) else {
-                if rejections.count == before { missing(currencyPlan) }
-                return nil
+            if plan.mapping.groupSeparator != nil, bytes.contains(where: { $0 >= 0x80 }) {
+                var text = AmountText.plainGroups(encoding.decode(bytes))
+                return text.withUTF8 { money(plan, currencyPlan, $0) }
             }
-            do throws(AmountFault) {
-                if let cell = plan.cells.first, case .text = buffer.cells[cell].kind { try AmountText.checkPoint(bytes, plan.mapping, currency) }
-                var money = try AmountText.read(bytes, plan.mapping, currency)
-                if plan.mapping.isNegated { money.minorUnits = -money.minorUnits }
-                return money
-            } catch {
-                reject(plan, bytes, error.reason + (error.isNoNumber ? commaHint(plan, bytes) : ""))
-                return nil
-            }
+            return money(plan, currencyPlan, bytes)
+        }
+    }
+
+    private func money(_ plan: FieldPlan, _ currencyPlan: FieldPlan, _ bytes: UnsafeBufferPointer<UInt8>) -> Money? {
+        let before = rejections.count
+        guard let currency = currency(currencyPlan) else {
+            if rejections.count == before { missing(currencyPlan) }
+            return nil
+        }
+        do throws(AmountFault) {
+            if let cell = plan.cells.first, case .text = buffer.cells[cell].kind { try AmountText.checkPoint(bytes, plan.mapping, currency) }
+            var money = try AmountText.read(bytes, plan.mapping, currency)
+            if plan.mapping.isNegated { money.minorUnits = -money.minorUnits }
+            return money
+        } catch {
+            reject(plan, bytes, error.reason + (error.isNoNumber ? commaHint(plan, bytes) + AmountText.hint(bytes, plan.mapping) : ""))
+            return nil
         }
     }
 
@@ -284,7 +299,7 @@ final class FieldReader {
             return nil
         case .text, .number, .boolean: break
         }
-        let bytes = trimmed(buffer.value(index))
+        let bytes = encoding.trimmed(buffer.value(index))
         if bytes.isEmpty || isMissingWord(bytes) { return nil }
         if bytes.count > DatasetLimits.maxFieldBytes {
             reject(plan, value: "", "is longer than \(DatasetLimits.maxFieldBytes) bytes")
@@ -309,7 +324,9 @@ final class FieldReader {
         } else {
             var parts: [String] = []
             for index in plan.cells {
-                if let bytes = cell(index, plan) { parts.append(encoding.decode(bytes)) }
+                guard let bytes = cell(index, plan) else { continue }
+                if plan.isIdentifier, mapping.words.isEmpty, let reason = LostIdentifier.fault(bytes) { reject(plan, bytes, reason) }
+                parts.append(encoding.decode(bytes))
             }
             guard !parts.isEmpty else { return mapping.fallback }
             value = parts.joined(separator: mapping.separator)
@@ -337,10 +354,12 @@ final class FieldReader {
     /// - Parameter plans: of the fields that it is about.
     func reject(_ violation: Violation, _ plans: [FieldPlan]) {
         let value = plans.count == 1 ? text(plans[0]) ?? "" : ""
+        let isTurned = violation.reason == "is negative" && plans.contains { $0.mapping.isNegated }
         rejections.append(
             Rejection(
                 field: violation.field, column: plans.map(\.mapping.columnLabel).joined(separator: "+"),
-                value: shown(value, of: (plans.first { $0.target.isPersonal } ?? plans.first)?.target), reason: violation.reason))
+                value: shown(value, of: (plans.first { $0.target.isPersonal } ?? plans.first)?.target),
+                reason: violation.reason + (isTurned ? ", since the mapping says `negate`" : "")))
     }
 
     private func reject(_ plan: FieldPlan, _ bytes: UnsafeBufferPointer<UInt8>, _ reason: String) {

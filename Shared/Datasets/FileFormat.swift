@@ -49,6 +49,30 @@ public struct FileFormat: Sendable, Hashable {
 }
 
 extension FileFormat.Encoding {
+    /// Without the spaces around a value, also those that are not ASCII and what takes no room, which spreadsheets and documents leave there.
+    @inline(__always)
+    func trimmed(_ bytes: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
+        let plain = Datasets.trimmed(bytes)
+        guard let first = plain.first, let last = plain.last, first >= 0x80 || last >= 0x80 else { return plain }
+        return trimmedOfMarks(plain)
+    }
+
+    private func trimmedOfMarks(_ bytes: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
+        var rest = bytes
+        while let mark = marks.first(where: { rest.starts(with: $0) }) {
+            rest = Datasets.trimmed(UnsafeBufferPointer(rebasing: rest.dropFirst(mark.count)))
+        }
+        while let mark = marks.first(where: { rest.suffix($0.count).elementsEqual($0) }) {
+            rest = Datasets.trimmed(UnsafeBufferPointer(rebasing: rest.dropLast(mark.count)))
+        }
+        return rest
+    }
+
+    /// No-break spaces, and in UTF-8 a space of no width and the byte order mark.
+    private var marks: [[UInt8]] {
+        self == .utf8 ? [[0xC2, 0xA0], [0xE2, 0x80, 0xAF], [0xE2, 0x80, 0x8B], [0xEF, 0xBB, 0xBF]] : [[0xA0]]
+    }
+
     /// The text of bytes that have been found to be valid in this encoding.
     @inline(__always)
     func decode(_ bytes: UnsafeBufferPointer<UInt8>) -> String {

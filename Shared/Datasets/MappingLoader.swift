@@ -109,7 +109,7 @@ private struct MappingLoader {
         let named: [String: Character] = [
             "tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|", "pipe": "|", "space": " ", "point": ".",
         ]
-        let character = named[word] ?? (word.count == 1 ? word.first : nil)
+        let character = named[word] ?? (word.count == 1 ? AmountText.plainGroups(word).first : nil)
         guard let byte = character?.asciiValue, byte >= 0x20 || byte == 0x09, byte != UInt8(ascii: "\"") else {
             throw fail(node, "`\(key)` must be one character")
         }

@@ -25,6 +25,15 @@ extension Target.Form {
     }
 }
 
+/// Whether what stands where a column's name is expected is a value: no bank calls a column by a number, a time, an address or an account.
+func isData(_ head: String) -> Bool {
+    head.contains(where: \.isNumber) && (Double(head) != nil || ValueStyle.time([head]) != nil || head.count(where: \.isNumber) >= maxDigitsOfName)
+        || MaskedValue.isIn(head)
+}
+
+/// `account_2` has one, `window_20260101` has eight.
+private let maxDigitsOfName = 10
+
 /// Tells values that may name a person or a person's account, card, phone or address from those that do not.
 private enum MaskedValue {
     private static let maxShownDigits = 7
@@ -57,7 +66,7 @@ private enum MaskedValue {
         return sum % 10 == 0
     }
 
-    private static var digits: Regex<Substring> { #/\d(?:[ \-]?\d)+/# }
+    private static var digits: Regex<Substring> { #/\d(?:[ \-\u{A0}\u{202F}]?\d)+/# }
 
     /// With a point, and with groups as English, Indian and continental sums have them; not with those of phone numbers.
     private static var sum: Regex<Substring> {
@@ -67,6 +76,10 @@ private enum MaskedValue {
     private static var coordinate: Regex<Substring> { #/[+\-]?\d{1,3}[.,]\d+/# }
 
     private static var time: Regex<Substring> {
-        #/(?:\d{4}[\-\/.]\d{1,2}[\-\/.]\d{1,2}|\d{1,2}[\-\/.]\d{1,2}[\-\/.]\d{4})(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)?(?:Z|[+\-]\d{2}:?\d{2})?/#
+        #/
+        (?:\d{4}[\-\/.]\d{1,2}[\-\/.]\d{1,2}|\d{1,2}[\-\/.]\d{1,2}[\-\/.]\d{4})
+        (?:[T\x20]\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?:\x20?[AaPp][Mm])?)?
+        (?:Z|[+\-]\d{2}:?\d{2})?
+        /#
     }
 }

@@ -160,6 +160,12 @@ public final class TableReader {
         }
     }
 
+    /// What is in the first row is told only where it holds names: where a file begins with data, people's numbers stand there.
+    private static func remedy(for column: String, in header: [String]) -> String {
+        guard header.contains(where: isData) else { return hint(for: column, among: header) }
+        return "; its first row holds data, not names: say `format: {header: false, columns: [...]}` in the mapping, with a name for each column"
+    }
+
     /// -1 for an optional column that is not there.
     private static func find(
         _ columns: [String], optional: Set<String>, in header: [String], name: String, mappingName: String?
@@ -173,7 +179,7 @@ public final class TableReader {
             }
             let place = mappingName.map { "the mapping \($0) names" } ?? "this needs"
             guard let first = found.first else {
-                throw DatasetError(.mapping, "\(place) the column `\(column)`, which \(name) lacks" + hint(for: column, among: header))
+                throw DatasetError(.mapping, "\(place) the column `\(column)`, which \(name) lacks" + remedy(for: column, in: header))
             }
             guard found.count == 1 else {
                 throw DatasetError(.mapping, "\(place) the column `\(column)`, which \(name) has \(found.count) times")

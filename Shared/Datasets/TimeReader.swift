@@ -34,7 +34,7 @@ struct TimeReader {
     var expectation: String {
         switch format {
         case .iso8601: "is not a date and time in ISO 8601"
-        case .unix: "is not a number of seconds since 1970"
+        case .unix: "is not a number of seconds since 1970, without an exponent"
         case .pattern(let pattern): "is not a date and time in the form \(pattern.text)"
         }
     }
@@ -76,7 +76,8 @@ struct TimeReader {
             let (micros, overflow) = ticks.multipliedReportingOverflow(by: 1_000_000 / ticksPerSecond)
             return overflow ? nil : Timestamp(microseconds: micros)
         }
-        guard let ticks = readDouble(bytes), abs(ticks) < 1e15 else { return nil }
+        // A spreadsheet that writes an exponent has rounded to hours.
+        guard !bytes.contains(where: { $0 | 0x20 == UInt8(ascii: "e") }), let ticks = readDouble(bytes), abs(ticks) < 1e15 else { return nil }
         return Timestamp(microseconds: Int64((ticks * Double(1_000_000 / ticksPerSecond)).rounded()))
     }
 }

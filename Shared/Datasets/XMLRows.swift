@@ -246,9 +246,10 @@ final class XMLRows {
     private func broken() -> DatasetError {
         if let error = input.error { return error }
         let message = input.firstMessage ?? "it is not XML"
-        // Where everything has been read and elements are open, the rest is missing.
-        let isCut = !open.isEmpty && input.isAtEnd && Int64(xmlTextReaderByteConsumed(reader)) >= input.bytesHandedOut
-        return DatasetError(isCut ? .truncated : .corrupt, "\(name) is not XML: line \(line): \(message)")
+        // Where everything has been read and elements are open, the rest is missing; libxml2 may call that extra content.
+        let isRead = Int64(xmlTextReaderByteConsumed(reader)) >= input.bytesHandedOut || message.hasPrefix("Extra content")
+        if !open.isEmpty, input.isAtEnd, isRead { return DatasetError(.truncated, "\(name) ends in the middle of its XML, on line \(line)") }
+        return DatasetError(.corrupt, "\(name) is not XML: line \(line): \(message)")
     }
 
     private func length(_ text: UnsafePointer<UInt8>) -> Int {

@@ -1,13 +1,33 @@
+/// What people and programs set between the groups of a number, and is no part of it: spaces, dashes and what takes no room.
+enum GroupMarks {
+    /// The text itself where it has none.
+    static func removed(from text: String) -> String {
+        guard text.utf8.contains(where: { isOne($0) || $0 >= 0x80 }), text.unicodeScalars.contains(where: isOne) else { return text }
+        return String(String.UnicodeScalarView(text.unicodeScalars.filter { !isOne($0) }))
+    }
+
+    /// Of one byte.
+    static func isOne(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "-") }
+
+    private static func isOne(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar {
+        // Spaces that keep a line together, as spreadsheets and documents have them; what joins and directs; dashes.
+        case " ", "-", "\u{A0}", "\u{2007}"..."\u{2015}", "\u{202F}", "\u{2060}", "\u{2212}", "\u{FEFF}": true
+        default: false
+        }
+    }
+}
+
 /// An account number of ISO 13616, with right check digits: two letters of a country, two check digits, and letters and digits, as many
 /// as that country has them.
 public struct IBAN: Sendable, Hashable, CustomStringConvertible {
     /// Without spaces, in capitals.
     public let description: String
 
-    /// Nil unless `text` is one; spaces between groups are passed over, and small letters are as good.
+    /// Nil unless `text` is one; spaces and dashes between groups are passed over, and small letters are as good.
     public init?(_ text: String) {
         guard IBAN.hasForm(text) else { return nil }
-        let characters = text.utf8.filter { $0 != UInt8(ascii: " ") }.map(\.capital)
+        let characters = GroupMarks.removed(from: text).utf8.map(\.capital)
         guard IBAN.remainder(characters) == 1 else { return nil }
         description = String(decoding: characters, as: UTF8.self)
     }
@@ -22,13 +42,16 @@ public struct IBAN: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// How many characters a text has that is made as an IBAN is, and how many its country's have; nil for any other.
-    @inline(__always)
     private static func characters(_ text: String) -> (count: Int, expected: Int?)? {
         var country: UInt16 = 0
         var length = 0
         // Most account numbers are none, and end this at their first bytes.
-        for byte in text.utf8 where byte != UInt8(ascii: " ") {
+        for byte in text.utf8 where !GroupMarks.isOne(byte) {
             let character = byte.capital
+            if byte >= 0x80 {
+                let rest = GroupMarks.removed(from: text)
+                return rest.utf8.allSatisfy { $0 < 0x80 } ? characters(rest) : nil
+            }
             switch length {
             case 0, 1:
                 guard character.isCapital else { return nil }
@@ -43,7 +66,7 @@ public struct IBAN: Sendable, Hashable, CustomStringConvertible {
 
     /// An account number in the one form that stands for it, however it is written: an IBAN as `description` says, any other as it is.
     public static func canonical(_ text: String) -> String {
-        let mayDiffer = text.utf8.contains { $0 == UInt8(ascii: " ") || $0.capital != $0 }
+        let mayDiffer = text.utf8.contains { GroupMarks.isOne($0) || $0.capital != $0 || $0 >= 0x80 }
         return mayDiffer ? IBAN(text)?.description ?? text : text
     }
 
@@ -74,11 +97,8 @@ public enum CardNumber {
     /// A card's identifier in the one form that stands for it: 12 to 19 digits without the spaces or dashes between them, any other text
     /// as it is.
     public static func canonical(_ text: String) -> String {
-        let isSeparator: (UInt8) -> Bool = { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "-") }
-        guard text.utf8.contains(where: isSeparator) else { return text }
-        let digits = text.utf8.filter { !isSeparator($0) }
-        guard (12...19).contains(digits.count), digits.allSatisfy(\.isDigit) else { return text }
-        return String(decoding: digits, as: UTF8.self)
+        let digits = GroupMarks.removed(from: text)
+        return (12...19).contains(digits.utf8.count) && digits.utf8.allSatisfy(\.isDigit) ? digits : text
     }
 }
 

@@ -70,7 +70,9 @@ public struct Money: Sendable, Hashable {
             guard digit < 10 else { throw .notANumber }
             digits += 1
             if decimals >= exponent {
-                guard digit == 0 else { throw .tooManyDecimals(allowed: exponent) }
+                guard digit == 0 else {
+                    throw bytes[index...].allSatisfy { $0 &- UInt8(ascii: "0") < 10 } ? .tooManyDecimals(allowed: exponent) : .notANumber
+                }
                 continue
             }
             if decimals >= 0 { decimals += 1 }

@@ -219,7 +219,7 @@ import Testing
         ("0401;17;01.07.2018 09:30;-;-;-;P;-5;EUR;", "transaction.customer_id", "", "is missing"),
         ("0401;17;01.07.2018 09:30;596;-;-;P;-5x;EUR;", "transaction.amount.minor_units", "-5x", "is not a decimal number"),
         ("0401;17;01.07.2018 09:30;596;-;-;P;-5,001;EUR;", "transaction.amount.minor_units", "-5,001", "has more than 2 decimals"),
-        ("0401;17;01.07.2018 09:30;596;-;-;P;5;EUR;", "transaction.amount.minor_units", "5", "is negative"),
+        ("0401;17;01.07.2018 09:30;596;-;-;P;5;EUR;", "transaction.amount.minor_units", "5", "is negative, since the mapping says `negate`"),
         ("0401;17;01.07.2018 09:30;596;-;-;P;;EUR;", "transaction.amount.minor_units", "", "is missing"),
         ("0401;17;01.07.2018 09:30;596;-;-;P;-5;ABC;", "transaction.amount.currency", "ABC", "is not a currency code of ISO 4217"),
         (

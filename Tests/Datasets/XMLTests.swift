@@ -204,12 +204,15 @@ import Testing
     }
 
     @Test func aFileCutShortOrBrokenSaysWhere() throws {
-        let cut = String(Self.transfers.prefix(Self.transfers.count - 400))
-        try withTemporaryFile(Data(cut.utf8)) { path in
-            let reader = try DatasetReader(file: path, mapping: .load("iso20022-pacs008"))
-            let error = #expect(throws: DatasetError.self) { while try reader.next() != nil {} }
-            #expect(error?.code == .truncated || error?.code == .corrupt)
-            #expect(error?.message.contains("line") == true)
+        let start = try #require(Self.transfers.range(of: "<CdtTrfTxInf>")).upperBound, last = try #require(Self.transfers.range(of: "</Document>")).lowerBound
+        let whole = Self.transfers[..<last]
+        for length in stride(from: Self.transfers.distance(from: whole.startIndex, to: start), to: whole.count, by: 7) {
+            try withTemporaryFile(Data(whole.prefix(length).utf8)) { path in
+                let reader = try DatasetReader(file: path, mapping: .load("iso20022-pacs008"))
+                let error = #expect(throws: DatasetError.self) { while try reader.next() != nil {} }
+                let isTold = error?.message.contains("ends in the middle of its XML, on line ") == true
+                #expect(error?.code == .truncated && isTold, "\(length): \(error?.message ?? "")")
+            }
         }
         for text in ["<Document><M></Document>", "<a>" + String(repeating: "<b>", count: 500)] {
             #expect(throws: DatasetError.self) { try read(text, mapping: "iso20022-pacs008") }

@@ -37,7 +37,8 @@ struct ImportCommand: AsyncParsableCommand {
             (masked where it may name a person) and reason, and the rest goes on. If the gateway goes away, the import waits for it. \
             If the import itself is interrupted, run the same command again: it goes on where it stopped. Nothing is stored twice.
 
-            Exit status: 0 all rows are in, 3 some were rejected or a proposed mapping lacks a required field, 1 the import failed, 130 it was interrupted.
+            Exit status: 0 all rows are in, 3 some were rejected or a proposed mapping lacks a required field, 1 the import failed, \
+            64 the command is wrong, 130 it was interrupted.
             """)
 
     enum Format: String, ExpressibleByArgument, CaseIterable {

@@ -11,12 +11,13 @@ struct ImportSourceOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "With --sql: a column that only grows. The next run takes what lies above the highest value seen so far.", valueName: "column"))
+            "With --sql: a column that only grows. The next run takes what lies above the highest value seen so far, and what is new at it.",
+            valueName: "column"))
     var watermark: String?
 
     @Option(
         help: ArgumentHelp(
-            "With a URL: how pages follow one another: link (RFC 8288), page:NAME, or offset:NAME; 10000 pages at most. One page unless given.",
+            "With a URL of JSON: how pages follow one another: link (RFC 8288), page:NAME, or offset:NAME; 10000 pages at most. One page unless given.",
             valueName: "paging"))
     var paging: WebSource.Paging?
 

@@ -6,6 +6,8 @@ struct ImportState: Codable {
     struct Entry: Codable, Hashable {
         /// The highest value in the watermark's column.
         var watermark: String?
+        /// Of the rows with that value, by `Watermark.Taken`; nil where they are too many, and in what earlier versions kept.
+        var taken: [String]?
         /// Of a source that is one answer.
         var etag: String?
         /// Of the rows of one that is many.

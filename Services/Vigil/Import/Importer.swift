@@ -19,7 +19,7 @@ struct Importer {
     private static let minBackoff = Duration.milliseconds(200)
     private static let maxBackoff = Duration.seconds(5)
     /// A connection that brings nothing for so long is given up, so that a stuck gateway cannot hold an import for ever.
-    private static let keepAliveSeconds = 10
+    private static let maxKeepAliveSeconds = 10
 
     let session: ImportSession
     let kind: RecordKind
@@ -33,7 +33,7 @@ struct Importer {
     func run() async throws -> Ending {
         var configuration = channel
         configuration.defaultTimeoutSeconds = 0
-        configuration.keepAliveSeconds = Self.keepAliveSeconds
+        configuration.keepAliveSeconds = max(1, min(Self.maxKeepAliveSeconds, Int(patience / .seconds(1)) / 2))
         return try await withChannel(configuration, logger: SuiteConnection.quiet) { channel in
             let client = IngestionV1.IngestionService.Client(channel)
             var backoff = Self.minBackoff
@@ -60,8 +60,9 @@ struct Importer {
                     continue
                 }
                 guard Self.mayPass(problem.code) else { throw Failure(description: "the gateway refused the import: \(problem)") }
-                guard session.sinceLastAnswer < patience else {
-                    let span = ImportProgress.span(seconds: ImportProgress.seconds(patience))
+                let silence = session.sinceLastAnswer
+                guard silence < patience else {
+                    let span = ImportProgress.span(seconds: ImportProgress.seconds(silence))
                     throw Failure(description: "no answer for \(span): \(problem)")
                 }
                 session.note("\(problem.message); trying again in \(ImportProgress.seconds(backoff)) s")

@@ -22,7 +22,8 @@ struct SQLSource: RowSource {
         configuration.maxConnections = 1
         configuration.applicationName = "vigil import"
         self.configuration = configuration
-        select = query.trimmingCharacters(in: .whitespacesAndNewlines.union(CharacterSet(charactersIn: ";")))
+        // A comment at its end ends with its line.
+        select = query.trimmingCharacters(in: .whitespacesAndNewlines.union(CharacterSet(charactersIn: ";"))) + "\n"
         if watermark != nil, let word = Self.limit(of: select) {
             throw ImportMistake(
                 description: "the query has \(word) of its own: with --watermark, what lies beyond it would never be taken. Leave it out; the rows "
@@ -33,7 +34,8 @@ struct SQLSource: RowSource {
         self.idColumn = idColumn
         let parts = URLComponents(string: url)
         let place = parts.map { ($0.host ?? "", $0.path) } ?? ("sql", "")
-        label = place.0 + (parts?.port.map { ":\($0)" } ?? "") + place.1
+        // Where a server of this machine is meant, no host stands before the database's name.
+        label = place.0.isEmpty ? String(place.1.drop { $0 == "/" }) : place.0 + (parts?.port.map { ":\($0)" } ?? "") + place.1
         let server = "\(configuration.user)@\(configuration.host):\(configuration.port)/\(configuration.database)"
         key = "sql \(server) \(watermark ?? "") \(query)"
         formerKey = "sql \(place.0)\(place.1) \(watermark ?? "") \(query)"
@@ -57,12 +59,12 @@ struct SQLSource: RowSource {
         return nil
     }
 
-    /// Takes what lies above the watermark.
+    /// Takes what lies above the watermark, and what has come to lie at it.
     func spool(since entry: ImportState.Entry?) async throws -> Spooling {
         let since = entry?.watermark
         let file = try SpoolFile()
-        var newest = since
-        var count = 0
+        var taken = Watermark.Taken(entry)
+        var (count, seen) = (0, 0)
         do {
             try await withPostgresPool(configuration, logger: SuiteConnection.quiet) { pool in
                 try await pool.withTransaction(isolation: .repeatableRead) { transaction in
@@ -72,10 +74,11 @@ struct SQLSource: RowSource {
                     try await transaction.stream(statement, batchRows: 5_000) { rows in
                         for row in rows {
                             let (line, mark) = try row.decode(String.self, String?.self)
-                            if count == 0 { try check(firstRow: line) }
+                            if seen == 0 { try check(firstRow: line) }
+                            seen += 1
                             if watermark != nil, let fault = Watermark.fault(mark) { throw refusal(of: line, fault) }
+                            guard taken.take(line, of: mark) else { continue }
                             try file.write(line: Array(line.utf8))
-                            newest = mark ?? newest
                             count += 1
                         }
                     }
@@ -93,7 +96,7 @@ struct SQLSource: RowSource {
             return .nothing("\(label): \(above ?? "the query gives no rows")")
         }
         try file.finish()
-        return .rows(SpooledRows(file: file, entry: watermark == nil ? nil : .init(watermark: newest), areLines: true))
+        return .rows(SpooledRows(file: file, entry: watermark == nil ? nil : taken.entry, areLines: true))
     }
 
     /// A column that the query does not give is told once, not for each row.

@@ -1,6 +1,9 @@
+import Crypto
+import Foundation
 import Postgres
 
-/// A query's column that only grows, so that what lies above the highest value seen so far is what is new.
+/// A query's column that only grows, so that what lies above the highest value seen so far is what is new, and so is what came later at that
+/// value.
 struct Watermark {
     let column: String
 
@@ -32,18 +35,40 @@ struct Watermark {
         return Self.typesWithInfinity.contains(type) || type == "numeric" && version >= Self.firstVersionOfNumericInfinity
     }
 
-    /// The rows above a value, the lowest first; before them those whose value says nothing, so that they are met and told.
+    /// The rows at and above a value, the lowest first; before them those whose value says nothing, so that they are met and told.
     func rows(of select: String, since: String?, hasLowest: Bool) -> SQL {
         var condition = ""
         if let since {
             // A literal takes the column's own type, which a bound text would not.
-            condition = " WHERE q.\(quoted) > '\(since.replacing("'", with: "''"))' OR q.\(quoted) IS NULL"
+            condition = " WHERE q.\(quoted) >= '\(since.replacing("'", with: "''"))' OR q.\(quoted) IS NULL"
             if hasLowest { condition += " OR q.\(quoted) = '-infinity'" }
         }
         return """
             SELECT row_to_json(q)::text, q.\(ident: column)::text FROM (\(unsafe: select)) AS q\(unsafe: condition)
             ORDER BY q.\(ident: column) NULLS FIRST
             """
+    }
+
+    /// The rows of the highest value that have been taken, so that others that come to have it, of the same day or moment, are told from them.
+    struct Taken {
+        /// More are not remembered: then all of that value come again, and the gateway knows them.
+        private static let maxRows = 10_000
+        private(set) var value: String?
+        private(set) var digests: Set<String>
+
+        init(_ entry: ImportState.Entry?) {
+            value = entry?.watermark
+            digests = Set(entry?.taken ?? [])
+        }
+
+        /// - Returns: false for a row that was taken before.
+        mutating func take(_ row: String, of value: String?) -> Bool {
+            guard let value else { return true }
+            if value != self.value { (self.value, digests) = (value, []) }
+            return digests.insert(Data(SHA256.hash(data: Data(row.utf8)).prefix(12)).base64EncodedString()).inserted
+        }
+
+        var entry: ImportState.Entry { .init(watermark: value, taken: digests.count > Self.maxRows ? nil : digests.sorted()) }
     }
 
     /// What a row's value is, where nothing can be new after it or it never would be.

@@ -151,6 +151,9 @@ struct WebSource: RowSource {
                 description: "\(name): the answer has the status \(answer.statusCode)",
                 retryAfter: answer.value(forHTTPHeaderField: "Retry-After").flatMap { Self.wait(in: $0, now: .now) })
         }
+        guard answer.mimeType != "text/html" else {
+            throw SuiteConnection.Problem(description: "\(name): the answer is a page for people (text/html), not data; is a login or another address wanted?")
+        }
         guard body.count <= Self.maxPageBytes else {
             throw SuiteConnection.Problem(description: "\(name): the answer has more than \(Self.maxPageBytes) bytes")
         }
@@ -181,10 +184,10 @@ struct WebSource: RowSource {
 
     /// The target with the relation `next` in a Link header. Source: RFC 8288, section 3.
     static func next(in header: String) -> String? {
-        for part in header.split(separator: ",") {
-            guard let start = part.firstIndex(of: "<"), let end = part.firstIndex(of: ">"), start < end else { continue }
-            let parameters = part[part.index(after: end)...].split(separator: ";").map { $0.trimmingCharacters(in: .whitespaces) }
-            if parameters.contains(where: { $0 == "rel=\"next\"" || $0 == "rel=next" }) { return String(part[part.index(after: start)..<end]) }
+        // An address may hold commas, and so may a quoted parameter.
+        for link in header.matches(of: /<([^>]*)>((?:[^",]|"[^"]*")*)/) {
+            let relations = link.2.matches(of: /;\s*[rR][eE][lL]\s*=\s*(?:"([^"]*)"|([^\s;,"]+))/).flatMap { ($0.1 ?? $0.2 ?? "").split(separator: " ") }
+            if relations.contains(where: { $0.lowercased() == "next" }) { return String(link.1) }
         }
         return nil
     }
