@@ -26,6 +26,10 @@ ALTER ROLE auth PASSWORD :'auth_password';
 ALTER ROLE tiles PASSWORD :'tiles_password';
 ALTER ROLE notifications PASSWORD :'notifications_password';
 
+-- The details of an error hold what was in the row: a payment that is sent again would leave its name in the server's log.
+SELECT format('ALTER ROLE %I SET log_error_verbosity = terse', name)
+FROM unnest(ARRAY['ingestion', 'features', 'models', 'auth', 'tiles', 'notifications']) AS name \gexec
+
 -- Nobody is let in by default.
 REVOKE ALL ON DATABASE vigil FROM PUBLIC;
 REVOKE ALL ON DATABASE postgres FROM PUBLIC;

@@ -81,9 +81,10 @@ public struct EmailAddress: Sendable, Hashable, CustomStringConvertible {
 public struct PhoneNumber: Sendable, Hashable, CustomStringConvertible {
     public let description: String
 
-    /// Nil unless `text` is one; spaces, hyphens, dots and brackets are passed over, and `00` stands for the plus sign.
+    /// Nil unless `text` is one; spaces, hyphens, dots and brackets are passed over, and so is `(0)`, which is dialled only within a country;
+    /// `00` stands for the plus sign.
     public init?(_ text: String) {
-        var digits = text.filter { !" -.()/".contains($0) }
+        var digits = GroupMarks.removed(from: text.replacing("(0)", with: "")).filter { !".()/".contains($0) }
         if digits.hasPrefix("+") { digits.removeFirst() } else if digits.hasPrefix("00") { digits.removeFirst(2) } else { return nil }
         guard (7...15).contains(digits.count), digits.first != "0", digits.allSatisfy({ $0.isASCII && $0.isNumber }) else { return nil }
         description = "+" + digits

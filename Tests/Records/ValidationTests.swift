@@ -28,7 +28,9 @@ import Testing
         for text in ["", "a", "a@b", "@b.c", "a@b@c.d", "a b@c.d", "a@b..c", "a@b.c\n", String(repeating: "a", count: 251) + "@b.c"] {
             #expect(EmailAddress(text) == nil, "\(text)")
         }
-        for text in ["+91 98765-43210", "0091 (98765) 43210", "+919876543210"] { #expect(PhoneNumber(text)?.description == "+919876543210") }
+        for text in ["+91 98765-43210", "0091 (98765) 43210", "+919876543210", "+91 (0) 98765\u{A0}43210", "+91 (0)98765 43210"] {
+            #expect(PhoneNumber(text)?.description == "+919876543210")
+        }
         for text in ["", "9876543210", "+0123456789", "+123456", "+1234567890123456", "+91x8765432"] { #expect(PhoneNumber(text) == nil, "\(text)") }
     }
 
