@@ -118,7 +118,7 @@ public final class DatasetReader {
         var columns: [String] = []
         var needed: Set<String> = []
         for field in mapping.fields {
-            guard case .columns(let names) = field.source else { continue }
+            let names = field.columnNames
             for name in names where !columns.contains(name) { columns.append(name) }
             if !(options.mayLackLabels && field.isOfLabel) { needed.formUnion(names) }
         }
@@ -135,7 +135,8 @@ public final class DatasetReader {
             var cells: [Int] = []
             if case .columns(let names) = field.source { cells = names.compactMap { table.cell(ofColumn: $0) } }
             do {
-                plans.append(try FieldPlan(target: target, path: target.path(in: mapping.kind), mapping: field, cells: cells))
+                let zoneCell = field.zoneColumn.flatMap { table.cell(ofColumn: $0) }
+                plans.append(try FieldPlan(target: target, path: target.path(in: mapping.kind), mapping: field, cells: cells, zoneCell: zoneCell))
             } catch {
                 throw DatasetError(.mapping, "the mapping \(mapping.name), field `\(field.target)`: \(error.reason)")
             }

@@ -10,6 +10,8 @@ final class FieldPlan {
     let mapping: FieldMapping
     /// The cells of its columns, in order; empty for a constant and for the row number.
     let cells: [Int]
+    /// The cell of its row's own time zone.
+    let zoneCell: Int?
     /// One cell, taken as it is.
     let isPlain: Bool
     let fallback: String?
@@ -22,11 +24,12 @@ final class FieldPlan {
     /// What is there goes by the value, so that one word for nothing would make all of them the same.
     let isIdentifier: Bool
 
-    init(target: Target, path: String, mapping: FieldMapping, cells: [Int]) throws(TimeReaderFault) {
+    init(target: Target, path: String, mapping: FieldMapping, cells: [Int], zoneCell: Int?) throws(TimeReaderFault) {
         self.target = target
         self.path = path
         self.mapping = mapping
         self.cells = cells
+        self.zoneCell = zoneCell
         let hasAffixes = !mapping.prefix.isEmpty || !mapping.suffix.isEmpty
         fallback = mapping.fallback
         usesPoint = mapping.decimalPoint == UInt8(ascii: ".")
@@ -102,16 +105,25 @@ final class FieldReader {
         guard let plan, let reader = plan.time else { return nil }
         return withBytes(plan) { bytes in
             guard let bytes else { return nil }
-            if let time = reader.read(bytes) { return time }
+            var clock: ZoneClock?
+            if plan.zoneCell != nil, !reader.statesOffset(bytes) {
+                clock = rowZone(plan).flatMap { ZoneClock.named($0) }
+                if clock == nil { return rejectZone(plan) }
+            }
+            if let time = reader.read(bytes, on: clock) { return time }
             reject(plan, bytes, reader.expectation)
             return nil
         }
     }
 
-    /// The zone of a time, as its value states it, or else its mapping.
+    private func rowZone(_ plan: FieldPlan) -> String? {
+        plan.zoneCell.flatMap { cell($0, plan) }.map { encoding.decode($0) }
+    }
+
+    /// The zone of a time, as its value states it, or else its row or its mapping.
     func zone(_ plan: FieldPlan?) -> String? {
         guard let plan, let reader = plan.time else { return nil }
-        return withBytes(plan) { $0.flatMap { reader.statedZone($0) } } ?? plan.mapping.zone
+        return withBytes(plan) { $0.flatMap { reader.statedZone($0) } } ?? rowZone(plan) ?? plan.mapping.zone
     }
 
     func requiredTime(_ plan: FieldPlan?) -> Timestamp {
@@ -364,6 +376,16 @@ final class FieldReader {
 
     private func reject(_ plan: FieldPlan, _ bytes: UnsafeBufferPointer<UInt8>, _ reason: String) {
         reject(plan, value: encoding.decode(bytes), reason)
+    }
+
+    /// A time that cannot be told because its row names no zone, or one that does not exist.
+    private func rejectZone(_ plan: FieldPlan) -> Timestamp? {
+        let zone = rowZone(plan)
+        let reason = zone == nil ? "states no offset, and its row no time zone" : "is in a time zone that is no IANA name and no offset such as +05:30"
+        let rejection = Rejection(
+            field: plan.path, column: plan.mapping.zoneColumn ?? "", value: shown(zone ?? "", of: Target(name: "time_zone")), reason: reason)
+        if !rejections.contains(rejection) { rejections.append(rejection) }
+        return nil
     }
 
     /// Once, however often the field is read.

@@ -54,12 +54,7 @@ public struct Mapping: Sendable, Hashable {
     }
 
     /// The columns that its fields are read from.
-    public var columnNames: [String] {
-        fields.flatMap { field -> [String] in
-            if case .columns(let names) = field.source { return names }
-            return []
-        }
-    }
+    public var columnNames: [String] { fields.flatMap(\.columnNames) }
 
     /// The column whose value names a record, where one does that names no person.
     public var idColumn: String? {
@@ -120,6 +115,8 @@ public struct FieldMapping: Sendable, Hashable {
     public var timeFormat: TimeFormat = .iso8601
     /// An IANA name or an offset, for times that state none; nil is UTC.
     public var zone: String?
+    /// Where each row names the zone of its own times.
+    public var zoneColumn: String?
     /// Added to a time, in microseconds.
     public var plusMicroseconds: Int64 = 0
     public var decimalPoint: UInt8 = UInt8(ascii: ".")
@@ -140,6 +137,12 @@ public struct FieldMapping: Sendable, Hashable {
     public var otherwise: String?
     /// Splits one value into a list.
     public var listSeparator: String?
+
+    /// The columns that it is read from, and that of its zone.
+    var columnNames: [String] {
+        let zone = zoneColumn.map { [$0] } ?? []
+        return if case .columns(let names) = source { names + zone } else { zone }
+    }
 
     /// What to call its source in a rejects file.
     var columnLabel: String {

@@ -258,7 +258,7 @@ private struct MappingLoader {
         case "default": field.fallback = try text(node, key)
         case "check": field.check = try choice(node, key, FieldMapping.Check.self)
         case "format": field.timeFormat = try timeFormat(node)
-        case "zone": field.zone = try text(node, key)
+        case "zone": try setZone(node, in: &field)
         case "plus": field.plusMicroseconds = try span(node)
         case "decimal": (field.decimalPoint, field.statesDecimalPoint) = (try byte(node, key), true)
         case "group": field.groupSeparator = try byte(node, key)
@@ -281,6 +281,14 @@ private struct MappingLoader {
                 field.words[entry.key.lowercased()] = try text(entry.node, entry.key)
             }
         }
+    }
+
+    /// A zone for all rows, or the column in which each names its own.
+    func setZone(_ node: Node, in field: inout FieldMapping) throws(DatasetError) {
+        guard node.scalar == nil else { return field.zone = try text(node, "zone") }
+        let entries = try entries(node, of: "`zone`", known: ["column", "path"])
+        guard let column = entries.first, entries.count == 1 else { throw fail(node, "`zone` is a time zone, or `{column: NAME}`") }
+        field.zoneColumn = try text(column.node, column.key)
     }
 
     func timeFormat(_ node: Node) throws(DatasetError) -> FieldMapping.TimeFormat {

@@ -1,7 +1,8 @@
 public import Records
 
 extension Mapping {
-    /// Reads a moment that a person states, in ISO 8601: one without an offset is meant on the clock on which the file's own times are.
+    /// Reads a moment that a person states, in ISO 8601: one without an offset is meant on the clock on which the file's own times are, in
+    /// UTC where each row has its own.
     ///
     /// - Parameter target: the field whose zone counts, such as `occurred_at`.
     /// - Returns: nil for what is no moment.

@@ -10,6 +10,7 @@ struct TimeReader {
 
     private let format: Format
     private let zone: ZoneClock
+    private let hasRowZones: Bool
     /// Added to what is read.
     let plus: TimeSpan
 
@@ -22,12 +23,13 @@ struct TimeReader {
         }
         guard let zone = ZoneClock(mapping.zone) else { throw TimeReaderFault(reason: "there is no time zone `\(mapping.zone ?? "")`") }
         self.zone = zone
+        hasRowZones = mapping.zoneColumn != nil
         plus = TimeSpan(microseconds: mapping.plusMicroseconds)
     }
 
-    /// How far the clock was from UTC, where times are in ISO 8601 and it never changed; nil else.
+    /// How far the clock was from UTC, where times are in ISO 8601 and it never changed from row to row; nil else.
     var offsetOfISO8601: Int? {
-        if case .iso8601 = format { zone.fixedOffsetSeconds } else { nil }
+        if case .iso8601 = format, !hasRowZones { zone.fixedOffsetSeconds } else { nil }
     }
 
     /// How values must look, for the reason of a refusal.
@@ -39,33 +41,45 @@ struct TimeReader {
         }
     }
 
-    func read(_ bytes: UnsafeBufferPointer<UInt8>) -> Timestamp? {
-        let parts: (civil: CivilTime, offsetSeconds: Int?)?
+    /// - Parameter clock: the row's own, for a value that states no offset; nil for the mapping's.
+    func read(_ bytes: UnsafeBufferPointer<UInt8>, on clock: ZoneClock? = nil) -> Timestamp? {
+        let clock = clock ?? zone
         switch format {
         case .iso8601:
-            if let fixed = zone.fixedOffsetSeconds {
+            if let fixed = clock.fixedOffsetSeconds {
                 return Timestamp.parse(iso8601: bytes, assumingOffsetSeconds: fixed).map { $0 + plus }
             }
-            parts = Timestamp.parseParts(iso8601: bytes)
-        case .unix(let ticksPerSecond):
-            return readUnix(bytes, ticksPerSecond: ticksPerSecond).map { $0 + plus }
-        case .pattern(let pattern): parts = pattern.parse(bytes)
+        case .unix(let ticksPerSecond): return readUnix(bytes, ticksPerSecond: ticksPerSecond).map { $0 + plus }
+        case .pattern: break
         }
-        guard let (civil, stated) = parts else { return nil }
-        return Timestamp(civil, offsetSeconds: stated ?? zone.offsetSeconds(at: civil)) + plus
+        guard let (civil, stated) = parts(bytes) else { return nil }
+        return Timestamp(civil, offsetSeconds: stated ?? clock.offsetSeconds(at: civil)) + plus
+    }
+
+    /// The clock's hands and the offset as written; nil for what is no such time, and for numbers of seconds, which have no clock.
+    private func parts(_ bytes: UnsafeBufferPointer<UInt8>) -> (civil: CivilTime, offsetSeconds: Int?)? {
+        switch format {
+        case .iso8601: Timestamp.parseParts(iso8601: bytes)
+        case .unix: nil
+        case .pattern(let pattern): pattern.parse(bytes)
+        }
+    }
+
+    /// Whether a value needs no clock to be told by.
+    func statesOffset(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        if case .unix = format { true } else { parts(bytes)?.offsetSeconds != nil }
     }
 
     /// The offset that a value states, as a zone: `+05:30`. Nil where it states none, and for UTC, which says where a computer's clock was
     /// set and not where somebody paid.
     func statedZone(_ bytes: UnsafeBufferPointer<UInt8>) -> String? {
-        let parts: (civil: CivilTime, offsetSeconds: Int?)?
         switch format {
         // Shorter ones have no room for an offset, and most are.
-        case .iso8601: parts = bytes.count > 19 && bytes.last != UInt8(ascii: "Z") ? Timestamp.parseParts(iso8601: bytes) : nil
-        case .unix: parts = nil
-        case .pattern(let pattern): parts = pattern.statesOffset ? pattern.parse(bytes) : nil
+        case .iso8601: guard bytes.count > 19, bytes.last != UInt8(ascii: "Z") else { return nil }
+        case .unix: return nil
+        case .pattern(let pattern): guard pattern.statesOffset else { return nil }
         }
-        guard let offset = parts?.offsetSeconds, offset != 0 else { return nil }
+        guard let offset = parts(bytes)?.offsetSeconds, offset != 0 else { return nil }
         let minutes = abs(offset) / 60
         func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
         return "\(offset < 0 ? "-" : "+")\(two(minutes / 60)):\(two(minutes % 60))"
