@@ -1,18 +1,36 @@
 #!/usr/bin/env bash
-# Runs the tests that are built, within a time. What failed is told once more at the end: of a long output people see the last lines.
-set -uo pipefail
+# Runs the tests that are built, within a time: those that run the whole suite and a browser, which mostly wait, beside all others. What
+# failed is told once more at the end: of a long output people see the last lines.
+set -um -o pipefail
 cd "$(dirname "$0")/.."
 max_seconds=1500
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-# Lines are not kept back in a buffer, so that the last one printed names a test that hangs.
-command=(swift test --skip-build --no-parallel)
-[ -x /usr/bin/stdbuf ] && command=(timeout --foreground --signal=INT --kill-after=20 "$max_seconds" stdbuf -oL "${command[@]}")
-"${command[@]}" 2>&1 | tee "$log"
+folder=$(mktemp -d)
+suite=
+trap '[ -z "$suite" ] || kill -INT -- "-$suite" 2>/dev/null; rm -rf "$folder"' EXIT
+trap 'exit 130' INT TERM
+tests=$(swift build --show-bin-path)/vigilPackageTests.xctest
+
+run() {
+  local command=("$tests" --testing-library swift-testing --no-parallel "$@") status=0
+  # Lines are not kept back in a buffer, so that the last one printed names a test that hangs.
+  [ -x /usr/bin/stdbuf ] && command=(timeout --foreground --signal=INT --kill-after=20 "$max_seconds" stdbuf -oL "${command[@]}")
+  "${command[@]}" 2>&1 || status=$?
+  [ "$status" != 124 ] || echo "make test: no end after $max_seconds s: the last test started above hangs"
+  return "$status"
+}
+
+run --filter EndToEndTests >"$folder/suite" &
+suite=$!
+run --skip EndToEndTests | tee "$folder/others"
 status=${PIPESTATUS[0]}
-[ "$status" = 0 ] && exit 0
-[ "$status" != 124 ] || echo "make test: no end after $max_seconds s: the last test started above hangs" >&2
-echo
-echo "What failed:"
-awk '/^✘/ { shown = 1 } /^(◇|✔)/ { shown = 0 } shown' "$log" | tail -n 60
+wait "$suite" || status=$?
+suite=
+cat "$folder/suite"
+if [ "$status" != 0 ]; then
+  echo
+  echo "What failed:"
+  cat "$folder/suite" "$folder/others" | awk '/^✘/ { shown = 1 } /^(◇|✔)/ { shown = 0 } shown' | tail -n 60
+  grep -h '^make test: ' "$folder/suite" "$folder/others"
+fi
+grep -h 'Test run with' "$folder/suite" "$folder/others"
 exit "$status"

@@ -58,7 +58,7 @@ enum AmountText {
     }
 
     /// Thousands as most write them, or two digits to a group before the last three, as in India.
-    private static func areGroups(_ bytes: UnsafeBufferPointer<UInt8>, _ group: UInt8, _ decimalPoint: UInt8) -> Bool {
+    static func areGroups(_ bytes: UnsafeBufferPointer<UInt8>, _ group: UInt8, _ decimalPoint: UInt8) -> Bool {
         var whole = bytes.prefix { $0 != decimalPoint }
         guard !bytes[whole.endIndex...].contains(group) else { return false }
         if let sign = whole.first, sign == UInt8(ascii: "-") || sign == UInt8(ascii: "+") { whole = whole.dropFirst() }

@@ -261,7 +261,7 @@ final class CSVRows {
     }
 
     /// The one of comma, semicolon, tab and bar that the first line has most of, outside quotes.
-    private static func likelyDelimiter(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt8 {
+    static func likelyDelimiter(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt8 {
         let candidates = [UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "\t"), UInt8(ascii: "|")]
         var counts = [0, 0, 0, 0]
         var inQuotes = false

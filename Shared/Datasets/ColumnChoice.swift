@@ -13,9 +13,38 @@ struct ColumnChoice {
         names = Dictionary(uniqueKeysWithValues: Target.all(for: kind).map { ($0.name, ColumnNames.of($0.name)) })
     }
 
+    /// Each column for one field: of several that would have it a required one, or the one that is called so.
+    func columns(for targets: [Target]) -> [String: FileSample.Column] {
+        var barred: [String: Set<String>] = [:]
+        while true {
+            var chosen: [String: FileSample.Column] = [:]
+            var takers: [String: Target] = [:]
+            var hasChanged = false
+            for target in targets {
+                guard let column = column(for: target, barred[target.name] ?? []) else { continue }
+                chosen[target.name] = column
+                guard let other = takers[column.name] else {
+                    takers[column.name] = target
+                    continue
+                }
+                let isBetter = (target.isRequired ? 0 : 1, rank(column, target)) < (other.isRequired ? 0 : 1, rank(column, other))
+                barred[(isBetter ? other : target).name, default: []].insert(column.name)
+                takers[column.name] = isBetter ? target : other
+                hasChanged = true
+            }
+            if !hasChanged { return chosen }
+        }
+    }
+
+    /// How well a column's name is one of a field's; 0 is best.
+    private func rank(_ column: FileSample.Column, _ target: Target) -> Int {
+        let own = names[target.name] ?? []
+        return own.firstIndex { ColumnNames.plain(column.name) == $0 || isLeaf(column, $0, of: target) } ?? own.count
+    }
+
     /// By its own name first, then by the last part of its path, then by what its name contains.
-    func column(for target: Target) -> FileSample.Column? {
-        let fitting = sample.columns.filter { fits($0, target) }
+    private func column(for target: Target, _ barred: Set<String>) -> FileSample.Column? {
+        let fitting = sample.columns.filter { !barred.contains($0.name) && fits($0, target) }
         guard isRowName(target) else { return named(target, fitting) ?? containing(target, fitting) }
         let unique = fitting.filter { isUnique($0, least: sample.rowCount) }
         let nearlyUnique = fitting.filter { isUnique($0, least: ValueStyle.mostOf(sample.rowCount)) }
@@ -26,12 +55,13 @@ struct ColumnChoice {
         let values = column.values
         guard !values.isEmpty || column.isArea else { return false }
         switch target.form {
-        case .text, .choice, .list: return true
-        case .time: return ValueStyle.time(values) != nil
-        case .amount: return ValueStyle.number(values) != nil
+        case .text: return target.name != "time_zone" || ValueStyle.areMostly(values) { ZoneClock.named($0) != nil }
+        case .choice, .list: return true
+        case .time: return TimeStyle(values) != nil
+        case .amount: return ValueStyle.amount(values) != nil
         case .number:
             let limit = target.name.hasSuffix("latitude") ? 90.0 : target.name.hasSuffix("longitude") ? 180 : .infinity
-            return ValueStyle.areMostly(values) { Double($0).map { abs($0) <= limit } ?? false }
+            return ValueStyle.decimalMark(values, limit: limit) != nil
         case .currency: return ValueStyle.areMostly(values) { Currency($0) != nil }
         case .boolean:
             let words: Set = ["1", "true", "t", "yes", "y", "0", "false", "f", "no", "n"]
@@ -51,7 +81,7 @@ struct ColumnChoice {
 
     /// The last part of a path speaks for a row's name only where the path leads to nobody else: `payer.id` names the payer.
     private func isLeaf(_ column: FileSample.Column, _ name: String, of target: Target) -> Bool {
-        ColumnNames.plain(column.leaf) == name && !(isRowName(target) && namesAnother(column, than: target))
+        (ColumnNames.plain(column.leaf) == name || column.owner.map(ColumnNames.plain) == name) && !(isRowName(target) && namesAnother(column, than: target))
     }
 
     /// What is known as another field is not taken, nor what says something of the thing and does not name it.
@@ -72,6 +102,34 @@ struct ColumnChoice {
         "category", "city", "country", "name", "type", "address", "state", "zip", "postcode", "latitude", "longitude", "lat", "lon", "date", "time",
         "amount", "currency",
     ]
+
+    // MARK: What belongs to a time
+
+    /// The column that is called a time zone, whatever is in it.
+    var zone: FileSample.Column? {
+        let columns = sample.columns.filter { !$0.values.isEmpty }
+        return called(ColumnNames.of("time_zone"), columns) ?? columns.first { ColumnNames.plain($0.name).contains("timezone") }
+    }
+
+    /// The column of the times of day that belong to a column of dates.
+    ///
+    /// - Parameters:
+    ///   - isNamed: whether it is called so; else a required field's may be any that has times of day.
+    ///   - taken: the names of columns that are used for something else.
+    func timeOfDay(beside date: FileSample.Column, for target: Target, isNamed: Bool, taken: Set<String>) -> FileSample.Column? {
+        let free = sample.columns.filter { !$0.values.isEmpty && !taken.contains($0.name) && TimeStyle($0.values) == nil }
+        if isNamed { return called(ColumnNames.timesOfDay(beside: date.name) + (target.isRequired ? ColumnNames.timesOfDay : []), free) }
+        return !target.isRequired ? nil : free.first { column in
+            ValueStyle.areMostly(column.values) { $0.contains(":") } && TimeStyle(column.values.map { "2000-01-01 \($0)" }) != nil
+        }
+    }
+
+    private func called(_ names: [String], _ columns: [FileSample.Column]) -> FileSample.Column? {
+        for name in names {
+            if let column = columns.first(where: { [$0.name, $0.leaf].map(ColumnNames.plain).contains(name) }) { return column }
+        }
+        return nil
+    }
 
     // MARK: What names a row
 

@@ -21,6 +21,16 @@ enum ColumnNames {
         return plain
     }
 
+    /// What the time of day is called that belongs to a date, by its date's name; the best first.
+    static func timesOfDay(beside date: String) -> [String] {
+        let date = plain(date)
+        let own = [("date", "time"), ("datum", "uhrzeit"), ("datum", "zeit"), ("tag", "uhrzeit"), ("tag", "zeit")].filter { date.contains($0.0) }
+        return own.map { date.replacing($0.0, with: $0.1) }
+    }
+
+    /// What it is called where the file has one only.
+    static let timesOfDay = ["time", "timeofday", "uhrzeit", "zeit"]
+
     private static func englishNames(of target: String) -> [String] {
         if target.hasSuffix(".latitude") { return ["latitude", "lat", "maplatitude", "y", "ycoord"] }
         if target.hasSuffix(".longitude") { return ["longitude", "lon", "lng", "long", "maplongitude", "x", "xcoord"] }
@@ -34,10 +44,11 @@ enum ColumnNames {
             "paymentref", "reference", "utr", "uetr", "id",
         ],
         "event_time": [
-            "eventtime", "txdatetime", "transactiontime", "transactiondate", "transdatetranstime", "timestamp", "datetime", "transdate",
-            "createdat", "bookedat", "bookingdate", "valuedate", "time", "date",
+            "eventtime", "txdatetime", "transactiontime", "transactiondate", "transactiondatetime", "transdatetranstime", "timestamp", "datetime",
+            "ts", "txnts", "txndatetime", "txntime", "txndate", "paymenttime", "paymentdate", "transdate", "createdat", "bookedat", "bookingdate",
+            "postingdate", "valuedate", "time", "date",
         ],
-        "time_zone": ["timezone", "tz"],
+        "time_zone": ["timezone", "tz", "timezonename", "timezoneid", "utcoffset"],
         "customer_id": ["customerid", "custid", "clientid", "nameorig", "userid", "customer", "client", "cardholder", "payerid", "payer"],
         "account_id": ["accountid", "accountnumber", "debtoraccount", "debitaccount", "accountiban", "iban", "account", "fromaccount", "sender"],
         "card_id": ["cardid", "cardnumber", "ccnum", "pan", "card1", "card"],

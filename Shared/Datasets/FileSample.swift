@@ -4,13 +4,32 @@ import Foundation
 struct FileSample {
     struct Column {
         let name: String
-        /// Not empty ones.
-        var values: [String] = []
+        /// One of each row; empty where it has none.
+        private(set) var cells: [String] = []
+        /// Those that are not empty.
+        private(set) var values: [String] = []
+        /// Some are texts, as all of CSV are; the numbers of JSON are written in one way only, whatever they look like.
+        var hasTexts = false
         /// It holds a Polygon or MultiPolygon of GeoJSON.
         var isArea = false
 
         /// The last part of a path.
-        var leaf: String { name.split(separator: ".").last.map(String.init) ?? name }
+        var leaf: String { parts.last ?? name }
+        /// Whom a path's `id` at the end names: `account` in `debtor.account.id`.
+        var owner: String? { parts.count > 1 && leaf.lowercased() == "id" ? parts[parts.count - 2] : nil }
+        private var parts: [String] { name.split { $0 == "." || $0 == "/" && name.first == "/" }.map(String.init) }
+
+        mutating func append(_ cell: String) {
+            cells.append(cell)
+            if !cell.isEmpty { values.append(cell) }
+        }
+
+        /// As a mapping joins its values with another's.
+        func joined(with other: Column) -> Column {
+            var column = Column(name: name)
+            for (one, next) in zip(cells, other.cells) { column.append([one, next].filter { !$0.isEmpty }.joined(separator: " ")) }
+            return column
+        }
     }
 
     private(set) var columns: [Column] = []
@@ -19,6 +38,8 @@ struct FileSample {
     private(set) var formatLine: String?
     /// False for a CSV file that begins with data; its columns are numbered then.
     private(set) var hasNames = true
+    /// Whoever writes semicolons between values does so because of their decimal commas.
+    private(set) var isOfCommas = false
 
     init(file: String, maxRows: Int) throws(DatasetError) {
         let start = try Self.start(of: file)
@@ -27,11 +48,12 @@ struct FileSample {
         let lines = start.lastIndex(of: UInt8(ascii: "\n")).map { start[...$0] } ?? start[...]
         if String(validating: lines, as: UTF8.self) == nil { format.encoding = .windows1252 }
         let header = try TableReader(file: file, columns: [], format: format).header
+        isOfCommas = !header.isEmpty && start.withUnsafeBufferPointer { CSVRows.likelyDelimiter($0) } == UInt8(ascii: ";")
         if header.isEmpty {
             try readJSON(file, start, maxRows)
         } else {
             var keys = format.encoding == .utf8 ? [] : ["encoding: \(format.encoding.rawValue)"]
-            if header.contains(where: Self.isData) {
+            if header.contains(where: isData) {
                 hasNames = false
                 format.hasHeader = false
                 format.columns = header.indices.map { "column\($0 + 1)" }
@@ -45,18 +67,14 @@ struct FileSample {
         }
     }
 
-    /// Whether the head of a column is a value: no bank calls a column by a number or a time.
-    private static func isData(_ head: String) -> Bool {
-        head.contains(where: \.isNumber) && (Double(head) != nil || ValueStyle.time([head]) != nil)
-    }
-
     private mutating func readRows(_ file: String, _ names: [String], _ format: FileFormat, _ maxRows: Int) throws(DatasetError) {
         columns = names.map { Column(name: $0) }
         let table = try TableReader(file: file, columns: names, format: format)
         while rowCount < maxRows, try table.next() {
             rowCount += 1
             for index in names.indices {
-                if let value = table.text(index), !value.isEmpty { columns[index].values.append(value) }
+                columns[index].append(table.text(index) ?? "")
+                if let cell = table.cell(ofColumn: names[index]), case .text = table.buffer.cells[cell].kind { columns[index].hasTexts = true }
             }
         }
     }
@@ -81,7 +99,7 @@ struct FileSample {
             first = Self.object(Array(line))
         }
         guard let first else { throw DatasetError(.unsupported, "\(file) has no JSON objects to look at") }
-        let paths = Self.paths(first, "")
+        let paths = Self.paths(first, []).map { (name: JSONEnvelope.text($0.keys), isArea: $0.isArea) }
         try readRows(file, paths.filter { !$0.isArea }.map(\.name).sorted(), format, maxRows)
         columns += paths.filter(\.isArea).map { Column(name: $0.name, isArea: true) }
     }
@@ -90,14 +108,13 @@ struct FileSample {
         (try? JSONSerialization.jsonObject(with: Data(bytes))) as? [String: Any]
     }
 
-    /// The values below one, by their paths; an area is one, however many numbers it has.
-    private static func paths(_ value: Any, _ prefix: String) -> [(name: String, isArea: Bool)] {
-        func path(_ key: String) -> String { prefix.isEmpty ? key : "\(prefix).\(key)" }
+    /// The values below one, by the keys that lead to them; an area is one, however many numbers it has.
+    private static func paths(_ value: Any, _ keys: [String]) -> [(keys: [String], isArea: Bool)] {
         if let object = value as? [String: Any] {
-            if ["Polygon", "MultiPolygon"].contains(object["type"] as? String), object["coordinates"] != nil { return [(prefix, true)] }
-            return object.flatMap { paths($0.value, path($0.key)) }
+            if ["Polygon", "MultiPolygon"].contains(object["type"] as? String), object["coordinates"] != nil { return [(keys, true)] }
+            return object.flatMap { paths($0.value, keys + [$0.key]) }
         }
-        if let list = value as? [Any] { return list.prefix(4).enumerated().flatMap { paths($0.element, path("\($0.offset)")) } }
-        return [(prefix, false)]
+        if let list = value as? [Any] { return list.prefix(4).enumerated().flatMap { paths($0.element, keys + ["\($0.offset)"]) } }
+        return [(keys, false)]
     }
 }

@@ -27,7 +27,7 @@ extension Target.Form {
 
 /// Whether what stands where a column's name is expected is a value: no bank calls a column by a number, a time, an address or an account.
 func isData(_ head: String) -> Bool {
-    head.contains(where: \.isNumber) && (Double(head) != nil || ValueStyle.time([head]) != nil || head.count(where: \.isNumber) >= maxDigitsOfName)
+    head.contains(where: \.isNumber) && (Double(head) != nil || TimeStyle([head]) != nil || head.count(where: \.isNumber) >= maxDigitsOfName)
         || MaskedValue.isIn(head)
 }
 

@@ -1,14 +1,10 @@
-import Foundation
-import Records
-
-/// How the values of a column are written, as a mapping must say it.
+/// How the numbers of a column are written, as a mapping must say it.
 enum ValueStyle {
     struct Number {
-        /// Empty for plain numbers.
-        var keys: String
-        var note: String?
-        /// A value that these keys would make another number of.
-        var contradiction: String?
+        /// The mapping's `decimal` and `group`; empty for plain numbers.
+        var keys = ""
+        /// What no value tells, or one tells otherwise.
+        var question: String?
     }
 
     /// Four in five: a bad value among them is for the import to refuse, and must not hide what the column is.
@@ -16,98 +12,79 @@ enum ValueStyle {
 
     static func areMostly(_ values: [String], _ fit: (String) -> Bool) -> Bool { values.count(where: fit) >= mostOf(values.count) }
 
-    // MARK: Times
+    // MARK: Numbers without groups
 
-    private static let patterns = [
-        "yyyy/MM/dd HH:mm:ss", "dd/MM/yyyy HH:mm:ss", "MM/dd/yyyy HH:mm:ss", "dd/MM/yyyy HH:mm", "MM/dd/yyyy HH:mm", "MM/dd/yyyy hh:mm:ss a",
-        "dd-MM-yyyy HH:mm:ss", "dd.MM.yyyy HH:mm:ss", "dd.MM.yyyy HH:mm", "dd MMM yyyy HH:mm:ss", "dd/MM/yyyy", "MM/dd/yyyy", "dd.MM.yyyy",
-        "dd-MM-yyyy", "dd-MMM-yyyy", "yyyy/MM/dd", "yyyyMMdd",
-    ]
-
-    /// The first format that reads all values, or else most of them; nil where none does.
-    static func time(_ values: [String]) -> (key: String, note: String?)? {
-        time(values, least: values.count) ?? time(values, least: mostOf(values.count))
+    /// The decimal mark of numbers that are mostly within a limit; nil for what are none.
+    static func decimalMark(_ values: [String], limit: Double = .infinity) -> Character? {
+        let marks: [Character] = [".", ","]
+        return marks.first { mark in areMostly(values) { number($0, mark).map { abs($0) <= limit } ?? false } }
     }
 
-    private static func time(_ values: [String], least: Int) -> (key: String, note: String?)? {
-        func reads(_ format: FieldMapping.TimeFormat) -> Bool {
-            var field = FieldMapping(target: "time", source: .rowNumber)
-            field.timeFormat = format
-            guard let reader = try? TimeReader(field) else { return false }
-            let read = values.count { value in
-                var value = value
-                return value.withUTF8 { reader.read($0) != nil }
-            }
-            return read >= least
-        }
-        let counted = values.filter { $0.count >= 9 && $0.allSatisfy(\.isNumber) && Int64($0) != nil }
-        if counted.count >= least, let longest = counted.map(\.count).max() {
-            switch longest {
-            case 9...10: return ("unix", nil)
-            case 12...13: return ("unix_ms", nil)
-            case 15...16: return ("unix_us", nil)
-            default: break
-            }
-        }
-        if reads(.iso8601) { return ("iso8601", nil) }
-        let fitting = patterns.filter { reads(.pattern($0)) }
-        guard let first = fitting.first else { return nil }
-        let isAmbiguous = fitting.contains { $0.hasPrefix("dd/MM") } && fitting.contains { $0.hasPrefix("MM/dd") }
-        return (first, isAmbiguous ? "or MM/dd: no value tells" : nil)
+    private static func number(_ value: String, _ mark: Character) -> Double? {
+        var text = String(value.map { $0 == mark ? "." : $0 })
+        return text.withUTF8 { readDouble($0) }
     }
 
-    // MARK: Numbers
+    // MARK: Amounts
 
-    /// - Parameter decimals: how many decimals the currency has, where that is known.
+    /// - Parameters:
+    ///   - decimals: how many decimals the currency has, where that is known.
+    ///   - isOfCommas: whether whoever wrote the file is likely to write a decimal comma.
     /// - Returns: nil for what are no numbers.
-    static func number(_ values: [String], decimals: Int? = nil) -> Number? {
-        guard var style = number(values, least: values.count) ?? number(values, least: mostOf(values.count)) else { return nil }
-        style.note = thousandsNote(values, style.keys, decimals)
-        return style
+    static func amount(_ values: [String], decimals: Int? = nil, isOfCommas: Bool = false) -> Number? {
+        if let doubtful = mayBeThousands(values, decimals, isOfCommas) { return doubtful }
+        return amount(values, least: values.count) ?? amount(values, least: mostOf(values.count))
     }
 
-    private static func number(_ values: [String], least: Int) -> Number? {
+    private static func amount(_ values: [String], least: Int) -> Number? {
         func are(decimal: Character, group: Character) -> Bool {
             values.count { isNumber($0, decimal: decimal, group: group) } >= least
         }
         /// What has the group mark, but not where one belongs, may have it as the decimal mark.
         func contradiction(decimal: Character, group: Character) -> String? {
-            values.first { value in
+            let value = values.first { value in
                 value.contains(group) && value.contains(where: \.isNumber) && !isNumber(value, decimal: decimal, group: group)
                     && value.allSatisfy { $0.isNumber || "+-.,".contains($0) }
             }
+            return value.map { "but `\($0)` is written otherwise: which is it?" }
         }
-        if values.count(where: { Double($0) != nil }) >= least { return Number(keys: "") }
+        if values.count(where: { number($0, ".") != nil }) >= least { return Number() }
         if are(decimal: ".", group: ",") {
-            return Number(keys: "group: \",\"", contradiction: contradiction(decimal: ".", group: ","))
+            return Number(keys: "group: \",\"", question: contradiction(decimal: ".", group: ","))
         }
         guard are(decimal: ",", group: ".") else { return nil }
         guard values.contains(where: { $0.contains(".") }) else { return Number(keys: "decimal: \",\"") }
-        return Number(keys: "decimal: \",\", group: \".\"", contradiction: contradiction(decimal: ",", group: "."))
+        return Number(keys: "decimal: \",\", group: \".\"", question: contradiction(decimal: ",", group: "."))
     }
 
     private static func isNumber(_ value: String, decimal: Character, group: Character) -> Bool {
-        let parts = value.drop { $0 == "-" || $0 == "+" }.split(separator: decimal, omittingEmptySubsequences: false)
+        let unsigned = value.drop { $0 == "-" || $0 == "+" }
+        let parts = unsigned.split(separator: decimal, omittingEmptySubsequences: false)
         let groups = parts.first?.split(separator: group, omittingEmptySubsequences: false) ?? []
-        let areDigits = (groups + parts.dropFirst()).allSatisfy { !$0.isEmpty && $0.allSatisfy(\.isNumber) }
-        return areDigits && parts.count <= 2 && groups.dropFirst().allSatisfy { $0.count == 3 }
+        guard parts.count <= 2, (groups + parts.dropFirst()).allSatisfy({ !$0.isEmpty && $0.allSatisfy(\.isNumber) }) else { return false }
+        guard groups.count > 1, let mark = group.asciiValue, let point = decimal.asciiValue else { return true }
+        // No thousands begin with a nought.
+        var text = String(unsigned)
+        return unsigned.first != "0" && text.withUTF8 { AmountText.areGroups($0, mark, point) }
     }
 
-    /// `1.250` may be one and a quarter, or a thousand and more.
-    private static func thousandsNote(_ values: [String], _ keys: String, _ decimals: Int?) -> String? {
-        let marked = values.filter { $0.contains { $0 == "." || $0 == "," } }
+    /// `1.250` may be one and a quarter, or a thousand and more. Nil where a value tells.
+    private static func mayBeThousands(_ values: [String], _ decimals: Int?, _ isOfCommas: Bool) -> Number? {
+        let marked = values.filter { $0.contains { $0 == "." || $0 == "," } && $0.allSatisfy { $0.isNumber || "+-.,".contains($0) } }
         guard let example = marked.first, let mark = example.first(where: { $0 == "." || $0 == "," }) else { return nil }
         if mark == ".", decimals == 3 { return nil }
-        let areAmbiguous = marked.allSatisfy { value in
+        let ends = marked.compactMap { value -> Substring? in
             let parts = value.drop { $0 == "-" || $0 == "+" }.split(separator: mark, omittingEmptySubsequences: false)
-            return parts.count == 2 && parts[1].count == 3 && (1...3).contains(parts[0].count) && parts[0].first != "0"
-                && parts.joined().allSatisfy(\.isNumber)
+            let areSo = parts.count == 2 && parts[1].count == 3 && (1...3).contains(parts[0].count) && parts[0].first != "0"
+            return areSo && parts.joined().allSatisfy(\.isNumber) ? parts[1] : nil
         }
-        guard areAmbiguous else { return nil }
-        return switch keys {
-        case "": "or group: \".\", if \(example) is a thousand and more: no value tells"
-        case "group: \",\"": "or decimal: \",\", if \(example) is less than a thousand: no value tells"
-        default: nil
-        }
+        guard ends.count == marked.count else { return nil }
+        let asDecimal = "decimal: \"\(mark)\""
+        let asGroup = mark == "," ? "group: \",\"" : "decimal: \",\", group: \".\""
+        // Where a currency has no decimals, there are none but noughts.
+        if decimals == 0, ends.contains(where: { $0 != "000" }) { return Number(keys: asGroup) }
+        return isOfCommas == (mark == ",")
+            ? Number(keys: asDecimal, question: "or \(asGroup), if \(example) is a thousand and more: no value tells.")
+            : Number(keys: asGroup, question: "or \(asDecimal), if \(example) is less than a thousand: no value tells.")
     }
 }

@@ -67,17 +67,61 @@ import Testing
         #expect(try proposal("id,date,crime_type,loss\nA,2026-03-01,fraud,5\n", .complaints).open == ["currency"])
     }
 
-    @Test func whatMayBeAThousandOrADecimalIsSaid() throws {
-        func amountLine(_ amounts: [String], currency: String = "EUR") throws -> Substring? {
-            let rows = amounts.enumerated().map { "A\($0.offset);2026-03-01;C;\($0.element);\(currency)\n" }.joined()
-            return try proposal("id;time;customer;amount;currency\n" + rows).yaml.split(separator: "\n").first { $0.contains(" amount: ") }
+    /// The line of the amount in the proposal for such amounts.
+    private func amountLine(_ amounts: [String], currency: String = "EUR", delimiter: String = ";") throws -> (text: String, isOpen: Bool) {
+        let rows = [["id", "time", "customer", "amount", "currency"]]
+            + amounts.enumerated().map { ["A\($0.offset)", "2026-03-01", "C", "\"\($0.element)\"", currency] }
+        let proposal = try proposal(rows.map { $0.joined(separator: delimiter) + "\n" }.joined())
+        let line = try #require(proposal.yaml.split(separator: "\n").first { $0.contains(" amount: ") })
+        return (String(line.drop { $0 == " " }), proposal.open == ["amount"])
+    }
+
+    @Test(arguments: [
+        (
+            ["1.250", "2.500", "900"], ";",
+            "{column: amount, decimal: \",\", group: \".\"}   # or decimal: \".\", if 1.250 is less than a thousand: no value tells."
+        ),
+        (["1.250", "2.500"], ",", "{column: amount, decimal: \".\"}   # or decimal: \",\", group: \".\", if 1.250 is a thousand and more: no value tells."),
+        (["1,500", "2,250"], ";", "{column: amount, decimal: \",\"}   # or group: \",\", if 1,500 is a thousand and more: no value tells."),
+        (["1,500", "2,250"], ",", "{column: amount, group: \",\"}   # or decimal: \",\", if 1,500 is less than a thousand: no value tells."),
+        (["1.101"], ";", "{column: amount, decimal: \",\", group: \".\"}   # or decimal: \".\", if 1.101 is less than a thousand: no value tells."),
+    ])
+    func whatMayBeAThousandOrADecimalIsLeftOpenWithBothReadings(amounts: [String], delimiter: String, words: String) throws {
+        let line = try amountLine(amounts, delimiter: delimiter)
+        #expect(line.text == "# amount: \(words) It is required." && line.isOpen)
+    }
+
+    @Test func aValueThatTellsThousandsFromDecimalsIsHeeded() throws {
+        for sure in [["1.250", "2.50"], ["0.250", "1.250"], ["12.50"]] { #expect(try amountLine(sure).text == "amount: amount") }
+        #expect(try amountLine(["0,500", "1,250"]).text == "amount: {column: amount, decimal: \",\"}")
+        #expect(try amountLine(["1.250", "2.500"], currency: "KWD").text == "amount: amount")
+        #expect(try amountLine(["1,250", "2,000"], currency: "JPY").text == "amount: {column: amount, group: \",\"}")
+        #expect(try amountLine(["1,000", "2,000"], currency: "JPY").isOpen)
+        for indian in [["1,50,000.00", "900.00"], ["12,34,567", "50,000"]] {
+            #expect(try amountLine(indian, currency: "INR").text == "amount: {column: amount, group: \",\"}")
         }
-        #expect(try amountLine(["1.250", "2.500", "900"]) == "  amount: amount   # or group: \".\", if 1.250 is a thousand and more: no value tells")
+        let numbers = try proposal("{\"id\":\"A\",\"time\":\"2026-03-01\",\"customer\":\"C\",\"amount\":1.125,\"currency\":\"EUR\"}\n")
+        #expect(numbers.open == [] && numbers.yaml.contains("  amount: amount\n"))
+    }
+
+    @Test func amountsOfBothSignsAreLeftOpenAndThoseOfOneAreReadByIt() throws {
+        let both = try amountLine(["-5,00", "5,00", "-7,50", "8,50"])
         #expect(
-            try amountLine(["1,250", "2,500"])
-                == "  amount: {column: amount, group: \",\"}   # or decimal: \",\", if 1,250 is less than a thousand: no value tells")
-        for sure in [["1.250", "2.50"], ["0.250", "1.250"], ["12.50"]] { #expect(try amountLine(sure) == "  amount: amount") }
-        #expect(try amountLine(["1.250", "2.500"], currency: "KWD") == "  amount: amount")
+            both.text == "# amount: {column: amount, decimal: \",\"}   # 2 of 4 are negative and would be refused; "
+                + "with `negate: true` the others would: which are payments? It is required.")
+        #expect(both.isOpen)
+        #expect(try amountLine(["-5,00", "-7,50", "0,00"]).text == "amount: {column: amount, decimal: \",\", negate: true}")
+        let nine = (1...9).map { "\($0).50" }
+        #expect(try amountLine(nine + ["-1.50"]).text == "amount: amount   # 1 of 10 are negative, and will be refused")
+        #expect(
+            try amountLine(nine.map { "-\($0)" } + ["1.50"]).text
+                == "amount: {column: amount, negate: true}   # 1 of 10 are not negative, and will be refused")
+    }
+
+    @Test func whatAnOptionalFieldLeavesOpenIsToldToo() throws {
+        let complaints = try proposal("id,date,crime_type,loss,currency\nA,2026-03-21,fraud,\"1,500\",EUR\n", .complaints)
+        #expect(complaints.open == ["amount"])
+        #expect(complaints.yaml.contains("  # amount: {column: loss, group: \",\"}   # or decimal: \",\""))
     }
 
     @Test func aValueThatContradictsTheOthersIsNamed() throws {
@@ -97,6 +141,19 @@ import Testing
 
     // MARK: Columns
 
+    @Test(arguments: [
+        ("merchant", "merchant_id: merchant"), ("Händler", "merchant_id: \"Händler\""), ("pos_id", "terminal_id: pos_id"),
+    ])
+    func aColumnGoesIntoOneField(name: String, line: String) throws {
+        let yaml = try proposal("id,time,customer,\(name),amount,currency\nA,2026-03-01,C,M-1,5,EUR\n").yaml
+        #expect(yaml.split(separator: "\n").filter { $0.contains(": ") && $0.contains(name) } == ["  \(line)"])
+    }
+
+    @Test func aRequiredFieldComesBeforeOneThatIsNot() throws {
+        let complaints = try proposal("id,date,type\nA,2026-03-21,fraud\n", .complaints)
+        #expect(complaints.open == [] && complaints.yaml.contains("crime_type: type\n") && !complaints.yaml.contains("channel"))
+    }
+
     @Test func aFileThatBeginsWithDataIsSaidToHaveNoNames() throws {
         let payments = try proposal("A-1,2026-03-01 10:00:00,C1,12.50,EUR\nA-2,2026-03-02 10:00:00,C1,13.50,EUR\n")
         #expect(!payments.hasNames && payments.rowCount == 2 && payments.open.contains("amount"))
@@ -105,7 +162,7 @@ import Testing
     }
 
     @Test func everyColumnThatIsNotUsedIsListed() throws {
-        let payments = try proposal("id,ts,occ,customer,amount,currency\nA,2026-03-01,2026-03-01,C,5,EUR\n")
-        #expect(payments.yaml.hasSuffix("# Not used: ts, occ\n"), "\(payments.yaml)")
+        let payments = try proposal("id,time,occ,note,customer,amount,currency\nA,2026-03-01,2026-03-01,x,C,5,EUR\n")
+        #expect(payments.yaml.hasSuffix("# Not used: occ, note\n"), "\(payments.yaml)")
     }
 }

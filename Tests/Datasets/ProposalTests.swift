@@ -34,6 +34,32 @@ import Testing
         }
     }
 
+    @Test func coordinatesWithDecimalCommasAreProposedAsSuch() throws {
+        try withFile("atm_id;kind;lat;lon\nT1;atm;48,137154;11,576124\nT2;atm;48,2;11,6\n") { path in
+            let proposal = try MappingProposal(file: path, kind: .terminals)
+            #expect(proposal.yaml.contains("  location.latitude: {column: lat, decimal: \",\"}\n"))
+            let items = try readAll(path, Mapping(parsing: proposal.yaml, name: "proposed"))
+            guard case .record(.terminal(let terminal))? = items.first?.outcome else { throw CocoaError(.featureUnsupported) }
+            #expect(terminal.location == Coordinate(latitude: 48.137154, longitude: 11.576124))
+        }
+    }
+
+    @Test(arguments: [
+        ("{\"payment\":{\"id\":\"P1\"},\"client\":{\"id\":\"C\"},\"sender\":{\"id\":\"K\"},REST}", ["payment.id", "client.id", "sender.id"]),
+        ("{\"payment.id\":\"P1\",\"client.id\":\"C\",\"sender.id\":\"K\",REST}", ["\"/payment.id\"", "\"/client.id\"", "\"/sender.id\""]),
+    ])
+    func idsInObjectsAndWithDotsInTheirNamesAreProposed(row: String, columns: [String]) throws {
+        let rest = "\"ts\":\"2026-03-01T10:00:00Z\",\"amount\":5.5,\"currency\":\"EUR\""
+        try withFile(row.replacing("REST", with: rest) + "\n") { path in
+            let proposal = try MappingProposal(file: path, kind: .transactions)
+            for (field, column) in zip(["transaction_id", "customer_id", "account_id"], columns) {
+                #expect(proposal.yaml.contains("  \(field): \(column)\n"), "\(proposal.yaml)")
+            }
+            let rows = try Dataset.transactions(file: path, mapping: Mapping(parsing: proposal.yaml, name: "proposed"))
+            #expect(rows.map(\.transaction.key.transactionID) == ["P1"] && rows.map(\.transaction.customerID) == ["C"])
+        }
+    }
+
     @Test func districtsInGeoJSONAreProposedWithTheirRings() throws {
         let square = "[[[0,0],[0,1],[1,1],[0,0]]]"
         let text = """
@@ -101,7 +127,7 @@ import Testing
             let yaml = try MappingProposal(file: file.path, kind: .transactions).yaml
             for (field, column) in [
                 ("transaction_id", "Transaktionsnummer"), ("event_time", "Buchungstag"), ("customer_id", "Kundennummer"),
-                ("account_id", "Kontonummer"), ("terminal_id", "Händler"), ("counterparty_account_id", "Gegenkonto"),
+                ("account_id", "Kontonummer"), ("merchant_id", "Händler"), ("counterparty_account_id", "Gegenkonto"),
                 ("channel", "Zahlungsart"), ("amount", "Betrag (€)"), ("currency", "Währung"),
             ] {
                 let line = try #require(yaml.split(separator: "\n").first { $0.hasPrefix("  \(field):") }, "no \(field) in \(encoding)")

@@ -37,7 +37,7 @@ struct ImportCommand: AsyncParsableCommand {
             (masked where it may name a person) and reason, and the rest goes on. If the gateway goes away, the import waits for it. \
             If the import itself is interrupted, run the same command again: it goes on where it stopped. Nothing is stored twice.
 
-            Exit status: 0 all rows are in, 3 some were rejected or a proposed mapping lacks a required field, 1 the import failed, \
+            Exit status: 0 all rows are in, 3 some were rejected or a proposed mapping leaves a field open, 1 the import failed, \
             64 the command is wrong, 130 it was interrupted.
             """)
 
@@ -156,8 +156,8 @@ struct ImportCommand: AsyncParsableCommand {
         guard !proposal.open.isEmpty else { return }
         let reason =
             !proposal.hasNames ? "begins with data and names no columns"
-            : proposal.rowCount == 0 ? "has no rows to tell columns by" : "has no column that fits"
-        Self.tell("\(file) \(reason) for what is required: \(proposal.open.joined(separator: ", "))")
+            : proposal.rowCount == 0 ? "has no rows to tell columns by" : "does not tell all"
+        Self.tell("\(file) \(reason); look at what the mapping leaves open: \(proposal.open.joined(separator: ", "))")
         throw ExitCode(3)
     }
 

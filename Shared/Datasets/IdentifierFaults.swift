@@ -1,3 +1,19 @@
+import Records
+
+extension FieldMapping.Check {
+    /// What is wrong with a value; nil when nothing is.
+    func fault(_ text: String) -> String? {
+        switch self {
+        case .iban: IBAN(text) == nil ? "is not an IBAN, or its check digits are wrong" : nil
+        case .account:
+            IBAN.hasAlmostForm(text)
+                ? "begins as an IBAN does and is not as long as one of its country"
+                : IBAN.hasForm(text) && IBAN(text) == nil ? "is an IBAN with wrong check digits" : nil
+        case .bic: BIC(text) == nil ? "is not a BIC of ISO 9362" : nil
+        }
+    }
+}
+
 /// Tells values that name nothing from identifiers. Taken for a name, one would make the same customer or account of all that have it.
 enum LostIdentifier {
     private static let wordsForNothing: Set = ["null", "(null)", "\\n", "nan", "none", "n/a", "undefined"]
