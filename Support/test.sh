@@ -4,6 +4,8 @@
 set -um -o pipefail
 cd "$(dirname "$0")/.."
 max_seconds=1500
+# Marks of failures are looked for below.
+export NO_COLOR=1
 folder=$(mktemp -d)
 suite=
 trap '[ -z "$suite" ] || kill -INT -- "-$suite" 2>/dev/null; rm -rf "$folder"' EXIT
