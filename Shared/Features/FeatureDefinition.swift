@@ -62,7 +62,7 @@ public enum Aggregation: String, Sendable, Hashable, CaseIterable {
     case fraudRunAgeDays
     /// Days since the last payment before that run: the run cannot be older.
     case fraudRunAgeLimitDays
-    /// Payments proven genuine since the last known fraud of an ordinary amount.
+    /// Payments older than the label delay and not known to be fraud since the last known fraud of an ordinary amount.
     case genuineSinceFraud
     /// Frauds of ordinary amounts, each worth half as much for every seven days since it happened.
     case decayedFraud

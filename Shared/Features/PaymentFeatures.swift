@@ -49,7 +49,8 @@ extension FeatureSet {
             reason: "made at the weekend", reasonIfZero: "made on a weekday"),
         .init(
             name: "distance_km", entity: .transaction, aggregation: .distanceKilometres,
-            description: "Kilometres from the customer's home to the terminal", reason: "{} km from the customer's home"),
+            description: "Kilometres from the customer's home to the payment's place, or the terminal's where it states none",
+            reason: "{} km from the customer's home"),
     ]
 
     private static func activity(of entity: Entity, days: Int) -> [FeatureDefinition] {
@@ -125,7 +126,7 @@ extension FeatureSet {
             .init(
                 name: "customer_largest_to_usual_\(days)d", entity: .customer, aggregation: .largestUnusual, window: .days(days),
                 description: "Largest payment of the last \(span) over the usual amount; where none is three times as large, of the newest "
-                    + "\(SpendingPattern.maxPayments)",
+                    + "\(SpendingPattern.maxPayments); in single precision",
                 reason: "customer's largest payment in the last \(span) was {} times the usual", reasonIfZero: "no large payment lately"),
         ]
     }
@@ -159,7 +160,7 @@ extension FeatureSet {
     ]
 
     private static func terminalFrauds(days: Int, delay: TimeSpan) -> [FeatureDefinition] {
-        let behind = "in \(spell(days)) up to \(Int(delay.days)) days ago"
+        let behind = "in the \(spell(days)) up to \(Int(delay.days)) days ago"
         return [
             .init(
                 name: "terminal_settled_count_\(days)d", entity: .terminal, aggregation: .count, window: .days(days), delay: delay,
@@ -198,7 +199,8 @@ extension FeatureSet {
             description: "Days since the last payment before that run", reason: "last sound payment at this terminal {} days ago"),
         .init(
             name: "terminal_genuine_since_fraud", entity: .terminal, aggregation: .genuineSinceFraud, window: .days(40),
-            description: "Payments proven genuine since the terminal's last known fraud",
+            description: "Payments at the terminal after its last known fraud of an ordinary amount that are older than the delay of labels and not "
+                + "known to be fraud; what is labelled genuine before it is that old does not count",
             reason: "{} genuine payments at this terminal since its last fraud",
             reasonIfZero: "no genuine payment here since the last known fraud"),
         .init(

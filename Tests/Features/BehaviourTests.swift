@@ -155,7 +155,12 @@ import Testing
                 case .count(let direction): #expect(value == Double(amounts(direction, view.window).count), "\(view.name)")
                 case .sum(let direction): #expect(abs(value - amounts(direction, view.window).reduce(0, +)) < 1e-6, "\(view.name)")
                 case .max(let direction): #expect(value == amounts(direction, view.window).max() ?? value, "\(view.name)")
-                case .distinct(let direction): #expect(value <= 6 && (value > 0) == !amounts(direction, view.window).isEmpty, "\(view.name)")
+                case .distinct(let direction):
+                    let others = payments.filter { payment in
+                        let mine = direction == .out ? payment.accountID : payment.counterpartyAccountID
+                        return mine == account && payment.accountID != payment.counterpartyAccountID && payment.eventTime > end - view.window
+                    }.map { direction == .out ? $0.counterpartyAccountID : $0.accountID }
+                    #expect(value == Double(Set(others).count), "\(view.name)")
                 default: break
                 }
             }
@@ -170,6 +175,28 @@ import Testing
             let error = abs(sketch.estimate - Double(count)) / Double(count)
             #expect(error < (count <= 100 ? 0.02 : 0.07), "\(count): \(sketch.estimate)")
         }
+    }
+
+    @Test func asManyOthersAsATableHoldsAreCountedExactly() {
+        let hash = SipHash(key0: 1, key1: 2)
+        for count in [0, 1, 2, 3, 50, DistinctCount.maxExact] {
+            for seed in 0..<20 {
+                let hashes = (0..<3 * count).map { hash.hash("thing-\(seed)-\($0 % count)") & ~1 }
+                #expect(DistinctCount.count(of: hashes, among: hashes.count) == Double(count))
+            }
+        }
+        let many = (0..<2 * DistinctCount.maxExact).map { hash.hash("thing-\($0)") & ~1 }
+        #expect(abs(DistinctCount.count(of: many, among: many.count) / Double(many.count) - 1) < 0.07)
+    }
+
+    @Test func descriptionsSayHowExactDistinctCountsAreAndWhoIsCountedTwice() throws {
+        let views = BehaviourSet.standard.views
+        for view in views {
+            guard case .distinct = view.aggregation else { continue }
+            #expect(view.description.contains("exact up to 512"), "\(view.name)")
+        }
+        let fanIn = try #require(views.first { $0.name == "account_fan_in_1d" })
+        #expect(fanIn.description.hasPrefix("Accounts that paid into it in a day (a payer whose account a payment does not name counts as customer"))
     }
 
     @Test func theOrderOfCallsIsTheOnlyThingThatMatters() {

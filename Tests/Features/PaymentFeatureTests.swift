@@ -155,6 +155,24 @@ import Testing
         #expect(after["terminal_ordinary_frauds_40d"] == 6)
     }
 
+    @Test func `what was labelled genuine counts behind a fraud only once it is older than the delay of labels`() {
+        var engine = FeatureEngine(set: .payments)
+        for day in 0..<3 { engine.observe(payment("\(day)", at: start + .days(day), customer: "c\(day)")) }
+        engine.learn(label("0", isFraud: true, knownAt: start + .days(2)))
+        for day in 1..<3 { engine.learn(label("\(day)", isFraud: false, knownAt: start + .days(3))) }
+        #expect(engine.features(of: payment("x", at: start + .days(4)))["terminal_genuine_since_fraud"] == 0)
+        #expect(engine.features(of: payment("y", at: start + .days(8)))["terminal_genuine_since_fraud"] == 1)
+    }
+
+    @Test func `descriptions say what the values are`() throws {
+        func description(_ name: String) throws -> String {
+            try #require(FeatureSet.payments.definitions.first { $0.name == name }).description
+        }
+        #expect(try description("terminal_settled_count_1d") == "Payments at the terminal in the day up to 7 days ago")
+        #expect(try description("terminal_genuine_since_fraud").contains("what is labelled genuine before it is that old does not count"))
+        #expect(try description("customer_largest_to_usual_7d").hasSuffix("in single precision"))
+    }
+
     @Test func `entities can be asked about without a transaction`() throws {
         var engine = FeatureEngine(set: .payments)
         engine.observe(payment("1", at: start, cents: 700))

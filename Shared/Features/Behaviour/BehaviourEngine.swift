@@ -287,9 +287,12 @@ struct BehaviourHistory: Sendable {
 
     /// Those in (time − window, time].
     private func events(_ direction: BehaviourDirection, _ window: Int64, _ time: Int64) -> LazyFilterSequence<ArraySlice<Event>> {
+        slice(window, time).lazy.filter { $0.direction == direction }
+    }
+
+    private func slice(_ window: Int64, _ time: Int64) -> ArraySlice<Event> {
         let end = endIndex(notAfter: time)
-        let start = Swift.min(end, endIndex(notAfter: time &- window))
-        return events[start..<end].lazy.filter { $0.direction == direction }
+        return events[Swift.min(end, endIndex(notAfter: time &- window))..<end]
     }
 
     /// Exact, since it is of whole numbers; no more than fits.
@@ -302,19 +305,6 @@ struct BehaviourHistory: Sendable {
     }
 
     private func distinct(_ direction: BehaviourDirection, _ window: Int64, _ time: Int64) -> Double {
-        var first: UInt64?
-        var sketch: HyperLogLog?
-        for event in events(direction, window, time) where event.other != 0 && event.other != first {
-            if let first {
-                if sketch == nil {
-                    sketch = HyperLogLog()
-                    sketch?.add(first)
-                }
-                sketch?.add(event.other)
-            } else {
-                first = event.other
-            }
-        }
-        return (sketch?.estimate).map { $0.rounded() } ?? (first == nil ? 0 : 1)
+        DistinctCount.count(of: events(direction, window, time).lazy.map(\.other).filter { $0 != 0 }, among: slice(window, time).count)
     }
 }

@@ -17,8 +17,8 @@ extension BehaviourSet {
             "Share of the money of 30 days that went out in the last one"),
         .init(.account, "in_count_1d", .count(.in), over: .days(1), "Payments into the account in a day"),
         .init(.account, "in_sum_1d", .sum(.in), over: .days(1), "Money into the account in a day"),
-        .init(.account, "fan_in_1d", .distinct(.in), over: .days(1), "Accounts that paid into it in a day"),
-        .init(.account, "fan_in_30d", .distinct(.in), over: .days(30), "Accounts that paid into it in 30 days"),
+        .init(.account, "fan_in_1d", .distinct(.in), over: .days(1), "Accounts that paid into it in a day\(orCustomer)"),
+        .init(.account, "fan_in_30d", .distinct(.in), over: .days(30), "Accounts that paid into it in 30 days\(orCustomer)"),
         .init(.account, "fan_out_1d", .distinct(.out), over: .days(1), "Accounts or terminals that it paid in a day"),
         .init(.account, "fan_out_30d", .distinct(.out), over: .days(30), "Accounts or terminals that it paid in 30 days"),
         .init(.account, "pass_through_1h", .passThrough, over: .hours(1), "Share of the money of an hour that went in and out again"),
@@ -27,6 +27,9 @@ extension BehaviourSet {
         .init(.account, "seconds_since_in", .secondsSince(.in), over: .days(90), "Seconds since money last came in"),
         .init(.account, "seconds_since_out", .secondsSince(.out), over: .days(90), "Seconds since money last went out"),
     ]
+
+    /// One who pays both with and without naming the account counts twice.
+    private static let orCustomer = " (a payer whose account a payment does not name counts as customer, beside the account)"
 
     private static let card: [BehaviourView] = [
         .init(.card, "count_1m", .count(.out), over: .minutes(1), "Payments of the card in a minute"),
@@ -107,7 +110,7 @@ public enum BehaviourAggregation: Sendable, Hashable {
     /// NaN without payments.
     case max(BehaviourDirection)
     /// How many different others: whom an account pays or is paid by, where a card is used, who uses a device, pays a merchant or pays in a cell.
-    /// An other that is not known does not count. By HyperLogLog: exact or nearly so up to some hundred, within 2.3 % (one standard deviation) beyond.
+    /// An other that is not known does not count. Exact up to 512, beyond by HyperLogLog: within 2.3 % (one standard deviation).
     case distinct(BehaviourDirection)
     /// The sum of amounts, each halved for every window that has passed since; over four windows.
     case decayed(BehaviourDirection)
@@ -140,6 +143,13 @@ public enum BehaviourAggregation: Sendable, Hashable {
         }
     }
 
+    /// What a description adds of how exact a value is.
+    fileprivate var precision: String {
+        if readsAmounts { return ", amounts of all currencies taken as numbers" }
+        if case .distinct = self { return "; exact up to \(DistinctCount.maxExact), estimated beyond, within 2.3 % (one standard deviation)" }
+        return ""
+    }
+
     func reach(_ window: TimeSpan) -> Int64 {
         switch self {
         case .decayed: 4 * window.microseconds
@@ -167,7 +177,7 @@ public struct BehaviourView: Sendable, Hashable {
         self.name = "\(entity.rawValue)_\(name)"
         self.aggregation = aggregation
         self.window = window
-        self.description = aggregation.readsAmounts ? "\(description), amounts of all currencies taken as numbers" : description
+        self.description = description + aggregation.precision
         self.owner = owner
     }
 }
@@ -179,7 +189,7 @@ public struct BehaviourSet: Sendable, Hashable {
     public let version: String
 
     /// Raised whenever the engine computes another value from the same declaration.
-    static let engineRevision = 2
+    static let engineRevision = 3
 
     /// - Precondition: names are unique; windows are a minute to 90 days.
     public init(views: [BehaviourView]) {

@@ -35,3 +35,38 @@ struct HyperLogLog {
         return raw <= 2.5 * m && zeros > 0 ? m * log(m / Double(zeros)) : raw
     }
 }
+
+/// How many different ones are among 64-bit hashes: exactly as long as they are few, by ``HyperLogLog`` where they are many.
+enum DistinctCount {
+    /// As many as a table can hold that is no slower than the sketch.
+    static let maxExact = 512
+
+    /// - Parameters:
+    ///   - hashes: none of them zero.
+    ///   - total: of no fewer, the same ones counted again.
+    static func count(of hashes: some Sequence<UInt64>, among total: Int) -> Double {
+        if let count = exactCount(of: hashes, among: total) { return Double(count) }
+        var sketch = HyperLogLog()
+        for hash in hashes { sketch.add(hash) }
+        return sketch.estimate.rounded()
+    }
+
+    /// Nil where there are more than `maxExact`.
+    private static func exactCount(of hashes: some Sequence<UInt64>, among total: Int) -> Int? {
+        // Twice as many places as things, so that a free one is never far; zero is a free one.
+        let capacity = 2 * min(total, maxExact)
+        return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: capacity) { places in
+            places.initialize(repeating: 0)
+            var count = 0
+            for hash in hashes {
+                var place = Int(hash.multipliedFullWidth(by: UInt64(capacity)).high)
+                while places[place] != 0, places[place] != hash { place = place + 1 == capacity ? 0 : place + 1 }
+                if places[place] == hash { continue }
+                if count == maxExact { return nil }
+                places[place] = hash
+                count += 1
+            }
+            return count
+        }
+    }
+}
