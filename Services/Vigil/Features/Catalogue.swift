@@ -79,28 +79,28 @@ struct Catalogue: Codable, Hashable {
         let changes =
             Self.changes(of: "feature set", from: (old.version, old.features), to: (version, features), beside: computation)
             + Self.changes(of: "behaviour", from: (old.behaviourVersion, old.behaviours ?? []), to: (behaviourVersion, behaviours ?? []))
-        return computation + changes.sorted { $0.feature < $1.feature }
+        return computation + changes.sorted { ($0.feature, $0.kind) < ($1.feature, $1.kind) }
     }
 
     private typealias Part = (version: String?, features: [Feature])
 
     private static func changes(of name: String, from old: Part, to new: Part, beside others: [Change] = []) -> [Change] {
-        let before = Dictionary(
-            old.features.enumerated().map { ($1.name, (place: $0, feature: $1)) }, uniquingKeysWith: { first, _ in first })
+        let before = Dictionary(old.features.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         var changes: [Change] = []
-        for (place, feature) in new.features.enumerated() {
-            guard let (oldPlace, was) = before[feature.name] else {
-                changes.append(Change(kind: "added", feature: feature.name, what: ""))
-                continue
-            }
-            if was != feature {
-                changes.append(Change(kind: "changed", feature: feature.name, what: Self.difference(was, feature)))
-            } else if oldPlace != place {
-                changes.append(Change(kind: "moved", feature: feature.name, what: "from \(oldPlace) to \(place)"))
+        for feature in new.features {
+            guard let was = before[feature.name], was != feature else { continue }
+            changes.append(Change(kind: "changed", feature: feature.name, what: Self.difference(was, feature)))
+        }
+        // What only makes room for another, or closes its gap, has not moved.
+        for step in new.features.map(\.name).difference(from: old.features.map(\.name)).inferringMoves() {
+            switch step {
+            case .insert(_, let name, nil): changes.append(Change(kind: "added", feature: name, what: ""))
+            case .insert(let place, let name, let oldPlace?):
+                changes.append(Change(kind: "moved", feature: name, what: "from \(oldPlace) to \(place)"))
+            case .remove(_, let name, nil): changes.append(Change(kind: "removed", feature: name, what: ""))
+            case .remove: break
             }
         }
-        let now = Set(new.features.map(\.name))
-        changes += old.features.filter { !now.contains($0.name) }.map { Change(kind: "removed", feature: $0.name, what: "") }
         if changes.isEmpty, others.isEmpty, let was = old.version, let version = new.version, was != version {
             changes.append(
                 Change(kind: "recomputed", feature: "", what: "the same views, computed otherwise: \(name) version \(was) → \(version)"))
@@ -114,6 +114,19 @@ struct Catalogue: Codable, Hashable {
 }
 
 extension Catalogue {
+    /// As `vigil features list --format json` prints it.
+    /// - Throws: `PlaceFault` for anything else.
+    init(list text: String, at path: String) throws {
+        guard let list = try? JSONDecoder().decode(Catalogue.self, from: Data(text.utf8)) else {
+            throw PlaceFault(description: "\(path) is not what `vigil features list --format json` prints")
+        }
+        var seen: Set<String> = []
+        if let twice = list.all.first(where: { !seen.insert($0.name).inserted }) {
+            throw PlaceFault(description: "\(path) is not what `vigil features list --format json` prints: it has \(twice.name) twice")
+        }
+        self = list
+    }
+
     init(_ response: FeaturesV1.DescribeFeatureSetResponse) {
         func feature(_ message: FeaturesV1.Feature) -> Feature {
             Feature(

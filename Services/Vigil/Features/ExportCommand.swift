@@ -20,7 +20,8 @@ extension FeaturesCommand {
                   vigil features export history.csv --known-by 2026-03-01
                   vigil train --transactions history.csv --mapping exported-features
 
-                The file takes its name when it is whole. `vigil train` and `vigil preprocess` compute the features again from the payments.
+                The file takes its name when it is whole. `vigil train` and `vigil preprocess` compute the features again from the payments, but \
+                for distance_km: where customers live is not exported. `vigil train --from-suite` knows it.
                 """)
 
         @Argument(help: ArgumentHelp("The table: a file, or - for the standard output.", valueName: "output"))
@@ -28,19 +29,26 @@ extension FeaturesCommand {
 
         @OptionGroup var span: EventTimeOptions
 
-        @Option(help: ArgumentHelp("Labels known by then, ISO 8601; all unless given.", valueName: "time"))
+        @Option(help: ArgumentHelp("Labels known by then, ISO 8601, UTC where it states no zone; all unless given.", valueName: "time"))
         var knownBy: Moment?
 
         @Flag(help: "Also the behaviour views of the payment's account, counterparty, card, device, merchant, pair and cell.")
         var withBehaviour = false
 
-        @Option(help: "csv or ndjson; by the output's name unless given, and CSV where that does not say.")
+        @Option(help: "csv or ndjson, never compressed; by the output's name (.csv, .ndjson, .jsonl) unless given, and CSV where that ends in nothing.")
         var format: TableFormat?
 
         @OptionGroup var stores: FeatureStores
 
+        func validate() throws { _ = try chosenFormat() }
+
+        private func chosenFormat() throws -> TableFormat {
+            if let format = format ?? TableFormat(nameOf: output) { return format }
+            throw ValidationError("\(output): a table is written as .csv or .ndjson, uncompressed; name it so, or say which with --format.")
+        }
+
         func run() async throws {
-            let format = format ?? TableFormat(nameOf: output)
+            let format = try chosenFormat()
             try OutputPlaces(inputs: [], files: ["OUTPUT": output == "-" ? nil : output]).check()
             let columns = HistoryColumns(try await stores.catalogue(), withBehaviour: withBehaviour)
             let request = FeaturesV1.GetHistoricalFeaturesRequest(
@@ -108,7 +116,7 @@ struct HistoryColumns: Sendable {
         [
             "transaction_id", "event_time", "is_fraud", "label_known_at", "label_source", "bank_id", "feature_set_version", "customer_id",
             "account_id", "card_id", "terminal_id", "merchant_id", "counterparty_account_id", "device_id", "channel", "payment_amount", "currency",
-            "latitude", "longitude",
+            "latitude", "longitude", "time_zone",
         ] + features + behaviours.flatMap { role, views in views.map { role.column(of: $0) } }
     }
 
@@ -131,6 +139,7 @@ struct HistoryColumns: Sendable {
             payment.deviceID, Channel(payment.channel)?.rawValue ?? "", Self.decimal(payment.amount), payment.amount?.currency ?? "",
         ].map(TableCell.text)
         cells += [payment.location?.latitude ?? .nan, payment.location?.longitude ?? .nan].map(TableCell.number)
+        cells.append(.text(payment.timeZone))
         return cells + (payment.values + values(of: row.behaviours, touchedBy: payment)).map(TableCell.number)
     }
 

@@ -48,10 +48,10 @@ extension SuiteConnection {
 
 /// Which observations, by when their payments were made.
 struct EventTimeOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Event times from, ISO 8601; from the first unless given.", valueName: "time"))
+    @Option(help: ArgumentHelp("Event times from, ISO 8601, UTC where it states no zone; from the first unless given.", valueName: "time"))
     var from: Moment?
 
-    @Option(help: ArgumentHelp("Event times before, ISO 8601; to the last unless given.", valueName: "time"))
+    @Option(help: ArgumentHelp("Event times before, ISO 8601, UTC where it states no zone; to the last unless given.", valueName: "time"))
     var to: Moment?
 
     func validate() throws {

@@ -74,8 +74,9 @@ struct FeaturesCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "What has changed since a list was kept.",
             discussion: """
-                Also where all features are declared as before and only computed otherwise, as by another clock or delay of labels. Exit status \
-                as of diff: 0 when nothing has changed, 1 when something has, 2 when that cannot be told, 64 for a wrong command line.
+                Also where all features are declared as before and only computed otherwise, as by another clock or delay of labels. A list that \
+                does not say by what (`computation`) still tells whether by its version, which is over all of that. Exit status as of \
+                diff: 0 when nothing has changed, 1 when something has, 2 when that cannot be told, 64 for a wrong command line.
                 """)
         @Argument(help: "What `vigil features list --format json` printed.")
         var before: String
@@ -85,10 +86,7 @@ struct FeaturesCommand: ParsableCommand {
         func run() async throws {
             let changes: [Catalogue.Change]
             do {
-                let text = try OptionFile.text(before, for: "the list")
-                guard let old = try? JSONDecoder().decode(Catalogue.self, from: Data(text.utf8)) else {
-                    throw PlaceFault(description: "\(before) is not what `vigil features list --format json` prints")
-                }
+                let old = try Catalogue(list: try OptionFile.text(before, for: "the list"), at: before)
                 changes = try await target.stores.catalogue().changes(since: old)
             } catch {
                 FileHandle.standardError.write(Data("Error: \(plainFault(error) ?? "\(error)")\n".utf8))

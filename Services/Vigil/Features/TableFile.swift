@@ -6,9 +6,13 @@ import Records
 enum TableFormat: String, ExpressibleByArgument, CaseIterable {
     case csv, ndjson
 
-    /// As a file's name says it; CSV where it does not.
-    init(nameOf path: String) {
-        self = ["ndjson", "jsonl"].contains(URL(fileURLWithPath: path).pathExtension.lowercased()) ? .ndjson : .csv
+    /// As a file's name says it: CSV where it ends in nothing, nil where it promises something else.
+    init?(nameOf path: String) {
+        switch URL(fileURLWithPath: path).pathExtension.lowercased() {
+        case "csv", "": self = .csv
+        case "ndjson", "jsonl": self = .ndjson
+        default: return nil
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Vigil
@@ -13,8 +14,9 @@ import Testing
         let old = Catalogue(version: "1", features: [feature("a"), feature("b"), feature("c"), feature("d")])
         let new = Catalogue(version: "2", features: [feature("b"), feature("a", window: 172_800), feature("e"), feature("d")])
         let changes = new.changes(since: old)
-        #expect(changes.map { "\($0.kind) \($0.feature)" } == ["changed a", "moved b", "removed c", "added e"])
+        #expect(changes.map { "\($0.kind) \($0.feature)" } == ["changed a", "moved a", "removed c", "added e"])
         #expect(changes[0].what == "window       1 d → 2 d")
+        #expect(changes[1].what == "from 0 to 1")
         #expect(old.changes(since: old) == [])
     }
 
@@ -36,6 +38,36 @@ import Testing
         var earlier = old
         earlier.computation = nil
         #expect(new.changes(since: earlier).map(\.kind) == ["changed"])
+    }
+
+    @Test func onlyWhatComesInAnotherOrderHasMoved() {
+        let names = ["a", "b", "c", "d", "e", "f"]
+        let old = Catalogue(version: "1", features: names.map { feature($0) })
+        let shorter = Catalogue(version: "2", features: names.filter { $0 != "b" }.map { feature($0) })
+        #expect(shorter.changes(since: old).map(\.line) == ["removed  b"])
+        #expect(old.changes(since: shorter).map(\.line) == ["added  b"])
+        let turned = Catalogue(version: "3", features: (names.dropFirst() + ["a"]).map { feature($0) })
+        #expect(turned.changes(since: old).map(\.line) == ["moved  a  from 0 to 5"])
+    }
+
+    @Test func aListThatNamesAFeatureTwiceIsNone() throws {
+        func text(_ list: Catalogue) throws -> String { String(decoding: try JSONEncoder().encode(list), as: UTF8.self) }
+        var list = Catalogue(version: "1", features: [feature("a"), feature("b")], behaviourVersion: "b", behaviours: [feature("x")])
+        #expect(try Catalogue(list: text(list), at: "before.json") == list)
+        list.features.append(feature("a", window: 3_600))
+        let fault = #expect(throws: PlaceFault.self) { try Catalogue(list: text(list), at: "before.json") }
+        #expect(fault?.description == "before.json is not what `vigil features list --format json` prints: it has a twice")
+        #expect(throws: PlaceFault.self) { try Catalogue(list: "[]", at: "before.json") }
+    }
+
+    @Test func aListWithoutWhatItWasComputedByIsComparedByItsVersion() {
+        let now = Catalogue(
+            version: "1", features: [feature("a")], computation: .init(labelDelaySeconds: 0, utcOffsetSeconds: 0, engineRevision: 3))
+        var list = now
+        list.computation = nil
+        #expect(now.changes(since: list) == [])
+        list.version = "0"
+        #expect(now.changes(since: list).map(\.line) == ["the same views, computed otherwise: feature set version 0 → 1"])
     }
 
     @Test func theSameFeaturesOfAnotherVersionAreComputedOtherwise() {

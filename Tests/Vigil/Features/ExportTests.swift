@@ -1,3 +1,4 @@
+import ArgumentParser
 import Contracts
 import Datasets
 import Foundation
@@ -28,7 +29,8 @@ struct ExportTests {
         let payment = FeaturesV1.Observation(
             key: .init(bankID: "bank", transactionID: "a,\"b\""), eventTime: .init(time),
             amount: .init(minorUnits: 12_305, currency: "INR"), location: .init(latitude: 17.25, longitude: 75.5), customerID: "C",
-            channel: .transfer, featureSetVersion: version, values: [123.05, .nan], accountID: "A", counterpartyAccountID: "B")
+            channel: .transfer, featureSetVersion: version, values: [123.05, .nan], accountID: "A", counterpartyAccountID: "B",
+            timeZone: "Asia/Kolkata")
         return .init(
             observation: payment,
             label: .init(key: payment.key, isFraud: true, knownAt: .init(time + .days(2)), source: "chargeback"),
@@ -40,7 +42,7 @@ struct ExportTests {
 
     private func write(_ name: String, _ columns: HistoryColumns) throws -> String {
         let path = "\(folder)/\(name)"
-        let file = try TableFile(path: path, format: TableFormat(nameOf: path), columns: columns.names)
+        let file = try TableFile(path: path, format: try #require(TableFormat(nameOf: path)), columns: columns.names)
         try file.write(try columns.row(row()))
         try file.close()
         return path
@@ -50,9 +52,9 @@ struct ExportTests {
         let text = try String(contentsOfFile: try write("t.csv", HistoryColumns(catalogue, withBehaviour: true)), encoding: .utf8)
         #expect(text == """
             transaction_id,event_time,is_fraud,label_known_at,label_source,bank_id,feature_set_version,customer_id,account_id,card_id,\
-            terminal_id,merchant_id,counterparty_account_id,device_id,channel,payment_amount,currency,latitude,longitude,amount,distance_km,\
+            terminal_id,merchant_id,counterparty_account_id,device_id,channel,payment_amount,currency,latitude,longitude,time_zone,amount,distance_km,\
             account_fan_in_1d,counterparty_account_fan_in_1d,card_count_1h
-            "a,""b""\",2026-03-01T09:00:00Z,1,2026-03-03T09:00:00Z,chargeback,bank,v1,C,A,,,,B,,transfer,123.05,INR,17.25,75.5,123.05,,1,7,
+            "a,""b""\",2026-03-01T09:00:00Z,1,2026-03-03T09:00:00Z,chargeback,bank,v1,C,A,,,,B,,transfer,123.05,INR,17.25,75.5,Asia/Kolkata,123.05,,1,7,
 
             """)
     }
@@ -77,7 +79,7 @@ struct ExportTests {
         let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
         #expect(object["transaction_id"] as? String == "a,\"b\"" && object["is_fraud"] as? Bool == true)
         #expect(object["amount"] as? Double == 123.05 && object["distance_km"] is NSNull && object["card_id"] is NSNull)
-        #expect(object.count == 21 && data.last == UInt8(ascii: "\n"))
+        #expect(object.count == 22 && data.last == UInt8(ascii: "\n"))
     }
 
     @Test(arguments: ["t.csv", "t.ndjson"]) func `it can be read as payments with their labels`(_ name: String) throws {
@@ -88,7 +90,20 @@ struct ExportTests {
         #expect(payment.transaction.key == TransactionKey(bankID: "bank", transactionID: "a,\"b\"") && payment.transaction.eventTime == time)
         #expect(payment.transaction.amount == Money(minorUnits: 12_305, currency: .inr) && payment.transaction.channel == .transfer)
         #expect(payment.transaction.counterpartyAccountID == "B" && payment.transaction.cardID == nil)
+        // By it night and weekend are told.
+        #expect(payment.transaction.timeZone == "Asia/Kolkata")
         #expect(payment.label == Label(key: payment.transaction.key, isFraud: true, knownAt: time + .days(2), source: "chargeback"))
+    }
+
+    @Test(arguments: ["h.csv.gz", "h.parquet", "h.json", "h.tsv"]) func `a name that promises another format is refused`(_ name: String) throws {
+        let fault = #expect(throws: (any Error).self) { try FeaturesCommand.Export.parse([name]) }
+        #expect(fault.map { "\(FeaturesCommand.Export.message(for: $0))".hasPrefix("\(name): a table is written as .csv or .ndjson") } == true)
+        #expect(try FeaturesCommand.Export.parse([name, "--format", "csv"]).output == name)
+    }
+
+    @Test func `a name says the format, and one without an ending CSV`() {
+        #expect(["h.csv", "h", "-", "/dev/stdout", "h.CSV"].map { TableFormat(nameOf: $0) } == Array(repeating: .csv, count: 5))
+        #expect(["h.ndjson", "h.jsonl"].map { TableFormat(nameOf: $0) } == [.ndjson, .ndjson])
     }
 
     @Test func `a table that is not whole leaves what was there, and nothing beside it`() throws {
