@@ -23,7 +23,7 @@ struct FeatureStoreConfiguration: Sendable {
         maxBehaviourBytes =
             reader.int(
                 "VIGIL_FEATURES_BEHAVIOUR_MAX_MEBIBYTES", default: 4_096, in: 1...1_048_576,
-                "memory for the behaviour of accounts, cards, devices, pairs and cells, about; beyond it no new one is taken in") << 20
+                "memory for the behaviour of accounts, cards, devices, merchants, pairs and cells, about; beyond it no new one is taken in") << 20
         let ring = ReplicaRing.featureStore(from: reader)
         let name = reader.string("VIGIL_FEATURES_REPLICA", default: "", "which of VIGIL_FEATURES_REPLICAS this one is")
         slice = ring.flatMap { ring in

@@ -76,11 +76,14 @@ extension FeatureStoreHandlers {
         return "the \(key.entity.rawValue) \(name) is not here, and may have found no room: see VIGIL_FEATURES_BEHAVIOUR_MAX_MEBIBYTES"
     }
 
-    /// That each names an entity that there may be.
-    static func check(_ entities: [FeaturesV1.EntityKey]) throws {
-        let violations = entities.enumerated().flatMap { place, message in
-            message.faults.map { FieldViolation(field: "entities[\(place)]\($0.field)", description: $0.what) }
+    /// That each names an entity or a transaction that there may be.
+    static func check(_ entities: [FeaturesV1.EntityKey], keys: [RecordsV1.TransactionKey] = []) throws {
+        func violations(_ faults: [[Fault]], _ field: String) -> [FieldViolation] {
+            faults.enumerated().flatMap { place, faults in
+                faults.map { FieldViolation(field: "\(field)[\(place)]\($0.field)", description: $0.what) }
+            }
         }
+        let violations = violations(keys.map(\.faults), "keys") + violations(entities.map(\.faults), "entities")
         if !violations.isEmpty { throw RPCError.invalidArgument(violations) }
     }
 
@@ -93,9 +96,19 @@ extension FeatureStoreHandlers {
     }
 }
 
+/// What keeps a message from naming anything, and in which field: with a dot in front, or empty for the whole message.
+private typealias Fault = (field: String, what: String)
+
+private func missing(_ named: KeyValuePairs<String, String>) -> [Fault] {
+    named.filter(\.value.isEmpty).map { (".\($0.key)", "is missing") }
+}
+
+extension RecordsV1.TransactionKey {
+    fileprivate var faults: [Fault] { missing(["bank_id": bankID, "transaction_id": transactionID]) }
+}
+
 extension FeaturesV1.EntityKey {
-    /// What keeps it from naming an entity.
-    fileprivate var faults: [(field: String, what: String)] {
+    fileprivate var faults: [Fault] {
         let named: KeyValuePairs<String, String>
         switch entity {
         case .customerID(let id): named = ["customer_id": id]
@@ -110,6 +123,6 @@ extension FeaturesV1.EntityKey {
             return isOne ? [] : [(".cell", "is not the quadkey of a square at zoom level \(BehaviourEngine.cellZoom)")]
         case nil: return [("", "names no entity")]
         }
-        return named.filter(\.value.isEmpty).map { (".\($0.key)", "is missing") }
+        return missing(named)
     }
 }

@@ -97,7 +97,7 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
     func getFeatures(_ request: FeaturesV1.GetFeaturesRequest, context: CallContext) async throws -> FeaturesV1.GetFeaturesResponse {
         try Self.check(count: request.keys.count, "keys")
         try Self.check(count: request.entities.count, "entities")
-        try Self.check(request.entities)
+        try Self.check(request.entities, keys: request.keys)
         try check(generation: request.ringGeneration)
         let keys = request.keys.map(TransactionKey.init)
         let found = try await answeringStoreErrors { try await database.observations(of: keys) }
@@ -255,7 +255,7 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
     private static func time(_ message: GoogleProtobuf.Timestamp?, _ field: String) throws -> Timestamp? {
         guard let message else { return nil }
         guard let time = Timestamp(message) else {
-            throw RPCError.invalidArgument([FieldViolation(field: field, description: "is not a time between the years 1 and 9999")])
+            throw RPCError.invalidArgument([FieldViolation(field: field, description: Timestamp.fault(of: message))])
         }
         return time
     }

@@ -36,8 +36,8 @@ extension Alert.Content {
             alertID: request.alertID, subject: request.subject, body: request.body, riskScore: request.riskScore,
             location: request.location.map(Coordinate.init), eventTime: request.eventTime.flatMap(Timestamp.init))
         var violations = self.violations()
-        if request.eventTime != nil, eventTime == nil {
-            violations.append(Violation(field: "event_time", reason: "is not a time between the years 1 and 9999"))
+        if let time = request.eventTime, eventTime == nil {
+            violations.append(Violation(field: "event_time", reason: Timestamp.fault(of: time)))
         }
         if let place = request.location {
             if place.latitude == nil { violations.append(Violation(field: "location.latitude", reason: "is missing")) }

@@ -21,7 +21,10 @@ public struct JSONReader {
     }
 
     enum PathStep {
+        /// By either of its names.
         case field(String)
+        /// A key of a map, or a name that nobody knows.
+        case key(String)
         case index(Int)
     }
 
@@ -77,16 +80,16 @@ public struct JSONReader {
 
     /// The next name in the object, or nil at its end.
     public mutating func nextKey() throws -> String? {
-        try nextName { $0 }
+        try nextName(as: { .key($0) }) { $0 }
     }
 
     /// - Parameter identity: what two names have in common that stand for the same.
-    private mutating func nextName(_ identity: (String) -> String) throws -> String? {
+    private mutating func nextName(as step: (String) -> PathStep, _ identity: (String) -> String) throws -> String? {
         guard try advance(closing: "}") else { return nil }
         path[path.count - 1] = .field("")
         guard try peek() == UInt8(ascii: "\"") else { throw invalid("expected a name in quotes") }
         let key = try scanString()
-        path[path.count - 1] = .field(key)
+        path[path.count - 1] = step(key)
         if options.refusesUnknownFields, !names[names.count - 1].insert(identity(key)).inserted { throw invalid("given twice") }
         guard try peek() == UInt8(ascii: ":") else { throw invalid("expected a colon") }
         offset += 1
@@ -95,7 +98,7 @@ public struct JSONReader {
 
     /// The name of the next field in the object, or nil at its end. Its value may be null, which stands for its default.
     public mutating func nextField() throws -> String? {
-        try nextName(Self.lowerCamelCase)
+        try nextName(as: { .field($0) }, Self.lowerCamelCase)
     }
 
     /// A field's name in JSON, from that or from its name in the .proto file.
@@ -108,6 +111,11 @@ public struct JSONReader {
             isAfterUnderscore = character == "_"
         }
         return text
+    }
+
+    /// A field's name in the .proto file, from that or from its name in JSON.
+    private static func snakeCase(_ name: String) -> String {
+        name.reduce(into: "") { text, character in text += character.isUppercase ? "_\(character.lowercased())" : String(character) }
     }
 
     public mutating func beginArray() throws {
@@ -123,13 +131,14 @@ public struct JSONReader {
 
     /// Passes over the value of a name nobody knows.
     public mutating func skipUnknown() throws {
+        if case .field(let name)? = path.last { path[path.count - 1] = .key(name) }
         if options.refusesUnknownFields, !isAtTypeName { throw invalid("no such field") }
         try skipValue()
     }
 
     /// Whether what was read last is the name that an `Any` adds to its message's own.
     private var isAtTypeName: Bool {
-        if case .field("@type")? = path.last { true } else { false }
+        if case .key("@type")? = path.last { true } else { false }
     }
 
     public mutating func skipValue() throws {
@@ -202,15 +211,17 @@ public struct JSONReader {
         ProtobufError(.invalidJSON, message, fieldPath: fieldPath)
     }
 
+    /// With the names of the .proto file, whichever of the two was given, as in what services refuse.
     var fieldPath: String? {
         var text = ""
+        func append(_ name: String) { text += text.isEmpty ? name : ".\(name)" }
         for step in path {
             switch step {
             case .index(let index): text += "[\(max(index, 0))]"
             // Between an object's brace and its first name.
-            case .field(let name) where name.isEmpty: break
-            case .field(let name) where text.isEmpty: text = name
-            case .field(let name): text += ".\(name)"
+            case .field(""), .key(""): break
+            case .field(let name): append(Self.snakeCase(name))
+            case .key(let name): append(name)
             }
         }
         return text.isEmpty ? nil : text

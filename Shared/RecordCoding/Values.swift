@@ -12,13 +12,20 @@ extension GoogleProtobuf.Timestamp {
 extension Timestamp {
     /// Years 0001 to 9999, as protobuf's rule is, to the microsecond; nil for anything else.
     public init?(_ message: GoogleProtobuf.Timestamp) {
-        guard (-62_135_596_800...253_402_300_799).contains(message.seconds), (0...999_999_999).contains(message.nanos) else { return nil }
+        guard (-62_135_596_800...253_402_300_799).contains(message.seconds), Timestamp.nanos.contains(message.nanos) else { return nil }
         self.init(microseconds: message.seconds * Timestamp.microsecondsPerSecond + Int64(message.nanos) / 1_000)
     }
 
+    /// Why a message is none, as a refusal says it of its field.
+    public static func fault(of message: GoogleProtobuf.Timestamp) -> String {
+        Timestamp.nanos.contains(message.nanos) ? "is not a time between the years 1 and 9999" : "has nanos that are not from 0 to 999999999"
+    }
+
+    private static let nanos: ClosedRange<Int32> = 0...999_999_999
+
     static func read(_ message: GoogleProtobuf.Timestamp, _ reader: inout FieldReader) -> Timestamp? {
         let time = Timestamp(message)
-        if time == nil { reader.fail("", "is not a time between the years 1 and 9999") }
+        if time == nil { reader.fail("", fault(of: message)) }
         return time
     }
 }

@@ -5,6 +5,7 @@ import RPC
 import RecordCoding
 import Records
 import ServiceRuntime
+import StandardContracts
 import TestSupport
 import Testing
 
@@ -59,6 +60,25 @@ import Testing
             let error = await #expect(throws: RPCError.self) { try await ask(client, entities, eachAlone: false) }
             #expect(error?.code == .unavailable && error?.message == answers[1].unavailable)
             #expect(try await ask(client, [entities[0], entities[2]], eachAlone: false).map(\.found) == [true, true])
+        }
+    }
+
+    @Test("What names no transaction is refused by field, as what names no entity is")
+    func halfAKey() async throws {
+        try await withStore { client, _ in
+            func refused(_ request: FeaturesV1.GetFeaturesRequest) async throws -> String {
+                let error = await #expect(throws: RPCError.self) { try await client.getFeatures(request) }
+                return error?.code == .invalidArgument ? error?.message ?? "" : ""
+            }
+            let key = Transaction.madeUp(0, each: .seconds(40), lateness: .seconds(0)).key
+            let bankless = try await refused(.init(keys: [.init(key), .init(transactionID: "jj1")]))
+            #expect(bankless.contains("keys[1].bank_id: is missing") && !bankless.contains("keys[0]") && !bankless.contains("transaction_id"))
+            let empty = try await refused(.init(keys: [.init()], entities: [.init()]))
+            for fault in ["keys[0].bank_id: is missing", "keys[0].transaction_id: is missing", "entities[0]: names no entity"] {
+                #expect(empty.contains(fault), "\(fault)")
+            }
+            #expect(try await refused(.init(at: .init(seconds: 1, nanos: -1))).contains("at: has nanos that are not from 0 to 999999999"))
+            #expect(try await client.getFeatures(.init(keys: [.init(key)])).observations.count == 1)
         }
     }
 

@@ -94,7 +94,7 @@ import Testing
 
     @Test(arguments: [
         (#"{"nonsense":1}"#, "nonsense"), (#"{"payload":{"body":"","extra":{}}}"#, "payload.extra"),
-        (#"{"responseSize":1,"responseSize":2}"#, "responseSize"), (#"{"responseSize":1,"response_size":2}"#, "response_size"),
+        (#"{"responseSize":1,"responseSize":2}"#, "response_size"), (#"{"responseSize":1,"response_size":2}"#, "response_size"),
     ])
     func aTypingErrorInJSONIsNamedByItsPath(_ body: String, _ path: String) async throws {
         try await withServerAndChannel([echo]) { _, server in
