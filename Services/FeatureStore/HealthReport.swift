@@ -39,7 +39,7 @@ struct HealthReport: Sendable {
         }
         guard isBehaviourWhole else { return }
         let usage = await behaviour.usage
-        metrics.gauge("vigil_behaviour_entities", help: "accounts, cards, devices, pairs and cells whose behaviour is kept").set(usage.entities)
+        metrics.gauge("vigil_behaviour_entities", help: "accounts, cards, devices, merchants, pairs and cells whose behaviour is kept").set(usage.entities)
         metrics.gauge("vigil_behaviour_bytes", help: "memory that their behaviour takes, about").set(usage.bytes)
         metrics.counter("vigil_behaviour_refused_payments_total", help: "payments of entities that found no room").advance(to: usage.refused)
         tell(try await BehaviourHealth(behaviour: behaviour, database: database).now())

@@ -32,8 +32,7 @@ extension IngestionGatewayHandlers {
         guard let (field, name) = names.first else { throw Self.refusal("customer_id", "is missing") }
         guard names.count == 1 else { throw Self.refusal(names[1].0, "comes beside \(field)") }
         try Self.require((field, name))
-        let kind = field == "identifier" && !request.kind.isEmpty ? IdentifierKind(rawValue: request.kind) : .customer
-        guard let kind else { throw Self.refusal("kind", "is not \(IdentifierKind.allCases.map(\.rawValue).joined(separator: ", "))") }
+        let kind = field == "identifier" ? try Self.kind(request.kind) : .customer
         if sender.bankID != nil, field == "token" || kind != .customer {
             throw RPCError(.permissionDenied, "a bank may have its customers erased: other identifiers may be other banks' customers' as well")
         }
@@ -41,6 +40,29 @@ extension IngestionGatewayHandlers {
         let bankID = request.bankID.isEmpty ? sender.bankID ?? "" : request.bankID
         if kind == .customer { try Self.require(("bank_id", bankID)) }
         return tokeniser.token(of: name, kind, bankID: bankID)
+    }
+
+    func tokenizeIdentifier(
+        _ request: IngestionV1.TokenizeIdentifierRequest, context: CallContext
+    ) async throws -> IngestionV1.TokenizeIdentifierResponse {
+        let sender = try Sender(context)
+        try Self.require(("identifier", request.identifier), ("reason", request.reason))
+        let kind = try Self.kind(request.kind)
+        if kind == .customer { try Self.require(("bank_id", request.bankID)) }
+        let token = tokeniser.token(of: request.identifier, kind, bankID: request.bankID)
+        try await answeringStoreErrors {
+            try await privacy.recordToken(
+                token, actor: sender.subject, bankID: kind == .customer ? request.bankID : nil, reason: request.reason)
+        }
+        return .init(token: token)
+    }
+
+    private static func kind(_ name: String) throws -> IdentifierKind {
+        if name.isEmpty { return .customer }
+        guard let kind = IdentifierKind(rawValue: name) else {
+            throw refusal("kind", "is not \(IdentifierKind.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return kind
     }
 
     func revealIdentifier(

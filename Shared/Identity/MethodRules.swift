@@ -20,6 +20,7 @@ public enum MethodRules {
         "GetFileImport": anyWriter,
         "EraseIdentifiers": either(bankScope: Scope.writePrivacy, peers: [ServiceName.operator]),
         "RevealIdentifier": either(bankScope: Scope.writePrivacy, peers: [ServiceName.operator]),
+        "TokenizeIdentifier": either(scope: Scope.writePrivacy, peers: [ServiceName.operator]),
         "ApplyRetention": either(scope: Scope.writePrivacy, peers: [ServiceName.operator]),
         "ListPrivacyRecords": either(bankScope: Scope.readAudit, peers: [ServiceName.operator]),
         "TailEvents": .peers([

@@ -210,6 +210,30 @@ import Testing
         }
     }
 
+    @Test func anOperatorIsToldTheTokenOfAnIdentifierOnTheRecord() async throws {
+        let request = IngestionV1.TokenizeIdentifierRequest(identifier: "Asha Rao", bankID: ScoringPath.bank, reason: "case 7")
+        try await ScoringPath.run { path in
+            try await path.asBank { client, options in
+                for id in ["t-1", "t-2"] { _ = try await client.submitTransaction(.init(transaction: payment(id, customer: "Asha Rao")), options: options) }
+                let error = await #expect(throws: RPCError.self) { try await client.tokenizeIdentifier(request, options: options) }
+                #expect(error?.code == .permissionDenied)
+            }
+            let customer = try #require(try await tokens(path).first)
+            try await path.gateway.withChannel(as: .peer(ServiceName.operator)) { channel in
+                let client = IngestionV1.IngestionService.Client(channel)
+                #expect(try await client.tokenizeIdentifier(request).token == customer)
+                let record = try #require(try await client.listPrivacyRecords(.init()).records.first)
+                #expect(record.action == "token" && record.subject == customer && record.reason == "case 7")
+                for (request, field) in [
+                    (.init(identifier: "A", reason: "x"), "bank_id"), (.init(identifier: "A", kind: "cat", reason: "x"), "kind"),
+                ] as [(IngestionV1.TokenizeIdentifierRequest, String)] {
+                    let error = await #expect(throws: RPCError.self) { try await client.tokenizeIdentifier(request) }
+                    #expect(error?.code == .invalidArgument && error?.fieldViolations.map(\.field) == [field])
+                }
+            }
+        }
+    }
+
     @Test func erasureOfAnotherBanksCustomerAndWithoutAReasonIsRefused() async throws {
         try await ScoringPath.run { path in
             try await path.asBank { client, options in

@@ -19,6 +19,10 @@ extension IngestionV1.IngestionService.Handlers {
         _ request: IngestionV1.RevealIdentifierRequest, context: CallContext
     ) async throws -> IngestionV1.RevealIdentifierResponse { throw unimplemented }
 
+    public func tokenizeIdentifier(
+        _ request: IngestionV1.TokenizeIdentifierRequest, context: CallContext
+    ) async throws -> IngestionV1.TokenizeIdentifierResponse { throw unimplemented }
+
     public func applyRetention(
         _ request: IngestionV1.ApplyRetentionRequest, context: CallContext
     ) async throws -> IngestionV1.ApplyRetentionResponse { throw unimplemented }

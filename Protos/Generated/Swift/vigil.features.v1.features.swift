@@ -1769,7 +1769,7 @@ extension FeaturesV1 {
     public struct DescribeFeatureSetResponse: Message {
         public var version: String = ""
         public var features: [FeaturesV1.Feature] = []
-        /// What is kept of accounts, cards, devices, pairs and cells; of each kind in the order of its values.
+        /// What is kept of accounts, cards, devices, merchants, pairs and cells; of each kind in the order of its values.
         public var behaviourVersion: String = ""
         public var behaviours: [FeaturesV1.Feature] = []
         /// By which all features are computed, beside what each declares.
@@ -1975,7 +1975,7 @@ extension FeaturesV1 {
         /// How old an event must be to count.
         public var delaySeconds: Int64 = 0
         public var owner: String = ""
-        /// Always "double".
+        /// Always "double"; where a value is of single precision, its description says so.
         public var type: String = ""
 
         public init() {}
@@ -2100,7 +2100,7 @@ extension FeaturesV1 {
         public var to: GoogleProtobuf.Timestamp?
         /// Labels known by this time; absent for all.
         public var knownBy: GoogleProtobuf.Timestamp?
-        /// Also the behaviour of the accounts, card, device, pair and cell of each transaction. Rows then come in the order in which the
+        /// Also the behaviour of the accounts, card, device, merchant, pair and cell of each transaction. Rows then come in the order in which the
         /// transactions were observed.
         public var withBehaviour: Bool = false
 

@@ -2465,6 +2465,160 @@ extension IngestionV1 {
 }
 
 extension IngestionV1 {
+    /// `vigil.ingestion.v1.TokenizeIdentifierRequest`
+    public struct TokenizeIdentifierRequest: Message {
+        /// Raw, as a bank sends it.
+        public var identifier: String = ""
+        /// As of EraseIdentifiersRequest.
+        public var kind: String = ""
+        /// Whose customer; for customers only.
+        public var bankID: String = ""
+        public var reason: String = ""
+
+        public init() {}
+
+        public init(
+            identifier: String = "",
+            kind: String = "",
+            bankID: String = "",
+            reason: String = ""
+        ) {
+            self.identifier = identifier
+            self.kind = kind
+            self.bankID = bankID
+            self.reason = reason
+        }
+
+        public static let fullName = "vigil.ingestion.v1.TokenizeIdentifierRequest"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Ingestion__V1__TokenizeIdentifierRequest(), { vigil__ingestion__v1__tokenize_identifier_request__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Ingestion__V1__TokenizeIdentifierRequest.self))
+            }
+        }
+
+        /// For generated code: a message out of protobuf-c's structure.
+        public init(unpacked: UnsafePointer<Vigil__Ingestion__V1__TokenizeIdentifierRequest>) throws {
+            self.identifier = try Unpacked.string(unpacked.pointee.identifier, "vigil.ingestion.v1.TokenizeIdentifierRequest.identifier")
+            self.kind = try Unpacked.string(unpacked.pointee.kind, "vigil.ingestion.v1.TokenizeIdentifierRequest.kind")
+            self.bankID = try Unpacked.string(unpacked.pointee.bank_id, "vigil.ingestion.v1.TokenizeIdentifierRequest.bank_id")
+            self.reason = try Unpacked.string(unpacked.pointee.reason, "vigil.ingestion.v1.TokenizeIdentifierRequest.reason")
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.identifier.isEmpty { sink.string(1, self.identifier) }
+            if !self.kind.isEmpty { sink.string(2, self.kind) }
+            if !self.bankID.isEmpty { sink.string(3, self.bankID) }
+            if !self.reason.isEmpty { sink.string(4, self.reason) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.identifier.isEmpty { writer.field("identifier"); writer.write(self.identifier) }
+            if !self.kind.isEmpty { writer.field("kind"); writer.write(self.kind) }
+            if !self.bankID.isEmpty { writer.field("bankId"); writer.write(self.bankID) }
+            if !self.reason.isEmpty { writer.field("reason"); writer.write(self.reason) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "identifier":
+                    if try reader.readNullIfNext() { continue }
+                    self.identifier = try reader.readString()
+                case "kind":
+                    if try reader.readNullIfNext() { continue }
+                    self.kind = try reader.readString()
+                case "bankId", "bank_id":
+                    if try reader.readNullIfNext() { continue }
+                    self.bankID = try reader.readString()
+                case "reason":
+                    if try reader.readNullIfNext() { continue }
+                    self.reason = try reader.readString()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension IngestionV1 {
+    /// `vigil.ingestion.v1.TokenizeIdentifierResponse`
+    public struct TokenizeIdentifierResponse: Message {
+        public var token: String = ""
+
+        public init() {}
+
+        public init(
+            token: String = ""
+        ) {
+            self.token = token
+        }
+
+        public static let fullName = "vigil.ingestion.v1.TokenizeIdentifierResponse"
+
+        private static let descriptor = MessageDescriptor(
+            Vigil__Ingestion__V1__TokenizeIdentifierResponse(), { vigil__ingestion__v1__tokenize_identifier_response__init($0) }, isRecursive: false)
+
+        public init(protobuf bytes: UnsafeRawBufferPointer) throws {
+            self = try withUnpacked(bytes, Self.descriptor) {
+                try Self(unpacked: $0.assumingMemoryBound(to: Vigil__Ingestion__V1__TokenizeIdentifierResponse.self))
+            }
+        }
+
+        /// For generated code: a message out of protobuf-c's structure.
+        public init(unpacked: UnsafePointer<Vigil__Ingestion__V1__TokenizeIdentifierResponse>) throws {
+            self.token = try Unpacked.string(unpacked.pointee.token, "vigil.ingestion.v1.TokenizeIdentifierResponse.token")
+        }
+
+        public var protobufByteCount: Int {
+            var counter = ProtobufCounter()
+            send(to: &counter)
+            return counter.count
+        }
+
+        public func writeProtobuf(to writer: inout ProtobufWriter) { send(to: &writer) }
+
+        @inline(__always)
+        private func send(to sink: inout some ProtobufSink) {
+            if !self.token.isEmpty { sink.string(1, self.token) }
+        }
+
+        public func writeJSON(to writer: inout JSONWriter) {
+            writer.beginObject()
+            if !self.token.isEmpty { writer.field("token"); writer.write(self.token) }
+            writer.endObject()
+        }
+
+        public init(json reader: inout JSONReader) throws {
+            try reader.beginObject()
+            while let name = try reader.nextField() {
+                switch name {
+                case "token":
+                    if try reader.readNullIfNext() { continue }
+                    self.token = try reader.readString()
+                default: try reader.skipUnknown()
+                }
+            }
+        }
+    }
+}
+
+extension IngestionV1 {
     /// `vigil.ingestion.v1.ApplyRetentionRequest`
     public struct ApplyRetentionRequest: Message {
         /// Keep at least this many days, 62 to 36,500; 0 for the configured number. Not fewer than 62, since the names of transactions, by which
@@ -2958,6 +3112,8 @@ extension IngestionV1 {
                 service: fullName, name: "EraseIdentifiers", kind: .unary, idempotency: .none)
             public static let revealIdentifier = MethodDescriptor(
                 service: fullName, name: "RevealIdentifier", kind: .unary, idempotency: .none)
+            public static let tokenizeIdentifier = MethodDescriptor(
+                service: fullName, name: "TokenizeIdentifier", kind: .unary, idempotency: .none)
             public static let applyRetention = MethodDescriptor(
                 service: fullName, name: "ApplyRetention", kind: .unary, idempotency: .none)
             public static let listPrivacyRecords = MethodDescriptor(
@@ -2966,7 +3122,7 @@ extension IngestionV1 {
                 service: fullName, name: "TailEvents", kind: .serverStreaming, idempotency: .none)
             public static let getStatistics = MethodDescriptor(
                 service: fullName, name: "GetStatistics", kind: .unary, idempotency: .noSideEffects)
-            public static var all: [MethodDescriptor] { [submitTransaction, streamTransactions, submitComplaint, submitLabel, importRecords, importFile, getFileImport, eraseIdentifiers, revealIdentifier, applyRetention, listPrivacyRecords, tailEvents, getStatistics] }
+            public static var all: [MethodDescriptor] { [submitTransaction, streamTransactions, submitComplaint, submitLabel, importRecords, importFile, getFileImport, eraseIdentifiers, revealIdentifier, tokenizeIdentifier, applyRetention, listPrivacyRecords, tailEvents, getStatistics] }
         }
 
         /// What a server implements; an instance of it is what the server is given.
@@ -2998,10 +3154,13 @@ extension IngestionV1 {
             /// The raw identifier behind a token, for a purpose that is written down. Audited. Scope privacy:write. For a bank only its own customers and
             /// what was seen as theirs; anything else is NOT_FOUND.
             func revealIdentifier(_ request: IngestionV1.RevealIdentifierRequest, context: CallContext) async throws -> IngestionV1.RevealIdentifierResponse
+            /// The token that an identifier has everywhere behind the gateway, whether it was ever seen or not. Audited, by the token. Scope privacy:write;
+            /// not for banks, which would learn other banks' tokens.
+            func tokenizeIdentifier(_ request: IngestionV1.TokenizeIdentifierRequest, context: CallContext) async throws -> IngestionV1.TokenizeIdentifierResponse
             /// Drops what is older than the retention, a partition at a time, of all banks, and raw identifiers that came with nothing since. Audited.
             /// Scope privacy:write; not for banks.
             func applyRetention(_ request: IngestionV1.ApplyRetentionRequest, context: CallContext) async throws -> IngestionV1.ApplyRetentionResponse
-            /// What was erased, revealed and dropped, newest first; for a bank by itself or of its customers. Scope audit:read.
+            /// What was erased, revealed, tokenized and dropped, newest first; for a bank by itself or of its customers. Scope audit:read.
             func listPrivacyRecords(_ request: IngestionV1.ListPrivacyRecordsRequest, context: CallContext) async throws -> IngestionV1.ListPrivacyRecordsResponse
             /// The gateway's event log, from a position onward. Services only.
             func tailEvents(_ request: IngestionV1.TailEventsRequest, to responses: ResponseWriter<IngestionV1.TailEventsResponse>, context: CallContext) async throws
@@ -3077,13 +3236,19 @@ extension IngestionV1 {
                 try await channel.unary(Methods.revealIdentifier, request, options: options)
             }
 
+            /// The token that an identifier has everywhere behind the gateway, whether it was ever seen or not. Audited, by the token. Scope privacy:write;
+            /// not for banks, which would learn other banks' tokens.
+            public func tokenizeIdentifier(_ request: IngestionV1.TokenizeIdentifierRequest, options: CallOptions = CallOptions()) async throws -> IngestionV1.TokenizeIdentifierResponse {
+                try await channel.unary(Methods.tokenizeIdentifier, request, options: options)
+            }
+
             /// Drops what is older than the retention, a partition at a time, of all banks, and raw identifiers that came with nothing since. Audited.
             /// Scope privacy:write; not for banks.
             public func applyRetention(_ request: IngestionV1.ApplyRetentionRequest, options: CallOptions = CallOptions()) async throws -> IngestionV1.ApplyRetentionResponse {
                 try await channel.unary(Methods.applyRetention, request, options: options)
             }
 
-            /// What was erased, revealed and dropped, newest first; for a bank by itself or of its customers. Scope audit:read.
+            /// What was erased, revealed, tokenized and dropped, newest first; for a bank by itself or of its customers. Scope audit:read.
             public func listPrivacyRecords(_ request: IngestionV1.ListPrivacyRecordsRequest, options: CallOptions = CallOptions()) async throws -> IngestionV1.ListPrivacyRecordsResponse {
                 try await channel.unary(Methods.listPrivacyRecords, request, options: options)
             }
@@ -3146,6 +3311,10 @@ extension IngestionV1.IngestionService.Handlers {
             .unary(IngestionV1.IngestionService.Methods.revealIdentifier) {
                 (request: IngestionV1.RevealIdentifierRequest, context: CallContext) async throws -> IngestionV1.RevealIdentifierResponse in
                 try await self.revealIdentifier(request, context: context)
+            },
+            .unary(IngestionV1.IngestionService.Methods.tokenizeIdentifier) {
+                (request: IngestionV1.TokenizeIdentifierRequest, context: CallContext) async throws -> IngestionV1.TokenizeIdentifierResponse in
+                try await self.tokenizeIdentifier(request, context: context)
             },
             .unary(IngestionV1.IngestionService.Methods.applyRetention) {
                 (request: IngestionV1.ApplyRetentionRequest, context: CallContext) async throws -> IngestionV1.ApplyRetentionResponse in
@@ -3223,33 +3392,36 @@ extension FileDescriptor {
             EhcKB2JhbmtfaWQYAiABKAlSBmJhbmtJZBIWCgZyZWFzb24YAyABKAlSBnJlYXNvbhISCgRraW5kGAQgASgJUgRraW5kEh4KCmlkZW50aWZpZXIYBSABKAlS\
             CmlkZW50aWZpZXISFAoFdG9rZW4YBiABKAlSBXRva2VuIkoKGEVyYXNlSWRlbnRpZmllcnNSZXNwb25zZRIWCgZlcmFzZWQYASABKANSBmVyYXNlZBIWCgZz\
             aGFyZWQYAiABKANSBnNoYXJlZCJHChdSZXZlYWxJZGVudGlmaWVyUmVxdWVzdBIUCgV0b2tlbhgBIAEoCVIFdG9rZW4SFgoGcmVhc29uGAIgASgJUgZyZWFz\
-            b24iTgoYUmV2ZWFsSWRlbnRpZmllclJlc3BvbnNlEhIKBGtpbmQYASABKAlSBGtpbmQSHgoKaWRlbnRpZmllchgCIAEoCVIKaWRlbnRpZmllciJNChVBcHBs\
-            eVJldGVudGlvblJlcXVlc3QSGwoJa2VlcF9kYXlzGAEgASgNUghrZWVwRGF5cxIXCgdkcnlfcnVuGAIgASgIUgZkcnlSdW4iegoWQXBwbHlSZXRlbnRpb25S\
-            ZXNwb25zZRI+Cgdkcm9wcGVkGAEgAygLMiQudmlnaWwuaW5nZXN0aW9uLnYxLkRyb3BwZWRQYXJ0aXRpb25SB2Ryb3BwZWQSIAoLaWRlbnRpZmllcnMYAiAB\
-            KANSC2lkZW50aWZpZXJzIlgKEERyb3BwZWRQYXJ0aXRpb24SEgoEbmFtZRgBIAEoCVIEbmFtZRIwCgV1bnRpbBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5U\
-            aW1lc3RhbXBSBXVudGlsIjEKGUxpc3RQcml2YWN5UmVjb3Jkc1JlcXVlc3QSFAoFbGltaXQYASABKA1SBWxpbWl0IlkKGkxpc3RQcml2YWN5UmVjb3Jkc1Jl\
-            c3BvbnNlEjsKB3JlY29yZHMYASADKAsyIS52aWdpbC5pbmdlc3Rpb24udjEuUHJpdmFjeVJlY29yZFIHcmVjb3JkcyKxAQoNUHJpdmFjeVJlY29yZBIqCgJh\
-            dBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EhYKBmFjdGlvbhgCIAEoCVIGYWN0aW9uEhQKBWFjdG9yGAMgASgJUgVhY3RvchIYCgdz\
-            dWJqZWN0GAQgASgJUgdzdWJqZWN0EhYKBnJlYXNvbhgFIAEoCVIGcmVhc29uEhQKBWNvdW50GAYgASgDUgVjb3VudCplCgdPdXRjb21lEhcKE09VVENPTUVf\
-            VU5TUEVDSUZJRUQQABIUChBPVVRDT01FX0FDQ0VQVEVEEAESFQoRT1VUQ09NRV9EVVBMSUNBVEUQAhIUChBPVVRDT01FX1JFSkVDVEVEEAMqfAoRVHJhbnNh\
-            Y3Rpb25EZXRhaWwSIgoeVFJBTlNBQ1RJT05fREVUQUlMX1VOU1BFQ0lGSUVEEAASGwoXVFJBTlNBQ1RJT05fREVUQUlMX1JVTlMQAxIgChxUUkFOU0FDVElP\
-            Tl9ERVRBSUxfTU9WRU1FTlRTEAIiBAgBEAEqhQEKCUZpbGVTdGF0ZRIaChZGSUxFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoURklMRV9TVEFURV9SRUNFSVZJ\
-            TkcQARIWChJGSUxFX1NUQVRFX1NUT1JJTkcQAhITCg9GSUxFX1NUQVRFX0RPTkUQAxIVChFGSUxFX1NUQVRFX0ZBSUxFRBAEMoULChBJbmdlc3Rpb25TZXJ2\
-            aWNlEnAKEVN1Ym1pdFRyYW5zYWN0aW9uEiwudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdFRyYW5zYWN0aW9uUmVxdWVzdBotLnZpZ2lsLmluZ2VzdGlvbi52\
-            MS5TdWJtaXRUcmFuc2FjdGlvblJlc3BvbnNlEncKElN0cmVhbVRyYW5zYWN0aW9ucxItLnZpZ2lsLmluZ2VzdGlvbi52MS5TdHJlYW1UcmFuc2FjdGlvbnNS\
-            ZXF1ZXN0Gi4udmlnaWwuaW5nZXN0aW9uLnYxLlN0cmVhbVRyYW5zYWN0aW9uc1Jlc3BvbnNlKAEwARJqCg9TdWJtaXRDb21wbGFpbnQSKi52aWdpbC5pbmdl\
-            c3Rpb24udjEuU3VibWl0Q29tcGxhaW50UmVxdWVzdBorLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRDb21wbGFpbnRSZXNwb25zZRJeCgtTdWJtaXRMYWJl\
-            bBImLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRMYWJlbFJlcXVlc3QaJy52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0TGFiZWxSZXNwb25zZRJoCg1JbXBv\
-            cnRSZWNvcmRzEigudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydFJlY29yZHNSZXF1ZXN0GikudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydFJlY29yZHNSZXNw\
-            b25zZSgBMAESXQoKSW1wb3J0RmlsZRIlLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRGaWxlUmVxdWVzdBomLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRG\
-            aWxlUmVzcG9uc2UoARJmCg1HZXRGaWxlSW1wb3J0EigudmlnaWwuaW5nZXN0aW9uLnYxLkdldEZpbGVJbXBvcnRSZXF1ZXN0GiYudmlnaWwuaW5nZXN0aW9u\
-            LnYxLkltcG9ydEZpbGVSZXNwb25zZSIDkAIBEm0KEEVyYXNlSWRlbnRpZmllcnMSKy52aWdpbC5pbmdlc3Rpb24udjEuRXJhc2VJZGVudGlmaWVyc1JlcXVl\
-            c3QaLC52aWdpbC5pbmdlc3Rpb24udjEuRXJhc2VJZGVudGlmaWVyc1Jlc3BvbnNlEm0KEFJldmVhbElkZW50aWZpZXISKy52aWdpbC5pbmdlc3Rpb24udjEu\
-            UmV2ZWFsSWRlbnRpZmllclJlcXVlc3QaLC52aWdpbC5pbmdlc3Rpb24udjEuUmV2ZWFsSWRlbnRpZmllclJlc3BvbnNlEmcKDkFwcGx5UmV0ZW50aW9uEiku\
-            dmlnaWwuaW5nZXN0aW9uLnYxLkFwcGx5UmV0ZW50aW9uUmVxdWVzdBoqLnZpZ2lsLmluZ2VzdGlvbi52MS5BcHBseVJldGVudGlvblJlc3BvbnNlEngKEkxp\
-            c3RQcml2YWN5UmVjb3JkcxItLnZpZ2lsLmluZ2VzdGlvbi52MS5MaXN0UHJpdmFjeVJlY29yZHNSZXF1ZXN0Gi4udmlnaWwuaW5nZXN0aW9uLnYxLkxpc3RQ\
-            cml2YWN5UmVjb3Jkc1Jlc3BvbnNlIgOQAgESXQoKVGFpbEV2ZW50cxIlLnZpZ2lsLmluZ2VzdGlvbi52MS5UYWlsRXZlbnRzUmVxdWVzdBomLnZpZ2lsLmlu\
-            Z2VzdGlvbi52MS5UYWlsRXZlbnRzUmVzcG9uc2UwARJpCg1HZXRTdGF0aXN0aWNzEigudmlnaWwuaW5nZXN0aW9uLnYxLkdldFN0YXRpc3RpY3NSZXF1ZXN0\
-            GikudmlnaWwuaW5nZXN0aW9uLnYxLkdldFN0YXRpc3RpY3NSZXNwb25zZSIDkAIBYgZwcm90bzM=
+            b24iTgoYUmV2ZWFsSWRlbnRpZmllclJlc3BvbnNlEhIKBGtpbmQYASABKAlSBGtpbmQSHgoKaWRlbnRpZmllchgCIAEoCVIKaWRlbnRpZmllciKAAQoZVG9r\
+            ZW5pemVJZGVudGlmaWVyUmVxdWVzdBIeCgppZGVudGlmaWVyGAEgASgJUgppZGVudGlmaWVyEhIKBGtpbmQYAiABKAlSBGtpbmQSFwoHYmFua19pZBgDIAEo\
+            CVIGYmFua0lkEhYKBnJlYXNvbhgEIAEoCVIGcmVhc29uIjIKGlRva2VuaXplSWRlbnRpZmllclJlc3BvbnNlEhQKBXRva2VuGAEgASgJUgV0b2tlbiJNChVB\
+            cHBseVJldGVudGlvblJlcXVlc3QSGwoJa2VlcF9kYXlzGAEgASgNUghrZWVwRGF5cxIXCgdkcnlfcnVuGAIgASgIUgZkcnlSdW4iegoWQXBwbHlSZXRlbnRp\
+            b25SZXNwb25zZRI+Cgdkcm9wcGVkGAEgAygLMiQudmlnaWwuaW5nZXN0aW9uLnYxLkRyb3BwZWRQYXJ0aXRpb25SB2Ryb3BwZWQSIAoLaWRlbnRpZmllcnMY\
+            AiABKANSC2lkZW50aWZpZXJzIlgKEERyb3BwZWRQYXJ0aXRpb24SEgoEbmFtZRgBIAEoCVIEbmFtZRIwCgV1bnRpbBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1\
+            Zi5UaW1lc3RhbXBSBXVudGlsIjEKGUxpc3RQcml2YWN5UmVjb3Jkc1JlcXVlc3QSFAoFbGltaXQYASABKA1SBWxpbWl0IlkKGkxpc3RQcml2YWN5UmVjb3Jk\
+            c1Jlc3BvbnNlEjsKB3JlY29yZHMYASADKAsyIS52aWdpbC5pbmdlc3Rpb24udjEuUHJpdmFjeVJlY29yZFIHcmVjb3JkcyKxAQoNUHJpdmFjeVJlY29yZBIq\
+            CgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EhYKBmFjdGlvbhgCIAEoCVIGYWN0aW9uEhQKBWFjdG9yGAMgASgJUgVhY3RvchIY\
+            CgdzdWJqZWN0GAQgASgJUgdzdWJqZWN0EhYKBnJlYXNvbhgFIAEoCVIGcmVhc29uEhQKBWNvdW50GAYgASgDUgVjb3VudCplCgdPdXRjb21lEhcKE09VVENP\
+            TUVfVU5TUEVDSUZJRUQQABIUChBPVVRDT01FX0FDQ0VQVEVEEAESFQoRT1VUQ09NRV9EVVBMSUNBVEUQAhIUChBPVVRDT01FX1JFSkVDVEVEEAMqfAoRVHJh\
+            bnNhY3Rpb25EZXRhaWwSIgoeVFJBTlNBQ1RJT05fREVUQUlMX1VOU1BFQ0lGSUVEEAASGwoXVFJBTlNBQ1RJT05fREVUQUlMX1JVTlMQAxIgChxUUkFOU0FD\
+            VElPTl9ERVRBSUxfTU9WRU1FTlRTEAIiBAgBEAEqhQEKCUZpbGVTdGF0ZRIaChZGSUxFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoURklMRV9TVEFURV9SRUNF\
+            SVZJTkcQARIWChJGSUxFX1NUQVRFX1NUT1JJTkcQAhITCg9GSUxFX1NUQVRFX0RPTkUQAxIVChFGSUxFX1NUQVRFX0ZBSUxFRBAEMvoLChBJbmdlc3Rpb25T\
+            ZXJ2aWNlEnAKEVN1Ym1pdFRyYW5zYWN0aW9uEiwudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdFRyYW5zYWN0aW9uUmVxdWVzdBotLnZpZ2lsLmluZ2VzdGlv\
+            bi52MS5TdWJtaXRUcmFuc2FjdGlvblJlc3BvbnNlEncKElN0cmVhbVRyYW5zYWN0aW9ucxItLnZpZ2lsLmluZ2VzdGlvbi52MS5TdHJlYW1UcmFuc2FjdGlv\
+            bnNSZXF1ZXN0Gi4udmlnaWwuaW5nZXN0aW9uLnYxLlN0cmVhbVRyYW5zYWN0aW9uc1Jlc3BvbnNlKAEwARJqCg9TdWJtaXRDb21wbGFpbnQSKi52aWdpbC5p\
+            bmdlc3Rpb24udjEuU3VibWl0Q29tcGxhaW50UmVxdWVzdBorLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRDb21wbGFpbnRSZXNwb25zZRJeCgtTdWJtaXRM\
+            YWJlbBImLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRMYWJlbFJlcXVlc3QaJy52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0TGFiZWxSZXNwb25zZRJoCg1J\
+            bXBvcnRSZWNvcmRzEigudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydFJlY29yZHNSZXF1ZXN0GikudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydFJlY29yZHNS\
+            ZXNwb25zZSgBMAESXQoKSW1wb3J0RmlsZRIlLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRGaWxlUmVxdWVzdBomLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBv\
+            cnRGaWxlUmVzcG9uc2UoARJmCg1HZXRGaWxlSW1wb3J0EigudmlnaWwuaW5nZXN0aW9uLnYxLkdldEZpbGVJbXBvcnRSZXF1ZXN0GiYudmlnaWwuaW5nZXN0\
+            aW9uLnYxLkltcG9ydEZpbGVSZXNwb25zZSIDkAIBEm0KEEVyYXNlSWRlbnRpZmllcnMSKy52aWdpbC5pbmdlc3Rpb24udjEuRXJhc2VJZGVudGlmaWVyc1Jl\
+            cXVlc3QaLC52aWdpbC5pbmdlc3Rpb24udjEuRXJhc2VJZGVudGlmaWVyc1Jlc3BvbnNlEm0KEFJldmVhbElkZW50aWZpZXISKy52aWdpbC5pbmdlc3Rpb24u\
+            djEuUmV2ZWFsSWRlbnRpZmllclJlcXVlc3QaLC52aWdpbC5pbmdlc3Rpb24udjEuUmV2ZWFsSWRlbnRpZmllclJlc3BvbnNlEnMKElRva2VuaXplSWRlbnRp\
+            ZmllchItLnZpZ2lsLmluZ2VzdGlvbi52MS5Ub2tlbml6ZUlkZW50aWZpZXJSZXF1ZXN0Gi4udmlnaWwuaW5nZXN0aW9uLnYxLlRva2VuaXplSWRlbnRpZmll\
+            clJlc3BvbnNlEmcKDkFwcGx5UmV0ZW50aW9uEikudmlnaWwuaW5nZXN0aW9uLnYxLkFwcGx5UmV0ZW50aW9uUmVxdWVzdBoqLnZpZ2lsLmluZ2VzdGlvbi52\
+            MS5BcHBseVJldGVudGlvblJlc3BvbnNlEngKEkxpc3RQcml2YWN5UmVjb3JkcxItLnZpZ2lsLmluZ2VzdGlvbi52MS5MaXN0UHJpdmFjeVJlY29yZHNSZXF1\
+            ZXN0Gi4udmlnaWwuaW5nZXN0aW9uLnYxLkxpc3RQcml2YWN5UmVjb3Jkc1Jlc3BvbnNlIgOQAgESXQoKVGFpbEV2ZW50cxIlLnZpZ2lsLmluZ2VzdGlvbi52\
+            MS5UYWlsRXZlbnRzUmVxdWVzdBomLnZpZ2lsLmluZ2VzdGlvbi52MS5UYWlsRXZlbnRzUmVzcG9uc2UwARJpCg1HZXRTdGF0aXN0aWNzEigudmlnaWwuaW5n\
+            ZXN0aW9uLnYxLkdldFN0YXRpc3RpY3NSZXF1ZXN0GikudmlnaWwuaW5nZXN0aW9uLnYxLkdldFN0YXRpc3RpY3NSZXNwb25zZSIDkAIBYgZwcm90bzM=
             """)
 }

@@ -319,7 +319,12 @@ struct PrivacyDatabase: Sendable {
     // MARK: Audit
 
     private enum Action: String {
-        case erasure, reveal, retention
+        case erasure, reveal, retention, token
+    }
+
+    /// That somebody was told the token of an identifier.
+    func recordToken(_ token: String, actor: String, bankID: String?, reason: String) async throws {
+        try await pool.execute(Self.record(.token, actor: actor, bankID: bankID, subject: token, reason: reason, count: 1))
     }
 
     private static func record(

@@ -65,7 +65,7 @@ struct Catalogue: Codable, Hashable {
     var features: [Feature]
     /// Nil in older lists and of an older store.
     var computation: Computation?
-    /// Of accounts, cards, devices, pairs and cells; not part of the vectors that models are trained on. Nil in older lists.
+    /// Of accounts, cards, devices, merchants, pairs and cells; not part of the vectors that models are trained on. Nil in older lists.
     var behaviourVersion: String?
     var behaviours: [Feature]?
 

@@ -9,8 +9,8 @@ import StandardContracts
 /// `vigil privacy …`
 struct PrivacyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "privacy", abstract: "Raw identifiers and old data: erase, reveal, drop; each time on the record.",
-        subcommands: [Erase.self, Reveal.self, Retention.self, Log.self])
+        commandName: "privacy", abstract: "Raw identifiers and old data: erase, reveal, name, drop; each time on the record.",
+        subcommands: [Erase.self, Reveal.self, Token.self, Retention.self, Log.self])
 
     struct Target: ParsableArguments {
         @Flag(help: "Print JSON.")
@@ -91,6 +91,31 @@ struct PrivacyCommand: ParsableCommand {
         }
     }
 
+    struct Token: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show the token of a raw identifier, by which all but the bank knows it.",
+            discussion: "As `GetFeatures` of the feature store takes it and `vigil features export` writes it, whether it was ever seen or not.")
+        @Argument(help: "The bank's own identifier of the customer, or an identifier of another kind.")
+        var identifier: String
+
+        @Option(help: "What it is: customer, account, card, device, email, phone or ip.")
+        var kind = "customer"
+
+        @Option(help: "Whose customer; for customers only.")
+        var bank = ""
+
+        @Option(help: "Why, for the record.")
+        var reason: String
+
+        @OptionGroup var target: Target
+
+        func run() async throws {
+            let request = IngestionV1.TokenizeIdentifierRequest(identifier: identifier, kind: kind, bankID: bank, reason: reason)
+            let token = try await target.call { try await $0.tokenizeIdentifier(request, options: CallOptions(timeout: .seconds(10))) }.token
+            try target.show(["token": token], token)
+        }
+    }
+
     struct Retention: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Drop the gateway's log where it is older than the retention, and raw identifiers that came with nothing since.",
@@ -124,7 +149,7 @@ struct PrivacyCommand: ParsableCommand {
     }
 
     struct Log: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show what was erased, revealed and dropped, newest first.")
+        static let configuration = CommandConfiguration(abstract: "Show what was erased, revealed, named and dropped, newest first.")
         @Option(help: "How many at most.")
         var limit: UInt32 = 100
 

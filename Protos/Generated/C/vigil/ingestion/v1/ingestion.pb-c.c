@@ -1177,6 +1177,96 @@ void   vigil__ingestion__v1__reveal_identifier_response__free_unpacked
   assert(message->base.descriptor == &vigil__ingestion__v1__reveal_identifier_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   vigil__ingestion__v1__tokenize_identifier_request__init
+                     (Vigil__Ingestion__V1__TokenizeIdentifierRequest         *message)
+{
+  static const Vigil__Ingestion__V1__TokenizeIdentifierRequest init_value = VIGIL__INGESTION__V1__TOKENIZE_IDENTIFIER_REQUEST__INIT;
+  *message = init_value;
+}
+size_t vigil__ingestion__v1__tokenize_identifier_request__get_packed_size
+                     (const Vigil__Ingestion__V1__TokenizeIdentifierRequest *message)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__tokenize_identifier_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__ingestion__v1__tokenize_identifier_request__pack
+                     (const Vigil__Ingestion__V1__TokenizeIdentifierRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__tokenize_identifier_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__ingestion__v1__tokenize_identifier_request__pack_to_buffer
+                     (const Vigil__Ingestion__V1__TokenizeIdentifierRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__tokenize_identifier_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Ingestion__V1__TokenizeIdentifierRequest *
+       vigil__ingestion__v1__tokenize_identifier_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Ingestion__V1__TokenizeIdentifierRequest *)
+     protobuf_c_message_unpack (&vigil__ingestion__v1__tokenize_identifier_request__descriptor,
+                                allocator, len, data);
+}
+void   vigil__ingestion__v1__tokenize_identifier_request__free_unpacked
+                     (Vigil__Ingestion__V1__TokenizeIdentifierRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__ingestion__v1__tokenize_identifier_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   vigil__ingestion__v1__tokenize_identifier_response__init
+                     (Vigil__Ingestion__V1__TokenizeIdentifierResponse         *message)
+{
+  static const Vigil__Ingestion__V1__TokenizeIdentifierResponse init_value = VIGIL__INGESTION__V1__TOKENIZE_IDENTIFIER_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t vigil__ingestion__v1__tokenize_identifier_response__get_packed_size
+                     (const Vigil__Ingestion__V1__TokenizeIdentifierResponse *message)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__tokenize_identifier_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t vigil__ingestion__v1__tokenize_identifier_response__pack
+                     (const Vigil__Ingestion__V1__TokenizeIdentifierResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__tokenize_identifier_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t vigil__ingestion__v1__tokenize_identifier_response__pack_to_buffer
+                     (const Vigil__Ingestion__V1__TokenizeIdentifierResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &vigil__ingestion__v1__tokenize_identifier_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Vigil__Ingestion__V1__TokenizeIdentifierResponse *
+       vigil__ingestion__v1__tokenize_identifier_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Vigil__Ingestion__V1__TokenizeIdentifierResponse *)
+     protobuf_c_message_unpack (&vigil__ingestion__v1__tokenize_identifier_response__descriptor,
+                                allocator, len, data);
+}
+void   vigil__ingestion__v1__tokenize_identifier_response__free_unpacked
+                     (Vigil__Ingestion__V1__TokenizeIdentifierResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &vigil__ingestion__v1__tokenize_identifier_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   vigil__ingestion__v1__apply_retention_request__init
                      (Vigil__Ingestion__V1__ApplyRetentionRequest         *message)
 {
@@ -3222,6 +3312,121 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__reveal_identifier_respons
   (ProtobufCMessageInit) vigil__ingestion__v1__reveal_identifier_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__tokenize_identifier_request__field_descriptors[4] =
+{
+  {
+    "identifier",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__TokenizeIdentifierRequest, identifier),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kind",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__TokenizeIdentifierRequest, kind),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bank_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__TokenizeIdentifierRequest, bank_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__TokenizeIdentifierRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__ingestion__v1__tokenize_identifier_request__field_indices_by_name[] = {
+  2,   /* field[2] = bank_id */
+  0,   /* field[0] = identifier */
+  1,   /* field[1] = kind */
+  3,   /* field[3] = reason */
+};
+static const ProtobufCIntRange vigil__ingestion__v1__tokenize_identifier_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor vigil__ingestion__v1__tokenize_identifier_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.ingestion.v1.TokenizeIdentifierRequest",
+  "TokenizeIdentifierRequest",
+  "Vigil__Ingestion__V1__TokenizeIdentifierRequest",
+  "vigil.ingestion.v1",
+  sizeof(Vigil__Ingestion__V1__TokenizeIdentifierRequest),
+  4,
+  vigil__ingestion__v1__tokenize_identifier_request__field_descriptors,
+  vigil__ingestion__v1__tokenize_identifier_request__field_indices_by_name,
+  1,  vigil__ingestion__v1__tokenize_identifier_request__number_ranges,
+  (ProtobufCMessageInit) vigil__ingestion__v1__tokenize_identifier_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__tokenize_identifier_response__field_descriptors[1] =
+{
+  {
+    "token",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__TokenizeIdentifierResponse, token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned vigil__ingestion__v1__tokenize_identifier_response__field_indices_by_name[] = {
+  0,   /* field[0] = token */
+};
+static const ProtobufCIntRange vigil__ingestion__v1__tokenize_identifier_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor vigil__ingestion__v1__tokenize_identifier_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "vigil.ingestion.v1.TokenizeIdentifierResponse",
+  "TokenizeIdentifierResponse",
+  "Vigil__Ingestion__V1__TokenizeIdentifierResponse",
+  "vigil.ingestion.v1",
+  sizeof(Vigil__Ingestion__V1__TokenizeIdentifierResponse),
+  1,
+  vigil__ingestion__v1__tokenize_identifier_response__field_descriptors,
+  vigil__ingestion__v1__tokenize_identifier_response__field_indices_by_name,
+  1,  vigil__ingestion__v1__tokenize_identifier_response__number_ranges,
+  (ProtobufCMessageInit) vigil__ingestion__v1__tokenize_identifier_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor vigil__ingestion__v1__apply_retention_request__field_descriptors[2] =
 {
   {
@@ -3650,7 +3855,7 @@ const ProtobufCEnumDescriptor vigil__ingestion__v1__file_state__descriptor =
   vigil__ingestion__v1__file_state__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor vigil__ingestion__v1__ingestion_service__method_descriptors[13] =
+static const ProtobufCMethodDescriptor vigil__ingestion__v1__ingestion_service__method_descriptors[14] =
 {
   { "SubmitTransaction", &vigil__ingestion__v1__submit_transaction_request__descriptor, &vigil__ingestion__v1__submit_transaction_response__descriptor },
   { "StreamTransactions", &vigil__ingestion__v1__stream_transactions_request__descriptor, &vigil__ingestion__v1__stream_transactions_response__descriptor },
@@ -3661,25 +3866,27 @@ static const ProtobufCMethodDescriptor vigil__ingestion__v1__ingestion_service__
   { "GetFileImport", &vigil__ingestion__v1__get_file_import_request__descriptor, &vigil__ingestion__v1__import_file_response__descriptor },
   { "EraseIdentifiers", &vigil__ingestion__v1__erase_identifiers_request__descriptor, &vigil__ingestion__v1__erase_identifiers_response__descriptor },
   { "RevealIdentifier", &vigil__ingestion__v1__reveal_identifier_request__descriptor, &vigil__ingestion__v1__reveal_identifier_response__descriptor },
+  { "TokenizeIdentifier", &vigil__ingestion__v1__tokenize_identifier_request__descriptor, &vigil__ingestion__v1__tokenize_identifier_response__descriptor },
   { "ApplyRetention", &vigil__ingestion__v1__apply_retention_request__descriptor, &vigil__ingestion__v1__apply_retention_response__descriptor },
   { "ListPrivacyRecords", &vigil__ingestion__v1__list_privacy_records_request__descriptor, &vigil__ingestion__v1__list_privacy_records_response__descriptor },
   { "TailEvents", &vigil__ingestion__v1__tail_events_request__descriptor, &vigil__ingestion__v1__tail_events_response__descriptor },
   { "GetStatistics", &vigil__ingestion__v1__get_statistics_request__descriptor, &vigil__ingestion__v1__get_statistics_response__descriptor },
 };
 const unsigned vigil__ingestion__v1__ingestion_service__method_indices_by_name[] = {
-  9,        /* ApplyRetention */
+  10,        /* ApplyRetention */
   7,        /* EraseIdentifiers */
   6,        /* GetFileImport */
-  12,        /* GetStatistics */
+  13,        /* GetStatistics */
   5,        /* ImportFile */
   4,        /* ImportRecords */
-  10,        /* ListPrivacyRecords */
+  11,        /* ListPrivacyRecords */
   8,        /* RevealIdentifier */
   1,        /* StreamTransactions */
   2,        /* SubmitComplaint */
   3,        /* SubmitLabel */
   0,        /* SubmitTransaction */
-  11         /* TailEvents */
+  12,        /* TailEvents */
+  9         /* TokenizeIdentifier */
 };
 const ProtobufCServiceDescriptor vigil__ingestion__v1__ingestion_service__descriptor =
 {
@@ -3688,7 +3895,7 @@ const ProtobufCServiceDescriptor vigil__ingestion__v1__ingestion_service__descri
   "IngestionService",
   "Vigil__Ingestion__V1__IngestionService",
   "vigil.ingestion.v1",
-  13,
+  14,
   vigil__ingestion__v1__ingestion_service__method_descriptors,
   vigil__ingestion__v1__ingestion_service__method_indices_by_name
 };
@@ -3764,13 +3971,21 @@ void vigil__ingestion__v1__ingestion_service__reveal_identifier(ProtobufCService
   assert(service->descriptor == &vigil__ingestion__v1__ingestion_service__descriptor);
   service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void vigil__ingestion__v1__ingestion_service__tokenize_identifier(ProtobufCService *service,
+                                                                  const Vigil__Ingestion__V1__TokenizeIdentifierRequest *input,
+                                                                  Vigil__Ingestion__V1__TokenizeIdentifierResponse_Closure closure,
+                                                                  void *closure_data)
+{
+  assert(service->descriptor == &vigil__ingestion__v1__ingestion_service__descriptor);
+  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void vigil__ingestion__v1__ingestion_service__apply_retention(ProtobufCService *service,
                                                               const Vigil__Ingestion__V1__ApplyRetentionRequest *input,
                                                               Vigil__Ingestion__V1__ApplyRetentionResponse_Closure closure,
                                                               void *closure_data)
 {
   assert(service->descriptor == &vigil__ingestion__v1__ingestion_service__descriptor);
-  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__ingestion__v1__ingestion_service__list_privacy_records(ProtobufCService *service,
                                                                    const Vigil__Ingestion__V1__ListPrivacyRecordsRequest *input,
@@ -3778,7 +3993,7 @@ void vigil__ingestion__v1__ingestion_service__list_privacy_records(ProtobufCServ
                                                                    void *closure_data)
 {
   assert(service->descriptor == &vigil__ingestion__v1__ingestion_service__descriptor);
-  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__ingestion__v1__ingestion_service__tail_events(ProtobufCService *service,
                                                           const Vigil__Ingestion__V1__TailEventsRequest *input,
@@ -3786,7 +4001,7 @@ void vigil__ingestion__v1__ingestion_service__tail_events(ProtobufCService *serv
                                                           void *closure_data)
 {
   assert(service->descriptor == &vigil__ingestion__v1__ingestion_service__descriptor);
-  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__ingestion__v1__ingestion_service__get_statistics(ProtobufCService *service,
                                                              const Vigil__Ingestion__V1__GetStatisticsRequest *input,
@@ -3794,7 +4009,7 @@ void vigil__ingestion__v1__ingestion_service__get_statistics(ProtobufCService *s
                                                              void *closure_data)
 {
   assert(service->descriptor == &vigil__ingestion__v1__ingestion_service__descriptor);
-  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void vigil__ingestion__v1__ingestion_service__init (Vigil__Ingestion__V1__IngestionService_Service *service,
                                                     Vigil__Ingestion__V1__IngestionService_ServiceDestroy destroy)

@@ -44,6 +44,8 @@ typedef struct Vigil__Ingestion__V1__EraseIdentifiersRequest Vigil__Ingestion__V
 typedef struct Vigil__Ingestion__V1__EraseIdentifiersResponse Vigil__Ingestion__V1__EraseIdentifiersResponse;
 typedef struct Vigil__Ingestion__V1__RevealIdentifierRequest Vigil__Ingestion__V1__RevealIdentifierRequest;
 typedef struct Vigil__Ingestion__V1__RevealIdentifierResponse Vigil__Ingestion__V1__RevealIdentifierResponse;
+typedef struct Vigil__Ingestion__V1__TokenizeIdentifierRequest Vigil__Ingestion__V1__TokenizeIdentifierRequest;
+typedef struct Vigil__Ingestion__V1__TokenizeIdentifierResponse Vigil__Ingestion__V1__TokenizeIdentifierResponse;
 typedef struct Vigil__Ingestion__V1__ApplyRetentionRequest Vigil__Ingestion__V1__ApplyRetentionRequest;
 typedef struct Vigil__Ingestion__V1__ApplyRetentionResponse Vigil__Ingestion__V1__ApplyRetentionResponse;
 typedef struct Vigil__Ingestion__V1__DroppedPartition Vigil__Ingestion__V1__DroppedPartition;
@@ -442,6 +444,29 @@ struct  Vigil__Ingestion__V1__RevealIdentifierResponse
 #define VIGIL__INGESTION__V1__REVEAL_IDENTIFIER_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__reveal_identifier_response__descriptor) \
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Vigil__Ingestion__V1__TokenizeIdentifierRequest
+{
+  ProtobufCMessage base;
+  char *identifier;
+  char *kind;
+  char *bank_id;
+  char *reason;
+};
+#define VIGIL__INGESTION__V1__TOKENIZE_IDENTIFIER_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__tokenize_identifier_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Vigil__Ingestion__V1__TokenizeIdentifierResponse
+{
+  ProtobufCMessage base;
+  char *token;
+};
+#define VIGIL__INGESTION__V1__TOKENIZE_IDENTIFIER_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__tokenize_identifier_response__descriptor) \
+    , (char *)protobuf_c_empty_string }
 
 
 struct  Vigil__Ingestion__V1__ApplyRetentionRequest
@@ -1008,6 +1033,44 @@ Vigil__Ingestion__V1__RevealIdentifierResponse *
 void   vigil__ingestion__v1__reveal_identifier_response__free_unpacked
                      (Vigil__Ingestion__V1__RevealIdentifierResponse *message,
                       ProtobufCAllocator *allocator);
+/* Vigil__Ingestion__V1__TokenizeIdentifierRequest methods */
+void   vigil__ingestion__v1__tokenize_identifier_request__init
+                     (Vigil__Ingestion__V1__TokenizeIdentifierRequest         *message);
+size_t vigil__ingestion__v1__tokenize_identifier_request__get_packed_size
+                     (const Vigil__Ingestion__V1__TokenizeIdentifierRequest   *message);
+size_t vigil__ingestion__v1__tokenize_identifier_request__pack
+                     (const Vigil__Ingestion__V1__TokenizeIdentifierRequest   *message,
+                      uint8_t             *out);
+size_t vigil__ingestion__v1__tokenize_identifier_request__pack_to_buffer
+                     (const Vigil__Ingestion__V1__TokenizeIdentifierRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Ingestion__V1__TokenizeIdentifierRequest *
+       vigil__ingestion__v1__tokenize_identifier_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__ingestion__v1__tokenize_identifier_request__free_unpacked
+                     (Vigil__Ingestion__V1__TokenizeIdentifierRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Vigil__Ingestion__V1__TokenizeIdentifierResponse methods */
+void   vigil__ingestion__v1__tokenize_identifier_response__init
+                     (Vigil__Ingestion__V1__TokenizeIdentifierResponse         *message);
+size_t vigil__ingestion__v1__tokenize_identifier_response__get_packed_size
+                     (const Vigil__Ingestion__V1__TokenizeIdentifierResponse   *message);
+size_t vigil__ingestion__v1__tokenize_identifier_response__pack
+                     (const Vigil__Ingestion__V1__TokenizeIdentifierResponse   *message,
+                      uint8_t             *out);
+size_t vigil__ingestion__v1__tokenize_identifier_response__pack_to_buffer
+                     (const Vigil__Ingestion__V1__TokenizeIdentifierResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Vigil__Ingestion__V1__TokenizeIdentifierResponse *
+       vigil__ingestion__v1__tokenize_identifier_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   vigil__ingestion__v1__tokenize_identifier_response__free_unpacked
+                     (Vigil__Ingestion__V1__TokenizeIdentifierResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Vigil__Ingestion__V1__ApplyRetentionRequest methods */
 void   vigil__ingestion__v1__apply_retention_request__init
                      (Vigil__Ingestion__V1__ApplyRetentionRequest         *message);
@@ -1202,6 +1265,12 @@ typedef void (*Vigil__Ingestion__V1__RevealIdentifierRequest_Closure)
 typedef void (*Vigil__Ingestion__V1__RevealIdentifierResponse_Closure)
                  (const Vigil__Ingestion__V1__RevealIdentifierResponse *message,
                   void *closure_data);
+typedef void (*Vigil__Ingestion__V1__TokenizeIdentifierRequest_Closure)
+                 (const Vigil__Ingestion__V1__TokenizeIdentifierRequest *message,
+                  void *closure_data);
+typedef void (*Vigil__Ingestion__V1__TokenizeIdentifierResponse_Closure)
+                 (const Vigil__Ingestion__V1__TokenizeIdentifierResponse *message,
+                  void *closure_data);
 typedef void (*Vigil__Ingestion__V1__ApplyRetentionRequest_Closure)
                  (const Vigil__Ingestion__V1__ApplyRetentionRequest *message,
                   void *closure_data);
@@ -1263,6 +1332,10 @@ struct Vigil__Ingestion__V1__IngestionService_Service
                             const Vigil__Ingestion__V1__RevealIdentifierRequest *input,
                             Vigil__Ingestion__V1__RevealIdentifierResponse_Closure closure,
                             void *closure_data);
+  void (*tokenize_identifier)(Vigil__Ingestion__V1__IngestionService_Service *service,
+                              const Vigil__Ingestion__V1__TokenizeIdentifierRequest *input,
+                              Vigil__Ingestion__V1__TokenizeIdentifierResponse_Closure closure,
+                              void *closure_data);
   void (*apply_retention)(Vigil__Ingestion__V1__IngestionService_Service *service,
                           const Vigil__Ingestion__V1__ApplyRetentionRequest *input,
                           Vigil__Ingestion__V1__ApplyRetentionResponse_Closure closure,
@@ -1296,6 +1369,7 @@ void vigil__ingestion__v1__ingestion_service__init (Vigil__Ingestion__V1__Ingest
       function_prefix__ ## get_file_import,\
       function_prefix__ ## erase_identifiers,\
       function_prefix__ ## reveal_identifier,\
+      function_prefix__ ## tokenize_identifier,\
       function_prefix__ ## apply_retention,\
       function_prefix__ ## list_privacy_records,\
       function_prefix__ ## tail_events,\
@@ -1336,6 +1410,10 @@ void vigil__ingestion__v1__ingestion_service__reveal_identifier(ProtobufCService
                                                                 const Vigil__Ingestion__V1__RevealIdentifierRequest *input,
                                                                 Vigil__Ingestion__V1__RevealIdentifierResponse_Closure closure,
                                                                 void *closure_data);
+void vigil__ingestion__v1__ingestion_service__tokenize_identifier(ProtobufCService *service,
+                                                                  const Vigil__Ingestion__V1__TokenizeIdentifierRequest *input,
+                                                                  Vigil__Ingestion__V1__TokenizeIdentifierResponse_Closure closure,
+                                                                  void *closure_data);
 void vigil__ingestion__v1__ingestion_service__apply_retention(ProtobufCService *service,
                                                               const Vigil__Ingestion__V1__ApplyRetentionRequest *input,
                                                               Vigil__Ingestion__V1__ApplyRetentionResponse_Closure closure,
@@ -1384,6 +1462,8 @@ extern const ProtobufCMessageDescriptor vigil__ingestion__v1__erase_identifiers_
 extern const ProtobufCMessageDescriptor vigil__ingestion__v1__erase_identifiers_response__descriptor;
 extern const ProtobufCMessageDescriptor vigil__ingestion__v1__reveal_identifier_request__descriptor;
 extern const ProtobufCMessageDescriptor vigil__ingestion__v1__reveal_identifier_response__descriptor;
+extern const ProtobufCMessageDescriptor vigil__ingestion__v1__tokenize_identifier_request__descriptor;
+extern const ProtobufCMessageDescriptor vigil__ingestion__v1__tokenize_identifier_response__descriptor;
 extern const ProtobufCMessageDescriptor vigil__ingestion__v1__apply_retention_request__descriptor;
 extern const ProtobufCMessageDescriptor vigil__ingestion__v1__apply_retention_response__descriptor;
 extern const ProtobufCMessageDescriptor vigil__ingestion__v1__dropped_partition__descriptor;
