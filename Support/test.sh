@@ -34,5 +34,5 @@ if [ "$status" != 0 ]; then
   cat "$folder/suite" "$folder/others" | awk '/^✘/ { shown = 1 } /^(◇|✔)/ { shown = 0 } shown' | tail -n 60
   grep -h '^make test: ' "$folder/suite" "$folder/others"
 fi
-grep -h 'Test run with' "$folder/suite" "$folder/others"
+grep -h 'Test run with' "$folder/suite" "$folder/others" | LC_ALL=C sort --stable --key 1,1
 exit "$status"
