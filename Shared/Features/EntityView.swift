@@ -23,6 +23,7 @@ struct EntityView {
     private let run: FraudRun?
     /// How long before `time` all payments are kept still: less than some windows only where `time` lies far behind the newest of them.
     private let reach: Int64
+    private let horizon: Int64
     private let usual: EvaluationPlan.Window?
 
     /// Looks at a history; the view must not leave `body`.
@@ -54,14 +55,15 @@ struct EntityView {
                     var run: FraudRun?
                     if !history.frauds.isEmpty, plan.asksForFrauds {
                         frauds = history.frauds.filter { $0.time <= time && $0.isKnownFraud(by: time) }
-                        if plan.asksForRun, !frauds.isEmpty {
-                            run = FraudRun(of: history, known: frauds, at: time, labelDelay: labelDelay)
+                        if let length = plan.runLength, !frauds.isEmpty {
+                            run = FraudRun(of: history, after: time &- length, known: frauds, at: time, labelDelay: labelDelay)
                         }
                     }
                     return body(
                         EntityView(
                             history: history, windows: windows, cuts: cuts, unusual: unusual, pattern: pattern, time: time,
-                            frauds: frauds, run: run, reach: history.reach(at: time, horizon: plan.horizon), usual: plan.usual))
+                            frauds: frauds, run: run, reach: history.reach(at: time, horizon: plan.horizon), horizon: plan.horizon,
+                            usual: plan.usual))
                 }
             }
         }
@@ -71,7 +73,7 @@ struct EntityView {
     private init(
         history: HistoryView, windows: UnsafeBufferPointer<EvaluationPlan.Window>, cuts: UnsafeMutableBufferPointer<Int>,
         unusual: UnsafeMutableBufferPointer<Unusual>, pattern: SpendingPattern?, time: Int64, frauds: [NotedPayment], run: FraudRun?,
-        reach: Int64, usual: EvaluationPlan.Window?
+        reach: Int64, horizon: Int64, usual: EvaluationPlan.Window?
     ) {
         self.history = history
         self.windows = windows
@@ -82,6 +84,7 @@ struct EntityView {
         self.frauds = frauds
         self.run = run
         self.reach = reach
+        self.horizon = horizon
         self.usual = usual
     }
 
@@ -111,14 +114,13 @@ struct EntityView {
     func value(_ aggregation: Aggregation, window: Int) -> Double {
         switch aggregation {
         case .count: return Double(range(window).count)
-        case .sum: return Double(history.ticks(in: range(window))) / Histories.ticksPerUnit
+        case .sum: return history.events.ticks(in: range(window)) / Histories.ticksPerUnit
         case .mean:
             let range = range(window)
             guard !range.isEmpty else { return .nan }
-            return Double(history.ticks(in: range)) / Histories.ticksPerUnit / Double(range.count)
+            return history.events.ticks(in: range) / Histories.ticksPerUnit / Double(range.count)
         case .daysSinceLast:
-            let index = history.events.endIndex(notAfter: time)
-            return index == 0 ? .nan : days(since: history.events.time(index - 1))
+            return history.lastTime(notAfter: time, horizon: horizon).map { days(since: $0) } ?? .nan
         case .knownFraudCount: return Double(fraudCount(window))
         case .knownFraudShare:
             let frauds = fraudCount(window)

@@ -35,9 +35,10 @@ final class EvaluationPlan: Sendable {
         var asksForLargest = false
         /// The window of what is usual: the longest among the features that ask for it; nil where none does.
         var usual: Window?
-        /// Whether a feature asks for known frauds, and for the last run of them.
+        /// Whether a feature asks for known frauds.
         var asksForFrauds = false
-        var asksForRun = false
+        /// The window of the last run of them: the longest among the features that ask for it; nil where none does.
+        var runLength: Int64?
         /// How far behind the newest event all is kept.
         var horizon: Int64 = 0
 
@@ -51,8 +52,8 @@ final class EvaluationPlan: Sendable {
                 place = windows.count - 1
             }
             let window = place ?? 0
-            asksForRun = asksForRun || definition.aggregation.readsFraudRun
-            asksForFrauds = asksForFrauds || asksForRun || definition.aggregation.countsKnownFrauds
+            if definition.aggregation.readsFraudRun { runLength = max(runLength ?? 0, length) }
+            asksForFrauds = asksForFrauds || runLength != nil || definition.aggregation.countsKnownFrauds
             if definition.aggregation.readsWindow {
                 windows[window].newest = age(delay)
                 windows[window].oldest = age(delay &+ length)

@@ -3,7 +3,7 @@ struct Event: Sendable {
     /// Microseconds since 1970.
     var time: Int64
     /// The sum of this and all earlier amounts of the entity, in ten-thousandths of the major unit. Differences of sums are exact,
-    /// whatever the order in which payments arrived; overflow wraps, and differences stay right.
+    /// whatever the order in which payments arrived; overflow wraps, and differences of less than 2^64 stay right.
     var cumulativeTicks: Int64 = 0
     /// The terminal in a customer's history, the customer in a terminal's.
     var counterpart: UInt32
@@ -42,6 +42,8 @@ struct EventList: Sendable {
     /// Of sums, when they are packed: a hundredth of the major unit.
     private static let packedTicks: Int64 = 100
     private static let fingerprintWords = 2
+    /// So many of the largest amounts come to less than 2^64 ticks.
+    private static let eventsADifference = Int(UInt64.max / UInt64(FeatureEngine.maxTicks))
 
     /// What packed times count from.
     private var baseTime: Int64 = 0
@@ -51,6 +53,8 @@ struct EventList: Sendable {
     private(set) var form = Form.seconds
     /// Whether each event has a fingerprint; as the first has.
     private(set) var isFingerprinted = false
+    /// Whether all amounts together may come to 2^64 ticks or more. Stays so once they did.
+    private var isBeyondDifferences = false
 
     var count: Int { Int(eventCount) }
     var isEmpty: Bool { eventCount == 0 }
@@ -81,6 +85,7 @@ struct EventList: Sendable {
         var event = event
         let view = view(number, in: lists)
         event.cumulativeTicks = (index == 0 ? baseTicks : view.cumulativeTicks(index - 1)) &+ ticks
+        if form == .wide { noteSum(of: view.sum(of: 0..<count), and: ticks) }
         if fits(event, form), raises(view, by: ticks) {
             makeRoom(number, in: &lists, keepsSpareMemory: keepsSpareMemory)
             let room = lists.mutableRoom(of: number)
@@ -108,6 +113,11 @@ struct EventList: Sendable {
         self.baseTicks = baseTicks
         isFingerprinted = !fingerprints.isEmpty
         pack(events, number, in: &lists)
+        var (last, sum) = (baseTicks, Int64(0))
+        for event in events {
+            noteSum(of: UInt64(bitPattern: sum), and: event.cumulativeTicks &- last)
+            (last, sum) = (event.cumulativeTicks, event.cumulativeTicks &- baseTicks)
+        }
         let room = lists.mutableRoom(of: number)
         for (index, fingerprint) in fingerprints.enumerated() { place(fingerprint, at: index, in: room) }
         eventCount = UInt32(events.count)
@@ -137,6 +147,11 @@ struct EventList: Sendable {
         if WordLists.capacity(for: words) < room.count - room.count / 8 {
             lists.resize(number, to: words, keepingFront: left * form.stride, back: left * backStride)
         }
+    }
+
+    /// Notes that one difference cannot tell the sum of all amounts, where these two come to more than it can.
+    private mutating func noteSum(of sum: UInt64, and ticks: Int64) {
+        if sum.addingReportingOverflow(UInt64(bitPattern: ticks)).overflow { isBeyondDifferences = true }
     }
 
     // MARK: Packing
@@ -238,6 +253,7 @@ struct EventList: Sendable {
         fileprivate let baseTime: Int64
         /// `cumulativeTicks` just before the first event.
         let baseTicks: Int64
+        fileprivate let isBeyondDifferences: Bool
 
         static var empty: View { View(EventList(), in: UnsafeBufferPointer(start: nil, count: 0)) }
 
@@ -245,7 +261,7 @@ struct EventList: Sendable {
         fileprivate init(_ list: EventList, in room: UnsafeBufferPointer<UInt32>) {
             self.room = room
             (count, isFingerprinted, form, stride) = (list.count, list.isFingerprinted, list.form, list.form.stride)
-            (baseTime, baseTicks) = (list.baseTime, list.baseTicks)
+            (baseTime, baseTicks, isBeyondDifferences) = (list.baseTime, list.baseTicks, list.isBeyondDifferences)
         }
 
         /// Reads a word each of the list's beginning, of its end, and of the events before and after some indices.
@@ -271,6 +287,30 @@ struct EventList: Sendable {
         func cumulativeTicks(_ index: Int) -> Int64 {
             let place = index &* stride &+ form.timeWords
             return form.tickWords == 1 ? baseTicks &+ Int64(room[place]) &* EventList.packedTicks : number(place)
+        }
+
+        /// `cumulativeTicks` before an event.
+        @inline(__always)
+        func ticks(before index: Int) -> Int64 { index == 0 ? baseTicks : cumulativeTicks(index &- 1) }
+
+        /// The sum of amounts of a range of events, up to 2^64.
+        @inline(__always)
+        fileprivate func sum(of range: Range<Int>) -> UInt64 {
+            range.isEmpty ? 0 : UInt64(bitPattern: cumulativeTicks(range.upperBound &- 1) &- ticks(before: range.lowerBound))
+        }
+
+        /// The sum of amounts of a range of events, in ten-thousandths of the major unit.
+        @inline(__always)
+        func ticks(in range: Range<Int>) -> Double {
+            isBeyondDifferences ? Double(sumOfParts(of: range)) : Double(sum(of: range))
+        }
+
+        /// The same of any size, from parts that are small enough.
+        @inline(never)
+        private func sumOfParts(of range: Range<Int>) -> UInt128 {
+            Swift.stride(from: range.lowerBound, to: range.upperBound, by: EventList.eventsADifference).reduce(0) { total, start in
+                total + UInt128(sum(of: start..<min(start + EventList.eventsADifference, range.upperBound)))
+            }
         }
 
         @inline(__always)

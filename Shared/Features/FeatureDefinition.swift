@@ -53,7 +53,8 @@ public enum Aggregation: String, Sendable, Hashable, CaseIterable {
     case largestUnusual
     case daysSinceUnusual
 
-    // Known frauds at the entity that the amount does not explain: they speak of the place and not of the card.
+    // Known frauds at the entity in the window (t − window, t] that the amount does not explain: they speak of the place and not of the card.
+    // What happened before the window counts for none of them, so a run that goes on before it is cut there.
     case ordinaryAmountFraudCount
     case daysSinceOrdinaryAmountFraud
     /// Length of the unbroken run of known frauds at the end of what is labelled, unusually large payments left out.
@@ -70,18 +71,17 @@ public enum Aggregation: String, Sendable, Hashable, CaseIterable {
     /// Days since the entity's last payment.
     case daysSinceLast
 
-    /// Whether it looks at all known frauds that the history holds, so that how much history is kept is a part of its value.
-    var looksBeyondWindows: Bool {
-        switch self {
-        case .daysSinceOrdinaryAmountFraud, .fraudRunLength, .fraudRunAgeDays, .fraudRunAgeLimitDays, .genuineSinceFraud, .decayedFraud: true
-        default: false
-        }
-    }
-
     var countsKnownFrauds: Bool { self == .knownFraudCount || self == .knownFraudShare }
 
     /// Whether it speaks of known frauds of ordinary amounts.
-    var readsFraudRun: Bool { looksBeyondWindows || self == .ordinaryAmountFraudCount }
+    var readsFraudRun: Bool {
+        switch self {
+        case .ordinaryAmountFraudCount, .daysSinceOrdinaryAmountFraud, .fraudRunLength, .fraudRunAgeDays, .fraudRunAgeLimitDays,
+            .genuineSinceFraud, .decayedFraud:
+            true
+        default: false
+        }
+    }
 
     /// Whether it rests on what the customer ordinarily pays.
     var needsUsualAmount: Bool {

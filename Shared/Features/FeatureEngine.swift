@@ -42,7 +42,7 @@ public struct FeatureEngine: Sendable {
         plan = EvaluationPlan(set: set)
         retention = Retention(
             horizonMicroseconds: set.horizon.microseconds + FeatureEngine.maxLateness.microseconds,
-            leastShare: set.looksBeyondWindows ? 4 : keepsSpareMemory ? 2 : 16, keepsSpareMemory: keepsSpareMemory)
+            leastShare: keepsSpareMemory ? 2 : 4, keepsSpareMemory: keepsSpareMemory)
     }
 
     public var customerCount: Int { customers.count }
@@ -361,10 +361,12 @@ public struct FeatureEngine: Sendable {
         transactionIndex.customer(of: fingerprint) { customers[$0].events.index(of: fingerprint) != nil }
     }
 
-    /// An amount in ten-thousandths of its major unit; no currency has more decimals. Nothing for less than nothing, and no more than fits:
-    /// logs may hold amounts from before these were checked.
+    static let maxTicks = RecordLimits.maxAmountMajorUnits * 10_000
+
+    /// An amount in ten-thousandths of its major unit; no currency has more decimals. Nothing for less than nothing, and no more than may be
+    /// paid: logs may hold amounts from before these were checked.
     static func ticks(_ money: Money) -> Int64 {
         let (ticks, overflow) = max(0, money.minorUnits).multipliedReportingOverflow(by: 10_000 / money.currency.minorUnitsPerMajor)
-        return overflow ? .max : ticks
+        return overflow ? maxTicks : min(ticks, maxTicks)
     }
 }

@@ -13,7 +13,7 @@ public struct FeatureSet: Sendable, Hashable {
     public let version: String
 
     /// Raised whenever the engine computes another value from the same declaration.
-    public static let engineRevision = 3
+    public static let engineRevision = 4
 
     /// - Precondition: names are unique; windows and delays are not negative.
     public init(name: String, definitions: [FeatureDefinition], labelDelay: TimeSpan = .days(7), utcOffsetSeconds: Int = 0) {
@@ -41,8 +41,6 @@ public struct FeatureSet: Sendable, Hashable {
         return FeatureSet(
             name: name ?? self.name, definitions: chosen, labelDelay: labelDelay, utcOffsetSeconds: utcOffsetSeconds)
     }
-
-    var looksBeyondWindows: Bool { definitions.contains { $0.aggregation.looksBeyondWindows } }
 
     /// How much history an entity must keep for every value to be right.
     var horizon: TimeSpan {

@@ -37,6 +37,15 @@ struct HistoryView {
         return end == 0 ? nil : events.time(end - 1)
     }
 
+    /// Of the last event at or before a time, unless it is so old that it may be kept still or not, as others come and go.
+    @inline(__always)
+    func lastTime(notAfter time: Int64, horizon: Int64) -> Int64? {
+        let end = events.endIndex(notAfter: time)
+        guard end > 0 else { return nil }
+        let last = events.time(end &- 1)
+        return end == events.count || last > events.time(events.count &- 1) &- horizon ? last : nil
+    }
+
     /// Tells one of several payments of the same two entities at the same time: how many came before it.
     func rank(at index: Int) -> Int {
         var rank = 0
@@ -60,18 +69,6 @@ struct HistoryView {
             index += 1
         }
         return nil
-    }
-
-    /// The sum of all amounts before an event.
-    @inline(__always)
-    func ticks(before index: Int) -> Int64 { index == 0 ? events.baseTicks : events.cumulativeTicks(index - 1) }
-
-    /// The sum of amounts of a range of events, in ten-thousandths of the major unit. No amount is negative, so the difference of two wrapped
-    /// sums is right up to 2^64: 184 of the largest payments that there may be.
-    @inline(__always)
-    func ticks(in range: Range<Int>) -> UInt64 {
-        guard !range.isEmpty else { return 0 }
-        return UInt64(bitPattern: events.cumulativeTicks(range.upperBound - 1) &- ticks(before: range.lowerBound))
     }
 
     /// As `find(_:at:into:)`, where it was asked before at an earlier time and little has happened since: each index is looked for from the

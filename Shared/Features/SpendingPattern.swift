@@ -32,7 +32,7 @@ struct SpendingPattern {
         let range = range.suffix(SpendingPattern.maxPayments)
         guard !range.isEmpty else { return }
         let events = history.events
-        var before = history.ticks(before: range.lowerBound)
+        var before = events.ticks(before: range.lowerBound)
         // In variables of their own, which stay in registers.
         var count = 0, larger = 0
         var sum = 0.0, squares = 0.0, largest = 0.0
@@ -90,7 +90,7 @@ extension Event {
     }
 }
 
-/// The known frauds of ordinary amounts at an entity, and the last unbroken run of them.
+/// The known frauds of ordinary amounts at an entity in a window, and the last unbroken run of them.
 ///
 /// A payment counts as genuine once it is older than the label delay and no fraud label is known for it.
 struct FraudRun {
@@ -109,9 +109,12 @@ struct FraudRun {
     /// The sum of 2^(−days since / 7) over the frauds.
     let decayed: Double
 
-    /// - Parameter known: the frauds known at `time`, by event time.
-    /// - Returns: nil if none of them was of an ordinary amount.
-    init?(of history: HistoryView, known: [NotedPayment], at time: Int64, labelDelay: Int64) {
+    /// - Parameters:
+    ///   - start: of the window: what happened by then is not looked at, whether it is still kept or not.
+    ///   - known: the frauds known at `time`, by event time.
+    /// - Returns: nil if none of them was of an ordinary amount and in the window.
+    init?(of history: HistoryView, after start: Int64, known: [NotedPayment], at time: Int64, labelDelay: Int64) {
+        let known = known[known.endIndex(notAfter: start)...]
         let ordinary = known.lazy.filter { !($0.toUsual >= SpendingPattern.unusualFactor) }.map(\.time)
         times = Array(ordinary)
         guard let last = times.last else { return nil }
@@ -128,14 +131,14 @@ struct FraudRun {
         }
 
         genuineSince = genuine(after: last, before: .max)
-        var start = times.count - 1
-        while start > 0, times.count - start < FraudRun.maxLength, genuine(after: times[start - 1], before: times[start]) == 0 {
-            start -= 1
+        var place = times.count - 1
+        while place > 0, times.count - place < FraudRun.maxLength, genuine(after: times[place - 1], before: times[place]) == 0 {
+            place -= 1
         }
-        first = times[start]
-        length = times.count - start
+        first = times[place]
+        length = times.count - place
         let before = history.events.endIndex(notAfter: first &- 1)
-        paymentBefore = before > 0 ? history.events.time(before - 1) : nil
+        paymentBefore = before > history.events.endIndex(notAfter: start) ? history.events.time(before - 1) : nil
         let week = 7 * Double(Timestamp.microsecondsPerDay)
         decayed = times.suffix(FraudRun.maxLength).reduce(0) { $0 + exp2(-Double(time &- $1) / week) }
     }

@@ -84,7 +84,29 @@ import Testing
         // From before amounts were checked.
         engine.observe(payment("negative", at: start + .days(3), cents: .min))
         engine.observe(payment("too large", at: start + .days(3), cents: .max))
-        #expect(engine.features(of: payment("next", at: start + .days(3)))["customer_sum_1d"] == Double(Int64.max) / 10_000)
+        #expect(engine.features(of: payment("next", at: start + .days(3)))["customer_sum_1d"] == 1e13)
+    }
+
+    @Test func `sums and means of many of the largest payments are right, whatever their order and after a snapshot`() throws {
+        var engine = FeatureEngine(set: .payments)
+        let payments = (0..<1_000).map { payment("\($0)", at: start + .minutes($0), cents: RecordLimits.maxAmountMinorUnits) }
+        for payment in payments.enumerated().sorted(by: { ($0.offset % 7, $0.offset) < ($1.offset % 7, $1.offset) }).map(\.element) {
+            engine.observe(payment)
+        }
+        var writer = FeatureSnapshotWriter(of: engine)
+        var reader = FeatureSnapshotReader(set: .payments)
+        while let chunk = writer.next() { try reader.add(chunk) }
+        for engine in [engine, try reader.finish()] {
+            for count in [184, 185, 250, 600, 1_000] {
+                let values = engine.features(of: payment("next", at: start + .minutes(count - 1)))
+                for entity in ["customer", "terminal"] {
+                    #expect(values["\(entity)_sum_1d"] == Double(count) * 1e13 && values["\(entity)_mean_1d"] == 1e13, "\(entity) \(count)")
+                }
+            }
+        }
+        // Small ones behind them are told apart again.
+        engine.observe(payment("small", at: start + .days(10), cents: 1_234))
+        #expect(engine.features(of: payment("next", at: start + .days(10)))["customer_sum_7d"] == 12.34)
     }
 
     @Test func `visits to a terminal are counted among many payments`() {
@@ -171,6 +193,56 @@ import Testing
         #expect(try description("terminal_settled_count_1d") == "Payments at the terminal in the day up to 7 days ago")
         #expect(try description("terminal_genuine_since_fraud").contains("what is labelled genuine before it is that old does not count"))
         #expect(try description("customer_largest_to_usual_7d").hasSuffix("in single precision"))
+    }
+
+    @Test func `what happened before the window of a run counts for nothing, whatever else is kept`() {
+        let names = [
+            "terminal_days_since_fraud", "terminal_fraud_run", "terminal_fraud_run_days", "terminal_fraud_run_limit_days",
+            "terminal_genuine_since_fraud", "terminal_decayed_fraud", "customer_decayed_fraud", "terminal_ordinary_frauds_40d",
+        ]
+        /// Two frauds at the beginning, two days apart, then so many payments.
+        func values(others: Int, at time: Timestamp) -> [Double] {
+            var engine = FeatureEngine(set: .payments)
+            engine.observe(payment("before", at: start - .days(1)))
+            for day in [0, 2] {
+                engine.observe(payment("fraud\(day)", at: start + .days(day)))
+                engine.learn(label("fraud\(day)", isFraud: true, knownAt: start + .days(3)))
+            }
+            for number in 0..<others { engine.observe(payment("\(number)", at: start + .days(4) + .hours(number))) }
+            engine.observe(payment("last", at: start + .days(100)))
+            return names.map { engine.features(of: payment("x", at: time))[$0] }
+        }
+        for others in [0, 2, 200] {
+            let nothing = [Double.nan, 0, .nan, .nan, .nan, 0, 0, 0]
+            #expect(sameBits(values(others: others, at: start + .days(102)), nothing), "\(others)")
+            #expect(values(others: others, at: start + .days(150))[0].isNaN)
+        }
+        func justBefore(_ day: Int) -> [Double] {
+            var engine = FeatureEngine(set: .payments)
+            engine.observe(payment("before", at: start - .days(1)))
+            for day in [0, 2] {
+                engine.observe(payment("fraud\(day)", at: start + .days(day)))
+                engine.learn(label("fraud\(day)", isFraud: true, knownAt: start + .days(3)))
+            }
+            let values = engine.features(of: payment("x", at: start + .days(day)))
+            return ["terminal_fraud_run", "terminal_fraud_run_days", "terminal_fraud_run_limit_days", "terminal_days_since_fraud"].map { values[$0] }
+        }
+        #expect(justBefore(38) == [2, 38, 39, 36])
+        // The payment before the run is out of the window a day before the run's first fraud is.
+        #expect(sameBits(justBefore(39), [2, 39, .nan, 37]))
+        #expect(sameBits(justBefore(40), [1, 38, .nan, 38]), "cut where the window begins")
+        #expect(sameBits(justBefore(42), [0, .nan, .nan, .nan]))
+    }
+
+    @Test func `the last payment before a late one is unknown where it may be kept or not`() {
+        // Fewer than four are not let go.
+        for old in [3, 4] {
+            var engine = FeatureEngine(set: .payments)
+            for number in 0..<old { engine.observe(payment("old\(number)", at: start + .minutes(number))) }
+            engine.observe(payment("newest", at: start + .days(100)))
+            #expect(engine.features(of: payment("late", at: start + .days(98)))["customer_days_since_last"].isNaN)
+            #expect(engine.features(of: payment("next", at: start + .days(101)))["customer_days_since_last"] == 1)
+        }
     }
 
     @Test func `entities can be asked about without a transaction`() throws {

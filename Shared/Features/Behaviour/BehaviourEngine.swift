@@ -295,13 +295,9 @@ struct BehaviourHistory: Sendable {
         return events[Swift.min(end, endIndex(notAfter: time &- window))..<end]
     }
 
-    /// Exact, since it is of whole numbers; no more than fits.
+    /// Exact, since it is of whole numbers, and they fit.
     private func sum(_ direction: BehaviourDirection, _ window: Int64, _ time: Int64) -> Double {
-        let sum = events(direction, window, time).reduce(UInt64(0)) { sum, event in
-            let (larger, overflow) = sum.addingReportingOverflow(UInt64(clamping: event.ticks))
-            return overflow ? .max : larger
-        }
-        return Double(sum) / Histories.ticksPerUnit
+        Double(events(direction, window, time).reduce(UInt128(0)) { $0 + UInt128(clamping: $1.ticks) }) / Histories.ticksPerUnit
     }
 
     private func distinct(_ direction: BehaviourDirection, _ window: Int64, _ time: Int64) -> Double {
