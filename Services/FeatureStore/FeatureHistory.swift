@@ -69,21 +69,37 @@ extension ObservationMemory {
     /// - Returns: of an observation what memory's own feature set says of it; nil for anything else.
     mutating func replay(_ event: FeaturesV1.FeatureEvent.Event?) throws -> (transaction: Transaction, values: [Double])? {
         switch event {
-        case .observed(let message):
-            let transaction = try Transaction(observation: message)
-            // What was computed from the same declarations is not computed again.
-            guard message.featureSetVersion == featureSet.version, message.values.count == featureSet.count else {
-                return (transaction, observe(transaction).values)
-            }
-            remember(transaction, values: message.values)
-            return (transaction, message.values)
+        case .observed(let message): return try replay(whole: message)
+        case .customerObserved(let message): try replay(half: message)
         case .labelled(let message), .labelledEarly(let message): learn(try Label(message))
         case .terminalPlaced(let message): place(try Terminal(message))
         case .customerPlaced(let message): place(try Customer(message))
-        // Replicas have been here, and what counts is the whole observation, which comes later.
-        case .customerObserved: break
         case nil: throw ServiceError("the log holds an entry that this version does not know")
         }
         return nil
+    }
+
+    /// Whether an observation has the features that memory computes, which are then not computed again.
+    func computes(_ message: FeaturesV1.Observation) -> Bool {
+        message.featureSetVersion == featureSet.version && message.values.count == featureSet.count
+    }
+
+    /// Replicas took a payment in at its customer when they wrote the half, and at its terminal when they wrote the whole: in between others
+    /// came, and in another order at the one than at the other.
+    mutating func replay(half message: FeaturesV1.Observation) throws {
+        let transaction = try Transaction(observation: message)
+        // Another half was written where the features changed in between.
+        guard !hasBegun(transaction.key), !hasObserved(transaction.key) else { return }
+        begin(transaction, values: computes(message) ? message.values : nil)
+    }
+
+    /// - Returns: what memory's own feature set says of it.
+    mutating func replay(whole message: FeaturesV1.Observation) throws -> (transaction: Transaction, values: [Double]) {
+        let transaction = try Transaction(observation: message)
+        if computes(message) {
+            remember(transaction, values: message.values)
+            return (transaction, message.values)
+        }
+        return (transaction, finish(transaction).values)
     }
 }

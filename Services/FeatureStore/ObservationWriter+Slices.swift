@@ -34,17 +34,18 @@ extension ObservationWriter {
             let keys = transactions.map(\.key)
             var whole = try await database.observations(of: keys).mapValues { try EncodedObservation(entry: $0) }
             var halves = try await firstHalves(of: keys.filter { whole[$0] == nil })
-            try await commitPart(&whole) { effect, halfLines, whole in
+            try await commitPart(&whole) { lines, whole in
                 for transaction in transactions where whole[transaction.key] == nil && halves[transaction.key] == nil {
                     if transaction.terminalID != nil {
                         let half = FeaturesV1.Observation(memory.observeAtCustomer(transaction), version: version)
                         halves[transaction.key] = half
-                        halfLines.append(
-                            LogLine(
-                                payload: Payload.encode(FeaturesV1.FeatureEvent(event: .customerObserved(half))),
-                                observed: (transaction.key, transaction.eventTime)))
+                        let payload = Payload.encode(FeaturesV1.FeatureEvent(event: .customerObserved(half)))
+                        lines.add(
+                            half: LogLine(payload: payload, observed: (transaction.key, transaction.eventTime)), of: transaction.customerID)
                     } else {
-                        whole[transaction.key] = effect.add(memory.observe(transaction), version: version, into: &window)
+                        let (observation, line) = self.whole(memory.observe(transaction))
+                        whole[transaction.key] = observation
+                        lines.add(whole: line, of: transaction.customerID)
                     }
                 }
             }
@@ -60,10 +61,12 @@ extension ObservationWriter {
     func observeAtTerminals(_ begun: [Begun]) async throws -> [EncodedObservation] {
         try await turnstile.pass {
             var whole = try await database.observations(of: begun.map(\.transaction.key)).mapValues { try EncodedObservation(entry: $0) }
-            try await commitPart(&whole) { effect, _, whole in
+            try await commitPart(&whole) { lines, whole in
                 for payment in begun where whole[payment.transaction.key] == nil {
-                    let observed = memory.observeAtTerminal(payment.transaction, completing: payment.values, home: payment.home)
-                    whole[payment.transaction.key] = effect.add(observed, version: version, into: &window)
+                    let (observation, line) = self.whole(
+                        memory.observeAtTerminal(payment.transaction, completing: payment.values, home: payment.home))
+                    whole[payment.transaction.key] = observation
+                    lines.add(whole: line, of: payment.transaction.customerID)
                 }
             }
             return try begun.map { payment in
@@ -106,49 +109,90 @@ extension ObservationWriter {
         }
     }
 
-    /// Commits what `change` makes of memory, while this process has its place in the ring.
-    ///
-    /// - Parameter whole: what has been observed.
-    private func commitPart(
-        _ whole: inout [TransactionKey: EncodedObservation],
-        _ change: (_ effect: inout Effect, _ halfLines: inout [LogLine], _ whole: inout [TransactionKey: EncodedObservation]) -> Void
-    ) async throws {
-        let made = try await guarding { isAhead in
-            isAhead = true
-            var (effect, halfLines) = (Effect(), [LogLine]())
-            change(&effect, &halfLines, &whole)
-            if effect.lines.isEmpty, halfLines.isEmpty {
-                isAhead = false
-                return (effect, [LogPosition]())
-            }
-            let blocks = try await database.pool.withTransaction { transaction in
-                if let part { try await database.hold(part.membership, in: transaction) }
-                try await database.append(partial: halfLines, in: transaction)
-                return try await database.append(effect.lines, labels: [], in: transaction)
-            }
-            newEntries += effect.lines.count + halfLines.count
-            return (effect, blocks)
+    /// Lines of one commit: halves are written apart, because a half is found by its key, and yet the log must tell each customer's payments
+    /// in the order in which memory took them in. So in rounds: halves first, and a half that follows something whole of its customer in the
+    /// next round.
+    private struct Lines {
+        private(set) var rounds: [(halves: [LogLine], whole: [LogLine])] = []
+        /// Of each customer's last line.
+        private var last: [String: (round: Int, isWhole: Bool)] = [:]
+
+        mutating func add(half line: LogLine, of customer: String) {
+            let round = last[customer].map { $0.isWhole ? $0.round + 1 : $0.round } ?? 0
+            if round == rounds.count { rounds.append(([], [])) }
+            rounds[round].halves.append(line)
+            last[customer] = (round, false)
         }
-        keep(made.0, at: made.1, &whole)
+
+        mutating func add(whole line: LogLine, of customer: String) {
+            let round = last[customer]?.round ?? 0
+            if round == rounds.count { rounds.append(([], [])) }
+            rounds[round].whole.append(line)
+            last[customer] = (round, true)
+        }
     }
 
-    /// One entry of the log, as far as it is of what is kept here.
-    func replay(_ event: FeaturesV1.FeatureEvent.Event?, of slice: Slice) throws {
+    /// Commits what `change` makes of memory, while this process has its place in the ring.
+    ///
+    /// - Parameter whole: what has been observed; what is new is told where it lies.
+    private func commitPart(
+        _ whole: inout [TransactionKey: EncodedObservation],
+        _ change: (_ lines: inout Lines, _ whole: inout [TransactionKey: EncodedObservation]) -> Void
+    ) async throws {
+        let written = try await guarding { isAhead in
+            isAhead = true
+            var lines = Lines()
+            change(&lines, &whole)
+            let rounds = lines.rounds
+            if rounds.isEmpty {
+                isAhead = false
+                return [(lines: [LogLine], blocks: [LogPosition])]()
+            }
+            let written = try await database.pool.withTransaction { transaction in
+                if let part { try await database.hold(part.membership, in: transaction) }
+                var written: [(lines: [LogLine], blocks: [LogPosition])] = []
+                for round in rounds {
+                    try await database.append(partial: round.halves, in: transaction)
+                    written.append((round.whole, try await database.append(round.whole, labels: [], in: transaction)))
+                }
+                return written
+            }
+            newEntries += rounds.reduce(0) { $0 + $1.halves.count + $1.whole.count }
+            return written
+        }
+        for (lines, blocks) in written {
+            for (block, lines) in zip(blocks, EventLog.blocks(of: lines)) {
+                for (place, line) in lines.enumerated() {
+                    if let key = line.observed?.key { whole[key]?.position = block.advanced(by: place) }
+                }
+            }
+        }
+    }
+
+    /// One entry of the log, as far as it is of what is kept here. What has features of another set is computed anew, and that takes both
+    /// sides of all payments so far, whoever keeps them.
+    ///
+    /// - Parameter unfinished: payments of which the log holds a half and nothing more.
+    func replay(_ event: FeaturesV1.FeatureEvent.Event?, of slice: Slice, unfinished: Set<TransactionKey>) throws {
         switch event {
         case .observed(let message):
             let transaction = try Transaction(observation: message)
             let isHere = transaction.terminalID.map { slice.owns(terminal: $0) } ?? false
-            if message.featureSetVersion != version || message.values.count != memory.featureSet.count {
-                // Computed anew, and that takes both sides of all payments so far, whoever keeps them.
-                if !memory.hasObserved(transaction.key) { window.add(memory.observe(transaction).values, at: transaction.eventTime) }
+            if !memory.computes(message) {
+                if memory.hasBegun(transaction.key) || !memory.hasObserved(transaction.key) {
+                    window.add(try memory.replay(whole: message).values, at: transaction.eventTime)
+                }
             } else if isHere || slice.owns(customer: transaction.customerID) {
                 memory.remember(transaction, values: message.values, atTerminal: isHere)
                 window.add(message.values, at: transaction.eventTime)
             }
         case .customerObserved(let message):
-            // Of other features: it begins again when it comes again, or is whole in a later entry.
-            guard message.featureSetVersion == version, message.values.count == memory.featureSet.count else { return }
             let transaction = try Transaction(observation: message)
+            guard memory.computes(message) else {
+                // What is not whole yet begins again when it comes again.
+                if !unfinished.contains(transaction.key) { try memory.replay(half: message) }
+                return
+            }
             if slice.owns(customer: transaction.customerID) { memory.remember(transaction, values: message.values, atTerminal: false) }
         case .labelled(let message): memory.learn(ifObserved: try Label(message))
         case .labelledEarly(let message): memory.learn(try Label(message))

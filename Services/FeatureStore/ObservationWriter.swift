@@ -48,9 +48,11 @@ actor ObservationWriter: SnapshottedMemory {
     /// - Returns: how many entries were replayed, and behind which snapshot.
     func rebuild() async throws -> (entries: Int, snapshot: StoredSnapshot?) {
         let snapshot = try await restore()
+        let position = snapshot?.position ?? .start
+        let unfinished = part == nil ? [] : try await database.unfinished(after: position)
         var count = 0
-        try await database.forEachEntry(after: snapshot?.position ?? .start) { payloads in
-            for payload in payloads { try self.replay(payload) }
+        try await database.forEachEntry(after: position) { payloads in
+            for payload in payloads { try self.replay(payload, unfinished) }
             count += payloads.count
         }
         newEntries = count
@@ -77,9 +79,10 @@ actor ObservationWriter: SnapshottedMemory {
         return nil
     }
 
-    private func replay(_ payload: [UInt8]) throws {
+    /// - Parameter unfinished: payments of which the log holds a half and nothing more.
+    private func replay(_ payload: [UInt8], _ unfinished: Set<TransactionKey>) throws {
         let event = try FeaturesV1.FeatureEvent.Event(entry: payload)
-        if let slice = part?.slice { return try replay(event, of: slice) }
+        if let slice = part?.slice { return try replay(event, of: slice, unfinished: unfinished) }
         if let (transaction, values) = try memory.replay(event) { window.add(values, at: transaction.eventTime) }
     }
 
@@ -185,21 +188,19 @@ actor ObservationWriter: SnapshottedMemory {
         /// Those that lines are observations of.
         var payments: [Transaction] = []
         var labels: [Label] = []
+    }
 
-        /// A line for a whole observation.
-        mutating func add(_ observed: ObservedTransaction, version: String, into window: inout FeatureWindow) -> EncodedObservation {
-            let observation = EncodedObservation(FeaturesV1.Observation(observed, version: version))
-            window.add(observed.values, at: observed.transaction.eventTime)
-            payments.append(observed.asObserved)
-            lines.append(LogLine(payload: observation.entry, observed: (observed.transaction.key, observed.transaction.eventTime)))
-            return observation
-        }
+    /// A whole observation and its line, of which health hears.
+    func whole(_ observed: ObservedTransaction) -> (observation: EncodedObservation, line: LogLine) {
+        let observation = EncodedObservation(FeaturesV1.Observation(observed, version: version))
+        window.add(observed.values, at: observed.transaction.eventTime)
+        return (observation, LogLine(payload: observation.entry, observed: (observed.transaction.key, observed.transaction.eventTime)))
     }
 
     /// Notes where lines lie now, for those who follow the log or pass it on.
     ///
     /// - Parameter blocks: where the blocks of lines begin.
-    func keep(_ effect: Effect, at blocks: [LogPosition], _ observations: inout [TransactionKey: EncodedObservation]) {
+    private func keep(_ effect: Effect, at blocks: [LogPosition], _ observations: inout [TransactionKey: EncodedObservation]) {
         // Lines of something else are written in transactions, and those who follow read them.
         guard effect.payments.count == effect.lines.count else { return }
         for (block, payments) in zip(blocks, EventLog.blocks(of: effect.payments)) {
@@ -221,7 +222,11 @@ actor ObservationWriter: SnapshottedMemory {
             switch change {
             case .transaction(let transaction):
                 if observations[transaction.key] != nil { continue }
-                observations[transaction.key] = effect.add(memory.observe(transaction), version: version, into: &window)
+                let observed = memory.observe(transaction)
+                let (observation, line) = whole(observed)
+                observations[transaction.key] = observation
+                effect.payments.append(observed.asObserved)
+                effect.lines.append(line)
                 continue
             case .label(let label):
                 let isObserved = memory.learn(label) && !unobserved.contains(label.key)

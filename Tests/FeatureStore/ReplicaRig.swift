@@ -23,11 +23,13 @@ final class ReplicaRig: Sendable {
     private let running = Mutex<[String: Running]>([:])
     private let log = Mutex<[(position: LogPosition, event: FeatureChange?)]>([])
     private let ring: Mutex<ReplicaRing>
+    private let featureSet: Mutex<FeatureSet>
     /// The replicas' queues run in here.
     private let starts = AsyncStream.makeStream(of: Replica.self)
 
-    private init(database: FeatureStoreDatabase, names: [String]) {
+    private init(database: FeatureStoreDatabase, names: [String], featureSet: FeatureSet) {
         self.database = database
+        self.featureSet = Mutex(featureSet)
         ring = Mutex(ReplicaRing(generation: 1, replicas: Self.addresses(names)))
     }
 
@@ -35,10 +37,12 @@ final class ReplicaRig: Sendable {
         Dictionary(uniqueKeysWithValues: names.map { ($0, "https://\($0)") })
     }
 
-    static func run(_ names: [String], _ body: (ReplicaRig) async throws -> Void) async throws {
+    static func run(
+        _ names: [String], serving featureSet: FeatureSet = .payments, _ body: (ReplicaRig) async throws -> Void
+    ) async throws {
         try await TemporaryPostgres.withPool { pool in
             try await migrate(pool, migrations: FeatureStoreDatabase.migrations)
-            let rig = ReplicaRig(database: FeatureStoreDatabase(pool: pool), names: names)
+            let rig = ReplicaRig(database: FeatureStoreDatabase(pool: pool), names: names, featureSet: featureSet)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     await withDiscardingTaskGroup { replicas in
@@ -63,7 +67,7 @@ final class ReplicaRig: Sendable {
     func start(_ name: String) async throws {
         let slice = Slice(ring: currentRing, name: name)
         let membership = try await database.join(slice.ring, as: name, outsider: "nobody")
-        let writer = ObservationWriter(database: database, featureSet: .payments, part: (slice, membership))
+        let writer = ObservationWriter(database: database, featureSet: featureSet.withLock { $0 }, part: (slice, membership))
         _ = try await writer.rebuild()
         let peers = slice.ring.names.filter { $0 != name }.map { other in
             (
@@ -89,6 +93,12 @@ final class ReplicaRig: Sendable {
     func change(to names: [String]) async throws {
         running.withLock { $0 = [:] }
         ring.withLock { $0 = ReplicaRing(generation: $0.generation + 1, replicas: Self.addresses(names)) }
+        for name in names { try await start(name) }
+    }
+
+    /// All start anew with other features.
+    func serve(_ set: FeatureSet) async throws {
+        featureSet.withLock { $0 = set }
         for name in names { try await start(name) }
     }
 

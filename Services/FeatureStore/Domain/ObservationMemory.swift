@@ -28,6 +28,8 @@ struct ObservedTransaction: Sendable, Hashable {
 /// memory, which is how it comes back after a crash.
 struct ObservationMemory: Sendable {
     private var engine: FeatureEngine
+    /// In a replay: payments that were taken in at their customer and not yet at their terminal, with the values and the home of then.
+    private var begun: [TransactionKey: (values: [Double], home: Coordinate?)] = [:]
 
     init(featureSet: FeatureSet) {
         engine = FeatureEngine(set: featureSet)
@@ -51,7 +53,29 @@ struct ObservationMemory: Sendable {
     }
 
     /// Takes in what was observed before, with the values that it had then; leaves the same memory as `observe(_:)`.
-    mutating func remember(_ transaction: Transaction, values: [Double]) { engine.remember(transaction, values: values) }
+    mutating func remember(_ transaction: Transaction, values: [Double]) {
+        // Where one store keeps everything, nothing is begun.
+        if begun.isEmpty || begun.removeValue(forKey: transaction.key) == nil {
+            engine.remember(transaction, values: values)
+        } else {
+            engine.remember(transaction, values: values, atTerminal: true)
+        }
+    }
+
+    func hasBegun(_ key: TransactionKey) -> Bool { begun[key] != nil }
+
+    /// Takes a payment in at its customer, to be finished later.
+    /// - Parameter values: those that it had then; nil to compute them.
+    mutating func begin(_ transaction: Transaction, values: [Double]?) {
+        if let values { engine.remember(transaction, values: values, atTerminal: false) }
+        begun[transaction.key] = (values ?? engine.observeAtCustomer(transaction), engine.place(ofCustomer: transaction.customerID))
+    }
+
+    /// Observes a payment that was begun, or one that was not.
+    mutating func finish(_ transaction: Transaction) -> ObservedTransaction {
+        guard !begun.isEmpty, let half = begun.removeValue(forKey: transaction.key) else { return observe(transaction) }
+        return observeAtTerminal(transaction, completing: half.values, home: half.home)
+    }
 
     /// As `observe(_:)` where another replica keeps the terminal: without what rests on it.
     mutating func observeAtCustomer(_ transaction: Transaction) -> ObservedTransaction {
@@ -67,6 +91,7 @@ struct ObservationMemory: Sendable {
 
     /// As `remember(_:values:)`, on the customer's side unless it is there already, and on the terminal's where asked for.
     mutating func remember(_ transaction: Transaction, values: [Double], atTerminal: Bool) {
+        begun[transaction.key] = nil
         engine.remember(transaction, values: values, atTerminal: atTerminal)
     }
 

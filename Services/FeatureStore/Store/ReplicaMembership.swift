@@ -1,3 +1,4 @@
+import EventLog
 import Postgres
 import Records
 import ServiceRuntime
@@ -122,6 +123,34 @@ extension FeatureStoreDatabase {
             found[TransactionKey(bankID: bank, transactionID: transaction), default: []].append(message)
         }
         return found
+    }
+
+    /// Payments whose first half the log holds behind a position, and that are not whole.
+    func unfinished(after position: LogPosition) async throws -> Set<TransactionKey> {
+        let rows = try await pool.query(
+            """
+            SELECT DISTINCT partial_bank_id, partial_transaction_id FROM event_log half
+            WHERE partial_bank_id IS NOT NULL
+                AND (transaction_id, sequence) > (\(PostgresTransactionID(position.transactionID)), \(position.sequence))
+                AND NOT EXISTS (
+                    SELECT FROM observed o WHERE o.bank_id = half.partial_bank_id AND o.bank_transaction_id = half.partial_transaction_id)
+            """)
+        return Set(try rows.decode(String.self, String.self).map { TransactionKey(bankID: $0, transactionID: $1) })
+    }
+
+    /// Those of these transactions that have been observed whole.
+    func observed(among keys: Set<TransactionKey>) async throws -> Set<TransactionKey> {
+        guard !keys.isEmpty else { return [] }
+        let keys = Array(keys)
+        let rows = try await pool.query(
+            """
+            SELECT found.* FROM unnest(\(keys.map(\.bankID)), \(keys.map(\.transactionID))) AS key (bank_id, transaction_id), LATERAL (
+                SELECT bank_id, bank_transaction_id FROM observed o
+                WHERE o.bank_id = key.bank_id AND o.bank_transaction_id = key.transaction_id
+                ORDER BY o.bank_id, o.bank_transaction_id LIMIT 1
+            ) found
+            """)
+        return Set(try rows.decode(String.self, String.self).map { TransactionKey(bankID: $0, transactionID: $1) })
     }
 
     /// Writes first halves, each in a row of its own: it is found by its key there.
