@@ -18,6 +18,9 @@ struct IngestionFollower: Sendable {
     private typealias Entry = RunFollower<FeatureChange>.Entry
 
     private static let maxBatch: UInt32 = 1_000
+    private static let positionAge = Duration.seconds(1)
+    /// Between looks whether calls have brought something.
+    private static let pause = Duration.milliseconds(100)
 
     func run() async throws {
         if let replica { try await run(replica) } else { try await runByRuns() }
@@ -46,8 +49,13 @@ struct IngestionFollower: Sendable {
         try await consumer.follow(
             from: { start, deliver in
                 var position = start
+                var deliveredAt = ContinuousClock.now
                 while case let entries = try await leftByCalls(of: try await batch(after: position)), let last = entries.last {
-                    try await deliver(entries.map { (position: $0.position, event: $0.event) })
+                    // A position alone may be read again.
+                    if entries.contains(where: { $0.event != nil }) || deliveredAt.duration(to: .now) > Self.positionAge {
+                        try await deliver(entries)
+                        deliveredAt = .now
+                    }
                     lag.set(behindSince: nil)
                     position = last.position
                 }
@@ -55,17 +63,27 @@ struct IngestionFollower: Sendable {
             handle: { try await replica.take($0, database: database, consumer: consumer) })
     }
 
-    /// The first of these, once calls have had the time to bring them: all where that is so already, and of young ones about a second's, so
-    /// that none waits for long and there are many in a batch. What no call brings, such as where a terminal stands, is not waited with: the
-    /// payments that come next are to know it.
-    private func leftByCalls(of entries: [Entry]) async throws -> ArraySlice<Entry> {
-        guard let first = entries.first, let youngest = entries.map(\.age).min() else { return [] }
+    /// The first of these, up to a payment that calls may still bring; those that they have brought without the event. What calls have had
+    /// the time for and not brought is not waited with: all where that is so already, and of young ones about a second's, so that none waits
+    /// for long and there are many in a batch.
+    private func leftByCalls(of entries: [Entry]) async throws -> [LogConsumer.Positioned<FeatureChange?>] {
+        guard let first = entries.first else { return [] }
         lag.set(behindSince: first.recordedAt)
-        let isPayment = { (entry: Entry) in if case .transaction = entry.event { true } else { false } }
-        if !isPayment(first) { return entries.prefix { !isPayment($0) } }
-        let wait = min(Replica.callLead - youngest, Replica.callLead + .seconds(1) - first.age)
-        if wait > .zero { try await Task.sleep(for: wait) }
-        return entries.prefix { $0.age >= Replica.callLead }
+        let young = Set(entries.compactMap { $0.age < Replica.callLead ? $0.payment : nil })
+        var awaited = young
+        while true {
+            awaited.subtract(try await database.observed(among: awaited))
+            let isAwaited = { (entry: Entry) in entry.payment.map(awaited.contains) ?? false }
+            let isTime = first.age >= Replica.callLead + .seconds(1) || entries.allSatisfy { !isAwaited($0) || $0.age >= Replica.callLead }
+            let left = entries.prefix { !isAwaited($0) || isTime && $0.age >= Replica.callLead }
+            if !left.isEmpty {
+                return left.map { entry in
+                    let isBrought = entry.payment.map { young.contains($0) && !awaited.contains($0) } ?? false
+                    return (position: entry.position, event: isBrought ? nil : entry.event)
+                }
+            }
+            try await Task.sleep(for: Self.pause)
+        }
     }
 
     /// The next entries after a position, whole; waits for one. None where the gateway ends.
@@ -79,5 +97,12 @@ struct IngestionFollower: Sendable {
         try .init(
             position: logged.position, recordedAt: logged.recordedAt, event: try logged.event.flatMap(FeatureChange.init),
             run: logged.transactions)
+    }
+}
+
+extension RunFollower.Entry where Event == FeatureChange {
+    /// Of a payment.
+    fileprivate var payment: TransactionKey? {
+        if case .transaction(let transaction) = event { transaction.key } else { nil }
     }
 }

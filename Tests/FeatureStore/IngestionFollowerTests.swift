@@ -35,6 +35,21 @@ import Testing
         }
     }
 
+    @Test("A label behind payments that calls have brought does not wait until they are old")
+    func labelBehindCalls() async throws {
+        let began = ContinuousClock.now
+        let log = FakeLog(transactions: [20], age: .days(0), endsWithLabel: true)
+        try await withFollower(of: log, ofReplica: true) { follower in
+            _ = try await #require(follower.replica).observe(log.positions.map { log.transaction(log.id($0)) })
+            while try await follower.database.pool.query("SELECT FROM labels").isEmpty, began.duration(to: .now) < Replica.callLead * 2 {
+                await Task.yield()
+            }
+            #expect(began.duration(to: .now) < Replica.callLead)
+            let first = try await follower.database.pool.query("SELECT transaction_id FROM labels").map { try $0.decode(String.self) }
+            #expect(first == [log.id(log.positions[0])])
+        }
+    }
+
     /// Waits until so many have been observed.
     private func expect(_ ids: [String], in database: FeatureStoreDatabase) async throws {
         let deadline = ContinuousClock.now + .seconds(60)
@@ -80,7 +95,7 @@ import Testing
     }
 }
 
-/// A gateway's log of payments, which tells of each transaction in a response of its own.
+/// A gateway's log of payments, which tells of each transaction in a response of its own, and of a label of the first one behind them.
 private final class FakeLog: RPCService {
     let runs: [LogRun]
     let positions: [LogPosition]
@@ -88,10 +103,17 @@ private final class FakeLog: RPCService {
     let reads = Mutex(0)
     /// There is none.
     private let news = WakeSignal()
-    private let recordedAt = GoogleProtobuf.Timestamp(Timestamp.now() - .minutes(1))
+    private let recordedAt: GoogleProtobuf.Timestamp
+    private let label: (position: LogPosition, event: IngestionV1.IngestionEvent)?
 
-    /// - Parameter transactions: how many payments each has.
-    init(transactions: [Int]) {
+    /// - Parameters:
+    ///   - transactions: how many payments each has.
+    ///   - age: of all of it.
+    init(transactions: [Int], age: TimeSpan = .minutes(1), endsWithLabel: Bool = false) {
+        recordedAt = .init(Timestamp.now() - age)
+        let first = Label(key: TransactionKey(bankID: "bank", transactionID: "t-1-1"), isFraud: true, knownAt: .now(), source: "test")
+        label = endsWithLabel
+            ? (LogPosition(transactionID: UInt64(transactions.count + 1), sequence: 1), .init(event: .labelAccepted(.init(first)))) : nil
         runs = transactions.enumerated().map { LogRun(transactionID: UInt64($0 + 1), sequences: 1...Int64($1), count: $1) }
         positions = runs.flatMap { run in run.sequences.map { LogPosition(transactionID: run.transactionID, sequence: $0) } }
     }
@@ -112,17 +134,25 @@ private final class FakeLog: RPCService {
             for run in runs where run.end > after {
                 try await responses.write(.init(events: [.init(position: .init(run.end), recordedAt: recordedAt, transactions: .init(run))]))
             }
-        } else if case let batch = positions.filter({ $0 > after }).prefix(Int(request.maxBatch)), !batch.isEmpty {
-            reads.withLock { $0 += 1 }
-            try await responses.write(.init(events: batch.map { .init(position: .init($0), recordedAt: recordedAt, event: event(id($0))) }))
+        } else {
+            let payments = positions.map { (position: $0, event: event(id($0))) }
+            let batch = (payments + (label.map { [$0] } ?? [])).filter { $0.position > after }.prefix(Int(request.maxBatch))
+            if !batch.isEmpty {
+                reads.withLock { $0 += 1 }
+                try await responses.write(
+                    .init(events: batch.map { .init(position: .init($0.position), recordedAt: recordedAt, event: $0.event) }))
+            }
         }
         _ = await news.wait(beyond: 0, atMost: .seconds(600))
     }
 
-    private func event(_ id: String) -> IngestionV1.IngestionEvent {
-        let transaction = Transaction(
+    func transaction(_ id: String) -> Transaction {
+        Transaction(
             key: TransactionKey(bankID: "bank", transactionID: id), eventTime: Timestamp.now() - .hours(1), customerID: "C", terminalID: "T",
             channel: .pos, amount: Money(minorUnits: 100, currency: .inr))
-        return .init(event: .transactionAccepted(.init(transaction)), senderID: "bank")
+    }
+
+    private func event(_ id: String) -> IngestionV1.IngestionEvent {
+        .init(event: .transactionAccepted(.init(transaction(id))), senderID: "bank")
     }
 }
