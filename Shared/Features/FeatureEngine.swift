@@ -41,8 +41,7 @@ public struct FeatureEngine: Sendable {
         self.set = set
         plan = EvaluationPlan(set: set)
         retention = Retention(
-            horizonMicroseconds: set.horizon.microseconds + FeatureEngine.maxLateness.microseconds,
-            leastShare: keepsSpareMemory ? 2 : 4, keepsSpareMemory: keepsSpareMemory)
+            horizonMicroseconds: set.horizon.microseconds + FeatureEngine.maxLateness.microseconds, keepsSpareMemory: keepsSpareMemory)
     }
 
     public var customerCount: Int { customers.count }

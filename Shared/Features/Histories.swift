@@ -68,10 +68,11 @@ extension [NotedPayment] {
 
 /// How much history an entity keeps.
 struct Retention: Sendable {
+    /// What is too old goes once it is so large a share of all, so that the cost of moving the rest is spread over many insertions.
+    static let leastShare = 4
+
     /// Behind the newest event.
     var horizonMicroseconds: Int64
-    /// What is older goes once it is so large a share of all, so that the cost of moving the rest is spread over many insertions.
-    var leastShare: Int
     /// Whether arrays may hold memory in reserve.
     var keepsSpareMemory: Bool
 }
@@ -162,13 +163,13 @@ struct Histories: Sendable {
     ) {
         guard view.count >= 4 else { return }
         // The last of the fewest that may go. As later ones are appended it comes to be a later one.
-        let needed = view.time(max(3, (view.count - 1) / retention.leastShare))
+        let needed = view.time(max(3, (view.count - 1) / Retention.leastShare))
         guard needed <= time else {
             heads[number].nothingDropsBefore = needed
             return
         }
         let expired = view.endIndex(notAfter: time)
-        guard expired >= 4, expired * retention.leastShare >= view.count else { return }
+        guard expired >= 4, expired * Retention.leastShare >= view.count else { return }
         for fingerprint in view.fingerprints.prefix(expired) { dropped(fingerprint) }
         heads[number].events.removeFirst(expired, number, in: &lists, keepsSpareMemory: retention.keepsSpareMemory)
         heads[number].frauds.removeFirst(heads[number].frauds.endIndex(notAfter: time))
