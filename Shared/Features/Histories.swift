@@ -69,7 +69,7 @@ extension [NotedPayment] {
 /// How much history an entity keeps.
 struct Retention: Sendable {
     /// What is too old goes once it is so large a share of all, so that the cost of moving the rest is spread over many insertions.
-    static let leastShare = 4
+    static let leastShare = 16
 
     /// Behind the newest event.
     var horizonMicroseconds: Int64
