@@ -2,7 +2,8 @@
 enum GroupMarks {
     /// The text itself where it has none.
     static func removed(from text: String) -> String {
-        guard text.utf8.contains(where: { isOne($0) || $0 >= 0x80 }), text.unicodeScalars.contains(where: isOne) else { return text }
+        guard text.utf8.contains(where: { isOne($0) || $0 >= 0x80 }) else { return text }
+        if text.utf8.allSatisfy({ $0 < 0x80 }) { return String(decoding: text.utf8.filter { !isOne($0) }, as: UTF8.self) }
         return String(String.UnicodeScalarView(text.unicodeScalars.filter { !isOne($0) }))
     }
 
@@ -97,6 +98,8 @@ public enum CardNumber {
     /// A card's identifier in the one form that stands for it: 12 to 19 digits without the spaces or dashes between them, any other text
     /// as it is.
     public static func canonical(_ text: String) -> String {
+        // Most identifiers of cards are no numbers, and end this at their first letter.
+        guard text.utf8.allSatisfy({ $0.isDigit || GroupMarks.isOne($0) || $0 >= 0x80 }) else { return text }
         let digits = GroupMarks.removed(from: text)
         return (12...19).contains(digits.utf8.count) && digits.utf8.allSatisfy(\.isDigit) ? digits : text
     }
