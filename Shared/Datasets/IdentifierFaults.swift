@@ -16,7 +16,7 @@ extension FieldMapping.Check {
 
 /// Tells values that name nothing from identifiers. Taken for a name, one would make the same customer or account of all that have it.
 enum LostIdentifier {
-    private static let wordsForNothing: Set = ["null", "(null)", "\\n", "nan", "none", "n/a", "undefined"]
+    private static let wordsForNothing: Set = ["null", "(null)", "\\n", "nan", "nil", "none", "n/a", "undefined", "unknown", "-", "--", "?"]
     private static let maxWordBytes = 9
 
     /// Why a value is no identifier; nil where it may be one.
@@ -27,7 +27,8 @@ enum LostIdentifier {
         case UInt8(ascii: "#"):
             guard let last = bytes.last, last == UInt8(ascii: "!") || last == UInt8(ascii: "?") || isWord("#n/a", bytes) else { return nil }
             return "is an error of a spreadsheet"
-        case UInt8(ascii: "n"), UInt8(ascii: "N"), UInt8(ascii: "u"), UInt8(ascii: "U"), UInt8(ascii: "("), UInt8(ascii: "\\"):
+        case UInt8(ascii: "n"), UInt8(ascii: "N"), UInt8(ascii: "u"), UInt8(ascii: "U"), UInt8(ascii: "("), UInt8(ascii: "\\"), UInt8(ascii: "-"),
+            UInt8(ascii: "?"):
             let word = String(decoding: bytes, as: UTF8.self)
             guard wordsForNothing.contains(word.lowercased()) else { return nil }
             return "is the word \(word), which names nobody; where it stands for nothing, list it in the mapping's format: {missing: ['\(word)']}"

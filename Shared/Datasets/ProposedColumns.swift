@@ -10,6 +10,10 @@ struct ProposedColumns {
     let targets: [Target]
     private(set) var chosen: [String: FileSample.Column]
     private var timesOfDay: [String: TimeOfDay] = [:]
+    /// A column of whole moments that is not read, beside one of dates alone.
+    private var moments: FileSample.Column?
+    /// The column that says which amounts are debits.
+    private let direction: FileSample.Column?
     private let zone: FileSample.Column?
     private let isOfCommas: Bool
 
@@ -19,6 +23,7 @@ struct ProposedColumns {
         chosen = choice.columns(for: targets)
         zone = choice.zone
         isOfCommas = sample.isOfCommas
+        direction = kind == .transactions ? sample.columns.first { ValueStyle.isDirection($0.values) } : nil
         // Half a place says nothing, and is refused.
         for place in ["location", "home"] where (chosen["\(place).latitude"] == nil) != (chosen["\(place).longitude"] == nil) {
             chosen["\(place).latitude"] = nil
@@ -39,14 +44,19 @@ struct ProposedColumns {
                 timesOfDay[target.name] = column.map { TimeOfDay(column: $0, isNamed: isNamed) }
             }
         }
+        if dates.contains(where: { $0.target.name == "event_time" && timesOfDay["event_time"] == nil }) {
+            let taken = Set(chosen.values.map(\.name))
+            moments = sample.columns.first { !taken.contains($0.name) && TimeStyle($0.values)?.isDateOnly == false }
+        }
     }
 
     /// How a field is read; nil where no column fits.
     func line(_ target: Target) -> ProposedLine? {
         guard let column = chosen[target.name] else { return nil }
         return switch target.form {
-        case .time: .time(column, timeOfDay: timesOfDay[target.name], zone: zone)
-        case .amount: .amount(column, chosen["currency"], isOfCommas: isOfCommas)
+        case .time:
+            .time(column, timeOfDay: timesOfDay[target.name], zone: zone, rival: target.name == "event_time" ? moments : nil)
+        case .amount: .amount(column, chosen["currency"], isOfCommas: isOfCommas, direction: direction)
         case .number: .number(column)
         case .choice(let words): .choice(column, words)
         default: .plain(column)

@@ -35,10 +35,13 @@ struct ProposedLine {
     /// - Parameters:
     ///   - timeOfDay: beside a column of dates.
     ///   - zone: the column that is called a time zone.
-    static func time(_ column: FileSample.Column, timeOfDay: ProposedColumns.TimeOfDay?, zone: FileSample.Column?) -> ProposedLine {
+    ///   - rival: another column, which has times of day where this one has dates alone.
+    static func time(
+        _ column: FileSample.Column, timeOfDay: ProposedColumns.TimeOfDay?, zone: FileSample.Column?, rival: FileSample.Column?
+    ) -> ProposedLine {
         var columns = [column]
         var keys: [String] = []
-        var questions: [String] = []
+        var questions = rival.map { ["or is it \($0.name), which has times of day?"] } ?? []
         var style = TimeStyle(column.values)
         if let timeOfDay {
             let joined = TimeStyle(column.joined(with: timeOfDay.column).values)
@@ -53,8 +56,10 @@ struct ProposedLine {
         if let style, style.format != "iso8601" { keys.append("format: \(MappingProposal.quoted(style.format))") }
         if let other = style?.other { questions.append("or \(other): no value tells.") }
         let zone = style?.statesOffset == false ? zone : nil
-        if let zone, !ValueStyle.areMostly(zone.values, { ZoneClock.named($0) != nil }) {
-            questions.append("in which zone? `\(zone.values[0])` in \(zone.name) is no IANA name and no offset such as +05:30.")
+        if let zone, !ValueStyle.areMostly(zone.values, { ZoneClock.named($0) != nil }),
+            let unknown = zone.values.first(where: { ZoneClock.named($0) == nil })
+        {
+            questions.append("in which zone? `\(unknown)` in \(zone.name) is no IANA name and no offset such as +05:30.")
             return ProposedLine(columns, keys: keys, questions: questions)
         }
         return ProposedLine(columns, zone: zone, keys: keys, questions: questions)
@@ -62,8 +67,15 @@ struct ProposedLine {
 
     // MARK: Amounts and numbers
 
-    static func amount(_ column: FileSample.Column, _ currency: FileSample.Column?, isOfCommas: Bool) -> ProposedLine {
-        let signs = Signs(column.values)
+    /// - Parameter direction: the column that says which amounts are debits.
+    static func amount(
+        _ column: FileSample.Column, _ currency: FileSample.Column?, isOfCommas: Bool, direction: FileSample.Column?
+    ) -> ProposedLine {
+        var signs = Signs(column.values)
+        if let direction {
+            let words = Set(direction.values).sorted().map { "`\($0)`" }.joined(separator: " and ")
+            signs.questions.append("\(direction.name) says \(words): which are payments by the customer? Leave the other rows out of the file.")
+        }
         let minorNames = ["cents", "cent", "minor", "minorunits", "paise", "pence"]
         if minorNames.contains(where: ColumnNames.plain(column.name).hasSuffix), ValueStyle.areMostly(column.values, { Int64($0) != nil }) {
             return ProposedLine([column], keys: ["unit: minor", signs.key], questions: signs.questions, note: signs.note)

@@ -10,6 +10,16 @@ enum ValueStyle {
     /// Four in five: a bad value among them is for the import to refuse, and must not hide what the column is.
     static func mostOf(_ count: Int) -> Int { (count * 4 + 4) / 5 }
 
+    /// Whether a column says of each row whether it is a debit or a credit, both of which are there.
+    static func isDirection(_ values: [String]) -> Bool {
+        let words = Set(values.map { $0.lowercased() })
+        return words.count == 2 && directions.contains(words)
+    }
+
+    private static let directions: [Set<String>] = [
+        ["d", "c"], ["dr", "cr"], ["debit", "credit"], ["dbit", "crdt"], ["s", "h"], ["soll", "haben"], ["in", "out"], ["-", "+"], ["debe", "haber"],
+    ]
+
     static func areMostly(_ values: [String], _ fit: (String) -> Bool) -> Bool { values.count(where: fit) >= mostOf(values.count) }
 
     // MARK: Numbers without groups

@@ -28,10 +28,17 @@ public final class ZoneClock: Sendable {
             zone = nil
             return
         }
-        guard let zone = TimeZone(identifier: name) else { return nil }
+        // Foundation knows abbreviations too, but takes `BST` for Dhaka's: of names without a region only those of a country say where.
+        guard name.contains("/") || Self.countries.contains(name), let zone = TimeZone(identifier: name) else { return nil }
         self.zone = zone
         fixedOffsetSeconds = nil
     }
+
+    /// Names of the IANA's that are links to a country's zone, and two that are links to UTC.
+    private static let countries: Set = [
+        "Cuba", "Egypt", "Eire", "GB", "Hongkong", "Iceland", "Iran", "Israel", "Jamaica", "Japan", "Libya", "NZ", "PRC", "Poland", "Portugal", "ROC",
+        "ROK", "Singapore", "Turkey", "Universal", "Zulu",
+    ]
 
     /// As many clocks are kept as there are names in use: the IANA lists some 600, links included, beside them come offsets.
     private static let maxKept = 2_048

@@ -21,7 +21,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["NULL", "(null)", "NaN", "None", "N/A", "undefined", "\\N"]) func aWordForNothingIsNobodysName(word: String) throws {
+    @Test(arguments: ["NULL", "(null)", "NaN", "None", "N/A", "undefined", "\\N", "unknown", "-", "?"]) func aWordForNothingIsNobodysName(word: String) throws {
         let file = "id;at;who;account;sum\n1;2018-04-01;\(word);;5\n2;2018-04-01;Noneman;;5\n"
         #expect(try reasons(file, mapping()) == [
             "who: is the word \(word), which names nobody; where it stands for nothing, list it in the mapping's format: {missing: ['\(word)']}", "",

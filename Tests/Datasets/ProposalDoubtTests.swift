@@ -118,6 +118,21 @@ import Testing
                 == "amount: {column: amount, negate: true}   # 1 of 10 are not negative, and will be refused")
     }
 
+    @Test(arguments: [("soll_haben", "S", "H"), ("dc", "D", "C"), ("CdtDbtInd", "DBIT", "CRDT"), ("type", "debit", "credit"), ("sign", "-", "+")])
+    func aColumnThatTellsDebitsFromCreditsIsAskedAbout(name: String, debit: String, credit: String) throws {
+        func text(_ words: [String]) -> String {
+            "transaction_id,timestamp,customer_id,amount,currency,\(name)\n"
+                + words.enumerated().map { "t\($0),2026-03-01T10:00:00Z,c\($0),5.00,EUR,\($1)\n" }.joined()
+        }
+        let asked = try proposal(text([debit, credit, debit]))
+        let words = [debit, credit].sorted().map { "`\($0)`" }.joined(separator: " and ")
+        #expect(asked.open == ["amount"])
+        #expect(
+            asked.yaml.contains("amount   # \(name) says \(words): which are payments by the customer? Leave the other rows out of the file."),
+            "\(asked.yaml)")
+        #expect(try proposal(text([debit, debit])).open.isEmpty)
+    }
+
     @Test func whatAnOptionalFieldLeavesOpenIsToldToo() throws {
         let complaints = try proposal("id,date,crime_type,loss,currency\nA,2026-03-21,fraud,\"1,500\",EUR\n", .complaints)
         #expect(complaints.open == ["amount"])

@@ -104,8 +104,15 @@ import Testing
         #expect(found.line == "timestamp" && found.payments.map(\.timeZone) == ["Asia/Kolkata"])
     }
 
+    @Test func aDateAloneIsAskedAboutWhereAnotherColumnHasTimesOfDay() throws {
+        let asked = try proposal(payments("value_date;booking_timestamp", ["2026-02-20;2026-02-10T10:00:00"]))
+        #expect(asked.open == ["event_time"])
+        #expect(asked.yaml.contains("  # event_time: value_date   # or is it booking_timestamp, which has times of day? It is required.\n"))
+        #expect(try proposal(payments("value_date;booking_date", ["2026-02-20;2026-02-10"])).open.isEmpty)
+    }
+
     @Test func aZoneThatIsNoneIsAskedFor() throws {
-        let proposal = try proposal(payments("timestamp;timezone", ["2026-03-01 10:15:00;India time"]))
+        let proposal = try proposal(payments("timestamp;timezone", ["2026-03-01 10:15:00;Asia/Kolkata", "2026-03-01 10:15:00;India time"]))
         #expect(proposal.open == ["event_time"])
         #expect(
             proposal.yaml.contains(

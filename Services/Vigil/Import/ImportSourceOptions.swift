@@ -17,7 +17,10 @@ struct ImportSourceOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "With a URL of JSON: how pages follow one another: link (RFC 8288), page:NAME, or offset:NAME; 10000 pages at most. One page unless given.",
+            """
+            With a URL of JSON: how pages follow one another: link (RFC 8288), page:NAME, or offset:NAME, from the number that the URL \
+            has there, or else from page 1; 10000 pages at most. One page unless given.
+            """,
             valueName: "paging"))
     var paging: WebSource.Paging?
 

@@ -22,8 +22,7 @@ struct SQLSource: RowSource {
         configuration.maxConnections = 1
         configuration.applicationName = "vigil import"
         self.configuration = configuration
-        // A comment at its end ends with its line.
-        select = query.trimmingCharacters(in: .whitespacesAndNewlines.union(CharacterSet(charactersIn: ";"))) + "\n"
+        select = Self.withoutEnd(query)
         if watermark != nil, let word = Self.limit(of: select) {
             throw ImportMistake(
                 description: "the query has \(word) of its own: with --watermark, what lies beyond it would never be taken. Leave it out; the rows "
@@ -39,6 +38,13 @@ struct SQLSource: RowSource {
         let server = "\(configuration.user)@\(configuration.host):\(configuration.port)/\(configuration.database)"
         key = "sql \(server) \(watermark ?? "") \(query)"
         formerKey = "sql \(place.0)\(place.1) \(watermark ?? "") \(query)"
+    }
+
+    /// Without the semicolon that ends a statement, of which it becomes a part; a comment at its end ends with its line.
+    private static func withoutEnd(_ query: String) -> String {
+        guard let end = query.firstMatch(of: /;(?:[;\s]|--[^\n]*)*$/), query[..<end.range.lowerBound].count(where: { $0 == "'" }) % 2 == 0
+        else { return query + "\n" }
+        return query[..<end.range.lowerBound] + "\n"
     }
 
     /// LIMIT, OFFSET or FETCH that cut the result itself: not within parentheses, quotes or comments.

@@ -13,9 +13,9 @@ struct WebSource: RowSource {
     enum Paging: ExpressibleByArgument, Equatable {
         /// The header `Link: <…>; rel="next"`.
         case link
-        /// A parameter that counts pages from 1.
+        /// A parameter that counts pages, from what the URL says or from 1.
         case page(parameter: String)
-        /// A parameter that says how many rows to pass over.
+        /// A parameter that says how many rows to pass over, beside those that the URL says.
         case offset(parameter: String)
 
         init?(argument: String) {
@@ -103,15 +103,17 @@ struct WebSource: RowSource {
 
     /// Of a page that so many pages and rows come before.
     func address(page: Int, rows: Int) throws -> URL {
-        let item: URLQueryItem
+        let (parameter, first, count): (String, Int, Int)
         switch paging {
         case nil, .link: return url
-        case .page(let parameter): item = URLQueryItem(name: parameter, value: "\(page + 1)")
-        case .offset(let parameter): item = URLQueryItem(name: parameter, value: "\(rows)")
+        case .page(let name): (parameter, first, count) = (name, 1, page)
+        case .offset(let name): (parameter, first, count) = (name, 0, rows)
         }
         guard var parts = URLComponents(url: url, resolvingAgainstBaseURL: true) else {
             throw SuiteConnection.Problem(description: "\(url) is no URL")
         }
+        let said = parts.queryItems?.first { $0.name == parameter }?.value.flatMap { Int($0) }
+        let item = URLQueryItem(name: parameter, value: "\((said ?? first) + count)")
         parts.queryItems = (parts.queryItems ?? []).filter { $0.name != item.name } + [item]
         guard let address = parts.url else { throw SuiteConnection.Problem(description: "\(url) is no URL") }
         return address

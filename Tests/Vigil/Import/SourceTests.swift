@@ -57,7 +57,7 @@ import Testing
             try await withPostgresPool(configuration, logger: testLogger) { pool in
                 try await pool.execute("CREATE TABLE tie (id text, day date)")
                 try await pool.execute("INSERT INTO tie VALUES ('a', '2026-11-01'), ('b', '2026-11-02')")
-                let source = try SQLSource(url: configuration.url, query: "SELECT id, day FROM tie -- a note", watermark: "day")
+                let source = try SQLSource(url: configuration.url, query: "SELECT id, day FROM tie; ; -- a note", watermark: "day")
                 var entry = try #require(try await self.rows(source)).entry
                 for name in ["c", "d"] {
                     try await pool.execute("INSERT INTO tie VALUES (\(name), '2026-11-02')")
@@ -186,6 +186,11 @@ import Testing
         #expect(try paged.address(page: 3, rows: 150).absoluteString == "https://a.example/x?q=1&start=150")
         let counted = WebSource(url: url, paging: .page(parameter: "q"), records: [])
         #expect(try counted.address(page: 0, rows: 0).absoluteString == "https://a.example/x?q=1")
+        // Where the URL has a number, it begins there: some count pages from 0.
+        let fromZero = WebSource(url: try #require(URL(string: "https://a.example/x?page=0&q=1")), paging: .page(parameter: "page"), records: [])
+        #expect(try (0...1).map { try fromZero.address(page: $0, rows: 0).query } == ["q=1&page=0", "q=1&page=1"])
+        let later = WebSource(url: try #require(URL(string: "https://a.example/x?start=100")), paging: .offset(parameter: "start"), records: [])
+        #expect(try later.address(page: 1, rows: 50).query == "start=150")
     }
 
     @Test func intervalsAreWords() {
