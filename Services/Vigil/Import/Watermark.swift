@@ -53,19 +53,25 @@ struct Watermark {
     struct Taken {
         /// More are not remembered: then all of that value come again, and the gateway knows them.
         private static let maxRows = 10_000
-        private(set) var value: String?
-        private(set) var digests: Set<String>
+        private var value: String?
+        /// What an earlier run took of the value that was the highest then.
+        private let earlier: Set<String>
+        private var digests: Set<String>
 
         init(_ entry: ImportState.Entry?) {
             value = entry?.watermark
-            digests = Set(entry?.taken ?? [])
+            earlier = Set(entry?.taken ?? [])
+            digests = earlier
         }
 
-        /// - Returns: false for a row that was taken before.
+        /// - Returns: false for a row that an earlier run took. Equal rows of one run may be two payments, for the mapping to tell.
         mutating func take(_ row: String, of value: String?) -> Bool {
             guard let value else { return true }
             if value != self.value { (self.value, digests) = (value, []) }
-            return digests.insert(Data(SHA256.hash(data: Data(row.utf8)).prefix(12)).base64EncodedString()).inserted
+            guard digests.count <= Self.maxRows || !earlier.isEmpty else { return true }
+            let digest = Data(SHA256.hash(data: Data(row.utf8)).prefix(12)).base64EncodedString()
+            if digests.count <= Self.maxRows { digests.insert(digest) }
+            return !earlier.contains(digest)
         }
 
         var entry: ImportState.Entry { .init(watermark: value, taken: digests.count > Self.maxRows ? nil : digests.sorted()) }
