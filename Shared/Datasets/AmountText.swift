@@ -43,6 +43,17 @@ enum AmountText {
                 }))
     }
 
+    /// What is left without the signs of currencies that a mapping says stand before or behind amounts: `-€ 5,00` is `-5,00`, `5 kr` is `5`.
+    static func withoutSymbols(_ text: String, _ symbols: [String]) -> String {
+        var rest = text[...]
+        let sign = rest.first.flatMap { "+-".contains($0) ? String($0) : nil } ?? ""
+        rest = rest.dropFirst(sign.count).drop { $0 == " " }
+        if let before = symbols.first(where: rest.hasPrefix) { rest = rest.dropFirst(before.count).drop { $0 == " " } }
+        if let behind = symbols.first(where: rest.hasSuffix) { rest = rest.dropLast(behind.count) }
+        while rest.last == " " { rest = rest.dropLast() }
+        return sign + rest
+    }
+
     /// What a number would be one by, whose marks a mapping does not read.
     static func hint(_ bytes: UnsafeBufferPointer<UInt8>, _ mapping: FieldMapping) -> String {
         let comma = UInt8(ascii: ","), point = UInt8(ascii: ".")

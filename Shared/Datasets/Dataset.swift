@@ -5,7 +5,7 @@ public struct ReadSummary: Sendable, Hashable {
     public var rows = 0
     public var records = 0
     public var rejected = 0
-    /// Rows that say nothing yet: open labels.
+    /// Rows that are no records: left out by the mapping, or labels that are still open.
     public var empty = 0
 
     public init() {}

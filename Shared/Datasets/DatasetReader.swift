@@ -59,7 +59,7 @@ public struct DatasetItem: Sendable, Hashable {
     public enum Outcome: Sendable, Hashable {
         case record(DatasetRecord)
         case rejected([Rejection])
-        /// The row says nothing yet: a label that is still open.
+        /// The row is no record: a label that is still open, or one that the mapping leaves out.
         case nothing
     }
 
@@ -122,6 +122,10 @@ public final class DatasetReader {
             for name in names where !columns.contains(name) { columns.append(name) }
             if !(options.mayLackLabels && field.isOfLabel) { needed.formUnion(names) }
         }
+        for name in mapping.choice.columnNames {
+            if !columns.contains(name) { columns.append(name) }
+            needed.insert(name)
+        }
         let optional = Set(columns).subtracting(needed)
         let table = try TableReader(
             file: file, columns: columns, optional: optional, format: mapping.format, mappingName: mapping.name)
@@ -142,7 +146,8 @@ public final class DatasetReader {
             }
         }
         let fields = FieldReader(buffer: buffer, format: mapping.format)
-        builder = RecordBuilder(kind: mapping.kind, plans: plans, fields: fields, format: mapping.format, options: options)
+        let sieve = RowSieve(mapping.choice, fields) { table.cell(ofColumn: $0) }
+        builder = RecordBuilder(kind: mapping.kind, plans: plans, fields: fields, sieve: sieve, format: mapping.format, options: options)
     }
 
     /// The next row; nil at the end of the file.

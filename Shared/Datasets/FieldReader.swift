@@ -45,7 +45,7 @@ final class FieldPlan {
 /// Reads the fields of the row in a `RowBuffer`, and collects what is wrong with them.
 final class FieldReader {
     let buffer: RowBuffer
-    private let encoding: FileFormat.Encoding
+    let encoding: FileFormat.Encoding
     private let missingWords: [[UInt8]]
     var rowNumber = 0
     private(set) var rejections: [Rejection] = []
@@ -232,8 +232,9 @@ final class FieldReader {
         guard let plan, let currencyPlan else { return nil }
         return withBytes(plan) { bytes -> Money? in
             guard let bytes else { return nil }
-            if plan.mapping.groupSeparator != nil, bytes.contains(where: { $0 >= 0x80 }) {
-                var text = AmountText.plainGroups(encoding.decode(bytes))
+            let mapping = plan.mapping
+            if !mapping.symbols.isEmpty || mapping.groupSeparator != nil && bytes.contains(where: { $0 >= 0x80 }) {
+                var text = AmountText.withoutSymbols(AmountText.plainGroups(encoding.decode(bytes)), mapping.symbols)
                 return text.withUTF8 { money(plan, currencyPlan, $0) }
             }
             return money(plan, currencyPlan, bytes)
@@ -321,7 +322,7 @@ final class FieldReader {
     }
 
     @inline(__always)
-    private func isMissingWord(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    func isMissingWord(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
         if missingWords.isEmpty { return false }
         return missingWords.contains { $0.count == bytes.count && $0.elementsEqual(bytes) }
     }

@@ -35,6 +35,7 @@ public enum RecordKind: String, Sendable, Hashable, CaseIterable {
 ///   currency: {constant: EUR}
 ///   customer_id: {column: CUSTOMER, prefix: "b7-"}
 ///   channel: {column: HOW, map: {P: pos, A: atm}, otherwise: other}
+/// only: {DIRECTION: [D]}                        # the other rows are left out
 /// ```
 ///
 /// `Mappings/README.md` describes the language whole. Unknown keys and fields are refused when it is loaded, a column that the file
@@ -45,6 +46,8 @@ public struct Mapping: Sendable, Hashable {
     public var kind: RecordKind
     public var format: FileFormat
     public var fields: [FieldMapping]
+    /// Which rows are records; all where nothing is said.
+    public var choice = RowChoice()
 
     public init(name: String, kind: RecordKind, format: FileFormat = FileFormat(), fields: [FieldMapping]) {
         self.name = name
@@ -53,8 +56,8 @@ public struct Mapping: Sendable, Hashable {
         self.fields = fields
     }
 
-    /// The columns that its fields are read from.
-    public var columnNames: [String] { fields.flatMap(\.columnNames) }
+    /// The columns that its fields are read from, and those that say which rows are records.
+    public var columnNames: [String] { fields.flatMap(\.columnNames) + choice.columnNames }
 
     /// The column whose value names a record, where one does that names no person.
     public var idColumn: String? {
@@ -123,6 +126,8 @@ public struct FieldMapping: Sendable, Hashable {
     /// Whether the mapping says which it is.
     public var statesDecimalPoint = false
     public var groupSeparator: UInt8?
+    /// Signs of currencies that may stand before or behind an amount; they do not say which it is in. The longest first.
+    public var symbols: [String] = []
     /// The amount is a whole number of minor units.
     public var isMinorUnits = false
     /// The sign is turned round, for files that write debits as negative.

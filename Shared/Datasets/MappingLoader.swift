@@ -117,7 +117,7 @@ private struct MappingLoader {
     }
 
     mutating func mapping(_ root: Node) throws(DatasetError) -> Mapping {
-        let entries = try entries(root, of: "the mapping", known: ["record", "description", "format", "fields"])
+        let entries = try entries(root, of: "the mapping", known: ["record", "description", "format", "fields", "only", "except"])
         guard let record = entries.first(where: { $0.key == "record" }) else {
             throw fail(root, "`record` is missing: it says what a row is")
         }
@@ -132,13 +132,28 @@ private struct MappingLoader {
             case "description": _ = try text(entry.node, "description")
             case "format": mapping.format = try format(entry.node)
             case "fields": mapping.fields = try fields(entry.node, kind)
+            case "only": mapping.choice.only = try words(entry.node, of: "`only`")
+            case "except": mapping.choice.except = try words(entry.node, of: "`except`")
             default: break
             }
         }
         guard !mapping.fields.isEmpty else { throw fail(root, "`fields` is missing: it says which column is which field") }
         try checkRequired(mapping, root)
-        guard !mapping.columnNames.isEmpty else { throw fail(root, "no field is read from a column, so that all rows would say the same") }
+        let isReadFromColumns = mapping.fields.contains { !$0.columnNames.isEmpty }
+        guard isReadFromColumns else { throw fail(root, "no field is read from a column, so that all rows would say the same") }
         return mapping
+    }
+
+    /// Columns, and words that they may say.
+    func words(_ node: Node, of what: String) throws(DatasetError) -> [RowChoice.Words] {
+        var choice: [RowChoice.Words] = []
+        for entry in try entries(node, of: what, known: nil) {
+            let words = try texts(entry.node, entry.key).map { $0.lowercased() }
+            guard !words.isEmpty else { throw fail(entry.node, "\(what) names no word of the column `\(entry.key)`") }
+            choice.append(RowChoice.Words(column: entry.key, words: Set(words)))
+        }
+        guard !choice.isEmpty else { throw fail(node, "\(what) names no column") }
+        return choice
     }
 
     func checkRequired(_ mapping: Mapping, _ root: Node) throws(DatasetError) {
@@ -226,7 +241,7 @@ private struct MappingLoader {
         switch form {
         case .text: ["map", "otherwise"]
         case .time: ["format", "zone", "plus"]
-        case .amount: ["decimal", "group", "unit", "negate"]
+        case .amount: ["decimal", "group", "symbol", "unit", "negate"]
         case .currency, .choice: ["map", "otherwise"]
         case .number: ["decimal"]
         case .boolean: ["true_words", "false_words", "unknown"]
@@ -262,6 +277,11 @@ private struct MappingLoader {
         case "plus": field.plusMicroseconds = try span(node)
         case "decimal": (field.decimalPoint, field.statesDecimalPoint) = (try byte(node, key), true)
         case "group": field.groupSeparator = try byte(node, key)
+        case "symbol":
+            field.symbols = try texts(node, key).map(AmountText.plainGroups).sorted { $0.count > $1.count }
+            if field.symbols.contains(where: { $0.isEmpty || $0.contains { $0.isNumber || "+-., '".contains($0) } }) {
+                throw fail(node, "`symbol` must be a currency's sign, without digits, marks and spaces")
+            }
         case "unit":
             switch try text(node, key) {
             case "minor": field.isMinorUnits = true

@@ -70,7 +70,7 @@ struct PlainPayments {
         }
         guard let id = cells["transaction_id"], let customer = cells["customer_id"], let time = cells["event_time"],
             let amount = cells["amount"], let mapping = amountMapping, let currency, let reader = times["event_time"],
-            let offset = reader.offsetOfISO8601, !mapping.isMinorUnits, !mapping.isNegated, mapping.groupSeparator == nil
+            let offset = reader.offsetOfISO8601, !mapping.isMinorUnits, !mapping.isNegated, mapping.groupSeparator == nil, mapping.symbols.isEmpty
         else { return nil }
         if cells["label.is_fraud"] != nil {
             guard cells["label.known_at"] == time, let known = times["label.known_at"], known.offsetOfISO8601 == offset else { return nil }

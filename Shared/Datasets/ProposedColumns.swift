@@ -23,7 +23,7 @@ struct ProposedColumns {
         chosen = choice.columns(for: targets)
         zone = choice.zone
         isOfCommas = sample.isOfCommas
-        direction = kind == .transactions ? sample.columns.first { ValueStyle.isDirection($0.values) } : nil
+        direction = kind == .transactions ? sample.columns.first { ValueStyle.debitWord($0.values) != nil } : nil
         // Half a place says nothing, and is refused.
         for place in ["location", "home"] where (chosen["\(place).latitude"] == nil) != (chosen["\(place).longitude"] == nil) {
             chosen["\(place).latitude"] = nil

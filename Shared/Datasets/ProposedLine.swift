@@ -72,9 +72,11 @@ struct ProposedLine {
         _ column: FileSample.Column, _ currency: FileSample.Column?, isOfCommas: Bool, direction: FileSample.Column?
     ) -> ProposedLine {
         var signs = Signs(column.values)
-        if let direction {
-            let words = Set(direction.values).sorted().map { "`\($0)`" }.joined(separator: " and ")
-            signs.questions.append("\(direction.name) says \(words): which are payments by the customer? Leave the other rows out of the file.")
+        if let direction, let debit = ValueStyle.debitWord(direction.values) {
+            let words = Set(direction.values).sorted()
+            let said = words.map { "`\($0)`" }.joined(separator: " and ")
+            let only = "only: {\(MappingProposal.quoted(direction.name)): [\(MappingProposal.quoted(debit))]}"
+            signs.questions.append("\(direction.name) says \(said): which are payments by the customer? Keep those alone: `\(only)`.")
         }
         let minorNames = ["cents", "cent", "minor", "minorunits", "paise", "pence"]
         if minorNames.contains(where: ColumnNames.plain(column.name).hasSuffix), ValueStyle.areMostly(column.values, { Int64($0) != nil }) {

@@ -5,6 +5,7 @@ final class RecordBuilder {
     private let kind: RecordKind
     private let options: ReadOptions
     private let fields: FieldReader
+    private let sieve: RowSieve
     private let plans: [String: FieldPlan]
     /// In the mapping's order.
     private let allPlans: [FieldPlan]
@@ -22,8 +23,9 @@ final class RecordBuilder {
 
     private let format: FileFormat
 
-    init(kind: RecordKind, plans: [FieldPlan], fields: FieldReader, format: FileFormat, options: ReadOptions) {
+    init(kind: RecordKind, plans: [FieldPlan], fields: FieldReader, sieve: RowSieve, format: FileFormat, options: ReadOptions) {
         self.kind = kind
+        self.sieve = sieve
         self.format = format
         self.options = options
         self.fields = fields
@@ -60,7 +62,7 @@ final class RecordBuilder {
 
     /// What the row that the buffer holds is.
     func item(_ position: RowPosition) -> DatasetItem {
-        let outcome = build(row: position.row)
+        let outcome = sieve.leavesOut ? .nothing : build(row: position.row)
         guard case .rejected = outcome else { return DatasetItem(position: position, outcome: outcome) }
         return DatasetItem(position: position, outcome: outcome, content: RowContent(allPlans, kind, fields))
     }
@@ -80,6 +82,7 @@ final class RecordBuilder {
     /// Takes the row that the buffer holds into columns, if it is a transaction.
     /// - Returns: nil if it was taken, else what became of it.
     func append(_ position: RowPosition, to payments: inout PaymentColumns) -> DatasetItem? {
+        if sieve.leavesOut { return DatasetItem(position: position, outcome: .nothing) }
         if plainPayments?.append(fields.buffer, to: &payments) == true { return nil }
         let item = item(position)
         guard case .record(.transaction(let row)) = item.outcome else { return item }

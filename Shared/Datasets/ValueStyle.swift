@@ -1,3 +1,5 @@
+import Records
+
 /// How the numbers of a column are written, as a mapping must say it.
 enum ValueStyle {
     struct Number {
@@ -10,14 +12,16 @@ enum ValueStyle {
     /// Four in five: a bad value among them is for the import to refuse, and must not hide what the column is.
     static func mostOf(_ count: Int) -> Int { (count * 4 + 4) / 5 }
 
-    /// Whether a column says of each row whether it is a debit or a credit, both of which are there.
-    static func isDirection(_ values: [String]) -> Bool {
+    /// The word for a debit, as it is written, of a column that says of each row whether it is a debit or a credit, both of which are there.
+    static func debitWord(_ values: [String]) -> String? {
         let words = Set(values.map { $0.lowercased() })
-        return words.count == 2 && directions.contains(words)
+        guard words.count == 2, let pair = directions.first(where: { words == [$0.debit, $0.credit] }) else { return nil }
+        return values.first { $0.lowercased() == pair.debit }
     }
 
-    private static let directions: [Set<String>] = [
-        ["d", "c"], ["dr", "cr"], ["debit", "credit"], ["dbit", "crdt"], ["s", "h"], ["soll", "haben"], ["in", "out"], ["-", "+"], ["debe", "haber"],
+    private static let directions: [(debit: String, credit: String)] = [
+        ("d", "c"), ("dr", "cr"), ("debit", "credit"), ("dbit", "crdt"), ("s", "h"), ("soll", "haben"), ("out", "in"), ("-", "+"), ("debe", "haber"),
+        ("débit", "crédit"), ("dare", "avere"), ("af", "bij"), ("withdrawal", "deposit"),
     ]
 
     static func areMostly(_ values: [String], _ fit: (String) -> Bool) -> Bool { values.count(where: fit) >= mostOf(values.count) }
@@ -42,7 +46,16 @@ enum ValueStyle {
     ///   - isOfCommas: whether whoever wrote the file is likely to write a decimal comma.
     /// - Returns: nil for what are no numbers.
     static func amount(_ values: [String], decimals: Int? = nil, isOfCommas: Bool = false) -> Number? {
+        let symbols = symbols(values)
+        guard symbols.isEmpty else {
+            let plain = values.map { AmountText.withoutSymbols(AmountText.plainGroups($0), symbols) }
+            guard var style = amount(plain, decimals: decimals, isOfCommas: isOfCommas) else { return nil }
+            let key = "symbol: [\(symbols.map(MappingProposal.quoted).joined(separator: ", "))]"
+            style.keys = style.keys.isEmpty ? key : "\(style.keys), \(key)"
+            return style
+        }
         if let doubtful = mayBeThousands(values, decimals, isOfCommas) { return doubtful }
+        let values = values.map(AmountText.plainGroups)
         return amount(values, least: values.count) ?? amount(values, least: mostOf(values.count))
     }
 
@@ -59,13 +72,35 @@ enum ValueStyle {
             return value.map { "but `\($0)` is written otherwise: which is it?" }
         }
         if values.count(where: { number($0, ".") != nil }) >= least { return Number() }
-        if are(decimal: ".", group: ",") {
-            return Number(keys: "group: \",\"", question: contradiction(decimal: ".", group: ","))
-        }
-        guard are(decimal: ",", group: ".") else { return nil }
-        guard values.contains(where: { $0.contains(".") }) else { return Number(keys: "decimal: \",\"") }
-        return Number(keys: "decimal: \",\", group: \".\"", question: contradiction(decimal: ",", group: "."))
+        guard let style = styles.first(where: { are(decimal: $0.decimal, group: $0.group) }) else { return nil }
+        let decimal = style.decimal == "," ? ["decimal: \",\""] : []
+        guard style.decimal == "." || values.contains(where: { $0.contains(style.group) }) else { return Number(keys: decimal.joined()) }
+        return Number(
+            keys: (decimal + ["group: \"\(style.group)\""]).joined(separator: ", "),
+            question: contradiction(decimal: style.decimal, group: style.group))
     }
+
+    /// The signs and codes of currencies that stand before or behind numbers; none where anything else does.
+    private static func symbols(_ values: [String]) -> [String] {
+        var found: Set<String> = []
+        for value in values {
+            let unsigned = AmountText.plainGroups(value).drop { $0 == "-" || $0 == "+" || $0 == " " }
+            guard let first = unsigned.firstIndex(where: \.isNumber), let last = unsigned.lastIndex(where: \.isNumber) else { continue }
+            for part in [unsigned[..<first], unsigned[unsigned.index(after: last)...]] {
+                let symbol = part.split(separator: " ").joined(separator: " ")
+                if symbol.isEmpty { continue }
+                let isSign = symbol.unicodeScalars.allSatisfy { $0.properties.generalCategory == .currencySymbol }
+                guard isSign || Currency(symbol) != nil else { return [] }
+                found.insert(symbol)
+            }
+        }
+        return found.sorted { ($1.count, $0) < ($0.count, $1) }
+    }
+
+    /// How groups are set, the commonest first.
+    private static let styles: [(decimal: Character, group: Character)] = [
+        (".", ","), (",", "."), (",", " "), (".", "'"), (".", " "), (",", "'"),
+    ]
 
     private static func isNumber(_ value: String, decimal: Character, group: Character) -> Bool {
         let unsigned = value.drop { $0 == "-" || $0 == "+" }

@@ -100,6 +100,12 @@ import Testing
         for indian in [["1,50,000.00", "900.00"], ["12,34,567", "50,000"]] {
             #expect(try amountLine(indian, currency: "INR").text == "amount: {column: amount, group: \",\"}")
         }
+        #expect(try amountLine(["1 234,56", "5,00"]).text == "amount: {column: amount, decimal: \",\", group: \" \"}")
+        #expect(try amountLine(["1\u{202F}234,56"]).text == "amount: {column: amount, decimal: \",\", group: \" \"}")
+        #expect(try amountLine(["1\u{2019}234.56", "1'000'000.00"]).text == "amount: {column: amount, group: \"'\"}")
+        #expect(try amountLine(["1.234,56 €", "5,00 €"]).text == "amount: {column: amount, decimal: \",\", group: \".\", symbol: [\"€\"]}")
+        #expect(try amountLine(["$12.50", "-$3.00", "$9.00", "$1.00", "$2.00"]).text.hasPrefix("amount: {column: amount, symbol: [\"$\"]}   # 1 of 5"))
+        #expect(try amountLine(["12.50 kg", "3.00 kg"]).text == "# amount: which column? It is required.")
         let numbers = try proposal("{\"id\":\"A\",\"time\":\"2026-03-01\",\"customer\":\"C\",\"amount\":1.125,\"currency\":\"EUR\"}\n")
         #expect(numbers.open == [] && numbers.yaml.contains("  amount: amount\n"))
     }
@@ -128,7 +134,7 @@ import Testing
         let words = [debit, credit].sorted().map { "`\($0)`" }.joined(separator: " and ")
         #expect(asked.open == ["amount"])
         #expect(
-            asked.yaml.contains("amount   # \(name) says \(words): which are payments by the customer? Leave the other rows out of the file."),
+            asked.yaml.contains("amount   # \(name) says \(words): which are payments by the customer? Keep those alone: `only: {"),
             "\(asked.yaml)")
         #expect(try proposal(text([debit, debit])).open.isEmpty)
     }

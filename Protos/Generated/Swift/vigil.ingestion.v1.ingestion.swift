@@ -1824,6 +1824,7 @@ extension IngestionV1 {
         /// reading tells rows by what is durable, not by who made it so.
         public var duplicates: Int64 = 0
         public var rejected: Int64 = 0
+        /// Rows that are no records: left out by the mapping, or a label that is open yet.
         public var empty: Int64 = 0
         /// The first 100 faults of refused rows, in the file's order.
         public var rejectedRows: [IngestionV1.RejectedRow] = []

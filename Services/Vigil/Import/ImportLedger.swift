@@ -10,7 +10,7 @@ struct ImportCounts: Codable, Hashable, Sendable {
     /// Of the acknowledged, those that were durable before this import sent them.
     var duplicates = 0
     var rejected = 0
-    /// Rows that say nothing yet: labels that are still open.
+    /// Rows that are no records: left out by the mapping, or labels that are still open.
     var empty = 0
     /// Of the acknowledged transactions, those whose decision follows later.
     var pending = 0

@@ -89,7 +89,7 @@ struct ImportResult: Encodable {
             let others = earlierRejectsFiles.count > 1 ? " and \(earlierRejectsFiles.count - 1) more beside it" : ""
             lines.append("  rejects of earlier runs are kept: \(latest)\(others)")
         }
-        if empty > 0 { lines.append("  \(number(empty)) say nothing yet") }
+        if empty > 0 { lines.append("  \(number(empty)) are no records: left out by the mapping" + (kind == "labels" ? ", or open yet" : "")) }
         if interrupted || error != nil, !dryRun {
             let goingOn = error == nil ? "; run the same command again to go on" : "; once that is mended, the same command goes on from here"
             lines.append("not finished" + (canGoOn ? goingOn : ""))
