@@ -199,7 +199,10 @@ struct IncomingFile: Sendable {
 
 /// What became of one row.
 enum RowOutcome: Sendable {
-    case accepted, duplicate, empty
+    /// - isOfUnknown: it is a label, of a transaction that is not here.
+    case accepted(isOfUnknown: Bool = false)
+    case duplicate(isOfUnknown: Bool = false)
+    case empty
     case rejected([Rejection])
     /// It must be sent again.
     case failed(RPCError)
@@ -247,8 +250,12 @@ private final class Tally: Sendable {
         state.withLock { state in
             state.response.rows += 1
             switch outcome {
-            case .accepted: state.response.accepted += 1
-            case .duplicate: state.response.duplicates += 1
+            case .accepted(let isOfUnknown):
+                state.response.accepted += 1
+                if isOfUnknown { state.response.ofUnknownTransactions += 1 }
+            case .duplicate(let isOfUnknown):
+                state.response.duplicates += 1
+                if isOfUnknown { state.response.ofUnknownTransactions += 1 }
             case .empty: state.response.empty += 1
             case .failed(let error): state.failure = error
             case .rejected:

@@ -65,7 +65,8 @@ extension IngestionGatewayHandlers {
         }
         await records.enqueueInTurn(storable(incoming, from: sender)) { result in
             switch result {
-            case .success(.stored(let outcome)): complete(outcome == .accepted ? .accepted : .duplicate)
+            case .success(.stored(let outcome, let isOfUnknown)):
+                complete(outcome == .accepted ? .accepted(isOfUnknown: isOfUnknown) : .duplicate(isOfUnknown: isOfUnknown))
             case .success(.refused(let violations)): complete(.rejected(violations, in: incoming.kind.rawValue))
             case .failure(let error): complete(.failed(error as? RPCError ?? RPCError(.unavailable, "a row could not be stored; send it again")))
             }
@@ -76,7 +77,7 @@ extension IngestionGatewayHandlers {
 extension RowOutcome {
     init(_ answer: TransactionAnswer) {
         switch answer {
-        case .pending(let outcome), .decided(let outcome, _): self = outcome == .accepted ? .accepted : .duplicate
+        case .pending(let outcome), .decided(let outcome, _): self = outcome == .accepted ? .accepted() : .duplicate()
         case .refused(let violations): self = .rejected(violations, in: "transaction")
         case .failed(let error): self = .failed(error)
         }

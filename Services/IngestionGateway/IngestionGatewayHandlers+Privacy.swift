@@ -23,7 +23,7 @@ extension IngestionGatewayHandlers {
                 token: token, actor: sender.subject, bankID: sender.bankID ?? (request.bankID.isEmpty ? nil : request.bankID),
                 reason: request.reason)
         }
-        return .init(erased: erasure.erased, shared: erasure.shared)
+        return .init(erased: erasure.erased, shared: erasure.shared, erasedBefore: erasure.erasedBefore.map { .init($0) })
     }
 
     /// The token of what is to be erased, named in one of three ways. A bank names its own customers only.
@@ -36,6 +36,7 @@ extension IngestionGatewayHandlers {
         if sender.bankID != nil, field == "token" || kind != .customer {
             throw RPCError(.permissionDenied, "a bank may have its customers erased: other identifiers may be other banks' customers' as well")
         }
+        try Self.refuseBank(request.bankID, beside: kind)
         if field == "token" { return name }
         let bankID = request.bankID.isEmpty ? sender.bankID ?? "" : request.bankID
         if kind == .customer { try Self.require(("bank_id", bankID)) }
@@ -49,12 +50,19 @@ extension IngestionGatewayHandlers {
         try Self.require(("identifier", request.identifier), ("reason", request.reason))
         let kind = try Self.kind(request.kind)
         if kind == .customer { try Self.require(("bank_id", request.bankID)) }
+        try Self.refuseBank(request.bankID, beside: kind)
         let token = tokeniser.token(of: request.identifier, kind, bankID: request.bankID)
         try await answeringStoreErrors {
             try await privacy.recordToken(
                 token, actor: sender.subject, bankID: kind == .customer ? request.bankID : nil, reason: request.reason)
         }
         return .init(token: token)
+    }
+
+    /// Who names a bank means that bank's alone, which there is not.
+    private static func refuseBank(_ bankID: String, beside kind: IdentifierKind) throws {
+        guard kind != .customer, !bankID.isEmpty else { return }
+        throw refusal("bank_id", "is for customers only: one \(kind.rawValue) is the same whichever bank's it is")
     }
 
     private static func kind(_ name: String) throws -> IdentifierKind {

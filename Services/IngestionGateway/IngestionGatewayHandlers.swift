@@ -111,11 +111,12 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
     func submitComplaint(
         _ request: IngestionV1.SubmitComplaintRequest, context: CallContext
     ) async throws -> IngestionV1.SubmitComplaintResponse {
-        .init(outcome: try await store(request.complaint.map { .complaint($0) }, named: "complaint", from: Sender(context)))
+        .init(outcome: try await store(request.complaint.map { .complaint($0) }, named: "complaint", from: Sender(context)).outcome)
     }
 
     func submitLabel(_ request: IngestionV1.SubmitLabelRequest, context: CallContext) async throws -> IngestionV1.SubmitLabelResponse {
-        .init(outcome: try await store(request.label.map { .label($0) }, named: "label", from: Sender(context)))
+        let (outcome, isOfUnknown) = try await store(request.label.map { .label($0) }, named: "label", from: Sender(context))
+        return .init(outcome: outcome, isOfUnknownTransaction: isOfUnknown)
     }
 
     func importRecords(
@@ -133,7 +134,8 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
                     return {
                         await records.enqueueInTurn(storable) { result in
                             switch result {
-                            case .success(.stored(let outcome)): answers.add(.init(sequence: request.sequence, outcome: outcome))
+                            case .success(.stored(let outcome, let isOfUnknown)):
+                                answers.add(.init(sequence: request.sequence, outcome: outcome, isOfUnknownTransaction: isOfUnknown))
                             case .success(.refused(let violations)): answers.add(.init(refusing: request, InvalidRecord(violations)))
                             case .failure(let error): answers.fail(error)
                             }
@@ -148,7 +150,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
 
     private func store(
         _ record: IngestionV1.ImportRecordsRequest.Record?, named field: String, from sender: Sender
-    ) async throws -> IngestionV1.Outcome {
+    ) async throws -> (outcome: IngestionV1.Outcome, isOfUnknown: Bool) {
         do {
             guard let record else {
                 metrics.count(.invalid, of: field)
@@ -157,7 +159,7 @@ struct IngestionGatewayHandlers: IngestionV1.IngestionService.Handlers {
             let storable = try accept(record, from: sender)
             try takeQuota(of: sender.id, for: storable.record.kind.rawValue)
             switch try await records.store(storable) {
-            case .stored(let outcome): return outcome
+            case .stored(let outcome, let isOfUnknown): return (outcome, isOfUnknown)
             case .refused(let violations): throw InvalidRecord(violations)
             }
         } catch let error as InvalidRecord {

@@ -17,7 +17,8 @@ struct StorableRecord: Sendable {
 
 /// What becomes of a record.
 enum RecordAnswer: Sendable {
-    case stored(IngestionV1.Outcome)
+    /// - isOfUnknown: it is a label, of a transaction that is not here.
+    case stored(IngestionV1.Outcome, isOfUnknown: Bool = false)
     case refused([Violation])
 }
 
@@ -75,12 +76,12 @@ final class RecordPipeline: Sendable {
     private static func store(
         _ batch: [StorableRecord], _ database: IngestionDatabase, _ keeper: IdentifierKeeper
     ) async throws -> [RecordAnswer] {
-        let premature = try await premature(in: batch, database)
+        let (premature, unknown) = try await labels(in: batch, database)
         let sealed = try keeper.seal(batch.lazy.flatMap(\.identifiers))
         let rows = batch.map(RecordRow.init)
+        let early = Violation(field: "known_at", reason: "is a day or more before the transaction's event_time")
         var answers = batch.indices.map { index in
-            premature.contains(index)
-                ? RecordAnswer.refused([Violation(field: "known_at", reason: "is a day or more before the transaction's event_time")]) : .stored(.duplicate)
+            premature.contains(index) ? RecordAnswer.refused([early]) : .stored(.duplicate, isOfUnknown: unknown.contains(index))
         }
         var waiting = rows.indices.filter { !premature.contains($0) }
         while !waiting.isEmpty {
@@ -93,7 +94,7 @@ final class RecordPipeline: Sendable {
             let (written, refused) = try await database.upsert(round.map { rows[$0] }, sealed: sealed)
             for index in round {
                 let name = rows[index].name
-                if written.contains(name) { answers[index] = .stored(.accepted) }
+                if written.contains(name) { answers[index] = .stored(.accepted, isOfUnknown: unknown.contains(index)) }
                 if refused.contains(name) { answers[index] = .refused([batch[index].record.isAnothers]) }
             }
             waiting = later
@@ -106,9 +107,11 @@ final class RecordPipeline: Sendable {
     /// A label may say the day alone, which reads as that day's midnight.
     private static let dayOfLabel = TimeSpan.days(1)
 
-    /// Where in the batch labels say to have been known before their transactions were made: a model would learn from them what nobody
-    /// knew. Of a transaction that is not here yet, or no longer, nobody can tell.
-    private static func premature(in batch: [StorableRecord], _ database: IngestionDatabase) async throws -> Set<Int> {
+    /// Where in the batch labels say to have been known before their transactions were made, since a model would learn from them what nobody
+    /// knew; and where they are of transactions that are not here yet, or no longer, of which nobody can tell that.
+    private static func labels(
+        in batch: [StorableRecord], _ database: IngestionDatabase
+    ) async throws -> (premature: Set<Int>, unknown: Set<Int>) {
         var labels: [Int: Label] = [:]
         for (index, storable) in batch.enumerated() {
             if case .label(let label) = storable.record { labels[index] = label }
@@ -119,7 +122,7 @@ final class RecordPipeline: Sendable {
             else { return false }
             return made.eventTime.flatMap { Timestamp($0) }.map { label.knownAt + dayOfLabel <= $0 } ?? false
         }
-        return Set(premature.keys)
+        return (Set(premature.keys), Set(labels.filter { entries[$0.value.key] == nil }.keys))
     }
 }
 
@@ -128,7 +131,7 @@ extension IntakeMetrics {
         for (storable, answer) in zip(batch, answers) {
             let outcome: Outcome =
                 switch answer {
-                case .stored(let outcome): outcome == .accepted ? .accepted : .duplicate
+                case .stored(let outcome, _): outcome == .accepted ? .accepted : .duplicate
                 case .refused: .conflict
                 }
             count(outcome, of: storable.record.kind.rawValue)

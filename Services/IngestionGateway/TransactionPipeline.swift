@@ -339,50 +339,13 @@ final class TransactionPipeline: Sendable {
         for incoming in batch {
             if first[incoming.key] === incoming, let position = written[incoming.key] {
                 durable.append(Durable(incoming: incoming, outcome: .accepted, position: position))
-            } else if let stored = entries[incoming.key] ?? first[incoming.key]?.logEntry, Self.isSame(incoming.logEntry, as: stored) {
-                durable.append(Durable(incoming: incoming, outcome: .duplicate))
+            } else if let stored = entries[incoming.key] ?? first[incoming.key]?.logEntry, let change = ChangedPayment(incoming.logEntry, from: stored) {
+                let reason = "was used for a different transaction" + change.description
+                incoming.complete(.refused([Violation(field: "key.transaction_id", reason: reason)]))
             } else {
-                incoming.complete(.refused([Violation(field: "key.transaction_id", reason: "was used for a different transaction")]))
+                durable.append(Durable(incoming: incoming, outcome: .duplicate))
             }
         }
         return durable
-    }
-
-    /// Whether what came is the payment that was stored under its key. Mostly they are alike byte by byte.
-    private static func isSame(_ entry: [UInt8], as stored: [UInt8]) -> Bool {
-        if entry == stored { return true }
-        guard let came = transaction(in: entry), let kept = transaction(in: stored) else { return false }
-        return came.isSame(as: kept)
-    }
-
-    private static func transaction(in entry: [UInt8]) -> RecordsV1.Transaction? {
-        guard case .transactionAccepted(let transaction) = try? Payload.decode(IngestionV1.IngestionEvent.self, entry).event else { return nil }
-        return transaction
-    }
-}
-
-extension RecordsV1.Transaction {
-    /// Whether it is a stored one sent again. Its zone and details may have been added since: earlier versions and mappings read neither, and
-    /// they make no other payment of it. What both say must be the same, and nothing that is stored may be missing.
-    fileprivate func isSame(as stored: Self) -> Bool {
-        var common = self
-        if stored.timeZone.isEmpty { common.timeZone = "" }
-        common.details = stored.details.flatMap { details?.common(with: $0) }
-        // Earlier versions left zeros out.
-        if stored.amount?.minorUnits == nil, amount?.minorUnits == 0 { common.amount?.minorUnits = nil }
-        if stored.location?.latitude == nil, location?.latitude == 0 { common.location?.latitude = nil }
-        if stored.location?.longitude == nil, location?.longitude == 0 { common.location?.longitude = nil }
-        return common == stored
-    }
-}
-
-extension RecordsV1.TransactionDetails {
-    /// Without what the stored ones do not say.
-    fileprivate func common(with stored: Self) -> Self {
-        var common = self
-        for field in [\Self.ipAddress, \.email, \.phone, \.debtorAgentBIC, \.creditorAgentBIC] where stored[keyPath: field].isEmpty {
-            common[keyPath: field] = ""
-        }
-        return common
     }
 }

@@ -27,6 +27,9 @@ enum AmountText {
         } catch {
             throw AmountFault(reason: error.description, isNoNumber: error == .notANumber)
         }
+        let marks = [mapping.decimalPoint, mapping.groupSeparator]
+        let isOfMarks = bytes.enumerated().allSatisfy { marks.contains($1) || $1 &- UInt8(ascii: "0") < 10 || $0 == 0 && "+-".utf8.contains($1) }
+        guard isOfMarks else { throw AmountFault(reason: Money.DecimalError.notANumber.description, isNoNumber: true) }
         throw AmountFault(reason: "has a group mark where no groups are: the last before the decimals is of three digits, others of two or three")
     }
 
@@ -56,6 +59,8 @@ enum AmountText {
 
     /// What a number would be one by, whose marks a mapping does not read.
     static func hint(_ bytes: UnsafeBufferPointer<UInt8>, _ mapping: FieldMapping) -> String {
+        let isSigned = String(decoding: bytes, as: UTF8.self).unicodeScalars.contains { $0.properties.generalCategory == .currencySymbol }
+        if isSigned { return "; a mapping reads past a currency's sign with {symbol: [...]}" }
         let comma = UInt8(ascii: ","), point = UInt8(ascii: ".")
         guard mapping.decimalPoint == point, mapping.groupSeparator == nil, let lastComma = bytes.lastIndex(of: comma) else { return "" }
         func reads(_ group: UInt8, _ decimal: UInt8) -> Bool {
@@ -66,6 +71,15 @@ enum AmountText {
         guard let lastPoint = bytes.lastIndex(of: point) else { return "" }
         if lastPoint > lastComma { return reads(comma, point) ? "; a mapping reads groups with {group: \",\"}" : "" }
         return reads(point, comma) ? "; a mapping reads it with {group: \".\", decimal: \",\"}" : ""
+    }
+
+    /// For a number that would be one if its comma were the point.
+    static func commaHint(_ bytes: UnsafeBufferPointer<UInt8>, _ mapping: FieldMapping) -> String {
+        let comma = UInt8(ascii: ",")
+        guard mapping.decimalPoint != comma, bytes.contains(comma) else { return "" }
+        let pointed = bytes.map { $0 == comma ? UInt8(ascii: ".") : $0 }
+        guard pointed.withUnsafeBufferPointer({ readDouble($0) }) != nil else { return "" }
+        return "; a mapping reads a decimal comma with {decimal: \",\"}"
     }
 
     /// Thousands as most write them, or two digits to a group before the last three, as in India.

@@ -130,6 +130,8 @@ final class ByteSource {
             throw DatasetError(.unsupported, "\(name) is a zip archive or an Excel workbook; unpack it or save it as CSV")
         } else if [[0x28, 0xB5, 0x2F, 0xFD], [0x42, 0x5A, 0x68], [0xFD, 0x37, 0x7A]].contains(where: { start.starts(with: $0) }) {
             throw DatasetError(.unsupported, "\(name) is compressed with zstd, bzip2 or xz; uncompress it first (gzip is read directly)")
+        } else if start == [0xFE, 0xFF, 0x00, 0x3C] || start == [0xFF, 0xFE, 0x3C, 0x00] {
+            // XML, which says itself what it is in.
         } else if start.starts(with: [0xFE, 0xFF]) || start.starts(with: [0xFF, 0xFE]) {
             throw DatasetError(.unsupported, "\(name) is in UTF-16; convert it to UTF-8 first (iconv -f UTF-16 -t UTF-8)")
         }

@@ -77,7 +77,7 @@ final class FieldReader {
         if let constant = plan.constant { return constant }
         if plan.isPlain {
             guard let bytes = plain(plan) else { return plan.fallback }
-            if plan.isIdentifier, let reason = LostIdentifier.fault(bytes) { reject(plan, bytes, reason) }
+            if plan.isIdentifier, let reason = LostIdentifier.faultInFile(bytes) { reject(plan, bytes, reason) }
             return encoding.decode(bytes)
         }
         return composed(plan)
@@ -143,7 +143,7 @@ final class FieldReader {
                 let pointed = bytes.map { $0 == plan.mapping.decimalPoint ? UInt8(ascii: ".") : $0 }
                 if let value = pointed.withUnsafeBufferPointer({ readDouble($0) }) { return value }
             }
-            reject(plan, bytes, "is not a number" + commaHint(plan, bytes))
+            reject(plan, bytes, "is not a number" + AmountText.commaHint(bytes, plan.mapping))
             return nil
         }
     }
@@ -235,13 +235,16 @@ final class FieldReader {
             let mapping = plan.mapping
             if !mapping.symbols.isEmpty || mapping.groupSeparator != nil && bytes.contains(where: { $0 >= 0x80 }) {
                 var text = AmountText.withoutSymbols(AmountText.plainGroups(encoding.decode(bytes)), mapping.symbols)
-                return text.withUTF8 { money(plan, currencyPlan, $0) }
+                return text.withUTF8 { money(plan, currencyPlan, $0, as: bytes) }
             }
-            return money(plan, currencyPlan, bytes)
+            return money(plan, currencyPlan, bytes, as: bytes)
         }
     }
 
-    private func money(_ plan: FieldPlan, _ currencyPlan: FieldPlan, _ bytes: UnsafeBufferPointer<UInt8>) -> Money? {
+    /// - Parameter written: the value as it stands in the file.
+    private func money(
+        _ plan: FieldPlan, _ currencyPlan: FieldPlan, _ bytes: UnsafeBufferPointer<UInt8>, as written: UnsafeBufferPointer<UInt8>
+    ) -> Money? {
         let before = rejections.count
         guard let currency = currency(currencyPlan) else {
             if rejections.count == before { missing(currencyPlan) }
@@ -253,18 +256,9 @@ final class FieldReader {
             if plan.mapping.isNegated { money.minorUnits = -money.minorUnits }
             return money
         } catch {
-            reject(plan, bytes, error.reason + (error.isNoNumber ? commaHint(plan, bytes) + AmountText.hint(bytes, plan.mapping) : ""))
+            reject(plan, written, error.reason + (error.isNoNumber ? AmountText.commaHint(bytes, plan.mapping) + AmountText.hint(bytes, plan.mapping) : ""))
             return nil
         }
-    }
-
-    /// For a number that would be one if its comma were the point.
-    private func commaHint(_ plan: FieldPlan, _ bytes: UnsafeBufferPointer<UInt8>) -> String {
-        let comma = UInt8(ascii: ",")
-        guard plan.mapping.decimalPoint != comma, bytes.contains(comma) else { return "" }
-        let pointed = bytes.map { $0 == comma ? UInt8(ascii: ".") : $0 }
-        guard pointed.withUnsafeBufferPointer({ readDouble($0) }) != nil else { return "" }
-        return "; a mapping reads a decimal comma with {decimal: \",\"}"
     }
 
     /// What a field's cells hold, joined and not translated; nil where they hold nothing that can be shown.
@@ -338,7 +332,7 @@ final class FieldReader {
             var parts: [String] = []
             for index in plan.cells {
                 guard let bytes = cell(index, plan) else { continue }
-                if plan.isIdentifier, mapping.words.isEmpty, let reason = LostIdentifier.fault(bytes) { reject(plan, bytes, reason) }
+                if plan.isIdentifier, mapping.words.isEmpty, let reason = LostIdentifier.faultInFile(bytes) { reject(plan, bytes, reason) }
                 parts.append(encoding.decode(bytes))
             }
             guard !parts.isEmpty else { return mapping.fallback }

@@ -32,10 +32,12 @@ public struct FileFormat: Sendable, Hashable {
     public var records: [String]
     /// In XML, the message that the rows lie in, which may have none; nil: any, with at least one.
     public var message: String?
+    /// In XML, the path of the element that says how many rows its message has.
+    public var count: String?
 
     public init(
         kind: Kind? = nil, delimiter: UInt8? = nil, encoding: Encoding = .utf8, hasHeader: Bool = true, columns: [String] = [],
-        missing: [String] = [], records: [String] = [], message: String? = nil
+        missing: [String] = [], records: [String] = [], message: String? = nil, count: String? = nil
     ) {
         self.kind = kind
         self.delimiter = delimiter
@@ -45,6 +47,7 @@ public struct FileFormat: Sendable, Hashable {
         self.missing = missing
         self.records = records
         self.message = message
+        self.count = count
     }
 }
 
@@ -79,6 +82,9 @@ extension FileFormat.Encoding {
         if self == .utf8 { return String(decoding: bytes, as: UTF8.self) }
         return decodeSingleBytes(bytes)
     }
+
+    /// Bytes that stand for nothing there. Source: the WHATWG Encoding Standard.
+    static func isFreeInWindows1252(_ byte: UInt8) -> Bool { [0x81, 0x8D, 0x8F, 0x90, 0x9D].contains(byte) }
 
     private func decodeSingleBytes(_ bytes: UnsafeBufferPointer<UInt8>) -> String {
         var text = String.UnicodeScalarView()

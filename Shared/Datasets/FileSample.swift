@@ -46,7 +46,13 @@ struct FileSample {
         var format = FileFormat()
         // What is no UTF-8 up to its last whole line was written by a program for Windows.
         let lines = start.lastIndex(of: UInt8(ascii: "\n")).map { start[...$0] } ?? start[...]
-        if String(validating: lines, as: UTF8.self) == nil { format.encoding = .windows1252 }
+        if String(validating: lines, as: UTF8.self) == nil {
+            format.encoding = .windows1252
+            guard !lines.contains(where: FileFormat.Encoding.isFreeInWindows1252) else {
+                let example = "iconv -f SHIFT_JIS -t UTF-8"
+                throw DatasetError(.unsupported, "\(file) is neither in UTF-8 nor in Windows-1252; convert it to UTF-8 first (as by \(example))")
+            }
+        }
         let header = try TableReader(file: file, columns: [], format: format).header
         isOfCommas = !header.isEmpty && start.withUnsafeBufferPointer { CSVRows.likelyDelimiter($0) } == UInt8(ascii: ";")
         if header.isEmpty {

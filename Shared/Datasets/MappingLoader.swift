@@ -171,7 +171,7 @@ private struct MappingLoader {
 
     func format(_ node: Node) throws(DatasetError) -> FileFormat {
         var format = FileFormat()
-        let known = ["type", "delimiter", "encoding", "header", "columns", "missing", "records", "message"]
+        let known = ["type", "delimiter", "encoding", "header", "columns", "missing", "records", "message", "count"]
         for entry in try entries(node, of: "`format`", known: known) {
             switch entry.key {
             case "type": format.kind = try choice(entry.node, "type", FileFormat.Kind.self)
@@ -181,6 +181,7 @@ private struct MappingLoader {
             case "columns": format.columns = try texts(entry.node, "columns")
             case "missing": format.missing = try texts(entry.node, "missing")
             case "message": format.message = try text(entry.node, "message")
+            case "count": format.count = try text(entry.node, "count")
             default: format.records = JSONPathTree.components(try text(entry.node, "records"))
             }
         }
@@ -188,7 +189,9 @@ private struct MappingLoader {
             throw fail(node, "`columns` names the columns of a file with `header: false`, and only of such")
         }
         if !format.records.isEmpty, format.kind == nil { format.kind = .json }
-        if format.message != nil, format.kind != .xml { throw fail(node, "`message` is for `type: xml`") }
+        if format.message ?? format.count != nil, format.kind != .xml {
+            throw fail(node, "`\(format.message != nil ? "message" : "count")` is for `type: xml`")
+        }
         if format.kind != nil, format.kind != .csv, format.encoding != .utf8 {
             throw fail(node, "JSON is always in UTF-8, and XML says itself what it is in")
         }

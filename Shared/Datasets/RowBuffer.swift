@@ -115,7 +115,7 @@ func textFault(_ bytes: UnsafeBufferPointer<UInt8>, checksUTF8: Bool) -> String?
         index += 1
     }
     if high, checksUTF8, String(validating: bytes, as: UTF8.self) == nil {
-        return "is not valid UTF-8 (if the file is in Latin-1, say `encoding: latin-1` in the mapping's format)"
+        return "is not valid UTF-8 (say `encoding: latin-1` or `windows-1252` in the mapping's format if the file is in that; convert it if in another)"
     }
     return nil
 }

@@ -9,8 +9,8 @@ enum ValueStyle {
         var question: String?
     }
 
-    /// Four in five: a bad value among them is for the import to refuse, and must not hide what the column is.
-    static func mostOf(_ count: Int) -> Int { (count * 4 + 4) / 5 }
+    /// Four in five, or all but one: a bad value among them, or a line of sums, is for the import to refuse, and must not hide what the column is.
+    static func mostOf(_ count: Int) -> Int { min((count * 4 + 4) / 5, count > 3 ? count - 1 : count) }
 
     /// The word for a debit, as it is written, of a column that says of each row whether it is a debit or a credit, both of which are there.
     static func debitWord(_ values: [String]) -> String? {

@@ -9,6 +9,9 @@ import Foundation
 /// the elements around it belongs to the row too: a group's header, a batch's debtor. Of an element that a row repeats the last one counts;
 /// a path that ends in `=FRAD` is there where any of them says so.
 ///
+/// Where the format says which element counts a message's rows, a message that has another number of them gets a refused row at its end: what
+/// was lost on the way must not pass for the whole.
+///
 /// The message is what a `Document` holds, wherever that lies: alone, or beside its business header in an envelope. Without one it is
 /// the root.
 ///
@@ -24,6 +27,8 @@ final class XMLRows {
     private let words: [String: Set<String>]
     private let recordPath: [String]
     private let messageName: String?
+    /// The path of the element that says how many rows its message has.
+    private let countPath: String?
     /// Words that mean none, so that a path with one is not there.
     private let missing: Set<[UInt8]>
     /// Names of the open elements.
@@ -44,11 +49,12 @@ final class XMLRows {
         self.name = name
         recordPath = format.records
         messageName = format.message
+        countPath = format.count
         missing = Set(format.missing.map { Array($0.utf8) })
         self.columns = columns.map { column in
             column.split(separator: "|").map { path in path.split(separator: "+").map { $0.trimmingCharacters(in: .whitespaces) } }
         }
-        wanted = Set(self.columns.joined().joined())
+        wanted = Set(self.columns.joined().joined() + (countPath.map { [$0] } ?? []))
         words = Dictionary(
             wanted.filter { $0.contains("=") }.map { path in
                 let parts = path.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
@@ -196,6 +202,18 @@ final class XMLRows {
         values.removeAll(keepingCapacity: true)
     }
 
+    /// True where a row is to tell that the message has not as many as it says.
+    private func endMessage() -> Bool {
+        guard messageName == nil || open.last == messageName, let countPath, let count = values[countPath] else { return false }
+        let stated = String(decoding: count, as: UTF8.self)
+        if Int(stated) == rowInMessage { return false }
+        clearRow()
+        row += 1
+        rowStart = RowPosition(row: row, line: line, byteOffset: Int64(xmlTextReaderByteConsumed(reader)))
+        fault = (countPath, "says \(stated.prefix(20)), but its message has \(rowInMessage) rows: was one lost on the way?")
+        return true
+    }
+
     /// True when the element that ends is a row.
     private func end() -> Bool {
         defer {
@@ -204,7 +222,7 @@ final class XMLRows {
             open.removeLast()
             text.removeAll(keepingCapacity: true)
         }
-        guard let path = path() else { return false }
+        guard let path = path() else { return open.count == envelope && endMessage() }
         if let words = words[path] {
             let word = String(decoding: trimmed(text), as: UTF8.self)
             if words.contains(word) { values[path + "=" + word] = Array(word.utf8) }

@@ -51,7 +51,7 @@ public struct Complaint: Sendable, Hashable {
         var checker = Checker(now: now)
         checker.identifier("reporter.id", reporter.id)
         checker.identifier("complaint_id", complaintID)
-        checker.identifier("crime_type", crimeType)
+        checker.word("crime_type", crimeType)
         checker.pastTime("occurred_at", occurredAt)
         checker.pastTime("reported_at", reportedAt)
         if reportedAt < occurredAt { checker.fail("reported_at", "is before occurred_at") }

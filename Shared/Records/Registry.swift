@@ -159,7 +159,7 @@ public struct ContextSignal: Sendable, Hashable {
     public func validate(now: Timestamp) -> [Violation] {
         var checker = Checker(now: now)
         checker.identifier("signal_id", signalID)
-        checker.identifier("kind", kind)
+        checker.word("kind", kind)
         checker.plannedTime("starts_at", start)
         checker.plannedTime("ends_at", end)
         if let end, end < start { checker.fail("ends_at", "is before starts_at") }

@@ -54,8 +54,16 @@ struct Checker {
     }
 
     mutating func identifier(_ field: @autoclosure () -> String, _ value: String?) {
-        guard let value else { return }
-        if value.isEmpty { return fail(field(), "is empty") }
+        guard var value else { return }
+        word(field(), value)
+        if let lost = value.withUTF8({ LostIdentifier($0) }) { fail(field(), lost.reason) }
+    }
+
+    /// What is one of a few, and no name of its own.
+    mutating func word(_ field: @autoclosure () -> String, _ value: String) {
+        guard let first = value.utf8.first, let last = value.utf8.last else { return fail(field(), "is empty") }
+        // With and without one would be two.
+        if first == 0x20 || last == 0x20 { fail(field(), "begins or ends with a space") }
         text(field(), value, maxBytes: RecordLimits.maxIdentifierBytes)
     }
 

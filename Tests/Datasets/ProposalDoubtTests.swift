@@ -139,6 +139,22 @@ import Testing
         #expect(try proposal(text([debit, debit])).open.isEmpty)
     }
 
+    @Test func aLineOfSumsDoesNotHideWhatAColumnIs() throws {
+        let rows = (1...3).map { "t\($0),0\($0)/03/2026,1\($0)/03/2026,C,5.00,EUR\n" }.joined()
+        for sums in ["", "Total,,,,15.00,\n"] {
+            let yaml = try proposal("Ref,Txn Date,Value Date,Customer,Amount,Currency\n" + rows + sums).yaml
+            #expect(yaml.contains("event_time: {column: \"Txn Date\""), "\(yaml)")
+        }
+    }
+
+    @Test func whatIsInNoEncodingThatIsReadIsNotProposed() throws {
+        let folder = try TemporaryFolder()
+        // Shift-JIS: 取引日, 金額.
+        let file = try folder.file("sjis.csv", [0x8E, 0xE6, 0x88, 0xF8, 0x93, 0xFA, 0x2C, 0x8B, 0xE0, 0x8A, 0x7A, 0x81, 0x40, 0x0A, 0x31, 0x2C, 0x32, 0x0A])
+        let fault = #expect(throws: DatasetError.self) { try MappingProposal(file: file, kind: .transactions) }
+        #expect(fault?.code == .unsupported && fault?.message.contains("neither in UTF-8 nor in Windows-1252") == true)
+    }
+
     @Test func whatAnOptionalFieldLeavesOpenIsToldToo() throws {
         let complaints = try proposal("id,date,crime_type,loss,currency\nA,2026-03-21,fraud,\"1,500\",EUR\n", .complaints)
         #expect(complaints.open == ["amount"])

@@ -80,6 +80,16 @@ import Testing
         #expect(fault?.message.contains(reason) == true, "\(fault?.message ?? "")")
     }
 
+    @Test func whatIsNoAmountForItsSignIsToldAsItStandsInTheFile() throws {
+        let text = "record: transactions\nformat: {encoding: windows-1252}\n"
+            + Self.fields.replacing("record: transactions\n", with: "").replacing("symbol: [€, EUR], ", with: "")
+        let folder = try TemporaryFolder()
+        let file = try folder.file("sign", Array("id;at;who;sum\nA;2026-03-01T10:00:00Z;c1;1.012,50 ".utf8) + [0x80, 0x0A])
+        let item = try readAll(file, Mapping(parsing: text, name: "test"), now: "2026-12-01")[0]
+        #expect(item.rejections.map(\.value) == ["1.012,50 €"])
+        #expect(item.rejections.map(\.reason) == ["is not a decimal number; a mapping reads past a currency's sign with {symbol: [...]}"])
+    }
+
     @Test(arguments: [
         ("1.234,56 €", 123_456), ("€1.234,56", 123_456), ("EUR 5", 500), ("5,00\u{A0}EUR", 500), ("+€ 5,00", 500), ("5,00", 500),
         ("€", nil), ("5,00 $", nil), ("€ €5", nil), ("5 € 00", nil), ("-5,00 €", nil),

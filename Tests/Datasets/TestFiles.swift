@@ -59,6 +59,7 @@ func readAll(_ file: String, _ mapping: Mapping, now: String = "2024-01-01") thr
 }
 
 extension DatasetItem {
+    var isRecord: Bool { if case .record = outcome { true } else { false } }
     var transaction: Transaction? { if case .record(.transaction(let row)) = outcome { row.transaction } else { nil } }
     var customerID: String? { if case .record(.customer(let customer)) = outcome { customer.customerID } else { nil } }
     var rejections: [Rejection] { if case .rejected(let rejections) = outcome { rejections } else { [] } }

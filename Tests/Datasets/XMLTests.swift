@@ -138,6 +138,62 @@ import Testing
         }
     }
 
+    @Test func aReportGoesByTheNameOfTheTransferThatItIsOf() throws {
+        let head = "<GrpHdr><MsgId>R</MsgId><CreDtTm>2026-03-02T10:15:30Z</CreDtTm></GrpHdr>"
+        let group = "<OrgnlGrpInfAndSts><OrgnlMsgId>TA</OrgnlMsgId><GrpSts>RJCT</GrpSts></OrgnlGrpInfAndSts>"
+        func status(_ ids: String, _ word: String) -> String {
+            "<TxInfAndSts>\(ids)\(word)<StsRsnInf><Rsn><Cd>FRAD</Cd></Rsn></StsRsnInf></TxInfAndSts>"
+        }
+        let own = "<OrgnlGrpInf><OrgnlMsgId>TB</OrgnlMsgId></OrgnlGrpInf><OrgnlInstrId>1</OrgnlInstrId>"
+        let items = try read(
+            "<Document><FIToFIPmtStsRpt>\(head)\(group)"
+                + status("<OrgnlInstrId>1</OrgnlInstrId><OrgnlTxId>T</OrgnlTxId><OrgnlUETR>U</OrgnlUETR>", "<TxSts>RJCT</TxSts>")
+                + status("<OrgnlInstrId>1</OrgnlInstrId><OrgnlTxId>T</OrgnlTxId>", "<TxSts>BLCK</TxSts>")
+                + status("<OrgnlInstrId>1</OrgnlInstrId>", "") + status(own, "<TxSts>CANC</TxSts>") + status(own, "<TxSts>PDNG</TxSts>")
+                + "</FIToFIPmtStsRpt></Document>", mapping: "iso20022-pacs002")
+        let names = items.map { item in if case .record(.label(let label)) = item.outcome { label.key.transactionID } else { "" } }
+        #expect(names == ["U", "T", "TA-1", "TB-1", ""] && items[4].outcome == .nothing)
+        func transfers(_ ids: String) throws -> String {
+            let text = Self.transfers.replacing("<InstrId>I-1</InstrId><EndToEndId>E-1</EndToEndId><TxId>T-1</TxId>", with: ids)
+            return try transaction(read(text, mapping: "iso20022-pacs008")[0]).key.transactionID
+        }
+        #expect(try transfers("<InstrId>I</InstrId><TxId>T</TxId><UETR>U</UETR>") == "U")
+        #expect(try transfers("<InstrId>I</InstrId><TxId>T</TxId>") == "T")
+        #expect(try transfers("<InstrId>I</InstrId><TxId>NOTPROVIDED</TxId>") == "M-1-I")
+    }
+
+    @Test(arguments: ["3", "1", "two"]) func aMessageThatHasNotAsManyRowsAsItSaysIsTold(count: String) throws {
+        let text = Self.transfers.replacing("<NbOfTxs>2<", with: "<NbOfTxs>\(count)<")
+        let items = try read(text, mapping: "iso20022-pacs008")
+        #expect(items.count == 3 && items.map(\.position.row) == [1, 2, 3] && items[0].isRecord)
+        #expect(
+            items[2].rejections == [
+                Rejection(
+                    field: "", column: "GrpHdr/NbOfTxs", value: "",
+                    reason: "says \(count), but its message has 2 rows: was one lost on the way?")
+            ])
+        #expect(try read(Self.transfers, mapping: "iso20022-pacs008").count == 2)
+        // Each message by itself, and one that an import goes on in.
+        let both = "<Batch>\(text)\(Self.transfers)</Batch>".replacing("<?xml version=\"1.0\" encoding=\"UTF-8\"?>", with: "")
+        #expect(try read(both, mapping: "iso20022-pacs008").map(\.isRecord) == [true, false, false, true, false])
+        let resumed = try withTemporaryFile(Data(both.utf8)) { path in
+            let reader = try DatasetReader(file: path, mapping: .load("iso20022-pacs008"), options: ReadOptions(bankID: "bank"))
+            try reader.skip(to: RowPosition(row: 4, line: 0, byteOffset: 0))
+            return try #require(try reader.next())
+        }
+        #expect(resumed.isRecord && resumed.position.row == 4)
+    }
+
+    @Test(arguments: [(String.Encoding.utf16LittleEndian, [0xFF, 0xFE]), (.utf16BigEndian, [0xFE, 0xFF])] as [(String.Encoding, [UInt8])])
+    func xmlInUTF16IsRead(encoding: String.Encoding, mark: [UInt8]) throws {
+        let text = Self.transfers.replacing("UTF-8", with: "UTF-16")
+        let data = try Data(mark) + #require(text.data(using: encoding))
+        let item = try withTemporaryFile(data) { path in
+            try DatasetReader(file: path, mapping: .load("iso20022-pacs008"), options: ReadOptions(bankID: "bank")).next()
+        }
+        #expect(try transaction(#require(item)).key.transactionID == "T-1")
+    }
+
     @Test func whatIsNotProvidedNamesNoTransfer() throws {
         func transfer(_ ids: String) -> String {
             "<CdtTrfTxInf><PmtId>\(ids)</PmtId><IntrBkSttlmAmt Ccy=\"EUR\">5</IntrBkSttlmAmt>"
@@ -153,7 +209,7 @@ import Testing
         let text = "<Batch><BizMsg>\(header)\(message("M-1"))</BizMsg><BizMsg>\(header)\(message("M-2"))</BizMsg></Batch>"
         for _ in 1...2 {
             let ids = try read(text, mapping: "iso20022-pacs008").map { try transaction($0).key.transactionID }
-            #expect(ids == ["M-1-1", "M-1-2", "I-1", "M-2-1", "M-2-2", "I-1"])
+            #expect(ids == ["M-1-1", "M-1-2", "M-1-I-1", "M-2-1", "M-2-2", "M-2-I-1"])
         }
     }
 

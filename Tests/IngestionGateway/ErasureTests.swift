@@ -36,20 +36,20 @@ import Testing
     @Test func anErasedCustomersPaymentTakesNothingFromOthersAndWhatItWithdrawsIsOnTheRecord() async throws {
         try await withKept { kept in
             try await kept.keep(("victim", nil), ("account", "victim"), ("mail", "victim"), ("payee", nil), ("gone", nil))
-            #expect(try await kept.erase("gone") == Erasure(erased: 1, shared: 0))
+            #expect(try await kept.erase("gone") == Erasure(erased: 1, shared: 0, erasedBefore: nil))
             try await kept.keep(("gone", nil), ("account", "gone"), ("mail", "gone"), ("payee", "gone"), ("new", "gone"))
             #expect(try await kept.tokens() == ["victim", "account", "mail"])
             let records = try await kept.database.records(limit: 10)
             #expect(records.map(\.subject) == ["payee", "gone"] && records.allSatisfy { $0.action == "erasure" && $0.count == 1 })
             #expect(records.first?.reason == "seen with gone, which was erased")
-            #expect(try await kept.erase("victim") == Erasure(erased: 3, shared: 0), "none of it is the erased customer's")
+            #expect(try await kept.erase("victim") == Erasure(erased: 3, shared: 0, erasedBefore: nil), "none of it is the erased customer's")
         }
     }
 
     @Test func whatAnErasedCustomerClaimsIsKeptForALivingOneAndForNoCounterparty() async throws {
         try await withKept { kept in
             try await kept.keep(("gone", nil), ("old", "gone"))
-            #expect(try await kept.erase("gone") == Erasure(erased: 2, shared: 0))
+            #expect(try await kept.erase("gone") == Erasure(erased: 2, shared: 0, erasedBefore: nil))
             try await kept.keep(("gone", nil), ("account", "gone"))
             try await kept.keep(("account", nil), ("old", nil), ("old", "gone"))
             #expect(try await kept.tokens().isEmpty)
@@ -63,9 +63,9 @@ import Testing
     @Test func whatTwoCustomersShareGoesWithTheLastOfThem() async throws {
         try await withKept { kept in
             try await kept.keep(("a", nil), ("b", nil), ("joint", "a"), ("joint", "b"), ("paid", nil), ("paid", "a"), ("paid", "b"))
-            #expect(try await kept.erase("a") == Erasure(erased: 1, shared: 2))
+            #expect(try await kept.erase("a") == Erasure(erased: 1, shared: 2, erasedBefore: nil))
             #expect(try await kept.tokens() == ["b", "joint", "paid"])
-            #expect(try await kept.erase("b") == Erasure(erased: 3, shared: 0))
+            #expect(try await kept.erase("b") == Erasure(erased: 3, shared: 0, erasedBefore: nil))
             #expect(try await kept.tokens().isEmpty)
         }
     }
@@ -73,10 +73,10 @@ import Testing
     @Test func anIdentifierNamedItselfGoesForEverybodyAndWhatIsUnknownIsNotMarked() async throws {
         try await withKept { kept in
             try await kept.keep(("a", nil), ("b", nil), ("joint", "a"), ("joint", "b"))
-            #expect(try await kept.erase("joint") == Erasure(erased: 1, shared: 0))
+            #expect(try await kept.erase("joint") == Erasure(erased: 1, shared: 0, erasedBefore: nil))
             try await kept.keep(("joint", "a"), ("joint", "c"), ("joint", nil))
             #expect(try await kept.tokens() == ["a", "b"])
-            #expect(try await kept.erase("unknown") == Erasure(erased: 0, shared: 0))
+            #expect(try await kept.erase("unknown") == Erasure(erased: 0, shared: 0, erasedBefore: nil))
             try await kept.keep(("unknown", nil))
             #expect(try await kept.tokens() == ["a", "b", "unknown"])
             #expect(try await kept.database.records(limit: 10).map(\.count) == [0, 1])
@@ -101,13 +101,18 @@ import Testing
             try await path.gateway.withChannel(as: .peer(ServiceName.operator)) { channel in
                 let client = IngestionV1.IngestionService.Client(channel)
                 var erased: [Int64] = []
+                var marked: [Bool] = []
                 for request in [payee, payee, .init(reason: "asked for it", token: mail)] {
-                    erased.append(try await client.eraseIdentifiers(request).erased)
+                    let erasure = try await client.eraseIdentifiers(request)
+                    erased.append(erasure.erased)
+                    marked.append(erasure.erasedBefore != nil)
                 }
+                #expect(marked == [false, true, false])
                 #expect(erased == [1, 0, 1], "nothing was kept any more the second time")
                 for request: IngestionV1.EraseIdentifiersRequest in [
                     .init(reason: "x", kind: "iban", identifier: "A"), .init(reason: "x", identifier: "A"), .init(reason: "x"),
                     .init(customerID: "C", bankID: "b", reason: "x", token: "t"),
+                    .init(bankID: "b", reason: "x", kind: "account", identifier: "GB82WEST12345698765432"),
                 ] {
                     let refused = await #expect(throws: RPCError.self) { try await client.eraseIdentifiers(request) }
                     #expect(refused?.code == .invalidArgument)

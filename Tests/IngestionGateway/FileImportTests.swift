@@ -247,21 +247,24 @@ import Testing
                 let answers = try await client.importRecords(options: options) { writer in
                     for (index, label) in records.enumerated() { try await writer.write(.init(sequence: UInt64(index), record: .label(label))) }
                 } read: { responses in
-                    var outcomes: [UInt64: IngestionV1.Outcome] = [:]
-                    for try await response in responses { outcomes[response.sequence] = response.outcome }
+                    var outcomes: [UInt64: IngestionV1.ImportRecordsResponse] = [:]
+                    for try await response in responses { outcomes[response.sequence] = response }
                     return outcomes
                 }
-                #expect(answers == [0: .rejected, 1: .accepted, 2: .accepted])
+                #expect(answers.mapValues(\.outcome) == [0: .rejected, 1: .accepted, 2: .accepted])
+                #expect(answers.mapValues(\.isOfUnknownTransaction) == [0: false, 1: false, 2: true])
+                let lost = try await client.submitLabel(.init(label: label("nowhere", "2026-02-01T00:00:00Z")), options: options)
+                #expect(lost.outcome == .accepted && lost.isOfUnknownTransaction)
                 let mapping = """
                     record: labels
                     fields: {transaction_id: id, known_at: at, is_fraud: {constant: "true"}, source: {constant: desk}}
                     """
-                let file = Array("id,at\nf-1,2026-02-01T00:00:00Z\nf-3,2026-02-09T00:00:00Z\n".utf8)
+                let file = Array("id,at\nf-1,2026-02-01T00:00:00Z\nf-3,2026-02-09T00:00:00Z\nF-3,2026-02-09T00:00:00Z\n".utf8)
                 let done = try await send(client, options, Self.header(file, mapping: mapping), [file])
                 let fault = IngestionV1.RejectedRow(
                     row: 1, field: "label.known_at", value: "2026-02-01T00:00:00Z", reason: "is a day or more before the transaction's event_time",
                     id: "f-1", column: "at")
-                #expect(done.accepted == 1 && done.rejected == 1 && done.rejectedRows == [fault])
+                #expect(done.accepted == 2 && done.ofUnknownTransactions == 1 && done.rejected == 1 && done.rejectedRows == [fault])
             }
         }
     }

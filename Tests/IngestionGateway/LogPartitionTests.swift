@@ -61,6 +61,33 @@ import Testing
         }
     }
 
+    /// Where each holds names that the other waits for, the server undoes one.
+    @Test(arguments: [true, false]) func writersOfTheSameNamesInOtherOrdersWriteEachOnce(oneThinksThatAllAreNew: Bool) async throws {
+        struct Undone: Error {}
+        try await withDatabase { database in
+            let names = rows(0..<101)
+            let taken = try await withThrowingTaskGroup(of: Set<TransactionKey>.self) { group in
+                // Whoever has got as far as the name in the middle waits there until both do.
+                try? await database.pool.withTransaction { transaction in
+                    try await transaction.execute(
+                        "INSERT INTO event_log (payload, bank_id, bank_transaction_id) VALUES ('', 'b', 't-50')")
+                    group.addTask { try await oneThinksThatAllAreNew ? write(names, to: database) : notNew(names, in: database, now: quiet) }
+                    group.addTask { try await notNew(names.reversed(), in: database, now: quiet) }
+                    var waiting: Int64 = 0
+                    while waiting < 2 {
+                        waiting = try await database.pool.query(
+                            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+                        ).first?.decode(Int64.self) ?? 0
+                    }
+                    throw Undone()
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(taken.map(\.count).sorted() == [0, 101])
+            #expect(try await database.entries(of: names.map(\.key)).count == 101)
+        }
+    }
+
     @Test func aNameFromThePartitionBeforeIsStillTaken() async throws {
         try await withDatabase { database in
             try await database.pool.execute("SELECT create_log_partition(now() - interval '31 days')")

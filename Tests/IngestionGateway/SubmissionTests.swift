@@ -46,12 +46,14 @@ import Testing
                 let before = try #require(first.decision)
                 let after = try #require(again.decision)
                 #expect(Payload.encode(before) == Payload.encode(after))
-                let other = payment("t-1", minorUnits: 99_900)
+                var other = transaction
+                other.amount?.minorUnits = 99_900
                 let conflict = await #expect(throws: RPCError.self) {
                     try await client.submitTransaction(.init(transaction: other), options: options)
                 }
                 #expect(conflict?.code == .alreadyExists)
                 #expect(conflict?.fieldViolations.map(\.field) == ["transaction.key.transaction_id"], "as a stream tells it")
+                #expect(conflict?.message.hasSuffix("different transaction, whose transaction.amount is not the same") == true, "\(conflict?.message ?? "")")
                 let nothing = await #expect(throws: RPCError.self) { try await client.submitLabel(.init(), options: options) }
                 #expect(nothing?.fieldViolations.map(\.field) == ["label"])
                 let counts = try await client.getStatistics(.init(), options: options)

@@ -57,6 +57,13 @@ import Testing
         #expect(pool.waiting == 0)
     }
 
+    @Test func aServerThatTakesAConnectionAndSaysNothingIsNotCalledBusy() {
+        var pool = pool(maxConnections: 1)
+        _ = pool.acquire(1, now: start)
+        guard case .refuse(1, let error)? = pool.tick(now: start + .seconds(5)).first else { return #expect(Bool(false), "not refused") }
+        #expect(error.code == .unavailable && error.message == "the server does not answer: no connection was made within 5.0 seconds")
+    }
+
     @Test func anAbandonedWaiterGetsNothing() {
         var pool = pool(maxConnections: 1)
         _ = pool.acquire(1, now: start)

@@ -766,13 +766,18 @@ extension IngestionV1 {
     /// `vigil.ingestion.v1.SubmitLabelResponse`
     public struct SubmitLabelResponse: Message {
         public var outcome: IngestionV1.Outcome = IngestionV1.Outcome()
+        /// No transaction of its key is here, or none any more that is not too old to be looked for: the label is kept for it all the same, but mostly
+        /// its id is another than the transaction's.
+        public var isOfUnknownTransaction: Bool = false
 
         public init() {}
 
         public init(
-            outcome: IngestionV1.Outcome = IngestionV1.Outcome()
+            outcome: IngestionV1.Outcome = IngestionV1.Outcome(),
+            isOfUnknownTransaction: Bool = false
         ) {
             self.outcome = outcome
+            self.isOfUnknownTransaction = isOfUnknownTransaction
         }
 
         public static let fullName = "vigil.ingestion.v1.SubmitLabelResponse"
@@ -789,6 +794,7 @@ extension IngestionV1 {
         /// For generated code: a message out of protobuf-c's structure.
         public init(unpacked: UnsafePointer<Vigil__Ingestion__V1__SubmitLabelResponse>) throws {
             self.outcome = IngestionV1.Outcome(rawValue: Int32(truncatingIfNeeded: unpacked.pointee.outcome.rawValue))
+            self.isOfUnknownTransaction = unpacked.pointee.is_of_unknown_transaction != 0
         }
 
         public var protobufByteCount: Int {
@@ -802,11 +808,13 @@ extension IngestionV1 {
         @inline(__always)
         private func send(to sink: inout some ProtobufSink) {
             if self.outcome.rawValue != 0 { sink.enumeration(1, self.outcome) }
+            if self.isOfUnknownTransaction { sink.bool(2, self.isOfUnknownTransaction) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
             writer.beginObject()
             if self.outcome.rawValue != 0 { writer.field("outcome"); writer.write(self.outcome) }
+            if self.isOfUnknownTransaction { writer.field("isOfUnknownTransaction"); writer.write(self.isOfUnknownTransaction) }
             writer.endObject()
         }
 
@@ -817,6 +825,9 @@ extension IngestionV1 {
                 case "outcome":
                     if try reader.readNullIfNext() { continue }
                     if let value = try reader.readEnum(IngestionV1.Outcome.self) { self.outcome = value }
+                case "isOfUnknownTransaction", "is_of_unknown_transaction":
+                    if try reader.readNullIfNext() { continue }
+                    self.isOfUnknownTransaction = try reader.readBool()
                 default: try reader.skipUnknown()
                 }
             }
@@ -972,17 +983,21 @@ extension IngestionV1 {
         public var sequence: UInt64 = 0
         public var outcome: IngestionV1.Outcome = IngestionV1.Outcome()
         public var violations: [IngestionV1.Violation] = []
+        /// As SubmitLabelResponse says it.
+        public var isOfUnknownTransaction: Bool = false
 
         public init() {}
 
         public init(
             sequence: UInt64 = 0,
             outcome: IngestionV1.Outcome = IngestionV1.Outcome(),
-            violations: [IngestionV1.Violation] = []
+            violations: [IngestionV1.Violation] = [],
+            isOfUnknownTransaction: Bool = false
         ) {
             self.sequence = sequence
             self.outcome = outcome
             self.violations = violations
+            self.isOfUnknownTransaction = isOfUnknownTransaction
         }
 
         public static let fullName = "vigil.ingestion.v1.ImportRecordsResponse"
@@ -1001,6 +1016,7 @@ extension IngestionV1 {
             self.sequence = unpacked.pointee.sequence
             self.outcome = IngestionV1.Outcome(rawValue: Int32(truncatingIfNeeded: unpacked.pointee.outcome.rawValue))
             self.violations = try Unpacked.list(unpacked.pointee.violations, unpacked.pointee.n_violations) { try IngestionV1.Violation(unpacked: Unpacked.message($0)) }
+            self.isOfUnknownTransaction = unpacked.pointee.is_of_unknown_transaction != 0
         }
 
         public var protobufByteCount: Int {
@@ -1016,6 +1032,7 @@ extension IngestionV1 {
             if self.sequence != 0 { sink.uint64(1, self.sequence) }
             if self.outcome.rawValue != 0 { sink.enumeration(2, self.outcome) }
             for value in self.violations { sink.message(3, value) }
+            if self.isOfUnknownTransaction { sink.bool(4, self.isOfUnknownTransaction) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -1028,6 +1045,7 @@ extension IngestionV1 {
                 for value in self.violations { writer.write(value) }
                 writer.endArray()
             }
+            if self.isOfUnknownTransaction { writer.field("isOfUnknownTransaction"); writer.write(self.isOfUnknownTransaction) }
             writer.endObject()
         }
 
@@ -1047,6 +1065,9 @@ extension IngestionV1 {
                     while try reader.nextElement() {
                         self.violations.append(try IngestionV1.Violation(json: &reader))
                     }
+                case "isOfUnknownTransaction", "is_of_unknown_transaction":
+                    if try reader.readNullIfNext() { continue }
+                    self.isOfUnknownTransaction = try reader.readBool()
                 default: try reader.skipUnknown()
                 }
             }
@@ -1829,6 +1850,8 @@ extension IngestionV1 {
         /// The first 100 faults of refused rows, in the file's order.
         public var rejectedRows: [IngestionV1.RejectedRow] = []
         public var error: String = ""
+        /// Of the accepted and the duplicates, labels of transactions that are not here.
+        public var ofUnknownTransactions: Int64 = 0
 
         public init() {}
 
@@ -1841,7 +1864,8 @@ extension IngestionV1 {
             rejected: Int64 = 0,
             empty: Int64 = 0,
             rejectedRows: [IngestionV1.RejectedRow] = [],
-            error: String = ""
+            error: String = "",
+            ofUnknownTransactions: Int64 = 0
         ) {
             self.state = state
             self.receivedBytes = receivedBytes
@@ -1852,6 +1876,7 @@ extension IngestionV1 {
             self.empty = empty
             self.rejectedRows = rejectedRows
             self.error = error
+            self.ofUnknownTransactions = ofUnknownTransactions
         }
 
         public static let fullName = "vigil.ingestion.v1.ImportFileResponse"
@@ -1876,6 +1901,7 @@ extension IngestionV1 {
             self.empty = unpacked.pointee.empty
             self.rejectedRows = try Unpacked.list(unpacked.pointee.rejected_rows, unpacked.pointee.n_rejected_rows) { try IngestionV1.RejectedRow(unpacked: Unpacked.message($0)) }
             self.error = try Unpacked.string(unpacked.pointee.error, "vigil.ingestion.v1.ImportFileResponse.error")
+            self.ofUnknownTransactions = unpacked.pointee.of_unknown_transactions
         }
 
         public var protobufByteCount: Int {
@@ -1897,6 +1923,7 @@ extension IngestionV1 {
             if self.empty != 0 { sink.int64(7, self.empty) }
             for value in self.rejectedRows { sink.message(8, value) }
             if !self.error.isEmpty { sink.string(9, self.error) }
+            if self.ofUnknownTransactions != 0 { sink.int64(10, self.ofUnknownTransactions) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -1915,6 +1942,7 @@ extension IngestionV1 {
                 writer.endArray()
             }
             if !self.error.isEmpty { writer.field("error"); writer.write(self.error) }
+            if self.ofUnknownTransactions != 0 { writer.field("ofUnknownTransactions"); writer.write(self.ofUnknownTransactions) }
             writer.endObject()
         }
 
@@ -1952,6 +1980,9 @@ extension IngestionV1 {
                 case "error":
                     if try reader.readNullIfNext() { continue }
                     self.error = try reader.readString()
+                case "ofUnknownTransactions", "of_unknown_transactions":
+                    if try reader.readNullIfNext() { continue }
+                    self.ofUnknownTransactions = try reader.readInt64()
                 default: try reader.skipUnknown()
                 }
             }
@@ -2139,7 +2170,7 @@ extension IngestionV1 {
     public struct EraseIdentifiersRequest: Message {
         /// The bank's own identifier of its customer: raw, as the bank sends it.
         public var customerID: String = ""
-        /// Whose customer; a bank may leave it empty.
+        /// Whose customer; a bank may leave it empty. Of another kind, whose it is makes no difference, and this is to be empty.
         public var bankID: String = ""
         /// Why, for the record.
         public var reason: String = ""
@@ -2256,15 +2287,19 @@ extension IngestionV1 {
         public var erased: Int64 = 0
         /// Identifiers seen as this customer's that stay, since they are another customer's as well.
         public var shared: Int64 = 0
+        /// When it was erased for the first time; absent where it was not. It is still marked as erased.
+        public var erasedBefore: GoogleProtobuf.Timestamp?
 
         public init() {}
 
         public init(
             erased: Int64 = 0,
-            shared: Int64 = 0
+            shared: Int64 = 0,
+            erasedBefore: GoogleProtobuf.Timestamp? = nil
         ) {
             self.erased = erased
             self.shared = shared
+            self.erasedBefore = erasedBefore
         }
 
         public static let fullName = "vigil.ingestion.v1.EraseIdentifiersResponse"
@@ -2282,6 +2317,7 @@ extension IngestionV1 {
         public init(unpacked: UnsafePointer<Vigil__Ingestion__V1__EraseIdentifiersResponse>) throws {
             self.erased = unpacked.pointee.erased
             self.shared = unpacked.pointee.shared
+            if let message = unpacked.pointee.erased_before { self.erasedBefore = try GoogleProtobuf.Timestamp(unpacked: message) }
         }
 
         public var protobufByteCount: Int {
@@ -2296,12 +2332,14 @@ extension IngestionV1 {
         private func send(to sink: inout some ProtobufSink) {
             if self.erased != 0 { sink.int64(1, self.erased) }
             if self.shared != 0 { sink.int64(2, self.shared) }
+            if let value = self.erasedBefore { sink.message(3, value) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
             writer.beginObject()
             if self.erased != 0 { writer.field("erased"); writer.write(self.erased) }
             if self.shared != 0 { writer.field("shared"); writer.write(self.shared) }
+            if let value = self.erasedBefore { writer.field("erasedBefore"); writer.write(value) }
             writer.endObject()
         }
 
@@ -2315,6 +2353,9 @@ extension IngestionV1 {
                 case "shared":
                     if try reader.readNullIfNext() { continue }
                     self.shared = try reader.readInt64()
+                case "erasedBefore", "erased_before":
+                    if try reader.readNullIfNext() { continue }
+                    self.erasedBefore = try GoogleProtobuf.Timestamp(json: &reader)
                 default: try reader.skipUnknown()
                 }
             }
@@ -3354,75 +3395,78 @@ extension FileDescriptor {
             AyABKAsyGi52aWdpbC5yZWNvcmRzLnYxLkRlY2lzaW9uUghkZWNpc2lvbhI9Cgp2aW9sYXRpb25zGAQgAygLMh0udmlnaWwuaW5nZXN0aW9uLnYxLlZpb2xh\
             dGlvblIKdmlvbGF0aW9ucyJTChZTdWJtaXRDb21wbGFpbnRSZXF1ZXN0EjkKCWNvbXBsYWludBgBIAEoCzIbLnZpZ2lsLnJlY29yZHMudjEuQ29tcGxhaW50\
             Ugljb21wbGFpbnQiUAoXU3VibWl0Q29tcGxhaW50UmVzcG9uc2USNQoHb3V0Y29tZRgBIAEoDjIbLnZpZ2lsLmluZ2VzdGlvbi52MS5PdXRjb21lUgdvdXRj\
-            b21lIkMKElN1Ym1pdExhYmVsUmVxdWVzdBItCgVsYWJlbBgBIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxSBWxhYmVsIkwKE1N1Ym1pdExhYmVsUmVz\
-            cG9uc2USNQoHb3V0Y29tZRgBIAEoDjIbLnZpZ2lsLmluZ2VzdGlvbi52MS5PdXRjb21lUgdvdXRjb21lIugDChRJbXBvcnRSZWNvcmRzUmVxdWVzdBIaCghz\
-            ZXF1ZW5jZRgBIAEoBFIIc2VxdWVuY2USOAoIdGVybWluYWwYAiABKAsyGi52aWdpbC5yZWNvcmRzLnYxLlRlcm1pbmFsSABSCHRlcm1pbmFsEjgKCGN1c3Rv\
-            bWVyGAMgASgLMhoudmlnaWwucmVjb3Jkcy52MS5DdXN0b21lckgAUghjdXN0b21lchIvCgVsYWJlbBgEIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxI\
-            AFIFbGFiZWwSOwoJY29tcGxhaW50GAUgASgLMhsudmlnaWwucmVjb3Jkcy52MS5Db21wbGFpbnRIAFIJY29tcGxhaW50EkgKDmNvbnRleHRfc2lnbmFsGAYg\
-            ASgLMh8udmlnaWwucmVjb3Jkcy52MS5Db250ZXh0U2lnbmFsSABSDWNvbnRleHRTaWduYWwSRAoManVyaXNkaWN0aW9uGAcgASgLMh4udmlnaWwucmVjb3Jk\
-            cy52MS5KdXJpc2RpY3Rpb25IAFIManVyaXNkaWN0aW9uEjgKCG1lcmNoYW50GAggASgLMhoudmlnaWwucmVjb3Jkcy52MS5NZXJjaGFudEgAUghtZXJjaGFu\
-            dEIICgZyZWNvcmQiqQEKFUltcG9ydFJlY29yZHNSZXNwb25zZRIaCghzZXF1ZW5jZRgBIAEoBFIIc2VxdWVuY2USNQoHb3V0Y29tZRgCIAEoDjIbLnZpZ2ls\
-            LmluZ2VzdGlvbi52MS5PdXRjb21lUgdvdXRjb21lEj0KCnZpb2xhdGlvbnMYAyADKAsyHS52aWdpbC5pbmdlc3Rpb24udjEuVmlvbGF0aW9uUgp2aW9sYXRp\
-            b25zIrEBChFUYWlsRXZlbnRzUmVxdWVzdBI0CgVhZnRlchgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUgVhZnRlchIbCgltYXhfYmF0\
-            Y2gYAiABKA1SCG1heEJhdGNoEkkKDHRyYW5zYWN0aW9ucxgDIAEoDjIlLnZpZ2lsLmluZ2VzdGlvbi52MS5UcmFuc2FjdGlvbkRldGFpbFIMdHJhbnNhY3Rp\
-            b25zIk0KElRhaWxFdmVudHNSZXNwb25zZRI3CgZldmVudHMYASADKAsyHy52aWdpbC5pbmdlc3Rpb24udjEuTG9nZ2VkRXZlbnRSBmV2ZW50cyKFAgoLTG9n\
-            Z2VkRXZlbnQSOgoIcG9zaXRpb24YASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIIcG9zaXRpb24SOwoLcmVjb3JkZWRfYXQYAiABKAsy\
-            Gi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgpyZWNvcmRlZEF0EjgKBWV2ZW50GAMgASgLMiIudmlnaWwuaW5nZXN0aW9uLnYxLkluZ2VzdGlvbkV2ZW50\
-            UgVldmVudBI9Cgx0cmFuc2FjdGlvbnMYBSABKAsyGS52aWdpbC5ldmVudGxvZy52MS5Mb2dSdW5SDHRyYW5zYWN0aW9uc0oECAQQBSK9BQoOSW5nZXN0aW9u\
-            RXZlbnQSUgoUdHJhbnNhY3Rpb25fYWNjZXB0ZWQYASABKAsyHS52aWdpbC5yZWNvcmRzLnYxLlRyYW5zYWN0aW9uSABSE3RyYW5zYWN0aW9uQWNjZXB0ZWQS\
-            QAoObGFiZWxfYWNjZXB0ZWQYAiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSDWxhYmVsQWNjZXB0ZWQSTAoSY29tcGxhaW50X2FjY2VwdGVkGAMg\
-            ASgLMhsudmlnaWwucmVjb3Jkcy52MS5Db21wbGFpbnRIAFIRY29tcGxhaW50QWNjZXB0ZWQSTQoTdGVybWluYWxfcmVnaXN0ZXJlZBgEIAEoCzIaLnZpZ2ls\
-            LnJlY29yZHMudjEuVGVybWluYWxIAFISdGVybWluYWxSZWdpc3RlcmVkEk0KE2N1c3RvbWVyX3JlZ2lzdGVyZWQYBSABKAsyGi52aWdpbC5yZWNvcmRzLnYx\
-            LkN1c3RvbWVySABSEmN1c3RvbWVyUmVnaXN0ZXJlZBJZChdjb250ZXh0X3NpZ25hbF9hY2NlcHRlZBgGIAEoCzIfLnZpZ2lsLnJlY29yZHMudjEuQ29udGV4\
-            dFNpZ25hbEgAUhVjb250ZXh0U2lnbmFsQWNjZXB0ZWQSWQoXanVyaXNkaWN0aW9uX3JlZ2lzdGVyZWQYByABKAsyHi52aWdpbC5yZWNvcmRzLnYxLkp1cmlz\
-            ZGljdGlvbkgAUhZqdXJpc2RpY3Rpb25SZWdpc3RlcmVkEk0KE21lcmNoYW50X3JlZ2lzdGVyZWQYCSABKAsyGi52aWdpbC5yZWNvcmRzLnYxLk1lcmNoYW50\
-            SABSEm1lcmNoYW50UmVnaXN0ZXJlZBIbCglzZW5kZXJfaWQYCCABKAlSCHNlbmRlcklkQgcKBWV2ZW50IhYKFEdldFN0YXRpc3RpY3NSZXF1ZXN0IpwCChVH\
-            ZXRTdGF0aXN0aWNzUmVzcG9uc2USIgoMdHJhbnNhY3Rpb25zGAEgASgDUgx0cmFuc2FjdGlvbnMSFgoGbGFiZWxzGAIgASgDUgZsYWJlbHMSHgoKY29tcGxh\
-            aW50cxgDIAEoA1IKY29tcGxhaW50cxIcCgl0ZXJtaW5hbHMYBCABKANSCXRlcm1pbmFscxIcCgljdXN0b21lcnMYBSABKANSCWN1c3RvbWVycxIkCg1qdXJp\
-            c2RpY3Rpb25zGAYgASgDUg1qdXJpc2RpY3Rpb25zEicKD2NvbnRleHRfc2lnbmFscxgHIAEoA1IOY29udGV4dFNpZ25hbHMSHAoJbWVyY2hhbnRzGAggASgD\
-            UgltZXJjaGFudHMibQoRSW1wb3J0RmlsZVJlcXVlc3QSOAoGaGVhZGVyGAEgASgLMh4udmlnaWwuaW5nZXN0aW9uLnYxLkZpbGVIZWFkZXJIAFIGaGVhZGVy\
-            EhYKBWNodW5rGAIgASgMSABSBWNodW5rQgYKBHBhcnQirAEKCkZpbGVIZWFkZXISJQoOY29udGVudF9zaGEyNTYYASABKAxSDWNvbnRlbnRTaGEyNTYSHQoK\
-            c2l6ZV9ieXRlcxgCIAEoBFIJc2l6ZUJ5dGVzEiEKDG9mZnNldF9ieXRlcxgDIAEoBFILb2Zmc2V0Qnl0ZXMSGAoHbWFwcGluZxgEIAEoCVIHbWFwcGluZxIb\
-            CglmaWxlX25hbWUYBSABKAlSCGZpbGVOYW1lIs4CChJJbXBvcnRGaWxlUmVzcG9uc2USMwoFc3RhdGUYASABKA4yHS52aWdpbC5pbmdlc3Rpb24udjEuRmls\
-            ZVN0YXRlUgVzdGF0ZRIlCg5yZWNlaXZlZF9ieXRlcxgCIAEoBFINcmVjZWl2ZWRCeXRlcxISCgRyb3dzGAMgASgDUgRyb3dzEhoKCGFjY2VwdGVkGAQgASgD\
-            UghhY2NlcHRlZBIeCgpkdXBsaWNhdGVzGAUgASgDUgpkdXBsaWNhdGVzEhoKCHJlamVjdGVkGAYgASgDUghyZWplY3RlZBIUCgVlbXB0eRgHIAEoA1IFZW1w\
-            dHkSRAoNcmVqZWN0ZWRfcm93cxgIIAMoCzIfLnZpZ2lsLmluZ2VzdGlvbi52MS5SZWplY3RlZFJvd1IMcmVqZWN0ZWRSb3dzEhQKBWVycm9yGAkgASgJUgVl\
-            cnJvciKLAQoLUmVqZWN0ZWRSb3cSEAoDcm93GAEgASgDUgNyb3cSFAoFZmllbGQYAiABKAlSBWZpZWxkEhQKBXZhbHVlGAMgASgJUgV2YWx1ZRIWCgZyZWFz\
-            b24YBCABKAlSBnJlYXNvbhIOCgJpZBgFIAEoCVICaWQSFgoGY29sdW1uGAYgASgJUgZjb2x1bW4iPQoUR2V0RmlsZUltcG9ydFJlcXVlc3QSJQoOY29udGVu\
-            dF9zaGEyNTYYASABKAxSDWNvbnRlbnRTaGEyNTYitQEKF0VyYXNlSWRlbnRpZmllcnNSZXF1ZXN0Eh8KC2N1c3RvbWVyX2lkGAEgASgJUgpjdXN0b21lcklk\
-            EhcKB2JhbmtfaWQYAiABKAlSBmJhbmtJZBIWCgZyZWFzb24YAyABKAlSBnJlYXNvbhISCgRraW5kGAQgASgJUgRraW5kEh4KCmlkZW50aWZpZXIYBSABKAlS\
-            CmlkZW50aWZpZXISFAoFdG9rZW4YBiABKAlSBXRva2VuIkoKGEVyYXNlSWRlbnRpZmllcnNSZXNwb25zZRIWCgZlcmFzZWQYASABKANSBmVyYXNlZBIWCgZz\
-            aGFyZWQYAiABKANSBnNoYXJlZCJHChdSZXZlYWxJZGVudGlmaWVyUmVxdWVzdBIUCgV0b2tlbhgBIAEoCVIFdG9rZW4SFgoGcmVhc29uGAIgASgJUgZyZWFz\
-            b24iTgoYUmV2ZWFsSWRlbnRpZmllclJlc3BvbnNlEhIKBGtpbmQYASABKAlSBGtpbmQSHgoKaWRlbnRpZmllchgCIAEoCVIKaWRlbnRpZmllciKAAQoZVG9r\
-            ZW5pemVJZGVudGlmaWVyUmVxdWVzdBIeCgppZGVudGlmaWVyGAEgASgJUgppZGVudGlmaWVyEhIKBGtpbmQYAiABKAlSBGtpbmQSFwoHYmFua19pZBgDIAEo\
-            CVIGYmFua0lkEhYKBnJlYXNvbhgEIAEoCVIGcmVhc29uIjIKGlRva2VuaXplSWRlbnRpZmllclJlc3BvbnNlEhQKBXRva2VuGAEgASgJUgV0b2tlbiJNChVB\
-            cHBseVJldGVudGlvblJlcXVlc3QSGwoJa2VlcF9kYXlzGAEgASgNUghrZWVwRGF5cxIXCgdkcnlfcnVuGAIgASgIUgZkcnlSdW4iegoWQXBwbHlSZXRlbnRp\
-            b25SZXNwb25zZRI+Cgdkcm9wcGVkGAEgAygLMiQudmlnaWwuaW5nZXN0aW9uLnYxLkRyb3BwZWRQYXJ0aXRpb25SB2Ryb3BwZWQSIAoLaWRlbnRpZmllcnMY\
-            AiABKANSC2lkZW50aWZpZXJzIlgKEERyb3BwZWRQYXJ0aXRpb24SEgoEbmFtZRgBIAEoCVIEbmFtZRIwCgV1bnRpbBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1\
-            Zi5UaW1lc3RhbXBSBXVudGlsIjEKGUxpc3RQcml2YWN5UmVjb3Jkc1JlcXVlc3QSFAoFbGltaXQYASABKA1SBWxpbWl0IlkKGkxpc3RQcml2YWN5UmVjb3Jk\
-            c1Jlc3BvbnNlEjsKB3JlY29yZHMYASADKAsyIS52aWdpbC5pbmdlc3Rpb24udjEuUHJpdmFjeVJlY29yZFIHcmVjb3JkcyKxAQoNUHJpdmFjeVJlY29yZBIq\
-            CgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSAmF0EhYKBmFjdGlvbhgCIAEoCVIGYWN0aW9uEhQKBWFjdG9yGAMgASgJUgVhY3RvchIY\
-            CgdzdWJqZWN0GAQgASgJUgdzdWJqZWN0EhYKBnJlYXNvbhgFIAEoCVIGcmVhc29uEhQKBWNvdW50GAYgASgDUgVjb3VudCplCgdPdXRjb21lEhcKE09VVENP\
-            TUVfVU5TUEVDSUZJRUQQABIUChBPVVRDT01FX0FDQ0VQVEVEEAESFQoRT1VUQ09NRV9EVVBMSUNBVEUQAhIUChBPVVRDT01FX1JFSkVDVEVEEAMqfAoRVHJh\
-            bnNhY3Rpb25EZXRhaWwSIgoeVFJBTlNBQ1RJT05fREVUQUlMX1VOU1BFQ0lGSUVEEAASGwoXVFJBTlNBQ1RJT05fREVUQUlMX1JVTlMQAxIgChxUUkFOU0FD\
-            VElPTl9ERVRBSUxfTU9WRU1FTlRTEAIiBAgBEAEqhQEKCUZpbGVTdGF0ZRIaChZGSUxFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoURklMRV9TVEFURV9SRUNF\
-            SVZJTkcQARIWChJGSUxFX1NUQVRFX1NUT1JJTkcQAhITCg9GSUxFX1NUQVRFX0RPTkUQAxIVChFGSUxFX1NUQVRFX0ZBSUxFRBAEMvoLChBJbmdlc3Rpb25T\
-            ZXJ2aWNlEnAKEVN1Ym1pdFRyYW5zYWN0aW9uEiwudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdFRyYW5zYWN0aW9uUmVxdWVzdBotLnZpZ2lsLmluZ2VzdGlv\
-            bi52MS5TdWJtaXRUcmFuc2FjdGlvblJlc3BvbnNlEncKElN0cmVhbVRyYW5zYWN0aW9ucxItLnZpZ2lsLmluZ2VzdGlvbi52MS5TdHJlYW1UcmFuc2FjdGlv\
-            bnNSZXF1ZXN0Gi4udmlnaWwuaW5nZXN0aW9uLnYxLlN0cmVhbVRyYW5zYWN0aW9uc1Jlc3BvbnNlKAEwARJqCg9TdWJtaXRDb21wbGFpbnQSKi52aWdpbC5p\
-            bmdlc3Rpb24udjEuU3VibWl0Q29tcGxhaW50UmVxdWVzdBorLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRDb21wbGFpbnRSZXNwb25zZRJeCgtTdWJtaXRM\
-            YWJlbBImLnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRMYWJlbFJlcXVlc3QaJy52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0TGFiZWxSZXNwb25zZRJoCg1J\
-            bXBvcnRSZWNvcmRzEigudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydFJlY29yZHNSZXF1ZXN0GikudmlnaWwuaW5nZXN0aW9uLnYxLkltcG9ydFJlY29yZHNS\
-            ZXNwb25zZSgBMAESXQoKSW1wb3J0RmlsZRIlLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRGaWxlUmVxdWVzdBomLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBv\
-            cnRGaWxlUmVzcG9uc2UoARJmCg1HZXRGaWxlSW1wb3J0EigudmlnaWwuaW5nZXN0aW9uLnYxLkdldEZpbGVJbXBvcnRSZXF1ZXN0GiYudmlnaWwuaW5nZXN0\
-            aW9uLnYxLkltcG9ydEZpbGVSZXNwb25zZSIDkAIBEm0KEEVyYXNlSWRlbnRpZmllcnMSKy52aWdpbC5pbmdlc3Rpb24udjEuRXJhc2VJZGVudGlmaWVyc1Jl\
-            cXVlc3QaLC52aWdpbC5pbmdlc3Rpb24udjEuRXJhc2VJZGVudGlmaWVyc1Jlc3BvbnNlEm0KEFJldmVhbElkZW50aWZpZXISKy52aWdpbC5pbmdlc3Rpb24u\
-            djEuUmV2ZWFsSWRlbnRpZmllclJlcXVlc3QaLC52aWdpbC5pbmdlc3Rpb24udjEuUmV2ZWFsSWRlbnRpZmllclJlc3BvbnNlEnMKElRva2VuaXplSWRlbnRp\
-            ZmllchItLnZpZ2lsLmluZ2VzdGlvbi52MS5Ub2tlbml6ZUlkZW50aWZpZXJSZXF1ZXN0Gi4udmlnaWwuaW5nZXN0aW9uLnYxLlRva2VuaXplSWRlbnRpZmll\
-            clJlc3BvbnNlEmcKDkFwcGx5UmV0ZW50aW9uEikudmlnaWwuaW5nZXN0aW9uLnYxLkFwcGx5UmV0ZW50aW9uUmVxdWVzdBoqLnZpZ2lsLmluZ2VzdGlvbi52\
-            MS5BcHBseVJldGVudGlvblJlc3BvbnNlEngKEkxpc3RQcml2YWN5UmVjb3JkcxItLnZpZ2lsLmluZ2VzdGlvbi52MS5MaXN0UHJpdmFjeVJlY29yZHNSZXF1\
-            ZXN0Gi4udmlnaWwuaW5nZXN0aW9uLnYxLkxpc3RQcml2YWN5UmVjb3Jkc1Jlc3BvbnNlIgOQAgESXQoKVGFpbEV2ZW50cxIlLnZpZ2lsLmluZ2VzdGlvbi52\
-            MS5UYWlsRXZlbnRzUmVxdWVzdBomLnZpZ2lsLmluZ2VzdGlvbi52MS5UYWlsRXZlbnRzUmVzcG9uc2UwARJpCg1HZXRTdGF0aXN0aWNzEigudmlnaWwuaW5n\
-            ZXN0aW9uLnYxLkdldFN0YXRpc3RpY3NSZXF1ZXN0GikudmlnaWwuaW5nZXN0aW9uLnYxLkdldFN0YXRpc3RpY3NSZXNwb25zZSIDkAIBYgZwcm90bzM=
+            b21lIkMKElN1Ym1pdExhYmVsUmVxdWVzdBItCgVsYWJlbBgBIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxSBWxhYmVsIocBChNTdWJtaXRMYWJlbFJl\
+            c3BvbnNlEjUKB291dGNvbWUYASABKA4yGy52aWdpbC5pbmdlc3Rpb24udjEuT3V0Y29tZVIHb3V0Y29tZRI5Chlpc19vZl91bmtub3duX3RyYW5zYWN0aW9u\
+            GAIgASgIUhZpc09mVW5rbm93blRyYW5zYWN0aW9uIugDChRJbXBvcnRSZWNvcmRzUmVxdWVzdBIaCghzZXF1ZW5jZRgBIAEoBFIIc2VxdWVuY2USOAoIdGVy\
+            bWluYWwYAiABKAsyGi52aWdpbC5yZWNvcmRzLnYxLlRlcm1pbmFsSABSCHRlcm1pbmFsEjgKCGN1c3RvbWVyGAMgASgLMhoudmlnaWwucmVjb3Jkcy52MS5D\
+            dXN0b21lckgAUghjdXN0b21lchIvCgVsYWJlbBgEIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFIFbGFiZWwSOwoJY29tcGxhaW50GAUgASgLMhsu\
+            dmlnaWwucmVjb3Jkcy52MS5Db21wbGFpbnRIAFIJY29tcGxhaW50EkgKDmNvbnRleHRfc2lnbmFsGAYgASgLMh8udmlnaWwucmVjb3Jkcy52MS5Db250ZXh0\
+            U2lnbmFsSABSDWNvbnRleHRTaWduYWwSRAoManVyaXNkaWN0aW9uGAcgASgLMh4udmlnaWwucmVjb3Jkcy52MS5KdXJpc2RpY3Rpb25IAFIManVyaXNkaWN0\
+            aW9uEjgKCG1lcmNoYW50GAggASgLMhoudmlnaWwucmVjb3Jkcy52MS5NZXJjaGFudEgAUghtZXJjaGFudEIICgZyZWNvcmQi5AEKFUltcG9ydFJlY29yZHNS\
+            ZXNwb25zZRIaCghzZXF1ZW5jZRgBIAEoBFIIc2VxdWVuY2USNQoHb3V0Y29tZRgCIAEoDjIbLnZpZ2lsLmluZ2VzdGlvbi52MS5PdXRjb21lUgdvdXRjb21l\
+            Ej0KCnZpb2xhdGlvbnMYAyADKAsyHS52aWdpbC5pbmdlc3Rpb24udjEuVmlvbGF0aW9uUgp2aW9sYXRpb25zEjkKGWlzX29mX3Vua25vd25fdHJhbnNhY3Rp\
+            b24YBCABKAhSFmlzT2ZVbmtub3duVHJhbnNhY3Rpb24isQEKEVRhaWxFdmVudHNSZXF1ZXN0EjQKBWFmdGVyGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEu\
+            TG9nUG9zaXRpb25SBWFmdGVyEhsKCW1heF9iYXRjaBgCIAEoDVIIbWF4QmF0Y2gSSQoMdHJhbnNhY3Rpb25zGAMgASgOMiUudmlnaWwuaW5nZXN0aW9uLnYx\
+            LlRyYW5zYWN0aW9uRGV0YWlsUgx0cmFuc2FjdGlvbnMiTQoSVGFpbEV2ZW50c1Jlc3BvbnNlEjcKBmV2ZW50cxgBIAMoCzIfLnZpZ2lsLmluZ2VzdGlvbi52\
+            MS5Mb2dnZWRFdmVudFIGZXZlbnRzIoUCCgtMb2dnZWRFdmVudBI6Cghwb3NpdGlvbhgBIAEoCzIeLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1Bvc2l0aW9uUghw\
+            b3NpdGlvbhI7CgtyZWNvcmRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCnJlY29yZGVkQXQSOAoFZXZlbnQYAyABKAsyIi52aWdp\
+            bC5pbmdlc3Rpb24udjEuSW5nZXN0aW9uRXZlbnRSBWV2ZW50Ej0KDHRyYW5zYWN0aW9ucxgFIAEoCzIZLnZpZ2lsLmV2ZW50bG9nLnYxLkxvZ1J1blIMdHJh\
+            bnNhY3Rpb25zSgQIBBAFIr0FCg5Jbmdlc3Rpb25FdmVudBJSChR0cmFuc2FjdGlvbl9hY2NlcHRlZBgBIAEoCzIdLnZpZ2lsLnJlY29yZHMudjEuVHJhbnNh\
+            Y3Rpb25IAFITdHJhbnNhY3Rpb25BY2NlcHRlZBJACg5sYWJlbF9hY2NlcHRlZBgCIAEoCzIXLnZpZ2lsLnJlY29yZHMudjEuTGFiZWxIAFINbGFiZWxBY2Nl\
+            cHRlZBJMChJjb21wbGFpbnRfYWNjZXB0ZWQYAyABKAsyGy52aWdpbC5yZWNvcmRzLnYxLkNvbXBsYWludEgAUhFjb21wbGFpbnRBY2NlcHRlZBJNChN0ZXJt\
+            aW5hbF9yZWdpc3RlcmVkGAQgASgLMhoudmlnaWwucmVjb3Jkcy52MS5UZXJtaW5hbEgAUhJ0ZXJtaW5hbFJlZ2lzdGVyZWQSTQoTY3VzdG9tZXJfcmVnaXN0\
+            ZXJlZBgFIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuQ3VzdG9tZXJIAFISY3VzdG9tZXJSZWdpc3RlcmVkElkKF2NvbnRleHRfc2lnbmFsX2FjY2VwdGVkGAYg\
+            ASgLMh8udmlnaWwucmVjb3Jkcy52MS5Db250ZXh0U2lnbmFsSABSFWNvbnRleHRTaWduYWxBY2NlcHRlZBJZChdqdXJpc2RpY3Rpb25fcmVnaXN0ZXJlZBgH\
+            IAEoCzIeLnZpZ2lsLnJlY29yZHMudjEuSnVyaXNkaWN0aW9uSABSFmp1cmlzZGljdGlvblJlZ2lzdGVyZWQSTQoTbWVyY2hhbnRfcmVnaXN0ZXJlZBgJIAEo\
+            CzIaLnZpZ2lsLnJlY29yZHMudjEuTWVyY2hhbnRIAFISbWVyY2hhbnRSZWdpc3RlcmVkEhsKCXNlbmRlcl9pZBgIIAEoCVIIc2VuZGVySWRCBwoFZXZlbnQi\
+            FgoUR2V0U3RhdGlzdGljc1JlcXVlc3QinAIKFUdldFN0YXRpc3RpY3NSZXNwb25zZRIiCgx0cmFuc2FjdGlvbnMYASABKANSDHRyYW5zYWN0aW9ucxIWCgZs\
+            YWJlbHMYAiABKANSBmxhYmVscxIeCgpjb21wbGFpbnRzGAMgASgDUgpjb21wbGFpbnRzEhwKCXRlcm1pbmFscxgEIAEoA1IJdGVybWluYWxzEhwKCWN1c3Rv\
+            bWVycxgFIAEoA1IJY3VzdG9tZXJzEiQKDWp1cmlzZGljdGlvbnMYBiABKANSDWp1cmlzZGljdGlvbnMSJwoPY29udGV4dF9zaWduYWxzGAcgASgDUg5jb250\
+            ZXh0U2lnbmFscxIcCgltZXJjaGFudHMYCCABKANSCW1lcmNoYW50cyJtChFJbXBvcnRGaWxlUmVxdWVzdBI4CgZoZWFkZXIYASABKAsyHi52aWdpbC5pbmdl\
+            c3Rpb24udjEuRmlsZUhlYWRlckgAUgZoZWFkZXISFgoFY2h1bmsYAiABKAxIAFIFY2h1bmtCBgoEcGFydCKsAQoKRmlsZUhlYWRlchIlCg5jb250ZW50X3No\
+            YTI1NhgBIAEoDFINY29udGVudFNoYTI1NhIdCgpzaXplX2J5dGVzGAIgASgEUglzaXplQnl0ZXMSIQoMb2Zmc2V0X2J5dGVzGAMgASgEUgtvZmZzZXRCeXRl\
+            cxIYCgdtYXBwaW5nGAQgASgJUgdtYXBwaW5nEhsKCWZpbGVfbmFtZRgFIAEoCVIIZmlsZU5hbWUihgMKEkltcG9ydEZpbGVSZXNwb25zZRIzCgVzdGF0ZRgB\
+            IAEoDjIdLnZpZ2lsLmluZ2VzdGlvbi52MS5GaWxlU3RhdGVSBXN0YXRlEiUKDnJlY2VpdmVkX2J5dGVzGAIgASgEUg1yZWNlaXZlZEJ5dGVzEhIKBHJvd3MY\
+            AyABKANSBHJvd3MSGgoIYWNjZXB0ZWQYBCABKANSCGFjY2VwdGVkEh4KCmR1cGxpY2F0ZXMYBSABKANSCmR1cGxpY2F0ZXMSGgoIcmVqZWN0ZWQYBiABKANS\
+            CHJlamVjdGVkEhQKBWVtcHR5GAcgASgDUgVlbXB0eRJECg1yZWplY3RlZF9yb3dzGAggAygLMh8udmlnaWwuaW5nZXN0aW9uLnYxLlJlamVjdGVkUm93Ugxy\
+            ZWplY3RlZFJvd3MSFAoFZXJyb3IYCSABKAlSBWVycm9yEjYKF29mX3Vua25vd25fdHJhbnNhY3Rpb25zGAogASgDUhVvZlVua25vd25UcmFuc2FjdGlvbnMi\
+            iwEKC1JlamVjdGVkUm93EhAKA3JvdxgBIAEoA1IDcm93EhQKBWZpZWxkGAIgASgJUgVmaWVsZBIUCgV2YWx1ZRgDIAEoCVIFdmFsdWUSFgoGcmVhc29uGAQg\
+            ASgJUgZyZWFzb24SDgoCaWQYBSABKAlSAmlkEhYKBmNvbHVtbhgGIAEoCVIGY29sdW1uIj0KFEdldEZpbGVJbXBvcnRSZXF1ZXN0EiUKDmNvbnRlbnRfc2hh\
+            MjU2GAEgASgMUg1jb250ZW50U2hhMjU2IrUBChdFcmFzZUlkZW50aWZpZXJzUmVxdWVzdBIfCgtjdXN0b21lcl9pZBgBIAEoCVIKY3VzdG9tZXJJZBIXCgdi\
+            YW5rX2lkGAIgASgJUgZiYW5rSWQSFgoGcmVhc29uGAMgASgJUgZyZWFzb24SEgoEa2luZBgEIAEoCVIEa2luZBIeCgppZGVudGlmaWVyGAUgASgJUgppZGVu\
+            dGlmaWVyEhQKBXRva2VuGAYgASgJUgV0b2tlbiKLAQoYRXJhc2VJZGVudGlmaWVyc1Jlc3BvbnNlEhYKBmVyYXNlZBgBIAEoA1IGZXJhc2VkEhYKBnNoYXJl\
+            ZBgCIAEoA1IGc2hhcmVkEj8KDWVyYXNlZF9iZWZvcmUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgxlcmFzZWRCZWZvcmUiRwoXUmV2ZWFs\
+            SWRlbnRpZmllclJlcXVlc3QSFAoFdG9rZW4YASABKAlSBXRva2VuEhYKBnJlYXNvbhgCIAEoCVIGcmVhc29uIk4KGFJldmVhbElkZW50aWZpZXJSZXNwb25z\
+            ZRISCgRraW5kGAEgASgJUgRraW5kEh4KCmlkZW50aWZpZXIYAiABKAlSCmlkZW50aWZpZXIigAEKGVRva2VuaXplSWRlbnRpZmllclJlcXVlc3QSHgoKaWRl\
+            bnRpZmllchgBIAEoCVIKaWRlbnRpZmllchISCgRraW5kGAIgASgJUgRraW5kEhcKB2JhbmtfaWQYAyABKAlSBmJhbmtJZBIWCgZyZWFzb24YBCABKAlSBnJl\
+            YXNvbiIyChpUb2tlbml6ZUlkZW50aWZpZXJSZXNwb25zZRIUCgV0b2tlbhgBIAEoCVIFdG9rZW4iTQoVQXBwbHlSZXRlbnRpb25SZXF1ZXN0EhsKCWtlZXBf\
+            ZGF5cxgBIAEoDVIIa2VlcERheXMSFwoHZHJ5X3J1bhgCIAEoCFIGZHJ5UnVuInoKFkFwcGx5UmV0ZW50aW9uUmVzcG9uc2USPgoHZHJvcHBlZBgBIAMoCzIk\
+            LnZpZ2lsLmluZ2VzdGlvbi52MS5Ecm9wcGVkUGFydGl0aW9uUgdkcm9wcGVkEiAKC2lkZW50aWZpZXJzGAIgASgDUgtpZGVudGlmaWVycyJYChBEcm9wcGVk\
+            UGFydGl0aW9uEhIKBG5hbWUYASABKAlSBG5hbWUSMAoFdW50aWwYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgV1bnRpbCIxChlMaXN0UHJp\
+            dmFjeVJlY29yZHNSZXF1ZXN0EhQKBWxpbWl0GAEgASgNUgVsaW1pdCJZChpMaXN0UHJpdmFjeVJlY29yZHNSZXNwb25zZRI7CgdyZWNvcmRzGAEgAygLMiEu\
+            dmlnaWwuaW5nZXN0aW9uLnYxLlByaXZhY3lSZWNvcmRSB3JlY29yZHMisQEKDVByaXZhY3lSZWNvcmQSKgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYu\
+            VGltZXN0YW1wUgJhdBIWCgZhY3Rpb24YAiABKAlSBmFjdGlvbhIUCgVhY3RvchgDIAEoCVIFYWN0b3ISGAoHc3ViamVjdBgEIAEoCVIHc3ViamVjdBIWCgZy\
+            ZWFzb24YBSABKAlSBnJlYXNvbhIUCgVjb3VudBgGIAEoA1IFY291bnQqZQoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9B\
+            Q0NFUFRFRBABEhUKEU9VVENPTUVfRFVQTElDQVRFEAISFAoQT1VUQ09NRV9SRUpFQ1RFRBADKnwKEVRyYW5zYWN0aW9uRGV0YWlsEiIKHlRSQU5TQUNUSU9O\
+            X0RFVEFJTF9VTlNQRUNJRklFRBAAEhsKF1RSQU5TQUNUSU9OX0RFVEFJTF9SVU5TEAMSIAocVFJBTlNBQ1RJT05fREVUQUlMX01PVkVNRU5UUxACIgQIARAB\
+            KoUBCglGaWxlU3RhdGUSGgoWRklMRV9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEZJTEVfU1RBVEVfUkVDRUlWSU5HEAESFgoSRklMRV9TVEFURV9TVE9SSU5H\
+            EAISEwoPRklMRV9TVEFURV9ET05FEAMSFQoRRklMRV9TVEFURV9GQUlMRUQQBDL6CwoQSW5nZXN0aW9uU2VydmljZRJwChFTdWJtaXRUcmFuc2FjdGlvbhIs\
+            LnZpZ2lsLmluZ2VzdGlvbi52MS5TdWJtaXRUcmFuc2FjdGlvblJlcXVlc3QaLS52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0VHJhbnNhY3Rpb25SZXNwb25z\
+            ZRJ3ChJTdHJlYW1UcmFuc2FjdGlvbnMSLS52aWdpbC5pbmdlc3Rpb24udjEuU3RyZWFtVHJhbnNhY3Rpb25zUmVxdWVzdBouLnZpZ2lsLmluZ2VzdGlvbi52\
+            MS5TdHJlYW1UcmFuc2FjdGlvbnNSZXNwb25zZSgBMAESagoPU3VibWl0Q29tcGxhaW50EioudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdENvbXBsYWludFJl\
+            cXVlc3QaKy52aWdpbC5pbmdlc3Rpb24udjEuU3VibWl0Q29tcGxhaW50UmVzcG9uc2USXgoLU3VibWl0TGFiZWwSJi52aWdpbC5pbmdlc3Rpb24udjEuU3Vi\
+            bWl0TGFiZWxSZXF1ZXN0GicudmlnaWwuaW5nZXN0aW9uLnYxLlN1Ym1pdExhYmVsUmVzcG9uc2USaAoNSW1wb3J0UmVjb3JkcxIoLnZpZ2lsLmluZ2VzdGlv\
+            bi52MS5JbXBvcnRSZWNvcmRzUmVxdWVzdBopLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRSZWNvcmRzUmVzcG9uc2UoATABEl0KCkltcG9ydEZpbGUSJS52\
+            aWdpbC5pbmdlc3Rpb24udjEuSW1wb3J0RmlsZVJlcXVlc3QaJi52aWdpbC5pbmdlc3Rpb24udjEuSW1wb3J0RmlsZVJlc3BvbnNlKAESZgoNR2V0RmlsZUlt\
+            cG9ydBIoLnZpZ2lsLmluZ2VzdGlvbi52MS5HZXRGaWxlSW1wb3J0UmVxdWVzdBomLnZpZ2lsLmluZ2VzdGlvbi52MS5JbXBvcnRGaWxlUmVzcG9uc2UiA5AC\
+            ARJtChBFcmFzZUlkZW50aWZpZXJzEisudmlnaWwuaW5nZXN0aW9uLnYxLkVyYXNlSWRlbnRpZmllcnNSZXF1ZXN0GiwudmlnaWwuaW5nZXN0aW9uLnYxLkVy\
+            YXNlSWRlbnRpZmllcnNSZXNwb25zZRJtChBSZXZlYWxJZGVudGlmaWVyEisudmlnaWwuaW5nZXN0aW9uLnYxLlJldmVhbElkZW50aWZpZXJSZXF1ZXN0Giwu\
+            dmlnaWwuaW5nZXN0aW9uLnYxLlJldmVhbElkZW50aWZpZXJSZXNwb25zZRJzChJUb2tlbml6ZUlkZW50aWZpZXISLS52aWdpbC5pbmdlc3Rpb24udjEuVG9r\
+            ZW5pemVJZGVudGlmaWVyUmVxdWVzdBouLnZpZ2lsLmluZ2VzdGlvbi52MS5Ub2tlbml6ZUlkZW50aWZpZXJSZXNwb25zZRJnCg5BcHBseVJldGVudGlvbhIp\
+            LnZpZ2lsLmluZ2VzdGlvbi52MS5BcHBseVJldGVudGlvblJlcXVlc3QaKi52aWdpbC5pbmdlc3Rpb24udjEuQXBwbHlSZXRlbnRpb25SZXNwb25zZRJ4ChJM\
+            aXN0UHJpdmFjeVJlY29yZHMSLS52aWdpbC5pbmdlc3Rpb24udjEuTGlzdFByaXZhY3lSZWNvcmRzUmVxdWVzdBouLnZpZ2lsLmluZ2VzdGlvbi52MS5MaXN0\
+            UHJpdmFjeVJlY29yZHNSZXNwb25zZSIDkAIBEl0KClRhaWxFdmVudHMSJS52aWdpbC5pbmdlc3Rpb24udjEuVGFpbEV2ZW50c1JlcXVlc3QaJi52aWdpbC5p\
+            bmdlc3Rpb24udjEuVGFpbEV2ZW50c1Jlc3BvbnNlMAESaQoNR2V0U3RhdGlzdGljcxIoLnZpZ2lsLmluZ2VzdGlvbi52MS5HZXRTdGF0aXN0aWNzUmVxdWVz\
+            dBopLnZpZ2lsLmluZ2VzdGlvbi52MS5HZXRTdGF0aXN0aWNzUmVzcG9uc2UiA5ACAWIGcHJvdG8z
             """)
 }

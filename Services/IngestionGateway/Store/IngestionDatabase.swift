@@ -34,6 +34,8 @@ struct IngestionDatabase: Sendable {
 
     /// From so many rows on it is quicker to write all or none, for all its round trips.
     static let minRowsAtOnce = 24
+    /// How often a list of which not all are new is written, where other writers of its names undo it.
+    private static let maxInsertAttempts = 10
     /// So near to a partition's end, by whichever clock, writers take turns: a name must not land on both sides.
     static let boundaryMicroseconds: Int64 = 600 * 1_000_000
     private static let partitionMicroseconds: Int64 = 31 * 86_400 * 1_000_000
@@ -82,7 +84,9 @@ struct IngestionDatabase: Sendable {
         var statements = PrivacyDatabase.keep(sealed)
         if isNearBoundary { statements.append("SELECT pg_advisory_xact_lock(hashtextextended('vigil.log_boundary', 0))") }
         statements.append(Self.insert(rows, looksAround: isNearBoundary))
-        guard let inserted = try await pool.pipeline(statements).last else { return [:] }
+        // Writers of the same names meet them in one order here, but not where all are thought new: what is undone for that is run again.
+        let results = try await pool.withTransaction(attempts: Self.maxInsertAttempts) { try await $0.pipeline(statements) }
+        guard let inserted = results.last else { return [:] }
         var written: [TransactionKey: LogPosition] = [:]
         for (bank, id, transaction, sequence) in try inserted.decode(String.self, String.self, PostgresTransactionID.self, Int64.self) {
             written[TransactionKey(bankID: bank, transactionID: id)] = LogPosition(transactionID: transaction.value, sequence: sequence)
@@ -104,8 +108,7 @@ struct IngestionDatabase: Sendable {
     ) async throws -> LogPosition? {
         let ranges = NameRange.ranges(of: rows)
         do {
-            // Two writers of the same names may wait for each other.
-            return try await pool.withTransaction(attempts: 3) { transaction in
+            return try await pool.withTransaction { transaction in
                 let begun = try await transaction.pipeline(
                     ["SELECT pg_current_xact_id()", Self.earlier(within: ranges)] + PrivacyDatabase.keep(sealed))
                 hasBegun()
@@ -117,7 +120,8 @@ struct IngestionDatabase: Sendable {
             }
         } catch is NotNew {
             return nil
-        } catch let error as PostgresError where error.sqlState == "23505" {
+        } catch let error as PostgresError where error.sqlState == "23505" || error.isSerializationFailure {
+            // Another has written one of the names, or two writers of the same ones have waited for each other.
             return nil
         }
     }
@@ -194,14 +198,14 @@ struct IngestionDatabase: Sendable {
                     \(rows.map(\.key.bankID)), \(rows.map(\.key.transactionID)), \(rows.map(\.logEntry))
                 ) WITH ORDINALITY AS row (bank_id, transaction_id, log_entry, place)
             )
-            INSERT INTO event_log (payload, bank_id, bank_transaction_id)
-            SELECT log_entry, bank_id, transaction_id FROM incoming i
+            INSERT INTO event_log (sequence, payload, bank_id, bank_transaction_id)
+            SELECT place, log_entry, bank_id, transaction_id FROM incoming i
             WHERE NOT EXISTS (
                 SELECT FROM event_log e WHERE e.bank_id = i.bank_id AND e.bank_transaction_id = i.transaction_id
                 AND e.recorded_at >= log_partition_start(now()) - interval '744 hours'
                 AND e.recorded_at < log_partition_start(now()) + make_interval(hours => 24 * \(Int32(days)))
             )
-            ORDER BY place
+            ORDER BY bank_id, transaction_id
             ON CONFLICT DO NOTHING
             RETURNING bank_id, bank_transaction_id, transaction_id, sequence
             """

@@ -17,6 +17,8 @@ struct Erasure: Sendable, Hashable {
     let erased: Int64
     /// Identifiers of the erased customer that stay, since they are another customer's as well.
     let shared: Int64
+    /// When what was to be erased had been for the first time.
+    let erasedBefore: Timestamp?
 }
 
 /// One thing that was done to personal data.
@@ -118,6 +120,7 @@ struct PrivacyDatabase: Sendable {
         try await pool.withTransaction { transaction in
             // Whoever is writing identifiers right now ends first; whoever comes later sees what is erased.
             try await transaction.execute("LOCK TABLE identifiers IN SHARE ROW EXCLUSIVE MODE")
+            let before = try await transaction.query("SELECT erased_at FROM erased_tokens WHERE token = \(token) AND owner IS NULL")
             let links = try await transaction.query(
                 "DELETE FROM further_owners WHERE owner = \(token) OR token = \(token) RETURNING token")
             let handedOn = try await transaction.query(
@@ -148,7 +151,8 @@ struct PrivacyDatabase: Sendable {
                     ON CONFLICT (token) DO UPDATE SET owner = NULL WHERE excluded.owner IS NULL
                     """)
             }
-            let erasure = Erasure(erased: Int64(gone.count), shared: Int64(shared.count))
+            let erasedBefore = try before.first.map { Timestamp(microseconds: try $0.decode(PostgresTimestamp.self).microsecondsSince1970) }
+            let erasure = Erasure(erased: Int64(gone.count), shared: Int64(shared.count), erasedBefore: erasedBefore)
             try await transaction.execute(
                 Self.record(.erasure, actor: actor, bankID: bankID, subject: token, reason: reason, count: erasure.erased))
             return erasure

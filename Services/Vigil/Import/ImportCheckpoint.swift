@@ -70,7 +70,7 @@ extension ImportCheckpoint.Source {
 
 extension Mapping {
     /// Another one where anything is read differently.
-    var fingerprint: String { hex(SHA256.hash(data: Data("\(kind) \(format) \(described)".utf8))) }
+    var fingerprint: String { hex(SHA256.hash(data: Data("\(kind) \(format) \(described)\(choice.described)".utf8))) }
 
     /// The same for the same mapping, and any change shows in it.
     private var described: String {
@@ -80,6 +80,12 @@ extension Mapping {
             plain.words = [:]
             return "\(plain) \(field.words.sorted { $0.key < $1.key })"
         }.joined(separator: "\n")
+    }
+}
+
+extension RowChoice {
+    fileprivate var described: String {
+        [("only", only), ("except", except)].flatMap { word, choices in choices.map { "\n\(word) \($0.column) \($0.words.sorted())" } }.joined()
     }
 }
 

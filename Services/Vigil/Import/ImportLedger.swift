@@ -16,20 +16,25 @@ struct ImportCounts: Codable, Hashable, Sendable {
     var pending = 0
     /// Of the acknowledged transactions, those that came back with their decision.
     var decided = 0
+    /// Of the acknowledged labels, those whose transaction the gateway does not have.
+    var ofUnknownTransactions = 0
     /// Rows sent more than once because the connection broke before the answer.
     var resent = 0
 }
 
 /// What became of a row.
 enum RowResult: Hashable, Sendable {
-    enum Decision: Hashable, Sendable {
+    /// What else the gateway says of a row that it has.
+    enum Detail: Hashable, Sendable {
         case none
         case pending
         case decided
+        /// It is a label, of a transaction that the gateway does not have.
+        case ofUnknownTransaction
     }
 
-    case accepted(Decision)
-    case duplicate(Decision)
+    case accepted(Detail)
+    case duplicate(Detail)
     /// With what can be shown of the row, where it was refused before it was sent.
     case rejected([Rejection], RowContent? = nil)
     case empty
@@ -152,11 +157,12 @@ struct ImportLedger<Message: Sendable>: Sendable {
         switch result {
         case .empty: counts.empty += 1
         case .rejected: counts.rejected += 1
-        case .accepted(let decision), .duplicate(let decision):
+        case .accepted(let detail), .duplicate(let detail):
             counts.acknowledged += 1
             if case .duplicate = result, entry.timesSent == 1, entry.position.row > sentBefore { counts.duplicates += 1 }
-            if decision == .pending { counts.pending += 1 }
-            if decision == .decided { counts.decided += 1 }
+            if detail == .pending { counts.pending += 1 }
+            if detail == .decided { counts.decided += 1 }
+            if detail == .ofUnknownTransaction { counts.ofUnknownTransactions += 1 }
         }
     }
 }

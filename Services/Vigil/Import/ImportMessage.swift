@@ -37,16 +37,25 @@ struct ImportMessage: Sendable {
 
 extension RowResult {
     /// Nil for an answer that says nothing, which is none.
-    init?(_ outcome: IngestionV1.Outcome, _ decision: RecordsV1.Decision? = nil, _ violations: [IngestionV1.Violation]) {
-        let state: Decision =
-            switch decision?.state {
+    init?(_ answer: IngestionV1.StreamTransactionsResponse) {
+        let detail: Detail =
+            switch answer.decision?.state {
             case .pending: .pending
             case .decided: .decided
             case nil, .unspecified, .unrecognized: .none
             }
+        self.init(answer.outcome, detail, answer.violations)
+    }
+
+    /// Nil for an answer that says nothing, which is none.
+    init?(_ answer: IngestionV1.ImportRecordsResponse) {
+        self.init(answer.outcome, answer.isOfUnknownTransaction ? .ofUnknownTransaction : .none, answer.violations)
+    }
+
+    private init?(_ outcome: IngestionV1.Outcome, _ detail: Detail, _ violations: [IngestionV1.Violation]) {
         switch outcome {
-        case .accepted: self = .accepted(state)
-        case .duplicate: self = .duplicate(state)
+        case .accepted: self = .accepted(detail)
+        case .duplicate: self = .duplicate(detail)
         case .rejected:
             self = .rejected(
                 violations.isEmpty

@@ -16,6 +16,7 @@ struct ImportResult: Encodable {
     var empty = 0
     var pending = 0
     var decided = 0
+    var ofUnknownTransactions = 0
     var resent = 0
     var seconds = 0.0
     var rowsPerSecond = 0.0
@@ -45,6 +46,7 @@ struct ImportResult: Encodable {
         empty = counts.empty
         pending = counts.pending
         decided = counts.decided
+        ofUnknownTransactions = counts.ofUnknownTransactions
         resent = counts.resent
         self.seconds = seconds
         rowsPerSecond = Double(counts.rows - rowsBefore) / max(seconds, 0.001)
@@ -81,6 +83,9 @@ struct ImportResult: Encodable {
         } else {
             lines.append("  \(number(acknowledged)) acknowledged, of which \(number(duplicates)) were there before")
             if kind == "transactions" { lines.append("  \(number(decided)) decided, \(number(pending)) pending") }
+            if ofUnknownTransactions > 0 {
+                lines.append("  \(number(ofUnknownTransactions)) are of transactions that the gateway does not have: are the ids read as theirs were?")
+            }
             if resent > 0 { lines.append("  \(number(resent)) sent again after a lost connection") }
         }
         lines.append("  \(number(rejected)) rejected" + (rejectsFile.map { ": \($0)" } ?? ""))

@@ -83,7 +83,7 @@ struct Importer {
                 }
             } read: { answers in
                 for try await answer in answers {
-                    try session.answer(row: answer.sequence, RowResult(answer.outcome, answer.decision, answer.violations))
+                    try session.answer(row: answer.sequence, RowResult(answer))
                 }
             }
         } else {
@@ -94,7 +94,7 @@ struct Importer {
                 }
             } read: { answers in
                 for try await answer in answers {
-                    try session.answer(row: answer.sequence, RowResult(answer.outcome, nil, answer.violations))
+                    try session.answer(row: answer.sequence, RowResult(answer))
                 }
             }
         }

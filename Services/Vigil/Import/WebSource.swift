@@ -132,6 +132,8 @@ struct WebSource: RowSource {
         let next: URL?
     }
 
+    private static let session = URLSession(configuration: .default, delegate: ChallengeRefuser(), delegateQueue: nil)
+
     /// Nil for 304.
     private func get(_ address: URL, number: Int, etag: String?) async throws -> Page? {
         let name = name(of: address, number: number)
@@ -141,7 +143,9 @@ struct WebSource: RowSource {
         let body: Data
         let response: URLResponse
         do {
-            (body, response) = try await URLSession.shared.data(for: request)
+            (body, response) = try await Self.session.data(for: request)
+        } catch let error as URLError where error.code == .cancelled && !Task.isCancelled {
+            throw Refusal(description: "\(name): the answer has the status 401: it wants a user and a password, or others", retryAfter: nil)
         } catch {
             // What Foundation throws names the address with all its parameters.
             throw SuiteConnection.Problem(description: "\(name): \(plainly(error))")
@@ -192,5 +196,17 @@ struct WebSource: RowSource {
             if relations.contains(where: { $0.lowercased() == "next" }) { return String(link.1) }
         }
         return nil
+    }
+}
+
+/// Ends what a server wants other credentials for than the address has: left to itself Foundation would wait for ever for somebody to give some.
+private final class ChallengeRefuser: NSObject, URLSessionTaskDelegate, Sendable {
+    func urlSession(
+        _ session: URLSession, task: URLSessionTask, didReceive challenge: URLAuthenticationChallenge,
+        completionHandler: @escaping @Sendable (URLSession.AuthChallengeDisposition, URLCredential?) -> Void
+    ) {
+        let wantsPassword = [NSURLAuthenticationMethodHTTPBasic, NSURLAuthenticationMethodHTTPDigest].contains(
+            challenge.protectionSpace.authenticationMethod)
+        completionHandler(wantsPassword ? .cancelAuthenticationChallenge : .performDefaultHandling, nil)
     }
 }

@@ -42,7 +42,7 @@ struct PrivacyCommand: ParsableCommand {
                 Erases the customer's own identifier and those of accounts, cards, devices and addresses seen as this customer's only, and keeps \
                 none of them again for this customer; what is another customer's as well stays that one's. With --kind, erases one identifier \
                 whoever's it is, also of whom somebody paid, and keeps it for nobody again. What was stored of payments stays under tokens, which \
-                lead nowhere from then on. Exit status: 0 erased, 3 nothing was kept of it, 1 failed.
+                lead nowhere from then on. Exit status: 0 erased, now or before, 3 nothing was kept of it, 1 failed.
                 """)
         @Argument(help: "The bank's own identifier of the customer, or an identifier of another kind.")
         var identifier: String
@@ -58,6 +58,12 @@ struct PrivacyCommand: ParsableCommand {
 
         @OptionGroup var target: Target
 
+        private struct Result: Encodable {
+            let erased: Int64
+            let shared: Int64
+            let erasedBefore: String?
+        }
+
         func run() async throws {
             var request = IngestionV1.EraseIdentifiersRequest(bankID: bank, reason: reason)
             if kind == "token" { request.token = identifier } else { (request.kind, request.identifier) = (kind, identifier) }
@@ -65,8 +71,11 @@ struct PrivacyCommand: ParsableCommand {
                 try await $0.eraseIdentifiers(request, options: CallOptions(timeout: .seconds(60)))
             }
             let shared = answer.shared == 0 ? "" : ", \(answer.shared) stay: they are another customer's as well"
-            try target.show(["erased": answer.erased, "shared": answer.shared], "\(answer.erased) identifiers erased\(shared)")
-            if answer.erased == 0 && answer.shared == 0 {
+            let before = answer.erasedBefore.flatMap { Timestamp($0) }
+            let mark = before.map { "; it is marked as erased since \($0.iso8601)" } ?? ""
+            let result = Result(erased: answer.erased, shared: answer.shared, erasedBefore: before?.iso8601)
+            try target.show(result, "\(answer.erased) identifiers erased\(shared)\(mark)")
+            if answer.erased == 0, answer.shared == 0, before == nil {
                 FileHandle.standardError.write(Data("warning: nothing was kept of this \(kind), and nothing is marked as erased\n".utf8))
                 throw ExitCode(3)
             }

@@ -150,6 +150,9 @@ struct PoolState {
         if let lastFailure {
             return PostgresError(.unavailable, lastFailure.message, sqlState: lastFailure.sqlState)
         }
+        guard openConnections > 0 else {
+            return PostgresError(.unavailable, "the server does not answer: no connection was made within \(limits.acquireTimeout)")
+        }
         return PostgresError(
             .acquireTimedOut, "no connection became free within \(limits.acquireTimeout); \(slots.count) are in use")
     }

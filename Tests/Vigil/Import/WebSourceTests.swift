@@ -30,6 +30,20 @@ import FoundationNetworking
         #expect(api.requests.map(\.path) == [0, 2, 4, 6, 7].map { "/rows?start=\($0)" })
     }
 
+    @Test(.timeLimit(.minutes(1)), arguments: ["", "u:wrong@"])
+    func aServerThatWantsAPasswordIsToldOfAndNotWaitedFor(user: String) async throws {
+        let api = try FakeAPI { request in
+            let isRight = request.headers["authorization"] == "Basic \(Data("u:right".utf8).base64EncodedString())"
+            return isRight ? .init(body: "[{\"id\":1}]") : .init(status: 401, headers: ["WWW-Authenticate": "Basic realm=\"x\""], body: "no")
+        }
+        func source(_ user: String) throws -> WebSource {
+            WebSource(url: try #require(URL(string: "http://\(user)127.0.0.1:\(api.port)/rows")), paging: .link, records: [])
+        }
+        let refusal = await #expect(throws: WebSource.Refusal.self) { try await source(user).spool(since: nil) }
+        #expect(refusal?.description == "127.0.0.1:\(api.port)/rows, page 1: the answer has the status 401: it wants a user and a password, or others")
+        #expect(try await take(source("u:right@"))?.rows == 1)
+    }
+
     @Test(arguments: ["page:p", "offset:start", "link"]) func aServerThatKnowsNoPagesIsNotAskedForever(word: String) async throws {
         let api = try FakeAPI { request in
             .init(headers: ["Link": "<\(request.path)x>; rel=\"next\""], body: "[{\"id\":1},{\"id\":2}]")

@@ -1932,7 +1932,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__submit_label_request__des
   (ProtobufCMessageInit) vigil__ingestion__v1__submit_label_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__ingestion__v1__submit_label_response__field_descriptors[1] =
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__submit_label_response__field_descriptors[2] =
 {
   {
     "outcome",
@@ -1946,14 +1946,27 @@ static const ProtobufCFieldDescriptor vigil__ingestion__v1__submit_label_respons
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "is_of_unknown_transaction",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__SubmitLabelResponse, is_of_unknown_transaction),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__ingestion__v1__submit_label_response__field_indices_by_name[] = {
+  1,   /* field[1] = is_of_unknown_transaction */
   0,   /* field[0] = outcome */
 };
 static const ProtobufCIntRange vigil__ingestion__v1__submit_label_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor vigil__ingestion__v1__submit_label_response__descriptor =
 {
@@ -1963,7 +1976,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__submit_label_response__de
   "Vigil__Ingestion__V1__SubmitLabelResponse",
   "vigil.ingestion.v1",
   sizeof(Vigil__Ingestion__V1__SubmitLabelResponse),
-  1,
+  2,
   vigil__ingestion__v1__submit_label_response__field_descriptors,
   vigil__ingestion__v1__submit_label_response__field_indices_by_name,
   1,  vigil__ingestion__v1__submit_label_response__number_ranges,
@@ -2099,7 +2112,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__import_records_request__d
   (ProtobufCMessageInit) vigil__ingestion__v1__import_records_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__ingestion__v1__import_records_response__field_descriptors[3] =
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__import_records_response__field_descriptors[4] =
 {
   {
     "sequence",
@@ -2137,8 +2150,21 @@ static const ProtobufCFieldDescriptor vigil__ingestion__v1__import_records_respo
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "is_of_unknown_transaction",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__ImportRecordsResponse, is_of_unknown_transaction),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__ingestion__v1__import_records_response__field_indices_by_name[] = {
+  3,   /* field[3] = is_of_unknown_transaction */
   1,   /* field[1] = outcome */
   0,   /* field[0] = sequence */
   2,   /* field[2] = violations */
@@ -2146,7 +2172,7 @@ static const unsigned vigil__ingestion__v1__import_records_response__field_indic
 static const ProtobufCIntRange vigil__ingestion__v1__import_records_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor vigil__ingestion__v1__import_records_response__descriptor =
 {
@@ -2156,7 +2182,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__import_records_response__
   "Vigil__Ingestion__V1__ImportRecordsResponse",
   "vigil.ingestion.v1",
   sizeof(Vigil__Ingestion__V1__ImportRecordsResponse),
-  3,
+  4,
   vigil__ingestion__v1__import_records_response__field_descriptors,
   vigil__ingestion__v1__import_records_response__field_indices_by_name,
   1,  vigil__ingestion__v1__import_records_response__number_ranges,
@@ -2773,7 +2799,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__file_header__descriptor =
   (ProtobufCMessageInit) vigil__ingestion__v1__file_header__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__ingestion__v1__import_file_response__field_descriptors[9] =
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__import_file_response__field_descriptors[10] =
 {
   {
     "state",
@@ -2883,12 +2909,25 @@ static const ProtobufCFieldDescriptor vigil__ingestion__v1__import_file_response
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "of_unknown_transactions",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__ImportFileResponse, of_unknown_transactions),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__ingestion__v1__import_file_response__field_indices_by_name[] = {
   3,   /* field[3] = accepted */
   4,   /* field[4] = duplicates */
   6,   /* field[6] = empty */
   8,   /* field[8] = error */
+  9,   /* field[9] = of_unknown_transactions */
   1,   /* field[1] = received_bytes */
   5,   /* field[5] = rejected */
   7,   /* field[7] = rejected_rows */
@@ -2898,7 +2937,7 @@ static const unsigned vigil__ingestion__v1__import_file_response__field_indices_
 static const ProtobufCIntRange vigil__ingestion__v1__import_file_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor vigil__ingestion__v1__import_file_response__descriptor =
 {
@@ -2908,7 +2947,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__import_file_response__des
   "Vigil__Ingestion__V1__ImportFileResponse",
   "vigil.ingestion.v1",
   sizeof(Vigil__Ingestion__V1__ImportFileResponse),
-  9,
+  10,
   vigil__ingestion__v1__import_file_response__field_descriptors,
   vigil__ingestion__v1__import_file_response__field_indices_by_name,
   1,  vigil__ingestion__v1__import_file_response__number_ranges,
@@ -3159,7 +3198,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__erase_identifiers_request
   (ProtobufCMessageInit) vigil__ingestion__v1__erase_identifiers_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__ingestion__v1__erase_identifiers_response__field_descriptors[2] =
+static const ProtobufCFieldDescriptor vigil__ingestion__v1__erase_identifiers_response__field_descriptors[3] =
 {
   {
     "erased",
@@ -3185,15 +3224,28 @@ static const ProtobufCFieldDescriptor vigil__ingestion__v1__erase_identifiers_re
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "erased_before",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Ingestion__V1__EraseIdentifiersResponse, erased_before),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__ingestion__v1__erase_identifiers_response__field_indices_by_name[] = {
   0,   /* field[0] = erased */
+  2,   /* field[2] = erased_before */
   1,   /* field[1] = shared */
 };
 static const ProtobufCIntRange vigil__ingestion__v1__erase_identifiers_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor vigil__ingestion__v1__erase_identifiers_response__descriptor =
 {
@@ -3203,7 +3255,7 @@ const ProtobufCMessageDescriptor vigil__ingestion__v1__erase_identifiers_respons
   "Vigil__Ingestion__V1__EraseIdentifiersResponse",
   "vigil.ingestion.v1",
   sizeof(Vigil__Ingestion__V1__EraseIdentifiersResponse),
-  2,
+  3,
   vigil__ingestion__v1__erase_identifiers_response__field_descriptors,
   vigil__ingestion__v1__erase_identifiers_response__field_indices_by_name,
   1,  vigil__ingestion__v1__erase_identifiers_response__number_ranges,

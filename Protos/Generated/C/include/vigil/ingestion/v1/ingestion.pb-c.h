@@ -172,10 +172,11 @@ struct  Vigil__Ingestion__V1__SubmitLabelResponse
 {
   ProtobufCMessage base;
   Vigil__Ingestion__V1__Outcome outcome;
+  protobuf_c_boolean is_of_unknown_transaction;
 };
 #define VIGIL__INGESTION__V1__SUBMIT_LABEL_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__submit_label_response__descriptor) \
-    , VIGIL__INGESTION__V1__OUTCOME__OUTCOME_UNSPECIFIED }
+    , VIGIL__INGESTION__V1__OUTCOME__OUTCOME_UNSPECIFIED, 0 }
 
 
 typedef enum {
@@ -217,10 +218,11 @@ struct  Vigil__Ingestion__V1__ImportRecordsResponse
   Vigil__Ingestion__V1__Outcome outcome;
   size_t n_violations;
   Vigil__Ingestion__V1__Violation **violations;
+  protobuf_c_boolean is_of_unknown_transaction;
 };
 #define VIGIL__INGESTION__V1__IMPORT_RECORDS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__import_records_response__descriptor) \
-    , 0, VIGIL__INGESTION__V1__OUTCOME__OUTCOME_UNSPECIFIED, 0,NULL }
+    , 0, VIGIL__INGESTION__V1__OUTCOME__OUTCOME_UNSPECIFIED, 0,NULL, 0 }
 
 
 struct  Vigil__Ingestion__V1__TailEventsRequest
@@ -367,10 +369,11 @@ struct  Vigil__Ingestion__V1__ImportFileResponse
   size_t n_rejected_rows;
   Vigil__Ingestion__V1__RejectedRow **rejected_rows;
   char *error;
+  int64_t of_unknown_transactions;
 };
 #define VIGIL__INGESTION__V1__IMPORT_FILE_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__import_file_response__descriptor) \
-    , VIGIL__INGESTION__V1__FILE_STATE__FILE_STATE_UNSPECIFIED, 0, 0, 0, 0, 0, 0, 0,NULL, (char *)protobuf_c_empty_string }
+    , VIGIL__INGESTION__V1__FILE_STATE__FILE_STATE_UNSPECIFIED, 0, 0, 0, 0, 0, 0, 0,NULL, (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Vigil__Ingestion__V1__RejectedRow
@@ -418,10 +421,11 @@ struct  Vigil__Ingestion__V1__EraseIdentifiersResponse
   ProtobufCMessage base;
   int64_t erased;
   int64_t shared;
+  Google__Protobuf__Timestamp *erased_before;
 };
 #define VIGIL__INGESTION__V1__ERASE_IDENTIFIERS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__ingestion__v1__erase_identifiers_response__descriptor) \
-    , 0, 0 }
+    , 0, 0, NULL }
 
 
 struct  Vigil__Ingestion__V1__RevealIdentifierRequest
