@@ -34,6 +34,7 @@ struct BehaviourHealth: Sendable {
                 let isWithin = (from.map { transaction.eventTime >= $0 } ?? true) && (to.map { transaction.eventTime < $0 } ?? true)
                 if isWithin, count % BehaviourKeeper.sampleStride == 0 {
                     for (key, values) in engine.known(of: transaction) { samples[key.entity]?.add(values) }
+                    for (entity, values) in engine.unnamed(by: transaction) { samples[entity]?.add(values) }
                 }
                 engine.remember(transaction)
                 count += 1
@@ -46,6 +47,6 @@ struct BehaviourHealth: Sendable {
     }
 
     private func names(of entity: BehaviourEntity) -> [String] { set.views(of: entity).map(\.name) }
-    /// Under which its reference is kept.
-    private func version(of entity: BehaviourEntity) -> String { "\(set.version) \(entity.rawValue)" }
+    /// Under which its reference is kept. Without the last words it was of payments that name such an entity alone.
+    private func version(of entity: BehaviourEntity) -> String { "\(set.version) \(entity.rawValue) of all payments" }
 }

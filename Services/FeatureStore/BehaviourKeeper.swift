@@ -91,7 +91,7 @@ actor BehaviourKeeper: SnapshottedMemory {
         let entries = try await database.lastObservations(upTo: position, limit: FeatureWindow.capacity)
         let payments = try entries.map { try Transaction(observation: try FeaturesV1.Observation(entry: $0)) }
         guard let newest = payments.map(\.eventTime).max() else { return }
-        for (place, payment) in payments.enumerated() where place % Self.sampleStride == 0 && payment.namesBehaving {
+        for (place, payment) in payments.enumerated() where place % Self.sampleStride == 0 {
             guard newest - payment.eventTime <= BehaviourEngine.maxLateness else { continue }
             sample(payment, at: payment.eventTime - TimeSpan(microseconds: 1))
         }
@@ -146,9 +146,14 @@ actor BehaviourKeeper: SnapshottedMemory {
 
     private func take(_ payment: Transaction) {
         defer { paymentsTaken += 1 }
-        guard payment.namesBehaving else { return }
         if paymentsTaken % Self.sampleStride == 0 { sample(payment, at: payment.eventTime) }
+        guard payment.namesBehaving else { return }
+        let hadRoom = engine.refusedCount == 0
         engine.remember(payment) { slice?.owns($0) ?? true }
+        if hadRoom, engine.refusedCount > 0 {
+            let fields: Logger.Metadata = ["entities": "\(engine.entityCount)", "bytes": "\(engine.bytes)", "limit_bytes": "\(maxBytes)"]
+            logger.warning("there is no room for the behaviour of new entities: see VIGIL_FEATURES_BEHAVIOUR_MAX_MEBIBYTES", metadata: fields)
+        }
     }
 
     /// - Parameter time: as of which the values are.
@@ -156,8 +161,12 @@ actor BehaviourKeeper: SnapshottedMemory {
         var asked = payment
         asked.eventTime = time
         for (key, values) in engine.known(of: asked) where slice?.owns(key) ?? true {
+            // Of what found no room it is not known that it was never seen.
+            if engine.refusedCount > 0, !engine.holds(key) { continue }
             samples[key.entity]?.add(values, at: payment.eventTime)
         }
+        guard slice?.owns(customer: payment.customerID) ?? true else { return }
+        for (entity, values) in engine.unnamed(by: payment) { samples[entity]?.add(values, at: payment.eventTime) }
     }
 
     /// What can be said of an entity.

@@ -131,7 +131,8 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
                 FeaturesV1.Feature(
                     name: definition.name, entity: definition.entity.rawValue, description: definition.description,
                     aggregation: definition.aggregation.rawValue, windowSeconds: definition.window.microseconds / 1_000_000,
-                    delaySeconds: definition.delay.microseconds / 1_000_000, owner: definition.owner, type: "double")
+                    delaySeconds: definition.delay.microseconds / 1_000_000, owner: definition.owner, type: "double",
+                    restsOnLabels: definition.aggregation.restsOnLabels)
             },
             behaviourVersion: BehaviourSet.standard.version, behaviours: Self.catalogue(of: .standard),
             computation: .init(

@@ -41,7 +41,7 @@ struct HealthReport: Sendable {
         let usage = await behaviour.usage
         metrics.gauge("vigil_behaviour_entities", help: "accounts, cards, devices, merchants, pairs and cells whose behaviour is kept").set(usage.entities)
         metrics.gauge("vigil_behaviour_bytes", help: "memory that their behaviour takes, about").set(usage.bytes)
-        metrics.counter("vigil_behaviour_refused_payments_total", help: "payments of entities that found no room").advance(to: usage.refused)
+        metrics.counter("vigil_behaviour_refused_payments_total", help: "how often a payment named an entity that found no room").advance(to: usage.refused)
         tell(try await BehaviourHealth(behaviour: behaviour, database: database).now())
     }
 

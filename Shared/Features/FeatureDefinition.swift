@@ -83,6 +83,9 @@ public enum Aggregation: String, Sendable, Hashable, CaseIterable {
         }
     }
 
+    /// Whether its value hangs on labels, and so on the delay after which a payment without one counts as genuine.
+    public var restsOnLabels: Bool { countsKnownFrauds || readsFraudRun || needsUsualAmount }
+
     /// Whether it rests on what the customer ordinarily pays.
     var needsUsualAmount: Bool {
         switch self {

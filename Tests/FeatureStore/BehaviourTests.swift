@@ -151,6 +151,28 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(2))) func healthTellsOfAnIdentifierThatIsMissingAndNothingOfWhatFoundNoRoom() async throws {
+        try await TemporaryPostgres.withPool { pool in
+            try await migrate(pool, migrations: FeatureStoreDatabase.migrations)
+            let database = FeatureStoreDatabase(pool: pool)
+            let writer = ObservationWriter(database: database, featureSet: .payments)
+            var payments = Self.payments
+            for place in payments.indices where place >= payments.count / 2 { payments[place].deviceID = nil }
+            _ = try await writer.observe(payments)
+            func health(maxBytes: Int) async throws -> [String: FeatureHealth] {
+                let keeper = BehaviourKeeper(database: database, set: .standard, maxBytes: maxBytes)
+                while await keeper.entriesTaken < payments.count { try await keeper.catchUp() }
+                let features = try await BehaviourHealth(behaviour: keeper, database: database).now()
+                return Dictionary(uniqueKeysWithValues: features.map { ($0.name, $0) })
+            }
+            let all = try await health(maxBytes: .max)
+            let device = try #require(all["device_count_10m"]), account = try #require(all["account_out_count_1h"])
+            #expect(abs(device.nullRate - 0.5) < 0.05 && account.nullRate < 0.1, "\(device.nullRate) \(account.nullRate)")
+            let cramped = try #require(try await health(maxBytes: 2_000)["account_out_count_1h"])
+            #expect(cramped.observations < account.observations && cramped.observations > 0)
+        }
+    }
+
     @Test(.timeLimit(.minutes(2))) func theHealthOfViewsIsToldAfterAStartAsBefore() async throws {
         try await TemporaryPostgres.withPool { pool in
             try await migrate(pool, migrations: FeatureStoreDatabase.migrations)

@@ -1977,6 +1977,8 @@ extension FeaturesV1 {
         public var owner: String = ""
         /// Always "double"; where a value is of single precision, its description says so.
         public var type: String = ""
+        /// Whether its value hangs on labels, and so on the delay after which a payment without one counts as genuine.
+        public var restsOnLabels: Bool = false
 
         public init() {}
 
@@ -1988,7 +1990,8 @@ extension FeaturesV1 {
             windowSeconds: Int64 = 0,
             delaySeconds: Int64 = 0,
             owner: String = "",
-            type: String = ""
+            type: String = "",
+            restsOnLabels: Bool = false
         ) {
             self.name = name
             self.entity = entity
@@ -1998,6 +2001,7 @@ extension FeaturesV1 {
             self.delaySeconds = delaySeconds
             self.owner = owner
             self.type = type
+            self.restsOnLabels = restsOnLabels
         }
 
         public static let fullName = "vigil.features.v1.Feature"
@@ -2021,6 +2025,7 @@ extension FeaturesV1 {
             self.delaySeconds = unpacked.pointee.delay_seconds
             self.owner = try Unpacked.string(unpacked.pointee.owner, "vigil.features.v1.Feature.owner")
             self.type = try Unpacked.string(unpacked.pointee.type, "vigil.features.v1.Feature.type")
+            self.restsOnLabels = unpacked.pointee.rests_on_labels != 0
         }
 
         public var protobufByteCount: Int {
@@ -2041,6 +2046,7 @@ extension FeaturesV1 {
             if self.delaySeconds != 0 { sink.int64(6, self.delaySeconds) }
             if !self.owner.isEmpty { sink.string(7, self.owner) }
             if !self.type.isEmpty { sink.string(8, self.type) }
+            if self.restsOnLabels { sink.bool(9, self.restsOnLabels) }
         }
 
         public func writeJSON(to writer: inout JSONWriter) {
@@ -2053,6 +2059,7 @@ extension FeaturesV1 {
             if self.delaySeconds != 0 { writer.field("delaySeconds"); writer.write(self.delaySeconds) }
             if !self.owner.isEmpty { writer.field("owner"); writer.write(self.owner) }
             if !self.type.isEmpty { writer.field("type"); writer.write(self.type) }
+            if self.restsOnLabels { writer.field("restsOnLabels"); writer.write(self.restsOnLabels) }
             writer.endObject()
         }
 
@@ -2084,6 +2091,9 @@ extension FeaturesV1 {
                 case "type":
                     if try reader.readNullIfNext() { continue }
                     self.type = try reader.readString()
+                case "restsOnLabels", "rests_on_labels":
+                    if try reader.readNullIfNext() { continue }
+                    self.restsOnLabels = try reader.readBool()
                 default: try reader.skipUnknown()
                 }
             }
@@ -2996,36 +3006,36 @@ extension FileDescriptor {
             b3VyX3ZlcnNpb24YAyABKAlSEGJlaGF2aW91clZlcnNpb24SOgoKYmVoYXZpb3VycxgEIAMoCzIaLnZpZ2lsLmZlYXR1cmVzLnYxLkZlYXR1cmVSCmJlaGF2\
             aW91cnMSQAoLY29tcHV0YXRpb24YBSABKAsyHi52aWdpbC5mZWF0dXJlcy52MS5Db21wdXRhdGlvblILY29tcHV0YXRpb24ilAEKC0NvbXB1dGF0aW9uEi4K\
             E2xhYmVsX2RlbGF5X3NlY29uZHMYASABKANSEWxhYmVsRGVsYXlTZWNvbmRzEiwKEnV0Y19vZmZzZXRfc2Vjb25kcxgCIAEoBVIQdXRjT2Zmc2V0U2Vjb25k\
-            cxInCg9lbmdpbmVfcmV2aXNpb24YAyABKAVSDmVuZ2luZVJldmlzaW9uIu8BCgdGZWF0dXJlEhIKBG5hbWUYASABKAlSBG5hbWUSFgoGZW50aXR5GAIgASgJ\
+            cxInCg9lbmdpbmVfcmV2aXNpb24YAyABKAVSDmVuZ2luZVJldmlzaW9uIpcCCgdGZWF0dXJlEhIKBG5hbWUYASABKAlSBG5hbWUSFgoGZW50aXR5GAIgASgJ\
             UgZlbnRpdHkSIAoLZGVzY3JpcHRpb24YAyABKAlSC2Rlc2NyaXB0aW9uEiAKC2FnZ3JlZ2F0aW9uGAQgASgJUgthZ2dyZWdhdGlvbhIlCg53aW5kb3dfc2Vj\
             b25kcxgFIAEoA1INd2luZG93U2Vjb25kcxIjCg1kZWxheV9zZWNvbmRzGAYgASgDUgxkZWxheVNlY29uZHMSFAoFb3duZXIYByABKAlSBW93bmVyEhIKBHR5\
-            cGUYCCABKAlSBHR5cGUi2AEKHEdldEhpc3RvcmljYWxGZWF0dXJlc1JlcXVlc3QSLgoEZnJvbRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBS\
-            BGZyb20SKgoCdG8YAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgJ0bxI1Cghrbm93bl9ieRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1l\
-            c3RhbXBSB2tub3duQnkSJQoOd2l0aF9iZWhhdmlvdXIYBCABKAhSDXdpdGhCZWhhdmlvdXIiVQodR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVzcG9uc2USNAoE\
-            cm93cxgBIAMoCzIgLnZpZ2lsLmZlYXR1cmVzLnYxLkhpc3RvcmljYWxSb3dSBHJvd3Mi1AEKDUhpc3RvcmljYWxSb3cSQAoLb2JzZXJ2YXRpb24YASABKAsy\
-            Hi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblILb2JzZXJ2YXRpb24SLwoFbGFiZWwYAiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSBWxh\
-            YmVsEkEKCmJlaGF2aW91cnMYAyADKAsyIS52aWdpbC5mZWF0dXJlcy52MS5FbnRpdHlGZWF0dXJlc1IKYmVoYXZpb3Vyc0INCgtrbm93bl9sYWJlbCKmAQoX\
-            VGFpbE9ic2VydmF0aW9uc1JlcXVlc3QSNAoFYWZ0ZXIYASABKAsyHi52aWdpbC5ldmVudGxvZy52MS5Mb2dQb3NpdGlvblIFYWZ0ZXISGwoJbWF4X2JhdGNo\
-            GAIgASgNUghtYXhCYXRjaBIbCglrZXlzX29ubHkYAyABKAhSCGtleXNPbmx5EhsKCXJ1bnNfb25seRgEIAEoCFIIcnVuc09ubHkiZAoYVGFpbE9ic2VydmF0\
-            aW9uc1Jlc3BvbnNlEkgKDG9ic2VydmF0aW9ucxgBIAMoCzIkLnZpZ2lsLmZlYXR1cmVzLnYxLkxvZ2dlZE9ic2VydmF0aW9uUgxvYnNlcnZhdGlvbnMigQIK\
-            EUxvZ2dlZE9ic2VydmF0aW9uEjoKCHBvc2l0aW9uGAEgASgLMh4udmlnaWwuZXZlbnRsb2cudjEuTG9nUG9zaXRpb25SCHBvc2l0aW9uEjsKC3JlY29yZGVk\
-            X2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFIKcmVjb3JkZWRBdBJACgtvYnNlcnZhdGlvbhgDIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYx\
-            Lk9ic2VydmF0aW9uUgtvYnNlcnZhdGlvbhIrCgNydW4YBSABKAsyGS52aWdpbC5ldmVudGxvZy52MS5Mb2dSdW5SA3J1bkoECAQQBSKrAwoMRmVhdHVyZUV2\
-            ZW50EjwKCG9ic2VydmVkGAEgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25IAFIIb2JzZXJ2ZWQSNQoIbGFiZWxsZWQYAiABKAsyFy52aWdp\
-            bC5yZWNvcmRzLnYxLkxhYmVsSABSCGxhYmVsbGVkEkUKD3Rlcm1pbmFsX3BsYWNlZBgDIAEoCzIaLnZpZ2lsLnJlY29yZHMudjEuVGVybWluYWxIAFIOdGVy\
-            bWluYWxQbGFjZWQSRQoPY3VzdG9tZXJfcGxhY2VkGAQgASgLMhoudmlnaWwucmVjb3Jkcy52MS5DdXN0b21lckgAUg5jdXN0b21lclBsYWNlZBJNChFjdXN0\
-            b21lcl9vYnNlcnZlZBgFIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0aW9uSABSEGN1c3RvbWVyT2JzZXJ2ZWQSQAoObGFiZWxsZWRfZWFybHkY\
-            BiABKAsyFy52aWdpbC5yZWNvcmRzLnYxLkxhYmVsSABSDWxhYmVsbGVkRWFybHlCBwoFZXZlbnQiKwoNT2JzZXJ2ZWRFbnRyeRIaCghvYnNlcnZlZBgBIAEo\
-            DFIIb2JzZXJ2ZWQylAcKE0ZlYXR1cmVTdG9yZVNlcnZpY2USVQoHT2JzZXJ2ZRIhLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXF1ZXN0GiIudmlnaWwu\
-            ZmVhdHVyZXMudjEuT2JzZXJ2ZVJlc3BvbnNlIgOQAgISdgoST2JzZXJ2ZUF0VGVybWluYWxzEiwudmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2ZUF0VGVybWlu\
-            YWxzUmVxdWVzdBotLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVBdFRlcm1pbmFsc1Jlc3BvbnNlIgOQAgISYQoLR2V0RmVhdHVyZXMSJS52aWdpbC5mZWF0\
-            dXJlcy52MS5HZXRGZWF0dXJlc1JlcXVlc3QaJi52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlc1Jlc3BvbnNlIgOQAgESdgoSRGVzY3JpYmVGZWF0dXJl\
-            U2V0EiwudmlnaWwuZmVhdHVyZXMudjEuRGVzY3JpYmVGZWF0dXJlU2V0UmVxdWVzdBotLnZpZ2lsLmZlYXR1cmVzLnYxLkRlc2NyaWJlRmVhdHVyZVNldFJl\
-            c3BvbnNlIgOQAgESfAoVR2V0SGlzdG9yaWNhbEZlYXR1cmVzEi8udmlnaWwuZmVhdHVyZXMudjEuR2V0SGlzdG9yaWNhbEZlYXR1cmVzUmVxdWVzdBowLnZp\
-            Z2lsLmZlYXR1cmVzLnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1Jlc3BvbnNlMAEScAoQR2V0RmVhdHVyZUhlYWx0aBIqLnZpZ2lsLmZlYXR1cmVzLnYxLkdl\
-            dEZlYXR1cmVIZWFsdGhSZXF1ZXN0GisudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZUhlYWx0aFJlc3BvbnNlIgOQAgESdAoTU2V0RmVhdHVyZVJlZmVy\
-            ZW5jZRItLnZpZ2lsLmZlYXR1cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXF1ZXN0Gi4udmlnaWwuZmVhdHVyZXMudjEuU2V0RmVhdHVyZVJlZmVyZW5j\
-            ZVJlc3BvbnNlEm0KEFRhaWxPYnNlcnZhdGlvbnMSKi52aWdpbC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVxdWVzdBorLnZpZ2lsLmZlYXR1cmVz\
-            LnYxLlRhaWxPYnNlcnZhdGlvbnNSZXNwb25zZTABYgZwcm90bzM=
+            cGUYCCABKAlSBHR5cGUSJgoPcmVzdHNfb25fbGFiZWxzGAkgASgIUg1yZXN0c09uTGFiZWxzItgBChxHZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXF1ZXN0Ei4K\
+            BGZyb20YASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgRmcm9tEioKAnRvGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcFICdG8S\
+            NQoIa25vd25fYnkYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgdrbm93bkJ5EiUKDndpdGhfYmVoYXZpb3VyGAQgASgIUg13aXRoQmVoYXZp\
+            b3VyIlUKHUdldEhpc3RvcmljYWxGZWF0dXJlc1Jlc3BvbnNlEjQKBHJvd3MYASADKAsyIC52aWdpbC5mZWF0dXJlcy52MS5IaXN0b3JpY2FsUm93UgRyb3dz\
+            ItQBCg1IaXN0b3JpY2FsUm93EkAKC29ic2VydmF0aW9uGAEgASgLMh4udmlnaWwuZmVhdHVyZXMudjEuT2JzZXJ2YXRpb25SC29ic2VydmF0aW9uEi8KBWxh\
+            YmVsGAIgASgLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbEgAUgVsYWJlbBJBCgpiZWhhdmlvdXJzGAMgAygLMiEudmlnaWwuZmVhdHVyZXMudjEuRW50aXR5\
+            RmVhdHVyZXNSCmJlaGF2aW91cnNCDQoLa25vd25fbGFiZWwipgEKF1RhaWxPYnNlcnZhdGlvbnNSZXF1ZXN0EjQKBWFmdGVyGAEgASgLMh4udmlnaWwuZXZl\
+            bnRsb2cudjEuTG9nUG9zaXRpb25SBWFmdGVyEhsKCW1heF9iYXRjaBgCIAEoDVIIbWF4QmF0Y2gSGwoJa2V5c19vbmx5GAMgASgIUghrZXlzT25seRIbCgly\
+            dW5zX29ubHkYBCABKAhSCHJ1bnNPbmx5ImQKGFRhaWxPYnNlcnZhdGlvbnNSZXNwb25zZRJICgxvYnNlcnZhdGlvbnMYASADKAsyJC52aWdpbC5mZWF0dXJl\
+            cy52MS5Mb2dnZWRPYnNlcnZhdGlvblIMb2JzZXJ2YXRpb25zIoECChFMb2dnZWRPYnNlcnZhdGlvbhI6Cghwb3NpdGlvbhgBIAEoCzIeLnZpZ2lsLmV2ZW50\
+            bG9nLnYxLkxvZ1Bvc2l0aW9uUghwb3NpdGlvbhI7CgtyZWNvcmRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBSCnJlY29yZGVkQXQS\
+            QAoLb2JzZXJ2YXRpb24YAyABKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlvblILb2JzZXJ2YXRpb24SKwoDcnVuGAUgASgLMhkudmlnaWwuZXZl\
+            bnRsb2cudjEuTG9nUnVuUgNydW5KBAgEEAUiqwMKDEZlYXR1cmVFdmVudBI8CghvYnNlcnZlZBgBIAEoCzIeLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmF0\
+            aW9uSABSCG9ic2VydmVkEjUKCGxhYmVsbGVkGAIgASgLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbEgAUghsYWJlbGxlZBJFCg90ZXJtaW5hbF9wbGFjZWQY\
+            AyABKAsyGi52aWdpbC5yZWNvcmRzLnYxLlRlcm1pbmFsSABSDnRlcm1pbmFsUGxhY2VkEkUKD2N1c3RvbWVyX3BsYWNlZBgEIAEoCzIaLnZpZ2lsLnJlY29y\
+            ZHMudjEuQ3VzdG9tZXJIAFIOY3VzdG9tZXJQbGFjZWQSTQoRY3VzdG9tZXJfb2JzZXJ2ZWQYBSABKAsyHi52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZhdGlv\
+            bkgAUhBjdXN0b21lck9ic2VydmVkEkAKDmxhYmVsbGVkX2Vhcmx5GAYgASgLMhcudmlnaWwucmVjb3Jkcy52MS5MYWJlbEgAUg1sYWJlbGxlZEVhcmx5QgcK\
+            BWV2ZW50IisKDU9ic2VydmVkRW50cnkSGgoIb2JzZXJ2ZWQYASABKAxSCG9ic2VydmVkMpQHChNGZWF0dXJlU3RvcmVTZXJ2aWNlElUKB09ic2VydmUSIS52\
+            aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlUmVxdWVzdBoiLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVSZXNwb25zZSIDkAICEnYKEk9ic2VydmVBdFRlcm1p\
+            bmFscxIsLnZpZ2lsLmZlYXR1cmVzLnYxLk9ic2VydmVBdFRlcm1pbmFsc1JlcXVlc3QaLS52aWdpbC5mZWF0dXJlcy52MS5PYnNlcnZlQXRUZXJtaW5hbHNS\
+            ZXNwb25zZSIDkAICEmEKC0dldEZlYXR1cmVzEiUudmlnaWwuZmVhdHVyZXMudjEuR2V0RmVhdHVyZXNSZXF1ZXN0GiYudmlnaWwuZmVhdHVyZXMudjEuR2V0\
+            RmVhdHVyZXNSZXNwb25zZSIDkAIBEnYKEkRlc2NyaWJlRmVhdHVyZVNldBIsLnZpZ2lsLmZlYXR1cmVzLnYxLkRlc2NyaWJlRmVhdHVyZVNldFJlcXVlc3Qa\
+            LS52aWdpbC5mZWF0dXJlcy52MS5EZXNjcmliZUZlYXR1cmVTZXRSZXNwb25zZSIDkAIBEnwKFUdldEhpc3RvcmljYWxGZWF0dXJlcxIvLnZpZ2lsLmZlYXR1\
+            cmVzLnYxLkdldEhpc3RvcmljYWxGZWF0dXJlc1JlcXVlc3QaMC52aWdpbC5mZWF0dXJlcy52MS5HZXRIaXN0b3JpY2FsRmVhdHVyZXNSZXNwb25zZTABEnAK\
+            EEdldEZlYXR1cmVIZWFsdGgSKi52aWdpbC5mZWF0dXJlcy52MS5HZXRGZWF0dXJlSGVhbHRoUmVxdWVzdBorLnZpZ2lsLmZlYXR1cmVzLnYxLkdldEZlYXR1\
+            cmVIZWFsdGhSZXNwb25zZSIDkAIBEnQKE1NldEZlYXR1cmVSZWZlcmVuY2USLS52aWdpbC5mZWF0dXJlcy52MS5TZXRGZWF0dXJlUmVmZXJlbmNlUmVxdWVz\
+            dBouLnZpZ2lsLmZlYXR1cmVzLnYxLlNldEZlYXR1cmVSZWZlcmVuY2VSZXNwb25zZRJtChBUYWlsT2JzZXJ2YXRpb25zEioudmlnaWwuZmVhdHVyZXMudjEu\
+            VGFpbE9ic2VydmF0aW9uc1JlcXVlc3QaKy52aWdpbC5mZWF0dXJlcy52MS5UYWlsT2JzZXJ2YXRpb25zUmVzcG9uc2UwAWIGcHJvdG8z
             """)
 }

@@ -14,12 +14,21 @@ struct Catalogue: Codable, Hashable {
         var type: String
         var owner: String
         var description: String
+        /// Nil in older lists and of an older store.
+        var restsOnLabels: Bool?
+
+        /// Whether it is declared so too, as far as both say.
+        func isDeclared(as other: Feature) -> Bool {
+            var own = self
+            own.restsOnLabels = other.restsOnLabels
+            return own == other
+        }
 
         var lines: [String] {
             [
                 "name         \(name)", "entity       \(entity)", "aggregation  \(aggregation)", "window       \(Self.span(windowSeconds))",
                 "delay        \(Self.span(delaySeconds))", "type         \(type)", "owner        \(owner)", "description  \(description)",
-            ]
+            ] + (restsOnLabels == true ? ["labels       rests on them, and on the delay without one after which a payment counts as genuine"] : [])
         }
 
         fileprivate static func span(_ seconds: Int64) -> String {
@@ -44,9 +53,11 @@ struct Catalogue: Codable, Hashable {
         var utcOffsetSeconds: Int
         var engineRevision: Int
 
-        fileprivate func changes(since old: Computation) -> [Change] {
+        /// - Parameter resting: the names of what rests on labels.
+        fileprivate func changes(since old: Computation, resting: [String]) -> [Change] {
+            let named = resting.isEmpty ? "" : " (\(resting.joined(separator: ", ")))"
             let facts = [
-                ("what rests on labels", "their delay", Feature.span(old.labelDelaySeconds), Feature.span(labelDelaySeconds)),
+                ("what rests on labels\(named)", "their delay", Feature.span(old.labelDelaySeconds), Feature.span(labelDelaySeconds)),
                 ("night and weekend of payments without a zone", "clock", Self.clock(old.utcOffsetSeconds), Self.clock(utcOffsetSeconds)),
                 ("the same views", "revision", "\(old.engineRevision)", "\(engineRevision)"),
             ]
@@ -75,7 +86,9 @@ struct Catalogue: Codable, Hashable {
     /// else says why the version is another, one change says that it is.
     func changes(since old: Catalogue) -> [Change] {
         var computation: [Change] = []
-        if let was = old.computation, let now = self.computation { computation = now.changes(since: was) }
+        if let was = old.computation, let now = self.computation {
+            computation = now.changes(since: was, resting: features.filter { $0.restsOnLabels == true }.map(\.name))
+        }
         let changes =
             Self.changes(of: "feature set", from: (old.version, old.features), to: (version, features), beside: computation)
             + Self.changes(of: "behaviour", from: (old.behaviourVersion, old.behaviours ?? []), to: (behaviourVersion, behaviours ?? []))
@@ -88,7 +101,7 @@ struct Catalogue: Codable, Hashable {
         let before = Dictionary(old.features.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         var changes: [Change] = []
         for feature in new.features {
-            guard let was = before[feature.name], was != feature else { continue }
+            guard let was = before[feature.name], !feature.isDeclared(as: was) else { continue }
             changes.append(Change(kind: "changed", feature: feature.name, what: Self.difference(was, feature)))
         }
         // What only makes room for another, or closes its gap, has not moved.
@@ -109,7 +122,9 @@ struct Catalogue: Codable, Hashable {
     }
 
     private static func difference(_ old: Feature, _ new: Feature) -> String {
-        zip(old.lines, new.lines).filter { $0 != $1 }.map { "\($0) → \($1.drop { $0 != " " }.drop { $0 == " " })" }.joined(separator: "; ")
+        var new = new
+        new.restsOnLabels = old.restsOnLabels
+        return zip(old.lines, new.lines).filter { $0 != $1 }.map { "\($0) → \($1.drop { $0 != " " }.drop { $0 == " " })" }.joined(separator: "; ")
     }
 }
 
@@ -131,7 +146,8 @@ extension Catalogue {
         func feature(_ message: FeaturesV1.Feature) -> Feature {
             Feature(
                 name: message.name, entity: message.entity, aggregation: message.aggregation, windowSeconds: message.windowSeconds,
-                delaySeconds: message.delaySeconds, type: message.type, owner: message.owner, description: message.description)
+                delaySeconds: message.delaySeconds, type: message.type, owner: message.owner, description: message.description,
+                restsOnLabels: message.restsOnLabels)
         }
         self.init(
             version: response.version, features: response.features.map(feature),
@@ -177,6 +193,14 @@ struct HealthReport: Encodable {
                 name: $0.name, observations: $0.observations, newestEventTime: $0.newestEventTime.flatMap(Timestamp.init)?.iso8601,
                 nullRate: known($0.nullRate), referenceNullRate: known($0.referenceNullRate),
                 populationStabilityIndex: known($0.populationStabilityIndex), mean: known($0.mean))
+        }
+    }
+
+    /// Those that are further from the reference than `limit`.
+    func drifted(above limit: Double) -> [String] {
+        features.compactMap { feature in
+            guard let index = feature.populationStabilityIndex, index > limit else { return nil }
+            return "\(store): \(feature.name) has a PSI of \(String(format: "%.3f", index))"
         }
     }
 

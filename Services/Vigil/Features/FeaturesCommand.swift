@@ -107,9 +107,17 @@ struct FeaturesCommand: ParsableCommand {
                 PSI is the population stability index over the reference's deciles, its common values and what has no value: above 0.1 look, \
                 above 0.25 it is another population. `vigil features reference` says which span is the reference; one that an earlier release \
                 kept tells no PSI of features of mostly one value until it is set again. Of several replicas each tells of the observations that it has \
-                made, one after another; JSON is a list of them. Exit status 1 when one of them does not answer.
+                made, one after another; JSON is a list of them. Exit status 1 when one of them does not answer; 3 when --fail-above is given and \
+                a feature is beyond it, or nothing is because there is no reference.
                 """)
+        @Option(help: ArgumentHelp("Name the features whose PSI is above this on the standard error, and end with 3 if there are any.", valueName: "psi"))
+        var failAbove: Double?
+
         @OptionGroup var target: Target
+
+        func validate() throws {
+            guard failAbove.map({ $0 >= 0 }) ?? true else { throw ValidationError("--fail-above is a PSI, 0 or more") }
+        }
 
         func run() async throws {
             var silent: (any Error)?
@@ -128,8 +136,16 @@ struct FeaturesCommand: ParsableCommand {
             case .json: try FeaturesCommand.printJSON(reports)
             case .text: for line in reports.flatMap(\.lines) { print(line) }
             }
+            let lacksReference = reports.flatMap(\.features).allSatisfy { $0.populationStabilityIndex == nil }
+            if lacksReference, silent == nil { note("there is no reference to tell drift by: make one with `vigil features reference`") }
             if let silent { throw silent }
+            guard let failAbove else { return }
+            let drifted = reports.flatMap { $0.drifted(above: failAbove) }
+            for line in drifted { note(line) }
+            if !drifted.isEmpty || lacksReference { throw ExitCode(3) }
         }
+
+        private func note(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)) }
     }
 
     struct Reference: AsyncParsableCommand {

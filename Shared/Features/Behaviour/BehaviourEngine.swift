@@ -90,6 +90,15 @@ public struct BehaviourEngine: Sendable {
         }
     }
 
+    /// The kinds of which a payment names none, each with values that say so.
+    public func unnamed(by transaction: Transaction) -> [(entity: BehaviourEntity, values: [Double])] {
+        let named = Set(Self.touches(of: transaction).map(\.key.entity))
+        return BehaviourEntity.allCases.filter { !named.contains($0) }.map { ($0, Array(repeating: .nan, count: views[$0]?.count ?? 0)) }
+    }
+
+    /// Whether something is known of an entity.
+    public func holds(_ key: BehaviourKey) -> Bool { histories[key] != nil }
+
     /// Remembers a payment, as ``observe(_:)`` does.
     /// - Parameter isKept: which of the entities that it touches are remembered here; all unless told otherwise.
     public mutating func remember(_ transaction: Transaction, where isKept: (BehaviourKey) -> Bool = { _ in true }) {

@@ -10,6 +10,20 @@ import Testing
             description: "d")
     }
 
+    @Test func whatRestsOnLabelsIsNamedWhereTheirDelayIsAnother() {
+        func list(_ delay: Int64, restsOnLabels: Bool?) -> Catalogue {
+            var resting = feature("usual")
+            resting.restsOnLabels = restsOnLabels
+            return Catalogue(
+                version: "\(delay)", features: [feature("plain"), resting],
+                computation: .init(labelDelaySeconds: delay, utcOffsetSeconds: 0, engineRevision: 1))
+        }
+        for known in [nil, true] {
+            let changes = list(259_200, restsOnLabels: true).changes(since: list(604_800, restsOnLabels: known))
+            #expect(changes.map(\.line) == ["what rests on labels (usual), computed otherwise: their delay 7 d → 3 d"])
+        }
+    }
+
     @Test func aDifferenceNamesWhatWasAddedRemovedChangedAndMoved() {
         let old = Catalogue(version: "1", features: [feature("a"), feature("b"), feature("c"), feature("d")])
         let new = Catalogue(version: "2", features: [feature("b"), feature("a", window: 172_800), feature("e"), feature("d")])

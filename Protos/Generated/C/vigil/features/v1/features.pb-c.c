@@ -2782,7 +2782,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__computation__descriptor =
   (ProtobufCMessageInit) vigil__features__v1__computation__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor vigil__features__v1__feature__field_descriptors[8] =
+static const ProtobufCFieldDescriptor vigil__features__v1__feature__field_descriptors[9] =
 {
   {
     "name",
@@ -2880,6 +2880,18 @@ static const ProtobufCFieldDescriptor vigil__features__v1__feature__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "rests_on_labels",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Vigil__Features__V1__Feature, rests_on_labels),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned vigil__features__v1__feature__field_indices_by_name[] = {
   3,   /* field[3] = aggregation */
@@ -2888,13 +2900,14 @@ static const unsigned vigil__features__v1__feature__field_indices_by_name[] = {
   1,   /* field[1] = entity */
   0,   /* field[0] = name */
   6,   /* field[6] = owner */
+  8,   /* field[8] = rests_on_labels */
   7,   /* field[7] = type */
   4,   /* field[4] = window_seconds */
 };
 static const ProtobufCIntRange vigil__features__v1__feature__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor vigil__features__v1__feature__descriptor =
 {
@@ -2904,7 +2917,7 @@ const ProtobufCMessageDescriptor vigil__features__v1__feature__descriptor =
   "Vigil__Features__V1__Feature",
   "vigil.features.v1",
   sizeof(Vigil__Features__V1__Feature),
-  8,
+  9,
   vigil__features__v1__feature__field_descriptors,
   vigil__features__v1__feature__field_indices_by_name,
   1,  vigil__features__v1__feature__number_ranges,

@@ -352,10 +352,11 @@ struct  Vigil__Features__V1__Feature
   int64_t delay_seconds;
   char *owner;
   char *type;
+  protobuf_c_boolean rests_on_labels;
 };
 #define VIGIL__FEATURES__V1__FEATURE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&vigil__features__v1__feature__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Vigil__Features__V1__GetHistoricalFeaturesRequest
