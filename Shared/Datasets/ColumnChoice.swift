@@ -10,7 +10,12 @@ struct ColumnChoice {
     init(_ sample: FileSample, _ kind: RecordKind) {
         self.sample = sample
         self.kind = kind
-        names = Dictionary(uniqueKeysWithValues: Target.all(for: kind).map { ($0.name, ColumnNames.of($0.name)) })
+        names = Dictionary(
+            uniqueKeysWithValues: Target.all(for: kind).map { target in
+                let known = ColumnNames.of(target.name)
+                // A file of things calls their names so, whatever they are.
+                return (target.name, known + (target.name == kind.idField && !known.contains("id") ? ["id"] : []))
+            })
     }
 
     /// Each column for one field: of several that would have it a required one, or the one that is called so.

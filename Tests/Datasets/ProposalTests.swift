@@ -164,4 +164,10 @@ import Testing
             #expect(lines == ["{\"a\": 0.10,  \"b\": \"x\\ny\"}", "{\"a\": 2}"])
         }
     }
+
+    @Test(arguments: [(RecordKind.terminals, "terminal_id"), (.merchants, "merchant_id"), (.customers, "customer_id")])
+    func aFileOfThingsCallsTheirNamesId(kind: RecordKind, field: String) throws {
+        let found = try proposal("id,name,kind,lat,lon\nA-1,One,atm,17.2,75.3\nA-2,Two,atm,17.3,75.4\n", kind)
+        #expect(found.yaml.contains("  \(field): id\n"), "\(found.yaml)")
+    }
 }
