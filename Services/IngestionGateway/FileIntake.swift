@@ -126,8 +126,8 @@ struct FileIntake: Sendable {
         response.receivedBytes = file.header.sizeBytes
         response.state = problem.isEmpty ? .done : .failed
         response.error = problem
-        try await database.finish(file.name, mapping: file.header.mapping, result: Payload.encode(response))
-        return response
+        let kept = try await database.finish(file.name, mapping: file.header.mapping, result: Payload.encode(response))
+        return try Payload.decode(IngestionV1.ImportFileResponse.self, kept)
     }
 
     /// The same as ``assemble(_:at:)``.

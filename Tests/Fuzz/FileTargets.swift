@@ -31,7 +31,7 @@ extension FuzzTarget {
             Array(
                 """
                 <?xml version="1.0" encoding="UTF-8"?>\(doctype)
-                <Document xmlns="urn:iso:std:iso:20022:tech:xsd:pacs.008.001.08"><FIToFICstmrCdtTrf><GrpHdr><MsgId>m</MsgId>\
+                <Document xmlns="urn:iso:std:iso:20022:tech:xsd:pacs.008.001.08"><FIToFICstmrCdtTrf><GrpHdr><MsgId>m</MsgId><NbOfTxs>1</NbOfTxs>\
                 <CreDtTm>2026-04-01T09:30:00+05:30</CreDtTm></GrpHdr><CdtTrfTxInf><PmtId><EndToEndId>e1</EndToEndId><TxId>t&amp;1</TxId>\
                 </PmtId><IntrBkSttlmAmt Ccy="INR">1250.50</IntrBkSttlmAmt><DbtrAcct><Id><IBAN>DE89370400440532013000</IBAN></Id></DbtrAcct>\
                 <CdtrAcct><Id><Othr><Id>991</Id></Othr></Id></CdtrAcct></CdtTrfTxInf></FIToFICstmrCdtTrf></Document>
@@ -87,7 +87,7 @@ extension FuzzTarget {
 
     private static let mapping = FuzzTarget(
         name: "mapping",
-        corpus: ["handbook-transactions", "iso20022-pacs008"].compactMap { Mapping.shippedText($0) }.map { Array($0.utf8) }
+        corpus: ["handbook-transactions", "iso20022-pacs008", "iso20022-pacs002"].compactMap { Mapping.shippedText($0) }.map { Array($0.utf8) }
     ) { bytes, _ in
         _ = try? Mapping(parsing: String(decoding: bytes, as: UTF8.self), name: "fuzz")
     }

@@ -80,6 +80,22 @@ import Testing
         }
     }
 
+    @Test func twoThatSendAFileAtOnceAreToldTheSameAsWhoAsksLater() async throws {
+        try await ScoringPath.run(Self.quick) { path in
+            try await path.asBank { client, options in
+                let file = Self.file(rows: 1_000)
+                let answers = try await withThrowingTaskGroup(of: IngestionV1.ImportFileResponse.self) { group in
+                    for _ in 1...2 { group.addTask { try await send(client, options, Self.header(file), [file]) } }
+                    return try await group.reduce(into: []) { $0.append($1) }
+                }
+                #expect(answers[0] == answers[1])
+                let again = try await send(client, options, Self.header(file, offset: file.count), [])
+                #expect(again == answers[0] && again.accepted + again.duplicates == 900)
+                #expect(try await client.getStatistics(.init(), options: options).transactions == 900)
+            }
+        }
+    }
+
     @Test func theFirstFaultsAreToldInTheFilesOrderWithTheRecordsOwnNameAndNobodysIdentifier() async throws {
         try await ScoringPath.run(Self.quick) { path in
             try await path.asBank { client, options in

@@ -115,17 +115,22 @@ struct FileDatabase: Sendable {
     // MARK: The end
 
     /// Keeps what came of it under this mapping, and the pieces no longer; nothing where it has got another one meanwhile.
-    func finish(_ name: FileName, mapping: String, result: [UInt8]) async throws {
-        try await pool.execute(
+    ///
+    /// - Returns: what is kept: of two that read it at once, what the first has found.
+    func finish(_ name: FileName, mapping: String, result: [UInt8]) async throws -> [UInt8] {
+        let kept = try await pool.query(
             """
             WITH finished AS (
-                UPDATE files SET result = \(result)
+                UPDATE files SET result = coalesce(result, \(result))
                 WHERE sender_id = \(name.senderID) AND content_sha256 = \(name.contentSHA256) AND mapping = \(mapping)
-                RETURNING sender_id, content_sha256
+                RETURNING sender_id, content_sha256, result
+            ), emptied AS (
+                DELETE FROM file_chunks USING finished
+                WHERE file_chunks.sender_id = finished.sender_id AND file_chunks.content_sha256 = finished.content_sha256
             )
-            DELETE FROM file_chunks USING finished
-            WHERE file_chunks.sender_id = finished.sender_id AND file_chunks.content_sha256 = finished.content_sha256
+            SELECT result FROM finished
             """)
+        return try kept.first?.decode([UInt8].self) ?? result
     }
 
     /// Forgets files that nobody has gone on with for so many days, and outcomes as old.

@@ -16,7 +16,7 @@ struct ImportCounts: Codable, Hashable, Sendable {
     var pending = 0
     /// Of the acknowledged transactions, those that came back with their decision.
     var decided = 0
-    /// Of the acknowledged labels, those whose transaction the gateway does not have.
+    /// Of the acknowledged labels, those whose transaction the gateway does not have, or not among the late ones.
     var ofUnknownTransactions = 0
     /// Rows sent more than once because the connection broke before the answer.
     var resent = 0

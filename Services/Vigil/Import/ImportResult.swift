@@ -84,7 +84,8 @@ struct ImportResult: Encodable {
             lines.append("  \(number(acknowledged)) acknowledged, of which \(number(duplicates)) were there before")
             if kind == "transactions" { lines.append("  \(number(decided)) decided, \(number(pending)) pending") }
             if ofUnknownTransactions > 0 {
-                lines.append("  \(number(ofUnknownTransactions)) are of transactions that the gateway does not have: are the ids read as theirs were?")
+                let count = number(ofUnknownTransactions)
+                lines.append("  \(count) are of transactions that came more than 31 days ago or never: are the ids read as theirs were?")
             }
             if resent > 0 { lines.append("  \(number(resent)) sent again after a lost connection") }
         }
