@@ -22,9 +22,7 @@ struct AuthGatewayHandlers: AuthV1.AuthService.Handlers {
         case nil: throw RPCError.invalidArgument([FieldViolation(field: "grant", description: "is required")])
         }
         do {
-            let issued = try await answeringStoreErrors {
-                try await tokens.issue(grant, scope: request.scope, address: ClientAddress.of(context.peer, context.metadata))
-            }
+            let issued = try await tokens.issue(grant, scope: request.scope, address: ClientAddress.of(context.peer, context.metadata))
             return AuthV1.IssueTokenResponse(
                 accessToken: issued.token.value, tokenType: "Bearer", expiresIn: issued.lifetimeSeconds, scope: issued.scopeText)
         } catch let failure as TokenService.Failure {
@@ -51,11 +49,9 @@ struct AuthGatewayHandlers: AuthV1.AuthService.Handlers {
         guard request.beforeRecordID >= 0 else {
             throw RPCError.invalidArgument([FieldViolation(field: "before_record_id", description: "is not negative")])
         }
-        let records = try await answeringStoreErrors {
-            try await store.accessRecords(
-                subject: request.subject.isEmpty ? nil : request.subject,
-                before: request.beforeRecordID == 0 ? .max : request.beforeRecordID, limit: request.limit == 0 ? 100 : Int(request.limit))
-        }
+        let records = try await store.accessRecords(
+            subject: request.subject.isEmpty ? nil : request.subject,
+            before: request.beforeRecordID == 0 ? .max : request.beforeRecordID, limit: request.limit == 0 ? 100 : Int(request.limit))
         return AuthV1.ListAccessRecordsResponse(records: records.map(Self.message))
     }
 

@@ -32,14 +32,14 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
         return try await answeringEnd {
             var response = FeaturesV1.ObserveResponse(featureSetVersion: featureSet.version)
             if let replica, request.ringGeneration != 0 {
-                let (whole, halves) = try await answeringStoreErrors { try await replica.observeAtCustomers(transactions) }
+                let (whole, halves) = try await replica.observeAtCustomers(transactions)
                 response.halves = halves
                 (response.observations, response.encodedObservations) = try Self.answer(whole, encoded: request.encoded)
                 response.positions = Self.positions(of: whole)
                 return response
             }
             let observed =
-                if let replica { try await answeringStoreErrors { try await replica.observe(transactions) } } else {
+                if let replica { try await replica.observe(transactions) } else {
                     try await observations.submit(transactions)
                 }
             // They are stored by now.
@@ -88,7 +88,7 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
         try Self.check(count: request.observations.count, "observations")
         guard let replica else { throw RPCError(.failedPrecondition, "this store keeps everything and completes nothing for others") }
         return try await answeringEnd {
-            let whole = try await answeringStoreErrors { try await replica.completeHere(request) }
+            let whole = try await replica.completeHere(request)
             let (messages, encoded) = try Self.answer(whole, encoded: request.encoded)
             return .init(observations: messages, encodedObservations: encoded, positions: Self.positions(of: whole))
         }
@@ -100,7 +100,7 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
         try Self.check(request.entities, keys: request.keys)
         try check(generation: request.ringGeneration)
         let keys = request.keys.map(TransactionKey.init)
-        let found = try await answeringStoreErrors { try await database.observations(of: keys) }
+        let found = try await database.observations(of: keys)
         let entities = try await features(
             of: request.entities, at: Self.time(request.at, "at") ?? .now(), onlyHere: request.ringGeneration != 0)
         if !request.eachAlone, let silent = entities.first(where: { !$0.unavailable.isEmpty }) {
@@ -155,13 +155,13 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
         _ request: FeaturesV1.GetFeatureHealthRequest, context: CallContext
     ) async throws -> FeaturesV1.GetFeatureHealthResponse {
         let window = await writer.latest()
-        let reference = try await answeringStoreErrors { try await database.reference(version: featureSet.version) }
+        let reference = try await database.reference(version: featureSet.version)
         let health = window.health(of: featureSet.names, reference: reference)
         return FeaturesV1.GetFeatureHealthResponse(
             featureSetVersion: featureSet.version, observations: Int64(window.count), newestEventTime: window.newest.map { .init($0) },
             features: health.map(FeaturesV1.FeatureHealth.init),
             referenceFrom: reference?.from.map { .init($0) }, referenceTo: reference?.to.map { .init($0) },
-            behaviours: try await answeringStoreErrors { try await behaviourHealth.now() }.map(FeaturesV1.FeatureHealth.init))
+            behaviours: try await behaviourHealth.now().map(FeaturesV1.FeatureHealth.init))
     }
 
     private var behaviourHealth: BehaviourHealth { BehaviourHealth(behaviour: behaviour, database: database) }
@@ -171,16 +171,14 @@ struct FeatureStoreHandlers: FeaturesV1.FeatureStoreService.Handlers {
     ) async throws -> FeaturesV1.SetFeatureReferenceResponse {
         let (from, to) = try Self.span(request.from, request.to)
         var sample = FeatureSample(featureCount: featureSet.count)
-        try await answeringStoreErrors {
-            try await FeatureHistory(database: database, featureSet: featureSet, from: from, to: to).forEachBatch { rows in
-                for row in rows { if let observation = row.observation { sample.add(observation.values) } }
-            }
+        try await FeatureHistory(database: database, featureSet: featureSet, from: from, to: to).forEachBatch { rows in
+            for row in rows { if let observation = row.observation { sample.add(observation.values) } }
         }
         guard let reference = sample.reference(names: featureSet.names, from: from, to: to) else {
             throw RPCError(.failedPrecondition, "there are no observations in that span")
         }
-        try await answeringStoreErrors { try await database.setReference(reference, version: featureSet.version) }
-        try await answeringStoreErrors { try await behaviourHealth.setReference(from: from, to: to) }
+        try await database.setReference(reference, version: featureSet.version)
+        try await behaviourHealth.setReference(from: from, to: to)
         return .init(observations: Int64(reference.observations))
     }
 

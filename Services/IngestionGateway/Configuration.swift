@@ -40,7 +40,8 @@ struct IngestionGatewayConfiguration: Sendable {
                 "VIGIL_INGESTION_QUOTA_BURST", default: 10_000, in: 1...10_000_000, "transactions and records that one bank may send at once"))
         decisionTimeoutSeconds = reader.double(
             "VIGIL_INGESTION_DECISION_TIMEOUT_SECONDS", default: 2, in: 0...60,
-            "after which a transaction is answered PENDING; 0 answers so at once, and decisions follow from the logs")
+            "after which a transaction is answered PENDING, up to twice that behind a batch that is not decided in time; 0 answers so at once, and "
+                + "decisions follow from the logs")
         featureStoreRing = .featureStore(from: reader)
         limits = IntakeLimits(
             maxBatchItems: reader.int("VIGIL_INGESTION_MAX_BATCH", default: 1_000, in: 1...1_000, "transactions decided on at once at most"),

@@ -11,18 +11,16 @@ extension IngestionGatewayHandlers {
         _ requests: RequestStream<IngestionV1.ImportFileRequest>, context: CallContext
     ) async throws -> IngestionV1.ImportFileResponse {
         let sender = try Sender(context)
-        return try await answeringStoreErrors {
-            let file = try await files.receive(requests, from: sender.id) { try sender.check(mayImport: $0) }
-            guard let state = try await files.state(of: file.name) else { throw RPCError(.aborted, "the file was given up meanwhile") }
-            // Pieces are missing, or there is nothing more to do.
-            guard state.state == .storing else { return state }
-            let mapping = file.mapping
-            let options = ReadOptions(bankID: sender.id, reporter: sender.reporter)
-            return try await files.process(file, options: options) {
-                while let wait = wait(forQuotaOf: sender, for: mapping.kind.recordName) { try await Task.sleep(for: wait) }
-            } store: { record, complete in
-                await store(record, from: sender, namesBank: mapping.maps("bank_id"), complete)
-            }
+        let file = try await files.receive(requests, from: sender.id) { try sender.check(mayImport: $0) }
+        guard let state = try await files.state(of: file.name) else { throw RPCError(.aborted, "the file was given up meanwhile") }
+        // Pieces are missing, or there is nothing more to do.
+        guard state.state == .storing else { return state }
+        let mapping = file.mapping
+        let options = ReadOptions(bankID: sender.id, reporter: sender.reporter)
+        return try await files.process(file, options: options) {
+            while let wait = wait(forQuotaOf: sender, for: mapping.kind.recordName) { try await Task.sleep(for: wait) }
+        } store: { record, complete in
+            await store(record, from: sender, namesBank: mapping.maps("bank_id"), complete)
         }
     }
 
@@ -32,7 +30,7 @@ extension IngestionGatewayHandlers {
         let sender = try Sender(context)
         try FileIntake.check(hash: request.contentSha256, "content_sha256")
         let name = FileName(senderID: sender.id, contentSHA256: request.contentSha256)
-        guard let state = try await answeringStoreErrors({ try await files.state(of: name) }) else {
+        guard let state = try await files.state(of: name) else {
             throw RPCError(.notFound, "no file with this hash was begun")
         }
         return state

@@ -18,11 +18,9 @@ extension IngestionGatewayHandlers {
         }
         try Self.require(("reason", request.reason))
         let token = try tokenToErase(request, of: sender)
-        let erasure = try await answeringStoreErrors {
-            try await privacy.erase(
-                token: token, actor: sender.subject, bankID: sender.bankID ?? (request.bankID.isEmpty ? nil : request.bankID),
-                reason: request.reason)
-        }
+        let erasure = try await privacy.erase(
+            token: token, actor: sender.subject, bankID: sender.bankID ?? (request.bankID.isEmpty ? nil : request.bankID),
+            reason: request.reason)
         return .init(erased: erasure.erased, shared: erasure.shared, erasedBefore: erasure.erasedBefore.map { .init($0) })
     }
 
@@ -52,10 +50,8 @@ extension IngestionGatewayHandlers {
         if kind == .customer { try Self.require(("bank_id", request.bankID)) }
         try Self.refuseBank(request.bankID, beside: kind)
         let token = tokeniser.token(of: request.identifier, kind, bankID: request.bankID)
-        try await answeringStoreErrors {
-            try await privacy.recordToken(
-                token, actor: sender.subject, bankID: kind == .customer ? request.bankID : nil, reason: request.reason)
-        }
+        try await privacy.recordToken(
+            token, actor: sender.subject, bankID: kind == .customer ? request.bankID : nil, reason: request.reason)
         return .init(token: token)
     }
 
@@ -79,11 +75,9 @@ extension IngestionGatewayHandlers {
         let sender = try Sender(context)
         try Self.require(("token", request.token), ("reason", request.reason))
         do {
-            let identifier = try await answeringStoreErrors {
-                try await privacy.reveal(
-                    token: request.token, actor: sender.subject, bankID: sender.bankID, reason: request.reason,
-                    isOwn: { isCustomer($0, of: sender) }, open: keeper.open)
-            }
+            let identifier = try await privacy.reveal(
+                token: request.token, actor: sender.subject, bankID: sender.bankID, reason: request.reason,
+                isOwn: { isCustomer($0, of: sender) }, open: keeper.open)
             guard let identifier else { throw RPCError(.notFound, "nothing is kept behind this token") }
             return .init(kind: identifier.kind.rawValue, identifier: identifier.value)
         } catch is Vault.Problem {
@@ -107,9 +101,7 @@ extension IngestionGatewayHandlers {
             let reason = "is not \(PrivacyDatabase.minKeepDays) to 36500: names of transactions are looked up as far back as the least"
             throw Self.refusal("keep_days", reason)
         }
-        let dropped = try await answeringStoreErrors {
-            try await privacy.applyRetention(keepDays: days, dryRun: request.dryRun, actor: sender.subject)
-        }
+        let dropped = try await privacy.applyRetention(keepDays: days, dryRun: request.dryRun, actor: sender.subject)
         return .init(dropped: dropped.partitions.map { .init(name: $0.name, until: .init($0.until)) }, identifiers: dropped.identifiers)
     }
 
@@ -118,7 +110,7 @@ extension IngestionGatewayHandlers {
     ) async throws -> IngestionV1.ListPrivacyRecordsResponse {
         let limit = request.limit == 0 ? 100 : min(Int(request.limit), Self.maxPrivacyRecords)
         let sender = try Sender(context)
-        let records = try await answeringStoreErrors { try await privacy.records(ofBank: sender.bankID, limit: limit) }
+        let records = try await privacy.records(ofBank: sender.bankID, limit: limit)
         return .init(
             records: records.map {
                 IngestionV1.PrivacyRecord(

@@ -30,7 +30,8 @@ enum IngestionGateway {
                     stores: stores, models: ModelsV1.ModelService.Client(models),
                     timeout: .seconds(configuration.decisionTimeoutSeconds), logger: runtime.logger)
                 let transactions = TransactionPipeline(
-                    database: database, keeper: keeper, decider: decider, limits: configuration.limits, metrics: metrics, logger: runtime.logger)
+                    database: database, keeper: keeper, decider: decider, limits: configuration.limits, metrics: metrics, logger: runtime.logger,
+                    cannotServe: runtime.cannotServe)
                 let records = RecordPipeline(
                     database: database, keeper: keeper, limits: configuration.limits, metrics: metrics, logger: runtime.logger)
                 metrics.tellWaiting(in: .transactions) { transactions.waitingItems }

@@ -29,16 +29,18 @@ final class RecordPipeline: Sendable {
 
     init(database: IngestionDatabase, keeper: IdentifierKeeper, limits: IntakeLimits, metrics: IntakeMetrics, logger: Logger) {
         self.metrics = metrics
+        let outage = Outage(of: "postgresql", .unstoredRecords, logger: logger)
         batcher = Batcher(limits: BatchLimits(maxBatchItems: limits.maxBatchItems, maxQueuedItems: limits.maxQueuedItems)) { batch in
             let start = ContinuousClock.now
             do {
                 let answers = try await Self.store(batch, database, keeper)
+                outage.answered()
                 metrics.committed(batch.count, of: .records, since: start)
                 metrics.count(batch, answers)
                 return answers
             } catch {
                 for storable in batch { metrics.count(.failed, of: storable.record.kind.rawValue) }
-                logger.error("records could not be stored", metadata: ["count": "\(batch.count)", "reason": "\(error)"])
+                outage.failed(error, count: batch.count)
                 throw RPCError(.unavailable, "the record could not be stored; send it again")
             }
         }

@@ -87,15 +87,24 @@ final class TransactionPipeline: Sendable {
     let decider: Decider
     private let metrics: IntakeMetrics
     private let logger: Logger
+    private let outage: Outage
+    private let cannotServe: @Sendable (String) -> Void
     private let commits: BatchQueue<IncomingTransaction>
     private let observations: BatchQueue<[Durable]>
     private let scores: BatchQueue<Observed>
     private let commitTurns = Turns()
     private let scoreTurns = Turns()
 
+    /// After so long without one commit whoever looks after the service is told that it cannot serve.
+    private static let maxFailing = Duration.seconds(2)
+
+    /// - Parameter cannotServe: called with the reason again and again while nothing can be stored.
     init(
-        database: IngestionDatabase, keeper: IdentifierKeeper, decider: Decider, limits: IntakeLimits, metrics: IntakeMetrics, logger: Logger
+        database: IngestionDatabase, keeper: IdentifierKeeper, decider: Decider, limits: IntakeLimits, metrics: IntakeMetrics, logger: Logger,
+        cannotServe: @escaping @Sendable (String) -> Void
     ) {
+        self.cannotServe = cannotServe
+        outage = Outage(of: "postgresql", .unstoredTransactions, logger: logger)
         self.database = database
         self.keeper = keeper
         self.decider = decider
@@ -236,10 +245,11 @@ final class TransactionPipeline: Sendable {
             durable = try await write(batch, begun: turn.begun)
         } catch {
             metrics.count(.failed, batch.count)
-            logger.error("transactions could not be stored", metadata: ["count": "\(batch.count)", "reason": "\(error)"])
+            if outage.failed(error, count: batch.count) >= Self.maxFailing { cannotServe("transactions could not be stored") }
             for item in batch { item.complete(.failed(RPCError(.unavailable, "the transaction could not be stored; send it again"))) }
             return
         }
+        outage.answered()
         metrics.committed(batch.count, of: .transactions, since: start)
         let accepted = durable.count { $0.outcome == .accepted }
         metrics.count(.accepted, accepted)

@@ -67,12 +67,3 @@ extension NotificationsV1.Alert {
             attempts: UInt32(clamping: alert.attempts))
     }
 }
-
-/// Gives the caller a status where the store fails.
-func answering<R>(_ body: () async throws -> R) async throws -> R {
-    do {
-        return try await body()
-    } catch let error as PostgresError {
-        throw RPCError(error)
-    }
-}

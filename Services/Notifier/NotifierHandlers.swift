@@ -18,7 +18,7 @@ struct NotifierHandlers: NotificationsV1.NotifierService.Handlers {
 
     func raiseAlert(_ request: NotificationsV1.RaiseAlertRequest, context: CallContext) async throws -> NotificationsV1.RaiseAlertResponse {
         let content = try Alert.Content(request)
-        let raised = try await answering { try await database.raise(content, recipients: recipients) }
+        let raised = try await database.raise(content, recipients: recipients)
         guard let (alert, isDuplicate) = raised else { throw RPCError(.aborted, "the alert was removed meanwhile; try again") }
         if !isDuplicate {
             metrics.counter("vigil_notifier_alerts_total", help: "Alerts raised.", labels: [("source", "call")]).add()
@@ -46,7 +46,7 @@ struct NotifierHandlers: NotificationsV1.NotifierService.Handlers {
                 throw RPCError.invalidArgument([FieldViolation(field: "state", description: "is \(number), which is no state")])
             }
         let ids = request.alertIDs.isEmpty ? nil : request.alertIDs
-        let (alerts, total) = try await answering { try await database.alerts(in: states, among: ids, limit: limit) }
+        let (alerts, total) = try await database.alerts(in: states, among: ids, limit: limit)
         return NotificationsV1.ListAlertsResponse(alerts: alerts.map(NotificationsV1.Alert.init), total: total)
     }
 
@@ -59,7 +59,7 @@ struct NotifierHandlers: NotificationsV1.NotifierService.Handlers {
         guard let principal = context.serviceContext.principal else {
             throw RPCError(.unauthenticated, "an alert is acknowledged by somebody")
         }
-        let alert = try await answering { try await database.acknowledge(id: request.alertID, by: principal.subject) }
+        let alert = try await database.acknowledge(id: request.alertID, by: principal.subject)
         guard let alert else { throw RPCError(.notFound, "there is no alert \(request.alertID)") }
         return NotificationsV1.AcknowledgeAlertResponse(alert: .init(alert))
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ServiceRuntime
 
 @main
 enum Main {
@@ -24,6 +25,7 @@ struct VigilCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vigil",
         abstract: "Predict and interrupt financial cybercrime.",
+        version: Service.version,
         subcommands: [
             AnomaliesCommand.self,
             BacktestCommand.self,

@@ -51,8 +51,9 @@ enum AmountText {
         var rest = text[...]
         let sign = rest.first.flatMap { "+-".contains($0) ? String($0) : nil } ?? ""
         rest = rest.dropFirst(sign.count).drop { $0 == " " }
-        if let before = symbols.first(where: rest.hasPrefix) { rest = rest.dropFirst(before.count).drop { $0 == " " } }
-        if let behind = symbols.first(where: rest.hasSuffix) { rest = rest.dropLast(behind.count) }
+        func isAlike(_ text: Substring, _ symbol: String) -> Bool { text.lowercased() == symbol.lowercased() }
+        if let before = symbols.first(where: { isAlike(rest.prefix($0.count), $0) }) { rest = rest.dropFirst(before.count).drop { $0 == " " } }
+        if let behind = symbols.first(where: { isAlike(rest.suffix($0.count), $0) }) { rest = rest.dropLast(behind.count) }
         while rest.last == " " { rest = rest.dropLast() }
         return sign + rest
     }

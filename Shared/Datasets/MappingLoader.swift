@@ -148,7 +148,7 @@ private struct MappingLoader {
     func words(_ node: Node, of what: String) throws(DatasetError) -> [RowChoice.Words] {
         var choice: [RowChoice.Words] = []
         for entry in try entries(node, of: what, known: nil) {
-            let words = try texts(entry.node, entry.key).map { $0.lowercased() }
+            let words = try texts(entry.node, entry.key).map { $0.trimmingCharacters(in: .whitespaces).lowercased() }
             guard !words.isEmpty else { throw fail(entry.node, "\(what) names no word of the column `\(entry.key)`") }
             choice.append(RowChoice.Words(column: entry.key, words: Set(words)))
         }
@@ -282,8 +282,8 @@ private struct MappingLoader {
         case "group": field.groupSeparator = try byte(node, key)
         case "symbol":
             field.symbols = try texts(node, key).map(AmountText.plainGroups).sorted { $0.count > $1.count }
-            if field.symbols.contains(where: { $0.isEmpty || $0.contains { $0.isNumber || "+-., '".contains($0) } }) {
-                throw fail(node, "`symbol` must be a currency's sign, without digits, marks and spaces")
+            if field.symbols.contains(where: { $0.isEmpty || $0.first == "." || $0.contains { $0.isNumber || "+-, '".contains($0) } }) {
+                throw fail(node, "`symbol` must be a currency's sign (€, kr, Rs.), without digits, signs, commas and spaces")
             }
         case "unit":
             switch try text(node, key) {

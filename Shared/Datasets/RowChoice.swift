@@ -1,6 +1,6 @@
 /// Which rows of a file are records, by the words that some of its columns say; the others are left out and counted, not refused.
 public struct RowChoice: Sendable, Hashable {
-    /// A column, and words that it may say: in lower case, the empty one for a value that is missing.
+    /// A column, and words that it may say: in lower case, without spaces around, the empty one for a value that is missing.
     public struct Words: Sendable, Hashable {
         public var column: String
         public var words: Set<String>
@@ -34,10 +34,19 @@ final class RowSieve {
         return !only.allSatisfy(holds) || except.contains(where: holds)
     }
 
-    private func holds(_ test: Test) -> Bool { test.words.contains(test.cell.flatMap(fields.word)?.lowercased() ?? "") }
+    private func holds(_ test: Test) -> Bool {
+        let word = test.cell.flatMap(fields.word) ?? ""
+        return test.words.contains(word.lowercased()) || test.words.contains("") && fields.meansNone(word)
+    }
 }
 
 extension FieldReader {
+    /// Whether the mapping lists it among what means none.
+    fileprivate func meansNone(_ word: String) -> Bool {
+        var word = word
+        return word.withUTF8(isMissingWord)
+    }
+
     /// What a cell says; nil where it says nothing, or is an object or a list.
     fileprivate func word(_ index: Int) -> String? {
         switch buffer.cells[index].kind {
@@ -45,7 +54,6 @@ extension FieldReader {
         case .text, .number, .boolean: break
         }
         let bytes = encoding.trimmed(buffer.value(index))
-        if bytes.isEmpty || isMissingWord(bytes) { return nil }
         return encoding.decode(UnsafeBufferPointer(rebasing: bytes.prefix(DatasetLimits.maxFieldBytes)))
     }
 }

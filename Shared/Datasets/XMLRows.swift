@@ -210,7 +210,8 @@ final class XMLRows {
         clearRow()
         row += 1
         rowStart = RowPosition(row: row, line: line, byteOffset: Int64(xmlTextReaderByteConsumed(reader)))
-        fault = (countPath, "says \(stated.prefix(20)), but its message has \(rowInMessage) rows: was one lost on the way?")
+        let isShort = Int(stated).map { $0 > rowInMessage } ?? false
+        fault = (countPath, "says \(stated.prefix(20)), and its message has \(rowInMessage)" + (isShort ? ": was a row lost on the way?" : ""))
         return true
     }
 

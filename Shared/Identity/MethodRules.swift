@@ -90,6 +90,7 @@ public enum MethodRules {
         "/grpc.health.v1.Health/": .open,
         "/grpc.reflection.v1.ServerReflection/": .open,
         "/grpc.reflection.v1alpha.ServerReflection/": .open,
+        "/readyz": .open,
         "/metrics": either(scope: Scope.readMetrics, peers: [ServiceName.operator]),
         "/debug/connections": either(scope: Scope.readMetrics, peers: [ServiceName.operator]),
     ]

@@ -87,11 +87,8 @@ public struct PostgresConfiguration: Sendable {
 
     /// Throws `.configuration` for limits that make no sense and names that would need quoting.
     public func validate() throws(PostgresError) {
-        if let schema {
-            let isPlain = schema.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 95 }
-            guard isPlain, let first = schema.utf8.first, !(48...57).contains(first), schema.utf8.count <= 63 else {
-                throw PostgresError(.configuration, "the schema's name must be lower-case letters, digits and underscores")
-            }
+        if let schema, !Self.isSchemaName(schema) {
+            throw PostgresError(.configuration, "the schema's name must be lower-case letters, digits and underscores")
         }
         for part in port.split(separator: ",") {
             guard let number = Int(part), (1...65_535).contains(number) else {
@@ -106,6 +103,13 @@ public struct PostgresConfiguration: Sendable {
         for text in [host, port, database, user, password ?? "", applicationName] where text.utf8.contains(0) {
             throw PostgresError(.configuration, "a setting holds a NUL")
         }
+    }
+
+    /// Whether it may be written without quotes, and is no longer than the server keeps.
+    public static func isSchemaName(_ name: String) -> Bool {
+        let isPlain = name.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 95 }
+        guard isPlain, let first = name.utf8.first else { return false }
+        return !(48...57).contains(first) && name.utf8.count <= 63
     }
 
     /// libpq's keywords and values.

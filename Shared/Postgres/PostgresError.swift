@@ -56,7 +56,8 @@ public struct PostgresError: Error, Sendable, Hashable {
     public var isTransient: Bool {
         switch code {
         case .unavailable, .acquireTimedOut, .tooManyWaiting: true
-        case .sql: isSerializationFailure || sqlState == "55P03"
+        // A lock that was not to be had, and class 53: no disk, no memory.
+        case .sql: isSerializationFailure || sqlState == "55P03" || sqlState?.hasPrefix("53") == true
         case .poolClosed, .invalidParameter, .decoding, .migration, .configuration: false
         }
     }

@@ -55,11 +55,17 @@ extension RPCError: CustomStringConvertible {
     public var description: String { "\(code.name): \(message)" }
 }
 
+/// An error that says itself what it means for a caller, so that a handler may throw it as it is.
+public protocol RPCErrorConvertible: Error {
+    var rpcError: RPCError { get }
+}
+
 extension RPCError {
-    /// The status that an error of any kind becomes on the wire. What is no `RPCError` says nothing of its inside.
+    /// The status that an error of any kind becomes on the wire. What does not say that says nothing of its inside.
     init(handlerError error: any Error) {
         switch error {
         case let error as RPCError: self = error
+        case let error as any RPCErrorConvertible: self = error.rpcError
         case is CancellationError: self.init(.cancelled, "the call was cancelled")
         default: self.init(.unknown, "the service failed")
         }

@@ -61,9 +61,9 @@ struct Checker {
 
     /// What is one of a few, and no name of its own.
     mutating func word(_ field: @autoclosure () -> String, _ value: String) {
-        guard let first = value.utf8.first, let last = value.utf8.last else { return fail(field(), "is empty") }
+        guard let first = value.unicodeScalars.first, let last = value.unicodeScalars.last else { return fail(field(), "is empty") }
         // With and without one would be two.
-        if first == 0x20 || last == 0x20 { fail(field(), "begins or ends with a space") }
+        if isBlank(first) || isBlank(last) { fail(field(), "begins or ends with a space, or with what takes no room") }
         text(field(), value, maxBytes: RecordLimits.maxIdentifierBytes)
     }
 
@@ -104,6 +104,10 @@ struct Checker {
         guard let value else { return }
         if !(-90...90).contains(value.latitude) { fail(field() + ".latitude", "is not between -90 and 90") }
         if !(-180...180).contains(value.longitude) { fail(field() + ".longitude", "is not between -180 and 180") }
+    }
+
+    private func isBlank(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.isASCII ? scalar == " " : scalar.properties.isWhitespace || scalar == "\u{200B}" || scalar == "\u{FEFF}"
     }
 
     private func hasControlCharacter(_ text: String) -> Bool {

@@ -51,6 +51,9 @@ public final class ConfigurationReader {
         reader = ConfigReader(provider: EnvironmentVariablesProvider(environmentVariables: environment.filter { !$0.value.isEmpty }))
     }
 
+    /// Whether something has been found wrong with a variable.
+    public func hasProblem(with name: String) -> Bool { problems.contains { $0.variable == name } }
+
     /// A text; the default where it is not set.
     public func string(_ name: String, default defaultValue: String, _ meaning: String) -> String {
         declare(name, meaning, default: defaultValue)

@@ -3,21 +3,27 @@ internal import Postgres
 internal import RPC
 internal import Synchronization
 
-/// Keeps the health that callers see in step with the database: `SERVING` while it answers in time, `NOT_SERVING` otherwise and while
-/// draining.
+/// Keeps the health that callers see in step with the database: `SERVING` while it answers in time, `NOT_SERVING` otherwise, while the
+/// service says that it cannot serve, and while draining.
 final class HealthMonitor: Sendable {
     static let interval: Duration = .seconds(2)
 
     let registry = HealthRegistry()
     private let names: [String]
     private let pool: PostgresPool?
+    /// Why the service itself says that it cannot serve; nil where it does not.
+    private let impairment: @Sendable () -> String?
     private let logger: Logger
     /// How long an answer of the database may take.
     private let patience: Duration
     private let wasServing = Mutex<Bool?>(nil)
     private let stopped = OneShot<Void>()
 
-    init(services: [String], pool: PostgresPool?, logger: Logger, patience: Duration = .seconds(5)) {
+    init(
+        services: [String], pool: PostgresPool?, logger: Logger, patience: Duration = .seconds(5),
+        impairment: @escaping @Sendable () -> String? = { nil }
+    ) {
+        self.impairment = impairment
         // The empty name stands for the server as a whole.
         names = [""] + services
         self.pool = pool
@@ -75,7 +81,7 @@ final class HealthMonitor: Sendable {
         guard let pool else { return nil }
         do {
             _ = try await pool.query("SELECT 1")
-            return nil
+            return impairment()
         } catch {
             return (error as? PostgresError)?.message ?? "\(error)"
         }

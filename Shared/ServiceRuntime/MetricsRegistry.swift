@@ -56,6 +56,12 @@ public final class MetricsRegistry: Sendable {
         series(name, labels, .gauge) { ReadSeries() }.read.withLock { $0 = read }
     }
 
+    /// A count, with fractions, that is kept elsewhere and asked for whenever `/metrics` is read: name it `…_total`.
+    public func counter(_ name: String, help: String, read: @escaping @Sendable () -> Double) {
+        describe(name, .counter, help)
+        series(name, [], .counter) { ReadSeries() }.read.withLock { $0 = read }
+    }
+
     /// How far a follower of another service's log is behind.
     public func logLag(_ log: String) -> LogLag {
         let lag = LogLag()

@@ -85,7 +85,10 @@ public struct ServiceConfiguration: Sendable {
         if let certificate, let key, let trust { return TLSFiles(certificateFile: certificate, keyFile: key, trustFile: trust) }
         let files = [("VIGIL_TLS_CERTIFICATE_FILE", certificate), ("VIGIL_TLS_KEY_FILE", key), ("VIGIL_TLS_TRUST_FILE", trust)]
         if files.contains(where: { $0.1 != nil }) {
-            for (name, file) in files where file == nil { reader.fail(name, "is required with the other two TLS files") }
+            // What is wrong with a file that is named has been told.
+            for (name, file) in files where file == nil && !reader.hasProblem(with: name) {
+                reader.fail(name, "is required with the other two TLS files")
+            }
         } else if !["127.0.0.1", "::1", "localhost"].contains(listenHost) {
             reader.fail("VIGIL_TLS_CERTIFICATE_FILE", "is required to listen on \(listenHost): plaintext is for loopback only")
         }
@@ -107,6 +110,10 @@ public struct ServiceConfiguration: Sendable {
             database.maxConnections = connections
             database.applicationName = service.name
             if let passwordFile { try database.readPassword(fromFile: passwordFile) }
+            guard PostgresConfiguration.isSchemaName(schema) else {
+                reader.fail("VIGIL_DATABASE_SCHEMA", "a schema's name is of lower-case letters, digits and underscores, and begins with a letter")
+                return database
+            }
             try database.validate()
             return database
         } catch {

@@ -30,6 +30,9 @@ public final class ServiceRuntime: Sendable {
     private let stopRequest = OneShot<Void>()
     private let listening = OneShot<Int>()
     private let pool = Mutex<PostgresPool?>(nil)
+    private let impairment = Mutex<(reason: String, until: ContinuousClock.Instant)?>(nil)
+    /// For so long the service is not served by what it has said of itself; then it is tried again.
+    private static let impairedFor = Duration.seconds(5)
 
     /// For ``Service/run(_:configuration:_:)`` and for tests that run a service in their own process.
     /// - Parameter tokenKeys: the keys that verify tokens; those that the auth gateway publishes where `nil`.
@@ -43,6 +46,7 @@ public final class ServiceRuntime: Sendable {
         self.logger = logger
         self.metrics = metrics
         clientMetrics = ClientMetricsInterceptor(registry: metrics)
+        ProcessStatistics.tell(metrics)
         metrics.gauge("vigil_build_info", help: "1, labelled with the version that runs.", labels: [("version", Service.version)]).set(1)
         metrics.gauge("process_start_time_seconds", help: "When the process began, in seconds since 1970.").set(Date().timeIntervalSince1970)
     }
@@ -68,6 +72,14 @@ public final class ServiceRuntime: Sendable {
 
     /// Whether the server is up: from then on, ``stop()`` drains instead of cancelling.
     var isListening: Bool { listening.value != nil }
+
+    /// The service finds by what it does that it cannot serve, though its database answers. Callers that watch its health stay away for five
+    /// seconds from the last time that it says so.
+    public func cannotServe(_ reason: String) {
+        impairment.withLock { $0 = (reason, .now + Self.impairedFor) }
+    }
+
+    private var impairmentNow: String? { impairment.withLock { $0.flatMap { $0.until > .now ? $0.reason : nil } } }
 
     // MARK: Database
 
@@ -167,8 +179,8 @@ public final class ServiceRuntime: Sendable {
 
     /// Serves until the service is asked to end, then drains.
     ///
-    /// Beside what is given, the port serves health, reflection, `/metrics` and `/debug/connections`. The service is `SERVING` while its
-    /// database answers.
+    /// Beside what is given, the port serves health (`/readyz` for who knows HTTP alone), reflection, `/metrics` and `/debug/connections`. The
+    /// service is `SERVING` while its database answers and it does not say otherwise (``cannotServe(_:)``).
     ///
     /// - Parameters:
     ///   - rules: who may fetch the routes; the methods' rules are ``MethodRules``.
@@ -202,7 +214,9 @@ public final class ServiceRuntime: Sendable {
         _ services: [any RPCService], _ routes: [HTTPRoute], _ rules: [String: AccessRule], _ tokenKeys: any TokenKeySource,
         _ rawFallback: (@Sendable (RawCall) async throws -> RawReply)?, _ background: [BackgroundTask]
     ) async throws {
-        let routes = routes + [metricsRoute]
+        let health = HealthMonitor(
+            services: services.map(\.serviceName), pool: pool.withLock { $0 }, logger: logger, impairment: { [self] in impairmentNow })
+        let routes = routes + [metricsRoute, Self.readinessRoute(health.registry)]
         let policy = AccessPolicy(MethodRules.all).merging(rules)
         let paths = services.flatMap(\.methods).map(\.descriptor.path) + routes.map(\.pattern) + [Self.connectionsPath]
         let uncovered = policy.uncovered(among: paths)
@@ -212,7 +226,6 @@ public final class ServiceRuntime: Sendable {
             TracingInterceptor(), CallMetricsInterceptor(services: services, registry: metrics), AccessLogInterceptor(logger: logger),
             AuthenticationInterceptor(policy: policy, verifier: verifier) { [logger] in logger.log($0) },
         ]
-        let health = HealthMonitor(services: services.map(\.serviceName), pool: pool.withLock { $0 }, logger: logger)
         try await withThrowingTaskGroup(of: String.self) { group in
             for task in background {
                 group.addTask {
@@ -277,6 +290,14 @@ public final class ServiceRuntime: Sendable {
                 clientCertificates: .requested, minimumVersion: configuration.minimumTLSVersion)
         }
         return server
+    }
+
+    /// For load balancers and probes that know HTTP alone, beside `grpc.health.v1.Health`.
+    private static func readinessRoute(_ health: HealthRegistry) -> HTTPRoute {
+        HTTPRoute("GET", "/readyz") { _ in
+            let isServing = health.status("") == .serving
+            return .text(isServing ? "SERVING\n" : "NOT_SERVING\n", status: isServing ? 200 : 503)
+        }
     }
 
     private var metricsRoute: HTTPRoute {

@@ -274,7 +274,7 @@ private struct FakeModels: RPCService {
     @Test func onlyTokensAndKeysAreOpen() {
         let open = MethodRules.all.filter { $0.value.isOpen }.map(\.key).sorted()
         #expect(open == [
-            "/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/", "/grpc.reflection.v1alpha.ServerReflection/",
+            "/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/", "/grpc.reflection.v1alpha.ServerReflection/", "/readyz",
             "/vigil.auth.v1.AuthService/GetKeySet", "/vigil.auth.v1.AuthService/IssueToken",
         ])
     }

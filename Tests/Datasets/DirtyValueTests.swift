@@ -32,7 +32,7 @@ import Testing
     @Test func whatASpreadsheetHasRoundedOrCouldNotMakeIsNoIdentifier() throws {
         let rows = ["1.23457E+15;2018-04-01;c;;5", "1;2018-04-01;4,11111e+15;;5", "2;2018-04-01;c;#REF!;5", "3;2018-04-01;#N/A;;5", "4;2018-04-01;c;E+15;5"]
         let found = try reasons("id;at;who;account;sum\n" + rows.joined(separator: "\n") + "\n", mapping())
-        let rounded = "is a number that a spreadsheet has rounded; export the column as text"
+        let rounded = "is a number that a spreadsheet or a program has rounded; export the column as text"
         #expect(found == ["id: \(rounded)", "who: \(rounded)", "account: is an error of a spreadsheet", "who: is an error of a spreadsheet", ""])
         let times = "id;at;who;account;sum\n1;1.79353E+12;c;;5\n2;1522540800000;c;;5\n3;1793530000.5;c;;5\n"
         let counted = try reasons(times, mapping(at: "{column: at, format: unix_ms}"))

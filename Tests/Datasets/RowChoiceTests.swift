@@ -11,7 +11,7 @@ import Testing
           transaction_id: id
           event_time: at
           customer_id: who
-          amount: {column: sum, symbol: [€, EUR], decimal: ",", group: "."}
+          amount: {column: sum, symbol: [€, EUR, Rs.], decimal: ",", group: "."}
           currency: {constant: EUR}
 
         """
@@ -46,14 +46,25 @@ import Testing
     @Test(arguments: [
         ("only: {S/H: [S]}", "A--C!-"), ("only: {S/H: S, state: [booked, \"\"]}", "A---!-"), ("except: {S/H: [H, S/H, \"\"]}", "A--C!-"),
         ("only: {S/H: [S]}\nexcept: {state: [CANCELLED]}", "A---!-"), ("except: {id: [id, summe]}", "AB-C!-"), ("only: {S/H: [nothing]}", "------"),
+        ("only: {S/H: [\" S \"]}", "A--C!-"),
     ])
     func rowsAreRecordsByWhatTheirColumnsSay(choice: String, outcome: String) throws {
         #expect(try outcomes(choice) == outcome)
     }
 
+    @Test func aWordThatMeansNoneIsItselfAndNone() throws {
+        let text = Self.fields.replacing("fields:", with: "format: {missing: [n/a]}\nfields:")
+        func count(_ choice: String) throws -> Int {
+            let mapping = try Mapping(parsing: text + choice, name: "test")
+            let file = "id;at;who;sum;state\nA;2026-03-01T10:00:00Z;c;5;n/a\nB;2026-03-01T10:00:00Z;c;5;\nC;2026-03-01T10:00:00Z;c;5;x\n"
+            return try withFile(file) { try readAll($0, mapping, now: "2026-12-01").count(where: \.isRecord) }
+        }
+        #expect(try [count("only: {state: [N/A]}"), count("only: {state: [\"\"]}"), count("except: {state: [\"\"]}")] == [1, 2, 1])
+    }
+
     @Test func paymentsInColumnsAreChosenToo() throws {
         let mapping = try Mapping(
-            parsing: Self.fields.replacing("{column: sum, symbol: [€, EUR], decimal: \",\", group: \".\"}", with: "sum") + "only: {kind: [D]}",
+            parsing: Self.fields.replacing("{column: sum, symbol: [€, EUR, Rs.], decimal: \",\", group: \".\"}", with: "sum") + "only: {kind: [D]}",
             name: "test")
         let rows = (0..<50).map { "t\($0),2026-03-01T10:00:00Z,c,5.00,\($0 % 5 == 0 ? "C" : "D")\n" }.joined()
         try withFile("id,at,who,sum,kind\n" + rows) { path in
@@ -82,7 +93,7 @@ import Testing
 
     @Test func whatIsNoAmountForItsSignIsToldAsItStandsInTheFile() throws {
         let text = "record: transactions\nformat: {encoding: windows-1252}\n"
-            + Self.fields.replacing("record: transactions\n", with: "").replacing("symbol: [€, EUR], ", with: "")
+            + Self.fields.replacing("record: transactions\n", with: "").replacing("symbol: [€, EUR, Rs.], ", with: "")
         let folder = try TemporaryFolder()
         let file = try folder.file("sign", Array("id;at;who;sum\nA;2026-03-01T10:00:00Z;c1;1.012,50 ".utf8) + [0x80, 0x0A])
         let item = try readAll(file, Mapping(parsing: text, name: "test"), now: "2026-12-01")[0]
@@ -91,7 +102,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("1.234,56 €", 123_456), ("€1.234,56", 123_456), ("EUR 5", 500), ("5,00\u{A0}EUR", 500), ("+€ 5,00", 500), ("5,00", 500),
+        ("1.234,56 €", 123_456), ("€1.234,56", 123_456), ("EUR 5", 500), ("eur 5", 500), ("Rs.5,00", 500), ("5 rs.", 500),
+        ("5,00\u{A0}EUR", 500), ("+€ 5,00", 500), ("5,00", 500),
         ("€", nil), ("5,00 $", nil), ("€ €5", nil), ("5 € 00", nil), ("-5,00 €", nil),
     ])
     func anAmountIsReadWithoutTheSignOfItsCurrency(text: String, minorUnits: Int64?) throws {

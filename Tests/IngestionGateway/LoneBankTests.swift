@@ -63,7 +63,7 @@ import Testing
                     let vault = try #require(Vault(lines: "k " + String(repeating: "1a", count: 32)))
                     let pipeline = TransactionPipeline(
                         database: IngestionDatabase(pool: pool), keeper: IdentifierKeeper(vault: vault), decider: decider,
-                        limits: Self.limits, metrics: IntakeMetrics(MetricsRegistry()), logger: testLogger)
+                        limits: Self.limits, metrics: IntakeMetrics(MetricsRegistry()), logger: testLogger, cannotServe: { _ in })
                     try await body(pipeline, deciding)
                 }
             }

@@ -1,5 +1,6 @@
 import Contracts
 import EventLog
+import Postgres
 import RPC
 import RecordCoding
 import ServiceRuntime
@@ -33,6 +34,15 @@ import Testing
         #expect(log.lines.count == 5)
         outage.answered(now: start + .seconds(210))
         #expect(log.lines.last?.metadata["count"] == "31")
+    }
+
+    @Test func whatFailsWithoutAnAnswerBetweenIsKnownToHaveFailedSolong() {
+        let outage = Outage(of: "postgresql", .unstoredTransactions, logger: RecordedLog().logger)
+        let start = ContinuousClock.now
+        #expect(outage.failed(PostgresError(.unavailable, "away"), count: 1, now: start) == .zero)
+        #expect(outage.failed(PostgresError(.unavailable, "away"), count: 1, now: start + .seconds(3)) == .seconds(3))
+        outage.answered(now: start + .seconds(4))
+        #expect(outage.failed(PostgresError(.unavailable, "away"), count: 1, now: start + .seconds(5)) == .zero)
     }
 
     @Test func aModelServerThatHangsIsNotAskedForAWhileThoughTheStoreAnswers() async throws {

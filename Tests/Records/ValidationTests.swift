@@ -63,6 +63,20 @@ import Testing
         #expect(fields { $0.location?.longitude = .nan } == ["location.longitude"])
     }
 
+    @Test(arguments: [
+        "NULL", "unknown", "<null>", "#N/A", "#REF!", "1.23457E+15", "1.23457E15", "4,11e7", " c", "c ", "\u{A0}c", "c\u{3000}", "\u{200B}c",
+        "c\u{FEFF}", " ",
+    ])
+    func whatNamesNobodyOrHasASpaceAtItsEndIsNoIdentifier(text: String) {
+        #expect(fields { $0.customerID = text } == ["customer_id"])
+        #expect(fields { $0.terminalID = text } == ["terminal_id"])
+        #expect(fields { $0.counterpartyAccountID = text } == ["counterparty_account_id"])
+        #expect(fields { $0.key.transactionID = text } == ["key.transaction_id"])
+    }
+
+    @Test(arguments: ["N-1", "none-7", "0", "-1", "#12", "1E15", "12E5", "a c", "E+15", "7.5E+1x", "nullmann", "1.5", "\u{645}\u{644}", "1.2E+155"])
+    func whatMayBeANameIsOne(text: String) { #expect(fields { $0.customerID = text }.isEmpty) }
+
     @Test func allowsAClockThatRunsALittleAhead() {
         #expect(fields { $0.eventTime = now + .minutes(10) }.isEmpty)
     }

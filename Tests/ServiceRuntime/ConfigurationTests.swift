@@ -52,6 +52,17 @@ import Testing
         ])
     }
 
+    @Test func aFaultIsToldOfTheVariableThatHasIt() {
+        let found = problems([
+            "VIGIL_DATABASE_URL": "postgresql://a@b/c", "VIGIL_DATABASE_SCHEMA": "Bad-1", "VIGIL_TLS_CERTIFICATE_FILE": "/no/such/file",
+            "VIGIL_TLS_KEY_FILE": "/etc/passwd", "VIGIL_TLS_TRUST_FILE": "/etc/passwd",
+        ]) { _ = ServiceConfiguration(for: .ingestionGateway, from: $0) }
+        #expect(found == [
+            "VIGIL_TLS_CERTIFICATE_FILE: there is no file /no/such/file",
+            "VIGIL_DATABASE_SCHEMA: a schema's name is of lower-case letters, digits and underscores, and begins with a letter",
+        ])
+    }
+
     @Test func aMisspeltVariableIsFound() {
         let reader = ConfigurationReader(environment: ["VIGIL_A_RATE": "7", "VIGIL_A_RAET": "8", "VIGIL_B_RATE": "another service's", "HOME": "/"])
         _ = reader.int("VIGIL_A_RATE", default: 1, in: 0...10, "a")

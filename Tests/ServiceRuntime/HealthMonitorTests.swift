@@ -1,6 +1,7 @@
 import Foundation
 import Postgres
 import RPC
+import Synchronization
 import TestSupport
 import Testing
 
@@ -21,6 +22,22 @@ import Testing
                     await monitor.settle(.notServing)
                     #expect(pool.usage.open == 1 && pool.usage.waiting == 0)
                 }
+                await monitor.settle(.serving)
+                group.cancelAll()
+            }
+        }
+    }
+
+    @Test func aServiceThatSaysThatItCannotServeDoesNotThoughItsDatabaseAnswers() async throws {
+        try await TemporaryPostgres.withPool { pool in
+            let reason = Mutex<String?>(nil)
+            let monitor = HealthMonitor(services: ["store"], pool: pool, logger: testLogger) { reason.withLock { $0 } }
+            await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await monitor.run() }
+                await monitor.settle(.serving)
+                reason.withLock { $0 = "the disk is full" }
+                await monitor.settle(.notServing)
+                reason.withLock { $0 = nil }
                 await monitor.settle(.serving)
                 group.cancelAll()
             }

@@ -53,6 +53,11 @@ import Testing
                 #expect(allocated.flatMap { Double($0) }.map { $0 > 100_000 } == true)
                 #expect(metrics.contains("http_server_requests_total{route=\"/who\",method=\"GET\",status=\"200\"} 1\n"))
                 #expect(metrics.contains("vigil_postgres_connections{state=\"open\"}"))
+                #expect(metrics.contains("# TYPE process_cpu_seconds_total counter\n"))
+                for name in ["process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"] {
+                    let value = metrics.split(separator: "\n").first { $0.hasPrefix(name + " ") }?.split(separator: " ").last
+                    #expect(value.flatMap { Double($0) }.map { $0 > 0 } == true, "\(name)")
+                }
             }
         }
     }
@@ -60,6 +65,10 @@ import Testing
     @Test func healthIsServingWhileTheDatabaseAnswers() async throws {
         try await withService { service in
             try await service.withChannel { channel in
+                var probe = try await channel.http(HTTPRequest(path: "/readyz"))
+                let deadline = ContinuousClock.now + .seconds(30)
+                while probe.status == 503, .now < deadline { probe = try await channel.http(HTTPRequest(path: "/readyz")) }
+                #expect(probe.status == 200 && String(decoding: probe.bytes, as: UTF8.self) == "SERVING\n")
                 let watch = MethodDescriptor(service: "grpc.health.v1.Health", name: "Watch", kind: .serverStreaming)
                 try await channel.serverStreaming(watch, GRPCHealthV1.HealthCheckRequest(), options: CallOptions()) {
                     (responses: ResponseStream<GRPCHealthV1.HealthCheckResponse>) in

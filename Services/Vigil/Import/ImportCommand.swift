@@ -277,7 +277,10 @@ struct ImportCommand: AsyncParsableCommand {
             } else {
                 try session.dryRun()
             }
-            if let failure = session.failure { result.error = "\(failure); the rows before that are done" }
+            if let failure = session.failure {
+                let done = session.counts.rows
+                result.error = "\(failure); " + (done == 0 ? "no row is done" : "the first \(ImportProgress.grouped(done)) rows are done")
+            }
         } catch {
             result.error = plainly(error)
         }

@@ -17,7 +17,8 @@ struct ImportCounts: Codable, Hashable, Sendable {
     /// Of the acknowledged transactions, those that came back with their decision.
     var decided = 0
     /// Of the acknowledged labels, those whose transaction the gateway does not have, or not among the late ones.
-    var ofUnknownTransactions = 0
+    /// Nil where there are none, and in what earlier versions kept.
+    var ofUnknownTransactions: Int?
     /// Rows sent more than once because the connection broke before the answer.
     var resent = 0
 }
@@ -162,7 +163,7 @@ struct ImportLedger<Message: Sendable>: Sendable {
             if case .duplicate = result, entry.timesSent == 1, entry.position.row > sentBefore { counts.duplicates += 1 }
             if detail == .pending { counts.pending += 1 }
             if detail == .decided { counts.decided += 1 }
-            if detail == .ofUnknownTransaction { counts.ofUnknownTransactions += 1 }
+            if detail == .ofUnknownTransaction { counts.ofUnknownTransactions = (counts.ofUnknownTransactions ?? 0) + 1 }
         }
     }
 }

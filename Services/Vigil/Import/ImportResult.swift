@@ -46,7 +46,7 @@ struct ImportResult: Encodable {
         empty = counts.empty
         pending = counts.pending
         decided = counts.decided
-        ofUnknownTransactions = counts.ofUnknownTransactions
+        ofUnknownTransactions = counts.ofUnknownTransactions ?? 0
         resent = counts.resent
         self.seconds = seconds
         rowsPerSecond = Double(counts.rows - rowsBefore) / max(seconds, 0.001)

@@ -132,6 +132,7 @@ struct WebSource: RowSource {
         let next: URL?
     }
 
+    private static let wantsLogin = ": it wants a login, or another; only Basic is spoken, with the user and password in the address"
     private static let session = URLSession(configuration: .default, delegate: ChallengeRefuser(), delegateQueue: nil)
 
     /// Nil for 304.
@@ -145,7 +146,7 @@ struct WebSource: RowSource {
         do {
             (body, response) = try await Self.session.data(for: request)
         } catch let error as URLError where error.code == .cancelled && !Task.isCancelled {
-            throw Refusal(description: "\(name): the answer has the status 401: it wants a user and a password, or others", retryAfter: nil)
+            throw Refusal(description: "\(name): the answer has the status 401" + Self.wantsLogin, retryAfter: nil)
         } catch {
             // What Foundation throws names the address with all its parameters.
             throw SuiteConnection.Problem(description: "\(name): \(plainly(error))")
@@ -154,7 +155,7 @@ struct WebSource: RowSource {
         if answer.statusCode == 304 { return nil }
         guard answer.statusCode == 200 else {
             throw Refusal(
-                description: "\(name): the answer has the status \(answer.statusCode)",
+                description: "\(name): the answer has the status \(answer.statusCode)" + (answer.statusCode == 401 ? Self.wantsLogin : ""),
                 retryAfter: answer.value(forHTTPHeaderField: "Retry-After").flatMap { Self.wait(in: $0, now: .now) })
         }
         guard answer.mimeType != "text/html" else {

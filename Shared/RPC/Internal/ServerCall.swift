@@ -217,11 +217,12 @@ final class ServerCall: CallStream, @unchecked Sendable {
     }
 
     private func fail(_ error: any Error) {
-        if !(error is RPCError), !(error is CancellationError) {
-            core.logger.error(
-                "a handler failed", metadata: ["path": "\(path)", "error": "\(error)"])
+        let status = RPCError(handlerError: error)
+        // Of a fault of the service's own the caller is not told what it was.
+        if !(error is RPCError), status.code == .unknown || status.code == .internal {
+            core.logger.error("a handler failed", metadata: ["path": "\(path)", "error": "\(error)"])
         }
-        finish(RPCError(handlerError: error))
+        finish(status)
     }
 
     // MARK: the answer

@@ -28,6 +28,35 @@ import Testing
         #expect(WebSource(url: url, paging: nil, records: []).key != WebSource(url: url, paging: .link, records: []).key)
     }
 
+    /// What a release adds to the language of mappings must not make every import begin anew. These are of the release before `only`,
+    /// `symbol` and `count`.
+    @Test func aMappingThatSaysNothingNewIsKnownFromEarlierReleases() throws {
+        let text = """
+            record: transactions
+            format: {type: ndjson}
+            fields:
+              transaction_id: id
+              event_time: {column: at}
+              customer_id: {column: who, prefix: "x-"}
+              amount: {column: a, decimal: "."}
+              currency: c
+              channel: {constant: pos}
+
+            """
+        func fingerprint(_ text: String) throws -> String { try Mapping(parsing: text, name: "m").fingerprint }
+        #expect(try fingerprint(text) == "6059951f9bdf568088b3b3df756c0db29b824e7f2f0925a1ef1bef323c3b001c")
+        let changed = [text.replacing("decimal:", with: "symbol: [x], decimal:"), text + "only: {a: [b]}", text + "except: {a: [b]}", text + "only: {a: [c]}"]
+        #expect(try Set(changed.map(fingerprint)).union([fingerprint(text)]).count == 5)
+        let xml = "record: customers\nformat: {type: xml, records: P}\nfields: {customer_id: P/A}"
+        #expect(try fingerprint(xml) != fingerprint(xml.replacing("records: P", with: "records: P, count: H/N")))
+    }
+
+    @Test func aCheckpointOfAnEarlierReleaseIsRead() throws {
+        let text = #"{"rows": 3, "acknowledged": 2, "duplicates": 1, "rejected": 0, "empty": 1, "pending": 0, "decided": 0, "resent": 0}"#
+        let counts = try JSONDecoder().decode(ImportCounts.self, from: Data(text.utf8))
+        #expect(counts.rows == 3 && counts.ofUnknownTransactions == nil)
+    }
+
     @Test func noPasswordIsKept() throws {
         let url = try #require(URL(string: "http://user:se%40cret@a.example/x?at=7:@"))
         let source = WebSource(url: url, paging: nil, records: [])

@@ -40,7 +40,8 @@ import FoundationNetworking
             WebSource(url: try #require(URL(string: "http://\(user)127.0.0.1:\(api.port)/rows")), paging: .link, records: [])
         }
         let refusal = await #expect(throws: WebSource.Refusal.self) { try await source(user).spool(since: nil) }
-        #expect(refusal?.description == "127.0.0.1:\(api.port)/rows, page 1: the answer has the status 401: it wants a user and a password, or others")
+        #expect(refusal?.description == "127.0.0.1:\(api.port)/rows, page 1: the answer has the status 401: it wants a login, or another; only Basic "
+                + "is spoken, with the user and password in the address")
         #expect(try await take(source("u:right@"))?.rows == 1)
     }
 
