@@ -26,9 +26,11 @@ ALTER ROLE auth PASSWORD :'auth_password';
 ALTER ROLE tiles PASSWORD :'tiles_password';
 ALTER ROLE notifications PASSWORD :'notifications_password';
 
--- The details of an error hold what was in the row: a payment that is sent again would leave its name in the server's log.
-SELECT format('ALTER ROLE %I SET log_error_verbosity = terse', name)
-FROM unnest(ARRAY['ingestion', 'features', 'models', 'auth', 'tiles', 'notifications']) AS name \gexec
+-- The details of an error hold what was in the row: a payment that is sent again would leave its name in the server's log. And payments that
+-- are sent again by the thousand would leave a statement for each batch there; of a failure each service's own log has it.
+SELECT format('ALTER ROLE %I SET %s', name, setting)
+FROM unnest(ARRAY['ingestion', 'features', 'models', 'auth', 'tiles', 'notifications']) AS name,
+    unnest(ARRAY['log_error_verbosity = terse', 'log_min_error_statement = panic']) AS setting \gexec
 
 -- Nobody is let in by default.
 REVOKE ALL ON DATABASE vigil FROM PUBLIC;
