@@ -90,12 +90,15 @@ enum ValueStyle {
                 let symbol = part.split(separator: " ").joined(separator: " ")
                 if symbol.isEmpty { continue }
                 let isSign = symbol.unicodeScalars.allSatisfy { $0.properties.generalCategory == .currencySymbol }
-                guard isSign || Currency(symbol) != nil else { return [] }
+                guard isSign || Currency(symbol.uppercased()) != nil || shortNames.contains(symbol.lowercased()) else { return [] }
                 found.insert(symbol)
             }
         }
         return found.sorted { ($1.count, $0) < ($0.count, $1) }
     }
+
+    /// Of currencies, as people write them before and behind amounts.
+    private static let shortNames: Set = ["rs", "rs.", "kr", "kr.", "zł", "kč", "ft", "lei", "fr.", "sfr."]
 
     /// How groups are set, the commonest first.
     private static let styles: [(decimal: Character, group: Character)] = [

@@ -105,6 +105,8 @@ import Testing
         #expect(try amountLine(["1\u{2019}234.56", "1'000'000.00"]).text == "amount: {column: amount, group: \"'\"}")
         #expect(try amountLine(["1.234,56 €", "5,00 €"]).text == "amount: {column: amount, decimal: \",\", group: \".\", symbol: [\"€\"]}")
         #expect(try amountLine(["$12.50", "-$3.00", "$9.00", "$1.00", "$2.00"]).text.hasPrefix("amount: {column: amount, symbol: [\"$\"]}   # 1 of 5"))
+        #expect(try amountLine(["Rs. 7,16,871.02", "Rs. 5.00"]).text == "amount: {column: amount, group: \",\", symbol: [Rs.]}")
+        #expect(try amountLine(["EUR 5.00", "6.00 eur", "€7.50"]).text == "amount: {column: amount, symbol: [EUR, eur, \"€\"]}")
         #expect(try amountLine(["12.50 kg", "3.00 kg"]).text == "# amount: which column? It is required.")
         let numbers = try proposal("{\"id\":\"A\",\"time\":\"2026-03-01\",\"customer\":\"C\",\"amount\":1.125,\"currency\":\"EUR\"}\n")
         #expect(numbers.open == [] && numbers.yaml.contains("  amount: amount\n"))
