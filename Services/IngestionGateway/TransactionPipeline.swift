@@ -86,7 +86,6 @@ final class TransactionPipeline: Sendable {
     let plain = KnownRuns()
     let decider: Decider
     private let metrics: IntakeMetrics
-    private let logger: Logger
     private let outage: Outage
     private let cannotServe: @Sendable (String) -> Void
     private let commits: BatchQueue<IncomingTransaction>
@@ -109,7 +108,6 @@ final class TransactionPipeline: Sendable {
         self.keeper = keeper
         self.decider = decider
         self.metrics = metrics
-        self.logger = logger
         // What has been committed is decided on first, whoever sent it. A commit that is one batch to decide on keeps that little.
         let maxCommitItems = decider.isAsked ? min(limits.maxCommitItems, limits.maxBatchItems) : limits.maxCommitItems
         commits = BatchQueue(limits: BatchLimits(maxBatchItems: maxCommitItems, maxQueuedItems: limits.maxQueuedItems))

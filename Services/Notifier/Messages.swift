@@ -1,5 +1,4 @@
 import Contracts
-import Postgres
 import RPC
 import RecordCoding
 import Records

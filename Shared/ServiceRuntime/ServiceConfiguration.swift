@@ -111,7 +111,7 @@ public struct ServiceConfiguration: Sendable {
             database.applicationName = service.name
             if let passwordFile { try database.readPassword(fromFile: passwordFile) }
             guard PostgresConfiguration.isSchemaName(schema) else {
-                reader.fail("VIGIL_DATABASE_SCHEMA", "a schema's name is of lower-case letters, digits and underscores, and begins with a letter")
+                reader.fail("VIGIL_DATABASE_SCHEMA", "a schema's name is of lower-case letters, digits and underscores, and begins with no digit")
                 return database
             }
             try database.validate()

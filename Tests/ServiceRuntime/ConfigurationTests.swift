@@ -59,7 +59,7 @@ import Testing
         ]) { _ = ServiceConfiguration(for: .ingestionGateway, from: $0) }
         #expect(found == [
             "VIGIL_TLS_CERTIFICATE_FILE: there is no file /no/such/file",
-            "VIGIL_DATABASE_SCHEMA: a schema's name is of lower-case letters, digits and underscores, and begins with a letter",
+            "VIGIL_DATABASE_SCHEMA: a schema's name is of lower-case letters, digits and underscores, and begins with no digit",
         ])
     }
 

@@ -3022,7 +3022,7 @@ extension IngestionV1 {
     /// One thing that was done to personal data.
     public struct PrivacyRecord: Message {
         public var at: GoogleProtobuf.Timestamp?
-        /// "erasure", "reveal" or "retention".
+        /// "erasure", "reveal", "token" or "retention".
         public var action: String = ""
         /// Who asked for it.
         public var actor: String = ""

@@ -95,9 +95,13 @@ struct ImportResult: Encodable {
             let others = earlierRejectsFiles.count > 1 ? " and \(earlierRejectsFiles.count - 1) more beside it" : ""
             lines.append("  rejects of earlier runs are kept: \(latest)\(others)")
         }
-        if empty > 0, empty == rows, kind != "labels" {
-            lines.append("  no row is a record: none says what the mapping's `only` asks for, or each what `except` names")
-        } else if empty > 0 { lines.append("  \(number(empty)) are no records: left out by the mapping" + (kind == "labels" ? ", or open yet" : "")) }
+        if empty > 0 {
+            let areAll = empty == rows && kind != "labels"
+            lines.append(
+                areAll
+                    ? "  no row is a record: none says what the mapping's `only` asks for, or each what `except` names"
+                    : "  \(number(empty)) are no records: left out by the mapping" + (kind == "labels" ? ", or open yet" : ""))
+        }
         if interrupted || error != nil, !dryRun {
             let goingOn = error == nil ? "; run the same command again to go on" : "; once that is mended, the same command goes on from here"
             lines.append("not finished" + (canGoOn ? goingOn : ""))
